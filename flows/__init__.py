@@ -1,0 +1,1 @@
+"""When and where: the Prefect flows, their deployments and the command line. Never what."""

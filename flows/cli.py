@@ -1,0 +1,111 @@
+"""The `assay` command. It parses, calls and prints; every command also speaks JSON (`--json`).
+
+Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import environment
+from stages.errors import InputError, RefusedError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which data to train on, for the compute you will really spend, and how sure that is.",
+)
+Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
+ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")]
+
+
+@app.command()
+def run(
+    params: ParamsFile = Path("params.yaml"),
+    jobs: Annotated[int, typer.Option(min=0, help="worker processes; 0: one a core")] = 0,
+    executor: Annotated[str, typer.Option(help="local | prefect | ray")] = "local",
+) -> None:
+    """The whole pipeline through the flow; finished work is never done again."""
+    from flows.main_job import main_job
+
+    raise typer.Exit(main_job(params, jobs, executor))
+
+
+@app.command("dvc-yaml")
+def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
+    """Write dvc.yaml from the stage declarations."""
+    from stages.pipeline import PIPELINE
+    from stages.params import load_params
+    from stages.dvc_file import write_pipeline_file
+
+    changed = write_pipeline_file(load_params(params, PIPELINE), str(params))
+    print("dvc.yaml written" if changed else "dvc.yaml is up to date")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Fresh and stale stages and decisions, and what made them stale."""
+    from flows.freshness import freshness
+    from flows.show import show
+
+    show(freshness(), as_json, title="Stages and decisions")
+
+
+@app.command()
+def laws(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
+    """The laws: formula, variables with units, parameters, source."""
+    from flows.law_commands import describe_laws
+
+    describe_laws(name, as_json)
+
+
+@app.command()
+def fit(
+    law: str,
+    table: Path,
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
+    holdout: Annotated[str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")] = None,
+    predict: Annotated[Path | None, typer.Option(metavar="TABLE2", help="rows to predict")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="refits for the intervals; 0 for none")] = 500,
+    cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a law to a table of runs, with intervals, a held-out check and predictions."""
+    from flows.law_commands import fit_command
+
+    fit_command(law, table, map_, where, holdout, predict, bootstrap, cluster, out, as_json)
+
+
+@app.command()
+def serve(cron: Annotated[str, typer.Option(help="when to run, as a cron line")] = "0 3 * * *") -> None:
+    """Schedule the flow with a Prefect server on this machine."""
+    from flows.serve import serve_forever
+
+    serve_forever(cron)
+
+
+@app.command()
+def ui() -> None:
+    """Start the MLflow and Prefect pages on the loopback address."""
+    from flows.serve import start_pages
+
+    start_pages()
+
+
+def main() -> None:
+    """Entry point: our own errors become one line and an exit code."""
+    environment.prepare()
+    try:
+        app()
+    except (InputError, RefusedError) as error:
+        print(f"assay: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`assay status`: which stages and decisions are fresh, and what made the others stale."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flows.dvc_tasks import stale_reasons
+from stages.pipeline import PIPELINE
+from stages.errors import InputError
+from stages.stage import Stage
+
+
+def freshness() -> list[dict[str, Any]]:
+    """One row a stage, then one a decision: name, kind, state, because."""
+    if not Path("dvc.yaml").is_file():
+        raise InputError(f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder")
+    rows, stale = [], {}
+    for stage in PIPELINE:
+        reasons = stale_reasons(stage) + _inherited(stage, stale)
+        if reasons:
+            stale[stage.name] = reasons
+        rows.append(_row(stage.name, "stage", reasons))
+    for file in sorted(Path("data/decisions").glob("*.json")):
+        decision = json.loads(file.read_text("utf-8"))
+        row = _row(file.stem, "decision", stale.get("decide", []))
+        rows.append({**row, "state": row["state"] if stale.get("decide") else decision["status"]})
+    return rows
+
+
+def _inherited(stage: Stage, stale: dict[str, list[str]]) -> list[str]:
+    """Stale stages upstream: what they make will change."""
+    return [f"stage {other.name} is stale" for other in PIPELINE if other.name in stale and set(other.products) & set(stage.deps)]
+
+
+def _row(name: str, kind: str, reasons: list[str]) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "state": "stale" if reasons else "fresh", "because": "; ".join(reasons[:3])}

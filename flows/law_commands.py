@@ -1,0 +1,92 @@
+"""`assay laws` and `assay fit`: read, call, print."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.show import show
+from stages.errors import InputError
+from stages.files import write_json
+from stages.fit_file import describe_law, fit_table
+from stages.laws import LAWS, get_law
+from stages.runs import filter_rows, read_table
+
+
+def describe_laws(name: str | None, as_json: bool) -> None:
+    """One line a law, or everything about one."""
+    if name is None:
+        show([{"law": law.name, "title": law.title, "formula": law.formula} for law in LAWS.values()], as_json)
+        return
+    law = describe_law(get_law(name))
+    if as_json:
+        show([law], as_json=True)
+        return
+    print(f"{law['name']}: {law['title']}\n{law['formula']}\nsource: {law['source']}\n")
+    show(law["variables"], False, title="Variables")
+    show(law["parameters"], False, title="Parameters")
+
+
+def parse_map(pairs: list[str]) -> dict[str, str]:
+    """law_var=column pairs as a dict."""
+    mapping = {}
+    for pair in pairs:
+        variable, equals, column = pair.partition("=")
+        if not (variable and equals and column):
+            raise InputError(f"--map {pair}: write LAW_VAR=COLUMN, for example n_params=params_N")
+        mapping[variable] = column
+    return mapping
+
+
+def fit_command(
+    law_name: str,
+    table: Path,
+    pairs: list[str],
+    where: str | None,
+    holdout: str | None,
+    predict: Path | None,
+    n_draws: int,
+    cluster: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
+    law, mapping = get_law(law_name), parse_map(pairs)
+    rows, held = read_table(table, mapping, where), None
+    if holdout is not None:
+        held = filter_rows(rows, holdout, str(table))
+        rows = filter_rows(rows, f"NOT ({holdout})", str(table))
+        if held.is_empty() or rows.is_empty():
+            raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
+    wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
+    result = fit_table(law, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
+    if out is not None:
+        write_json(out, result)
+    if as_json:
+        import json
+
+        print(json.dumps(result, indent=2))
+    else:
+        print_fit(result, wanted)
+
+
+def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
+    """The fit file for a person."""
+    print(f"{result['law']}: {result['formula']}")
+    starts = result["starts"]
+    print(
+        f"{result['n_points']} runs in {result['n_clusters']} clusters, rms of log residuals {result['rms_log']:.4f}; "
+        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s\n"
+    )
+    rows = [{"parameter": name, **row} for name, row in result["params"].items()]
+    show(rows, False, title="Parameters, 90 % intervals")
+    if result["holdout"]:
+        print()
+        show([result["holdout"]], False, title="Runs that were not fitted")
+    if result["predictions"]:
+        own = [c for c in (wanted.columns if wanted is not None else [])][:3]
+        keys = [*own, "value", "low", "high", "extrapolation_decades"]
+        print()
+        show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
+    for warning in result["warnings"]:
+        print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")

@@ -1,0 +1,39 @@
+"""`assay run`: check everything, bring dvc.yaml in line, run the flow, say what came out."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from flows import environment
+from flows.dvc_tasks import BAD_INPUT
+from stages.pipeline import PIPELINE
+from stages.decision_text import printed_decisions
+from stages.errors import InputError
+from stages.params import load_params
+from stages.dvc_file import write_pipeline_file
+
+EXECUTORS = ("local", "prefect", "ray")
+
+
+def main_job(params_file: Path, jobs: int, executor: str) -> int:
+    """The exit code of the whole pipeline."""
+    if executor not in EXECUTORS:
+        raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
+    if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
+        raise InputError(f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder")
+    params = load_params(params_file, PIPELINE)
+    if write_pipeline_file(params, str(params_file)):
+        print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
+    environment.prepare()
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # DVC calls `python`
+    from flows.pipeline import pipeline
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    state = pipeline(executor, jobs, return_state=True)
+    if state.is_completed():
+        print(printed_decisions())
+        print(f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs: assay ui")
+        return 0
+    failure = state.data if hasattr(state.data, "exit_code") else None
+    return failure.exit_code if failure and failure.exit_code in (1, BAD_INPUT) else 1

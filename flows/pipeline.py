@@ -1,0 +1,87 @@
+"""The main flow: every changed stage in order as a task, then MLflow, then the artifacts of the run.
+
+`dvc repro` alone gives the same files. Deleting the Prefect or MLflow database loses no result.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from flows import environment
+
+environment.prepare()
+
+import polars as pl  # noqa: E402
+from prefect import flow, get_run_logger, task  # noqa: E402
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact  # noqa: E402
+from prefect.states import Completed, State  # noqa: E402
+
+from flows.dvc_tasks import TRAINING_RETRIES, run_stage, stale_reasons  # noqa: E402
+from stages.pipeline import PIPELINE  # noqa: E402
+from stages.decision_text import decision_markdown  # noqa: E402
+
+DECISIONS = Path("data/decisions")
+TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
+
+
+def resume_hint(_flow: object, _run: object, state: State) -> None:
+    """What to type after a failure: finished runs are on disk and are not trained again."""
+    print(f"{state.message or 'the flow stopped'}\nto go on from what is finished: assay run")
+
+
+@flow(name="assay", on_failure=[resume_hint], on_crashed=[resume_hint], on_cancellation=[resume_hint])
+def pipeline(executor: str = "local", jobs: int = 0) -> State:
+    """Bring every stage up to date, publish the runs, show the decisions.
+
+    executor: local (worker processes of the sweep stage) or prefect (one task a group of runs).
+    jobs: worker processes, 0 for one a core.
+    """
+    if jobs:
+        os.environ["ASSAY_JOBS"] = str(jobs)
+    for stage in PIPELINE:
+        reasons = stale_reasons(stage)
+        if not reasons:
+            get_run_logger().info("%s is up to date", stage.name)
+            continue
+        if stage.name == "sweep" and executor == "prefect":
+            from flows.sweep import fill
+
+            fill(jobs)
+        retries = TRAINING_RETRIES if stage.resumable else 0
+        state = run_stage.with_options(name=stage.name, retries=retries)(stage.name, reasons, return_state=True)
+        if not state.is_completed():
+            return state
+    publish_to_mlflow()
+    show_decisions()
+    return Completed(message="every stage is up to date")
+
+
+@task(task_run_name="publish")
+def publish_to_mlflow() -> None:
+    """Send to MLflow what it has not got; an outage is a warning, a later run sends the rest."""
+    from stages.tracking import TrackingOutage, publish
+
+    try:
+        link = publish()
+    except TrackingOutage as outage:
+        get_run_logger().warning("%s; `python -m stages publish` sends it later", outage)
+        return
+    get_run_logger().info("MLflow has every run: %s", link)
+    create_link_artifact(link=link, link_text="Runs in MLflow", key="mlflow-runs")
+
+
+@task(task_run_name="artifacts")
+def show_decisions() -> None:
+    """The decisions as markdown, the runs as a table, the page as a link."""
+    for file in sorted(DECISIONS.glob("*.json")):
+        decision = json.loads(file.read_text("utf-8"))
+        key = "decision-" + "".join(c if c.isalnum() else "-" for c in file.stem.lower())
+        create_markdown_artifact(decision_markdown(decision), key=key, description=decision["question"]["title"])
+    runs = pl.read_parquet("data/sweep/runs.parquet").head(TABLE_ROWS)
+    columns = ["arm", "n_params", "n_tokens_seen", "epochs", "weight_decay", "pool_draw", "metric", "value"]
+    create_table_artifact(runs.select(columns).to_dicts(), key="runs", description="Proxy runs")
+    create_link_artifact(link=Path("data/report/index.html").resolve().as_uri(), link_text="The page", key="report")
+
+
+if __name__ == "__main__":
+    pipeline()

@@ -1,0 +1,84 @@
+"""`python -m stages NAME [--params FILE]` runs one stage: the command behind every entry of dvc.yaml.
+
+Two more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations, and
+`publish` sends to MLflow whatever it has not got yet.
+"""
+
+import argparse
+import ctypes
+import logging
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+from stages.pipeline import PIPELINE
+from stages.errors import InputError, RefusedError
+from stages.dvc_file import write_pipeline_file
+from stages.params import load_params
+
+LOGS = Path(".assay/logs")  # the flow relays these lines to Prefect; git ignores them
+log = logging.getLogger("assay")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0 done, 1 refused on evidence, 2 bad input with a one-line reason."""
+    names = [stage.name for stage in PIPELINE]
+    parser = argparse.ArgumentParser(prog="python -m stages", description=__doc__)
+    parser.add_argument("name", choices=[*names, "dvc-yaml", "publish"])
+    parser.add_argument("--params", default="params.yaml", metavar="FILE")
+    arguments = parser.parse_args(argv)
+    die_with_parent()
+    start_logging(arguments.name)
+    try:
+        params = load_params(arguments.params, PIPELINE)
+        run(arguments.name, params, arguments.params)
+    except (InputError, RefusedError) as error:
+        log.error("%s: %s", arguments.name, error)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        log.error("%s: stopped; finished work is kept, run the same command to go on", arguments.name)
+        return 130
+    return 0
+
+
+def run(name: str, params: dict, params_file: str) -> None:
+    if name == "dvc-yaml":
+        write_pipeline_file(params, params_file)
+    elif name == "publish":
+        from stages.tracking import publish
+
+        publish()
+    else:
+        start = time.monotonic()
+        log.info("%s: started", name)
+        stage = next(stage for stage in PIPELINE if stage.name == name)
+        stage.run(params[name])
+        peak_gb = (_peak_bytes(resource.RUSAGE_SELF) + _peak_bytes(resource.RUSAGE_CHILDREN)) / 1e9
+        log.info("%s: done in %.1f s, at most %.2f GB", name, time.monotonic() - start, peak_gb)
+
+
+def _peak_bytes(who: int) -> int:
+    return resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def start_logging(name: str) -> None:
+    """One line an event, to the terminal and to a file of its own."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.StreamHandler(), logging.FileHandler(LOGS / f"{name}.log", mode="w")]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers[:] = handlers
+
+
+def die_with_parent() -> None:
+    """A killed DVC must not leave a stage alive that a second one would write beside (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Question: which documents does each arm train on, in each resample of the pool?
+Input: duplicate clusters, scores and the packed index. Output: the views (arm, draw, row, weight,
+tier), the arms' sizes and data hashes, the questions, and the retention ledger in tokens.
+Cost: seconds; no text is copied.
+"""
+
+import logging
+from typing import Literal
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from stages.curation.arm_views import arm_view, resamples, tier_labels, view_hash
+from stages.curation.ledger import Ledger
+from stages.files import whole_file, write_json
+from stages.stage import Section, Stage
+
+
+log = logging.getLogger("assay")
+
+
+class Arm(Section):
+    """A data set to compare: a part of the draw, and how often its documents are used."""
+
+    keep: float = Field(1.0, gt=0, le=1, description="fraction of the draw's tokens kept")
+    by: Literal["quality", "difficulty"] = Field("quality", description="the score that orders documents")
+    take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
+    upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
+    deduplicate: bool = Field(True, description="one document a duplicate cluster, the smallest id")
+    rules: bool = Field(False, description="drop documents that fail a document rule before anything else")
+
+
+class Control(Section):
+    """A comparison whose answer is known, to size the noise: `like` names the arm it is made from."""
+
+    like: str
+    kind: Literal["same", "drop_half", "duplicate_half"]
+
+
+class Question(Section):
+    """Arms that compete for one decision."""
+
+    title: str
+    arms: list[str] = Field(min_length=2)
+
+
+class ArmsParams(Section):
+    seed: int = Field(1, ge=0)
+    draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
+    draw_tokens: int = Field(262_144, ge=4_096, description="tokens of one resample, duplicates removed, before any arm takes its part")
+    questions: dict[str, Question] = Field(min_length=1)
+    arms: dict[str, Arm] = Field(min_length=2)
+    controls: dict[str, Control] = {}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "ArmsParams":
+        for name, question in self.questions.items():
+            if missing := [arm for arm in question.arms if arm not in self.arms]:
+                raise ValueError(f"question {name!r} names the arm {missing[0]!r}; arms are {', '.join(self.arms)}")
+        for name, control in self.controls.items():
+            if control.like not in self.arms or name in self.arms:
+                raise ValueError(f"control {name!r} needs a name of its own and `like` one of {', '.join(self.arms)}")
+        return self
+
+    @property
+    def tier_edges(self) -> list[float]:
+        """Kept fractions by high quality: the tiers whose utility the pool-mixing law fits apart."""
+        edges = {arm.keep for arm in self.arms.values() if arm.by == "quality" and arm.take == "high"}
+        return sorted(edges - {1.0})
+
+
+def run(params: ArmsParams) -> None:
+    """Resample the pool, build every arm and control in every resample, write views and sizes."""
+    documents = joined_documents()
+    pools, disjoint = resamples(documents, params.draw_tokens, draws=params.draws, seed=params.seed)
+    if not disjoint:
+        log.info("arms: %d draws of %d tokens overlap: the pool is too small for disjoint ones", params.draws, params.draw_tokens)
+    views = []
+    for draw, pool in enumerate(pools):
+        pool = tier_labels(pool, params.tier_edges)
+        for name, arm, control in arms_and_controls(params):
+            view = arm_view(pool, arm, seed=params.seed, control=control)
+            views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
+    table = pl.concat(views).select("arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens")
+    with whole_file("data/arms/views.parquet") as temporary:
+        table.write_parquet(temporary)
+    write_json("data/arms/arms.json", summary(params, table, disjoint))
+    with whole_file("data/arms/ledger.csv") as temporary:
+        retention_ledger(documents).frame().write_csv(temporary)
+    write_json("data/metrics/arms.json", metrics(table))
+
+
+def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
+    """(name, arm, kind of control or None) of everything that is trained."""
+    arms = [(name, arm, None) for name, arm in params.arms.items()]
+    return arms + [(name, params.arms[control.like], control.kind) for name, control in params.controls.items()]
+
+
+def joined_documents() -> pl.DataFrame:
+    """Every packed document with its cluster, scores, pool and size; ordered by id."""
+    index = pl.read_parquet("data/pack/pools/index.parquet").select("id", "n_tokens").with_row_index("row")
+    clusters = pl.read_parquet("data/dedup/clusters.parquet")
+    scores = pl.read_parquet("data/score/scores.parquet")
+    return index.join(clusters, on="id", validate="1:1").join(scores, on="id", validate="1:1").sort("id")
+
+
+def retention_ledger(documents: pl.DataFrame) -> Ledger:
+    """Every document read, step by step, to the pool without copies; what arms keep of it is in arms.json."""
+    read = pl.concat(
+        [
+            documents.select("id", "pool", "n_chars", "n_tokens", reason=pl.lit(None, dtype=pl.String)),
+            pl.read_parquet("data/pack/set_aside.parquet").select("id", "pool", "n_chars", "n_tokens", "reason"),
+        ]
+    ).sort("id")
+    ledger = Ledger()
+    kept = ledger.add_frames("set aside", read.drop("reason"), read.filter(pl.col("reason").is_in(["held out", "reference"])))
+    kept = ledger.add_frames("decontaminate", kept, read)
+    ledger.add_frames("deduplicate", kept, documents.select("id", reason="duplicate"))
+    return ledger
+
+
+def summary(params: ArmsParams, views: pl.DataFrame, disjoint: bool) -> dict:
+    """What the sweep and the decision need: questions, arms, and per view its size and hash."""
+    kinds = {name: control.kind for name, control in params.controls.items()}
+    like = {name: control.like for name, control in params.controls.items()}
+    sizes = {
+        f"{arm}/{draw}": {
+            "documents": len(view),
+            "tokens": int(view["n_tokens"].sum()),
+            "data_hash": view_hash(view),
+        }
+        for (arm, draw), view in views.group_by("arm", "draw", maintain_order=True)
+    }
+    return {
+        "questions": {name: question.model_dump() for name, question in params.questions.items()},
+        "arms": {name: arm.model_dump() for name, arm in params.arms.items()},
+        "controls": {name: {"kind": kinds[name], "like": like[name]} for name in kinds},
+        "tiers": tier_names(params.tier_edges),
+        "draws": params.draws,
+        "draws_are_disjoint": disjoint,
+        "views": sizes,
+    }
+
+
+def tier_names(edges: list[float]) -> list[str]:
+    """`q000_005` for the best 5 % of tokens, and so on, best first."""
+    bounds = [0, *edges, 1]
+    return [f"q{round(100 * low):03d}_{round(100 * high):03d}" for low, high in zip(bounds, bounds[1:], strict=False)]
+
+
+def metrics(views: pl.DataFrame) -> dict:
+    tokens = views.group_by("arm", "draw", maintain_order=True).agg(pl.col("n_tokens").sum())
+    mean = tokens.group_by("arm", maintain_order=True).agg(pl.col("n_tokens").mean())
+    return {"unique_tokens": {arm: round(value) for arm, value in mean.iter_rows()}}
+
+
+stage = Stage(
+    run=run,
+    params=ArmsParams,
+    question="Which documents does each arm train on, in each resample of the pool?",
+    deps=("data/pack/pools", "data/dedup/clusters.parquet", "data/score/scores.parquet"),
+    outs=("data/arms/views.parquet",),
+    tracked=("data/arms/arms.json", "data/arms/ledger.csv"),
+    metrics=("data/metrics/arms.json",),
+)

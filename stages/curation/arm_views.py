@@ -1,0 +1,93 @@
+"""Arms as views: a resample of the pool, the part of it that an arm keeps, and how often each document is used.
+
+A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so that
+draws differ in documents and not only in seeds, and copies come along with what they copy.
+Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass.
+"""
+
+import hashlib
+from typing import Protocol
+
+import polars as pl
+
+from stages.curation.draws import disjoint_draws, draw
+from stages.curation.selection import keep_fraction, tiers
+from stages.errors import InputError
+
+
+class ArmLike(Protocol):
+    """What a view needs to know of an arm; the fields are described in stages/arms.py."""
+
+    keep: float
+    by: str
+    take: str
+    upweight: float | None
+    deduplicate: bool
+    rules: bool
+
+
+def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: int) -> tuple[list[pl.DataFrame], bool]:
+    """`draws` resamples of `draw_tokens` unique tokens each, and whether they share no document.
+
+    They are disjoint where the pool holds enough; else each is drawn anew, and draws overlap. Whole duplicate
+    clusters come in; the pools keep their proportions. Raises InputError where the pool is smaller than one draw.
+    """
+    firsts = documents.filter("is_first")
+    total = int(firsts["n_tokens"].sum())
+    if total < draw_tokens:
+        raise InputError(
+            f"params.yaml: arms.draw_tokens is {draw_tokens}, the pool holds {total} tokens without duplicates; add text or lower it"
+        )
+    disjoint = draws * draw_tokens <= total
+    if disjoint:
+        chosen = disjoint_draws(firsts, draw_tokens, draws, seed, unit="cluster")
+    else:
+        chosen = [draw(firsts, draw_tokens, seed * 1000 + number, unit="cluster") for number in range(draws)]
+    return [documents.join(part.select("cluster"), on="cluster", how="semi").sort("id") for part in chosen], disjoint
+
+
+def tier_labels(resample: pl.DataFrame, edges: list[float]) -> pl.DataFrame:
+    """Adds `tier` (0 best): the band of quality, in fractions of the draw's tokens; a copy has that of its cluster."""
+    ranked = tiers(resample.filter("is_first"), [*edges, 1.0], score="quality")
+    return resample.join(ranked.select("cluster", "tier"), on="cluster", how="left", maintain_order="left")
+
+
+def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | None = None) -> pl.DataFrame:
+    """The documents of an arm in one draw with `weight`, the mean number of uses a pass; ordered by row.
+
+    control: same (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
+    half of the tokens is used twice a pass).
+    """
+    pool = resample.filter("is_first") if arm.deduplicate else resample
+    pool = pool.filter("rules_pass") if arm.rules else pool
+    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed)
+    view = kept.with_columns(weight=pl.lit(1.0))
+    if arm.upweight is not None:
+        view = _upweighted(pool, kept, arm.upweight)
+    if control in ("drop_half", "duplicate_half"):
+        half = keep_fraction(view, 0.5, score=None, take="random", seed=seed + 1)["id"].implode()
+        inside = pl.col("id").is_in(half)
+        view = view.filter(inside) if control == "drop_half" else view.with_columns(weight=pl.when(inside).then(2.0).otherwise(1.0))
+    return view.sort("row")
+
+
+def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.DataFrame:
+    """All of the pool; weights such that the kept part makes up `share` of the training tokens.
+
+    The larger of the two weights is 1 or more, the other 1: a pass holds every document at least once on average.
+    """
+    inside = pl.col("id").is_in(kept["id"].implode())
+    n_kept, n_all = int(kept["n_tokens"].sum()), int(pool["n_tokens"].sum())
+    if n_kept == n_all:
+        raise InputError("params.yaml: an arm with `upweight` keeps the whole draw, so nothing is left to weigh against; lower its keep")
+    ratio = (share / n_kept) / ((1 - share) / (n_all - n_kept))
+    high, low = max(ratio, 1.0), max(1 / ratio, 1.0)
+    return pool.with_columns(weight=pl.when(inside).then(high).otherwise(low))
+
+
+def view_hash(view: pl.DataFrame) -> str:
+    """16 hex characters over the ids and weights of a view, whatever the order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for id_, weight in view.select("id", "weight").sort("id").iter_rows():
+        digest.update(f"{id_}{weight!r}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,243 @@
+"""Question: at each compute budget, which arm, how sure, and where does the answer flip?
+Input: fitted laws with their refits, the views, the control runs. Output: one decision record a question
+(design.md lists its fields) and the curves that the page draws. Cost: seconds.
+"""
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from stages.curation.recipes import recipes
+from stages.decision_text import arm_label, sentence
+from stages.decision_tables import tables
+from stages.files import read_json, whole_file, write_json
+from stages.fit import law_named
+from stages.laws.bootstrap import Bootstrap
+from stages.laws.compare import Decision, compare, paired_differences, smallest_detectable_effect
+from stages.laws.crossover import Crossovers, crossovers
+from stages.laws.path import ArmColumns, arm_path
+from stages.laws.plan import difference_at, next_runs
+from stages.laws.store import from_arrays, law_name
+from stages.provenance import provenance
+from stages.stage import Section, Stage
+from stages.study import best_regularised, law_rows
+
+log = logging.getLogger("assay")
+CURVE_POINTS_PER_DECADE = 24
+
+
+class DecideParams(Section):
+    target_flops: list[float] = Field(min_length=1, description="budgets that an answer is wanted for, FLOPs (6ND)")
+    n_params: int | None = Field(None, ge=1, description="model size that the answer speaks for; null: the largest trained, 0 is not a size")
+    level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")
+    decide_at: float = Field(0.9, gt=0.5, lt=1, description="P(best) from which an arm may be called decided")
+    max_decades: float = Field(0.5, ge=0, le=4, description="factors of ten above the largest measured compute beyond which nothing is decided")
+    search_decades: float = Field(1.0, ge=0, le=6, description="factors of ten above the largest measured compute that are searched for flips")
+
+
+def run(params: DecideParams) -> None:
+    """A record and curves for every question."""
+    arms = read_json("data/arms/arms.json")
+    summary = {}
+    for name in arms["questions"]:
+        decision, curves = decide(name, arms, params)
+        with whole_file(f"data/curves/{name}.parquet") as temporary:
+            curves.write_parquet(temporary)
+        write_json(f"data/decisions/{name}.json", decision)
+        summary[name] = {"status": decision["status"], "flips": len(decision["crossovers"]), "smallest_detectable_effect_nats": decision["smallest_detectable_effect_nats"]}
+        log.info("decide: %s: %s", name, decision["sentence"])
+    write_json("data/metrics/decide.json", summary)
+
+
+def load(name: str, tiers: list[str]) -> tuple[pl.DataFrame, dict[str, Any], Bootstrap, Bootstrap | None]:
+    """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
+    rows = pl.read_parquet(f"data/fit/{name}.parquet")
+    arrays = np.load(f"data/fit/{name}.npz")
+    boots = [
+        from_arrays(arrays, prefix, law_named(law_name(arrays, prefix), tiers), law_rows(rows)) if f"{prefix}theta" in arrays else None
+        for prefix in ("law_", "runner_up_")
+    ]
+    assert boots[0] is not None
+    return rows, read_json(f"data/fit/{name}.json"), boots[0], boots[1]
+
+
+def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The record of one question and its curves (kind, arm, flops, value, low, high)."""
+    question = arms["questions"][name]
+    rows, fitted, boot, rival = load(name, arms["tiers"])
+    columns = recipes(pl.read_parquet("data/arms/views.parquet"), question["arms"], arms["tiers"])
+    sizes = sorted(rows["n_params"].unique())
+    n_params = params.n_params or sizes[-1]
+    at_size = rows.filter(n_params=n_params) if n_params in sizes else rows
+    low, reach = float(at_size["flops"].min()), float(at_size["flops"].max())
+    high = reach * 10**params.search_decades
+    controls = control_effects(arms, fitted["metric"], rows)
+    effect = min((c["smallest_detectable_effect_nats"] for c in controls if c["kind"] == "same"), default=None)
+    targets = compare(
+        boot, params.target_flops, columns, n_params=n_params, level=params.level, decide_at=params.decide_at,
+        smallest_effect=effect, max_decades=params.max_decades, runner_up=rival,
+    )  # fmt: skip
+    found = crossovers(boot, columns, low, high, n_params=n_params, level=params.level)
+    by_size = {size: crossovers(boot, columns, *_range(rows, size, params), n_params=size, level=params.level) for size in sizes}
+    rival_found = crossovers(rival, columns, low, high, n_params=n_params, level=params.level) if rival else None
+    status, reason = overall(targets, reach)
+    labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in question["arms"]}
+    path = [entry[0] for entry in found.sequence]
+    flips = [flip_row(flip, reach) for flip in found.switches]
+    decision = {
+        "question": {"name": name, "title": question["title"]},
+        "sentence": sentence(path, flips, labels, status),
+        "status": status,
+        "reason": reason,
+        "metric": {"name": fitted["metric"], "domain": fitted["metric"].removeprefix("loss_"), "unit": "nats/token"},
+        "level": params.level,
+        "n_params": {"value": n_params, "why": "set in params.yaml" if params.n_params else "the largest size trained", "trained": sizes},
+        "pool_unique_tokens": round(max(sum(v for k, v in c.items() if k == "n_tokens_unique") for c in columns.values())),
+        "n_draws": rows["pool_draw"].n_unique(),
+        "measured_to_flops": reach,
+        "searched_to_flops": high,
+        "base": question["arms"][-1] if "keep_100" not in question["arms"] else "keep_100",
+        "labels": labels,
+        "targets": [asdict(target) for target in targets],
+        "crossovers": flips,
+        "crossovers_drawn": [flip | {"low": flip["low"] or low, "high": flip["high"] or high} for flip in flips],
+        "crossovers_by_size": {str(size): sequence_rows(part) for size, part in by_size.items()},
+        "pairwise": pair_rows(found),
+        "law": fitted["law"] | {"name": fitted["law"]["law"], "chosen_because": fitted["reason"]},
+        "runner_up": {"name": fitted["runner_up"], "sequence": sequence_rows(rival_found) if rival_found else None},
+        "ranking": fitted["ranking"],
+        "smallest_detectable_effect_nats": effect,
+        "controls": controls,
+        "heldout_check": fitted["holdout"] | {"text": check_text(fitted)},
+        "regularisation": fitted["regularisation"],
+        "next_run": next_best(boot, columns, targets, found, rows, n_params),
+        "warnings": fitted["law"]["warnings"] + fitted["warnings"],
+        "points": points(rows, n_params),
+        "provenance": provenance(rows),
+    }
+    decision["tables"] = tables(decision)
+    return decision, curves(boot, columns, low, high, n_params, decision["base"])
+
+
+def _range(rows: pl.DataFrame, size: int, params: DecideParams) -> tuple[float, float]:
+    """The compute searched at one model size."""
+    flops = rows.filter(n_params=size)["flops"]
+    return float(flops.min()), float(flops.max()) * 10**params.search_decades
+
+
+def control_effects(arms: dict[str, Any], metric: str, rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
+    runs = pl.read_parquet("data/sweep/runs.parquet").filter(metric=metric)
+    results = []
+    for name, control in arms["controls"].items():
+        own = runs.filter(arm=name)
+        setting = own.select("weight_decay", "dropout").unique()
+        like = runs.filter(arm=control["like"]).join(setting, on=["weight_decay", "dropout"], how="semi")
+        both = best_regularised(pl.concat([own, like]))
+        by_draw = np.array([paired_differences(law_rows(part), name, control["like"]).mean() for (_,), part in both.group_by("pool_draw", maintain_order=True)])
+        detectable = smallest_detectable_effect(by_draw)
+        results.append(
+            {
+                "control": name,
+                "kind": control["kind"],
+                "like": control["like"],
+                "difference_nats": float(by_draw.mean()),
+                "half_width_nats": detectable.half_width,
+                "smallest_detectable_effect_nats": detectable.effect,
+                "n_draws": len(by_draw),
+            }
+        )
+    return results
+
+
+def overall(targets: list[Decision], reach: float) -> tuple[str, str]:
+    """The status of the question: that of its budgets within what was measured, the least sure among most of them."""
+    inside = [target for target in targets if target.flops <= reach * 1.0001] or targets
+    counts = {status: sum(target.status == status for target in inside) for status in ("decided", "tie", "insufficient_evidence", "extrapolating")}
+    status = max(counts, key=lambda key: counts[key])
+    said = ", ".join(f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count)
+    example = next(target for target in inside if target.status == status)
+    return status, f"Of {len(inside)} target budgets within the measured compute: {said}. At {example.flops:.2g} FLOPs: {example.reason}."
+
+
+def flip_row(flip: Any, reach: float) -> dict[str, Any]:
+    return {**asdict(flip), "extrapolated": flip.flops > reach}
+
+
+def sequence_rows(found: Crossovers) -> list[dict[str, Any]]:
+    """The best arm by stretch of compute, with the flip that ends it."""
+    ends = [*found.switches, None]
+    return [{"arm": arm, "up_to": None if end is None else asdict(end)} for (arm, _, _), end in zip(found.sequence, ends, strict=True)]
+
+
+def pair_rows(found: Crossovers) -> list[dict[str, Any]]:
+    """Every crossing of any two arms, best-placed or not."""
+    return [asdict(flip) for crossings in found.pairs.values() for flip in crossings]
+
+
+def check_text(fitted: dict[str, Any]) -> str:
+    """The held-out check in a sentence."""
+    check = fitted["holdout"]
+    return (
+        f"Fitted below {check['from_flops']:.2g} FLOPs, the law predicts the {check['n']} runs at and above it with a mean error of "
+        f"{100 * check['mape']:.2f} % (bias {check['bias']:+.3f} nats); {100 * check['coverage']:.0f} % of them lie in their 90 % interval."
+    )
+
+
+def points(rows: pl.DataFrame, n_params: int) -> list[dict[str, Any]]:
+    """Measured means over draws at the size that the answer speaks for."""
+    part = rows.filter(n_params=n_params)
+    return part.group_by("arm", "flops", "n_tokens_seen", maintain_order=True).agg(pl.col("value").mean(), spread=pl.col("value").std()).to_dicts()
+
+
+def next_best(
+    boot: Bootstrap, columns: ArmColumns, targets: list[Decision], found: Crossovers, rows: pl.DataFrame, n_params: int
+) -> dict[str, Any] | None:
+    """The run that narrows the least settled comparison most per FLOP."""
+    open_targets = [target for target in targets if target.status != "decided" and target.second] or [t for t in targets if t.second]
+    if not open_targets:
+        return None
+    target = min(open_targets, key=lambda t: abs(t.lead[0]))
+    quantity = difference_at(boot, target.flops, target.best, target.second, columns, n_params=n_params)
+    budgets = [*sorted(rows["n_tokens_seen"].unique()), int(rows["n_tokens_seen"].max()) * 2]
+    candidates = [
+        {"arm": arm, "n_params": float(size), "n_tokens_seen": float(budget), **columns[arm]}
+        for arm in (target.best, target.second)
+        for size in sorted(rows["n_params"].unique())
+        for budget in budgets
+    ]
+    best = next_runs(boot, quantity, candidates)[0]
+    row = {key: best.row[key] for key in ("arm", "n_params", "n_tokens_seen")}
+    text = (
+        f"Train {row['arm']} once more, on a new resample, with {row['n_params']:,.0f} parameters for {row['n_tokens_seen']:,.0f} tokens "
+        f"({best.flops:.2g} FLOPs): it would remove an expected {100 * best.variance_removed:.0f} % of the variance of {target.best} against "
+        f"{target.second} at {target.flops:.2g} FLOPs, the least settled comparison."
+    )
+    return {**row, "flops": best.flops, "variance_removed": best.variance_removed, "settles": [target.best, target.second, target.flops], "text": text}
+
+
+def curves(boot: Bootstrap, columns: ArmColumns, low: float, high: float, n_params: int, base: str) -> pl.DataFrame:
+    """Loss of every arm, and its difference from the base arm paired by draw: kind, arm, flops, value, low, high."""
+    flops = np.geomspace(low, high, int(CURVE_POINTS_PER_DECADE * np.log10(high / low)) + 2)
+    path = arm_path(boot, flops, columns, n_params=n_params)
+    frames = []
+    for kind, zero, zeros in (("loss", 0.0, 0.0), ("difference", path.values[base], path.draws[base])):
+        for arm in columns:
+            limits = np.quantile(path.draws[arm] - zeros, [0.05, 0.95], axis=0)
+            frames.append(pl.DataFrame({"flops": flops, "value": path.values[arm] - zero, "low": limits[0], "high": limits[1]}).with_columns(kind=pl.lit(kind), arm=pl.lit(arm)))
+    return pl.concat(frames).select("kind", "arm", "flops", "value", "low", "high")
+
+
+stage = Stage(
+    run=run,
+    params=DecideParams,
+    question="At each compute budget, which arm, how sure, and where does the answer flip?",
+    deps=("data/fit", "data/arms/arms.json", "data/arms/views.parquet", "data/sweep/runs.parquet"),
+    outs=("data/curves",),
+    tracked=("data/decisions",),
+    metrics=("data/metrics/decide.json",),
+)

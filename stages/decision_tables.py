@@ -1,0 +1,115 @@
+"""The tables of a decision as rows for a person: the page, the markdown and the terminal show the same ones."""
+
+from typing import Any
+
+from stages.decision_text import flops_text, interval_text
+
+
+def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Every table of the page by name."""
+    return {
+        "targets": [target_row(target, decision["labels"]) for target in decision["targets"]],
+        "flips": [flip_row(flip, decision["labels"]) for flip in decision["crossovers"]],
+        "flips_by_size": [row for size, path in decision["crossovers_by_size"].items() for row in size_rows(int(size), path, decision["labels"])],
+        "heldout": [heldout_row(row, decision["labels"]) for row in decision["heldout_check"]["rows"]],
+        "controls": [control_row(row) for row in decision["controls"]],
+        "laws": [law_row(row) for row in decision["ranking"]],
+        "parameters": parameter_rows(decision["law"]["params"]),
+        "regularisation": decision["regularisation"],
+    }
+
+
+def target_row(target: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    value, low, high = target["values"][target["best"]]
+    lead = target["lead"]
+    return {
+        "FLOPs": flops_text(target["flops"]),
+        "train on": labels[target["best"]],
+        "P(best)": round(target["p_best"][target["best"]], 3),
+        "loss": f"{value:.3f} [{low:.3f}, {high:.3f}]",
+        "lead over the next": f"{-lead[0]:.3f} [{-lead[2]:.3f}, {-lead[1]:.3f}]",
+        "next": labels[target["second"]] if target["second"] else "",
+        "regret": round(target["regret"][target["best"]], 4),
+        "other law says": labels[target["runner_up_best"]] if target["runner_up_best"] else "",
+        "status": target["status"].replace("_", " "),
+        "_best": target["status"] == "decided",
+    }
+
+
+def flip_row(flip: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "from": labels[flip["first"]],
+        "to": labels[flip["second"]],
+        "at": interval_text(flip),
+        "draws with a flip": round(flip["share"], 3),
+        "beyond what was measured": "yes" if flip["extrapolated"] else "no",
+    }
+
+
+def size_rows(size: int, path: list[dict[str, Any]], labels: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "parameters": f"{size:,}",
+            "best": labels[step["arm"]],
+            "up to": interval_text(step["up_to"]) if step["up_to"] else "the end of the range",
+            "tokens there": f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else "",
+        }
+        for step in path
+    ]
+
+
+def heldout_row(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "arm": labels[row["arm"]],
+        "parameters": row["n_params"],
+        "tokens": row["n_tokens_seen"],
+        "measured": round(row["measured"], 3),
+        "predicted": round(row["predicted"], 3),
+        "interval": f"[{row['low']:.3f}, {row['high']:.3f}]",
+        "error %": round(100 * (row["predicted"] / row["measured"] - 1), 2),
+    }
+
+
+def control_row(row: dict[str, Any]) -> dict[str, Any]:
+    says = {
+        "same": "same data, other seeds: only noise",
+        "drop_half": "a random half of the documents dropped",
+        "duplicate_half": "a random half of the documents used twice a pass",
+    }
+    half, mean = row["half_width_nats"], row["difference_nats"]
+    return {
+        "control": says[row["kind"]],
+        "against": row["like"],
+        "difference (nats)": f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]",
+        "could detect": round(row["smallest_detectable_effect_nats"], 4),
+        "resamples": row["n_draws"],
+    }
+
+
+def law_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "law": row["law"],
+        "unknowns": row["n_unknowns"],
+        "held-out error %": round(100 * row["mape"], 2),
+        "bias %": round(100 * row["bias"], 2),
+        "coverage %": round(100 * row["coverage"]),
+        "why here": row["reason"],
+    }
+
+
+def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a parameter, or a parameter and arm."""
+    rows = []
+    for name, entry in params.items():
+        for arm, value in entry.items() if "value" not in entry else [(None, entry)]:
+            rows.append(
+                {
+                    "parameter": name if arm is None else f"{name} [{arm}]",
+                    "value": value["value"],
+                    "low": value["low"],
+                    "high": value["high"],
+                    "unit": value["unit"],
+                    "notes": ", ".join(text for text, on in (("at a bound", value["at_bound"]), ("not identified", not value["identified"])) if on),
+                }
+            )
+    return rows

@@ -1,0 +1,147 @@
+"""Question: which law carries these runs to larger compute, and with which uncertainty?
+Input: the runs table, losses by held-out document, the arms. Output: per question the rows that were
+fitted (each arm at its best regularisation), the law chosen by what it predicts above the compute it
+saw, its refits over pool draws and held-out documents, the same for the runner-up, and the check.
+Cost: seconds to a minute.
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field, field_validator
+
+from stages.errors import InputError
+from stages.files import read_json, whole_file, write_json
+from stages.laws import LAWS, Law, half_life
+from stages.laws.bootstrap import Bootstrap, bootstrap
+from stages.laws.choose import Choice, choose_law, largest_rungs
+from stages.laws.fit import fit_law
+from stages.laws.record import fit_record
+from stages.laws.store import to_arrays
+from stages.proxy.packed import Packed
+from stages.stage import Section, Stage
+from stages.study import best_regularised, heldout_resamples, law_rows, regularisation_shares
+
+log = logging.getLogger("assay")
+MIXTURE = "half_life_mix"  # the half-life law over the quality tiers of the pool, with model size
+
+
+class FitParams(Section):
+    seed: int = Field(1, ge=0)
+    domain: str | None = Field(None, description="held-out domain whose loss decides; null: the first by name")
+    laws: list[str] = Field(min_length=2, description=f"candidates, by name (see `assay laws`), or {MIXTURE}")
+    draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
+    starts: int = Field(128, ge=8, le=10_000, description="starting points of a fit")
+    held_out_rungs: int = Field(1, ge=1, description="largest compute budgets that a law must predict to be chosen")
+
+    @field_validator("laws")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in LAWS and name != MIXTURE:
+                raise ValueError(f"no law {name!r}; choose among {', '.join([*LAWS, MIXTURE])}")
+        return names
+
+
+def law_named(name: str, tiers: list[str]) -> Law:
+    """A law by name; the mixture is made for the tiers of the pool."""
+    return half_life(tiers, sized=True) if name in (MIXTURE, half_life(tiers, sized=True).name) else LAWS[name]
+
+
+def run(params: FitParams) -> None:
+    """Choose, fit and bootstrap for every question."""
+    runs = pl.read_parquet("data/sweep/runs.parquet")
+    arms = read_json("data/arms/arms.json")
+    metric = metric_of(params.domain, runs)
+    summary = {}
+    for name, question in arms["questions"].items():
+        wanted = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(question["arms"]))
+        summary[name] = fit_question(name, wanted, arms["tiers"], metric, params)
+    write_json("data/metrics/fit.json", summary)
+
+
+def metric_of(domain: str | None, runs: pl.DataFrame) -> str:
+    """`loss_<domain>` of the runs table."""
+    metrics = sorted(metric for metric in runs["metric"].unique() if metric.startswith("loss_"))
+    if domain is None:
+        return metrics[0]
+    if f"loss_{domain}" not in metrics:
+        raise InputError(f"params.yaml: fit.domain: no held-out domain {domain!r}; there are {', '.join(m.removeprefix('loss_') for m in metrics)}")
+    return f"loss_{domain}"
+
+
+def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams) -> dict[str, Any]:
+    """Everything about one question, written to data/fit; the metrics to track."""
+    best = best_regularised(runs)
+    rows = law_rows(best)
+    candidates = [law_named(law, tiers) for law in params.laws]
+    options = {"n_starts": params.starts, "seed": params.seed}
+    choice = choose_law(candidates, rows, n_rungs=params.held_out_rungs, clusters="pool_draw", **options)
+    log.info("fit: %s: %s", name, choice.reason)
+    values = resampled_values(best, metric, params)
+    boots = {"law_": choice.fit, "runner_up_": choice.runner_up}
+    boots = {prefix: bootstrap(fit, rows, clusters="pool_draw", n_draws=params.draws, values=values, seed=params.seed) for prefix, fit in boots.items() if fit}
+    check = heldout_check(choice, candidates, rows, params)
+    with whole_file(f"data/fit/{name}.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, **{key: array for prefix, boot in boots.items() for key, array in to_arrays(boot, prefix).items()})
+    with whole_file(f"data/fit/{name}.parquet") as temporary:
+        best.write_parquet(temporary)
+    write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
+    return {"law": choice.fit.law.name, "heldout_mape": round(check["mape"], 5), "heldout_coverage": round(check["coverage"], 3), "rms_log": round(choice.fit.rms_log, 5)}
+
+
+def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:
+    """Losses under re-weighted held-out documents, (draws, runs)."""
+    losses = pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric)
+    tokens = Packed.open(f"data/pack/heldout/{metric.removeprefix('loss_')}").n_tokens_each
+    return heldout_resamples(losses, tokens, best["run_id"].to_list(), draws=params.draws, seed=params.seed)
+
+
+def heldout_check(choice: Choice, candidates: list[Law], rows: dict[str, np.ndarray], params: FitParams) -> dict[str, Any]:
+    """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
+    held = largest_rungs(rows["flops"], params.held_out_rungs)
+    below, above = ({key: column[mask] for key, column in rows.items()} for mask in (~held, held))
+    fit = fit_law(choice.fit.law, below, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed, identify=False)
+    boot = bootstrap(fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed)
+    low, high = boot.interval(above, new_run=True)
+    table = pl.DataFrame({**{key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")}, "measured": above["value"], "predicted": fit.predict(above), "low": low, "high": high})
+    cells = table.group_by("arm", "n_params", "n_tokens_seen", "flops", maintain_order=True).agg(pl.all().mean())
+    error = table["predicted"] - table["measured"]
+    inside = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
+    return {
+        "n": len(table),
+        "from_flops": float(above["flops"].min()),
+        "mape": float((error / table["measured"]).abs().mean()),
+        "rmse": float((error**2).mean() ** 0.5),
+        "bias": float(error.mean()),
+        "coverage": float(inside.mean()),
+        "rows": cells.to_dicts(),
+    }
+
+
+def record(choice: Choice, boots: dict[str, Bootstrap], check: dict[str, Any], best: pl.DataFrame, metric: str) -> dict[str, Any]:
+    """The fit file of the chosen law, the ranking behind the choice, and the check."""
+    ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
+    return {
+        "metric": metric,
+        "reason": choice.reason,
+        "ranking": ranking,
+        "refused": choice.refused,
+        "law": fit_record(boots["law_"].fit, boots["law_"]) | {"title": choice.fit.law.title},
+        "runner_up": choice.runner_up.law.name if choice.runner_up else None,
+        "holdout": check,
+        "warnings": choice.warnings,
+        "regularisation": regularisation_shares(best),
+    }
+
+
+stage = Stage(
+    run=run,
+    params=FitParams,
+    question="Which law carries these runs to larger compute, and with which uncertainty?",
+    deps=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/arms/arms.json", "data/pack/heldout"),
+    outs=("data/fit",),
+    metrics=("data/metrics/fit.json",),
+)

@@ -1,0 +1,169 @@
+"""Which law to trust: each candidate is fitted below the largest compute and judged on what it says above it.
+
+A law that fits best where the data are is not the one that extrapolates best, so in-sample error plays no
+part. The held-out runs are few by nature; when they cannot tell two laws apart the smaller one is taken, and
+the reason says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.errors import InputError
+
+from . import table
+from .bootstrap import bootstrap
+from .fit import Fit, fit_law
+from .law import Law
+
+RUNG_DECADES = 0.1  # assumed: budgets within 26 % of each other are one rung
+MIN_HELD_OUT, MAX_HELD_OUT_SHARE = 3, 0.4  # assumed: fewer runs say nothing, more leave nothing to fit
+
+
+@dataclass(frozen=True)
+class Score:
+    """One candidate. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse)."""
+
+    law: str
+    n_unknowns: int
+    mape: float
+    rmse: float
+    bias: float
+    coverage: float
+    reason: str
+    errors: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The law chosen and refitted on all runs, the runner-up likewise (None if it is alone), scores best first."""
+
+    fit: Fit
+    runner_up: Fit | None
+    ranking: list[Score]
+    refused: dict[str, str]
+    n_held_out: int
+    held_out_from_flops: float
+    reason: str
+    warnings: list[dict[str, str]]
+
+
+def run_flops(rows: table.Rows) -> np.ndarray:
+    """Training compute of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al. 2020)."""
+    if "flops" in rows:
+        return table.number_column(rows, "flops", table.n_rows(rows))
+    if "n_params" in rows and "n_tokens_seen" in rows:
+        return 6.0 * np.asarray(rows["n_params"], float) * np.asarray(rows["n_tokens_seen"], float)
+    raise InputError("the runs table needs a column 'flops', or 'n_params' and 'n_tokens_seen', to know which runs are the largest")
+
+
+def largest_rungs(flops: np.ndarray, n_rungs: int = 1) -> np.ndarray:
+    """True for the runs of the largest n_rungs compute budgets, (runs,); more rungs are taken until there are three runs."""
+    rung = np.round(np.log10(flops) / RUNG_DECADES).astype(int)
+    levels = np.unique(rung)[::-1]
+    for count in range(n_rungs, levels.size):
+        held = rung >= levels[count - 1]
+        if held.sum() >= MIN_HELD_OUT:
+            break
+    else:
+        raise InputError(f"{levels.size} distinct compute budgets cannot be split into runs to fit and runs to predict; add smaller runs")
+    if held.mean() > MAX_HELD_OUT_SHARE:
+        raise InputError(f"the largest {count} compute budgets hold {held.sum()} of {held.size} runs, too many to set aside; add smaller runs")
+    return held
+
+
+def choose_law(candidates: Sequence[Law], rows: table.Rows, *, held_out: np.ndarray | None = None, n_rungs: int = 1,
+               by_arm: Sequence[str] | None = None, arm_column: str = "arm", clusters: str | Sequence[str] = (),
+               n_draws: int = 200, level: float = 0.9, seed: int = 0, **fit_options) -> Choice:
+    """Rank candidates by extrapolation and refit the winner on all rows.
+
+    held_out: True for runs to predict, (runs,); None takes the largest compute budgets. by_arm: as in fit_law;
+    None separates each law's own arm_parameters if the table has more than one arm, () shares everything.
+
+    >>> choice = choose_law([get_law("chinchilla"), get_law("overfit")], rows)
+    >>> choice.fit.law.name, choice.reason
+    """
+    held = largest_rungs(run_flops(rows), n_rungs) if held_out is None else np.asarray(held_out, bool)
+    n = held.size
+    rows = {**rows, "flops": run_flops(rows)} if "flops" in rows or "n_params" in rows else rows
+    below, above = _where(rows, ~held, n), _where(rows, held, n)
+    scores, refused = [], {}
+    for law in candidates:
+        separate = _separate(law, rows, by_arm, arm_column)
+        try:
+            fit = fit_law(law, below, by_arm=separate, arm_column=arm_column, seed=seed, identify=False, **fit_options)
+            boot = bootstrap(fit, below, clusters=clusters, n_draws=n_draws, seed=seed)
+            scores.append(_score(fit, boot, above, level))
+        except InputError as refusal:
+            refused[law.name] = str(refusal)
+    if not scores:
+        raise InputError("no candidate could be fitted: " + "; ".join(f"{name}: {why}" for name, why in refused.items()))
+    ranking, reason = _rank(scores)
+    by_name = {law.name: law for law in candidates}
+    fits = [fit_law(by_name[s.law], rows, by_arm=_separate(by_name[s.law], rows, by_arm, arm_column), arm_column=arm_column,
+                    seed=seed, **fit_options) for s in ranking[:2]]
+    return Choice(fits[0], fits[1] if len(fits) > 1 else None, ranking, refused, int(held.sum()),
+                  float(run_flops(above).min()) if held_out is None else float("nan"), reason, _notes(int(held.sum()), ranking, level))
+
+
+def _where(rows, mask, n):
+    return {name: np.asarray(column)[mask] if np.size(column) == n else column for name, column in rows.items()}
+
+
+def _separate(law, rows, by_arm, arm_column):
+    if by_arm is not None:
+        return tuple(by_arm)
+    several = arm_column in rows and np.unique(np.asarray(rows[arm_column]).astype(str)).size > 1
+    return law.arm_parameters if several else ()
+
+
+def _score(fit: Fit, boot, above, level) -> Score:
+    """Held-out error of one fit."""
+    observed = np.asarray(above["value"], float)
+    predicted = fit.predict(above)
+    low, high = boot.interval(above, level=level, new_run=True)
+    relative = predicted / observed - 1
+    return Score(fit.law.name, fit.n_free, float(np.mean(np.abs(relative))), float(np.sqrt(np.mean((predicted - observed) ** 2))),
+                 float(np.mean(relative)), float(np.mean((low <= observed) & (observed <= high))), "", np.abs(np.log(predicted / observed)))
+
+
+def _rank(scores: list[Score]) -> tuple[list[Score], str]:
+    """Order by held-out error; laws that the held-out runs cannot tell from the best go by their number of unknowns."""
+    by_error = sorted(scores, key=lambda s: (s.mape, s.n_unknowns))
+    best = by_error[0]
+    tied = [s for s in by_error if _indistinguishable(s, best)]
+    tied.sort(key=lambda s: (s.n_unknowns, s.mape))
+    ranking = [_with_reason(s, best, s in tied) for s in tied + [s for s in by_error if s not in tied]]
+    first = ranking[0]
+    if len(tied) == 1:
+        others = f"; next {ranking[1].law}, {ranking[1].mape:.2%}" if len(ranking) > 1 else "; no other candidate could be fitted"
+        return ranking, f"{first.law}: held-out error {first.mape:.2%}{others}"
+    return ranking, (f"{first.law}: held-out error {first.mape:.2%}, not told apart from {', '.join(s.law for s in ranking[1:len(tied)])} by "
+                     f"{first.errors.size} runs; it has the fewest unknowns ({first.n_unknowns})")
+
+
+def _indistinguishable(score: Score, best: Score) -> bool:
+    """Within one standard error of the paired difference in absolute log error (a tenth of it if there are under three runs)."""
+    difference = score.errors - best.errors
+    if difference.size < 3:
+        return float(difference.mean()) <= 0.1 * float(best.errors.mean())
+    return float(difference.mean()) <= float(difference.std(ddof=1) / np.sqrt(difference.size))
+
+
+def _with_reason(score: Score, best: Score, tied: bool) -> Score:
+    worse = "lowest held-out error" if score is best else f"held-out error {score.mape:.2%} against {best.mape:.2%}"
+    why = worse + (", not told apart from the best" if tied and score is not best else "")
+    return Score(**{**score.__dict__, "reason": why})
+
+
+def _notes(n_held_out, ranking, level):
+    """Coded warnings about the choice."""
+    notes = []
+    if n_held_out < 8:
+        notes.append(table.note("few_held_out", "warning", f"the choice rests on {n_held_out} held-out runs; a coverage or an error "
+                                "of so few is a rough figure"))
+    if ranking[0].coverage < level - 0.3:
+        notes.append(table.note("held_out_outside", "warning", f"only {ranking[0].coverage:.0%} of the held-out runs lie in their {level:.0%} "
+                                "intervals: the law is off by more than its interval says"))
+    return notes

@@ -1,0 +1,79 @@
+"""Repetition that can make the value rise: an added penalty that grows with repeats and with N / U.
+
+`overfit` keeps every token at full worth and adds the penalty (2026 form). `overfit_data_constrained` is
+ours: tokens decay as in data_constrained and the penalty is added, because proxies show both, first a
+saturation and past some repeats a rise.
+"""
+
+import numpy as np
+
+from . import chinchilla, data_constrained
+from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, power
+
+
+def repeats(v):
+    """R_D = max(D / U - 1, 0), the number of passes after the first."""
+    return np.maximum(v["n_tokens_seen"] / v["n_tokens_unique"] - 1.0, 0.0)
+
+
+def params_per_unique_token(v):
+    return v["n_params"] / v["n_tokens_unique"]
+
+
+PENALTY = (
+    Parameter("P", "value", 1e-12, 1e3, 1e-4, 0.1, "log", "penalty at one repeat and N = U", relative=True,
+              term=(("delta", repeats), ("kappa", params_per_unique_token))),
+    Parameter("delta", "1", 0.02, 6.0, 0.3, 2.5, "log", "exponent over repeats"),
+    Parameter("kappa", "1", 0.02, 6.0, 0.3, 2.0, "log", "exponent over parameters per unique token"),
+)
+VARIABLES = (N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE)
+
+
+def penalty(p, v):
+    """P R_D^delta (N / U)^kappa. Shapes as in law.py."""
+    return p["P"] * power(repeats(v), p["delta"]) * power(params_per_unique_token(v), p["kappa"])
+
+
+def value(p, v):
+    """Chinchilla plus the penalty."""
+    return chinchilla.value(p, v) + penalty(p, v)
+
+
+def gradient(p, v):
+    """d value / d parameter for each parameter."""
+    per_p = penalty({**p, "P": 1.0}, v)
+    log_repeats, log_ratio = np.log(np.maximum(repeats(v), 1e-300)), np.log(params_per_unique_token(v))
+    return chinchilla.gradient(p, v) | {
+        "P": per_p, "delta": p["P"] * per_p * log_repeats, "kappa": p["P"] * per_p * log_ratio}
+
+
+def value_data_constrained(p, v):
+    """Chinchilla with effective tokens, plus the penalty. Excess parameters are left to the penalty."""
+    seen = {**v, "n_tokens_seen": data_constrained.effective_tokens(p, v)}
+    return chinchilla.value(p, seen) + penalty(p, v)
+
+
+OVERFIT = Law(
+    name="overfit",
+    title="Model size and tokens, plus a penalty for repetition",
+    formula="value = E + A / N^alpha + B / D^beta + P R_D^delta (N / U)^kappa; R_D = max(D/U - 1, 0)",
+    variables=VARIABLES,
+    parameters=(*chinchilla.PARAMETERS, *PENALTY),
+    value=value,
+    gradient=gradient,
+    source="Prescriptive scaling laws for data-constrained training, arXiv 2605.01640, four-parameter form (read second hand)",
+    reduces_to=Reduction("chinchilla", {}, {"n_tokens_unique": "n_tokens_seen"}),
+    arm_parameters=("E", "B"),
+)
+
+OVERFIT_DATA_CONSTRAINED = Law(
+    name="overfit_data_constrained",
+    title="Repeats decay in worth and, past some point, harm",
+    formula="value = E + A / N^alpha + B / D'^beta + P R_D^delta (N / U)^kappa; D' as in data_constrained",
+    variables=VARIABLES,
+    parameters=(*chinchilla.PARAMETERS, data_constrained.REPEATS, *PENALTY),
+    value=value_data_constrained,
+    source="ours: effective tokens of arXiv 2305.16264 with the additive penalty of arXiv 2605.01640",
+    reduces_to=Reduction("overfit", {"R_D_star": 1e30}),
+    arm_parameters=("E", "B"),
+)

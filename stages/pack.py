@@ -1,0 +1,115 @@
+"""Question: what are the documents as tokens?
+Input: the ingested pools and held-out documents. Output: one byte-level BPE tokenizer, trained here
+on the training pools alone, and every document tokenised once into memmaps with a document index.
+Cost: about 1 s per MB of text; arms are views over these files, so they cost no disk.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from stages.files import whole_file, whole_folder, write_json
+from stages.proxy.packed import Packed, write_packed
+from stages.stage import Section, Stage
+
+EOS = "<|end|>"
+BATCH_DOCUMENTS = 1000
+
+
+class PackParams(Section):
+    vocab_size: int = Field(1024, ge=260, le=1 << 20, description="tokens in the vocabulary, 256 bytes and the end mark among them")
+    tokenizer_chars: int = Field(4_000_000, ge=10_000, description="characters of pool text the tokenizer learns from, taken in id order")
+    heldout_tokens: int = Field(40_000, ge=1_000, description="tokens scored on each held-out domain, whole documents in id order")
+
+
+def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokenizer":  # noqa: F821
+    """A byte-level BPE without normalisation: every string has a tokenisation and decodes to itself."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=[EOS], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def tokenised(frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer") -> Iterator[tuple[str, np.ndarray, int]]:  # noqa: F821
+    """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
+    eos = tokenizer.token_to_id(EOS)
+    for frame in frames:
+        for batch in frame.iter_slices(BATCH_DOCUMENTS):
+            for id_, text, encoding in zip(
+                batch["id"], batch["text"], tokenizer.encode_batch_fast(batch["text"].to_list()), strict=True
+            ):
+                yield id_, np.array([*encoding.ids, eos]), len(text.encode())
+
+
+def run(params: PackParams) -> None:
+    """Train the tokenizer on pool text, pack the pools, then each held-out domain up to its cap."""
+    shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
+    tokenizer = train_tokenizer(iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size)
+    with whole_file("data/pack/tokenizer.json") as temporary:
+        tokenizer.save(str(temporary))
+    sizes = dict(vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))
+    write_packed(Path("data/pack/pools"), tokenised(map(pl.read_parquet, shards), tokenizer), **sizes)
+    with whole_folder("data/pack/heldout") as folder:
+        for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
+            documents = tokenised(iter([pl.read_parquet(file).sort("id")]), tokenizer)
+            write_packed(folder / file.stem, up_to(documents, params.heldout_tokens), **sizes)
+    write_set_aside(tokenizer)
+    pools = Packed.open(Path("data/pack/pools"))
+    write_json(
+        "data/metrics/pack.json",
+        {
+            "pool_documents": pools.n_documents,
+            "pool_tokens": pools.n_tokens,
+            "bytes_per_token": round(float(pools.n_bytes.sum() / pools.n_tokens), 3),
+        },
+    )
+
+
+def write_set_aside(tokenizer: "tokenizers.Tokenizer") -> None:  # noqa: F821
+    """Sizes of what no arm may train on (held out, reference, contaminated), so that the ledger counts tokens throughout."""
+    heldout = [pl.read_parquet(file).with_columns(reason=pl.lit("held out")) for file in sorted(Path("data/ingest/heldout").glob("*.parquet"))]
+    reference = pl.read_parquet("data/ingest/reference.parquet").with_columns(reason=pl.lit("reference"))
+    dropped = pl.read_parquet("data/ingest/dropped.parquet")
+    dropped = dropped.with_columns(reason=pl.when(pl.col("role") == "reference").then(pl.lit("reference")).otherwise("reason"))
+    frame = pl.concat([*heldout, reference, dropped.drop("role")], how="diagonal_relaxed")
+    sizes = [len(tokens) for _, tokens, _ in tokenised(iter([frame]), tokenizer)]
+    with whole_file("data/pack/set_aside.parquet") as temporary:
+        frame.select("id", "pool", "n_chars", "reason").with_columns(n_tokens=pl.Series(sizes, dtype=pl.Int32)).write_parquet(temporary)
+
+
+def sample_texts(shards: list[Path], n_chars: int) -> pl.Series:
+    """Texts of the documents with the smallest ids (ids are hashes: a uniform sample) up to `n_chars`."""
+    pool = pl.scan_parquet(shards)
+    sizes = pool.select("id", "n_chars").sort("id").collect()
+    n_documents = max(1, int((sizes["n_chars"].cum_sum() <= n_chars).sum()))
+    return pool.filter(pl.col("id") <= sizes["id"][n_documents - 1]).sort("id").select("text").collect()["text"]
+
+
+def up_to(documents: Iterator[tuple[str, np.ndarray, int]], tokens: int) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Whole documents until `tokens` is reached; at least one."""
+    total = 0
+    for document in documents:
+        if total and total + len(document[1]) > tokens:
+            return
+        total += len(document[1])
+        yield document
+
+
+stage = Stage(
+    run=run,
+    params=PackParams,
+    question="What are the documents as tokens?",
+    deps=("data/ingest",),
+    outs=("data/pack/tokenizer.json", "data/pack/pools", "data/pack/heldout", "data/pack/set_aside.parquet"),
+    metrics=("data/metrics/pack.json",),
+)

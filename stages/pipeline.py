@@ -1,0 +1,5 @@
+"""PIPELINE is the only list of stages, in the order in which they run."""
+
+from stages import arms, decide, dedup, fit, ingest, pack, report, score, sweep
+
+PIPELINE = tuple(module.stage for module in (ingest, dedup, score, pack, arms, sweep, fit, decide, report))

@@ -1,0 +1,20 @@
+"""Small proxy models trained on arms of a data pool; needs torch, numpy and pyarrow alone, so it runs on a bare GPU box.
+
+    packed    write_packed, Packed             tokenised documents on disk
+    view      View                             an arm: rows and weights over a pack
+    stream    Stream, Counts                   its token order, exact counts
+    shape     Shape, whole_batches             model sizes and FLOPs
+    spec      RunSpec, RunResult, ...          what goes in and what comes out, as JSON too
+    evaluate  HeldOut                          held-out documents of a domain
+    data      ProxyData                        arms and domains by name
+    train     train_group, train_run           train one run, or several of a shape as one batched model
+    probe     best_stack                       how many runs to stack, measured
+    workers   run_groups                       many groups over worker processes
+
+Only packed, view, stream, shape, spec and schedule load without torch.
+
+    pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0)
+    data = ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web": HeldOut(held_out)})
+    spec = RunSpec(arm="all", shape=Shape.named("25k"), budgets_tokens=(65_536, 262_144))
+    [result] = train_group([spec], data)
+"""

@@ -1,0 +1,56 @@
+"""AdamW on one flat buffer of R runs, with learning rate, weight decay and clipping of each run its own.
+
+Update of a run (Loshchilov & Hutter 2019, torch's convention: decay is scaled by the learning rate):
+    g <- g min(1, clip / |g|);  m, v <- moving averages of g, g^2;  w <- w (1 - lr decay) - lr m_hat / (sqrt(v_hat) + eps)
+Decay acts on the weight matrices and the head, not on the token embedding. A few passes over (R, P), whatever the depth.
+"""
+
+import torch
+
+from stages.proxy.model import Weights
+
+BETA1, BETA2 = 0.9, 0.95  # measured: worked at every proxy size
+EPS = 1e-8  # torch's default
+CLIP_NORM = 1.0  # assumed
+
+
+class AdamW:
+    """Optimiser state of R runs: first and second moments (R, P), and the number of steps taken."""
+
+    def __init__(self, weights: Weights, lr: list[float], weight_decay: list[float]):
+        self.weights = weights
+        self.lr = torch.tensor(lr, dtype=torch.float64)[:, None]
+        self.weight_decay = torch.tensor(weight_decay, dtype=torch.float64)[:, None]
+        self.first, self.second = torch.zeros_like(weights.flat), torch.zeros_like(weights.flat)
+        self._work = torch.empty_like(weights.flat)
+        self.n_steps = 0
+
+    @torch.no_grad()
+    def step(self, lr_factor: float) -> None:
+        """One update from `weights.grad` at `lr_factor` times each run's learning rate; spoils the gradient."""
+        flat, grad, work = self.weights.flat, self.weights.grad, self._work
+        self.n_steps += 1
+        norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
+        grad.mul_((CLIP_NORM / (norm + 1e-6)).clamp_(max=1.0))
+        self.first.lerp_(grad, 1 - BETA1)
+        self.second.mul_(BETA2).addcmul_(grad, grad, value=1 - BETA2)
+        torch.sqrt(self.second, out=work)
+        work.mul_((1 - BETA2**self.n_steps) ** -0.5).add_(EPS)
+        torch.div(self.first, work, out=work)
+        lr = self.lr * lr_factor
+        n_embedding = self.weights.n_embedding
+        flat[:, n_embedding:].mul_(self._like(1 - lr * self.weight_decay))
+        flat.sub_(work.mul_(self._like(lr / (1 - BETA1**self.n_steps))))
+
+    def _like(self, column: torch.Tensor) -> torch.Tensor:
+        return column.to(self.weights.flat)
+
+    def state(self) -> dict:
+        return {"flat": self.weights.flat.clone(), "first": self.first.clone(), "second": self.second.clone(), "n_steps": self.n_steps}
+
+    @torch.no_grad()
+    def load(self, state: dict) -> None:
+        self.weights.flat.copy_(state["flat"])
+        self.first.copy_(state["first"])
+        self.second.copy_(state["second"])
+        self.n_steps = state["n_steps"]

@@ -1,0 +1,55 @@
+"""What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.errors import InputError
+from stages.proxy.evaluate import HeldOut
+from stages.proxy.spec import RunSpec
+from stages.proxy.stream import Stream
+from stages.proxy.view import View
+
+CHUNK_STEPS = 64  # assumed: batches gathered from the memory map at once
+
+
+@dataclass(frozen=True, eq=False)
+class ProxyData:
+    """Arms and held-out domains by name. Example: `ProxyData({"all": View(pool, rows)}, {"web": HeldOut(held_out)})`."""
+
+    views: Mapping[str, View]
+    held_out: Mapping[str, HeldOut]
+
+    def view(self, spec: RunSpec) -> View:
+        """The view behind the arm of a spec, held to what the spec needs of it."""
+        if spec.arm not in self.views:
+            raise InputError(f"no arm {spec.arm!r} in the data; it has {', '.join(map(repr, self.views))}")
+        view = self.views[spec.arm]
+        if view.packed.vocab_size > spec.shape.vocab_size:
+            raise InputError(f"arm {spec.arm!r} is packed with {view.packed.vocab_size} words, the model has {spec.shape.vocab_size}; "
+                             "give the shape the vocabulary of the pack")
+        view.require(spec.batch_tokens)
+        return view
+
+
+class Feed:
+    """Batches of R streams, step by step, as int64 tensors on a device."""
+
+    def __init__(self, streams: list[Stream], batch_tokens: int, context: int, device: torch.device):
+        self.streams, self.batch_tokens, self.context, self.device = streams, batch_tokens, context, device
+        self._first, self._chunk = 0, torch.empty(0, 1)
+
+    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
+        begin = (step - self._first) * self.batch_tokens
+        if not 0 <= begin < self._chunk.shape[1] - 1:
+            self._load(step)
+            begin = 0
+        flat = self._chunk[:, begin:begin + self.batch_tokens + 1]
+        return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(1, (-1, self.context))
+
+    def _load(self, step: int) -> None:
+        parts = [stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens) for stream in self.streams]
+        self._first, self._chunk = step, torch.from_numpy(np.stack(parts)).to(self.device)

@@ -1,0 +1,64 @@
+"""Loss, gradients and held-out losses of R runs on a device: the one place that chooses between implementations."""
+
+import torch
+
+from stages.proxy import model
+from stages.proxy.kernel import KernelEngine
+from stages.proxy.model import Weights
+from stages.proxy.shape import Shape
+
+
+class AutogradEngine:
+    """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA."""
+
+    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False):
+        self.weights, self.shape, self.dtype = weights, weights.shape, dtype
+        self.device = weights.flat.device
+        self._losses = torch.compile(model.token_losses) if compiled else model.token_losses
+
+    def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+        """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
+        with self._precision():
+            losses = self._losses(self.weights.named, self.shape, inputs, targets, keep).mean((1, 2))
+        gradients = torch.autograd.grad(losses.sum(), list(self.weights.named.values()))
+        torch._foreach_copy_(list(self.weights.named_grad.values()), gradients)
+        return losses.detach()
+
+    @torch.no_grad()
+    def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Losses (R, B, T) of every run on the same inputs and targets (B, T)."""
+        n_runs = len(self.weights.flat)
+        with self._precision():
+            return model.token_losses(self.weights.named, self.shape, inputs.expand(n_runs, -1, -1), targets.expand(n_runs, -1, -1))
+
+    def _precision(self):
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+class DropoutMasks:
+    """Dropout factors of every step from (seed of the run, step) alone, so that resumed runs and branches replay them."""
+
+    def __init__(self, shape: Shape, seeds: list[int], rates: list[float], device: torch.device):
+        self.shape, self.seeds, self.rates = shape, seeds, rates
+        self.device = device
+        self.generator = torch.Generator(device)
+
+    def at(self, step: int, n_sequences: int) -> torch.Tensor | None:
+        """Factors (sites, R, B, T, D), 0 or 1 / (1 - rate); None where no run drops anything."""
+        if not any(self.rates):
+            return None
+        size = (model.n_dropout_sites(self.shape), n_sequences, self.shape.context, self.shape.d_model)
+        return torch.stack([self._one(seed, rate, step, size) for seed, rate in zip(self.seeds, self.rates, strict=True)], 1)
+
+    def _one(self, seed: int, rate: float, step: int, size: tuple[int, ...]) -> torch.Tensor:
+        if not rate:
+            return torch.ones(size, device=self.device)
+        self.generator.manual_seed((seed * 1_000_003 + step) % 2**63)
+        return (torch.rand(size, device=self.device, generator=self.generator) >= rate).float().div_(1 - rate)
+
+
+def build_engine(weights: Weights, dtype: torch.dtype = torch.float32):
+    """The fastest engine that computes `model.token_losses` on the device of the weights."""
+    if weights.flat.device.type == "cpu":
+        return KernelEngine(weights, dtype)
+    return AutogradEngine(weights, dtype, compiled=True)

@@ -1,0 +1,136 @@
+"""R proxy transformers of one shape as one batched model; a plain model is R = 1.
+
+RMSNorm without weights, rotary positions, QK-norm, causal attention, relu^2 MLP, no biases, untied head that starts
+at zero. Every tensor has the run axis first; a product with weights is one `bmm` over runs. This file is the
+reference: plain autograd, any device. `kernel.py` is the same function with hand-written gradients for CPU.
+
+Axes: R runs, B sequences, T context, D d_model, H heads, K head width, V words, P weights of a run.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+
+from stages.proxy.shape import MLP_RATIO, Shape
+
+NORM_EPS = 1e-6  # assumed
+ROPE_BASE = 10_000.0  # cited: Su et al. 2021
+
+
+def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Rows and columns of every weight in storage order; the embedding comes first, the head last."""
+    d, sizes = shape.d_model, {"embedding": (shape.vocab_size, shape.d_model)}
+    for layer in range(shape.n_layers):
+        sizes[f"{layer}.qkv"] = (3 * d, d)
+        sizes[f"{layer}.out"] = (d, d)
+        sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
+        sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
+    return sizes | {"head": (shape.vocab_size, d)}
+
+
+class Weights:
+    """All weights of R runs in one flat buffer, and their gradients in another: `flat`, `grad` (R, P).
+
+    `named[name]` (R, rows, columns) are views into `flat` that autograd knows as leaves, `named_grad[name]` views into
+    `grad`, so the optimiser works on two tensors whatever the depth.
+    """
+
+    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None):
+        self.shape, self.sizes = shape, weight_sizes(shape)
+        dtype = dtype or torch.float32
+        self.flat = torch.stack([_initial(self.sizes, seed) for seed in seeds]).to(device=device, dtype=dtype)
+        self.grad = torch.zeros_like(self.flat)
+        self.named = dict(self._views(self.flat))
+        self.named_grad = dict(self._views(self.grad))
+        for weight in self.named.values():
+            weight.requires_grad_()
+
+    @property
+    def n_embedding(self) -> int:
+        """Entries of the token embedding, which lead the flat buffer and are not decayed."""
+        return self.sizes["embedding"][0] * self.sizes["embedding"][1]
+
+    def _views(self, flat: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        start = 0
+        for name, (rows, columns) in self.sizes.items():
+            yield name, flat[:, start:start + rows * columns].view(len(flat), rows, columns)
+            start += rows * columns
+
+
+def _initial(sizes: dict[str, tuple[int, int]], seed: int) -> torch.Tensor:
+    """Weights of one run (P,): embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for name, (rows, columns) in sizes.items():
+        scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
+        parts.append(torch.randn(rows * columns, generator=generator) * scale)
+    return torch.cat(parts)
+
+
+def rotary_complex(shape: Shape, n_positions: int) -> torch.Tensor:
+    """Rotation of each neighbouring pair of a head at each position, as unit complex numbers (T, K / 2)."""
+    half = shape.head_width // 2
+    speed = ROPE_BASE ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = torch.outer(torch.arange(n_positions, dtype=torch.float64), speed)
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same as cosines and sines, (T, K / 2) each, of the device and precision of `like`."""
+    turn = rotary_complex(shape, n_positions)
+    return turn.real.to(like), turn.imag.to(like)
+
+
+def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    """Normed last hidden state (R, B, T, D) of inputs (R, B, T); `keep` (sites, R, B, T, D) are dropout factors."""
+    cosine, sine = rotary(shape, inputs.shape[-1], weights["embedding"])
+    rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
+    x = _dropped(weights["embedding"][rows, inputs], keep, 0)
+    for layer in range(shape.n_layers):
+        x = x + _dropped(_attention(_normed(x), weights, layer, shape, cosine, sine), keep, 2 * layer + 1)
+        wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
+        x = x + _dropped(linear(wide, weights[f"{layer}.down"]), keep, 2 * layer + 2)
+    return _normed(x)
+
+
+def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
+    logits = linear(hidden(weights, shape, inputs, keep), weights["head"])
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    flat = F.cross_entropy(logits.reshape(-1, shape.vocab_size), targets.reshape(-1), reduction="none")
+    return flat.view(inputs.shape)
+
+
+def n_dropout_sites(shape: Shape) -> int:
+    """The embedding and both branches of every layer."""
+    return 1 + 2 * shape.n_layers
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x (R, ..., columns) times weight (R, rows, columns) transposed: (R, ..., rows)."""
+    if len(weight) == 1:
+        return F.linear(x, weight[0])
+    return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(*x.shape[:-1], weight.shape[1])
+
+
+def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    n_runs, n_sequences, context, _ = x.shape
+    qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
+    query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
+    query, key = _rotated(_normed(query), cosine, sine), _rotated(_normed(key), cosine, sine)
+    mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, is_causal=True)
+    return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
+
+
+def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1).flatten(-2)
+
+
+def _normed(x: torch.Tensor) -> torch.Tensor:
+    return F.rms_norm(x, (x.shape[-1],), eps=NORM_EPS)
+
+
+def _dropped(x: torch.Tensor, keep: torch.Tensor | None, site: int) -> torch.Tensor:
+    return x if keep is None else x * keep[site]

@@ -1,0 +1,94 @@
+"""What a group of runs has produced so far: training losses by step, finished budgets, seconds, divergence."""
+
+import time
+
+import numpy as np
+import torch
+
+from stages.proxy.schedule import Segment
+from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
+from stages.proxy.stream import Stream
+
+SPIKE_NATS = 0.5  # assumed: a smoothed loss this far above its own minimum has not recovered from a spike
+SMOOTH_STEPS = 20  # assumed: averages the noise between batches, about 0.1 nats
+
+
+class Record:
+    """Filled by the trainer. `losses` (steps of the plan, R) stay on the device until they are read."""
+
+    def __init__(self, specs: list[RunSpec], plan: list[Segment], streams: list[Stream], device: torch.device, reason: str):
+        self.specs, self.plan, self.streams = specs, plan, streams
+        self.device, self.reason = device, reason
+        self.losses = torch.zeros(sum(segment.n_steps for segment in plan), len(specs), device=device)
+        self.n_steps, self.budgets = 0, [[] for _ in specs]
+        self._seconds_before, self._started = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of one run: the group's wall time shared equally, over all its resumptions."""
+        return (self._seconds_before + time.monotonic() - self._started) / len(self.specs)
+
+    def add_step(self, loss_nats: torch.Tensor) -> None:
+        self.losses[self.n_steps] = loss_nats
+        self.n_steps += 1
+
+    def add_budget(self, segment: Segment, scores: list[dict[str, DomainLoss]]) -> None:
+        losses = self._path(segment)
+        for run, score in enumerate(scores):
+            finite = all(np.isfinite(loss.loss_nats) for loss in score.values())
+            self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite))
+
+    def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool) -> BudgetResult:
+        counts, view, shape = self.streams[run].counts(n_tokens), self.streams[run].view, self.specs[run].shape
+        return BudgetResult(
+            budget_tokens=n_tokens, n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
+            flops=float(shape.flops_per_token_6n * n_tokens), flops_exact=float(shape.flops_per_token * n_tokens),
+            seconds=self.seconds, diverged=is_diverged,
+            shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)), held_out=held_out)
+
+    def _path(self, branch: Segment) -> np.ndarray:
+        """Training losses (steps, R) that led to the end of a branch: the trunk before it, then the branch."""
+        losses, parts, at = self.losses.cpu().numpy(), [], 0
+        for segment in self.plan:
+            if segment is branch or (segment.budget_tokens is None and segment.first_step < branch.first_step):
+                parts.append(losses[at:at + segment.n_steps])
+            at += segment.n_steps
+        return np.concatenate(parts)
+
+    def results(self, curve_every: int) -> list[RunResult]:
+        losses = self.losses.cpu().numpy().astype(np.float64)
+        return [RunResult(
+            spec=spec, budgets=tuple(self.budgets[run]), curve=self._curve(spec, losses[:, run], curve_every),
+            diverged=any(budget.diverged for budget in self.budgets[run]), device=self.device.type, seconds=self.seconds,
+            stack_size=len(self.specs), notes=(self.reason,)) for run, spec in enumerate(self.specs)]
+
+    def _curve(self, spec: RunSpec, losses: np.ndarray, every: int) -> dict[str, list]:
+        curve: dict[str, list] = {"step": [], "n_tokens_seen": [], "budget_tokens": [], "loss_nats": [], "lr": []}
+        at = 0
+        for segment in self.plan:
+            for first in range(0, segment.n_steps, every):
+                stop = min(first + every, segment.n_steps)
+                step = segment.first_step + stop
+                row = (step, step * spec.batch_tokens, segment.budget_tokens or 0, losses[at + first:at + stop].mean(), spec.lr * segment.lr_factors[stop - 1])
+                for column, value in zip(curve.values(), row, strict=True):
+                    column.append(value if isinstance(value, int) else float(value))
+            at += segment.n_steps
+        return curve
+
+    def state(self) -> dict:
+        return {"losses": self.losses.cpu().clone(), "n_steps": self.n_steps, "seconds": self.seconds * len(self.specs),
+                "budgets": [[budget.to_dict() for budget in run] for run in self.budgets]}
+
+    def load(self, state: dict) -> None:
+        self.losses.copy_(state["losses"])
+        self.n_steps, self._seconds_before = state["n_steps"], state["seconds"]
+        self.budgets = [[BudgetResult.from_dict(budget) for budget in run] for run in state["budgets"]]
+
+
+def diverged(losses: np.ndarray) -> bool:
+    """Whether a run's training losses (steps,) are not finite somewhere, or end well above their own best."""
+    if not np.isfinite(losses).all():
+        return True
+    width = min(SMOOTH_STEPS, len(losses))
+    smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
+    return bool(smooth[-1] > smooth.min() + SPIKE_NATS)

@@ -1,0 +1,71 @@
+"""Size and cost of a proxy model: parameter counts and training FLOPs, without torch.
+
+A proxy is a decoder-only transformer with query, key, value and output maps of d x d, an MLP of width 4d, a token
+embedding and an untied head; norms carry no weights. So n_params (non-embedding) = 12 n_layers d^2 exactly.
+"""
+
+from dataclasses import dataclass
+
+from stages.errors import InputError
+
+MLP_RATIO = 4  # cited: Vaswani et al. 2017
+BACKWARD = 3  # a training step costs three forward passes: one forward, two products per weight backward
+LADDER = {"6k": (16, 2), "25k": (32, 2), "55k": (48, 2), "147k": (64, 3), "332k": (96, 3), "786k": (128, 4), "3.1M": (256, 4)}
+HEAD_WIDTH = 16  # assumed: see Shape.named
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A proxy model. Example: `Shape(d_model=32, n_layers=2, n_heads=2, context=128, vocab_size=512).n_params == 24576`."""
+
+    d_model: int
+    n_layers: int
+    n_heads: int
+    context: int
+    vocab_size: int
+
+    def __post_init__(self):
+        if min(self.d_model, self.n_layers, self.n_heads, self.context, self.vocab_size) < 1:
+            raise InputError(f"a model shape needs positive sizes, this one is {self}; raise the one below 1")
+        if self.d_model % (2 * self.n_heads):
+            raise InputError(f"d_model {self.d_model} does not divide into {self.n_heads} heads of even width; change n_heads")
+
+    @classmethod
+    def named(cls, name: str, *, context: int = 128, vocab_size: int = 512) -> "Shape":
+        """A rung of the ladder by its non-embedding size, such as "25k"."""
+        if name not in LADDER:
+            raise InputError(f"no proxy size {name!r}; choose one of {', '.join(LADDER)}")
+        d_model, n_layers = LADDER[name]
+        return cls(d_model, n_layers, max(1, d_model // HEAD_WIDTH), context, vocab_size)
+
+    @property
+    def head_width(self) -> int:
+        return self.d_model // self.n_heads
+
+    @property
+    def n_params(self) -> int:
+        """Non-embedding parameters: without token embedding and head."""
+        return self.n_layers * (4 + 2 * MLP_RATIO) * self.d_model**2
+
+    @property
+    def n_params_total(self) -> int:
+        return self.n_params + 2 * self.vocab_size * self.d_model
+
+    @property
+    def flops_per_token(self) -> int:
+        """Training FLOPs a token: three times the matrix products of a forward pass over a full context.
+
+        Weights and head 2 each; scores and values 4 d for each of the (context + 1) / 2 keys that a token sees.
+        """
+        attention = self.n_layers * 2 * self.d_model * (self.context + 1)
+        return BACKWARD * (2 * self.n_params + attention + 2 * self.vocab_size * self.d_model)
+
+    @property
+    def flops_per_token_6n(self) -> int:
+        """The 6 N convention (Kaplan et al. 2020) with non-embedding N: what the runs table calls flops."""
+        return 6 * self.n_params
+
+
+def whole_batches(n_tokens: float, batch_tokens: int) -> int:
+    """The nearest budget of whole batches, at least one. Example: `whole_batches(400_000, 512) == 399_872`."""
+    return max(1, round(n_tokens / batch_tokens)) * batch_tokens

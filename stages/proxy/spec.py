@@ -1,0 +1,152 @@
+"""What defines a proxy run (RunSpec) and what comes out of it (RunResult); both turn into JSON and back.
+
+A spec holds everything that decides the numbers of a run except the data behind the name of its arm, so a run can
+be named by the hash of (spec, data, code). No torch here: stages read and write these without loading it.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.errors import InputError
+from stages.proxy.shape import Shape, whole_batches
+
+STACKED_ALIKE = ("shape", "budgets_tokens", "batch_tokens", "warmup_steps", "decay_fraction", "dtype")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One trunk: a model, an arm and the budgets that branch off it.
+
+    Example: `RunSpec(arm="top_40", shape=Shape.named("25k"), budgets_tokens=(65_536, 262_144), seed=1, data_seed=1)`.
+    """
+
+    arm: str  # name of a view
+    shape: Shape
+    budgets_tokens: tuple[int, ...]  # rising, each a multiple of batch_tokens
+    lr: float = 0.012  # measured: best within a factor of 2 from 25k to 147k parameters; 0.010 above d_model 64
+    weight_decay: float = 0.1  # decoupled, scaled by lr; on matrices and head, not on the embedding
+    dropout: float = 0.0  # on the embedding and on every residual branch
+    batch_tokens: int = 512  # measured: right below 500k tokens, 1024 up to 4M
+    warmup_steps: int = 30
+    decay_fraction: float = 0.2  # of each budget, linear to zero
+    seed: int = 0  # initial weights and dropout
+    data_seed: int = 0  # order of the documents
+    pool_draw: int = 0  # which resample of the pool; a label, the view holds its effect
+    dtype: str = "auto"  # auto | float32 | bfloat16
+
+    def __post_init__(self):
+        object.__setattr__(self, "budgets_tokens", tuple(int(n) for n in self.budgets_tokens))
+        _check_budgets(self)
+        _check_optimiser(self)
+
+    @property
+    def context(self) -> int:
+        return self.shape.context
+
+    @property
+    def stack_key(self) -> tuple:
+        """Specs with equal keys can train as one batched model."""
+        return tuple(getattr(self, name) for name in STACKED_ALIKE)
+
+    def to_dict(self) -> dict:
+        return dataclasses.asdict(self) | {"budgets_tokens": list(self.budgets_tokens)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "RunSpec":
+        return cls(**{**values, "shape": Shape(**values["shape"])})
+
+
+def _check_budgets(spec: RunSpec) -> None:
+    if spec.batch_tokens < 1 or spec.batch_tokens % spec.context:
+        raise InputError(f"batch_tokens {spec.batch_tokens} is no multiple of the context {spec.context}; "
+                         f"use {whole_batches(spec.batch_tokens, spec.context)}")
+    budgets = spec.budgets_tokens
+    if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
+        raise InputError(f"budgets_tokens {list(budgets)} must be positive and rising; sort them and drop doubles")
+    for budget in budgets:
+        if budget % spec.batch_tokens:
+            raise InputError(f"budget of {budget} tokens is not a whole number of batches of {spec.batch_tokens}; "
+                             f"use {whole_batches(budget, spec.batch_tokens)}")
+
+
+def _check_optimiser(spec: RunSpec) -> None:
+    bounds = {"lr": (0, math.inf), "weight_decay": (0, math.inf), "dropout": (0, 0.999), "warmup_steps": (0, math.inf), "decay_fraction": (0, 1)}
+    for name, (low, high) in bounds.items():
+        if not low <= getattr(spec, name) <= high:
+            raise InputError(f"{name} is {getattr(spec, name)}, it must lie between {low} and {high}")
+    if spec.dtype not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"dtype is {spec.dtype!r}; use auto, float32 or bfloat16")
+
+
+@dataclass(frozen=True, eq=False)
+class DomainLoss:
+    """Loss on one held-out domain. `document_loss_nats` (documents,): summed over each document, in pack order."""
+
+    loss_nats: float  # per token
+    standard_error_nats: float  # of loss_nats, over documents
+    bits_per_byte: float
+    n_tokens: int
+    n_documents: int
+    document_loss_nats: np.ndarray
+
+    def to_dict(self) -> dict:
+        return vars(self) | {"document_loss_nats": self.document_loss_nats.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "DomainLoss":
+        return cls(**{**values, "document_loss_nats": np.array(values["document_loss_nats"], np.float64)})
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetResult:
+    """A finished branch: one row of the runs table for each held-out domain."""
+
+    budget_tokens: int
+    n_tokens_seen: int
+    n_tokens_unique: int
+    epochs: float  # n_tokens_seen / distinct tokens of the view
+    flops: float  # 6 N D with non-embedding N
+    flops_exact: float  # with head and attention
+    seconds: float  # of this run alone up to here: its share where runs were stacked
+    diverged: bool
+    shares: dict[str, float]  # fraction of the tokens seen, by group
+    unique: dict[str, int]  # distinct tokens seen, by group
+    held_out: dict[str, DomainLoss]
+
+    def to_dict(self) -> dict:
+        return vars(self) | {"held_out": {name: loss.to_dict() for name, loss in self.held_out.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "BudgetResult":
+        held_out = {name: DomainLoss.from_dict(loss) for name, loss in values["held_out"].items()}
+        return cls(**{**values, "held_out": held_out})
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """All budgets of one trunk.
+
+    `curve` has equally long columns: step, n_tokens_seen, budget_tokens (0 on the trunk), loss_nats (mean training
+    loss of the steps up to this one), lr.
+    """
+
+    spec: RunSpec
+    budgets: tuple[BudgetResult, ...]
+    curve: dict[str, list]
+    diverged: bool
+    device: str
+    seconds: float
+    stack_size: int
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def to_dict(self) -> dict:
+        return vars(self) | {"spec": self.spec.to_dict(), "budgets": [budget.to_dict() for budget in self.budgets], "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "RunResult":
+        budgets = tuple(BudgetResult.from_dict(budget) for budget in values["budgets"])
+        return cls(**{**values, "spec": RunSpec.from_dict(values["spec"]), "budgets": budgets, "notes": tuple(values["notes"])})

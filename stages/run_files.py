@@ -1,0 +1,105 @@
+"""Finished trunks on disk: one JSON file each, named by its content hash, and the tables made of them.
+
+The files are the truth. The runs table, MLflow and the decision are all derived from them.
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.files import content_hash, read_json, write_json
+from stages.runs import COLUMNS
+from stages.stage import ROOT
+
+RUNS = Path("data/sweep/runs")
+ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
+
+
+def code_hash() -> str:
+    """Hash of what the trainer does: the syntax trees of stages/proxy, comments and layout left out."""
+    files = sorted((ROOT / "stages/proxy").glob("*.py"))
+    return content_hash({file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files})
+
+
+def save_run(header: dict[str, Any], result: Any) -> None:
+    """Write one finished trunk: `header` {trunk_id, arm, control, data_hash, code_hash} and a proxy RunResult."""
+    write_json(RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()})
+
+
+def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
+    """The runs of these trunks that are on disk, in the order asked for."""
+    return [read_json(RUNS / f"{id_}.json") for id_ in trunk_ids if (RUNS / f"{id_}.json").is_file()]
+
+
+def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the runs table for one trunk: a row a budget, held-out domain and metric."""
+    result, spec = run["result"], run["result"]["spec"]
+    shape = spec["shape"]
+    n_params = 12 * shape["n_layers"] * shape["d_model"] ** 2
+    shared = {
+        "trunk_id": run["trunk_id"],
+        "arm": run["arm"],
+        "control": run["control"],
+        "modality": "text",
+        "n_params": n_params,
+        "n_params_total": n_params + 2 * shape["vocab_size"] * shape["d_model"],
+        "batch_tokens": spec["batch_tokens"],
+        **{key: spec[key] for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")},
+        **{key: run[key] for key in ("data_hash", "code_hash")},
+        "device": result["device"],
+    }
+    return [
+        {**shared, **_budget(run["trunk_id"], budget), "metric": metric, "value": value, "value_se": error}
+        for budget in result["budgets"]
+        for domain, score in budget["held_out"].items()
+        for metric, value, error in (
+            (f"loss_{domain}", score["loss_nats"], score["standard_error_nats"]),
+            (f"bpb_{domain}", score["bits_per_byte"], score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"]),
+        )
+    ]
+
+
+def _budget(trunk_id: str, budget: dict[str, Any]) -> dict[str, Any]:
+    keys = ("n_tokens_seen", "n_tokens_unique", "epochs", "flops", "flops_exact", "diverged", "seconds")
+    return {
+        "run_id": f"{trunk_id}-{budget['budget_tokens']}",
+        **{key: budget[key] for key in keys},
+        **_by_part(budget["shares"], "share"),
+        **_by_part(budget["unique"], "unique"),
+    }
+
+
+def _by_part(groups: dict[str, float], prefix: str) -> dict[str, float]:
+    """Groups are named "pool|tier"; sum them to share_<pool> and share_<tier> (or unique_...)."""
+    sums: dict[str, float] = {}
+    for name, value in groups.items():
+        for part in name.split("|"):
+            sums[f"{prefix}_{part}"] = sums.get(f"{prefix}_{part}", 0) + value
+    return sums
+
+
+def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
+    """The runs table of design.md, ordered by arm, size, draw, regularisation and budget."""
+    table = pl.from_dicts([row for run in runs for row in rows_of(run)], infer_schema_length=None)
+    table = table.with_columns(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    extra = sorted(set(table.columns) - set(COLUMNS))
+    order = ["arm", "n_params", "pool_draw", "weight_decay", "dropout", "seed", "n_tokens_seen", "metric"]
+    return table.select(*COLUMNS, *extra).sort(order)
+
+
+def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
+    """run_id, metric, n_tokens, loss_nats (list, one a held-out document): for bootstraps over documents."""
+    rows = [
+        {
+            "run_id": f"{run['trunk_id']}-{budget['budget_tokens']}",
+            "metric": f"loss_{domain}",
+            "n_tokens": score["n_tokens"],
+            "loss_nats": [round(value, ROUNDED) for value in score["document_loss_nats"]],
+        }
+        for run in runs
+        for budget in run["result"]["budgets"]
+        for domain, score in budget["held_out"].items()
+    ]
+    return pl.from_dicts(rows).sort("run_id", "metric")

@@ -1,0 +1,169 @@
+"""Question: what loss does every arm reach, at every size, budget and resample?
+Input: views, packed tokens, held-out domains. Output: one JSON file a finished trunk (kept over reruns),
+the runs table, and losses by held-out document. Resumable: a trunk is named by the hash of its spec, its
+data and the trainer, so a killed sweep goes on and a changed arm retrains itself alone.
+Cost: nearly all of the pipeline; a progress bar says how much is left.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+
+from stages.errors import InputError
+from stages.files import content_hash, read_json, whole_file, write_json
+from stages.proxy.packed import Packed
+from stages.proxy.shape import LADDER, Shape
+from stages.proxy.spec import RunSpec
+from stages.proxy.view import View
+from stages.run_files import RUNS, code_hash, document_losses, finished, runs_table
+from stages.stage import Section, Stage
+
+log = logging.getLogger("assay")
+CONTROL_SEED = 1_000  # a control starts from other weights and meets its documents in another order
+
+
+class Regularisation(Section):
+    """One setting that every arm is tried at; an arm is judged at its best."""
+
+    weight_decay: float = Field(0.1, ge=0, le=100)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class SweepParams(Section):
+    sizes: list[str] = Field(min_length=1, description="proxies by non-embedding parameters: " + ", ".join(LADDER))
+    budgets_tokens: list[int] = Field(min_length=1, description="token budgets that branch off each trunk, rising")
+    regularisations: list[Regularisation] = Field(min_length=1)
+    control_sizes: list[str] = Field(min_length=1, description="sizes at which the controls are trained")
+    context: int = Field(128, ge=8, le=65_536, description="tokens of context")
+    batch_tokens: int = Field(512, ge=8, description="tokens a step")
+    lr: float = Field(0.012, gt=0, le=10, description="peak learning rate")
+    warmup_steps: int = Field(30, ge=0)
+    decay_fraction: float = Field(0.2, gt=0, le=1, description="part of each budget over which the learning rate falls to zero")
+    device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+
+    @model_validator(mode="after")
+    def _known_sizes(self) -> "SweepParams":
+        for name in (*self.sizes, *self.control_sizes):
+            if name not in LADDER:
+                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}")
+        if self.budgets_tokens != sorted(set(self.budgets_tokens)):
+            raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
+        return self
+
+
+def run(params: SweepParams) -> None:
+    """Train what is missing, then write the tables of what was asked for."""
+    data = load_views()
+    trunks = plan(params, data)
+    missing = [trunk for trunk in trunks if not (RUNS / f"{trunk['trunk_id']}.json").is_file()]
+    log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
+    if missing:
+        from stages.train_trunks import train  # loads torch
+
+        train(trunks, proxy_data(data), params.device)
+    runs = finished([trunk["trunk_id"] for trunk in trunks])
+    table = runs_table(runs)
+    with whole_file("data/sweep/runs.parquet") as temporary:
+        table.write_parquet(temporary)
+    with whole_file("data/sweep/heldout_losses.parquet") as temporary:
+        document_losses(runs).write_parquet(temporary)
+    write_json("data/metrics/sweep.json", metrics(table))
+
+
+def metrics(table: pl.DataFrame) -> dict[str, Any]:
+    """Flat counts and the best loss on each domain; nothing that differs between two equal sweeps."""
+    best = table.filter(pl.col("metric").str.starts_with("loss_")).group_by("metric", maintain_order=True).agg(pl.col("value").min())
+    return {
+        "trunks": table["trunk_id"].n_unique(),
+        "diverged": table.filter("diverged")["trunk_id"].n_unique(),
+        "log10_max_flops": round(float(np.log10(table["flops"].max())), 3),
+        **{f"best_{metric}_nats": round(value, 4) for metric, value in best.iter_rows()},
+    }
+
+
+class Views:
+    """Everything that trunks read: the pack, views by "arm/draw", held-out domains, and their hashes."""
+
+    def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any]) -> None:
+        self.packed, self.views, self.held_out, self.arms = packed, views, held_out, arms
+
+    def data_hash(self, name: str) -> str:
+        """Of the tokens that a view trains on and those it is judged on."""
+        return content_hash([self.views[name].fingerprint, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}])
+
+
+def load_views() -> Views:
+    """The views of data/arms over data/pack."""
+    packed = Packed.open("data/pack/pools")
+    held_out = {path.name: Packed.open(path) for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()}
+    arms = read_json("data/arms/arms.json")
+    table = pl.read_parquet("data/arms/views.parquet")
+    pools = sorted(table["pool"].unique())
+    names = [f"{pool}|{tier}" for pool in pools for tier in arms["tiers"]]
+    label = pl.col("pool").replace_strict(pools, range(len(pools)), return_dtype=pl.Int64) * len(arms["tiers"]) + pl.col("tier")
+    views = {}
+    for (arm, draw), part in table.with_columns(label=label).group_by("arm", "draw", maintain_order=True):
+        groups = np.zeros(packed.n_documents, np.int64)
+        groups[part["row"].to_numpy()] = part["label"].to_numpy()
+        name = f"{arm}/{draw}"
+        views[name] = View(packed, part["row"].to_numpy(), part["weight"].to_numpy(), arm=name, groups=groups, group_names=names)
+    return Views(packed, views, held_out, arms)
+
+
+def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
+    """What the trainer reads."""
+    from stages.proxy.data import ProxyData
+    from stages.proxy.evaluate import HeldOut
+
+    return ProxyData(data.views, {name: HeldOut(pack) for name, pack in data.held_out.items()})
+
+
+def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
+    """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
+    code = code_hash()
+    trunks = []
+    for name in data.views:
+        arm, draw = name.rsplit("/", 1)
+        control = data.arms["controls"].get(arm)
+        for size in params.control_sizes if control else params.sizes:
+            for regularisation in params.regularisations[:1] if control else params.regularisations:
+                spec = _spec(params, name, size, regularisation, int(draw), control, data.packed.vocab_size)
+                header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data.data_hash(name), "code_hash": code}
+                trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
+                trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
+    if not trunks:
+        raise InputError("params.yaml: sweep plans no run; name arms, sizes and budgets")
+    return sorted(trunks, key=lambda trunk: (-trunk["spec"].shape.n_params, trunk["arm"], trunk["spec"].pool_draw))
+
+
+def _spec(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, vocab_size: int) -> RunSpec:
+    seed = draw + (CONTROL_SEED if control else 0)
+    return RunSpec(
+        arm=view,
+        shape=Shape.named(size, context=params.context, vocab_size=vocab_size),
+        budgets_tokens=tuple(params.budgets_tokens),
+        lr=params.lr,
+        weight_decay=regularisation.weight_decay,
+        dropout=regularisation.dropout,
+        batch_tokens=params.batch_tokens,
+        warmup_steps=params.warmup_steps,
+        decay_fraction=params.decay_fraction,
+        seed=seed,
+        data_seed=seed,
+        pool_draw=draw,
+    )
+
+
+stage = Stage(
+    run=run,
+    params=SweepParams,
+    question="What loss does every arm reach, at every size, budget and resample?",
+    deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
+    outs=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet"),
+    resumable=("data/sweep/runs",),
+    metrics=("data/metrics/sweep.json",),
+)

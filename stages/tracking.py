@@ -1,0 +1,174 @@
+"""The only file that knows MLflow. The files on disk are the truth; MLflow gets what it has not got.
+
+An experiment a question, a parent run a sweep, a child a trunk (its budgets are steps). A child is
+recognised by its tag `assay.trunk_id`, so publishing again sends nothing twice, and an outage costs
+nothing but a later `python -m stages publish`.
+"""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from stages.files import content_hash, read_json
+from stages.sweep import finished_runs
+
+log = logging.getLogger("assay")
+PARENT = "assay.sweep"
+CHILD = "assay.trunk_id"
+BATCH = 1000  # MLflow's limit for one log_batch
+DECISION_VARIABLES = ("arm", "n_params", "lr", "weight_decay", "dropout", "batch_tokens", "seed", "pool_draw")
+
+
+class TrackingOutage(RuntimeError):
+    """MLflow cannot be reached or refuses; nothing is lost."""
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, else an absolute sqlite path (a relative one would follow the caller)."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Anything MLflow or its transport raises becomes one TrackingOutage line."""
+    import mlflow
+    import requests
+    import sqlalchemy
+
+    try:
+        yield
+    except (mlflow.exceptions.MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrackingOutage(f"MLflow at {tracking_uri()} did not take the runs: {first}") from None
+
+
+def publish() -> str:
+    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI."""
+    import mlflow
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    with outages():
+        client = mlflow.MlflowClient(tracking_uri())
+        arms = read_json("data/arms/arms.json")
+        runs = [run for run in finished_runs() if not run["partial"]]
+        for name, question in arms["questions"].items():
+            wanted = {*question["arms"], *arms["controls"]}
+            _publish_question(client, name, question["title"], [run for run in runs if run["spec"]["arm"] in wanted])
+    return tracking_uri()
+
+
+def _publish_question(client: Any, name: str, title: str, runs: list[dict[str, Any]]) -> None:
+    experiment = _experiment(client, f"curation/{name}", title)
+    parent = _parent(client, experiment, name, title)
+    known = _known_trunks(client, experiment)
+    missing = [run for run in runs if run["trunk_id"] not in known]
+    for run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
+        _publish_trunk(client, experiment, parent, run)
+    files = [Path(f"data/decisions/{name}.json"), *sorted(Path("data/report").glob(f"{name}*.png"))]
+    _publish_files(client, parent, [file for file in [*files, Path("data/report/index.html")] if file.is_file()])
+    client.set_terminated(parent)
+    log.info("MLflow: %d of %d runs of %s were new", len(missing), len(runs), name)
+
+
+def _experiment(client: Any, name: str, title: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found:
+        return found.experiment_id
+    location = None if os.environ.get("MLFLOW_TRACKING_URI") else Path("mlartifacts").resolve().as_uri()
+    return client.create_experiment(name, artifact_location=location, tags={"mlflow.note.content": title})
+
+
+def _parent(client: Any, experiment: str, name: str, title: str) -> str:
+    found = client.search_runs([experiment], f"tags.`{PARENT}` = '{name}'", max_results=1)
+    if found:
+        return found[0].info.run_id
+    tags = {PARENT: name, "stage": "sweep", "mlflow.note.content": title}
+    return client.create_run(experiment, run_name=f"sweep-{name}", tags=tags).info.run_id
+
+
+def _known_trunks(client: Any, experiment: str) -> set[str]:
+    """Trunks that arrived whole: a child is closed only after its last metric."""
+    known, token = set(), None
+    while True:
+        page = client.search_runs([experiment], "attributes.status = 'FINISHED'", page_token=token)
+        known |= {run.data.tags[CHILD] for run in page if CHILD in run.data.tags}
+        token = page.token
+        if not token:
+            return known
+
+
+def _publish_trunk(client: Any, experiment: str, parent: str, run: dict[str, Any]) -> None:
+    from mlflow.entities import Param
+
+    spec, now = run["spec"], int(time.time() * 1000)
+    tags = {
+        CHILD: run["trunk_id"],
+        "mlflow.parentRunId": parent,
+        "stage": "sweep",
+        "arm": spec["arm"],
+        "control": run["control"],
+        "dvc_data": run["data_hash"],
+        "code": run["code_hash"],
+        "diverged": str(run["diverged"]).lower(),
+    }
+    child = client.create_run(experiment, start_time=now, run_name=_short_name(run), tags=tags).info.run_id
+    values = {**spec, **run}
+    params = [Param(key, str(values[key])) for key in DECISION_VARIABLES]
+    metrics = _metrics(run, now)
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(child, metrics=metrics[start : start + BATCH], params=params if not start else [])
+    _log_data(client, child, run)
+    client.log_dict(child, spec, "spec.json")
+    client.set_terminated(child, "FINISHED")
+
+
+def _short_name(run: dict[str, Any]) -> str:
+    spec = run["spec"]
+    return f"{spec['arm']}-{run['n_params'] // 1000}k-wd{spec['weight_decay']:g}-d{spec['pool_draw']}-s{spec['seed']}"
+
+
+def _metrics(run: dict[str, Any], now: int) -> list[Any]:
+    """Training curve and held-out losses with tokens as steps; log10 axes for compare views."""
+    from mlflow.entities import Metric
+
+    metrics = [
+        Metric("train_loss_nats", point["loss_nats"], now, point["n_tokens_seen"])
+        for point in run["curve"]
+        if math.isfinite(point["loss_nats"])
+    ]
+    for row in run["rows"]:
+        step = row["n_tokens_seen"]
+        logs = {"log10_flops": row["flops"], "log10_tokens": step, "log10_n_params": run["n_params"]}
+        metrics += [Metric(key, math.log10(value), now, step) for key, value in logs.items()]
+        metrics.append(Metric("epochs", row["epochs"], now, step))
+        for domain, score in row["heldout"].items():
+            metrics.append(Metric(f"heldout_{domain}_loss_nats", score["loss_nats"], now, step))
+            metrics.append(Metric(f"heldout_{domain}_loss_nats_se", score["loss_nats_se"], now, step))
+            metrics.append(Metric(f"heldout_{domain}_bits_per_byte", score["bits_per_byte"], now, step))
+    metrics.append(Metric("train_seconds", run["seconds"], now, 0))
+    return metrics
+
+
+def _log_data(client: Any, child: str, run: dict[str, Any]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = '{"uri": "data/arms/views.parquet"}'
+    data = Dataset(name=run["spec"]["arm"], digest=run["data_hash"], source_type="local", source=source)
+    client.log_inputs(child, datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "curated")])])
+
+
+def _publish_files(client: Any, parent: str, files: list[Path]) -> None:
+    """Decision, figures and page, each sent again only when its bytes changed."""
+    tags = client.get_run(parent).data.tags
+    for file in files:
+        key, digest = f"sent.{file.name}", content_hash(file.read_bytes().hex())
+        if tags.get(key) != digest:
+            client.log_artifact(parent, str(file))
+            client.set_tag(parent, key, digest)

@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM, AdamW
+from stages.proxy.model import Weights
+from stages.proxy.shape import Shape
+
+SHAPE = Shape(8, 1, 2, 4, 10)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 10.0])
+def test_every_run_steps_as_torch_would(scale):
+    """Per-run learning rate, decay on all but the embedding, clipping of each run by its own norm."""
+    lr, decay, factors = [0.01, 0.002], [0.1, 1.0], [0.5, 1.0, 0.25, 0.0]
+    weights = Weights(SHAPE, [1, 2], dtype=torch.float64)
+    ours = AdamW(weights, lr, decay)
+    gradients = [torch.randn(weights.flat.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(i)) * scale for i in range(4)]
+    expected = [reference(weights, run, lr[run], decay[run], [g[run] for g in gradients], factors) for run in range(2)]
+    for gradient, factor in zip(gradients, factors, strict=True):
+        weights.grad.copy_(gradient)
+        ours.step(factor)
+    assert torch.allclose(weights.flat, torch.stack(expected), rtol=1e-6, atol=1e-9)
+
+
+def reference(weights, run, lr, decay, gradients, factors):
+    start = weights.flat[run].clone()
+    cut = weights.n_embedding
+    parts = [torch.nn.Parameter(start[:cut].clone()), torch.nn.Parameter(start[cut:].clone())]
+    groups = [{"params": parts[:1], "weight_decay": 0.0}, {"params": parts[1:], "weight_decay": decay}]
+    optimiser = torch.optim.AdamW(groups, lr=lr, betas=(BETA1, BETA2), eps=1e-8)
+    for gradient, factor in zip(gradients, factors, strict=True):
+        parts[0].grad, parts[1].grad = gradient[:cut].clone(), gradient[cut:].clone()
+        torch.nn.utils.clip_grad_norm_(parts, CLIP_NORM)
+        for group in optimiser.param_groups:
+            group["lr"] = lr * factor
+        optimiser.step()
+    return torch.cat([part.detach() for part in parts])
+
+
+def test_one_broken_run_leaves_the_others_alone():
+    weights = Weights(SHAPE, [1, 2])
+    optimiser = AdamW(weights, [0.01, 0.01], [0.1, 0.1])
+    weights.grad.fill_(1.0)
+    weights.grad[0] = float("nan")
+    optimiser.step(1.0)
+    assert weights.flat[0].isnan().all()
+    assert weights.flat[1].isfinite().all()
+
+
+def test_a_saved_state_is_a_copy_that_restores_exactly():
+    weights = Weights(SHAPE, [1])
+    optimiser = AdamW(weights, [0.01], [0.1])
+
+    def steps(n):
+        for i in range(n):
+            weights.grad.copy_(torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(i)))
+            optimiser.step(1.0)
+        return weights.flat.clone()
+
+    steps(3)
+    saved = optimiser.state()
+    first = steps(4)
+    optimiser.load(saved)
+    assert torch.equal(steps(4), first)
+    assert optimiser.n_steps == 7

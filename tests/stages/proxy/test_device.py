@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from stages.proxy.device import choose_device, keep_freed_memory, quick_products
+
+
+def test_cpu_is_chosen_with_its_reason():
+    device, dtype, reason = choose_device("cpu")
+    assert (device.type, dtype) == ("cpu", torch.float32)
+    assert reason == "device cpu (asked for), float32, 1 thread"
+    assert choose_device("cpu", "bfloat16")[1] == torch.bfloat16
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_without_cuda_auto_means_cpu():
+    assert choose_device()[2] == "device cpu (no CUDA device), float32, 1 thread"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_is_chosen_with_its_reason():
+    device, _, reason = choose_device()
+    assert device.type == "cuda"
+    assert torch.cuda.get_device_name() in reason
+
+
+def test_quick_products_keep_fp32_accuracy_and_leave_the_setting_alone():
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    a, b = torch.randn(50, 300), torch.randn(300, 40)
+    with quick_products(torch.float32):
+        found = a @ b
+    assert torch.allclose(found.double(), a.double() @ b.double(), atol=1e-4)
+    with pytest.raises(ZeroDivisionError), quick_products(torch.bfloat16):
+        raise ZeroDivisionError
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_keeping_freed_memory_can_be_asked_twice():
+    keep_freed_memory()
+    keep_freed_memory()
