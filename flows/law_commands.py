@@ -8,7 +8,7 @@ import polars as pl
 from flows.show import show
 from stages.errors import InputError
 from stages.files import write_json
-from stages.fit_file import describe_law, fit_table
+from stages.fit_file import describe_law, fit_table, parameter_rows
 from stages.laws import LAWS, get_law
 from stages.runs import filter_rows, read_table
 
@@ -75,11 +75,10 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     print(f"{result['law']}: {result['formula']}")
     starts = result["starts"]
     print(
-        f"{result['n_points']} runs in {result['n_clusters']} clusters, rms of log residuals {result['rms_log']:.4f}; "
+        f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "
         f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s\n"
     )
-    rows = [{"parameter": name, **row} for name, row in result["params"].items()]
-    show(rows, False, title="Parameters, 90 % intervals")
+    show(parameter_rows(result["params"]), False, title="Parameters, 90 % intervals")
     if result["holdout"]:
         print()
         show([result["holdout"]], False, title="Runs that were not fitted")

@@ -21,7 +21,7 @@ from stages.laws.compare import Decision, compare, paired_differences, smallest_
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.path import ArmColumns, arm_path
 from stages.laws.plan import difference_at, next_runs
-from stages.laws.store import from_arrays, law_name
+from stages.laws.record import from_state
 from stages.provenance import provenance
 from stages.stage import Section, Stage
 from stages.study import best_regularised, law_rows
@@ -56,13 +56,9 @@ def run(params: DecideParams) -> None:
 def load(name: str, tiers: list[str]) -> tuple[pl.DataFrame, dict[str, Any], Bootstrap, Bootstrap | None]:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
     rows = pl.read_parquet(f"data/fit/{name}.parquet")
-    arrays = np.load(f"data/fit/{name}.npz")
-    boots = [
-        from_arrays(arrays, prefix, law_named(law_name(arrays, prefix), tiers), law_rows(rows)) if f"{prefix}theta" in arrays else None
-        for prefix in ("law_", "runner_up_")
-    ]
-    assert boots[0] is not None
-    return rows, read_json(f"data/fit/{name}.json"), boots[0], boots[1]
+    states = read_json(f"data/fit/{name}-refits.json")
+    boots = {role: from_state(state, law_named(state["law"], tiers)) for role, state in states.items()}
+    return rows, read_json(f"data/fit/{name}.json"), boots["law"], boots.get("runner_up")
 
 
 def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -158,7 +154,7 @@ def overall(targets: list[Decision], reach: float) -> tuple[str, str]:
     """The status of the question: that of its budgets within what was measured, the least sure among most of them."""
     inside = [target for target in targets if target.flops <= reach * 1.0001] or targets
     counts = {status: sum(target.status == status for target in inside) for status in ("decided", "tie", "insufficient_evidence", "extrapolating")}
-    status = max(counts, key=lambda key: counts[key])
+    status = max(("insufficient_evidence", "extrapolating", "tie", "decided"), key=lambda key: counts[key])
     said = ", ".join(f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count)
     example = next(target for target in inside if target.status == status)
     return status, f"Of {len(inside)} target budgets within the measured compute: {said}. At {example.flops:.2g} FLOPs: {example.reason}."

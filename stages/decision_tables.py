@@ -3,6 +3,7 @@
 from typing import Any
 
 from stages.decision_text import flops_text, interval_text
+from stages.fit_file import parameter_rows
 
 
 def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -14,7 +15,7 @@ def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "heldout": [heldout_row(row, decision["labels"]) for row in decision["heldout_check"]["rows"]],
         "controls": [control_row(row) for row in decision["controls"]],
         "laws": [law_row(row) for row in decision["ranking"]],
-        "parameters": parameter_rows(decision["law"]["params"]),
+        "parameters": shown_parameters(decision["law"]["params"]),
         "regularisation": decision["regularisation"],
     }
 
@@ -97,19 +98,11 @@ def law_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
+def shown_parameters(params: dict[str, Any]) -> list[dict[str, Any]]:
     """One row a parameter, or a parameter and arm."""
-    rows = []
-    for name, entry in params.items():
-        for arm, value in entry.items() if "value" not in entry else [(None, entry)]:
-            rows.append(
-                {
-                    "parameter": name if arm is None else f"{name} [{arm}]",
-                    "value": value["value"],
-                    "low": value["low"],
-                    "high": value["high"],
-                    "unit": value["unit"],
-                    "notes": ", ".join(text for text, on in (("at a bound", value["at_bound"]), ("not identified", not value["identified"])) if on),
-                }
-            )
-    return rows
+    flags = (("at a bound", "at_bound"), ("identified", "identified"))
+    return [
+        {key: row[key] for key in ("parameter", "value", "low", "high", "unit")}
+        | {"notes": ", ".join(text if name == "at_bound" else "not identified" for text, name in flags if row[name] == (name == "at_bound"))}
+        for row in parameter_rows(params)
+    ]

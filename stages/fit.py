@@ -18,8 +18,7 @@ from stages.laws import LAWS, Law, half_life
 from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.choose import Choice, choose_law, largest_rungs
 from stages.laws.fit import fit_law
-from stages.laws.record import fit_record
-from stages.laws.store import to_arrays
+from stages.laws.record import fit_record, to_state
 from stages.proxy.packed import Packed
 from stages.stage import Section, Stage
 from stages.study import best_regularised, heldout_resamples, law_rows, regularisation_shares
@@ -77,15 +76,14 @@ def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, p
     best = best_regularised(runs)
     rows = law_rows(best)
     candidates = [law_named(law, tiers) for law in params.laws]
-    options = {"n_starts": params.starts, "seed": params.seed}
+    options = {"n_starts": params.starts, "seed": params.seed, "delta": None}
     choice = choose_law(candidates, rows, n_rungs=params.held_out_rungs, clusters="pool_draw", **options)
     log.info("fit: %s: %s", name, choice.reason)
     values = resampled_values(best, metric, params)
-    boots = {"law_": choice.fit, "runner_up_": choice.runner_up}
-    boots = {prefix: bootstrap(fit, rows, clusters="pool_draw", n_draws=params.draws, values=values, seed=params.seed) for prefix, fit in boots.items() if fit}
+    fits = {"law": choice.fit, "runner_up": choice.runner_up}
+    boots = {role: bootstrap(fit, rows, clusters="pool_draw", n_draws=params.draws, values=values, seed=params.seed) for role, fit in fits.items() if fit}
     check = heldout_check(choice, candidates, rows, params)
-    with whole_file(f"data/fit/{name}.npz") as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{key: array for prefix, boot in boots.items() for key, array in to_arrays(boot, prefix).items()})
+    write_json(f"data/fit/{name}-refits.json", {role: to_state(boot) for role, boot in boots.items()})
     with whole_file(f"data/fit/{name}.parquet") as temporary:
         best.write_parquet(temporary)
     write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
@@ -103,7 +101,7 @@ def heldout_check(choice: Choice, candidates: list[Law], rows: dict[str, np.ndar
     """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
     held = largest_rungs(rows["flops"], params.held_out_rungs)
     below, above = ({key: column[mask] for key, column in rows.items()} for mask in (~held, held))
-    fit = fit_law(choice.fit.law, below, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed, identify=False)
+    fit = fit_law(choice.fit.law, below, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed, delta=None, identify=False)
     boot = bootstrap(fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed)
     low, high = boot.interval(above, new_run=True)
     table = pl.DataFrame({**{key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")}, "measured": above["value"], "predicted": fit.predict(above), "low": low, "high": high})
@@ -129,7 +127,7 @@ def record(choice: Choice, boots: dict[str, Bootstrap], check: dict[str, Any], b
         "reason": choice.reason,
         "ranking": ranking,
         "refused": choice.refused,
-        "law": fit_record(boots["law_"].fit, boots["law_"]) | {"title": choice.fit.law.title},
+        "law": fit_record(boots["law"].fit, boots["law"]) | {"title": choice.fit.law.title},
         "runner_up": choice.runner_up.law.name if choice.runner_up else None,
         "holdout": check,
         "warnings": choice.warnings,

@@ -1,7 +1,6 @@
 """A fit as data: the JSON of `assay fit`, of the fit stage and of the page's law table."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import polars as pl
 from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.fit import Fit, fit_law
 from stages.laws.law import Law
+from stages.laws.record import fit_record
 from stages.runs import numbers
 
 LEVEL = 0.9
@@ -45,7 +45,7 @@ def fit_table(
     """
     start = time.perf_counter()
     rows = law_columns(law, table, name, cluster)
-    fit = fit_law(law, rows, seed=seed)
+    fit = fit_law(law, rows, delta=None, seed=seed)  # Huber at 1.345 of the residuals' own noise
     boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) if n_draws else None
     file = fit_json(fit, boot)
     if holdout is not None:
@@ -68,42 +68,15 @@ def law_columns(law: Law, table: pl.DataFrame, name: str, cluster: str | None, *
 
 def fit_json(fit: Fit, boot: Bootstrap | None) -> dict[str, Any]:
     """The parts of a fit file that need no further rows."""
-    return {
-        "law": fit.law.name,
-        "title": fit.law.title,
-        "formula": fit.law.formula,
-        "source": fit.law.source,
-        "params": parameter_rows(fit, boot),
-        "objective": fit.objective,
-        "n_points": fit.n_points,
-        "n_clusters": boot.n_clusters if boot else fit.n_points,
-        "starts": fit.starts,
-        "runner_up_objective": fit.runner_up,
-        "condition_number": fit.condition_number,
-        "rms_log": fit.rms_log,
-        "holdout": None,
-        "predictions": [],
-        "warnings": fit.warnings + (boot.warnings if boot else []),
-    }
+    return {**fit_record(fit, boot, LEVEL), "title": fit.law.title, "holdout": None, "predictions": []}
 
 
-def parameter_rows(fit: Fit, boot: Bootstrap | None) -> dict[str, dict[str, Any]]:
-    """name, or name[arm] -> {value, low, high, unit, at_bound, identified}."""
-    limits = boot.params(LEVEL) if boot else {}
-    rows: dict[str, dict[str, Any]] = {}
-    for parameter in fit.law.parameters:
-        name, value = parameter.name, fit.params[parameter.name]
-        for arm in value if isinstance(value, Mapping) else [None]:
-            pick = (lambda x: x) if arm is None else (lambda x, arm=arm: x[arm])
-            low, high = pick(limits[name]) if boot else (None, None)
-            rows[name if arm is None else f"{name}[{arm}]"] = {
-                "value": pick(value),
-                "low": low,
-                "high": high,
-                "unit": parameter.unit,
-                "at_bound": pick(fit.at_bound[name]),
-                "identified": pick(fit.identified[name]),
-            }
+def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Parameters of a fit record, or of each arm, as flat rows."""
+    rows = []
+    for name, entry in params.items():
+        for arm, value in entry.items() if "value" not in entry else [(None, entry)]:
+            rows.append({"parameter": name if arm is None else f"{name} [{arm}]", **value})
     return rows
 
 

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from stages.errors import InputError
 
@@ -91,6 +90,8 @@ def residual_noise(fit: Fit) -> np.ndarray:
 
 def stretch_factor(n_clusters: int, freedom: int) -> float:
     """The small-sample factor of the module header; freedom: degrees of freedom of the spread."""
+    from scipy.special import ndtri, stdtrit  # here, because it doubles the time to import this package
+
     tail = (1 + STRETCH_LEVEL) / 2
     return float(np.sqrt((n_clusters + 1) / max(n_clusters - 1, 1)) * stdtrit(max(freedom, 1), tail) / ndtri(tail))
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from stages.errors import InputError
 
@@ -137,6 +136,8 @@ def smallest_detectable_effect(differences: np.ndarray, *, n_pairs: int | None =
 
     differences: control minus its twin, (pairs,), one an independent draw (average the budgets of a draw first).
     n_pairs: pairs that the real comparison has, default the same number. Two-sided test at alpha."""
+    from scipy.special import stdtrit  # here, because it doubles the time to import this package
+
     differences = np.asarray(differences, float)
     if differences.size < 2:
         raise InputError(f"{differences.size} control pair says nothing about chance; train the control arms on at least two draws")

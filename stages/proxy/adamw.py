@@ -2,7 +2,8 @@
 
 Update of a run (Loshchilov & Hutter 2019, torch's convention: decay is scaled by the learning rate):
     g <- g min(1, clip / |g|);  m, v <- moving averages of g, g^2;  w <- w (1 - lr decay) - lr m_hat / (sqrt(v_hat) + eps)
-Decay acts on the weight matrices and the head, not on the token embedding. A few passes over (R, P), whatever the depth.
+Decay acts on the matrices inside the transformer, not on embedding and head (measured at 25k parameters, 524k tokens:
+decaying the head as well costs 0.03 nats at weight decay 0.1 and 0.28 at 1.0). A few passes over (R, P), whatever the depth.
 """
 
 import torch
@@ -38,8 +39,7 @@ class AdamW:
         work.mul_((1 - BETA2**self.n_steps) ** -0.5).add_(EPS)
         torch.div(self.first, work, out=work)
         lr = self.lr * lr_factor
-        n_embedding = self.weights.n_embedding
-        flat[:, n_embedding:].mul_(self._like(1 - lr * self.weight_decay))
+        flat[:, self.weights.inner].mul_(self._like(1 - lr * self.weight_decay))
         flat.sub_(work.mul_(self._like(lr / (1 - BETA1**self.n_steps))))
 
     def _like(self, column: torch.Tensor) -> torch.Tensor:

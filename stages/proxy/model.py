@@ -47,9 +47,10 @@ class Weights:
             weight.requires_grad_()
 
     @property
-    def n_embedding(self) -> int:
-        """Entries of the token embedding, which lead the flat buffer and are not decayed."""
-        return self.sizes["embedding"][0] * self.sizes["embedding"][1]
+    def inner(self) -> slice:
+        """Columns of the flat buffer between embedding and head: the matrices of the transformer."""
+        n_outer = self.shape.vocab_size * self.shape.d_model
+        return slice(n_outer, self.flat.shape[1] - n_outer)
 
     def _views(self, flat: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         start = 0

@@ -28,7 +28,7 @@ class RunSpec:
     shape: Shape
     budgets_tokens: tuple[int, ...]  # rising, each a multiple of batch_tokens
     lr: float = 0.012  # measured: best within a factor of 2 from 25k to 147k parameters; 0.010 above d_model 64
-    weight_decay: float = 0.1  # decoupled, scaled by lr; on matrices and head, not on the embedding
+    weight_decay: float = 0.1  # decoupled, scaled by lr; on the transformer's matrices, not on embedding and head
     dropout: float = 0.0  # on the embedding and on every residual branch
     batch_tokens: int = 512  # measured: right below 500k tokens, 1024 up to 4M
     warmup_steps: int = 30

@@ -84,7 +84,7 @@ def test_a_pool_is_read_split_and_limited(tmp_path, monkeypatch):
     monkeypatch.setitem(POOLS, "docstrings", wheels.TextPool(wheels=("tiny",), lang="en", licence="none"))
     frame = read_pool("docstrings", tmp_path, pool="mine", passage_chars=100)
     assert frame["pool"].unique().to_list() == ["mine"]
-    assert frame["source"].to_list() == [f"tiny-1.0-py3-none-any.whl!module.py#0/{k}" for k in range(len(frame))]
+    assert frame["source"].to_list() == [f"tiny-1.0-py3-none-any.whl!module.py#1/{k}" for k in range(len(frame))]
     assert frame["parent"].n_unique() == 1 and frame["n_chars"].max() <= 100
     assert read_pool("docstrings", tmp_path, limit_chars=1).height == 1
 

@@ -15,8 +15,8 @@ def plain_loop(spec, data, budget):
     """One budget trained from scratch: autograd, torch.optim.AdamW, clip_grad_norm_, schedule written out. Returns the held-out loss."""
     weights = Weights(spec.shape, [spec.seed])
     named = {name: torch.nn.Parameter(weight.detach().clone()) for name, weight in weights.named.items()}
-    matrices = [weight for name, weight in named.items() if name != "embedding"]
-    groups = [{"params": [named["embedding"]], "weight_decay": 0.0}, {"params": matrices, "weight_decay": spec.weight_decay}]
+    matrices = [weight for name, weight in named.items() if name not in ("embedding", "head")]
+    groups = [{"params": [named["embedding"], named["head"]], "weight_decay": 0.0}, {"params": matrices, "weight_decay": spec.weight_decay}]
     optimiser = torch.optim.AdamW(groups, lr=spec.lr, betas=(BETA1, BETA2))
     n_steps = budget // spec.batch_tokens
     n_decay = round(spec.decay_fraction * n_steps)
