@@ -82,6 +82,39 @@ def fit(
 
 
 @app.command()
+def compare(
+    table: Path,
+    arm: Annotated[str, typer.Option(metavar="COLUMN", help="column that names the data set of a run")],
+    at: Annotated[list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")],
+    law: Annotated[str, typer.Option(metavar="LAW|auto", help="auto: chosen by what it predicts above the compute it saw")] = "auto",
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together, paired over arms")] = None,
+    n_params: Annotated[float | None, typer.Option(min=1, help="model size; default the best of each arm within the measured sizes")] = None,
+    bootstrap: Annotated[int, typer.Option(min=50, help="refits for the intervals")] = 500,
+    as_json: Json = False,
+) -> None:
+    """Which data set wins at a budget, P(best), and where the answer flips."""
+    from flows.compare_commands import compare_command
+
+    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, as_json)
+
+
+@app.command()
+def plan(
+    law: Annotated[Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")],
+    flops: Annotated[float, typer.Option(min=1, help="budget, FLOPs (6ND)")],
+    unique_tokens: Annotated[float | None, typer.Option(min=1, help="different tokens that there are")] = None,
+    next_run: Annotated[bool, typer.Option(help="also the proxy runs that would say most")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
+    from flows.compare_commands import plan_command
+
+    plan_command(law, flops, unique_tokens, next_run, as_json)
+
+
+@app.command()
 def serve(cron: Annotated[str, typer.Option(help="when to run, as a cron line")] = "0 3 * * *") -> None:
     """Schedule the flow with a Prefect server on this machine."""
     from flows.serve import serve_forever

@@ -18,8 +18,8 @@ TRAINING_RETRIES = 2  # assumed: a preempted or killed sweep goes on from its ru
 class StageFailure(Exception):
     """A stage's command ended with an exit code other than 0; its own line said why."""
 
-    def __init__(self, stage: str, exit_code: int) -> None:
-        super().__init__(f"stage {stage} ended with exit code {exit_code}; go on with `assay run`")
+    def __init__(self, stage: str, exit_code: int, why: str = "") -> None:
+        super().__init__(f"stage {stage}: {why or f'ended with exit code {exit_code}'}; go on with `assay run`")
         self.stage, self.exit_code = stage, exit_code
 
 
@@ -43,7 +43,7 @@ def _reasons(change: object) -> list[str]:
 
 
 def reproduce(name: str) -> None:
-    """`dvc repro --single-item NAME` in this process; StageFailure where the command failed."""
+    """`dvc repro --single-item NAME` in this process; StageFailure where the command or DVC itself refused."""
     try:
         with Repo() as repo:
             repo.reproduce(name, single_item=True)
@@ -51,7 +51,7 @@ def reproduce(name: str) -> None:
         cause = error.__cause__ or error
         if isinstance(cause, StageCmdFailedError):
             raise StageFailure(name, exit_code(cause)) from None
-        raise
+        raise StageFailure(name, BAD_INPUT, " ".join(str(cause).split())) from None
 
 
 def exit_code(error: StageCmdFailedError) -> int:

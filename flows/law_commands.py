@@ -1,5 +1,6 @@
 """`assay laws` and `assay fit`: read, call, print."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,7 @@ def fit_command(
     if out is not None:
         write_json(out, result)
     if as_json:
-        import json
-
-        print(json.dumps(result, indent=2))
+        print(json.dumps({key: value for key, value in result.items() if key != "state"}, indent=2))
     else:
         print_fit(result, wanted)
 

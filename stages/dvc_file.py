@@ -39,7 +39,7 @@ PLOTS = [
         "data/plots/loss_by_flops.csv": {
             "x": "flops",
             "y": "loss_nats",
-            "template": ".dvc/plots/loss_by_flops.json",
+            "template": "bands_log_x",
             "title": "Held-out loss against training FLOPs, by arm",
             "x_label": "training FLOPs (6ND)",
             "y_label": "held-out loss (nats a token)",
@@ -57,7 +57,7 @@ PLOTS = [
         "data/plots/advantage.csv": {
             "x": "flops",
             "y": "loss_difference_nats",
-            "template": ".dvc/plots/advantage.json",
+            "template": "bands_log_x",
             "title": "Loss of each arm less that of the base arm, by compute",
             "x_label": "training FLOPs (6ND)",
             "y_label": "difference (nats a token)",

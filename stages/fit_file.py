@@ -9,7 +9,7 @@ import polars as pl
 from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.fit import Fit, fit_law
 from stages.laws.law import Law
-from stages.laws.record import fit_record
+from stages.laws.record import fit_record, to_state
 from stages.runs import numbers
 
 LEVEL = 0.9
@@ -52,7 +52,8 @@ def fit_table(
         file["holdout"] = check(fit, boot, law_columns(law, holdout, name, None))
     if predict is not None:
         file["predictions"] = predictions(fit, boot, predict, rows, name)
-    return {**file, "seconds": round(time.perf_counter() - start, 3)}
+    file["seconds"] = round(time.perf_counter() - start, 3)
+    return file | ({"state": to_state(boot)} if boot else {})
 
 
 def law_columns(law: Law, table: pl.DataFrame, name: str, cluster: str | None, *, observed: bool = True) -> dict[str, np.ndarray]:

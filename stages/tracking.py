@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from tqdm import tqdm
 
 from stages.files import content_hash, read_json
-from stages.sweep import finished_runs
+from stages.run_files import RUNS, rows_of
 
 log = logging.getLogger("assay")
 PARENT = "assay.sweep"
@@ -57,11 +58,16 @@ def publish() -> str:
     with outages():
         client = mlflow.MlflowClient(tracking_uri())
         arms = read_json("data/arms/arms.json")
-        runs = [run for run in finished_runs() if not run["partial"]]
+        runs = [read_json(RUNS / f"{trunk_id}.json") for trunk_id in wanted_trunks()]
         for name, question in arms["questions"].items():
             wanted = {*question["arms"], *arms["controls"]}
-            _publish_question(client, name, question["title"], [run for run in runs if run["spec"]["arm"] in wanted])
+            _publish_question(client, name, question["title"], [run for run in runs if run["arm"] in wanted])
     return tracking_uri()
+
+
+def wanted_trunks() -> list[str]:
+    """The trunks of the runs table; run files of earlier parameters stay on disk but are not sent."""
+    return sorted(pl.read_parquet("data/sweep/runs.parquet", columns=["trunk_id"])["trunk_id"].unique())
 
 
 def _publish_question(client: Any, name: str, title: str, runs: list[dict[str, Any]]) -> None:
@@ -107,21 +113,23 @@ def _known_trunks(client: Any, experiment: str) -> set[str]:
 def _publish_trunk(client: Any, experiment: str, parent: str, run: dict[str, Any]) -> None:
     from mlflow.entities import Param
 
-    spec, now = run["spec"], int(time.time() * 1000)
+    result, now = run["result"], int(time.time() * 1000)
+    spec = result["spec"]
     tags = {
         CHILD: run["trunk_id"],
         "mlflow.parentRunId": parent,
         "stage": "sweep",
-        "arm": spec["arm"],
+        "arm": run["arm"],
         "control": run["control"],
         "dvc_data": run["data_hash"],
         "code": run["code_hash"],
-        "diverged": str(run["diverged"]).lower(),
+        "diverged": str(result["diverged"]).lower(),
     }
-    child = client.create_run(experiment, start_time=now, run_name=_short_name(run), tags=tags).info.run_id
-    values = {**spec, **run}
-    params = [Param(key, str(values[key])) for key in DECISION_VARIABLES]
-    metrics = _metrics(run, now)
+    name = f"{run['arm']}-d{spec['shape']['d_model']}-wd{spec['weight_decay']:g}-p{spec['pool_draw']}-s{spec['seed']}"
+    child = client.create_run(experiment, start_time=now, run_name=name, tags=tags).info.run_id
+    row = rows_of(run)[0]
+    params = [Param(key, str(row[key])) for key in DECISION_VARIABLES]
+    metrics = _metrics(result, row["n_params"], now)
     for start in range(0, len(metrics), BATCH):
         client.log_batch(child, metrics=metrics[start : start + BATCH], params=params if not start else [])
     _log_data(client, child, run)
@@ -129,30 +137,23 @@ def _publish_trunk(client: Any, experiment: str, parent: str, run: dict[str, Any
     client.set_terminated(child, "FINISHED")
 
 
-def _short_name(run: dict[str, Any]) -> str:
-    spec = run["spec"]
-    return f"{spec['arm']}-{run['n_params'] // 1000}k-wd{spec['weight_decay']:g}-d{spec['pool_draw']}-s{spec['seed']}"
-
-
-def _metrics(run: dict[str, Any], now: int) -> list[Any]:
+def _metrics(result: dict[str, Any], n_params: int, now: int) -> list[Any]:
     """Training curve and held-out losses with tokens as steps; log10 axes for compare views."""
     from mlflow.entities import Metric
 
-    metrics = [
-        Metric("train_loss_nats", point["loss_nats"], now, point["n_tokens_seen"])
-        for point in run["curve"]
-        if math.isfinite(point["loss_nats"])
-    ]
-    for row in run["rows"]:
+    curve = result["curve"]
+    points = zip(curve["n_tokens_seen"], curve["budget_tokens"], curve["loss_nats"], strict=True)
+    metrics = [Metric("train_loss_nats", loss, now, step) for step, budget, loss in points if not budget and math.isfinite(loss)]
+    for row in result["budgets"]:
         step = row["n_tokens_seen"]
-        logs = {"log10_flops": row["flops"], "log10_tokens": step, "log10_n_params": run["n_params"]}
+        logs = {"log10_flops": row["flops"], "log10_tokens": step, "log10_n_params": n_params}
         metrics += [Metric(key, math.log10(value), now, step) for key, value in logs.items()]
         metrics.append(Metric("epochs", row["epochs"], now, step))
-        for domain, score in row["heldout"].items():
+        for domain, score in row["held_out"].items():
             metrics.append(Metric(f"heldout_{domain}_loss_nats", score["loss_nats"], now, step))
-            metrics.append(Metric(f"heldout_{domain}_loss_nats_se", score["loss_nats_se"], now, step))
+            metrics.append(Metric(f"heldout_{domain}_loss_nats_se", score["standard_error_nats"], now, step))
             metrics.append(Metric(f"heldout_{domain}_bits_per_byte", score["bits_per_byte"], now, step))
-    metrics.append(Metric("train_seconds", run["seconds"], now, 0))
+    metrics.append(Metric("train_seconds", result["seconds"], now, 0))
     return metrics
 
 
@@ -160,7 +161,7 @@ def _log_data(client: Any, child: str, run: dict[str, Any]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = '{"uri": "data/arms/views.parquet"}'
-    data = Dataset(name=run["spec"]["arm"], digest=run["data_hash"], source_type="local", source=source)
+    data = Dataset(name=run["arm"], digest=run["data_hash"], source_type="local", source=source)
     client.log_inputs(child, datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "curated")])])
 
 

@@ -2,7 +2,8 @@
 
 Why: rules and MinHash ask about every word of every document; one numpy pass over a block of half a million
 characters answers for all its documents at once. Hashes are ours, so they are the same with every version of every
-library. Cost: words and hashes about 90 MB a CPU-second (measured), memory 30 bytes a character of one block.
+library. Cost: words and hashes 90 MB a CPU-second; memory about 40 bytes a
+character of one block or of the longest document (measured).
 
     codes_C   code point of each character of the block; each document is followed by one newline
     starts_T  place in codes_C of the first character of each word     (T words of the block)

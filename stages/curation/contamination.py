@@ -2,8 +2,8 @@
 
 Question: would a held-out loss be flattered? Input: training and reference documents. Output: the ids to remove and
 why. Whole copies are found by their signatures; parts by n-grams of 13 words (the length that GPT-3 and DCLM use)
-that also occur in the reference. Cost: 20 MB of training text a CPU-second (measured); memory 8 bytes a reference
-word plus one block.
+that also occur in the reference. Cost: 28 MB of training text a CPU-second (measured); memory 8 bytes a reference
+word, 16 MB and one block.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 Question: what is left when copies are removed, at three strengths: same text, same words, near duplicates?
 Input: signatures (`minhash.signatures`). Output: one row a document with its cluster (the smallest id in it), whether
 it stays, and the weakest test that found it to be a copy. The result does not depend on the order or the sharding of
-the documents. Cost: one sort of the signatures a band, 0.6 s and 300 MB for a million documents (measured).
+the documents. Cost: one sort a band; a million documents take 4 s and 430 MB beside their signatures (measured).
 """
 
 import numpy as np

@@ -37,20 +37,21 @@ def document_id(pool: str, source: str) -> str:
 def documents(
     texts: Sequence[str],
     sources: Sequence[str],
-    pool: str,
+    pool: str | Sequence[str],
     *,
     langs: Sequence[str | None] | str | None = None,
     parents: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """A document table from texts and their sources; `parents` are the sources of the parents, if any."""
-    ids = [document_id(pool, source) for source in sources]
+    pools = [pool] * len(sources) if isinstance(pool, str) else pool
+    ids = list(map(document_id, pools, sources))
     columns = {
         "id": ids,
         "text": pl.Series(texts, dtype=pl.String),
-        "pool": pl.repeat(pool, len(ids), eager=True, dtype=pl.String),
+        "pool": pl.Series(pools, dtype=pl.String),
         "source": pl.Series(sources, dtype=pl.String),
         "lang": pl.repeat(langs, len(ids), eager=True, dtype=pl.String) if langs is None or isinstance(langs, str) else langs,
-        "parent": ids if parents is None else [document_id(pool, parent) for parent in parents],
+        "parent": ids if parents is None else list(map(document_id, pools, parents)),
     }
     frame = pl.DataFrame(columns).with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64))
     return frame.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())

@@ -2,7 +2,7 @@
 
 Question: which files are meant, in which order, and where exactly does one of them break?
 Input: paths. Output: (path, name) pairs and (line number, byte offset, line) triples. Cost: one pass, memory of
-one line plus 256 kB; gzip inflates at about 250 MB/s and zstandard at about 700 MB/s of text (measured).
+one line plus 256 kB; plain 1700, zstandard 500 and gzip 250 MB of text a CPU-second (measured).
 """
 
 import glob
@@ -122,7 +122,8 @@ def _decompressed(file: InputFile) -> Iterator[bytes]:
                 try:
                     chunk = stream.decompress(data)
                 except (zlib.error, zstandard.ZstdError) as error:
-                    raise InputError(f"{file.path}: damaged {file.compression[1:]} data before byte {consumed} ({error}); fetch the file again") from None
+                    what = f"damaged {file.compression[1:]} data before byte {consumed} ({error})"
+                    raise InputError(f"{file.path}: {what}; fetch the file again") from None
                 if chunk:
                     yield chunk
                 data = b""

@@ -3,7 +3,8 @@
 Question: which documents does this pool hold? Input: files, folders or globs. Output: batches with the columns of
 `documents.SCHEMA`. No row is skipped in silence: empty texts are left out and counted, and everything else that
 cannot be read is an InputError that names file, line and cure.
-Cost: memory of one batch; JSON lines about 150 MB a CPU-second, parquet 400 (measured, 2 kB documents).
+Cost: memory of one batch; JSON lines 150 MB a CPU-second, compressed 100, parquet 190 (measured). Mapping an id
+column adds about 100 bytes a document, to find repeated ids.
 """
 
 import json
@@ -164,7 +165,8 @@ def _refuse_lone_surrogate(text: str, file: InputFile, number: int) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(text[error.start]):04x}"
-        raise InputError(f"{file.path}:{number}: half a surrogate pair ({half}) at character {error.start} is no text; mend or delete the line") from None
+        where = f"{file.path}:{number}: half a surrogate pair ({half}) at character {error.start}"
+        raise InputError(f"{where} is no text; mend or delete the line") from None
 
 
 def _near(line: str, error: Exception) -> str:
@@ -197,12 +199,19 @@ def _parquet(file: InputFile, columns: Columns, batch_chars: int) -> Iterator[tu
         row = 0
         for batch in table.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
             texts = _parquet_text(batch.column(columns.text), file, row)
-            ids = None if columns.id is None else [str(value) for value in batch.column(columns.id).to_pylist()]
+            ids = None if columns.id is None else _parquet_ids(batch.column(columns.id), file, columns.id, row)
             langs = None if columns.lang is None else batch.column(columns.lang).to_pylist()
             yield texts, ids or list(range(row + 1, row + 1 + batch.num_rows)), langs
             row += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{file.path}: not a readable parquet file ({str(error).splitlines()[0]}); write or fetch it again") from None
+
+
+def _parquet_ids(column: pa.Array, file: InputFile, name: str, row: int) -> list[str]:
+    ids = column.to_pylist()
+    if None in ids:
+        raise InputError(f"{file.path}: row {row + ids.index(None) + 1} has no value in the id column {name!r}; choose a full column or none")
+    return [str(value) for value in ids]
 
 
 def _parquet_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> list[str]:

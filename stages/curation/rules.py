@@ -2,7 +2,7 @@
 
 Question: which documents does each rule drop, alone and in order? Input: document tables. Output: a table of measured
 values, a table of `pass_<rule>` booleans, and a report. Rules judge whole documents; nothing is rewritten.
-Cost: all rules 13 MB a CPU-second, 20 without repetition; memory of one block (measured).
+Cost: all rules together 9 MB a CPU-second, 14 with whitespace words; memory of one block (measured).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,7 +79,10 @@ GOPHER, C4, FINEWEB = "Rae et al. 2021, table A1", "Raffel et al. 2020, section 
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        *(Rule(f"gopher_{name}", GOPHER, name, "at most", name) for name in ("dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac")),
+        *(
+            Rule(f"gopher_dup_{part}", GOPHER, f"dup_{part}", "at most", f"dup_{part}")
+            for part in ("para_frac", "para_char_frac", "line_frac", "line_char_frac")
+        ),
         *(Rule(f"gopher_top_{n}_gram", GOPHER, f"top_{n}_gram_frac", "at most", f"top_{n}_gram") for n in (2, 3, 4)),
         *(Rule(f"gopher_dup_{n}_gram", GOPHER, f"dup_{n}_gram_frac", "at most", f"dup_{n}_gram") for n in (5, 6, 7, 8, 9, 10)),
         Rule("gopher_min_words", GOPHER, "named_words", "at least", "min_doc_words"),

@@ -20,8 +20,7 @@ class AdamW:
 
     def __init__(self, weights: Weights, lr: list[float], weight_decay: list[float]):
         self.weights = weights
-        self.lr = torch.tensor(lr, dtype=torch.float64)[:, None]
-        self.weight_decay = torch.tensor(weight_decay, dtype=torch.float64)[:, None]
+        self.lr, self.weight_decay = (torch.tensor(values, dtype=torch.float64, device=weights.flat.device)[:, None] for values in (lr, weight_decay))
         self.first, self.second = torch.zeros_like(weights.flat), torch.zeros_like(weights.flat)
         self._work = torch.empty_like(weights.flat)
         self.n_steps = 0

@@ -1,5 +1,7 @@
 """Loss, gradients and held-out losses of R runs on a device: the one place that chooses between implementations."""
 
+import functools
+
 import torch
 
 from stages.proxy import model
@@ -8,18 +10,28 @@ from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 
 
+COMPILED_SHAPES = 64  # assumed: a ladder of sizes times a few stack sizes; torch gives up after 8 by default
+
+
+@functools.cache
+def _compiled():
+    torch._dynamo.config.recompile_limit = COMPILED_SHAPES
+    return torch.compile(model.token_losses, dynamic=False)
+
+
 class AutogradEngine:
     """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA."""
 
     def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False):
         self.weights, self.shape, self.dtype = weights, weights.shape, dtype
         self.device = weights.flat.device
-        self._losses = torch.compile(model.token_losses) if compiled else model.token_losses
+        self._turns: dict[int, model.Turn] = {}
+        self._losses = _compiled() if compiled else model.token_losses
 
     def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
         with self._precision():
-            losses = self._losses(self.weights.named, self.shape, inputs, targets, keep).mean((1, 2))
+            losses = self._losses(self.weights.named, self.shape, inputs, targets, keep, self._turn(inputs)).mean((1, 2))
         gradients = torch.autograd.grad(losses.sum(), list(self.weights.named.values()))
         torch._foreach_copy_(list(self.weights.named_grad.values()), gradients)
         return losses.detach()
@@ -29,7 +41,14 @@ class AutogradEngine:
         """Losses (R, B, T) of every run on the same inputs and targets (B, T)."""
         n_runs = len(self.weights.flat)
         with self._precision():
-            return model.token_losses(self.weights.named, self.shape, inputs.expand(n_runs, -1, -1), targets.expand(n_runs, -1, -1))
+            return model.token_losses(self.weights.named, self.shape, inputs.expand(n_runs, -1, -1), targets.expand(n_runs, -1, -1), None, self._turn(inputs))
+
+    def _turn(self, inputs: torch.Tensor) -> model.Turn:
+        """Rotary positions of so many tokens, made once: the compiler cannot make the complex numbers behind them."""
+        n_positions = inputs.shape[-1]
+        if n_positions not in self._turns:
+            self._turns[n_positions] = model.rotary(self.shape, n_positions, self.weights.flat)
+        return self._turns[n_positions]
 
     def _precision(self):
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

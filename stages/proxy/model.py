@@ -16,6 +16,7 @@ from stages.proxy.shape import MLP_RATIO, Shape
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
+Turn = tuple[torch.Tensor, torch.Tensor]  # cosines and sines of the rotary positions, (T, K / 2) each
 
 
 def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
@@ -77,27 +78,28 @@ def rotary_complex(shape: Shape, n_positions: int) -> torch.Tensor:
     return torch.polar(torch.ones_like(angle), angle)
 
 
-def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> Turn:
     """The same as cosines and sines, (T, K / 2) each, of the device and precision of `like`."""
     turn = rotary_complex(shape, n_positions)
     return turn.real.to(like), turn.imag.to(like)
 
 
-def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
-    """Normed last hidden state (R, B, T, D) of inputs (R, B, T); `keep` (sites, R, B, T, D) are dropout factors."""
-    cosine, sine = rotary(shape, inputs.shape[-1], weights["embedding"])
+def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
+    """Normed last hidden state (R, B, T, D) of inputs (R, B, T); `keep` (sites, R, B, T, D) are dropout factors, `turn` is `rotary`."""
+    turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
     rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
     x = _dropped(weights["embedding"][rows, inputs], keep, 0)
     for layer in range(shape.n_layers):
-        x = x + _dropped(_attention(_normed(x), weights, layer, shape, cosine, sine), keep, 2 * layer + 1)
+        x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn), keep, 2 * layer + 1)
         wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
         x = x + _dropped(linear(wide, weights[f"{layer}.down"]), keep, 2 * layer + 2)
     return _normed(x)
 
 
-def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
+                 keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
-    logits = linear(hidden(weights, shape, inputs, keep), weights["head"])
+    logits = linear(hidden(weights, shape, inputs, keep, turn), weights["head"])
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     flat = F.cross_entropy(logits.reshape(-1, shape.vocab_size), targets.reshape(-1), reduction="none")
     return flat.view(inputs.shape)
@@ -115,16 +117,17 @@ def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(*x.shape[:-1], weight.shape[1])
 
 
-def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn) -> torch.Tensor:
     n_runs, n_sequences, context, _ = x.shape
     qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
-    query, key = _rotated(_normed(query), cosine, sine), _rotated(_normed(key), cosine, sine)
+    query, key = _rotated(_normed(query), turn), _rotated(_normed(key), turn)
     mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, is_causal=True)
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 
 
-def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
+    cosine, sine = turn
     real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1).flatten(-2)
 

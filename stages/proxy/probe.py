@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from stages.proxy.adamw import AdamW
-from stages.proxy.device import choose_device, keep_freed_memory
+from stages.proxy.device import choose_device, one_thread
 from stages.proxy.engine import build_engine
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
@@ -35,13 +35,13 @@ def best_stack(shape: Shape, batch_tokens: int, *, sizes: Sequence[int] | None =
 
     Example: `choice = best_stack(Shape.named("6k"), 512); print(choice.reason)`.
     """
-    keep_freed_memory()
     place, precision, _ = choose_device(device, dtype)
     sizes = tuple(sizes or (CUDA_SIZES if place.type == "cuda" else CPU_SIZES))
     rates, best = {}, sizes[0]
     for size in sizes:
         try:
-            rates[size] = tokens_per_second(shape, batch_tokens, size, seconds / len(sizes), place, precision)
+            with one_thread():
+                rates[size] = tokens_per_second(shape, batch_tokens, size, seconds / len(sizes), place, precision)
         except torch.OutOfMemoryError:
             break
         if rates[size] >= GAIN * rates[best]:

@@ -19,10 +19,6 @@ def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
     receiver, sender = Connection(read_fd, writable=False), Connection(write_fd, readable=False)
     with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has closed its ends: nothing left to do
         data, options = receiver.recv()  # first of all: the parent waits until a large message is read
-
-        import torch
-
-        torch.set_num_threads(1)
         while True:
             group, checkpoint = receiver.recv()
             sender.send(_outcome(group, data, checkpoint, options))

@@ -24,7 +24,10 @@ def names(frame, ids):
     return sorted(frame.filter(pl.col("id").is_in(ids.implode()))["source"])
 
 
-@pytest.mark.parametrize(("policy", "sizes"), [("none", [1, 1, 1, 1, 1]), ("exact", [1, 1, 1, 2, 2]), ("words", [1, 1, 3, 3, 3]), ("near", [1, 4, 4, 4, 4])])
+@pytest.mark.parametrize(
+    ("policy", "sizes"),
+    [("none", [1, 1, 1, 1, 1]), ("exact", [1, 1, 1, 2, 2]), ("words", [1, 1, 3, 3, 3]), ("near", [1, 4, 4, 4, 4])],
+)
 def test_each_policy_removes_more(frame, policy, sizes):
     table = clusters(signatures(frame), policy)
     assert sorted(table["cluster_size"]) == sizes

@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from stages.curation.documents import document_id, documents
@@ -33,6 +34,13 @@ def test_split_keeps_order_names_parents_and_short_documents():
     assert split.filter(source="a")["parent"].item() == document_id("p", "a")
     assert split["n_chars"].sum() == frame["n_chars"].sum()
     assert split["id"].to_list()[1] == document_id("p", "b/0")
+
+
+def test_pools_may_be_mixed():
+    frame = pl.concat([documents(["a b c d e"], ["s"], "p"), documents(["a b c d e"], ["s"], "q")])
+    split = split_passages(frame, 4)
+    assert split["pool"].to_list() == ["p"] * 3 + ["q"] * 3
+    assert split["id"].n_unique() == 6 and split["parent"].n_unique() == 2
 
 
 def test_size_must_be_positive():

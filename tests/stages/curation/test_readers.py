@@ -129,6 +129,12 @@ def test_parquet_errors_name_the_column_and_the_file(tmp_path):
         read_all(path, "p", columns=Columns(text="content"))
 
 
+def test_parquet_ids_must_be_there(tmp_path):
+    path = write(tmp_path, "a.parquet", [{"text": "a", "id": "x"}, {"text": "b", "id": None}])
+    with pytest.raises(InputError, match="row 2 has no value in the id column 'id'"):
+        read_all(path, "p", columns=Columns(id="id"))
+
+
 def test_parquet_text_must_be_utf8(tmp_path):
     bad = pa.array([b"ok", b"\xff\xfe"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"text": bad}), tmp_path / "a.parquet")

@@ -1,19 +1,19 @@
 import pytest
 import torch
 
-from stages.proxy.device import choose_device, keep_freed_memory, quick_products
+from stages.proxy.device import choose_device, keep_freed_memory, one_thread, quick_products, usable_cores
 
 
 def test_cpu_is_chosen_with_its_reason():
     device, dtype, reason = choose_device("cpu")
     assert (device.type, dtype) == ("cpu", torch.float32)
-    assert reason == "device cpu (asked for), float32, 1 thread"
+    assert reason == "device cpu (asked for), float32, one thread"
     assert choose_device("cpu", "bfloat16")[1] == torch.bfloat16
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_without_cuda_auto_means_cpu():
-    assert choose_device()[2] == "device cpu (no CUDA device), float32, 1 thread"
+    assert choose_device()[2] == "device cpu (no CUDA device), float32, one thread"
 
 
 @pytest.mark.gpu
@@ -38,3 +38,17 @@ def test_quick_products_keep_fp32_accuracy_and_leave_the_setting_alone():
 def test_keeping_freed_memory_can_be_asked_twice():
     keep_freed_memory()
     keep_freed_memory()
+
+
+def test_one_thread_is_put_back():
+    torch.set_num_threads(2)
+    with pytest.raises(ZeroDivisionError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == 2
+
+
+def test_workers_follow_the_cores():
+    n_workers, reason = usable_cores()
+    assert n_workers >= 1
+    assert reason.startswith(f"{n_workers} workers: ")

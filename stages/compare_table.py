@@ -1,0 +1,145 @@
+"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` and `assay plan` compute."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from stages.errors import InputError
+from stages.fit_file import LEVEL
+from stages.laws import LAWS, Law, get_law
+from stages.laws.bootstrap import Bootstrap, bootstrap
+from stages.laws.choose import choose_law
+from stages.laws.compare import Decision, compare
+from stages.laws.crossover import Crossovers, crossovers
+from stages.laws.fit import fit_law
+from stages.laws.plan import difference_at, next_runs, optimal_allocation
+from stages.runs import numbers
+
+SEARCH_DECADES = 1.0
+AUTO = ("power_floor", "chinchilla", "data_constrained", "half_life_sized", "overfit")
+
+
+def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> dict[str, np.ndarray]:
+    """The numeric columns that any law reads, the arm and the cluster, as arrays (rows,)."""
+    for column in (arm, *([cluster] if cluster else [])):
+        if column not in table.columns:
+            raise InputError(f"{name}: no column {column!r}; columns are {', '.join(table.columns[:20])}")
+    known = {variable for law in LAWS.values() for variable in law.variable_names}
+    wanted = [c for c in table.columns if c in known or c.startswith(("share_", "unique_"))]
+    rows = numbers(table, [*wanted, "value"], name)
+    rows["arm"] = table[arm].cast(pl.String).to_numpy()
+    if cluster:
+        rows[cluster] = table[cluster].cast(pl.String).to_numpy()
+    return rows
+
+
+def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
+    """The named law, or for `auto` every law of AUTO whose variables the table has."""
+    if law != "auto":
+        return [get_law(law)]
+    possible = [LAWS[name] for name in AUTO if set(LAWS[name].variable_names) <= set(rows)]
+    if not possible:
+        raise InputError("the table has the variables of no law; it needs n_params and n_tokens_seen, or flops (use --map)")
+    return possible
+
+
+def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, seed: int = 0) -> tuple[Bootstrap, Bootstrap | None, str]:
+    """The chosen law with its refits, the runner-up likewise, and why it was chosen."""
+    laws = candidates(law, rows)
+    if len(laws) == 1:
+        fits, reason = [fit_law(laws[0], rows, by_arm=laws[0].arm_parameters, delta=None, seed=seed)], f"{laws[0].name}: asked for"
+    else:
+        choice = choose_law(laws, rows, clusters=cluster or (), delta=None, seed=seed)
+        fits, reason = [choice.fit, *([choice.runner_up] if choice.runner_up else [])], choice.reason
+    boots = [bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) for fit in fits]
+    return boots[0], boots[1] if len(boots) > 1 else None, reason
+
+
+def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """What each arm offers: its unique tokens (the most that any of its runs saw) and its mean shares."""
+    columns: dict[str, dict[str, float]] = {}
+    for arm in sorted(set(rows["arm"])):
+        own = rows["arm"] == arm
+        columns[arm] = {key: float(value[own].max()) for key, value in rows.items() if key == "n_tokens_unique" or key.startswith("unique_")}
+        columns[arm] |= {key: float(value[own].mean()) for key, value in rows.items() if key.startswith("share_")}
+    return columns
+
+
+def compare_table(
+    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
+) -> tuple[list[Decision], Crossovers, str]:
+    """The decision at each budget, the crossovers up to ten times the largest run, and why this law."""
+    rows = arm_rows(table, arm, name, cluster)
+    if len(set(rows["arm"])) < 2:
+        raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
+    boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
+    columns = arm_columns(rows)
+    flops = rows["flops"] if "flops" in rows else 6 * rows["n_params"] * rows["n_tokens_seen"]
+    options = {"n_params": n_params}
+    if n_params is None and "n_params" in rows:
+        options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
+    decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
+    found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
+    return decisions, found, reason
+
+
+def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:
+    """One row a budget."""
+    return [
+        {
+            "flops": f"{d.flops:.2e}",
+            "best": d.best,
+            "p_best": round(d.p_best[d.best], 3),
+            "value": d.values[d.best][0],
+            "lead": f"{-d.lead[0]:.4g} [{-d.lead[2]:.4g}, {-d.lead[1]:.4g}]",
+            "over": d.second,
+            "status": d.status,
+            "reason": d.reason,
+        }
+        for d in decisions
+    ]
+
+
+def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
+    """The flips between the arms that are best in turn."""
+    return [{"from": c.first, "to": c.second, "flops": c.flops, "low": c.low, "high": c.high, "share_of_draws": c.share} for c in found.switches]
+
+
+def plan_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
+    """Compute-optimal size, tokens and epochs of each arm of a stored fit."""
+    rows = []
+    for arm in boot.fit.arms or ("all",):
+        plan = optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens)
+        rows.append(
+            {
+                "arm": arm,
+                "flops": plan.flops,
+                "n_params": plan.n_params,
+                "n_tokens": plan.n_tokens,
+                "epochs": plan.epochs if unique_tokens else None,
+                "value": plan.value[0],
+                "low": plan.value[1],
+                "high": plan.value[2],
+                "at_edge_of_search": plan.at_grid_edge,
+            }
+        )
+    return rows
+
+
+def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
+    """The proxy runs worth most per FLOP for what the law says at the budget."""
+    fit, arms = boot.fit, boot.fit.arms or ("all",)
+    own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
+    columns = {arm: own for arm in arms}
+    if len(arms) > 1:
+        quantity = difference_at(boot, flops, arms[0], arms[1], columns)
+    else:
+        plan = optimal_allocation(boot, flops, arm=arms[0], n_tokens_unique=unique_tokens)
+        quantity = np.log(boot.predict({"n_params": np.array([plan.n_params]), "n_tokens_seen": np.array([plan.n_tokens]), "flops": np.array([flops]), **own})[:, 0])
+    seen = fit.problem.columns
+    sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
+    budgets = np.geomspace(seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5)
+    rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, **own} for arm in arms for n in sizes for d in budgets]
+    best = next_runs(boot, quantity, rows)[:5]
+    return [{key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best]
