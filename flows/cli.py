@@ -26,7 +26,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the 
 def run(
     params: ParamsFile = Path("params.yaml"),
     jobs: Annotated[int, typer.Option(min=0, help="worker processes; 0: one a core")] = 0,
-    executor: Annotated[str, typer.Option(help="local | prefect | ray")] = "local",
+    executor: Annotated[str, typer.Option(help="local: workers of the sweep stage; prefect: one task a group of runs")] = "local",
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     from flows.main_job import main_job

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
@@ -27,7 +28,29 @@ def stale_reasons(stage: Stage) -> list[str]:
     """What makes the stage stale, in words; empty where it is up to date."""
     with Repo() as repo:
         status = repo.status(targets=[stage.name])
-    return [reason for change in status.get(stage.name, []) for reason in _reasons(change)]
+    reasons = [reason for change in status.get(stage.name, []) for reason in _reasons(change)]
+    keys = changed_params(stage.name)
+    return [f"params: {', '.join(keys)}" if keys and reason.endswith(f" {stage.name}") else reason for reason in reasons]
+
+
+def changed_params(name: str) -> list[str]:
+    """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
+    lock = Path("dvc.lock")
+    if not lock.is_file():
+        return []
+    recorded = yaml.safe_load(lock.read_text("utf-8")).get("stages", {}).get(name, {}).get("params", {})
+    changed = []
+    for file, sections in recorded.items():
+        now = yaml.safe_load(Path(file).read_text("utf-8")) if Path(file).is_file() else {}
+        for section, values in sections.items():
+            changed += _differences(values, now.get(section), section)
+    return changed
+
+
+def _differences(old: object, new: object, key: str) -> list[str]:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [key]
+    return [found for name in dict.fromkeys([*old, *new]) for found in _differences(old.get(name), new.get(name), f"{key}.{name}")]
 
 
 def _reasons(change: object) -> list[str]:

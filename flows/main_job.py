@@ -13,7 +13,7 @@ from stages.errors import InputError
 from stages.params import load_params
 from stages.dvc_file import write_pipeline_file
 
-EXECUTORS = ("local", "prefect", "ray")
+EXECUTORS = ("local", "prefect")
 
 
 def main_job(params_file: Path, jobs: int, executor: str) -> int:
@@ -30,7 +30,7 @@ def main_job(params_file: Path, jobs: int, executor: str) -> int:
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    state = pipeline(executor, jobs, return_state=True)
+    state = pipeline(executor, jobs, str(params_file), return_state=True)
     if state.is_completed():
         print(printed_decisions())
         print(f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs: assay ui")

@@ -30,7 +30,7 @@ def resume_hint(_flow: object, _run: object, state: State) -> None:
 
 
 @flow(name="assay", on_failure=[resume_hint], on_crashed=[resume_hint], on_cancellation=[resume_hint])
-def pipeline(executor: str = "local", jobs: int = 0) -> State:
+def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.yaml") -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
     executor: local (worker processes of the sweep stage) or prefect (one task a group of runs).
@@ -46,7 +46,7 @@ def pipeline(executor: str = "local", jobs: int = 0) -> State:
         if stage.name == "sweep" and executor == "prefect":
             from flows.sweep import fill
 
-            fill(jobs)
+            fill(params_file, jobs)
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(stage.name, reasons, return_state=True)
         if not state.is_completed():

@@ -28,6 +28,8 @@ def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> d
     known = {variable for law in LAWS.values() for variable in law.variable_names}
     wanted = [c for c in table.columns if c in known or c.startswith(("share_", "unique_"))]
     rows = numbers(table, [*wanted, "value"], name)
+    if "flops" not in rows and {"n_params", "n_tokens_seen"} <= set(rows):
+        rows["flops"] = 6 * rows["n_params"] * rows["n_tokens_seen"]
     rows["arm"] = table[arm].cast(pl.String).to_numpy()
     if cluster:
         rows[cluster] = table[cluster].cast(pl.String).to_numpy()
@@ -140,6 +142,6 @@ def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) ->
     seen = fit.problem.columns
     sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
     budgets = np.geomspace(seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5)
-    rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, **own} for arm in arms for n in sizes for d in budgets]
+    rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own} for arm in arms for n in sizes for d in budgets]
     best = next_runs(boot, quantity, rows)[:5]
     return [{key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best]

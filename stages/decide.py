@@ -201,7 +201,7 @@ def next_best(
     quantity = difference_at(boot, target.flops, target.best, target.second, columns, n_params=n_params)
     budgets = [*sorted(rows["n_tokens_seen"].unique()), int(rows["n_tokens_seen"].max()) * 2]
     candidates = [
-        {"arm": arm, "n_params": float(size), "n_tokens_seen": float(budget), **columns[arm]}
+        {"arm": arm, "n_params": float(size), "n_tokens_seen": float(budget), "flops": 6.0 * size * budget, **columns[arm]}
         for arm in (target.best, target.second)
         for size in sorted(rows["n_params"].unique())
         for budget in budgets

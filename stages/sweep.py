@@ -57,8 +57,7 @@ class SweepParams(Section):
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
-    data = load_views()
-    trunks = plan(params, data)
+    data, trunks = planned(params)
     missing = [trunk for trunk in trunks if not (RUNS / f"{trunk['trunk_id']}.json").is_file()]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
     if missing:
@@ -72,6 +71,12 @@ def run(params: SweepParams) -> None:
     with whole_file("data/sweep/heldout_losses.parquet") as temporary:
         document_losses(runs).write_parquet(temporary)
     write_json("data/metrics/sweep.json", metrics(table))
+
+
+def planned(params: SweepParams) -> tuple["Views", list[dict[str, Any]]]:
+    """The data and every trunk that these parameters ask for."""
+    data = load_views()
+    return data, plan(params, data)
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:

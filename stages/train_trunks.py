@@ -7,6 +7,7 @@ on computes what an undisturbed one would have.
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stages.proxy.data import ProxyData
 from stages.proxy.device import choose_device
 from stages.proxy.probe import best_stack
 from stages.proxy.spec import RunResult, RunSpec
-from stages.proxy.stack import n_tokens_trained, stacks, training_cost
+from stages.proxy.stack import stacks, training_cost
 from stages.proxy.train import train_group
 from stages.proxy.workers import run_groups
 from stages.run_files import RUNS, save_run
@@ -36,32 +37,56 @@ def jobs() -> int:
     return int(os.environ.get("ASSAY_JOBS") or 0) or cores
 
 
-def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
-    """Train every trunk without a file and write one file each as they finish.
+@dataclass(frozen=True)
+class Work:
+    """What is left of a sweep: groups of runs, what they read, and the headers of their files by spec hash."""
 
-    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. Raises InputError with the
-    first failure where runs failed; the others are on disk by then.
-    """
+    groups: list[list[RunSpec]]
+    data: ProxyData
+    headers: dict[str, Trunk]
+    device: str
+    place: str  # cpu or cuda
+
+    def save(self, result: RunResult) -> None:
+        """Write the file of one finished run."""
+        trunk = self.headers[content_hash(result.spec.to_dict())]
+        save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
+
+    def train(self, groups: list[list[RunSpec]], n_workers: int, on_result: Callable[[RunResult], None]) -> list[str]:
+        """Train these groups; the messages of those that failed."""
+        if self.place == "cuda":
+            return _train_here(groups, self.data, self.device, on_result)
+        failures = run_groups(groups, self.data, n_workers=n_workers, on_result=on_result, checkpoint=checkpoint_file, device=self.device)
+        return [failure.message for failure in failures]
+
+
+def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str) -> Work:
+    """Groups of the runs without a file.
+
+    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}."""
     torch.set_num_threads(1)  # as in the workers: the stack size is measured for one thread
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     sizes = stack_sizes(trunks, device)
     log.info("sweep: %s; %s", reason, "; ".join(sorted({entry["reason"] for entry in sizes.values()})))
-    groups = missing_groups(trunks, {key: entry["stack_size"] for key, entry in sizes.items()})
-    headers = {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks}
-    total = sum(training_cost(group) for group in groups)
+    groups = missing_groups(trunks, {key: entry["stack_size"] for key, entry in sizes.items()}, device)
+    return Work(groups, data, {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks}, device, place.type)
+
+
+def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
+    """Train every trunk without a file, and write one file each as they finish.
+
+    Raises InputError with the first failure where runs failed; the others are on disk by then."""
+    work = missing_work(trunks, data, device)
+    total = sum(training_cost(group) for group in work.groups)
     with tqdm(total=round(total / 1e9), unit="GFLOP", desc="proxies", disable=None, smoothing=0.05) as bar:
 
-        def save(result: RunResult) -> None:
-            trunk = headers[content_hash(result.spec.to_dict())]
-            save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
+        def keep(result: RunResult) -> None:
+            work.save(result)
             bar.update(round(training_cost([result.spec]) / 1e9))
 
-        if place.type == "cuda":
-            failures = _train_here(groups, data, device, save)
-        else:
-            failures = [failure.message for failure in run_groups(groups, data, n_workers=jobs(), on_result=save, checkpoint=checkpoint_file, device=device)]
+        failures = work.train(work.groups, jobs(), keep)
     if failures:
-        raise InputError(f"{len(failures)} of {len(groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
+        raise InputError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
 
 
 def _train_here(groups: list[list[RunSpec]], data: ProxyData, device: str, save: Callable[[RunResult], None]) -> list[str]:
@@ -95,15 +120,9 @@ def stack_key(spec: RunSpec, device: str) -> str:
     return f"{device} d{spec.shape.d_model} x {spec.shape.n_layers} vocabulary {spec.shape.vocab_size} batch {spec.batch_tokens} x {spec.context}"
 
 
-def missing_groups(trunks: Sequence[Trunk], sizes: dict[str, int]) -> list[list[RunSpec]]:
+def missing_groups(trunks: Sequence[Trunk], sizes: dict[str, int], device: str) -> list[list[RunSpec]]:
     """Stacks of the whole plan less the runs on disk, so that what is left is stacked as in an undisturbed sweep."""
     done = {content_hash(trunk["spec"].to_dict()) for trunk in trunks if (RUNS / f"{trunk['trunk_id']}.json").is_file()}
-    device = next(iter(sizes)).split(" ", 1)[0]
     groups = stacks([trunk["spec"] for trunk in trunks], lambda spec: sizes[stack_key(spec, device)])
     left = [[spec for spec in group if content_hash(spec.to_dict()) not in done] for group in groups]
     return [group for group in left if group]
-
-
-def tokens_to_train(trunks: Sequence[Trunk]) -> int:
-    """Tokens that these trunks and their branches process."""
-    return sum(n_tokens_trained(trunk["spec"]) for trunk in trunks)

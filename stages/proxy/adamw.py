@@ -20,7 +20,8 @@ class AdamW:
 
     def __init__(self, weights: Weights, lr: list[float], weight_decay: list[float]):
         self.weights = weights
-        self.lr, self.weight_decay = (torch.tensor(values, dtype=torch.float64, device=weights.flat.device)[:, None] for values in (lr, weight_decay))
+        column = {"dtype": torch.float64, "device": weights.flat.device}
+        self.lr, self.weight_decay = torch.tensor(lr, **column)[:, None], torch.tensor(weight_decay, **column)[:, None]
         self.first, self.second = torch.zeros_like(weights.flat), torch.zeros_like(weights.flat)
         self._work = torch.empty_like(weights.flat)
         self.n_steps = 0

@@ -40,7 +40,8 @@ class Checkpoint:
         try:
             saved = torch.load(self.path, weights_only=True)
         except (RuntimeError, EOFError, OSError) as error:
-            raise InputError(f"checkpoint {self.path} cannot be read ({str(error).splitlines()[0]}); delete it to train from the start") from None
+            reason = str(error).splitlines()[0]
+            raise InputError(f"checkpoint {self.path} cannot be read ({reason}); delete it to train from the start") from None
         if saved.get("format") != FORMAT or saved["identity"] != self.identity:
             raise InputError(f"checkpoint {self.path} belongs to other specs or data; delete it to train from the start")
         return saved["state"]

@@ -41,7 +41,8 @@ class AutogradEngine:
         """Losses (R, B, T) of every run on the same inputs and targets (B, T)."""
         n_runs = len(self.weights.flat)
         with self._precision():
-            return model.token_losses(self.weights.named, self.shape, inputs.expand(n_runs, -1, -1), targets.expand(n_runs, -1, -1), None, self._turn(inputs))
+            inputs, targets = inputs.expand(n_runs, -1, -1), targets.expand(n_runs, -1, -1)
+            return model.token_losses(self.weights.named, self.shape, inputs, targets, None, self._turn(inputs))
 
     def _turn(self, inputs: torch.Tensor) -> model.Turn:
         """Rotary positions of so many tokens, made once: the compiler cannot make the complex numbers behind them."""

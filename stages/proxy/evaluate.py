@@ -82,8 +82,10 @@ class Scorer:
 
     def __init__(self, held_out: dict[str, HeldOut], context: int, batch_tokens: int, device: torch.device | str = "cpu"):
         self.held_out = held_out
-        self.batches = {name: [tuple(torch.from_numpy(part).to(device) for part in batch) for batch in domain.batches(context, batch_tokens)]
-                        for name, domain in held_out.items()}
+        self.batches = {
+            name: [tuple(torch.from_numpy(part).to(device) for part in batch) for batch in domain.batches(context, batch_tokens)]
+            for name, domain in held_out.items()
+        }
 
     def score(self, token_losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], n_runs: int) -> list[dict[str, DomainLoss]]:
         """Losses by domain for each run; `token_losses` maps inputs and targets (B, T) to losses (R, B, T)."""

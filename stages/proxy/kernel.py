@@ -1,6 +1,7 @@
 """`model.token_losses` and its gradients written by hand for CPU, where autograd costs more than the arithmetic.
 
-Measured at 32 x 2 layers, 1024 tokens a step, one core: 3 times the steps of the autograd engine. The gain comes from
+Measured on one Zen 5 core at 16 to 64 x 2-3 layers, 512 or 1024 tokens a step: 1.5 to 2.1 times the speed of the
+autograd engine for one run, 1.8 to 2.6 for stacks of two to eight. The gain comes from
 buffers that are made once, products that write into place and a softmax that is never stored beside its logits.
 The price is this file: tests hold every gradient to autograd in float64. Dropout factors are constants here.
 

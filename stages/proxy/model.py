@@ -84,8 +84,12 @@ def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> Turn:
     return turn.real.to(like), turn.imag.to(like)
 
 
-def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
-    """Normed last hidden state (R, B, T, D) of inputs (R, B, T); `keep` (sites, R, B, T, D) are dropout factors, `turn` is `rotary`."""
+def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
+           keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
+    """Normed last hidden state (R, B, T, D) of inputs (R, B, T).
+
+    `keep` (sites, R, B, T, D) are dropout factors; `turn` is `rotary` of T positions, made here if not given.
+    """
     turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
     rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
     x = _dropped(weights["embedding"][rows, inputs], keep, 0)

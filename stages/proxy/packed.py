@@ -50,8 +50,8 @@ class Packed:
         columns = _read_index(folder, ["start", "n_tokens", "n_bytes"])
         start, n_tokens, n_bytes = (columns[name].to_numpy() for name in ("start", "n_tokens", "n_bytes"))
         if len(start) != meta["n_documents"] or int(n_tokens.sum()) != meta["n_tokens"]:
-            raise InputError(f"{folder / INDEX} lists {len(start)} documents and {int(n_tokens.sum())} tokens, {META} says "
-                             f"{meta['n_documents']} and {meta['n_tokens']}; pack the documents again")
+            raise InputError(f"{folder / INDEX} lists {len(start)} documents and {int(n_tokens.sum())} tokens, "
+                             f"{META} says {meta['n_documents']} and {meta['n_tokens']}; pack the documents again")
         return cls(folder, tokens, start, n_tokens, n_bytes, meta["vocab_size"], meta["eos_id"], meta["tokens_sha256"])
 
     @property
@@ -76,7 +76,8 @@ class Packed:
         """Read all tokens and hold them to the recorded hash."""
         found = hashlib.sha256(self.tokens).hexdigest()
         if found != self.tokens_sha256:
-            raise InputError(f"{self.folder / TOKENS} has sha256 {found[:12]}, {META} says {self.tokens_sha256[:12]}; pack the documents again")
+            raise InputError(f"{self.folder / TOKENS} has sha256 {found[:12]}, {META} says {self.tokens_sha256[:12]}; "
+                             "pack the documents again")
 
     def __reduce__(self):
         return Packed.open, (self.folder,)  # a worker maps the file again instead of receiving its bytes
@@ -155,7 +156,8 @@ def _read_meta(folder: Path) -> dict:
     try:
         meta = json.loads((folder / META).read_text())
     except FileNotFoundError:
-        raise InputError(f"{folder} has no {META}; it is not a packed folder, or packing did not finish: pack the documents again") from None
+        raise InputError(f"{folder} has no {META}; it is no packed folder or packing did not finish: "
+                         "pack the documents again") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{folder / META} is not JSON ({error}); pack the documents again") from None
     if not META_KEYS <= meta.keys():

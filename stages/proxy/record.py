@@ -39,12 +39,15 @@ class Record:
             self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite))
 
     def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool) -> BudgetResult:
-        counts, view, shape = self.streams[run].counts(n_tokens), self.streams[run].view, self.specs[run].shape
+        stream, shape = self.streams[run], self.specs[run].shape
+        counts, view = stream.counts(n_tokens), stream.view
         return BudgetResult(
-            budget_tokens=n_tokens, n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
+            budget_tokens=n_tokens,
+            n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
             flops=float(shape.flops_per_token_6n * n_tokens), flops_exact=float(shape.flops_per_token * n_tokens),
             seconds=self.seconds, diverged=is_diverged,
-            shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)), held_out=held_out)
+            shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)),
+            held_out=held_out)
 
     def _path(self, branch: Segment) -> np.ndarray:
         """Training losses (steps, R) that led to the end of a branch: the trunk before it, then the branch."""
@@ -69,7 +72,8 @@ class Record:
             for first in range(0, segment.n_steps, every):
                 stop = min(first + every, segment.n_steps)
                 step = segment.first_step + stop
-                row = (step, step * spec.batch_tokens, segment.budget_tokens or 0, losses[at + first:at + stop].mean(), spec.lr * segment.lr_factors[stop - 1])
+                loss, lr = losses[at + first:at + stop].mean(), spec.lr * segment.lr_factors[stop - 1]
+                row = (step, step * spec.batch_tokens, segment.budget_tokens or 0, loss, lr)
                 for column, value in zip(curve.values(), row, strict=True):
                     column.append(value if isinstance(value, int) else float(value))
             at += segment.n_steps

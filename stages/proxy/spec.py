@@ -74,7 +74,8 @@ def _check_budgets(spec: RunSpec) -> None:
 
 
 def _check_optimiser(spec: RunSpec) -> None:
-    bounds = {"lr": (0, math.inf), "weight_decay": (0, math.inf), "dropout": (0, 0.999), "warmup_steps": (0, math.inf), "decay_fraction": (0, 1)}
+    bounds = {"lr": (0, math.inf), "weight_decay": (0, math.inf), "dropout": (0, 0.999),
+              "warmup_steps": (0, math.inf), "decay_fraction": (0, 1)}
     for name, (low, high) in bounds.items():
         if not low <= getattr(spec, name) <= high:
             raise InputError(f"{name} is {getattr(spec, name)}, it must lie between {low} and {high}")
@@ -144,7 +145,8 @@ class RunResult:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def to_dict(self) -> dict:
-        return vars(self) | {"spec": self.spec.to_dict(), "budgets": [budget.to_dict() for budget in self.budgets], "notes": list(self.notes)}
+        budgets = [budget.to_dict() for budget in self.budgets]
+        return vars(self) | {"spec": self.spec.to_dict(), "budgets": budgets, "notes": list(self.notes)}
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "RunResult":

@@ -72,7 +72,8 @@ class Trainer:
         self.specs = list(specs)
         self.views = [data.view(spec) for spec in specs]
         self.device, dtype, self.reason = choose_device(device, first.dtype)
-        self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens, decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
+        self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
+                             decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
         self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device)
         self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs])
         self.engine = build_engine(self.weights, dtype)
@@ -137,5 +138,6 @@ def _one_stack(specs: Sequence[RunSpec]) -> RunSpec:
         raise InputError("no specs to train; name at least one arm")
     for spec in specs:
         if spec.stack_key != specs[0].stack_key:
-            raise InputError(f"arms {specs[0].arm!r} and {spec.arm!r} differ in shape, budgets, batch, schedule or dtype; train them in separate groups")
+            raise InputError(f"arms {specs[0].arm!r} and {spec.arm!r} differ in shape, budgets, batch, schedule or dtype; "
+                             "train them in separate groups")
     return specs[0]

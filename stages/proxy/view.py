@@ -88,7 +88,8 @@ class View:
 
         return Stream(self, seed)
 
-    def batches(self, *, seed: int, batch_tokens: int, context: int, first_step: int = 0, stop_step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, *, seed: int, batch_tokens: int, context: int, first_step: int = 0,
+                stop_step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inputs and targets of steps first_step..stop_step-1, each (sequences, context) int64.
 
         Example: `for x, y in view.batches(seed=1, batch_tokens=512, context=128, stop_step=10): ...`
@@ -102,13 +103,16 @@ def _check_rows(arm: str, rows: np.ndarray, weights: np.ndarray, n_documents: in
     if not len(rows):
         raise InputError(f"arm {arm!r} has no documents; loosen its selection")
     if rows.min() < 0 or rows.max() >= n_documents:
-        raise InputError(f"arm {arm!r} names document rows {rows.min()} to {rows.max()}, the pack has {n_documents}; build the arm from this pack")
+        raise InputError(f"arm {arm!r} names document rows {rows.min()} to {rows.max()}, the pack has {n_documents}; "
+                         "build the arm from this pack")
     if len(np.unique(rows)) != len(rows):
-        raise InputError(f"arm {arm!r} names {len(rows) - len(np.unique(rows))} document rows twice; repeat a document through its weight")
+        n_twice = len(rows) - len(np.unique(rows))
+        raise InputError(f"arm {arm!r} names {n_twice} document rows twice; repeat a document through its weight")
     if len(weights) != len(rows):
         raise InputError(f"arm {arm!r} has {len(weights)} weights for {len(rows)} documents; give one weight a document")
     if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
-        raise InputError(f"arm {arm!r} has weights from {weights.min()} to {weights.max()}; give finite weights of at least 0, one above 0")
+        raise InputError(f"arm {arm!r} has weights from {weights.min()} to {weights.max()}; "
+                         "give finite weights of at least 0, one above 0")
 
 
 def _check_groups(arm: str, groups: np.ndarray | None, names: Sequence[str], n_documents: int) -> None:
@@ -116,6 +120,8 @@ def _check_groups(arm: str, groups: np.ndarray | None, names: Sequence[str], n_d
         return
     groups = np.asarray(groups)
     if len(groups) != n_documents:
-        raise InputError(f"arm {arm!r} has {len(groups)} group labels, the pack has {n_documents} documents; label every document of the pack")
+        raise InputError(f"arm {arm!r} has {len(groups)} group labels, the pack has {n_documents} documents; "
+                         "label every document of the pack")
     if groups.min() < 0 or groups.max() >= len(names):
-        raise InputError(f"arm {arm!r} has group labels {groups.min()} to {groups.max()} and {len(names)} group names; name every label")
+        raise InputError(f"arm {arm!r} has group labels {groups.min()} to {groups.max()} and {len(names)} group names; "
+                         "name every label")

@@ -21,7 +21,8 @@ def views(pack):
     rows = np.arange(0, 50, 2)
     weights = np.random.default_rng(1).random(len(rows)) * 3
     names = ("a", "b", "c")
-    return {"plain": View(pack, rows, groups=groups, group_names=names), "weighted": View(pack, rows, weights, groups=groups, group_names=names),
+    return {"plain": View(pack, rows, groups=groups, group_names=names),
+            "weighted": View(pack, rows, weights, groups=groups, group_names=names),
             "ungrouped": View(pack, rows, weights / 3)}
 
 

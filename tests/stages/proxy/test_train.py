@@ -20,7 +20,8 @@ def plain_loop(spec, data, budget):
     optimiser = torch.optim.AdamW(groups, lr=spec.lr, betas=(BETA1, BETA2))
     n_steps = budget // spec.batch_tokens
     n_decay = round(spec.decay_fraction * n_steps)
-    batches = data.views[spec.arm].batches(seed=spec.data_seed, batch_tokens=spec.batch_tokens, context=spec.context, stop_step=n_steps)
+    view = data.views[spec.arm]
+    batches = view.batches(seed=spec.data_seed, batch_tokens=spec.batch_tokens, context=spec.context, stop_step=n_steps)
     for step, batch in enumerate(batches):
         factor = min(1, (step + 1) / spec.warmup_steps, 1 - (step + 1 - (n_steps - n_decay)) / (n_decay + 1))
         for group in optimiser.param_groups:
@@ -46,7 +47,8 @@ def test_every_branch_equals_a_separate_plain_run(make_spec, data):
 
 
 def test_a_stack_of_different_runs_equals_each_alone(make_spec, data):
-    specs = [make_spec(), make_spec(arm="half", seed=2, lr=0.004), make_spec(seed=3, data_seed=9, weight_decay=1.0), make_spec(seed=4, dropout=0.2)]
+    specs = [make_spec(), make_spec(arm="half", seed=2, lr=0.004), make_spec(seed=3, data_seed=9, weight_decay=1.0),
+             make_spec(seed=4, dropout=0.2)]
     stacked, alone = train_group(specs, data), [train_run(spec, data) for spec in specs]
     for together, single in zip(stacked, alone, strict=True):
         assert together.spec == single.spec
