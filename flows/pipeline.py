@@ -14,11 +14,12 @@ environment.prepare()
 import polars as pl  # noqa: E402
 from prefect import flow, get_run_logger, task  # noqa: E402
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact  # noqa: E402
-from prefect.states import Completed, State  # noqa: E402
+from prefect.states import Completed, Failed, State  # noqa: E402
 
-from flows.dvc_tasks import TRAINING_RETRIES, run_stage, stale_reasons  # noqa: E402
+from flows.dvc_tasks import BAD_INPUT, TRAINING_RETRIES, StageFailure, run_stage, stale_reasons  # noqa: E402
 from stages.pipeline import PIPELINE  # noqa: E402
 from stages.decision_text import decision_markdown  # noqa: E402
+from stages.errors import InputError  # noqa: E402
 
 DECISIONS = Path("data/decisions")
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
@@ -46,7 +47,10 @@ def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.
         if stage.name == "sweep" and executor == "prefect":
             from flows.sweep import fill
 
-            fill(params_file, jobs)
+            try:
+                fill(params_file, jobs)
+            except InputError as error:
+                return Failed(message=str(error), data=StageFailure("sweep", BAD_INPUT, str(error)))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(stage.name, reasons, return_state=True)
         if not state.is_completed():

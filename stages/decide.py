@@ -11,20 +11,20 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from stages.controls import chance_lead, control_effects, detectable
 from stages.curation.recipes import recipes
 from stages.decision_text import arm_label, sentence
 from stages.decision_tables import tables
 from stages.files import read_json, whole_file, write_json
-from stages.fit import law_named
+from stages.fit import law_named, twins
 from stages.laws.bootstrap import Bootstrap
-from stages.laws.compare import Decision, compare, paired_differences, smallest_detectable_effect
+from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.path import ArmColumns, arm_path
 from stages.laws.plan import difference_at, next_runs
 from stages.laws.record import from_state
 from stages.provenance import provenance
 from stages.stage import Section, Stage
-from stages.study import best_regularised, law_rows
 
 log = logging.getLogger("assay")
 CURVE_POINTS_PER_DECADE = 24
@@ -35,6 +35,7 @@ class DecideParams(Section):
     n_params: int | None = Field(None, ge=1, description="model size that the answer speaks for; null: the largest trained, 0 is not a size")
     level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")
     decide_at: float = Field(0.9, gt=0.5, lt=1, description="P(best) from which an arm may be called decided")
+    tie_fraction: float = Field(0.005, ge=0, lt=1, description="a lead surely below this fraction of the loss is a tie")
     max_decades: float = Field(0.5, ge=0, le=4, description="factors of ten above the largest measured compute beyond which nothing is decided")
     search_decades: float = Field(1.0, ge=0, le=6, description="factors of ten above the largest measured compute that are searched for flips")
 
@@ -65,18 +66,23 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
     """The record of one question and its curves (kind, arm, flops, value, low, high)."""
     question = arms["questions"][name]
     rows, fitted, boot, rival = load(name, arms["tiers"])
-    columns = recipes(pl.read_parquet("data/arms/views.parquet"), question["arms"], arms["tiers"])
+    pairs = twins(arms, question["arms"])
+    columns = recipes(pl.read_parquet("data/arms/views.parquet"), [*question["arms"], *pairs], arms["tiers"])
+    twin_columns, columns = columns, {arm: columns[arm] for arm in question["arms"]}
     sizes = sorted(rows["n_params"].unique())
     n_params = params.n_params or sizes[-1]
     at_size = rows.filter(n_params=n_params) if n_params in sizes else rows
     low, reach = float(at_size["flops"].min()), float(at_size["flops"].max())
     high = reach * 10**params.search_decades
-    controls = control_effects(arms, fitted["metric"], rows)
-    effect = min((c["smallest_detectable_effect_nats"] for c in controls if c["kind"] == "same"), default=None)
-    targets = compare(
-        boot, params.target_flops, columns, n_params=n_params, level=params.level, decide_at=params.decide_at,
-        smallest_effect=effect, max_decades=params.max_decades, runner_up=rival,
-    )  # fmt: skip
+    controls = control_effects(arms, fitted["metric"])
+    chance = chance_lead(boot, twin_columns, pairs, params.target_flops, n_params, params.level)
+    targets = [
+        compare(
+            boot, [flops], columns, n_params=n_params, level=params.level, decide_at=params.decide_at, smallest_effect=effect,
+            tolerance=params.tie_fraction * float(at_size["value"].mean()), max_decades=params.max_decades, runner_up=rival,
+        )[0]
+        for flops, effect in zip(params.target_flops, chance, strict=True)
+    ]  # fmt: skip
     found = crossovers(boot, columns, low, high, n_params=n_params, level=params.level)
     by_size = {size: crossovers(boot, columns, *_range(rows, size, params), n_params=size, level=params.level) for size in sizes}
     rival_found = crossovers(rival, columns, low, high, n_params=n_params, level=params.level) if rival else None
@@ -106,13 +112,14 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
         "law": fitted["law"] | {"name": fitted["law"]["law"], "chosen_because": fitted["reason"]},
         "runner_up": {"name": fitted["runner_up"], "sequence": sequence_rows(rival_found) if rival_found else None},
         "ranking": fitted["ranking"],
-        "smallest_detectable_effect_nats": effect,
+        "smallest_detectable_effect_nats": detectable(chance, params.target_flops, reach),
+        "chance_lead_nats": chance,
         "controls": controls,
-        "heldout_check": fitted["holdout"] | {"text": check_text(fitted)},
+        "heldout_check": fitted["holdout"] | {"text": check_text(fitted), "rows": [row for row in fitted["holdout"]["rows"] if row["arm"] in columns]},
         "regularisation": fitted["regularisation"],
         "next_run": next_best(boot, columns, targets, found, rows, n_params),
         "warnings": fitted["law"]["warnings"] + fitted["warnings"],
-        "points": points(rows, n_params),
+        "points": points(rows.filter(pl.col("arm").is_in(question["arms"])), n_params),
         "provenance": provenance(rows),
     }
     decision["tables"] = tables(decision)
@@ -123,31 +130,6 @@ def _range(rows: pl.DataFrame, size: int, params: DecideParams) -> tuple[float, 
     """The compute searched at one model size."""
     flops = rows.filter(n_params=size)["flops"]
     return float(flops.min()), float(flops.max()) * 10**params.search_decades
-
-
-def control_effects(arms: dict[str, Any], metric: str, rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
-    runs = pl.read_parquet("data/sweep/runs.parquet").filter(metric=metric)
-    results = []
-    for name, control in arms["controls"].items():
-        own = runs.filter(arm=name)
-        setting = own.select("weight_decay", "dropout").unique()
-        like = runs.filter(arm=control["like"]).join(setting, on=["weight_decay", "dropout"], how="semi")
-        both = best_regularised(pl.concat([own, like]))
-        by_draw = np.array([paired_differences(law_rows(part), name, control["like"]).mean() for (_,), part in both.group_by("pool_draw", maintain_order=True)])
-        detectable = smallest_detectable_effect(by_draw)
-        results.append(
-            {
-                "control": name,
-                "kind": control["kind"],
-                "like": control["like"],
-                "difference_nats": float(by_draw.mean()),
-                "half_width_nats": detectable.half_width,
-                "smallest_detectable_effect_nats": detectable.effect,
-                "n_draws": len(by_draw),
-            }
-        )
-    return results
 
 
 def overall(targets: list[Decision], reach: float) -> tuple[str, str]:

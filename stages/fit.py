@@ -56,9 +56,15 @@ def run(params: FitParams) -> None:
     metric = metric_of(params.domain, runs)
     summary = {}
     for name, question in arms["questions"].items():
-        wanted = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(question["arms"]))
-        summary[name] = fit_question(name, wanted, arms["tiers"], metric, params)
+        wanted = [*question["arms"], *twins(arms, question["arms"])]
+        chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
+        summary[name] = fit_question(name, chosen, arms["tiers"], metric, params)
     write_json("data/metrics/fit.json", summary)
+
+
+def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
+    """Controls that are the same data as an arm of the question: control -> arm. They are fitted like any arm."""
+    return {name: control["like"] for name, control in arms["controls"].items() if control["kind"] == "same" and control["like"] in names}
 
 
 def metric_of(domain: str | None, runs: pl.DataFrame) -> str:

@@ -37,7 +37,7 @@ class SweepParams(Section):
     sizes: list[str] = Field(min_length=1, description="proxies by non-embedding parameters: " + ", ".join(LADDER))
     budgets_tokens: list[int] = Field(min_length=1, description="token budgets that branch off each trunk, rising")
     regularisations: list[Regularisation] = Field(min_length=1)
-    control_sizes: list[str] = Field(min_length=1, description="sizes at which the controls are trained")
+    control_sizes: list[str] = Field(min_length=1, description="sizes at which drop_half and duplicate_half are trained; `same` is trained as its arm is")
     context: int = Field(128, ge=8, le=65_536, description="tokens of context")
     batch_tokens: int = Field(512, ge=8, description="tokens a step")
     lr: float = Field(0.012, gt=0, le=10, description="peak learning rate")
@@ -76,6 +76,8 @@ def run(params: SweepParams) -> None:
 def planned(params: SweepParams) -> tuple["Views", list[dict[str, Any]]]:
     """The data and every trunk that these parameters ask for."""
     data = load_views()
+    for view in data.views.values():
+        view.require(params.batch_tokens)
     return data, plan(params, data)
 
 
@@ -134,8 +136,9 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     for name in data.views:
         arm, draw = name.rsplit("/", 1)
         control = data.arms["controls"].get(arm)
-        for size in params.control_sizes if control else params.sizes:
-            for regularisation in params.regularisations[:1] if control else params.regularisations:
+        full = not control or control["kind"] == "same"  # an arm's twin is trained, tuned and fitted as the arm is
+        for size in params.sizes if full else params.control_sizes:
+            for regularisation in params.regularisations if full else params.regularisations[:1]:
                 spec = _spec(params, name, size, regularisation, int(draw), control, data.packed.vocab_size)
                 header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data.data_hash(name), "code_hash": code}
                 trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])

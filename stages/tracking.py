@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from stages.errors import RefusedError
 from stages.files import content_hash, read_json
 from stages.run_files import RUNS, rows_of
 
@@ -27,7 +28,7 @@ BATCH = 1000  # MLflow's limit for one log_batch
 DECISION_VARIABLES = ("arm", "n_params", "lr", "weight_decay", "dropout", "batch_tokens", "seed", "pool_draw")
 
 
-class TrackingOutage(RuntimeError):
+class TrackingOutage(RefusedError):
     """MLflow cannot be reached or refuses; nothing is lost."""
 
 

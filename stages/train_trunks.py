@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from stages.errors import InputError
+from stages.errors import RefusedError
 from stages.files import content_hash, read_json, write_json
 from stages.proxy.data import ProxyData
 from stages.proxy.device import choose_device
@@ -75,7 +75,7 @@ def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str) -> Work:
 def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
     """Train every trunk without a file, and write one file each as they finish.
 
-    Raises InputError with the first failure where runs failed; the others are on disk by then."""
+    Raises RefusedError with the first failure where runs failed; the others are on disk by then."""
     work = missing_work(trunks, data, device)
     total = sum(training_cost(group) for group in work.groups)
     with tqdm(total=round(total / 1e9), unit="GFLOP", desc="proxies", disable=None, smoothing=0.05) as bar:
@@ -86,7 +86,7 @@ def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
 
         failures = work.train(work.groups, jobs(), keep)
     if failures:
-        raise InputError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
+        raise RefusedError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
 
 
 def _train_here(groups: list[list[RunSpec]], data: ProxyData, device: str, save: Callable[[RunResult], None]) -> list[str]:

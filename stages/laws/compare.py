@@ -56,7 +56,7 @@ def compare(boot: Bootstrap, flops: Sequence[float], arms: ArmColumns, *, n_para
             runner_up: Bootstrap | None = None) -> list[Decision]:
     """Decide between arms at each budget.
 
-    smallest_effect: `smallest_detectable_effect(...).effect` of the control arms, in value units. Without it
+    smallest_effect: the lead that equal arms show by chance (from control arms), in value units. Without it
     the best arm must be best in a share 1 - (1 - decide_at) / 2 of the draws, because looking at both arms
     doubles the chance of a false lead. tolerance: a lead below it is a tie; default the smallest effect, else
     0.5 % of the value. runner_up: the bootstrap of the next-best law.
@@ -107,10 +107,10 @@ def _status(best, second, p_best, lead, tolerance, decades, rival_best, rules) -
     if p_best < needed:
         return "insufficient_evidence", f"{best} is best in {p_best:.0%} of the draws, less than {needed:.0%}"
     if effect is not None and abs(lead[0]) <= effect:
-        return "insufficient_evidence", f"{best} leads by {abs(lead[0]):.3g}, not more than the {effect:.3g} that the control arms can detect"
+        return "insufficient_evidence", f"{best} leads by {abs(lead[0]):.3g}, not more than the {effect:.3g} that equal arms differ by here"
     if rival_best is not None and rival_best != best:
         return "extrapolating", f"{best} leads under this law but {rival_best} under the next-best law"
-    control = f", more than the {effect:.3g} that the control arms can detect" if effect is not None else "; no control arm says what lead is real"
+    control = f", more than the {effect:.3g} that equal arms differ by here" if effect is not None else "; no control arm says what lead is real"
     return "decided", f"{best} is best in {p_best:.0%} of the draws and leads {second} by {abs(lead[0]):.3g}{control}"
 
 
