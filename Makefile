@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/assay run
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) .assay .pytest_cache build *.egg-info mlflow.db mlartifacts .dvc/cache .dvc/tmp

@@ -86,10 +86,9 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
     found = crossovers(boot, columns, low, high, n_params=n_params, level=params.level)
     by_size = {size: crossovers(boot, columns, *_range(rows, size, params), n_params=size, level=params.level) for size in sizes}
     rival_found = crossovers(rival, columns, low, high, n_params=n_params, level=params.level) if rival else None
-    status, reason = overall(targets, reach)
+    path, flips = path_of(found, reach)
+    status, reason = overall(targets, flips, reach)
     labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in question["arms"]}
-    path = [entry[0] for entry in found.sequence]
-    flips = [flip_row(flip, reach) for flip in found.switches]
     decision = {
         "question": {"name": name, "title": question["title"]},
         "sentence": sentence(path, flips, labels, status),
@@ -117,7 +116,7 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
         "controls": controls,
         "heldout_check": fitted["holdout"] | {"text": check_text(fitted), "rows": [row for row in fitted["holdout"]["rows"] if row["arm"] in columns]},
         "regularisation": fitted["regularisation"],
-        "next_run": next_best(boot, columns, targets, found, rows, n_params),
+        "next_run": next_best(boot, columns, targets, flips, rows, n_params),
         "warnings": fitted["law"]["warnings"] + fitted["warnings"],
         "points": points(rows.filter(pl.col("arm").is_in(question["arms"])), n_params),
         "provenance": provenance(rows),
@@ -132,18 +131,28 @@ def _range(rows: pl.DataFrame, size: int, params: DecideParams) -> tuple[float, 
     return float(flops.min()), float(flops.max()) * 10**params.search_decades
 
 
-def overall(targets: list[Decision], reach: float) -> tuple[str, str]:
-    """The status of the question: that of its budgets within what was measured, the least sure among most of them."""
-    inside = [target for target in targets if target.flops <= reach * 1.0001] or targets
-    counts = {status: sum(target.status == status for target in inside) for status in ("decided", "tie", "insufficient_evidence", "extrapolating")}
-    status = max(("insufficient_evidence", "extrapolating", "tie", "decided"), key=lambda key: counts[key])
+def overall(targets: list[Decision], flips: list[dict[str, Any]], reach: float) -> tuple[str, str]:
+    """The status of the question: the commonest of its budgets within what was measured, in doubt the less sure.
+
+    At a budget inside the interval of a flip no arm can win, whatever the evidence; such budgets do not count."""
+    measured = [target for target in targets if target.flops <= reach * 1.0001]
+    clear = [target for target in measured if not any((f["low"] or 0) <= target.flops <= (f["high"] or np.inf) for f in flips)]
+    judged = clear or measured or targets
+    counts = {status: sum(target.status == status for target in judged) for status in ("insufficient_evidence", "extrapolating", "tie", "decided")}
+    status = max(counts, key=lambda key: counts[key])
     said = ", ".join(f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count)
-    example = next(target for target in inside if target.status == status)
-    return status, f"Of {len(inside)} target budgets within the measured compute: {said}. At {example.flops:.2g} FLOPs: {example.reason}."
+    example = next(target for target in judged if target.status == status)
+    inside = f" ({len(measured) - len(clear)} more lie inside the interval of a flip)" if clear else ""
+    return status, f"Of {len(judged)} target budgets within the measured compute{inside}: {said}. At {example.flops:.2g} FLOPs: {example.reason}."
 
 
-def flip_row(flip: Any, reach: float) -> dict[str, Any]:
-    return {**asdict(flip), "extrapolated": flip.flops > reach}
+def path_of(found: Crossovers, reach: float) -> tuple[list[str], list[dict[str, Any]]]:
+    """The arms that are best in turn and the flips between them, less first ones that most draws do not have."""
+    flips = [{**asdict(flip), "extrapolated": flip.flops > reach} for flip in found.switches]
+    path = [arm for arm, _, _ in found.sequence]
+    while flips and flips[0]["share"] < 0.5:
+        path, flips = path[1:], flips[1:]
+    return path, flips
 
 
 def sequence_rows(found: Crossovers) -> list[dict[str, Any]]:
@@ -172,30 +181,42 @@ def points(rows: pl.DataFrame, n_params: int) -> list[dict[str, Any]]:
     return part.group_by("arm", "flops", "n_tokens_seen", maintain_order=True).agg(pl.col("value").mean(), spread=pl.col("value").std()).to_dicts()
 
 
+def least_settled(targets: list[Decision], flips: list[dict[str, Any]]) -> tuple[str, str, float] | None:
+    """The comparison with most to gain: the flip with the widest interval, else the closest pair at a target budget."""
+    if flips:
+        flip = max(flips, key=lambda f: np.log((f["high"] or 1e3 * f["flops"]) / (f["low"] or 1e-3 * f["flops"])))
+        return flip["first"], flip["second"], flip["flops"]
+    rivals = [target for target in targets if target.second]
+    closest = min(rivals, key=lambda t: abs(t.lead[0]), default=None)
+    return (closest.best, closest.second, closest.flops) if closest else None
+
+
 def next_best(
-    boot: Bootstrap, columns: ArmColumns, targets: list[Decision], found: Crossovers, rows: pl.DataFrame, n_params: int
+    boot: Bootstrap, columns: ArmColumns, targets: list[Decision], flips: list[dict[str, Any]], rows: pl.DataFrame, n_params: int
 ) -> dict[str, Any] | None:
-    """The run that narrows the least settled comparison most per FLOP."""
-    open_targets = [target for target in targets if target.status != "decided" and target.second] or [t for t in targets if t.second]
-    if not open_targets:
+    """The cheapest proxy run that narrows the least settled comparison at least half as much as the best one would."""
+    open_pair = least_settled(targets, flips)
+    if open_pair is None:
         return None
-    target = min(open_targets, key=lambda t: abs(t.lead[0]))
-    quantity = difference_at(boot, target.flops, target.best, target.second, columns, n_params=n_params)
+    first, second, flops = open_pair
+    quantity = difference_at(boot, flops, first, second, columns, n_params=n_params)
     budgets = [*sorted(rows["n_tokens_seen"].unique()), int(rows["n_tokens_seen"].max()) * 2]
     candidates = [
         {"arm": arm, "n_params": float(size), "n_tokens_seen": float(budget), "flops": 6.0 * size * budget, **columns[arm]}
-        for arm in (target.best, target.second)
+        for arm in (first, second)
         for size in sorted(rows["n_params"].unique())
         for budget in budgets
     ]
-    best = next_runs(boot, quantity, candidates)[0]
+    runs = next_runs(boot, quantity, candidates)
+    most = max(run.variance_removed for run in runs)
+    best = min((run for run in runs if run.variance_removed >= most / 2), key=lambda run: run.flops)
     row = {key: best.row[key] for key in ("arm", "n_params", "n_tokens_seen")}
     text = (
         f"Train {row['arm']} once more, on a new resample, with {row['n_params']:,.0f} parameters for {row['n_tokens_seen']:,.0f} tokens "
-        f"({best.flops:.2g} FLOPs): it would remove an expected {100 * best.variance_removed:.0f} % of the variance of {target.best} against "
-        f"{target.second} at {target.flops:.2g} FLOPs, the least settled comparison."
+        f"({best.flops:.2g} FLOPs): it would remove an expected {100 * best.variance_removed:.0f} % of the variance of {first} against "
+        f"{second} at {flops:.2g} FLOPs, the least settled comparison."
     )
-    return {**row, "flops": best.flops, "variance_removed": best.variance_removed, "settles": [target.best, target.second, target.flops], "text": text}
+    return {**row, "flops": best.flops, "variance_removed": best.variance_removed, "settles": [first, second, flops], "text": text}
 
 
 def curves(boot: Bootstrap, columns: ArmColumns, low: float, high: float, n_params: int, base: str) -> pl.DataFrame:

@@ -54,12 +54,8 @@ def law_rows(rows: pl.DataFrame) -> dict[str, np.ndarray]:
 
 
 def regularisation_shares(best: pl.DataFrame) -> list[dict]:
-    """Per arm the share of its cells in which each weight decay won."""
-    counts = best.group_by("arm", "weight_decay").len().sort("arm", "weight_decay")
-    decays = sorted(best["weight_decay"].unique())
-    table = counts.pivot("weight_decay", index="arm", values="len").fill_null(0)
-    totals = dict(best.group_by("arm").len().iter_rows())
-    return [
-        {"arm": row["arm"], **{f"weight decay {decay:g}": row[str(decay)] / totals[row["arm"]] for decay in decays}}
-        for row in table.iter_rows(named=True)
-    ]
+    """Per arm the share of its cells in which each setting won."""
+    named = best.with_columns(setting=pl.format("decay {}, dropout {}", "weight_decay", "dropout"))
+    table = named.group_by("arm", "setting").len().pivot("setting", index="arm", values="len").fill_null(0).sort("arm")
+    total = pl.sum_horizontal(pl.exclude("arm"))
+    return table.select("arm", *((pl.col(name) / total).round(3) for name in sorted(table.columns[1:]))).to_dicts()

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from stages.curation.characters import Block, blocks, mixed, ngram_hashes, plain_words, segment_hashes
+from stages.curation.characters import blocks, mixed, ngram_hashes, plain_words, segment_hashes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 
 from stages.errors import InputError
 from stages.proxy.adamw import AdamW

@@ -60,7 +60,7 @@ def test_intervals_cover_with_few_pool_draws_and_arms_of_unequal_noise(arm_runs,
         hits.append([*((low <= lead) & (lead <= high)), *(limits[name][0] <= truth[name] <= limits[name][1] for name in ("alpha", "beta")),
                      *(limits[name][arm][0] <= truth[name][arm] <= limits[name][arm][1] for name in "EB" for arm in "abc")])
     assert boot.n_clusters == n_draws and 0.86 <= np.mean(hits) <= 0.96
-    assert np.all((np.mean(hits, axis=0) >= 0.82))
+    assert np.all(np.mean(hits, axis=0) >= 0.82)
 
 
 def test_a_new_run_lies_in_its_interval(simulated):

@@ -1,0 +1,32 @@
+"""The README's two commands, its tree and its quoted decision are what the repository holds."""
+
+import json
+import re
+
+from stages.pipeline import PIPELINE
+from stages.stage import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_quoted_decision_is_the_committed_record():
+    quoted = re.search(r"<!-- decision -->(.*)<!-- /decision -->", README, re.DOTALL)[1]
+    decision = json.loads((ROOT / "data/decisions/filter.json").read_text("utf-8"))
+    assert decision["sentence"] in quoted
+    assert decision["heldout_check"]["text"] in quoted
+
+
+def test_the_two_commands_are_targets():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z]+)", README))
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_every_stage_is_described_with_its_own_question():
+    for stage in PIPELINE:
+        assert f"| {stage.name} | {stage.question}" in README or stage.name == "report"
+
+
+def test_files_named_in_the_readme_exist():
+    for path in re.findall(r"`((?:stages|flows|docs)/[\w/.]+)`", README) + re.findall(r"\]\((docs/[\w/.-]+)\)", README):
+        assert (ROOT / path).exists(), path
