@@ -22,6 +22,7 @@ DEFAULTS = {
 
 
 def prepare() -> None:
-    """Set what is not set. Call before importing prefect, dvc or mlflow."""
+    """Set what is not set, and make the folder. Call before importing prefect, dvc or mlflow."""
+    (HOME / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
