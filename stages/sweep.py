@@ -31,6 +31,7 @@ class Regularisation(Section):
 
     weight_decay: float = Field(0.1, ge=0, le=100)
     dropout: float = Field(0.0, ge=0, lt=1)
+    min_epochs: float = Field(0.0, ge=0, description="tried only on arms whose largest budget passes this many epochs")
 
 
 class SweepParams(Section):
@@ -136,9 +137,13 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     for name in data.views:
         arm, draw = name.rsplit("/", 1)
         control = data.arms["controls"].get(arm)
+        epochs = params.budgets_tokens[-1] / data.views[name].n_tokens
+        settings = [setting for setting in params.regularisations if epochs >= setting.min_epochs]
+        if not settings:
+            raise InputError(f"params.yaml: sweep.regularisations: no setting is left for {name}, which sees {epochs:.1f} epochs; lower a min_epochs")
         full = not control or control["kind"] == "same"  # an arm's twin is trained, tuned and fitted as the arm is
         for size in params.sizes if full else params.control_sizes:
-            for regularisation in params.regularisations if full else params.regularisations[:1]:
+            for regularisation in settings if full else settings[:1]:
                 spec = _spec(params, name, size, regularisation, int(draw), control, data.packed.vocab_size)
                 header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data.data_hash(name), "code_hash": code}
                 trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
