@@ -1,29 +1,45 @@
 """Compute-aware scaling laws: fit, interval, selection, comparison, planning. numpy and scipy only.
 
-LAWS lists every law by name; a law is one declarative object in a family file. Mixture laws need the names
-of their pools and are made by `half_life(pools)` and `half_life_code(pools)`.
+LAWS lists every law by name; a law is one declarative object in a family file and one line here. Laws that need
+the names of their pools or domains are made by functions: `half_life(pools)`, `half_life_code(pools)`, `recipe(pools)`,
+`information(pools)`, `exponential_mix(domains)`, `implicit_mix(domains)`; LAWS holds them for one pool, or for a few unnamed domains.
 """
 
 from stages.errors import InputError
 
 from .chinchilla import CHINCHILLA
 from .data_constrained import DATA_CONSTRAINED
+from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
+from .exponential_mix import exponential_mix, implicit_mix
 from .half_life import half_life, half_life_code
+from .information import information
+from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
-from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED
+from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED, OVERFIT_FOUR, OVERFIT_ONE, OVERFIT_TWO
 from .power_floor import POWER_FLOOR, POWER_FLOOR_TOKENS
+from .recipe import recipe
 
 LAWS: dict[str, Law] = {law.name: law for law in (
     POWER_FLOOR,
     POWER_FLOOR_TOKENS,
     CHINCHILLA,
     DATA_CONSTRAINED,
+    DATA_CONSTRAINED_GEOMETRIC,
+    EFFECTIVE_DATA,
     half_life(),
     half_life(sized=True),
     half_life_code(),
     half_life_code(form="data"),
     OVERFIT,
+    OVERFIT_ONE,
+    OVERFIT_TWO,
+    OVERFIT_FOUR,
     OVERFIT_DATA_CONSTRAINED,
+    recipe(),
+    information(),
+    KNOWLEDGE_CAPACITY,
+    exponential_mix(),
+    implicit_mix(),
 )}
 
 
@@ -34,4 +50,5 @@ def get_law(name: str) -> Law:
     return LAWS[name]
 
 
-__all__ = ["LAWS", "Law", "Parameter", "Reduction", "Variable", "get_law", "half_life", "half_life_code"]
+__all__ = ["LAWS", "Law", "Parameter", "Reduction", "Variable", "exponential_mix", "get_law", "half_life", "half_life_code",
+           "implicit_mix", "information", "recipe"]
