@@ -9,20 +9,36 @@ from stages.errors import InputError
 
 from .chinchilla import CHINCHILLA
 from .data_constrained import DATA_CONSTRAINED
+from .downstream import DOWNSTREAM
 from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
 from .exponential_mix import exponential_mix, implicit_mix
 from .half_life import half_life, half_life_code
 from .information import information
+from .kaplan import KAPLAN
 from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
+from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
+from .over_training import OVER_TRAINING
 from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED, OVERFIT_FOUR, OVERFIT_ONE, OVERFIT_TWO
-from .power_floor import POWER_FLOOR, POWER_FLOOR_TOKENS
+from .power_floor import POWER_FLOOR, POWER_FLOOR_PARAMS, POWER_FLOOR_TOKENS
 from .recipe import recipe
+from .size_variants import AVERAGE_SIZE, ENCODER_DECODER, VOCABULARY
+from .text_to_image import TEXT_TO_IMAGE
 
 LAWS: dict[str, Law] = {law.name: law for law in (
     POWER_FLOOR,
     POWER_FLOOR_TOKENS,
+    POWER_FLOOR_PARAMS,
+    THREE_REGIONS,
+    COMPUTE_OFFSET,
+    TIME_SERIES,
     CHINCHILLA,
+    KAPLAN,
+    OVER_TRAINING,
+    AVERAGE_SIZE,
+    VOCABULARY,
+    ENCODER_DECODER,
+    *TEXT_TO_IMAGE,
     DATA_CONSTRAINED,
     DATA_CONSTRAINED_GEOMETRIC,
     EFFECTIVE_DATA,
@@ -40,6 +56,7 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     KNOWLEDGE_CAPACITY,
     exponential_mix(),
     implicit_mix(),
+    *DOWNSTREAM,
 )}
 
 
