@@ -12,12 +12,14 @@ from .data_constrained import DATA_CONSTRAINED
 from .downstream import DOWNSTREAM
 from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
 from .exponential_mix import exponential_mix, implicit_mix
+from .family_ratio import FAMILY_RATIO
 from .half_life import half_life, half_life_code
 from .information import information
 from .kaplan import KAPLAN
 from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
 from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
+from .multiplier import MULTIPLIER
 from .over_training import OVER_TRAINING
 from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED, OVERFIT_FOUR, OVERFIT_ONE, OVERFIT_TWO
 from .power_floor import POWER_FLOOR, POWER_FLOOR_PARAMS, POWER_FLOOR_TOKENS
@@ -56,6 +58,8 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     KNOWLEDGE_CAPACITY,
     exponential_mix(),
     implicit_mix(),
+    FAMILY_RATIO,
+    MULTIPLIER,
     *DOWNSTREAM,
 )}
 
