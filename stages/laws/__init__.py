@@ -27,6 +27,7 @@ from .multiplier import MULTIPLIER
 from .over_training import OVER_TRAINING
 from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED, OVERFIT_FOUR, OVERFIT_ONE, OVERFIT_TWO
 from .power_floor import POWER_FLOOR, POWER_FLOOR_PARAMS, POWER_FLOOR_TOKENS
+from .pruning_curve import PRUNING_CURVE
 from .recipe import recipe
 from .size_variants import AVERAGE_SIZE, ENCODER_DECODER, VOCABULARY
 from .step_law import POWER_SCHEDULER, STEP_LAW_BATCH, STEP_LAW_LR
@@ -65,6 +66,7 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     implicit_mix(),
     FAMILY_RATIO,
     MULTIPLIER,
+    PRUNING_CURVE,
     CRITICAL_BATCH,
     ANNEALING,
     multi_power(),
