@@ -9,6 +9,7 @@ the names of their pools or domains are made by functions: `half_life(pools)`, `
 from stages.errors import InputError
 
 from .annealing import ANNEALING
+from .architecture import ARCHITECTURE
 from .chinchilla import CHINCHILLA
 from .critical_batch import CRITICAL_BATCH
 from .data_constrained import DATA_CONSTRAINED
@@ -17,6 +18,7 @@ from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
 from .exponential_mix import exponential_mix, implicit_mix
 from .family_ratio import FAMILY_RATIO
 from .half_life import half_life, half_life_code
+from .inference import INFERENCE
 from .information import information
 from .kaplan import KAPLAN
 from .knowledge import KNOWLEDGE_CAPACITY
@@ -74,6 +76,8 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     STEP_LAW_BATCH,
     POWER_SCHEDULER,
     *DOWNSTREAM,
+    *ARCHITECTURE,
+    *INFERENCE,
 )}
 
 
