@@ -34,7 +34,7 @@ ANNEALING = Law(
                 Parameter("C", "value / (learning rate * steps)", 1e-9, 1e6, 0.03, 0.6, "log", "gain of the fall", relative=True)),
     value=value,
     gradient=gradient,
-    source="Tissue et al. 2024, Scaling law with learning rate annealing, arXiv 2408.11029, eq. 1",
+    source="Tissue et al. 2024, Scaling law with learning rate annealing, arXiv 2408.11029, the main law; S2 second hand",
     reduces_to=Reduction("power_floor_tokens", {"C": 1e-300, "alpha": 0.4, "A": 3.0}, {"lr_area": "n_tokens_seen"}, {"B": 3.0, "beta": 0.4}),
     arm_parameters=("E", "A"),
 )

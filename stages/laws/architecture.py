@@ -79,7 +79,7 @@ EFFICIENCY_LEVERAGE = Law(
                 Parameter("A_start", "fraction", 1e-6, 0.9, 0.005, 0.05, "log", "activation below which nothing is gained"),
                 Parameter("A_max", "fraction", 1.0, 1e20, 1e2, 1e17, "log", "activation above which nothing is lost")),
     value=value_leverage,
-    source="Tian et al. 2025, Towards greater leverage, arXiv 2507.17702, eq. 9; log bases not stated there, 10 and 2 reproduce its figures",
+    source="Tian et al. 2025, Towards greater leverage, arXiv 2507.17702; log bases not stated there, 10 and 2 reproduce its figures",
     arm_parameters=("a",),
 )
 

@@ -62,7 +62,7 @@ ACCURACY_FROM_LOSS = Law(
                 Parameter("k", "1 / unit of loss", 1e-3, 1e3, 1.0, 12.0, "log", "steepness"),
                 Parameter("x0", "unit of loss", 1e-3, 100.0, 0.4, 2.5, "log", "loss half way down")),
     value=value_sigmoid,
-    source="Bhagia et al. 2024, model ladder, arXiv 2412.04403, eq. 2, with drop = -a and top = b",
+    source="Bhagia et al. 2024, model ladder, arXiv 2412.04403, step 2, with drop = -a and top = b",
     arm_parameters=("top", "drop"),
 )
 

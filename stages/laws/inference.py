@@ -73,7 +73,7 @@ COVERAGE = Law(
     parameters=(Parameter("a", "1", 1e-4, 100.0, 0.5, 4.0, "log", "-log of the coverage of one sample"),
                 Parameter("b", "1", 0.005, 3.0, 0.1, 0.9, "log", "exponent over samples")),
     value=value_coverage,
-    source="Brown et al. 2024, Large language monkeys, arXiv 2407.21787, eq. 3",
+    source="Brown et al. 2024, Large language monkeys, arXiv 2407.21787 (form second hand)",
     arm_parameters=("a",),
 )
 

@@ -48,7 +48,7 @@ THREE_REGIONS = Law(
     parameters=(floor(), Parameter("G", "value", 1e-6, 1e6, 0.3, 5.0, "log", "plateau of the best guess, above the floor", relative=True),
                 amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))), exponent("beta", "exponent over tokens")),
     value=value_three_regions,
-    source="three regions of Hestness et al. 2017, arXiv 1712.00409, figure 6; the harmonic sum is ours",
+    source="three regions of Hestness et al. 2017, arXiv 1712.00409; the harmonic sum is ours",
     reduces_to=Reduction("power_floor_tokens", {"G": 1e30}),
     arm_parameters=("E", "B"),
 )

@@ -116,6 +116,6 @@ def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
                     Parameter("gamma", "1", 0.005, 3.0, 0.2, 1.0, "log", "how much sooner at a smaller rate")),
         value=value,
         gradient=gradient,
-        source="Luo et al. 2025, A multi-power law for loss curve prediction, arXiv 2503.12811, eq. 2; blocks of steps ours",
+        source="Luo et al. 2025, A multi-power law for loss curve prediction, arXiv 2503.12811, as in the authors' repository; blocks of steps ours",
         arm_parameters=("E", "A"),
     )

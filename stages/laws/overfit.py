@@ -1,8 +1,8 @@
 """Repetition that can make the value rise: an added penalty that grows with repeats and with N / U.
 
 The variants differ in what of P R_D^delta N^kappa / U^mu is free: `overfit_one` P alone (delta = kappa = mu = 1),
-`overfit_two` P and one exponent for both, `overfit` P, delta and kappa = mu, `overfit_four` all four. The paper has
-one-, two- and four-parameter variants; which exponents it frees was read second hand. `overfit` keeps every token at full worth and adds the penalty (2026 form). `overfit_data_constrained` is
+`overfit_two` P and one exponent for both, `overfit` P, delta and kappa = mu, `overfit_four` all four. That the paper frees P,
+then one exponent, then the other was read second hand (Weng 2026, Scaling laws, carefully); the fourth is ours. `overfit` keeps every token at full worth and adds the penalty (2026 form). `overfit_data_constrained` is
 ours: tokens decay as in data_constrained and the penalty is added, because proxies show both, first a
 saturation and past some repeats a rise.
 """

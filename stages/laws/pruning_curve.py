@@ -67,7 +67,7 @@ PRUNING_CURVE = Law(
                 Parameter("nu", "1", -0.5, 0.5, 0.0, 0.06, "linear", "gain of the exponent for each factor e of pruning")),
     value=value,
     gradient=gradient,
-    source="ours, for the fraction-wise curves of Sorscher et al. 2022, arXiv 2206.14486, figure 1",
+    source="ours, for the fraction-wise curves of Sorscher et al. 2022, arXiv 2206.14486",
     reduces_to=Reduction("power_floor_tokens", {"phi": 0.0, "nu": 0.0}),
     arm_parameters=("E", "B"),
 )

@@ -73,7 +73,7 @@ STEP_LAW_LR = Law(
     parameters=(_scale("learning rate", ("a", inverse("n_params")), ("b", lambda v: v["n_tokens_seen"])),
                 Parameter("a", "1", 1e-3, 3.0, 0.2, 1.2, "log", "exponent over model size"), RISE),
     value=value_lr,
-    source="Li et al. 2025, Predictable scale I: step law, arXiv 2503.04715, eq. 1; N without embeddings",
+    source="Li et al. 2025, Predictable scale I: step law, arXiv 2503.04715, the law as in the authors' tool; N without embeddings",
     arm_parameters=("k",),
 )
 
@@ -84,7 +84,7 @@ STEP_LAW_BATCH = Law(
     variables=(N_TOKENS_SEEN,),
     parameters=(_scale("tokens", ("b", lambda v: v["n_tokens_seen"])), RISE),
     value=value_batch,
-    source="Li et al. 2025, Predictable scale I: step law, arXiv 2503.04715, eq. 1; batch in tokens, not sequences",
+    source="Li et al. 2025, Predictable scale I: step law, arXiv 2503.04715, the law as in the authors' tool; batch in tokens, not sequences",
     arm_parameters=("k",),
 )
 
