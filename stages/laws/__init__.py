@@ -1,29 +1,83 @@
 """Compute-aware scaling laws: fit, interval, selection, comparison, planning. numpy and scipy only.
 
-LAWS lists every law by name; a law is one declarative object in a family file. Mixture laws need the names
-of their pools and are made by `half_life(pools)` and `half_life_code(pools)`.
+LAWS lists every law by name; a law is one declarative object in a family file and one line here. Laws that need
+the names of their pools or domains are made by functions: `half_life(pools)`, `half_life_code(pools)`, `recipe(pools)`,
+`information(pools)`, `exponential_mix(domains)`, `implicit_mix(domains)`; LAWS holds them for one pool, or for a few unnamed domains.
+`multi_power(schedules)` needs the learning rate of every step; LAWS holds it for an example schedule.
 """
 
 from stages.errors import InputError
 
+from .annealing import ANNEALING
+from .architecture import ARCHITECTURE
 from .chinchilla import CHINCHILLA
+from .critical_batch import CRITICAL_BATCH
 from .data_constrained import DATA_CONSTRAINED
+from .downstream import DOWNSTREAM
+from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
+from .exponential_mix import exponential_mix, implicit_mix
+from .family_ratio import FAMILY_RATIO
 from .half_life import half_life, half_life_code
+from .inference import INFERENCE
+from .information import information
+from .kaplan import KAPLAN
+from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
-from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED
-from .power_floor import POWER_FLOOR, POWER_FLOOR_TOKENS
+from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
+from .multi_power import multi_power
+from .multiplier import MULTIPLIER
+from .over_training import OVER_TRAINING
+from .overfit import OVERFIT, OVERFIT_DATA_CONSTRAINED, OVERFIT_FOUR, OVERFIT_ONE, OVERFIT_TWO
+from .power_floor import POWER_FLOOR, POWER_FLOOR_PARAMS, POWER_FLOOR_TOKENS
+from .pruning_curve import PRUNING_CURVE
+from .recipe import recipe
+from .size_variants import AVERAGE_SIZE, ENCODER_DECODER, VOCABULARY
+from .step_law import POWER_SCHEDULER, STEP_LAW_BATCH, STEP_LAW_LR
+from .text_to_image import TEXT_TO_IMAGE
 
 LAWS: dict[str, Law] = {law.name: law for law in (
     POWER_FLOOR,
     POWER_FLOOR_TOKENS,
+    POWER_FLOOR_PARAMS,
+    THREE_REGIONS,
+    COMPUTE_OFFSET,
+    TIME_SERIES,
     CHINCHILLA,
+    KAPLAN,
+    OVER_TRAINING,
+    AVERAGE_SIZE,
+    VOCABULARY,
+    ENCODER_DECODER,
+    *TEXT_TO_IMAGE,
     DATA_CONSTRAINED,
+    DATA_CONSTRAINED_GEOMETRIC,
+    EFFECTIVE_DATA,
     half_life(),
     half_life(sized=True),
     half_life_code(),
     half_life_code(form="data"),
     OVERFIT,
+    OVERFIT_ONE,
+    OVERFIT_TWO,
+    OVERFIT_FOUR,
     OVERFIT_DATA_CONSTRAINED,
+    recipe(),
+    information(),
+    KNOWLEDGE_CAPACITY,
+    exponential_mix(),
+    implicit_mix(),
+    FAMILY_RATIO,
+    MULTIPLIER,
+    PRUNING_CURVE,
+    CRITICAL_BATCH,
+    ANNEALING,
+    multi_power(),
+    STEP_LAW_LR,
+    STEP_LAW_BATCH,
+    POWER_SCHEDULER,
+    *DOWNSTREAM,
+    *ARCHITECTURE,
+    *INFERENCE,
 )}
 
 
@@ -34,4 +88,5 @@ def get_law(name: str) -> Law:
     return LAWS[name]
 
 
-__all__ = ["LAWS", "Law", "Parameter", "Reduction", "Variable", "get_law", "half_life", "half_life_code"]
+__all__ = ["LAWS", "Law", "Parameter", "Reduction", "Variable", "exponential_mix", "get_law", "half_life", "half_life_code",
+           "implicit_mix", "information", "multi_power", "recipe"]

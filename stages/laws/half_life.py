@@ -12,12 +12,13 @@ value can fall below d. Cost of a value: (points x passes) products; past 64 pas
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from .law import (N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, Variable, amplitude, exponent, floor,
-                  inverse)
+                  inverse, share)
 
 CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code, objective.py
 EXACT_PASSES = 64  # ours: below this every pass is one term; the 2 % steps beyond change log value by < 1e-5 (tested)
@@ -75,9 +76,9 @@ def _data_term(pools):
     def mixed(p, v):
         total = 0.0
         for pool in pools:
-            share = np.maximum(v[f"share_{pool}"], 1e-12)
-            own = utility(p[f"beta_{pool}"], p[f"tau_{pool}"], v["n_tokens_seen"], v[f"unique_{pool}"] / share)
-            total = total + share * own
+            part = np.maximum(v[f"share_{pool}"], 1e-12)
+            own = utility(p[f"beta_{pool}"], p[f"tau_{pool}"], v["n_tokens_seen"], v[f"unique_{pool}"] / part)
+            total = total + part * own
         return p["B"] * np.exp(-total)
 
     return mixed if pools else single
@@ -91,10 +92,10 @@ def _pool_parameters(pools):
     ))
 
 
-def _pool_variables(pools):
+def pool_variables(pools):
     return tuple(variable for pool in pools for variable in (
-        Variable(f"share_{pool}", "fraction", f"share of the tokens seen that come from {pool}"),
-        Variable(f"unique_{pool}", "tokens", f"different tokens in {pool}")))
+        share(pool, f"share of the tokens seen that come from {pool}"),
+        Variable(f"unique_{pool}", "tokens", f"different tokens in {pool}", typical=(1e6, 1e9))))
 
 
 def _per_token(pools):
@@ -116,7 +117,7 @@ def half_life(pools: Sequence[str] = (), sized: bool = False) -> Law:
         size_term = p["A"] * np.exp(-p["alpha"] * np.log(v["n_params"])) if sized else 0.0
         return p["E"] + size_term + data_term(p, v)
 
-    own = _pool_variables(pools) or (N_TOKENS_UNIQUE,)
+    own = pool_variables(pools) or (N_TOKENS_UNIQUE,)
     return Law(
         name="half_life" + ("_sized" if sized else "") + ("_mix" if pools else ""),
         title="Utility of repeats halves every tau passes" + (", with model size" if sized else "") + (", mixture" if pools else ""),
@@ -142,8 +143,8 @@ def _mean_exponents(p, v, pools, age, per_repeat):
 
     Utility form: the mean of beta_i w_i. Data form (per_repeat): sum(beta_i w_i) / sum(w_i), tokens worth mean(w_i)."""
     weights, decays = [], []
-    for pool, share in zip(pools or [""], _shares(pools, v), strict=True):
-        decay = np.asarray(share)[..., None] * worth(p[f"tau_{pool}" if pool else "tau"], age)
+    for pool, part in zip(pools or [""], _shares(pools, v), strict=True):
+        decay = np.asarray(part)[..., None] * worth(p[f"tau_{pool}" if pool else "tau"], age)
         decays.append(decay)
         weights.append(np.asarray(p[f"beta_{pool}" if pool else "beta"])[..., None] * decay)
     mean_worth = sum(decays)
@@ -158,6 +159,7 @@ def half_life_code(pools: Sequence[str] = (), form: str = "utility") -> Law:
         seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
         unique = np.atleast_1d(np.asarray(v["n_tokens_unique"], float))
         by_pass, age = passes(seen, np.minimum(unique, seen))
+        # in the utility form d may lie far above the values seen, because the product over passes lowers it
         scaled = np.asarray(p["a"])[..., None] * by_pass / CODE_SAMPLES
         exponents, mean_worth = _mean_exponents(p, v, pools, age, data_form)
         if data_form:
@@ -167,14 +169,14 @@ def half_life_code(pools: Sequence[str] = (), form: str = "utility") -> Law:
         repeats = np.exp(-np.sum(terms[..., 1:], axis=-1))
         return first * repeats + p["d"] if data_form else (first + p["d"]) * repeats
 
-    shares = tuple(x for x in _pool_variables(pools) if x.name.startswith("share_"))
+    shares = tuple(x for x in pool_variables(pools) if x.name.startswith("share_"))
     return Law(
         name="half_life_code" + ("_data" if data_form else "") + ("_mix" if pools else ""),
         title=f"Half-life law as coded by its authors, {form} form" + (", mixture" if pools else ""),
         formula="value = d + prod_k (m_k / m_{k-1})^-beta_k, m_k = a sum of decayed tokens / 1e5" if data_form
                 else "value = ((a n_1 / 1e5)^-beta + d) prod_{k>=2} (n_k / n_{k-1})^-(beta (1/2)^((k-1)/tau))",
         variables=(N_TOKENS_SEEN, N_TOKENS_UNIQUE, *shares),
-        parameters=(floor("d"), Parameter("a", "1 / 1e5 tokens", 1e-12, 1e6, 0.005, 1.0, "log", "scale of tokens inside the power"),
+        parameters=(floor("d") if data_form else replace(floor("d"), high=20.0), Parameter("a", "1 / 1e5 tokens", 1e-12, 1e6, 0.005, 1.0, "log", "scale of tokens inside the power"),
                     *_pool_parameters(pools)),
         value=value,
         source="authors' code of arXiv 2404.07177, repository locuslab/scaling_laws_data_filtering, objective.py",

@@ -19,12 +19,17 @@ Quantity = Callable[[Arrays], np.ndarray]
 
 @dataclass(frozen=True)
 class Variable:
-    """A column of the runs table that a law reads. Every variable is a positive finite number."""
+    """A column of the runs table that a law reads. Every variable is a positive finite number.
+
+    may_be_zero: 0 is a value too (a pool that is not used, a rate that has not fallen). typical: (low, high)
+    of the runs that the law is for; simulated tables are drawn from it, log-uniform, and nothing else reads it.
+    """
 
     name: str
     unit: str
     meaning: str
-    low: float = 0.0  # exclusive, except for shares, where 0 is a pool that is not used
+    may_be_zero: bool = False
+    typical: tuple[float, float] = (1e7, 1e10)
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,16 @@ class Law:
         return tuple(v.name for v in self.variables)
 
 
-N_PARAMS = Variable("n_params", "parameters", "non-embedding parameters of the model")
+N_PARAMS = Variable("n_params", "parameters", "non-embedding parameters of the model", typical=(1e6, 1e9))
 N_TOKENS_SEEN = Variable("n_tokens_seen", "tokens", "tokens trained on, repeats counted")
-N_TOKENS_UNIQUE = Variable("n_tokens_unique", "tokens", "different tokens among those available to the run")
-FLOPS = Variable("flops", "FLOPs", "training compute, 6 * n_params * n_tokens_seen unless the table says otherwise")
+N_TOKENS_UNIQUE = Variable("n_tokens_unique", "tokens", "different tokens among those available to the run", typical=(1e7, 1e9))
+FLOPS = Variable("flops", "FLOPs", "training compute, 6 * n_params * n_tokens_seen unless the table says otherwise",
+                 typical=(1e15, 1e20))
+
+
+def share(name: str, meaning: str) -> Variable:
+    """A share of a whole; the shares of one table row add up to 1."""
+    return Variable(f"share_{name}", "fraction", meaning, may_be_zero=True, typical=(0.02, 1.0))
 
 
 def floor(name: str = "E") -> Parameter:

@@ -1,14 +1,18 @@
 """Repetition that can make the value rise: an added penalty that grows with repeats and with N / U.
 
-`overfit` keeps every token at full worth and adds the penalty (2026 form). `overfit_data_constrained` is
+The variants differ in what of P R_D^delta N^kappa / U^mu is free: `overfit_one` P alone (delta = kappa = mu = 1),
+`overfit_two` P and one exponent for both, `overfit` P, delta and kappa = mu, `overfit_four` all four. That the paper frees P,
+then one exponent, then the other was read second hand (Weng 2026, Scaling laws, carefully); the fourth is ours. `overfit` keeps every token at full worth and adds the penalty (2026 form). `overfit_data_constrained` is
 ours: tokens decay as in data_constrained and the penalty is added, because proxies show both, first a
 saturation and past some repeats a rise.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import chinchilla, data_constrained
-from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, power
+from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, inverse, power
 
 
 def repeats(v):
@@ -26,6 +30,10 @@ PENALTY = (
     Parameter("delta", "1", 0.02, 6.0, 0.3, 2.5, "log", "exponent over repeats"),
     Parameter("kappa", "1", 0.02, 6.0, 0.3, 2.0, "log", "exponent over parameters per unique token"),
 )
+PENALTY_ONE = replace(PENALTY[0], term=())
+PENALTY_TWO = (replace(PENALTY[0], term=(("delta", lambda v: repeats(v) * params_per_unique_token(v)),)), PENALTY[1])
+PENALTY_FOUR = (replace(PENALTY[0], term=(("delta", repeats), ("kappa", lambda v: v["n_params"]), ("mu", inverse("n_tokens_unique")))),
+                *PENALTY[1:], Parameter("mu", "1", 0.02, 6.0, 0.3, 2.0, "log", "exponent over unique tokens"))
 VARIABLES = (N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE)
 
 
@@ -47,6 +55,19 @@ def gradient(p, v):
         "P": per_p, "delta": p["P"] * per_p * log_repeats, "kappa": p["P"] * per_p * log_ratio}
 
 
+def _tied(exponents):
+    """Value of a variant whose exponents come from fewer unknowns: p -> {"delta", "kappa"}, or one of them."""
+    def of(p, v):
+        return value({**p, **exponents(p)}, v)
+    return of
+
+
+def value_four(p, v):
+    """Chinchilla plus P R_D^delta N^kappa / U^mu."""
+    by_size = np.exp(p["kappa"] * np.log(v["n_params"]) - p["mu"] * np.log(v["n_tokens_unique"]))
+    return chinchilla.value(p, v) + p["P"] * power(repeats(v), p["delta"]) * by_size
+
+
 def value_data_constrained(p, v):
     """Chinchilla with effective tokens, plus the penalty. Excess parameters are left to the penalty."""
     seen = {**v, "n_tokens_seen": data_constrained.effective_tokens(p, v)}
@@ -61,9 +82,45 @@ OVERFIT = Law(
     parameters=(*chinchilla.PARAMETERS, *PENALTY),
     value=value,
     gradient=gradient,
-    source="Prescriptive scaling laws for data-constrained training, arXiv 2605.01640, four-parameter form (read second hand)",
+    source="Prescriptive scaling laws for data-constrained training, arXiv 2605.01640 (read second hand)",
     reduces_to=Reduction("chinchilla", {}, {"n_tokens_unique": "n_tokens_seen"}),
     arm_parameters=("E", "B"),
+)
+
+OVERFIT_ONE = replace(
+    OVERFIT,
+    name="overfit_one",
+    title="Model size and tokens, plus a penalty with one unknown",
+    formula="value = E + A / N^alpha + B / D^beta + P R_D N / U; R_D = max(D/U - 1, 0)",
+    parameters=(*chinchilla.PARAMETERS, PENALTY_ONE),
+    value=_tied(lambda p: {"delta": 1.0, "kappa": 1.0}),
+    gradient=None,
+    source="one-parameter form of arXiv 2605.01640 (read second hand: exponents 1 are ours)",
+    reduces_to=Reduction("overfit", {}, {}, {"delta": 1.0, "kappa": 1.0}),
+)
+
+OVERFIT_TWO = replace(
+    OVERFIT,
+    name="overfit_two",
+    title="Model size and tokens, plus a penalty with two unknowns",
+    formula="value = E + A / N^alpha + B / D^beta + P (R_D N / U)^delta; R_D = max(D/U - 1, 0)",
+    parameters=(*chinchilla.PARAMETERS, *PENALTY_TWO),
+    value=_tied(lambda p: {"kappa": p["delta"]}),
+    gradient=None,
+    source="two-parameter form of arXiv 2605.01640 (read second hand: one exponent for both is ours)",
+    reduces_to=Reduction("overfit", {"delta": 0.8}, {}, {"kappa": 0.8}),
+)
+
+OVERFIT_FOUR = replace(
+    OVERFIT,
+    name="overfit_four",
+    title="Model size and tokens, plus a penalty with four unknowns",
+    formula="value = E + A / N^alpha + B / D^beta + P R_D^delta N^kappa / U^mu; R_D = max(D/U - 1, 0)",
+    parameters=(*chinchilla.PARAMETERS, *PENALTY_FOUR),
+    value=value_four,
+    gradient=None,
+    source="four-parameter form of arXiv 2605.01640 (read second hand: the fourth, an exponent of its own for U, is ours)",
+    reduces_to=Reduction("overfit", {"kappa": 0.9, "mu": 0.9}),
 )
 
 OVERFIT_DATA_CONSTRAINED = Law(

@@ -1,4 +1,4 @@
-"""One variable and a floor: value = E + A / x^alpha, over compute, or E + B / x^beta over tokens.
+"""One variable and a floor: value = E + A / x^alpha, over compute or parameters, or E + B / x^beta over tokens.
 
 The amplitude A replaces the scale x0 of the paper, (x0 / x)^alpha = x0^alpha / x^alpha: x0 = A^(1/alpha)
 runs over dozens of decades when alpha is small, A at the centre of the data does not.
@@ -6,7 +6,7 @@ runs over dozens of decades when alpha is small, A at the centre of the data doe
 
 import numpy as np
 
-from .law import FLOPS, N_TOKENS_SEEN, Law, Variable, amplitude, exponent, floor, inverse
+from .law import FLOPS, N_PARAMS, N_TOKENS_SEEN, Law, Variable, amplitude, exponent, floor, inverse
 
 
 def _over(variable: Variable, name: str, title: str, size: str, power: str) -> Law:
@@ -36,3 +36,4 @@ def _over(variable: Variable, name: str, title: str, size: str, power: str) -> L
 
 POWER_FLOOR = _over(FLOPS, "power_floor", "Power law in compute with a floor", "A", "alpha")
 POWER_FLOOR_TOKENS = _over(N_TOKENS_SEEN, "power_floor_tokens", "Power law in tokens with a floor", "B", "beta")
+POWER_FLOOR_PARAMS = _over(N_PARAMS, "power_floor_params", "Power law in model size with a floor", "A", "alpha")

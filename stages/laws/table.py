@@ -51,7 +51,7 @@ def number_column(rows: Rows, name: str, n: int, *, zero_allowed: bool = False) 
 def variables(law: Law, rows: Rows) -> dict[str, np.ndarray]:
     """The law's variables as float columns of equal length."""
     n = n_rows({name: rows[name] for name in law.variable_names if name in rows} or rows)
-    return {v.name: number_column(rows, v.name, n, zero_allowed=v.name.startswith("share_")) for v in law.variables}
+    return {v.name: number_column(rows, v.name, n, zero_allowed=v.may_be_zero) for v in law.variables}
 
 
 def arm_names(rows: Rows, column: str, n: int) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""Ranges of exponents from theory and how they narrow a law."""
+
+import numpy as np
+import pytest
+
+from stages.errors import InputError
+from stages.laws import get_law
+from stages.laws.fit import fit_law
+from stages.laws.priors import REGIMES, prior, with_priors
+
+
+def test_every_regime_gives_a_range_and_a_source():
+    for regime in REGIMES:
+        found = prior(regime, dimension=12.0, frequency_exponent=1.5)
+        assert 0 < found.low <= found.high <= 1 and found.reason and found.source
+
+
+def test_the_dimension_of_the_data_bounds_the_exponent():
+    assert (prior("resolution_data", dimension=20).low, prior("resolution_data", dimension=20).high) == (0.05, 0.2)
+    with pytest.raises(InputError, match="needs dimension"):
+        prior("resolution_data")
+    with pytest.raises(InputError, match="no regime is called 'magic'"):
+        prior("magic")
+
+
+def test_a_prior_that_the_data_contradict_is_reported_at_its_bound():
+    tokens = np.geomspace(1e7, 1e10, 12)
+    law = with_priors(get_law("power_floor_tokens"), {"beta": prior("resolution_data", dimension=20)})
+    fit = fit_law(law, {"n_tokens_seen": tokens, "value": 1.5 + 3000 * tokens**-0.45}, n_starts=16)
+    assert fit.at_bound["beta"] and fit.params["beta"] == pytest.approx(0.2 * 1.02)
+    free = with_priors(get_law("power_floor_tokens"), {"beta": (0.1, 0.9)})
+    assert fit_law(free, {"n_tokens_seen": tokens, "value": 1.5 + 3000 * tokens**-0.45}, n_starts=16).params["beta"] == pytest.approx(0.45)
+    with pytest.raises(InputError, match="outside its bounds"):
+        with_priors(get_law("power_floor_tokens"), {"beta": (3.0, 4.0)})
