@@ -65,17 +65,19 @@ class IngestParams(Section):
 
 
 def input_files(params: IngestParams) -> list[str]:
-    """The user's own files, as DVC dependencies."""
+    """The user's own files and folders, as DVC dependencies; of a glob the folder above its first wildcard."""
     paths = [pool.path for pool in params.pools.values() if pool.path is not None]
     flat = [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
-    return sorted(set(flat) if not any("*" in path for path in flat) else {_fixed_part(path) for path in flat})
+    return sorted({_fixed_part(path) for path in flat})
 
 
 def _fixed_part(path: str) -> str:
-    """The folder above the first wildcard: DVC knows files and folders, not globs."""
+    """The path itself, or the folder above its first wildcard: DVC knows files and folders, not globs."""
     parts = Path(path).parts
-    fixed = [part for i, part in enumerate(parts) if not any("*" in earlier for earlier in parts[: i + 1])]
-    return str(Path(*fixed))
+    wild = next((i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts))
+    if wild == 0:
+        raise InputError(f"params.yaml: ingest.pools: path {path!r} begins with a wildcard; put the files into a folder of their own")
+    return Path(*parts[:wild]).as_posix()
 
 
 def run(params: IngestParams) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from . import data_constrained, overfit
 from .half_life import pool_variables, utility
 from .information import REFERENCE_PARAMS
-from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, amplitude, exponent, floor, inverse, power
+from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction, amplitude, exponent, floor, inverse
 
 SPARE = {"theta": 1.0, "R_N_star": 1e12}  # ours: count tokens, leave excess parameters to the last term
 THETA = Parameter("theta", "1", 0.0, 1.0, 0.05, 0.95, "linear", "0: the utility of repeats fades; 1: their count fades")
