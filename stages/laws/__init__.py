@@ -7,6 +7,7 @@ of their pools and are made by `half_life(pools)` and `half_life_code(pools)`.
 from stages.errors import InputError
 
 from .chinchilla import CHINCHILLA
+from .coupled import COUPLED
 from .data_constrained import DATA_CONSTRAINED
 from .half_life import half_life, half_life_code
 from .law import Law, Parameter, Reduction, Variable
@@ -17,6 +18,7 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     POWER_FLOOR,
     POWER_FLOOR_TOKENS,
     CHINCHILLA,
+    COUPLED,
     DATA_CONSTRAINED,
     half_life(),
     half_life(sized=True),
