@@ -52,7 +52,9 @@ def fit_command(
     as_json: bool,
 ) -> None:
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
-    law, mapping = get_law(law_name), parse_map(pairs)
+    mapping = parse_map(pairs)
+    if law_name != "auto":
+        get_law(law_name)  # an unknown law is refused before the table is read
     rows, held = read_table(table, mapping, where), None
     if holdout is not None:
         held = filter_rows(rows, holdout, str(table))
@@ -60,7 +62,7 @@ def fit_command(
         if held.is_empty() or rows.is_empty():
             raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
     wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
-    result = fit_table(law, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
+    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
     if out is not None:
         write_json(out, result)
     if as_json:
@@ -72,6 +74,8 @@ def fit_command(
 def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
     print(f"{result['law']}: {result['formula']}")
+    if result["choice"]:
+        print(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}")
     starts = result["starts"]
     print(
         f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "

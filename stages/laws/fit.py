@@ -15,6 +15,7 @@ from . import table
 from .identify import SPAN, likelihood_power, profile
 from .law import Law
 from .layout import Layout
+from .misfit import misfit_notes
 from .prior import Prior, squares
 from .solver import OBJECTIVES, Problem, minimise
 from .starts import best_of_ends, coarse_ends, draw_starts, noise_delta
@@ -178,6 +179,7 @@ def _report(problem, theta, best, frozen, counts, runner_up, identified, notes, 
     identified = (identified & ~pressed) | frozen
     params = {name: part for name, part in layout.to_params(theta).items()}
     notes = notes + _notes(layout, counts, pressed, identified, problem.observed.size - int((~frozen).sum()))
+    notes += misfit_notes(problem.columns, residuals)
     return Fit(
         law=layout.law, arms=layout.arms if layout.by_arm else (), by_arm=layout.by_arm, arm_column=arm_column,
         params=_named(layout, np.concatenate([np.broadcast_to(params[n], layout.width(n)) for n in layout.law.parameter_names]), float),
