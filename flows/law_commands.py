@@ -90,5 +90,10 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
         print()
         show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
-    for warning in result["warnings"]:
+    show_warnings(result["warnings"])
+
+
+def show_warnings(warnings: list[dict[str, str]]) -> None:
+    """One line a coded warning."""
+    for warning in warnings:
         print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")

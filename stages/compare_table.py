@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, numeric_rows
+from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows
 from stages.errors import InputError
 from stages.fit_file import LEVEL
 from stages.laws.bootstrap import Bootstrap, bootstrap
@@ -55,8 +55,8 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 def compare_table(
     table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
-) -> tuple[list[Decision], Crossovers, str]:
-    """The decision at each budget, the crossovers up to ten times the largest run, and why this law."""
+) -> tuple[list[Decision], Crossovers, str, list[dict[str, str]]]:
+    """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
     rows = arm_rows(table, arm, name, cluster)
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
@@ -68,7 +68,7 @@ def compare_table(
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
     decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
     found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return decisions, found, reason
+    return decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

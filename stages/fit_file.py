@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, numeric_rows
+from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows, positive_numbers
 from stages.errors import InputError
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap, bootstrap
@@ -14,9 +14,7 @@ from stages.laws.choose import choose_law
 from stages.laws.fit import Fit, fit_law
 from stages.laws.law import Law
 from stages.laws.record import fit_record, to_state
-from stages.laws.table import note
 from stages.laws.variant import with_variants
-from stages.runs import numbers
 
 LEVEL = 0.9
 
@@ -85,21 +83,10 @@ def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
     return table[cluster].cast(pl.String).to_numpy()
 
 
-def duplicate_notes(rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
-    """A coded warning where runs are equal in all that the law reads and in their value: copies narrow the intervals."""
-    keys = list(zip(*(column.tolist() for column in rows.values()), strict=True))
-    copies = len(keys) - len(set(keys))
-    if not copies:
-        return []
-    first = next(i for i, key in enumerate(keys) if key in keys[:i])
-    return [note("duplicate_rows", "warning", f"{copies} rows repeat an earlier one in {', '.join(rows)} (first: row {first + 1}); "
-                 "drop copies, they make the intervals too narrow")]
-
-
 def law_columns(law: Law, table: pl.DataFrame, name: str, cluster: str | None, *, observed: bool = True) -> dict[str, np.ndarray]:
     """The law's variables, the values and the cluster labels as arrays (rows,)."""
     wanted = [*law.variable_names, *(["value"] if observed else [])]
-    columns = numbers(table, wanted, name)
+    columns = positive_numbers(table, wanted, name)
     if cluster is not None:
         columns[cluster] = cluster_labels(table, cluster, name)
     return columns
