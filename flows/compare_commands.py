@@ -5,22 +5,22 @@ from pathlib import Path
 
 from flows.law_commands import parse_map, show_warnings
 from flows.show import show
+from flows.tables import load_table
 from stages.compare_table import compare_table, crossover_rows, decision_rows, next_run_rows, plan_rows
 from stages.errors import InputError, RefusedError
 from stages.files import read_json
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.record import from_state
-from stages.runs import read_table
 
 SETTLED = ("decided", "tie")
 
 
 def compare_command(
-    table: Path, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool
+    table: str, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
-    rows = read_table(table, parse_map(pairs), where)
+    rows = load_table(table, parse_map(pairs), where)
     decisions, found, reason, warnings = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws)
     shown, flips = decision_rows(decisions), crossover_rows(found)
     if as_json:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from flows.show import show
+from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
 from stages.fit_file import describe_law, fit_table, parameter_rows
@@ -41,7 +42,7 @@ def parse_map(pairs: list[str]) -> dict[str, str]:
 
 def fit_command(
     law_name: str,
-    table: Path,
+    table: str,
     pairs: list[str],
     where: str | None,
     holdout: str | None,
@@ -55,7 +56,7 @@ def fit_command(
     mapping = parse_map(pairs)
     if law_name != "auto":
         get_law(law_name)  # an unknown law is refused before the table is read
-    rows, held = read_table(table, mapping, where), None
+    rows, held = load_table(table, mapping, where), None
     if holdout is not None:
         held = filter_rows(rows, holdout, str(table))
         rows = filter_rows(rows, f"NOT ({holdout})", str(table))
