@@ -64,8 +64,8 @@ def laws(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = F
 
 @app.command()
 def fit(
-    law: str,
-    table: Path,
+    law: Annotated[str, typer.Argument(metavar="LAW|auto", help="auto: chosen by what it predicts above the compute it saw")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")],
     map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
     where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
     holdout: Annotated[str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")] = None,
@@ -83,7 +83,7 @@ def fit(
 
 @app.command()
 def compare(
-    table: Path,
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")],
     arm: Annotated[str, typer.Option(metavar="COLUMN", help="column that names the data set of a run")],
     at: Annotated[list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")],
     law: Annotated[str, typer.Option(metavar="LAW|auto", help="auto: chosen by what it predicts above the compute it saw")] = "auto",

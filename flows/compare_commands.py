@@ -3,28 +3,28 @@
 import json
 from pathlib import Path
 
-from flows.law_commands import parse_map
+from flows.law_commands import parse_map, show_warnings
 from flows.show import show
+from flows.tables import load_table
 from stages.compare_table import compare_table, crossover_rows, decision_rows, next_run_rows, plan_rows
 from stages.errors import InputError, RefusedError
 from stages.files import read_json
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.record import from_state
-from stages.runs import read_table
 
 SETTLED = ("decided", "tie")
 
 
 def compare_command(
-    table: Path, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool
+    table: str, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
-    rows = read_table(table, parse_map(pairs), where)
-    decisions, found, reason = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws)
+    rows = load_table(table, parse_map(pairs), where)
+    decisions, found, reason, warnings = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws)
     shown, flips = decision_rows(decisions), crossover_rows(found)
     if as_json:
-        print(json.dumps({"law": reason, "budgets": shown, "crossovers": flips}, indent=2))
+        print(json.dumps({"law": reason, "budgets": shown, "crossovers": flips, "warnings": warnings}, indent=2))
     else:
         print(f"law: {reason}\n")
         show([{key: row[key] for key in row if key != "reason"} for row in shown], False, title="Best arm by budget, 90 % intervals")
@@ -32,6 +32,7 @@ def compare_command(
             print(f"{row['flops']} FLOPs: {row['reason']}")
         print()
         show(flips, False, title=f"Flips between {found.flops_low:.1e} and {found.flops_high:.1e} FLOPs") if flips else print("no flip in the range searched")
+        show_warnings(warnings)
     if not any(d.status in SETTLED for d in decisions):
         raise RefusedError("no budget can be decided from these runs; the reasons are above")
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from flows.show import show
+from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
 from stages.fit_file import describe_law, fit_table, parameter_rows
@@ -41,7 +42,7 @@ def parse_map(pairs: list[str]) -> dict[str, str]:
 
 def fit_command(
     law_name: str,
-    table: Path,
+    table: str,
     pairs: list[str],
     where: str | None,
     holdout: str | None,
@@ -52,15 +53,17 @@ def fit_command(
     as_json: bool,
 ) -> None:
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
-    law, mapping = get_law(law_name), parse_map(pairs)
-    rows, held = read_table(table, mapping, where), None
+    mapping = parse_map(pairs)
+    if law_name != "auto":
+        get_law(law_name)  # an unknown law is refused before the table is read
+    rows, held = load_table(table, mapping, where), None
     if holdout is not None:
         held = filter_rows(rows, holdout, str(table))
         rows = filter_rows(rows, f"NOT ({holdout})", str(table))
         if held.is_empty() or rows.is_empty():
             raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
     wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
-    result = fit_table(law, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
+    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
     if out is not None:
         write_json(out, result)
     if as_json:
@@ -72,6 +75,8 @@ def fit_command(
 def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
     print(f"{result['law']}: {result['formula']}")
+    if result["choice"]:
+        print(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}")
     starts = result["starts"]
     print(
         f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "
@@ -86,5 +91,10 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
         print()
         show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
-    for warning in result["warnings"]:
+    show_warnings(result["warnings"])
+
+
+def show_warnings(warnings: list[dict[str, str]]) -> None:
+    """One line a coded warning."""
+    for warning in warnings:
         print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")

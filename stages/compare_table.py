@@ -5,19 +5,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows
 from stages.errors import InputError
 from stages.fit_file import LEVEL
-from stages.laws import LAWS, Law, get_law
 from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.choose import choose_law
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.fit import fit_law
 from stages.laws.plan import difference_at, next_runs, optimal_allocation
-from stages.runs import numbers
+from stages.laws.variant import with_variants
 
 SEARCH_DECADES = 1.0
-AUTO = ("power_floor", "chinchilla", "data_constrained", "half_life_sized", "overfit")
 
 
 def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> dict[str, np.ndarray]:
@@ -25,25 +24,11 @@ def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> d
     for column in (arm, *([cluster] if cluster else [])):
         if column not in table.columns:
             raise InputError(f"{name}: no column {column!r}; columns are {', '.join(table.columns[:20])}")
-    known = {variable for law in LAWS.values() for variable in law.variable_names}
-    wanted = [c for c in table.columns if c in known or c.startswith(("share_", "unique_"))]
-    rows = numbers(table, [*wanted, "value"], name)
-    if "flops" not in rows and {"n_params", "n_tokens_seen"} <= set(rows):
-        rows["flops"] = 6 * rows["n_params"] * rows["n_tokens_seen"]
+    rows = numeric_rows(table, name)
     rows["arm"] = table[arm].cast(pl.String).to_numpy()
     if cluster:
         rows[cluster] = table[cluster].cast(pl.String).to_numpy()
     return rows
-
-
-def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
-    """The named law, or for `auto` every law of AUTO whose variables the table has."""
-    if law != "auto":
-        return [get_law(law)]
-    possible = [LAWS[name] for name in AUTO if set(LAWS[name].variable_names) <= set(rows)]
-    if not possible:
-        raise InputError("the table has the variables of no law; it needs n_params and n_tokens_seen, or flops (use --map)")
-    return possible
 
 
 def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, seed: int = 0) -> tuple[Bootstrap, Bootstrap | None, str]:
@@ -52,7 +37,7 @@ def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_dr
     if len(laws) == 1:
         fits, reason = [fit_law(laws[0], rows, by_arm=laws[0].arm_parameters, delta=None, seed=seed)], f"{laws[0].name}: asked for"
     else:
-        choice = choose_law(laws, rows, clusters=cluster or (), delta=None, seed=seed)
+        choice = choose_law(with_variants(laws), rows, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
         fits, reason = [choice.fit, *([choice.runner_up] if choice.runner_up else [])], choice.reason
     boots = [bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) for fit in fits]
     return boots[0], boots[1] if len(boots) > 1 else None, reason
@@ -70,8 +55,8 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 def compare_table(
     table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
-) -> tuple[list[Decision], Crossovers, str]:
-    """The decision at each budget, the crossovers up to ten times the largest run, and why this law."""
+) -> tuple[list[Decision], Crossovers, str, list[dict[str, str]]]:
+    """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
     rows = arm_rows(table, arm, name, cluster)
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
@@ -83,7 +68,7 @@ def compare_table(
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
     decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
     found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return decisions, found, reason
+    return decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows, positive_numbers
+from stages.errors import InputError
+from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap, bootstrap
+from stages.laws.choose import choose_law
 from stages.laws.fit import Fit, fit_law
 from stages.laws.law import Law
 from stages.laws.record import fit_record, to_state
-from stages.runs import numbers
+from stages.laws.variant import with_variants
 
 LEVEL = 0.9
 
@@ -29,7 +33,7 @@ def describe_law(law: Law) -> dict[str, Any]:
 
 
 def fit_table(
-    law: Law,
+    law_name: str,
     table: pl.DataFrame,
     name: str,
     *,
@@ -39,15 +43,17 @@ def fit_table(
     cluster: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Fit `law` to a table whose columns carry the law's names; the fit file of design.md as a dict.
+    """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the law's names; the fit file as a dict.
 
     name: what error messages call the table. cluster: column whose rows are resampled together.
     """
     start = time.perf_counter()
+    fit, choice = _fitted(law_name, table, name, cluster, seed)
+    law = fit.law
     rows = law_columns(law, table, name, cluster)
-    fit = fit_law(law, rows, delta=None, seed=seed)  # Huber at 1.345 of the residuals' own noise
     boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) if n_draws else None
-    file = fit_json(fit, boot)
+    file = fit_json(fit, boot) | {"choice": choice}
+    file["warnings"] = file["warnings"] + (choice["warnings"] if choice else []) + duplicate_notes(rows)
     if holdout is not None:
         file["holdout"] = check(fit, boot, law_columns(law, holdout, name, None))
     if predict is not None:
@@ -56,14 +62,33 @@ def fit_table(
     return file | ({"state": to_state(boot)} if boot else {})
 
 
+def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int) -> tuple[Fit, dict[str, Any] | None]:
+    """The fit, and for 'auto' which variant it is and why. Huber at 1.345 of the residuals' own noise."""
+    if law_name != "auto":
+        law = get_law(law_name)
+        return fit_law(law, law_columns(law, table, name, cluster), delta=None, seed=seed), None
+    rows = numeric_rows(table, name)
+    if cluster is not None:
+        rows[cluster] = cluster_labels(table, cluster, name)
+    laws = with_variants(candidates("auto", rows))
+    choice = choose_law(laws, rows, by_arm=(), n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
+    ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
+    return choice.fit, {"variant": choice.variant.name, "reason": choice.reason, "ranking": ranking, "refused": choice.refused, "warnings": choice.warnings}
+
+
+def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
+    """The cluster of each row as text, (rows,)."""
+    if cluster not in table.columns:
+        raise InputError(f"{name}: no column {cluster!r} to cluster by; columns are {', '.join(table.columns[:20])}")
+    return table[cluster].cast(pl.String).to_numpy()
+
+
 def law_columns(law: Law, table: pl.DataFrame, name: str, cluster: str | None, *, observed: bool = True) -> dict[str, np.ndarray]:
     """The law's variables, the values and the cluster labels as arrays (rows,)."""
     wanted = [*law.variable_names, *(["value"] if observed else [])]
-    columns = numbers(table, wanted, name)
+    columns = positive_numbers(table, wanted, name)
     if cluster is not None:
-        if cluster not in table.columns:
-            numbers(table, [cluster], name)  # raises the one-line error that lists the columns
-        columns[cluster] = table[cluster].cast(pl.String).to_numpy()
+        columns[cluster] = cluster_labels(table, cluster, name)
     return columns
 
 

@@ -49,18 +49,21 @@ def read_table(
     mapping: law variable -> column of the table. where: an SQL boolean over the columns.
     Raises InputError with one line where the file, a column or the expression is not usable.
     """
-    path = Path(source)
-    table = _read(path)
+    return mapped(_read(Path(source)), str(source), mapping, where)
+
+
+def mapped(table: pl.DataFrame, name: str, mapping: dict[str, str] | None = None, where: str | None = None) -> pl.DataFrame:
+    """The rows that hold `where`, with law variables under their own names; `name` is what messages call the table."""
     for variable, column in (mapping or {}).items():
         if column not in table.columns:
             raise InputError(
-                f"{path}: no column {column!r} for {variable}; columns are {', '.join(table.columns[:20])}"
+                f"{name}: no column {column!r} for {variable}; columns are {', '.join(table.columns[:20])}"
             )
         table = table.with_columns(pl.col(column).alias(variable))
     if where:
-        table = filter_rows(table, where, str(path))
+        table = filter_rows(table, where, name)
     if table.is_empty():
-        raise InputError(f"{path}: no rows" + (f" where {where}" if where else "; expected one row a run"))
+        raise InputError(f"{name}: no rows" + (f" where {where}" if where else "; expected one row a run"))
     return table
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from stages.errors import RefusedError
+from stages.errors import InputError, RefusedError
 from stages.files import content_hash, read_json
 from stages.run_files import RUNS, rows_of
 
@@ -49,6 +49,46 @@ def outages() -> Iterator[None]:
     except (mlflow.exceptions.MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TrackingOutage(f"MLflow at {tracking_uri()} did not take the runs: {first}") from None
+
+
+def read_experiment(name: str) -> pl.DataFrame:
+    """One row a finished run of an experiment: its parameters and the last value of each metric.
+
+    Parameters are text in MLflow; a column whose every value is a number becomes one. A metric wins over a parameter of its name."""
+    import mlflow
+
+    with outages():
+        client = mlflow.MlflowClient(tracking_uri())
+        found = client.get_experiment_by_name(name)
+        names = [] if found else sorted(e.name for e in client.search_experiments(max_results=20))
+        runs = list(_pages(client, found.experiment_id)) if found else []
+    if not found:
+        raise InputError(f"mlflow:{name}: no such experiment at {tracking_uri()}; there are: {', '.join(names)} (MLFLOW_TRACKING_URI names the store)")
+    rows = [{"run_id": run.info.run_id, **run.data.params, **run.data.metrics} for run in runs]
+    rows = [row for row in rows if len(row) > 1]
+    if not rows:
+        raise InputError(f"mlflow:{name}: no finished run with parameters or metrics at {tracking_uri()}; log runs to it or name another experiment")
+    columns = {key: [row.get(key) for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
+    return pl.DataFrame([_column(key, values) for key, values in columns.items()])
+
+
+def _pages(client: Any, experiment: str) -> Iterator[Any]:
+    """Every finished run, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], "attributes.status = 'FINISHED'", page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    """Numbers where every value that is there is one, else text."""
+    try:
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    except ValueError:
+        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
 
 
 def publish() -> str:
@@ -102,13 +142,7 @@ def _parent(client: Any, experiment: str, name: str, title: str) -> str:
 
 def _known_trunks(client: Any, experiment: str) -> set[str]:
     """Trunks that arrived whole: a child is closed only after its last metric."""
-    known, token = set(), None
-    while True:
-        page = client.search_runs([experiment], "attributes.status = 'FINISHED'", page_token=token)
-        known |= {run.data.tags[CHILD] for run in page if CHILD in run.data.tags}
-        token = page.token
-        if not token:
-            return known
+    return {run.data.tags[CHILD] for run in _pages(client, experiment) if CHILD in run.data.tags}
 
 
 def _publish_trunk(client: Any, experiment: str, parent: str, run: dict[str, Any]) -> None:

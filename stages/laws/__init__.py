@@ -12,6 +12,7 @@ from .annealing import ANNEALING
 from .architecture import ARCHITECTURE
 from .chinchilla import CHINCHILLA
 from .critical_batch import CRITICAL_BATCH
+from .coupled import COUPLED
 from .data_constrained import DATA_CONSTRAINED
 from .downstream import DOWNSTREAM
 from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
@@ -49,6 +50,7 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     VOCABULARY,
     ENCODER_DECODER,
     *TEXT_TO_IMAGE,
+    COUPLED,
     DATA_CONSTRAINED,
     DATA_CONSTRAINED_GEOMETRIC,
     EFFECTIVE_DATA,

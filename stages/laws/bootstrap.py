@@ -102,6 +102,7 @@ def leverage(fit: Fit) -> np.ndarray:
     values, jac = problem.jacobian(fit.theta[None])
     residuals = problem.residuals(values, problem.observed)[0]
     jac = jac[0][~fit.frozen] / (1.0 if problem.objective == "least_squares" else values)
+    jac = jac if problem.weights is None else jac * np.sqrt(problem.weights)
     scaled = jac / np.maximum(np.linalg.norm(jac, axis=1, keepdims=True), 1e-300)
     basis = np.linalg.svd(scaled, full_matrices=False)[2]
     inside = np.mean(np.abs(residuals) <= problem.delta) if problem.objective == "huber_log" else 1.0
@@ -141,7 +142,9 @@ def bootstrap(fit: Fit, rows: table.Rows, *, clusters: str | Sequence[str] = (),
     weights = cluster_weights(labels, n_draws, rng) if labels else run_weights((1 - leverage(fit)) ** 2, n_draws, rng)
     weights /= weights.mean(axis=1, keepdims=True)
     starts = np.tile(fit.theta, (n_draws, 1))
-    solved = minimise(fit.problem, starts, weights=weights, observed=observed, frozen=fit.frozen, tolerance=1e-6, max_iterations=50)
+    priors = fit.problem.priors
+    means = None if priors is None else priors.drawn_means(n_draws, rng)
+    solved = minimise(fit.problem, starts, weights=weights, observed=observed, prior_means=means, frozen=fit.frozen, tolerance=1e-6, max_iterations=50)
     good = np.isfinite(solved.objective)
     n_clusters = min((_fewest(label, fit) for label in labels), default=n)
     stretch = stretch_factor(n_clusters, n_clusters - 1 if labels else n - fit.n_free)

@@ -14,23 +14,34 @@ from stages.errors import InputError
 
 from . import table
 from .bootstrap import bootstrap
-from .fit import Fit, fit_law
+from .fit import Fit
+from .identify import effective_unknowns
 from .law import Law
+from .table import run_flops
+from .variant import Variant
 
 RUNG_DECADES = 0.1  # assumed: budgets within 26 % of each other are one rung
 MIN_HELD_OUT, MAX_HELD_OUT_SHARE = 3, 0.4  # assumed: fewer runs say nothing, more leave nothing to fit
+MAX_CUT_SHARE = 0.3  # measured: at .4 a cut reaches further than tables are used for and one bad cut decides
+MIN_SIZES_LEFT = 3  # assumed: an exponent and a floor need three values
+MIN_TO_TRIM = 8  # assumed: of fewer errors a quarter is no sample
+TIE_SHARE = 0.1  # assumed: errors that differ by more than a tenth are no tie, however noisy
 
 
 @dataclass(frozen=True)
 class Score:
-    """One candidate. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse)."""
+    """One candidate by the name of its variant. n_unknowns counts what the runs, not the priors, settle. `typical`, the
+    absolute log error that ranks, leaves out the best and worst quarter of a cut. `criterion` is 2 n log(mean absolute log residual) + n_unknowns log n
+    of the runs below. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse)."""
 
     law: str
-    n_unknowns: int
+    n_unknowns: float
     mape: float
     rmse: float
     bias: float
     coverage: float
+    typical: float
+    criterion: float
     reason: str
     errors: np.ndarray = field(repr=False)
 
@@ -47,15 +58,8 @@ class Choice:
     held_out_from_flops: float
     reason: str
     warnings: list[dict[str, str]]
-
-
-def run_flops(rows: table.Rows) -> np.ndarray:
-    """Training compute of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al. 2020)."""
-    if "flops" in rows:
-        return table.number_column(rows, "flops", table.n_rows(rows))
-    if "n_params" in rows and "n_tokens_seen" in rows:
-        return 6.0 * np.asarray(rows["n_params"], float) * np.asarray(rows["n_tokens_seen"], float)
-    raise InputError("the runs table needs a column 'flops', or 'n_params' and 'n_tokens_seen', to know which runs are the largest")
+    variant: Variant
+    runner_up_variant: Variant | None = None
 
 
 def largest_rungs(flops: np.ndarray, n_rungs: int = 1) -> np.ndarray:
@@ -73,38 +77,58 @@ def largest_rungs(flops: np.ndarray, n_rungs: int = 1) -> np.ndarray:
     return held
 
 
-def choose_law(candidates: Sequence[Law], rows: table.Rows, *, held_out: np.ndarray | None = None, n_rungs: int = 1,
+def cuts(rows: table.Rows, n_cuts: int) -> list[np.ndarray]:
+    """Runs to hold out, one mask a cut: the largest compute budgets, and the largest models where there are four sizes or more,
+    each n_cuts times, from the fewest runs that say anything to a share of MAX_CUT_SHARE."""
+    flops = run_flops(rows)
+    found = [largest_rungs(flops)]
+    if "n_params" in rows and np.unique(rows["n_params"]).size > MIN_SIZES_LEFT:
+        found += _above(np.asarray(rows["n_params"], float), n_cuts, MIN_SIZES_LEFT)
+    return found + [held for held in _above(flops, n_cuts, MIN_SIZES_LEFT)[1:] if held.sum() > found[0].sum()]
+
+
+def _above(column: np.ndarray, n_cuts: int, n_left: int) -> list[np.ndarray]:
+    """Masks of the runs above a value of the column, at most MAX_CUT_SHARE of them and n_left distinct values below."""
+    masks = [column > low for low in np.unique(column)[n_left - 1:-1]]
+    usable = [m for m in masks if m.sum() >= MIN_HELD_OUT and m.mean() <= MAX_CUT_SHARE][::-1]
+    picked = np.unique(np.linspace(0, len(usable) - 1, n_cuts).round().astype(int)) if usable else []
+    return [usable[i] for i in picked]
+
+
+def choose_law(candidates: Sequence[Law | Variant], rows: table.Rows, *, held_out: np.ndarray | None = None, n_rungs: int = 1, n_cuts: int = 1,
                by_arm: Sequence[str] | None = None, arm_column: str = "arm", clusters: str | Sequence[str] = (),
                n_draws: int = 200, level: float = 0.9, seed: int = 0, **fit_options) -> Choice:
     """Rank candidates by extrapolation and refit the winner on all rows.
 
-    held_out: True for runs to predict, (runs,); None takes the largest compute budgets. by_arm: as in fit_law;
-    None separates each law's own arm_parameters if the table has more than one arm, () shares everything.
+    candidates: laws, or variants with priors and weights (variant.py). held_out: True for runs to predict, (runs,); None
+    takes the largest compute budgets; with n_cuts > 1 the error is a mean over cuts by compute and by model size (`cuts`). by_arm: as in fit_law; None separates each law's own arm_parameters if the table has more than one arm,
+    () shares everything.
 
     >>> choice = choose_law([get_law("chinchilla"), get_law("overfit")], rows)
     >>> choice.fit.law.name, choice.reason
     """
-    held = largest_rungs(run_flops(rows), n_rungs) if held_out is None else np.asarray(held_out, bool)
-    n = held.size
+    helds = [np.asarray(held_out, bool)] if held_out is not None else cuts(rows, n_cuts) if n_cuts > 1 else [largest_rungs(run_flops(rows), n_rungs)]
     rows = {**rows, "flops": run_flops(rows)} if "flops" in rows or "n_params" in rows else rows
-    below, above = _where(rows, ~held, n), _where(rows, held, n)
+    variants = [c if isinstance(c, Variant) else Variant(c) for c in candidates]
+    options = {"arm_column": arm_column, "seed": seed, **fit_options}
     scores, refused = [], {}
-    for law in candidates:
-        separate = _separate(law, rows, by_arm, arm_column)
+    for variant in variants:
         try:
-            fit = fit_law(law, below, by_arm=separate, arm_column=arm_column, seed=seed, identify=False, **fit_options)
-            boot = bootstrap(fit, below, clusters=clusters, n_draws=n_draws, seed=seed)
-            scores.append(_score(fit, boot, above, level))
+            separate = _separate(variant.law, rows, by_arm, arm_column)
+            parts = [_score(variant, rows, held, separate, options, clusters, n_draws, level) for held in helds]
+            scores.append(_joined(variant.name, parts))
         except InputError as refusal:
-            refused[law.name] = str(refusal)
+            refused[variant.name] = str(refusal)
     if not scores:
         raise InputError("no candidate could be fitted: " + "; ".join(f"{name}: {why}" for name, why in refused.items()))
     ranking, reason = _rank(scores)
-    by_name = {law.name: law for law in candidates}
-    fits = [fit_law(by_name[s.law], rows, by_arm=_separate(by_name[s.law], rows, by_arm, arm_column), arm_column=arm_column,
-                    seed=seed, **fit_options) for s in ranking[:2]]
-    return Choice(fits[0], fits[1] if len(fits) > 1 else None, ranking, refused, int(held.sum()),
-                  float(run_flops(above).min()) if held_out is None else float("nan"), reason, _notes(int(held.sum()), ranking, level))
+    by_name = {variant.name: variant for variant in variants}
+    best = [by_name[s.law] for s in ranking[:1]] + [by_name[s.law] for s in ranking[1:] if by_name[s.law].law.name != by_name[ranking[0].law].law.name][:1]
+    fits = [v.fit(rows, by_arm=_separate(v.law, rows, by_arm, arm_column), **options) for v in best]
+    n_held = int(helds[0].sum())
+    return Choice(fits[0], fits[1] if len(fits) > 1 else None, ranking, refused, n_held,
+                  float(run_flops(rows)[helds[0]].min()) if held_out is None else float("nan"), reason, _notes(n_held, ranking, level),
+                  best[0], best[1] if len(best) > 1 else None)
 
 
 def _where(rows, mask, n):
@@ -118,36 +142,58 @@ def _separate(law, rows, by_arm, arm_column):
     return law.arm_parameters if several else ()
 
 
-def _score(fit: Fit, boot, above, level) -> Score:
-    """Held-out error of one fit."""
-    observed = np.asarray(above["value"], float)
-    predicted = fit.predict(above)
-    low, high = boot.interval(above, level=level, new_run=True)
-    relative = predicted / observed - 1
-    return Score(fit.law.name, fit.n_free, float(np.mean(np.abs(relative))), float(np.sqrt(np.mean((predicted - observed) ** 2))),
-                 float(np.mean(relative)), float(np.mean((low <= observed) & (observed <= high))), "", np.abs(np.log(predicted / observed)))
+def _score(variant, rows, held, separate, options, clusters, n_draws, level) -> Score:
+    """Error of one candidate on the runs of one cut, fitted to the others."""
+    below, above = _where(rows, ~held, held.size), _where(rows, held, held.size)
+    fit = variant.fit(below, by_arm=separate, identify=False, **options)
+    observed, predicted = np.asarray(above["value"], float), fit.predict(above)
+    low, high = bootstrap(fit, below, clusters=clusters, n_draws=n_draws, seed=options["seed"]).interval(above, level=level, new_run=True)
+    relative, errors = predicted / observed - 1, np.abs(np.log(predicted / observed))
+    return Score(variant.name, effective_unknowns(fit.problem, fit.theta, fit.frozen), float(np.mean(np.abs(relative))),
+                 float(np.sqrt(np.mean((predicted - observed) ** 2))), float(np.mean(relative)),
+                 float(np.mean((low <= observed) & (observed <= high))), midmean(errors), criterion(fit), "", errors)
+
+
+def criterion(fit: Fit) -> float:
+    """Schwarz's criterion for absolute log residuals (cited: Schwarz 1978): smaller is a better fit for its unknowns."""
+    problem = fit.problem
+    size = float(np.mean(np.abs(np.log(problem.values(fit.theta[None])[0] / problem.observed))))
+    n = problem.observed.size
+    return 2 * n * np.log(max(size, 1e-12)) + effective_unknowns(problem, fit.theta, fit.frozen) * np.log(n)
+
+
+def midmean(errors: np.ndarray) -> float:
+    """Mean of the middle half from MIN_TO_TRIM errors on, so that a few diverged runs do not choose the law; else the mean."""
+    cut = errors.size // 4 if errors.size >= MIN_TO_TRIM else 0
+    return float(np.sort(errors)[cut:errors.size - cut].mean())
+
+
+def _joined(name: str, parts: list[Score]) -> Score:
+    """The scores of all cuts as one: means over cuts, so that a cut of few large runs counts as much as one of many."""
+    means = {key: float(np.mean([getattr(part, key) for part in parts])) for key in ("n_unknowns", "mape", "rmse", "bias", "coverage", "typical", "criterion")}
+    return Score(law=name, reason="", errors=np.concatenate([part.errors for part in parts]), **means)
 
 
 def _rank(scores: list[Score]) -> tuple[list[Score], str]:
-    """Order by held-out error; laws that the held-out runs cannot tell from the best go by their number of unknowns."""
-    by_error = sorted(scores, key=lambda s: (s.mape, s.n_unknowns))
+    """Order by held-out error; laws that the held-out runs cannot tell from the best go by how well they fit the rest for their unknowns."""
+    by_error = sorted(scores, key=lambda s: (s.typical, s.n_unknowns))
     best = by_error[0]
     tied = [s for s in by_error if _indistinguishable(s, best)]
-    tied.sort(key=lambda s: (s.n_unknowns, s.mape))
+    tied.sort(key=lambda s: s.criterion)
     ranking = [_with_reason(s, best, s in tied) for s in tied + [s for s in by_error if s not in tied]]
     first = ranking[0]
     if len(tied) == 1:
         others = f"; next {ranking[1].law}, {ranking[1].mape:.2%}" if len(ranking) > 1 else "; no other candidate could be fitted"
         return ranking, f"{first.law}: held-out error {first.mape:.2%}{others}"
     return ranking, (f"{first.law}: held-out error {first.mape:.2%}, not told apart from {', '.join(s.law for s in ranking[1:len(tied)])} by "
-                     f"{first.errors.size} runs; it has the fewest unknowns ({first.n_unknowns})")
+                     f"{first.errors.size} runs; it fits the rest best for its number of unknowns ({first.n_unknowns:.2g})")
 
 
 def _indistinguishable(score: Score, best: Score) -> bool:
-    """Within one standard error of the paired difference in absolute log error (a tenth of it if there are under three runs)."""
+    """Less than TIE_SHARE worse, and within one standard error of the paired difference in absolute log error if there are three runs."""
     difference = score.errors - best.errors
-    if difference.size < 3:
-        return float(difference.mean()) <= 0.1 * float(best.errors.mean())
+    if score.typical > (1 + TIE_SHARE) * best.typical or difference.size < 3:
+        return score.typical <= (1 + TIE_SHARE) * best.typical
     return float(difference.mean()) <= float(difference.std(ddof=1) / np.sqrt(difference.size))
 
 

@@ -5,16 +5,18 @@ number that reached the same basin are reported. Cost: 1,000 starts of chinchill
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stages.errors import InputError
 
 from . import table
-from .identify import SPAN, profile
+from .identify import SPAN, likelihood_power, profile
 from .law import Law
 from .layout import Layout
+from .misfit import misfit_notes
+from .prior import Prior, squares
 from .solver import OBJECTIVES, Problem, minimise
 from .starts import best_of_ends, coarse_ends, draw_starts, noise_delta
 
@@ -71,19 +73,21 @@ class Fit:
 
 def fit_law(law: Law, rows: table.Rows, *, by_arm: Sequence[str] = (), arm_column: str = "arm", objective: str = "huber_log",
             delta: float | None = 1e-3, n_starts: int = 256, seed: int = 0, fixed: Mapping[str, float] | None = None,
-            identify: bool = True) -> Fit:
+            priors: Sequence[Prior] = (), weights: np.ndarray | None = None, identify: bool = True) -> Fit:
     """Fit `law` to the column 'value' of `rows` (column name -> array, one entry a run).
 
     by_arm: parameters that are separate for each value of rows[arm_column]; the others are shared.
     objective: 'huber_log' (delta in log value), 'least_squares_log' or 'least_squares'. delta=None takes
     1.345 times the robust noise of the table (95 % efficient under normal noise; the intervals are 20 %
     narrower than at .001, measured), the default is the .001 of the Chinchilla line of papers.
-    fixed: parameters that keep a given value. identify=False skips the profile (10 to 50 ms).
+    fixed: parameters that keep a given value. priors: what is known of exponents and scales (prior.py). weights:
+    how much each run counts, (runs,), scaled to mean 1. Ranges: bounded(law, ...). identify=False skips the profile (10 to 50 ms).
 
     >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
     >>> fit.params["B"]["strict"], fit.predict({"n_params": 1e9, "n_tokens_seen": 2e10}, arm="strict")
     """
     problem, notes = build_problem(law, rows, tuple(by_arm), arm_column, objective, 1e-3 if delta is None else delta, fixed or {})
+    problem = replace(problem, weights=table.weights(weights, problem.observed.size))
     frozen = np.array([name in (fixed or {}) for name, _ in problem.layout.slot_names()])
     if problem.observed.size < (~frozen).sum():
         raise InputError(f"law '{law.name}' has {int((~frozen).sum())} unknowns here but the table has {problem.observed.size} "
@@ -93,6 +97,8 @@ def fit_law(law: Law, rows: table.Rows, *, by_arm: Sequence[str] = (), arm_colum
     coarse, n_usable = coarse_ends(problem, starts, frozen)
     if delta is None:
         problem = problem.with_objective(objective, noise_delta(problem, coarse[0]))
+    if priors:
+        problem, coarse = _with_priors(problem, priors, coarse, frozen)
     theta, best, same_basin, runner_up = best_of_ends(problem, coarse, frozen)
     counts = {"run": len(starts), "failed": len(starts) - n_usable, "same_basin": same_basin}
     identified = np.full(theta.size, True)
@@ -100,6 +106,27 @@ def fit_law(law: Law, rows: table.Rows, *, by_arm: Sequence[str] = (), arm_colum
         theta, best, spans = _profiled(problem, theta, best, frozen)
         identified = spans < SPAN
     return _report(problem, theta, best, frozen, counts, runner_up, identified, notes, arm_column, identify)
+
+
+def bounded(law: Law, **ranges: tuple[float, float]) -> Law:
+    """The law with some parameters held inside (low, high), which is also where they start.
+
+    >>> bounded(get_law("chinchilla"), alpha=(0.2, 0.5))
+    """
+    unknown = [name for name in ranges if name not in law.parameter_names]
+    if unknown:
+        raise InputError(f"law '{law.name}' has no parameter '{unknown[0]}' to bound; it has: {', '.join(law.parameter_names)}")
+    held = [p if p.name not in ranges else replace(p, low=ranges[p.name][0], high=ranges[p.name][1], start_low=ranges[p.name][0], start_high=ranges[p.name][1])
+            for p in law.parameters]
+    return replace(law, parameters=tuple(held))
+
+
+def _with_priors(problem, priors, coarse, frozen):
+    """The problem with its priors scaled to the noise of the fit without them, and the coarse ends refitted under both."""
+    free = minimise(problem, coarse[:1], frozen=frozen, tolerance=1e-4, max_iterations=40)
+    unit = 2 * float(free.objective[0]) / likelihood_power(problem, free.theta[0])
+    problem = replace(problem, priors=squares(priors, problem.layout, unit))
+    return problem, minimise(problem, coarse, frozen=frozen, tolerance=1e-4, max_iterations=40).theta
 
 
 def build_problem(law, rows, by_arm, arm_column, objective, delta, fixed):
@@ -152,6 +179,7 @@ def _report(problem, theta, best, frozen, counts, runner_up, identified, notes, 
     identified = (identified & ~pressed) | frozen
     params = {name: part for name, part in layout.to_params(theta).items()}
     notes = notes + _notes(layout, counts, pressed, identified, problem.observed.size - int((~frozen).sum()))
+    notes += misfit_notes(problem.columns, residuals)
     return Fit(
         law=layout.law, arms=layout.arms if layout.by_arm else (), by_arm=layout.by_arm, arm_column=arm_column,
         params=_named(layout, np.concatenate([np.broadcast_to(params[n], layout.width(n)) for n in layout.law.parameter_names]), float),
@@ -170,7 +198,9 @@ def _named(layout: Layout, by_slot: np.ndarray, kind: type) -> dict:
 def _condition(problem, theta, frozen) -> float:
     """Condition number of the curvature at the optimum, each unknown scaled to unit curvature."""
     with np.errstate(all="ignore"):
-        curvature = problem.normal_equations(theta[None], np.ones((1, 1)), problem.observed[None])[2][0]
+        weights = np.ones(1) if problem.weights is None else problem.weights
+        means = None if problem.priors is None else problem.priors.mean[None]
+        curvature = problem.normal_equations(theta[None], weights[None], problem.observed[None], means)[2][0]
     curvature = curvature[np.ix_(~frozen, ~frozen)]
     scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
     return float(np.linalg.cond(curvature / np.outer(scale, scale))) if curvature.size else 1.0

@@ -41,6 +41,19 @@ def likelihood_power(problem: Problem, theta: np.ndarray) -> float:
     return freedom * (1.0 + float(np.mean(np.abs(residuals) > problem.delta)))
 
 
+def effective_unknowns(problem: Problem, theta: np.ndarray, frozen: np.ndarray) -> float:
+    """How many unknowns the runs settle: the free slots, less the part that priors already hold (trace of the shrinkage)."""
+    free = ~frozen
+    if problem.priors is None:
+        return float(free.sum())
+    means = problem.priors.mean[None]
+    weights = np.ones(1) if problem.weights is None else problem.weights
+    with np.errstate(all="ignore"):
+        both = problem.normal_equations(theta[None], weights[None], problem.observed[None], means)[2][0][np.ix_(free, free)]
+    of_priors = problem.priors.curvature()[np.ix_(free, free)]
+    return float(free.sum() - np.trace(np.linalg.lstsq(both, of_priors, rcond=None)[0]))
+
+
 def _moved(problem, theta, slot, decades):
     """theta with one slot moved by some decades of its parameter, held inside the bounds."""
     low, high = (limit[slot] for limit in problem.layout.range("low", "high"))

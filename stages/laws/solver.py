@@ -12,6 +12,7 @@ import numpy as np
 
 from .law import Arrays
 from .layout import Layout, at_points
+from .prior import Squares
 
 OBJECTIVES = ("huber_log", "least_squares_log", "least_squares")
 CHUNK = 40_000  # measured: members x points a chunk; 20k to 80k are equally fast
@@ -20,7 +21,8 @@ DIFFERENCE_STEP = 1e-5  # assumed: central differences, truncation and rounding 
 
 @dataclass(frozen=True)
 class Problem:
-    """The data side of a fit. Shapes: columns (points,), arm_index (points,), observed (points,)."""
+    """The data side of a fit and what is known before. Shapes: columns (points,), arm_index (points,), observed (points,),
+    weights (points,) with mean 1 or None."""
 
     layout: Layout
     columns: Arrays
@@ -28,6 +30,8 @@ class Problem:
     observed: np.ndarray
     objective: str = "huber_log"
     delta: float = 1e-3
+    weights: np.ndarray | None = None
+    priors: Squares | None = None
 
     def with_objective(self, objective: str, delta: float | None = None) -> "Problem":
         """The same data under another objective."""
@@ -87,12 +91,20 @@ class Problem:
             return 0.5 * size * size
         return np.where(size <= self.delta, 0.5 * np.minimum(size, self.delta) ** 2, self.delta * (size - 0.5 * self.delta))
 
-    def total(self, theta, weights, observed) -> np.ndarray:
+    def total(self, theta, weights, observed, prior_means=None) -> np.ndarray:
         """Objective of each member, (members,)."""
-        return np.sum(weights * self.loss(self.residuals(self.values(theta), observed)), axis=-1)
+        of_runs = np.sum(weights * self.loss(self.residuals(self.values(theta), observed)), axis=-1)
+        return of_runs if self.priors is None else of_runs + self.priors.total(theta, prior_means)
 
-    def normal_equations(self, theta, weights, observed):
+    def normal_equations(self, theta, weights, observed, prior_means=None):
         """Gradient (members, slots), Newton and reweighted curvature (members, slots, slots)."""
+        parts = self._of_runs(theta, weights, observed)
+        if self.priors is None:
+            return parts
+        return tuple(part + more for part, more in zip(parts, (self.priors.slope(theta, prior_means), *[self.priors.curvature()] * 2), strict=True))
+
+    def _of_runs(self, theta, weights, observed):
+        """normal_equations without the priors."""
         values, jac = self.jacobian(theta)
         residuals = self.residuals(values, observed)
         if self.objective != "least_squares":
@@ -120,31 +132,36 @@ class Minimum:
     converged: np.ndarray
 
 
-def minimise(problem: Problem, theta, *, weights=None, observed=None, frozen=None, tolerance=1e-10, max_iterations=200) -> Minimum:
+def minimise(problem: Problem, theta, *, weights=None, observed=None, prior_means=None, frozen=None, tolerance=1e-10,
+             max_iterations=200) -> Minimum:
     """Minimise from each row of theta (members, slots).
 
-    weights and observed: (points,) or (members, points), default ones and the problem's own values.
+    weights and observed: (points,) or (members, points), default ones and the problem's own values; weights multiply
+    those of the problem. prior_means: (members, priors), default the means of the problem's priors.
     frozen: (slots,) or (members, slots), True where a slot must keep its value.
     tolerance: a member stops when two steps in a row lower its objective by less than this share of it.
     """
     members, points = theta.shape[0], problem.arm_index.size
-    weights = np.broadcast_to(np.ones(1) if weights is None else weights, (members, points))
+    weights = (1.0 if weights is None else weights) * (np.ones(1) if problem.weights is None else problem.weights)
+    weights = np.broadcast_to(weights, (members, points))
+    means = np.zeros(0) if problem.priors is None else problem.priors.mean
+    means = np.broadcast_to(means if prior_means is None else prior_means, (members, means.size))
     observed = np.broadcast_to(problem.observed if observed is None else observed, (members, points))
     frozen = np.broadcast_to(False if frozen is None else frozen, theta.shape)
     chunk = max(8, CHUNK // points)
     with np.errstate(all="ignore"):  # a trial step may overflow; its objective is then not finite and it is refused
         parts = [_minimise_chunk(problem, theta[i:i + chunk], weights[i:i + chunk], observed[i:i + chunk],
-                                 frozen[i:i + chunk], tolerance, max_iterations) for i in range(0, members, chunk)]
+                                 means[i:i + chunk], frozen[i:i + chunk], tolerance, max_iterations) for i in range(0, members, chunk)]
     return Minimum(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
-def _minimise_chunk(problem, theta, weights, observed, frozen, tolerance, max_iterations):
+def _minimise_chunk(problem, theta, weights, observed, means, frozen, tolerance, max_iterations):
     """The loop on one chunk. Arrays that carry state have one row a member; `active` lists those still moving."""
     low, high = problem.layout.range("low", "high")
     low, high = np.where(frozen, -np.inf, low), np.where(frozen, np.inf, high)
     theta = np.clip(theta, low, high)
     typical = problem.layout.typical()
-    objective = problem.total(theta, weights, observed)
+    objective = problem.total(theta, weights, observed, means)
     members, size = theta.shape
     damping, calm, converged = np.full(members, 1e-2), np.zeros(members, int), np.zeros(members, bool)
     gradient, newton, reweighted = np.zeros((members, size)), *np.zeros((2, members, size, size))
@@ -154,11 +171,12 @@ def _minimise_chunk(problem, theta, weights, observed, frozen, tolerance, max_it
             break
         fresh = active[stale[active]]
         if fresh.size:
-            gradient[fresh], newton[fresh], reweighted[fresh] = problem.normal_equations(theta[fresh], weights[fresh], observed[fresh])
+            gradient[fresh], newton[fresh], reweighted[fresh] = problem.normal_equations(
+                theta[fresh], weights[fresh], observed[fresh], means[fresh])
         step = _step(gradient[active], newton[active], reweighted[active], damping[active], frozen[active],
                      theta[active] <= low[active], theta[active] >= high[active], typical)
         trial = np.clip(theta[active] + step, low[active], high[active])
-        reached = problem.total(trial, weights[active], observed[active])
+        reached = problem.total(trial, weights[active], observed[active], means[active])
         gain = objective[active] - reached
         better = gain > 0
         small = gain <= tolerance * objective[active]

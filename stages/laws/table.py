@@ -54,6 +54,23 @@ def variables(law: Law, rows: Rows) -> dict[str, np.ndarray]:
     return {v.name: number_column(rows, v.name, n, zero_allowed=v.may_be_zero) for v in law.variables}
 
 
+def weights(given: np.ndarray | None, n: int) -> np.ndarray | None:
+    """How much each run counts, (n,), scaled to mean 1; None where all count the same."""
+    if given is None:
+        return None
+    column = number_column({"weights": given}, "weights", n)
+    return column / column.mean()
+
+
+def run_flops(rows: Rows) -> np.ndarray:
+    """Training compute of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al. 2020)."""
+    if "flops" in rows:
+        return number_column(rows, "flops", n_rows(rows))
+    if "n_params" in rows and "n_tokens_seen" in rows:
+        return 6.0 * np.asarray(rows["n_params"], float) * np.asarray(rows["n_tokens_seen"], float)
+    raise InputError("the runs table needs a column 'flops', or 'n_params' and 'n_tokens_seen', to know which runs are the largest")
+
+
 def arm_names(rows: Rows, column: str, n: int) -> np.ndarray:
     """The arm of each row as text, shape (n,)."""
     if column not in rows:
