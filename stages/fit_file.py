@@ -71,7 +71,7 @@ def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, 
     if cluster is not None:
         rows[cluster] = cluster_labels(table, cluster, name)
     laws = with_variants(candidates("auto", rows))
-    choice = choose_law(laws, rows, by_arm=(), n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
+    choice = choose_law(laws, rows, by_arm=(), trim=True, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
     ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
     return choice.fit, {"variant": choice.variant.name, "reason": choice.reason, "ranking": ranking, "refused": choice.refused, "warnings": choice.warnings}
 

@@ -31,7 +31,7 @@ TIE_SHARE = 0.1  # assumed: errors that differ by more than a tenth are no tie, 
 @dataclass(frozen=True)
 class Score:
     """One candidate by the name of its variant. n_unknowns counts what the runs, not the priors, settle. `typical`, the
-    absolute log error that ranks, leaves out the best and worst quarter of a cut. `criterion` is 2 n log(mean absolute log residual) + n_unknowns log n
+    absolute log error that ranks, may leave out the best and worst quarter of a cut. `criterion` is 2 n log(mean absolute log residual) + n_unknowns log n
     of the runs below. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse)."""
 
     law: str
@@ -97,11 +97,12 @@ def _above(column: np.ndarray, n_cuts: int, n_left: int) -> list[np.ndarray]:
 
 def choose_law(candidates: Sequence[Law | Variant], rows: table.Rows, *, held_out: np.ndarray | None = None, n_rungs: int = 1, n_cuts: int = 1,
                by_arm: Sequence[str] | None = None, arm_column: str = "arm", clusters: str | Sequence[str] = (),
-               n_draws: int = 200, level: float = 0.9, seed: int = 0, **fit_options) -> Choice:
+               n_draws: int = 200, level: float = 0.9, seed: int = 0, trim: bool = False, **fit_options) -> Choice:
     """Rank candidates by extrapolation and refit the winner on all rows.
 
     candidates: laws, or variants with priors and weights (variant.py). held_out: True for runs to predict, (runs,); None
-    takes the largest compute budgets; with n_cuts > 1 the error is a mean over cuts by compute and by model size (`cuts`). by_arm: as in fit_law; None separates each law's own arm_parameters if the table has more than one arm,
+    takes the largest compute budgets; with n_cuts > 1 the error is a mean over cuts by compute and by model size (`cuts`). trim: leave out the best and worst
+    quarter of errors, for tables with diverged runs; not where arms are compared, since the worst may be one whole arm. by_arm: as in fit_law; None separates each law's own arm_parameters if the table has more than one arm,
     () shares everything.
 
     >>> choice = choose_law([get_law("chinchilla"), get_law("overfit")], rows)
@@ -115,7 +116,7 @@ def choose_law(candidates: Sequence[Law | Variant], rows: table.Rows, *, held_ou
     for variant in variants:
         try:
             separate = _separate(variant.law, rows, by_arm, arm_column)
-            parts = [_score(variant, rows, held, separate, options, clusters, n_draws, level) for held in helds]
+            parts = [_score(variant, rows, held, separate, options, clusters, n_draws, level, trim) for held in helds]
             scores.append(_joined(variant.name, parts))
         except InputError as refusal:
             refused[variant.name] = str(refusal)
@@ -142,7 +143,7 @@ def _separate(law, rows, by_arm, arm_column):
     return law.arm_parameters if several else ()
 
 
-def _score(variant, rows, held, separate, options, clusters, n_draws, level) -> Score:
+def _score(variant, rows, held, separate, options, clusters, n_draws, level, trim) -> Score:
     """Error of one candidate on the runs of one cut, fitted to the others."""
     below, above = _where(rows, ~held, held.size), _where(rows, held, held.size)
     fit = variant.fit(below, by_arm=separate, identify=False, **options)
@@ -151,7 +152,7 @@ def _score(variant, rows, held, separate, options, clusters, n_draws, level) -> 
     relative, errors = predicted / observed - 1, np.abs(np.log(predicted / observed))
     return Score(variant.name, effective_unknowns(fit.problem, fit.theta, fit.frozen), float(np.mean(np.abs(relative))),
                  float(np.sqrt(np.mean((predicted - observed) ** 2))), float(np.mean(relative)),
-                 float(np.mean((low <= observed) & (observed <= high))), midmean(errors), criterion(fit), "", errors)
+                 float(np.mean((low <= observed) & (observed <= high))), midmean(errors) if trim else float(errors.mean()), criterion(fit), "", errors)
 
 
 def criterion(fit: Fit) -> float:

@@ -23,7 +23,7 @@ def with_flops(rows):
 def chosen(below):
     """As `assay fit auto`."""
     laws = [get_law(name) for name in AUTO if set(get_law(name).variable_names) <= set(below)]
-    return choose_law(with_variants(laws), below, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, delta=None)
+    return choose_law(with_variants(laws), below, n_cuts=N_CUTS, trim=True, n_starts=N_STARTS, n_draws=N_DRAWS, delta=None)
 
 
 def errors(fit, above):
