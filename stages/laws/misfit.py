@@ -37,10 +37,11 @@ def _quantities(columns):
 
 def _ends(name, column, size):
     """(ratio, quantity, side, edge, runs, misfit there, misfit elsewhere) of every end that stands out."""
-    levels = np.unique(np.round(np.log(column), 2))
+    log_column = np.log(np.maximum(column, 1e-300))  # 0 is a value of some variables: the lowest end
+    levels = np.unique(np.round(log_column, 2))
     for side, order in (("up to", levels), ("from", levels[::-1])):
         for level in order[:-1]:
-            mask = np.log(column) <= level + 0.006 if side == "up to" else np.log(column) >= level - 0.006
+            mask = log_column <= level + 0.006 if side == "up to" else log_column >= level - 0.006
             if mask.mean() > END_SHARE:
                 break
             there, elsewhere = float(np.median(size[mask])), float(np.median(size[~mask]))
