@@ -34,8 +34,8 @@ def keep_fraction(
     """
     if not 0 <= fraction <= 1:
         raise InputError(f"kept fraction {fraction} is outside 0 to 1; write 20 % as 0.2")
-    ranked = _ranked(frame, take, score, size, seed, missing)
-    kept = ranked.filter(_before(size) < fraction * pl.col(size).sum()).select("id")
+    order = ranked(frame, take, score, size, seed, missing)
+    kept = order.filter(_before(size) < fraction * pl.col(size).sum()).select("id")
     return frame.join(kept, on="id", how="semi", maintain_order="left")
 
 
@@ -49,11 +49,11 @@ def tiers(
     edges = list(edges)
     if sorted(set(edges)) != edges or not edges or edges[0] <= 0 or edges[-1] != 1:
         raise InputError(f"tier edges {edges} must rise from above 0 to 1, for example 0.05, 0.2, 0.5, 1")
-    ranked = _ranked(frame, "high", score, size, 0)
+    order = ranked(frame, "high", score, size, 0)
     above = sum((_before(size) >= edge * pl.col(size).sum()).cast(pl.Int32) for edge in edges[:-1]) if len(edges) > 1 else pl.lit(0)
     names = [f"{low * 100:g}-{high * 100:g}" for low, high in zip([0, *edges], edges, strict=False)]
-    ranked = ranked.select("id", tier=above)
-    named = ranked.with_columns(tier_name=pl.col("tier").replace_strict(range(len(edges)), names, return_dtype=pl.String))
+    order = order.select("id", tier=above)
+    named = order.with_columns(tier_name=pl.col("tier").replace_strict(range(len(edges)), names, return_dtype=pl.String))
     return frame.join(named, on="id", how="left", maintain_order="left")
 
 
@@ -61,7 +61,7 @@ def _before(size: str) -> pl.Expr:
     return pl.col(size).cum_sum() - pl.col(size)
 
 
-def _ranked(frame: pl.DataFrame, take: str, score: str | None, size: str, seed: int, missing: str = "refuse") -> pl.DataFrame:
+def ranked(frame: pl.DataFrame, take: str, score: str | None, size: str, seed: int, missing: str = "refuse") -> pl.DataFrame:
     """Columns `id` and the size, first to be kept first."""
     if take not in TAKES:
         raise InputError(f"cannot take {take!r} of a score; known are {', '.join(TAKES)}")
