@@ -1,7 +1,6 @@
 """Question: how hard is every image of a pool, by each of the published pruning metrics?
 Input: a pool and held-out images (ImageData), a model recipe (ImageSpec). Output: a difficulty an image, high = keep-hard.
-Models are trained here, scores are computed in stages/curation. Selections of equal count come from
-curation/selection.py and curation/class_balance.py, with n_samples as the size.
+Models are trained here, scores are computed in stages/curation; `image_arms` turns a score into arms of equal count.
 Cost: `models` trainings of the recipe, but one for prototypes; see METRICS.
 """
 
@@ -11,7 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from stages.curation.class_balance import FLOOR, keep_balanced
 from stages.curation.el2n import el2n, grand
 from stages.curation.ensembles import active_learning, dichotomous_difficulty, margin
 from stages.curation.forgetting import forgetting
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from stages.proxy.image_spec import ImageSpec
 
 EARLY = 0.1  # of the steps: when EL2N and GraNd look (Paul et al. 2021 look at 5 to 10 %)
+ARMS = {"keep_hard": "high", "keep_easy": "low", "middle": "middle", "random": "random"}
 CHECKS = 20  # of a training, for forgetting (assumed)
 
 
@@ -136,3 +138,13 @@ def image_difficulty(metrics: Sequence[str], data: "ImageData", how: Scoring) ->
         raise InputError(f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}")
     seen = Observed(data, how)
     return {name: METRICS[name](seen) for name in dict.fromkeys([*metrics, "random"])}
+
+
+def image_arms(data: "ImageData", difficulty: np.ndarray, fraction: float, *, floor: float = FLOOR, seed: int = 0) -> dict[str, np.ndarray]:
+    """Arms of equal count, as rows of the pool: keep-hard, keep-easy, middle and random, no class below `floor` of its even share.
+
+    >>> data.with_arms(image_arms(data, scores["el2n"], 0.5))  # doctest: +SKIP
+    """
+    names = [f"{row:09d}" for row in range(len(data.labels))]
+    frame = pl.DataFrame({"id": names, "row": np.arange(len(names)), "score": difficulty, "label": data.labels, "n_samples": np.ones(len(names), np.int64)})
+    return {arm: keep_balanced(frame, fraction, floor=floor, take=take, size="n_samples", seed=seed)["row"].to_numpy() for arm, take in ARMS.items()}

