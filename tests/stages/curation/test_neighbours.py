@@ -34,3 +34,9 @@ def test_the_graph_finds_nearly_all_and_the_same_twice():
 def test_a_wish_that_cannot_be_met_is_named():
     with pytest.raises(InputError, match="cannot find 9 neighbours"):
         neighbours(points(2, 0), points(5, 1), 9)
+
+
+def test_ties_go_to_the_lower_index():
+    table = np.repeat(points(5, 2), 4, axis=0)
+    index, _ = neighbours(table[[8]], table, 3)
+    assert index.tolist() == [[8, 9, 10]]
