@@ -10,9 +10,9 @@ def points(n, seed, d=16):
 
 
 def test_exact_neighbours_are_those_of_the_full_table(monkeypatch):
-    from stages.curation import neighbours as module
+    from stages.curation import vectors
 
-    monkeypatch.setattr(module, "BLOCK_ROWS", 30)
+    monkeypatch.setattr(vectors, "BLOCK_CELLS", 30 * 400)
     queries, table = points(50, 0), points(400, 1)
     index, cosine = neighbours(queries, table, 5)
     unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)  # noqa: E731
