@@ -88,27 +88,42 @@ def fitted(law: str, rows: dict[str, np.ndarray], by_arm: tuple[str, ...]) -> Bo
     return bootstrap(fit, rows, clusters="pool_draw", n_draws=N_REFITS)
 
 
-def crossover(boot: Bootstrap, fraction: float) -> dict:
-    """Pool size at which keep-hard overtakes keep-easy at one fraction, on the fitted curves, with the interval over refits."""
+def where_it_falls(pools: np.ndarray, gap: np.ndarray) -> float:
+    """Pool size after which the gap hard - easy stays below zero; 0 if it is so from the smallest pool, infinite if not by the largest."""
+    above = np.flatnonzero(gap > 0)
+    if not above.size:
+        return 0.0
+    i = above[-1]
+    if i == len(pools) - 1:
+        return np.inf
+    return float(np.exp(np.log(pools[i]) + np.log(pools[i + 1] / pools[i]) * gap[i] / (gap[i] - gap[i + 1])))
+
+
+def crossing_record(point: float, drawn: np.ndarray) -> dict:
+    """A crossing with its interval; null where it lies beyond the pools that were measured, `text` says on which side."""
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    found = {"pool": point, "low": low, "high": high}
+    words = {name: f"< {POOLS[0]}" if at == 0 else f"> {POOLS[-1]}" if at == np.inf else f"{at:.0f}" for name, at in found.items()}
+    inside = {name: float(at) if 0 < at < np.inf else None for name, at in found.items()}
+    return inside | {"text": f"{words['pool']} [{words['low']}, {words['high']}]", "share_inside": float(np.mean((drawn > 0) & np.isfinite(drawn)))}
+
+
+def fitted_crossing(boot: Bootstrap, fraction: float) -> dict:
+    """Where keep-hard overtakes keep-easy on the fitted curves, over refits."""
     pools = np.geomspace(POOLS[0], POOLS[-1], 200)
     rows = {"n_tokens_seen": fraction * pools}
-    gap = np.log(boot.predict(rows, f"hard {fraction}")) - np.log(boot.predict(rows, f"easy {fraction}"))
+    gaps = np.log(boot.predict(rows, f"hard {fraction}")) - np.log(boot.predict(rows, f"easy {fraction}"))
     point = np.log(boot.fit.predict(rows, f"hard {fraction}")) - np.log(boot.fit.predict(rows, f"easy {fraction}"))
-
-    def last_fall(curve: np.ndarray) -> float:
-        """Where the gap goes from above to below zero for good; the ends of the range stand for beyond it."""
-        above = np.flatnonzero(curve > 0)
-        if not above.size:
-            return 0.0
-        return np.inf if above[-1] == len(pools) - 1 else float(pools[above[-1]])
-
-    drawn = np.array([last_fall(curve) for curve in gap])
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
-    return {"pool": last_fall(point), "low": float(low), "high": float(high), "share_inside": float(np.mean((drawn > 0) & np.isfinite(drawn)))}
+    return crossing_record(where_it_falls(pools, point), np.array([where_it_falls(pools, gap) for gap in gaps]))
 
 
-def text_of(pool: float) -> str:
-    return f"< {POOLS[0]}" if pool == 0 else f"> {POOLS[-1]}" if not np.isfinite(pool) else f"{pool:.0f}"
+def plain_crossing(errors: dict[int, dict[str, np.ndarray]]) -> dict:
+    """The same with no law: mean errors joined by lines over log pool size, draws resampled."""
+    random, pools = np.random.default_rng(0), np.array(POOLS, float)
+    gaps = np.array([errors[pool]["hard"] - errors[pool]["easy"] for pool in POOLS])  # (pools, draws)
+    n_draws = gaps.shape[1]
+    drawn = [where_it_falls(pools, gaps[:, random.integers(0, n_draws, n_draws)].mean(axis=1)) for _ in range(N_REFITS)]
+    return crossing_record(where_it_falls(pools, gaps.mean(axis=1)), np.array(drawn))
 
 
 def study(model: str, runs: pl.DataFrame) -> dict:
@@ -122,15 +137,15 @@ def study(model: str, runs: pl.DataFrame) -> dict:
              "joint": {name: joint.fit.params[name] for name in ("E", "beta", "phi", "nu")}, "joint_intervals": {name: joint.params()[name] for name in ("phi", "nu")},
              "curves": {arm: {name: apart.fit.params[name][arm] for name in ("E", "B", "beta")} for arm in apart.fit.arms}, "fractions": {}}
     for fraction in FRACTIONS:
-        table = {}
+        table, each = {}, {}
         for pool in POOLS:
             at = runs.filter((pl.col("pool") == pool) & ((pl.col("fraction") == fraction) | (pl.col("side") == "all"))).sort("pool_draw")
-            by_side = {side: at.filter(side=side)["value"].to_numpy() for side in (*SIDES, "all")}
+            each[pool] = by_side = {side: at.filter(side=side)["value"].to_numpy() for side in (*SIDES, "all")}
             table[pool] = {side: float(values.mean()) for side, values in by_side.items()}
             for side in ("easy", "hard"):
                 gain = by_side["random"] - by_side[side]
                 table[pool][f"{side}_gain"], table[pool][f"{side}_gain_se"] = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
-        found["fractions"][fraction] = {"errors": table, "crossover": crossover(apart, fraction)}
+        found["fractions"][fraction] = {"errors": table, "fitted_crossing": fitted_crossing(apart, fraction), "plain_crossing": plain_crossing(each)}
     return found
 
 
@@ -141,12 +156,10 @@ def show(results: dict) -> None:
             for pool, at in part["errors"].items():
                 gaps = "".join(f"{-at[f'{side}_gain']:+10.4f} +-{at[f'{side}_gain_se']:.4f}" for side in ("easy", "hard"))
                 print(f"{model:12s}{fraction:6.0%}{pool:7d}" + "".join(f"{at[side]:9.4f}" for side in (*SIDES, "all")) + f" {gaps}")
-    print(f"\n{'model':12s}{'n_params':>9s}{'kept':>6s}  keep-hard overtakes keep-easy at a pool of")
+    print(f"\nkeep-hard overtakes keep-easy at a pool of\n{'model':12s}{'n_params':>9s}{'kept':>6s}  {'on fitted curves':26s}  with no law")
     for model, found in results.items():
         for fraction, part in found["fractions"].items():
-            at = part["crossover"]
-            print(f"{model:12s}{found['n_params']:9d}{fraction:6.0%}  {text_of(at['pool']):>7s}  [{text_of(at['low'])}, {text_of(at['high'])}], "
-                  f"{at['share_inside']:.0%} of refits cross inside {POOLS[0]} to {POOLS[-1]}")
+            print(f"{model:12s}{found['n_params']:9d}{fraction:6.0%}  {part['fitted_crossing']['text']:26s}  {part['plain_crossing']['text']}")
     for model, found in results.items():
         joint = ", ".join(f"{side}: phi {found['joint']['phi'][side]:+.2f} nu {found['joint']['nu'][side]:+.3f}" for side in ("easy", "hard"))
         print(f"{model}: rms of log error {found['rms_log_apart']:.3f} with a curve a fraction, {found['rms_log_joint']:.3f} with one pruning_curve a side ({joint})")
@@ -169,11 +182,14 @@ def draw_figure(results: dict, file: Path) -> None:
                 axis.plot(POOLS, [part["errors"][pool][side] for pool in POOLS], "o", color=colours[side], label=side, markersize=4)
                 if curve := found["curves"].get(f"{side} {fraction}"):
                     axis.plot(pools, curve["E"] + curve["B"] * (fraction * pools) ** -curve["beta"], color=colours[side])
-            at = part["crossover"]
-            if 0 < at["pool"] < np.inf:
+            at = part["fitted_crossing"]
+            if at["pool"]:
                 axis.axvline(at["pool"], color="black", linewidth=0.8)
-                axis.axvspan(max(at["low"], POOLS[0]), min(at["high"], POOLS[-1]), color="black", alpha=0.1)
+                axis.axvspan(at["low"] or POOLS[0], at["high"] or POOLS[-1], color="black", alpha=0.1)
             axis.set(xscale="log", yscale="log", title=f"{model}, keep {fraction:.0%}" if row == 0 else f"keep {fraction:.0%}")
+            axis.set_xticks(POOLS, map(str, POOLS))
+            axis.set_yticks((0.03, 0.1, 0.3), (".03", ".1", ".3"))
+            axis.minorticks_off()
     axes[0][0].legend(frameon=False)
     figure.supxlabel("images in the pool before pruning")
     figure.supylabel("test error")

@@ -100,7 +100,7 @@ def gradient_norms(stack: ImageStack, pixels: np.ndarray, labels: np.ndarray) ->
     Examples take the place of runs: the weights of a run are repeated for each of them, and one backward pass gives every gradient apart.
     """
     scaled = torch.from_numpy(stack.data.scaled(pixels)).to(stack.device)
-    targets = torch.from_numpy(np.asarray(labels, np.int64)).to(stack.device)
+    targets = torch.from_numpy(np.array(labels, np.int64)).to(stack.device)
     at_once = max(1, GRADIENT_WEIGHTS // stack.weights.flat.shape[1])
     found = [[_norms(stack, run, block, target) for block, target in zip(scaled.split(at_once), targets.split(at_once), strict=True)]
              for run in range(len(stack.specs))]

@@ -38,7 +38,7 @@ class ImageStack:
         self.rows = [data.rows(spec.arm) for spec in specs]
         self.orders = [Order(rows, spec.data_seed) for rows, spec in zip(self.rows, specs, strict=True)]
         self.pixels = torch.from_numpy(data.scaled(data.pixels)).to(self.device)
-        self.labels = torch.from_numpy(np.asarray(data.labels, np.int64)).to(self.device)
+        self.labels = torch.from_numpy(np.array(data.labels, np.int64)).to(self.device)
         self._chunk_first, self._chunk = 0, None
 
     def step(self, step: int, lr_factor: float) -> torch.Tensor:
