@@ -4,7 +4,7 @@ python benchmarks/mnist_pruning.py [--runs FILE.parquet] [--figure FILE.png] [--
 Each draw splits the digits anew into 1,000 for testing and a pool of 4,000, whose first 250 to 4,000 are the pools of the study.
 Difficulty is forgetting over 10 probes trained on the 4,000. Every model sees 600 steps of 32 samples, whatever it kept, so subsets
 compare at equal compute, and easy, hard and random at equal count. With --runs finished draws are kept, and not trained
-again. Prints tables and, as its last line, one JSON object. 10 CPU-minutes on one thread for 6 draws.
+again. Prints tables and, as its last line, one JSON object. 9 CPU-minutes on one thread for 6 draws.
 """
 
 import argparse
