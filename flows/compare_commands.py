@@ -17,11 +17,11 @@ SETTLED = ("decided", "tie")
 
 
 def compare_command(
-    table: str, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool
+    table: str, arm: str, at: list[float], law: str, pairs: list[str], where: str | None, cluster: str | None, n_params: float | None, n_draws: int, as_json: bool, share: str = "auto"
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
     rows = load_table(table, parse_map(pairs), where)
-    decisions, found, reason, warnings = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws)
+    decisions, found, reason, warnings = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws, share=share)
     shown, flips = decision_rows(decisions), crossover_rows(found)
     if as_json:
         print(json.dumps({"law": reason, "budgets": shown, "crossovers": flips, "warnings": warnings}, indent=2))

@@ -1,5 +1,6 @@
 """Which data set wins at a budget, on anybody's table of runs: what `assay compare` and `assay plan` compute."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.choose import choose_law
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
-from stages.laws.fit import fit_law
+from stages.laws.cuts import cuts
+from stages.laws.mixture import Mixture, mixture
 from stages.laws.plan import difference_at, next_runs, optimal_allocation
-from stages.laws.variant import with_variants
+from stages.laws.sharing import freed, separate
+from stages.laws.variant import Variant, with_variants
 
 SEARCH_DECADES = 1.0
 
@@ -31,16 +34,46 @@ def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> d
     return rows
 
 
-def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, seed: int = 0) -> tuple[Bootstrap, Bootstrap | None, str]:
-    """The chosen law with its refits, the runner-up likewise, and why it was chosen."""
+@dataclass(frozen=True)
+class Fitted:
+    """What a comparison is drawn from: the law (for a choice the mixture of its candidates), the next-best law, the law with own exponents by arm."""
+
+    boot: Bootstrap | Mixture
+    runner_up: Bootstrap | None
+    own_exponents: Bootstrap | None
+    reason: str
+
+
+def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, share: str = "auto", seed: int = 0) -> Fitted:
+    """Fit the law, or choose one, with the parameters that `share` leaves separate by arm (sharing.py)."""
     laws = candidates(law, rows)
-    if len(laws) == 1:
-        fits, reason = [fit_law(laws[0], rows, by_arm=laws[0].arm_parameters, delta=None, seed=seed)], f"{laws[0].name}: asked for"
+    options = {"clusters": cluster or (), "n_draws": n_draws, "seed": seed}
+    if law != "auto" or not _can_hold_out(rows):
+        variant, own = Variant(laws[0]), separate(laws[0], share)
+        reason = f"{laws[0].name}: " + ("asked for" if law != "auto" else "too few compute budgets to hold out the largest and choose a law")
+        boot, runner_up = bootstrap(variant.fit(rows, by_arm=own, delta=None, seed=seed), rows, **options), None
     else:
-        choice = choose_law(with_variants(laws), rows, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
-        fits, reason = [choice.fit, *([choice.runner_up] if choice.runner_up else [])], choice.reason
-    boots = [bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) for fit in fits]
-    return boots[0], boots[1] if len(boots) > 1 else None, reason
+        choice = choose_law(with_variants(laws), rows, by_arm=lambda a_law: separate(a_law, share), n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS,
+                            clusters=cluster or (), delta=None, seed=seed)  # fmt: skip
+        variant, own, reason = choice.variant, choice.fit.by_arm, choice.reason
+        boot, runner_up = mixture(choice, rows, **options), bootstrap(choice.runner_up, rows, **options) if choice.runner_up else None
+    return Fitted(boot, runner_up, _own_exponents(variant, rows, own, options), reason)
+
+
+def _can_hold_out(rows: dict[str, np.ndarray]) -> bool:
+    try:
+        return bool(cuts(rows, N_CUTS))
+    except InputError:
+        return False
+
+
+def _own_exponents(variant: Variant, rows: dict[str, np.ndarray], by_arm: tuple[str, ...], options: dict[str, Any]) -> Bootstrap | None:
+    """The same law with the exponents of the arms' amplitudes separate too; None where they are, or where an arm has too few runs for it."""
+    free = freed(variant.law, by_arm)
+    fewest = min(np.unique(rows["arm"], return_counts=True)[1])
+    if set(free) == set(by_arm) or fewest < len(free) + 2:
+        return None
+    return bootstrap(variant.fit(rows, by_arm=free, delta=None, seed=options["seed"], identify=False), rows, **options)
 
 
 def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -54,21 +87,26 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 
 def compare_table(
-    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
+    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int, share: str = "auto"
 ) -> tuple[list[Decision], Crossovers, str, list[dict[str, str]]]:
     """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
     rows = arm_rows(table, arm, name, cluster)
+    if not len(table):
+        raise InputError(f"{name}: no rows to compare; change --where")
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
-    boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
     columns = arm_columns(rows)
+    if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
+        raise InputError(f"{name}: --share all leaves nothing to tell the arms apart, since no column of unique tokens or shares differs; share less")
+    fitted = fitted_arms(law, rows, cluster, n_draws, share)
+    boot = fitted.boot
     flops = rows["flops"] if "flops" in rows else 6 * rows["n_params"] * rows["n_tokens_seen"]
     options = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
-    decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
+    decisions = compare(boot, at, columns, level=LEVEL, runner_up=fitted.runner_up, own_exponents=fitted.own_exponents, **options)
     found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
+    return decisions, found, fitted.reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

@@ -10,9 +10,10 @@ from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_n
 from stages.errors import InputError
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import choose_law
+from stages.laws.choose import Choice, choose_law
 from stages.laws.fit import Fit, fit_law
 from stages.laws.law import Law
+from stages.laws.mixture import Mixture, mixture
 from stages.laws.record import fit_record, to_state
 from stages.laws.variant import with_variants
 
@@ -51,29 +52,54 @@ def fit_table(
     fit, choice = _fitted(law_name, table, name, cluster, seed)
     law = fit.law
     rows = law_columns(law, table, name, cluster)
-    boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) if n_draws else None
-    file = fit_json(fit, boot) | {"choice": choice}
-    file["warnings"] = file["warnings"] + (choice["warnings"] if choice else []) + duplicate_notes(rows)
+    boot, wide = refits(fit, choice, table, rows, name, cluster, n_draws, seed)
+    file = fit_json(fit, boot) | {"choice": choice_record(choice)}
+    file["warnings"] = file["warnings"] + (choice.warnings if choice else []) + duplicate_notes(rows)
     if holdout is not None:
-        file["holdout"] = check(fit, boot, law_columns(law, holdout, name, None))
+        file["holdout"] = check(fit, wide, law_columns(law, holdout, name, None))
     if predict is not None:
-        file["predictions"] = predictions(fit, boot, predict, rows, name)
+        file["predictions"] = predictions(fit, wide, predict, rows, name)
     file["seconds"] = round(time.perf_counter() - start, 3)
     return file | ({"state": to_state(boot)} if boot else {})
 
 
-def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int) -> tuple[Fit, dict[str, Any] | None]:
-    """The fit, and for 'auto' which variant it is and why. Huber at 1.345 of the residuals' own noise."""
+def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int) -> tuple[Fit, Choice | None]:
+    """The fit, and for 'auto' the choice that it comes from. Huber at 1.345 of the residuals' own noise."""
     if law_name != "auto":
         law = get_law(law_name)
         return fit_law(law, law_columns(law, table, name, cluster), delta=None, seed=seed), None
-    rows = numeric_rows(table, name)
-    if cluster is not None:
-        rows[cluster] = cluster_labels(table, cluster, name)
+    rows = auto_rows(table, name, cluster)
     laws = with_variants(candidates("auto", rows))
     choice = choose_law(laws, rows, by_arm=(), trim=True, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
+    return choice.fit, choice
+
+
+def auto_rows(table: pl.DataFrame, name: str, cluster: str | None) -> dict[str, np.ndarray]:
+    """Every numeric column that a law reads and the cluster labels, (rows,)."""
+    rows = numeric_rows(table, name)
+    return rows if cluster is None else rows | {cluster: cluster_labels(table, cluster, name)}
+
+
+def refits(
+    fit: Fit, choice: Choice | None, table: pl.DataFrame, rows: dict[str, np.ndarray], name: str, cluster: str | None, n_draws: int, seed: int
+) -> tuple[Bootstrap | None, Bootstrap | Mixture | None]:
+    """Refits of the law for its parameters, and what predictions are drawn from: the same, or for a choice the mixture of its candidates."""
+    if not n_draws:
+        return None, None
+    if choice is None:
+        boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed)
+        return boot, boot
+    mixed = mixture(choice, auto_rows(table, name, cluster), clusters=cluster or (), n_draws=n_draws, seed=seed)
+    return mixed.chosen, mixed
+
+
+def choice_record(choice: Choice | None) -> dict[str, Any] | None:
+    """Which candidate was taken, why, and what the others say, as data."""
+    if choice is None:
+        return None
     ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
-    return choice.fit, {"variant": choice.variant.name, "reason": choice.reason, "ranking": ranking, "refused": choice.refused, "warnings": choice.warnings}
+    return {"variant": choice.variant.name, "reason": choice.reason, "ranking": ranking, "refused": choice.refused, "stretch": choice.stretch,
+            "mixture": [[fit.law.name, share] for fit, share in choice.members]}  # fmt: skip
 
 
 def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
@@ -106,7 +132,7 @@ def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
+def check(fit: Fit, boot: Bootstrap | Mixture | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
     """Errors on rows that were not fitted; coverage of intervals that include the noise of one run."""
     predicted, measured = fit.predict(rows, arm), rows["value"]
     report = {
@@ -123,7 +149,7 @@ def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: st
 
 
 def predictions(
-    fit: Fit, boot: Bootstrap | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
+    fit: Fit, boot: Bootstrap | Mixture | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
 ) -> list[dict[str, Any]]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
     rows = law_columns(fit.law, table, name, None, observed=False)
