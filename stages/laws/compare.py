@@ -19,7 +19,6 @@ from .mixture import Mixture
 from .path import ArmColumns, Path, arm_path, extrapolation_decades
 
 TIE_SHARE = 0.005  # measured: seed noise of small proxies is about 0.5 % of the loss (toy study), a smaller lead has no use
-RIVAL_P = 0.8  # assumed: a rival fits worse or knows less, so less is asked of it than of the law itself, but not an even chance
 NEXT_LAW, OWN_EXPONENTS = "the next-best law", "exponents of their own by arm"
 
 
@@ -65,7 +64,8 @@ def compare(boot: Bootstrap | Mixture, flops: Sequence[float], arms: ArmColumns,
     smallest_effect: the lead that equal arms show by chance (from control arms), in value units. Without it
     the best arm must be best in a share 1 - (1 - decide_at) / 2 of the draws, because looking at both arms
     doubles the chance of a false lead. tolerance: a lead below it is a tie; default the smallest effect, else
-    0.5 % of the value. runner_up: the bootstrap of the next-best law; own_exponents: of the same law with those separate by arm.
+    0.5 % of the value. Rivals, under which the best arm must be best in a share decide_at: runner_up, the bootstrap of the
+    next-best law; own_exponents, of the same law with those separate by arm.
 
     >>> compare(boot, [1e22], {"strict": {"n_tokens_unique": 1e9}, "loose": {"n_tokens_unique": 8e9}})[0].status
     """
@@ -124,8 +124,8 @@ def _status(best, second, p_best, lead, tolerance, decades, rivals, rules) -> tu
     for name, (arm, p) in rivals.items():
         if arm != best:
             return "extrapolating", f"{best} leads under this law but {arm} under {name}"
-        if p[best] < RIVAL_P:
-            return "insufficient_evidence", f"{best} is best in only {p[best]:.0%} of the draws under {name}, less than {RIVAL_P:.0%}"
+        if p[best] < rules["decide_at"]:
+            return "insufficient_evidence", f"{best} is best in only {p[best]:.0%} of the draws under {name}, less than {rules['decide_at']:.0%}"
     control = f", more than the {effect:.3g} that equal arms differ by here" if effect is not None else "; no control arm says what lead is real"
     return "decided", f"{best} is best in {p_best:.0%} of the draws and leads {second} by {abs(lead[0]):.3g}{control}"
 
