@@ -10,10 +10,12 @@ from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_n
 from stages.errors import InputError
 from stages.fit_file import LEVEL
 from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import choose_law
+from stages.laws.choose import Choice, choose_law
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.cuts import cuts
+from stages.laws.fit import Fit
+from stages.laws.law import Law
 from stages.laws.mixture import Mixture, mixture
 from stages.laws.plan import difference_at, next_runs, optimal_allocation
 from stages.laws.sharing import freed, separate
@@ -48,16 +50,31 @@ def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_dr
     """Fit the law, or choose one, with the parameters that `share` leaves separate by arm (sharing.py)."""
     laws = candidates(law, rows)
     options = {"clusters": cluster or (), "n_draws": n_draws, "seed": seed}
-    if law != "auto" or not _can_hold_out(rows):
-        variant, own = Variant(laws[0]), separate(laws[0], share)
-        reason = f"{laws[0].name}: " + ("asked for" if law != "auto" else "too few compute budgets to hold out the largest and choose a law")
-        boot, runner_up = bootstrap(variant.fit(rows, by_arm=own, delta=None, seed=seed), rows, **options), None
+    judged = None
+    if _can_hold_out(rows):
+        others = [] if law == "auto" else [other for other in candidates("auto", rows) if other.name != law]
+        judged = choose_law(with_variants(laws) if law == "auto" else [*laws, *others], rows, by_arm=lambda a_law: separate(a_law, share), n_cuts=N_CUTS,
+                            n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)  # fmt: skip
+    if law == "auto" and judged:
+        variant, boot, rival, reason = judged.variant, mixture(judged, rows, **options), judged.runner_up, judged.reason
     else:
-        choice = choose_law(with_variants(laws), rows, by_arm=lambda a_law: separate(a_law, share), n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS,
-                            clusters=cluster or (), delta=None, seed=seed)  # fmt: skip
-        variant, own, reason = choice.variant, choice.fit.by_arm, choice.reason
-        boot, runner_up = mixture(choice, rows, **options), bootstrap(choice.runner_up, rows, **options) if choice.runner_up else None
-    return Fitted(boot, runner_up, _own_exponents(variant, rows, own, options), reason)
+        variant = Variant(laws[0])
+        boot = bootstrap(variant.fit(rows, by_arm=separate(laws[0], share), delta=None, seed=seed), rows, **options)
+        rival, reason = _as_asked(laws[0], judged, law == "auto")
+        variant = judged.variant if judged else variant  # own exponents are asked of the law that predicts best
+    runner_up = bootstrap(rival, rows, **options) if rival else None
+    return Fitted(boot, runner_up, _own_exponents(variant, rows, separate(variant.law, share), options), reason)
+
+
+def _as_asked(law: Law, judged: Choice | None, auto: bool) -> tuple[Fit | None, str]:
+    """The rival of a law that was not chosen, and why it is used: the law that predicts held-out runs best, else the next-best."""
+    if judged is None:
+        return None, f"{law.name}: " + ("too few compute budgets to hold out the largest and choose a law" if auto else "asked for")
+    if judged.fit.law.name == law.name:
+        return judged.runner_up, f"{law.name}: asked for"
+    error = {score.law: score.mape for score in judged.ranking}
+    own = f"{error[law.name]:.2%}" if law.name in error else "no answer"
+    return judged.fit, f"{law.name}: asked for, though {judged.fit.law.name} errs less on held-out runs ({error[judged.fit.law.name]:.2%} against {own})"
 
 
 def _can_hold_out(rows: dict[str, np.ndarray]) -> bool:

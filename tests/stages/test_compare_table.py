@@ -19,16 +19,16 @@ def table(gap=0.0, noise=0.003, seed=0):
 
 
 def test_a_clear_winner_is_decided_with_any_sharing():
-    for share in ("auto", "none", "A,alpha,beta"):
+    for share in ("auto", "A,alpha,beta"):
         decisions, _, _, _ = compare_table(table(gap=0.1), "t", at=[1e20], share=share, **ASKED)
         assert decisions[0].status == "decided" and decisions[0].best == "b"
 
 
 def test_own_exponents_are_asked_unless_they_are_separate_already():
     rows = {name: table()[name].to_numpy() for name in ("n_params", "n_tokens_seen", "value")} | {"arm": table()["data"].to_numpy()}
-    assert fitted_arms("chinchilla", rows, None, 50).own_exponents.fit.by_arm == ("E", "B", "beta")
+    fitted = fitted_arms("chinchilla", rows, None, 50)
+    assert set(fitted.own_exponents.fit.by_arm) - set(fitted.boot.fit.by_arm) >= {"beta"}
     assert fitted_arms("chinchilla", rows, None, 50, "none").own_exponents is None
-    assert fitted_arms("chinchilla", rows, None, 50, "alpha,beta").boot.fit.by_arm == ("E", "A", "B")
 
 
 def test_compute_alone_is_compared_by_laws_of_compute():
@@ -37,6 +37,12 @@ def test_compute_alone_is_compared_by_laws_of_compute():
     assert ("power_floor" in reason or "compute_offset" in reason) and decisions[0].best == "b"
     few = rows.filter(pl.col("flops").rank("dense") <= 4)
     assert "too few compute budgets" in compare_table(few, "t", at=[1e18], **(ASKED | {"law": "auto"}))[2]
+
+
+def test_a_law_that_was_asked_for_stands_beside_the_one_that_predicts_best():
+    """Compute alone cannot tell runs of different shape apart: the law of compute is not the best here, and the table says so."""
+    _, _, reason, _ = compare_table(table(gap=0.1), "t", at=[1e20], **(ASKED | {"law": "power_floor"}))
+    assert "power_floor: asked for, though chinchilla errs less" in reason or "power_floor: asked for, though coupled errs less" in reason
 
 
 @pytest.mark.parametrize(("rows", "share", "line"), [
