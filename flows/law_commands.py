@@ -1,4 +1,4 @@
-"""`assay laws` and `assay fit`: read, call, print."""
+"""`assay fit`: read, call, print."""
 
 import json
 from pathlib import Path
@@ -10,23 +10,9 @@ from flows.show import show
 from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
-from stages.fit_file import describe_law, fit_table, parameter_rows
-from stages.laws import LAWS, get_law
+from stages.fit_file import fit_table, parameter_rows
+from stages.laws import get_law
 from stages.runs import filter_rows, read_table
-
-
-def describe_laws(name: str | None, as_json: bool) -> None:
-    """One line a law, or everything about one."""
-    if name is None:
-        show([{"law": law.name, "title": law.title, "formula": law.formula} for law in LAWS.values()], as_json)
-        return
-    law = describe_law(get_law(name))
-    if as_json:
-        show([law], as_json=True)
-        return
-    print(f"{law['name']}: {law['title']}\n{law['formula']}\nsource: {law['source']}\n")
-    show(law["variables"], False, title="Variables")
-    show(law["parameters"], False, title="Parameters")
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
@@ -50,6 +36,7 @@ def fit_command(
     n_draws: int,
     cluster: str | None,
     out: Path | None,
+    figures: Path | None,
     as_json: bool,
 ) -> None:
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
@@ -63,7 +50,7 @@ def fit_command(
         if held.is_empty() or rows.is_empty():
             raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
     wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
-    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
+    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster, figures=figures, value_label=mapping.get("value", "value"))
     if out is not None:
         write_json(out, result)
     if as_json:
@@ -92,9 +79,16 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         print()
         show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
     show_warnings(result["warnings"])
+    show_figures(result["figures"])
 
 
 def show_warnings(warnings: list[dict[str, str]]) -> None:
     """One line a coded warning."""
     for warning in warnings:
         print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")
+
+
+def show_figures(paths: list[str]) -> None:
+    """One line a figure that was written."""
+    for i, path in enumerate(paths):
+        print(("\n" if i == 0 else "") + f"figure {path}")

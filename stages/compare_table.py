@@ -1,11 +1,13 @@
-"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` and `assay plan` compute."""
+"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` computes and shows."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows
+from stages.decision_text import flops_text
 from stages.errors import InputError
 from stages.fit_file import LEVEL
 from stages.laws.bootstrap import Bootstrap, bootstrap
@@ -13,10 +15,11 @@ from stages.laws.choose import choose_law
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.fit import fit_law
-from stages.laws.plan import difference_at, next_runs, optimal_allocation
+from stages.laws.table import run_flops
 from stages.laws.variant import with_variants
 
 SEARCH_DECADES = 1.0
+MIN_TO_SEE_A_RISE, RISING = 5, 0.8  # assumed: rank correlation of value with compute that no loss has in every arm
 
 
 def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> dict[str, np.ndarray]:
@@ -53,80 +56,118 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return columns
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """All that `assay compare` found: decisions and crossovers, why this law, coded warnings, and what the figures draw."""
+
+    decisions: list[Decision]
+    found: Crossovers
+    reason: str
+    warnings: list[dict[str, str]]
+    boot: Bootstrap
+    rows: dict[str, np.ndarray]
+    columns: dict[str, dict[str, float]]
+    options: dict[str, Any]
+
+
 def compare_table(
     table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
-) -> tuple[list[Decision], Crossovers, str, list[dict[str, str]]]:
+) -> Comparison:
     """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
+    bad = next((budget for budget in at if not (np.isfinite(budget) and budget > 0)), None)
+    if bad is not None:
+        raise InputError(f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at 1e21")
     rows = arm_rows(table, arm, name, cluster)
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
+    _refuse_scores(rows, name)
     boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
     columns = arm_columns(rows)
-    flops = rows["flops"] if "flops" in rows else 6 * rows["n_params"] * rows["n_tokens_seen"]
     options = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
+    flops = run_flops(rows)
     decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
-    found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
+    found = crossovers(boot, columns, min(float(flops.min()), min(at)), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
+    return Comparison(decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows), boot, rows, columns, options)
+
+
+def _refuse_scores(rows: dict[str, np.ndarray], name: str) -> None:
+    """A lower value counts as better; a score that grows with compute would name the worst arm."""
+    flops = run_flops(rows)
+    own = [rows["arm"] == arm for arm in sorted(set(rows["arm"]))]
+    rises = [np.corrcoef(np.argsort(np.argsort(flops[mask])), np.argsort(np.argsort(rows["value"][mask])))[0, 1] for mask in own if mask.sum() >= MIN_TO_SEE_A_RISE]
+    if rises and min(rises) > RISING:
+        raise InputError(f"{name}: value grows with compute in every arm, as a score does, and a lower value counts as better here; map a loss or an error (1 - score)")
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:
-    """One row a budget."""
+    """One record a budget, every arm in it."""
     return [
         {
-            "flops": f"{d.flops:.2e}",
+            "flops": d.flops,
             "best": d.best,
-            "p_best": round(d.p_best[d.best], 3),
+            "p_best": d.p_best[d.best],
             "value": d.values[d.best][0],
-            "lead": f"{-d.lead[0]:.4g} [{-d.lead[2]:.4g}, {-d.lead[1]:.4g}]",
+            "low": d.values[d.best][1],
+            "high": d.values[d.best][2],
+            "lead": -d.lead[0],
+            "lead_low": -d.lead[2],
+            "lead_high": -d.lead[1],
             "over": d.second,
             "status": d.status,
             "reason": d.reason,
+            "extrapolation_decades": d.extrapolation_decades,
+            "runner_up_law_says": d.runner_up_best,
+            "arms": {arm: arm_entry(d, arm) for arm in d.values},
         }
         for d in decisions
     ]
 
 
+def arm_entry(d: Decision, arm: str) -> dict[str, float | None]:
+    """One arm at one budget. n_params and n_tokens are None where the law does not know them."""
+    value, low, high = d.values[arm]
+    sizes = {"n_params": d.n_params[arm], "n_tokens": d.n_tokens[arm]}
+    return {"value": value, "low": low, "high": high, "p_best": d.p_best[arm], "regret": d.regret[arm]} | {k: v if np.isfinite(v) else None for k, v in sizes.items()}
+
+
+def shown_decisions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records of decision_rows as a table of at most 100 columns."""
+    return [
+        {
+            "FLOPs": flops_text(r["flops"]),
+            "best": r["best"],
+            "P(best)": f"{r['p_best']:.2f}",
+            "value": f"{r['value']:.4g} [{r['low']:.4g}, {r['high']:.4g}]",
+            "lead": f"{r['lead']:.2g} [{r['lead_low']:.2g}, {r['lead_high']:.2g}]",
+            "over": r["over"],
+            "status": r["status"].replace("_", " "),
+        }
+        for r in records
+    ]
+
+
+def shown_chances(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """P(best) of every arm, one column a budget, the likeliest arms first."""
+    arms = sorted(records[0]["arms"], key=lambda arm: -max(r["arms"][arm]["p_best"] for r in records))
+    return [{"arm": arm} | {flops_text(r["flops"]): f"{r['arms'][arm]['p_best']:.2f}" for r in records} for arm in arms]
+
+
 def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
-    """The flips between the arms that are best in turn."""
+    """The flips between the arms that are best in turn; low or high None: the end lies outside of the range searched."""
     return [{"from": c.first, "to": c.second, "flops": c.flops, "low": c.low, "high": c.high, "share_of_draws": c.share} for c in found.switches]
 
 
-def plan_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
-    """Compute-optimal size, tokens and epochs of each arm of a stored fit."""
-    rows = []
-    for arm in boot.fit.arms or ("all",):
-        plan = optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens)
-        rows.append(
-            {
-                "arm": arm,
-                "flops": plan.flops,
-                "n_params": plan.n_params,
-                "n_tokens": plan.n_tokens,
-                "epochs": plan.epochs if unique_tokens else None,
-                "value": plan.value[0],
-                "low": plan.value[1],
-                "high": plan.value[2],
-                "at_edge_of_search": plan.at_grid_edge,
-            }
-        )
-    return rows
+def shown_flips(rows: list[dict[str, Any]], found: Crossovers) -> list[dict[str, Any]]:
+    """The rows of crossover_rows for a person."""
+    return [
+        {"from": r["from"], "to": r["to"], "at FLOPs": flops_text(r["flops"]), "90 % interval": flip_interval(r["low"], r["high"], found), "in draws": f"{r['share_of_draws']:.0%}"}
+        for r in rows
+    ]
 
 
-def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
-    """The proxy runs worth most per FLOP for what the law says at the budget."""
-    fit, arms = boot.fit, boot.fit.arms or ("all",)
-    own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
-    columns = {arm: own for arm in arms}
-    if len(arms) > 1:
-        quantity = difference_at(boot, flops, arms[0], arms[1], columns)
-    else:
-        plan = optimal_allocation(boot, flops, arm=arms[0], n_tokens_unique=unique_tokens)
-        quantity = np.log(boot.predict({"n_params": np.array([plan.n_params]), "n_tokens_seen": np.array([plan.n_tokens]), "flops": np.array([flops]), **own})[:, 0])
-    seen = fit.problem.columns
-    sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
-    budgets = np.geomspace(seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5)
-    rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own} for arm in arms for n in sizes for d in budgets]
-    best = next_runs(boot, quantity, rows)[:5]
-    return [{key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best]
+def flip_interval(low: float | None, high: float | None, found: Crossovers) -> str:
+    """`3.0e10 to 5.5e10`; an open end says where the search stopped."""
+    start = f"below {flops_text(found.flops_low)}" if low is None else flops_text(low)
+    return f"{start} to " + (f"above {flops_text(found.flops_high)}" if high is None else flops_text(high))

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.errors import InputError
 from stages.files import whole_file
 from stages.figures import plt
+from stages.law_axes import si
 
 DPI = 160
 GAP = 0.062  # of the height of the axes, at 8 points: one line of text
@@ -46,7 +48,7 @@ def side_labels(axes: Axes, labels: Sequence[tuple[float, str, object]], *, titl
     for place, i in zip(spread([wanted[i] for i in order], min(gap, room / max(len(labels), 1)), 0.0, room), order, strict=True):
         axes.annotate(labels[i][1], (1.015, place), xycoords="axes fraction", color=labels[i][2], fontsize=fontsize, va="center", annotation_clip=False)
     if title:
-        axes.annotate(title, (1.015, 1.0), xycoords="axes fraction", color="0.3", fontsize=fontsize - 0.5, va="center", annotation_clip=False)
+        axes.annotate(title, (1.015, 1.0), xycoords="axes fraction", color="0.3", fontsize=fontsize - 0.5, va="top", annotation_clip=False)
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
@@ -72,3 +74,14 @@ def log_if_wide(axes: Axes, values: np.ndarray) -> None:
     positive = values[np.isfinite(values) & (values > 0)]
     if positive.size and positive.max() > 5 * positive.min():
         axes.set_yscale("log")
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Labels such as 200M in place of 2 x 10^8 on log axes that span under two decades; call after the limits are set."""
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() != "log" or not 0 < low < high < 100 * low:
+            continue
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3)))
+        axis.set_minor_formatter(NullFormatter())
+        if 1e-3 <= low and high < 1e15:
+            axis.set_major_formatter(lambda value, _: si(value))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.figure_marks import log_if_wide, side_labels
+from stages.figure_marks import log_if_wide, plain_ticks, side_labels
 from stages.figures import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
-from stages.law_axes import COMPUTE, Axes, Columns, Level, axes_of, axis_label, grid, levels, on_curve
+from stages.law_axes import Axes, Columns, Level, axes_of, axis_label, grid, levels, on_curve
 from stages.laws.bootstrap import Bootstrap, equal_tailed, residual_noise
 from stages.laws.fit import Fit
 from stages.profile_figure import profile_figure
@@ -67,7 +67,7 @@ def fit_curve(fit: Fit, boot: Bootstrap | None, axes: Axes, parts: list[Series],
     for part in parts:
         x, y, by = on_curve(fit, axes, part.level, part.runs, part.arm)
         moved, everything = max(moved, by), [x]
-        plot.plot(x, y, part.marker, color=part.colour, ms=3.6, mec="white", mew=0.4)
+        plot.plot(x, y, part.marker, color=part.colour, ms=4, mec="white", mew=0.4)
         if part.held is not None and part.held["value"].size:
             far, high, by = on_curve(fit, axes, part.level, part.held, part.arm)
             moved, everything = max(moved, by), [x, far]
@@ -78,6 +78,7 @@ def fit_curve(fit: Fit, boot: Bootstrap | None, axes: Axes, parts: list[Series],
     plot.set_xscale("log" if axes.log else "linear")
     log_if_wide(plot, np.concatenate(shown))
     _limit(plot, np.concatenate(shown))
+    plain_ticks(plot)
     plot.set(xlabel=axis_label(axes.x), ylabel=value_label)
     plot.set_title(_subtitle(axes, boot, parts, moved), loc="left", fontsize=7.5, color="0.35")
     if len(parts) > 1:
@@ -95,7 +96,7 @@ def residual_figure(fit: Fit, axes: Axes, parts: list[Series]) -> Figure:
     points = [(part, runs, _residuals(fit, part, runs)) for part in parts for runs in (part.runs, part.held) if runs is not None and runs["value"].size]
     reach = _reach(np.concatenate([r for _, _, r in points]), low, high)
     for part, runs, residual in points:
-        style = {"color": part.colour, "ms": 3.6, "mec": "white", "mew": 0.4} if runs is part.runs else {"mfc": "white", "mec": part.colour, "ms": 5, "mew": 1.1}
+        style = {"color": part.colour, "ms": 4, "mec": "white", "mew": 0.4} if runs is part.runs else {"mfc": "white", "mec": part.colour, "ms": 5, "mew": 1.1}
         x, outside = axes.x_of(runs), np.abs(residual) > reach
         plot.plot(x[~outside], residual[~outside], part.marker, **style)
         for sign, marker in ((1, 6), (-1, 7)):  # carets at the edge for runs beyond it
@@ -103,6 +104,7 @@ def residual_figure(fit: Fit, axes: Axes, parts: list[Series]) -> Figure:
             plot.plot(x[there], np.full(there.sum(), sign * reach * 0.99), marker=marker, ls="", color=part.colour, ms=6)
     plot.set(ylim=(-reach * 1.03, reach * 1.03), xlabel=axis_label(axes.x), ylabel="measured less predicted (%)")
     plot.set_xscale("log" if axes.log else "linear")
+    plain_ticks(plot)
     beyond = sum(int((np.abs(r) > reach).sum()) for _, _, r in points)
     rings = "; rings were not fitted" if any(part.held is not None for part in parts) else ""
     plot.set_title(f"grey: 90 % of the fitted runs{rings}" + (f"; carets: {beyond} beyond the scale" if beyond else ""), loc="left", fontsize=7.5, color="0.35")
@@ -183,6 +185,3 @@ def _limit(plot, values: np.ndarray) -> None:
     else:
         room = 0.08 * ((high - low) or abs(high) or 1)
         plot.set_ylim(low - room, high + room)
-
-
-__all__ = ["COMPUTE", "Series", "draw_fit", "fit_curve", "residual_figure", "series_of"]

@@ -1,6 +1,7 @@
 """A fit as data: the JSON of `assay fit`, of the fit stage and of the page's law table."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,6 @@ from stages.laws.variant import with_variants
 LEVEL = 0.9
 
 
-def describe_law(law: Law) -> dict[str, Any]:
-    """A law as data: formula, variables with units, parameters with bounds, source."""
-    return {
-        "name": law.name,
-        "title": law.title,
-        "formula": law.formula,
-        "source": law.source,
-        "variables": [{"name": v.name, "unit": v.unit, "meaning": v.meaning} for v in law.variables],
-        "parameters": [{"name": p.name, "unit": p.unit, "low": p.low, "high": p.high, "meaning": p.meaning} for p in law.parameters],
-        "reduces_to": law.reduces_to.law if law.reduces_to else None,
-    }
-
-
 def fit_table(
     law_name: str,
     table: pl.DataFrame,
@@ -42,24 +30,36 @@ def fit_table(
     n_draws: int = 500,
     cluster: str | None = None,
     seed: int = 0,
+    figures: Path | str | None = None,
+    value_label: str = "value",
 ) -> dict[str, Any]:
     """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the law's names; the fit file as a dict.
 
-    name: what error messages call the table. cluster: column whose rows are resampled together.
+    name: what error messages call the table. cluster: column whose rows are resampled together. figures: folder for PNG files.
     """
     start = time.perf_counter()
     fit, choice = _fitted(law_name, table, name, cluster, seed)
     law = fit.law
     rows = law_columns(law, table, name, cluster)
     boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) if n_draws else None
-    file = fit_json(fit, boot) | {"choice": choice}
+    file = fit_json(fit, boot) | {"value_label": value_label, "choice": choice}
     file["warnings"] = file["warnings"] + (choice["warnings"] if choice else []) + duplicate_notes(rows)
-    if holdout is not None:
-        file["holdout"] = check(fit, boot, law_columns(law, holdout, name, None))
+    held = None if holdout is None else law_columns(law, holdout, name, None)
+    if held is not None:
+        file["holdout"] = check(fit, boot, held)
     if predict is not None:
         file["predictions"] = predictions(fit, boot, predict, rows, name)
+    file["figures"] = [] if figures is None else _figures(fit, boot, rows, held, value_label, figures)
     file["seconds"] = round(time.perf_counter() - start, 3)
     return file | ({"state": to_state(boot)} if boot else {})
+
+
+def _figures(fit: Fit, boot: Bootstrap | None, rows: dict, held: dict | None, value_label: str, folder: Path | str) -> list[str]:
+    """Draw and write the figures; the paths."""
+    from stages.figure_marks import save_all  # here, because matplotlib takes half a second to import
+    from stages.fit_figures import draw_fit
+
+    return save_all(draw_fit(fit, boot, rows, held, value_label), folder)
 
 
 def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int) -> tuple[Fit, dict[str, Any] | None]:

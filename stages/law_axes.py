@@ -16,6 +16,7 @@ MAX_LEVELS = 5  # assumed: more curves cannot be told apart by colour
 N_GRID = 80
 COMPUTE = Variable("flops", "FLOPs", "training compute, 6ND")
 FIRST = ("flops", "n_tokens_seen", "step", "n_samples", "n_params")  # what readers expect to find on the abscissa
+SPOKEN = {"n_params": "model size", "n_tokens_seen": "training tokens", "n_tokens_unique": "different tokens"}
 SECOND_MATTERS = 1e-3  # assumed: a variable that moves the value by less than 0.1 % gets no curves of its own
 Columns = dict[str, np.ndarray]
 
@@ -110,8 +111,8 @@ def axis_label(variable: Variable) -> str:
     """`training compute, 6ND (FLOPs)`, `tokens seen (tokens)` as a reader would write it."""
     if variable.name == "flops":
         return "training compute, 6ND (FLOPs)" if variable is COMPUTE else "training compute (FLOPs)"
-    plain = variable.name.removeprefix("n_").replace("_", " ")
-    return plain if variable.unit in ("1", plain) else f"{plain} ({variable.unit})"
+    plain = SPOKEN.get(variable.name) or variable.name.removeprefix("n_").replace("_", " ")
+    return plain if variable.unit in ("1", *plain.split()) else f"{plain} ({variable.unit})"
 
 
 def si(value: float) -> str:

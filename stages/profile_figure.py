@@ -22,7 +22,7 @@ def profile_figure(fit: Fit) -> Figure:
     """-2 log likelihood above its least while one parameter is held and the others are refitted."""
     curves = profile_curves(fit)
     shown = curves[:MAX_PANELS]
-    across = min(ACROSS, max(len(shown), 1))
+    across = 3 if len(shown) in (5, 6, 9) else min(ACROSS, max(len(shown), 1))
     down = -(-max(len(shown), 1) // across)
     figure, grid = plt.subplots(down, across, figsize=(WIDTH * max(across / ACROSS, 0.6), 0.55 + 1.75 * down), layout="constrained", sharey=True, squeeze=False)
     for panel, curve in zip(grid.flat, shown, strict=False):
@@ -48,7 +48,7 @@ def _panel(panel: plt.Axes, curve: ProfileCurve) -> None:
         panel.set_xscale("log")
     panel.set(xlim=(low, high), ylim=(-0.3, TOP))
     _ticks(panel, curve.log, low, high)
-    name = curve.name + (f" term at the centre" if curve.of_term else "") + (f" [{curve.arm}]" if curve.arm else "")
+    name = curve.name + (" term at the centre" if curve.of_term else "") + (f" [{curve.arm}]" if curve.arm else "")
     panel.set_title(name, fontsize=8)
     panel.tick_params(labelsize=7)
     note = "at a bound" if curve.at_bound else "" if curve.identified else "not identified"
@@ -57,16 +57,17 @@ def _panel(panel: plt.Axes, curve: ProfileCurve) -> None:
 
 
 def _smooth(curve: ProfileCurve) -> tuple[np.ndarray, np.ndarray]:
-    """The profile between its points by monotone cubic pieces; as it is with fewer than three points."""
-    from scipy.interpolate import PchipInterpolator
+    """The profile between its points: monotone cubic pieces through the signed root, which is a straight line for a parabola."""
+    from scipy.interpolate import PchipInterpolator  # here, because it doubles the time to import this file
 
     at = np.log(curve.size) if curve.log else curve.size
     if at.size < 3 or not np.isfinite(curve.rise).all():
         return curve.size, curve.rise
     fine = np.unique(np.concatenate([np.linspace(a, b, 12) for a, b in zip(at[:-1], at[1:], strict=True)]))
+    root = np.sign(curve.size - curve.fitted) * np.sqrt(curve.rise)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # flat neighbours divide 0 by 0 inside, and are handled there
-        rise = PchipInterpolator(at, np.sqrt(curve.rise))(fine) ** 2
+        rise = PchipInterpolator(at, root)(fine) ** 2
     return (np.exp(fine) if curve.log else fine), rise
 
 

@@ -73,14 +73,24 @@ def best_sizes(boot: Bootstrap, flops: np.ndarray, arm: str, columns: Mapping[st
     """The size of least value at each budget in each draw, (draws, budgets): how well the runs place the optimum.
 
     A law without model size has none: nan. Cost: 64 sizes x budgets x draws values."""
+    return _lowest_sizes(boot, lambda rows, own: boot.predict(rows, own), boot.n_draws, flops, arm, columns, n_params_range)
+
+
+def best_size(boot: Bootstrap, flops: np.ndarray, arm: str, columns: Mapping[str, float], *, n_params_range: tuple[float, float] | None = None) -> np.ndarray:
+    """The size of least value at each budget by the fit itself, (budgets,)."""
+    return _lowest_sizes(boot, lambda rows, own: boot.fit.predict(rows, own)[None], 1, flops, arm, columns, n_params_range)[0]
+
+
+def _lowest_sizes(boot, predict, members, flops, arm, columns, n_params_range) -> np.ndarray:
+    """Sizes of least value, (members, budgets), over the values that `predict` gives, (members, sizes)."""
     flops = np.asarray(flops, float)
     if "n_params" not in boot.fit.law.variable_names:
-        return np.full((boot.n_draws, flops.size), np.nan)
+        return np.full((members, flops.size), np.nan)
     low, high = n_params_range or default_range(boot.fit, float(flops.max()))
-    grid, found = np.geomspace(low, high, SIZES), np.empty((boot.n_draws, flops.size))
+    grid, found = np.geomspace(low, high, SIZES), np.empty((members, flops.size))
     for i, budget in enumerate(flops):
         rows = path_rows(np.full(SIZES, budget), grid, columns)
-        found[:, i] = _lowest(np.log(grid), np.log(boot.predict(rows, arm if boot.fit.by_arm else None)))
+        found[:, i] = _lowest(np.log(grid), np.log(predict(rows, arm if boot.fit.by_arm else None)))
     return np.exp(found)
 
 
