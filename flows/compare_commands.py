@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from flows.law_commands import parse_map, show_figures, show_warnings
-from flows.show import show
+from flows.show import paragraph, show
 from flows.tables import load_table
 from stages.compare_table import compare_table, crossover_rows, decision_rows, shown_chances, shown_decisions, shown_flips
 from stages.decision_text import flops_text
@@ -46,10 +46,10 @@ def compare_command(
         searched = {"low": done.found.flops_low, "high": done.found.flops_high}
         print(json.dumps({"law": done.reason, "budgets": budgets, "crossovers": flips, "searched_flops": searched, "warnings": done.warnings, "figures": paths}, indent=2))
     else:
-        print(f"law: {done.reason}\n")
+        print(paragraph(f"law: {done.reason}") + "\n")
         show(shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals")
         for row in budgets:
-            print(f"{flops_text(row['flops'])}: {row['reason']}")
+            print(paragraph(f"{flops_text(row['flops'])}: {row['reason']}"))
         if len(budgets[0]["arms"]) > 2:
             print()
             show(shown_chances(budgets), False, title="P(best) by budget in FLOPs")

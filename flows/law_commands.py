@@ -1,27 +1,33 @@
 """`assay fit`: read, call, print."""
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from flows.show import show
+from flows.show import paragraph, show
 from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
 from stages.fit_file import fit_table, parameter_rows
-from stages.laws import get_law
-from stages.runs import filter_rows, read_table
+from stages.laws import LAWS, get_law
+from stages.runs import COLUMNS, filter_rows, read_table
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
-    """law_var=column pairs as a dict."""
-    mapping = {}
+    """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
+    known, mapping = {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)}, {}
     for pair in pairs:
         variable, equals, column = pair.partition("=")
         if not (variable and equals and column):
             raise InputError(f"--map {pair}: write LAW_VAR=COLUMN, for example n_params=params_N")
+        if variable in mapping:
+            raise InputError(f"--map {variable} is given twice, as {mapping[variable]!r} and {column!r}; keep one")
+        if variable not in known and not variable.startswith(("share_", "unique_")):
+            near = get_close_matches(variable, [*known, *([column] if column in known else [])], 1, 0.5)
+            raise InputError(f"--map {pair}: no law reads {variable!r}" + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "") + (f" (LAW_VAR comes first: {column}={variable})" if column in known else ""))
         mapping[variable] = column
     return mapping
 
@@ -61,14 +67,15 @@ def fit_command(
 
 def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
-    print(f"{result['law']}: {result['formula']}")
+    print(paragraph(f"{result['law']}: {result['formula']}"))
     if result["choice"]:
-        print(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}")
+        print(paragraph(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}"))
     starts = result["starts"]
-    print(
+    said = (
         f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "
-        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s\n"
+        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s"
     )
+    print(paragraph(said) + "\n")
     show(parameter_rows(result["params"]), False, title="Parameters, 90 % intervals")
     if result["holdout"]:
         print()
@@ -85,7 +92,7 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
 def show_warnings(warnings: list[dict[str, str]]) -> None:
     """One line a coded warning."""
     for warning in warnings:
-        print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")
+        print("\n" + paragraph(f"{warning['severity']} {warning['code']}: {warning['message']}"))
 
 
 def show_figures(paths: list[str]) -> None:

@@ -13,7 +13,7 @@ def describe_laws(name: str | None, as_json: bool) -> None:
         return
     if name is None:
         print("\n\n".join(law_entry(law) for law in laws))
-        print(f"\n{len(laws)} laws; `assay laws NAME` shows one in full, `assay fit NAME TABLE` fits it, `assay fit auto TABLE` chooses")
+        print(f"\n{len(laws)} laws; `assay laws NAME` shows one in full, `assay fit NAME TABLE` fits it, `fit auto` chooses")
         return
     [law] = laws
     print("\n".join([f"{law['name']}: {law['title']}", *wrapped(law["formula"]), *wrapped(f"source: {law['source']}")]))

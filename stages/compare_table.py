@@ -1,6 +1,6 @@
 """Which data set wins at a budget, on anybody's table of runs: what `assay compare` computes and shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from stages.laws.choose import choose_law
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.fit import fit_law
-from stages.laws.table import run_flops
+from stages.laws.table import note, run_flops
 from stages.laws.variant import with_variants
 
 SEARCH_DECADES = 1.0
-MIN_TO_SEE_A_RISE, RISING = 5, 0.8  # assumed: rank correlation of value with compute that no loss has in every arm
+FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
+MIN_TO_SEE_A_RISE, RISING = 5, 0.5  # assumed: a rank correlation of value with compute that no loss has in half of the arms
 
 
 def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> dict[str, np.ndarray]:
@@ -80,6 +81,7 @@ def compare_table(
     rows = arm_rows(table, arm, name, cluster)
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
+    candidates(law, rows)  # refuses a table without the law's variables before anything is computed
     _refuse_scores(rows, name)
     boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
     columns = arm_columns(rows)
@@ -87,9 +89,33 @@ def compare_table(
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
     flops = run_flops(rows)
-    decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
+    decisions = [_within_reach(d, rows) for d in compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)]
     found = crossovers(boot, columns, min(float(flops.min()), min(at)), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return Comparison(decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows), boot, rows, columns, options)
+    return Comparison(decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows) + short_arm_notes(rows, at), boot, rows, columns, options)
+
+
+def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
+    """The decision, or `extrapolating` where one of its two arms was measured far below the budget, whatever the others' runs."""
+    flops = run_flops(rows)
+    for arm in (decision.best, decision.second):
+        own = float(flops[rows["arm"] == arm].max()) if arm is not None else np.inf
+        beyond = float(np.log10(decision.flops / own))
+        if decision.status in ("decided", "tie") and beyond > FAR_DECADES:
+            return replace(decision, status="extrapolating", reason=f"{arm} was measured only up to {flops_text(own)} FLOPs, {beyond:.1f} decades below the budget")
+    return decision
+
+
+def short_arm_notes(rows: dict[str, np.ndarray], at: list[float]) -> list[dict[str, str]]:
+    """A coded warning where an arm was measured far below a budget that other arms come near: its curve there is the law alone."""
+    flops = run_flops(rows)
+    reach = {arm: float(flops[rows["arm"] == arm].max()) for arm in sorted(set(rows["arm"]))}
+    near = min(max(at), max(reach.values()))
+    short = [arm for arm, own in reach.items() if np.log10(near / own) > FAR_DECADES]
+    if not short:
+        return []
+    far = "; ".join(f"{arm} up to {flops_text(reach[arm])}" for arm in short)
+    return [note("arm_extrapolated", "warning", f"measured only {far} FLOPs, over {10**FAR_DECADES:.0f} times below the budgets: what is said of it there is the law alone; "
+                 "train it further or leave it out (--where)")]
 
 
 def _refuse_scores(rows: dict[str, np.ndarray], name: str) -> None:
@@ -97,8 +123,8 @@ def _refuse_scores(rows: dict[str, np.ndarray], name: str) -> None:
     flops = run_flops(rows)
     own = [rows["arm"] == arm for arm in sorted(set(rows["arm"]))]
     rises = [np.corrcoef(np.argsort(np.argsort(flops[mask])), np.argsort(np.argsort(rows["value"][mask])))[0, 1] for mask in own if mask.sum() >= MIN_TO_SEE_A_RISE]
-    if rises and min(rises) > RISING:
-        raise InputError(f"{name}: value grows with compute in every arm, as a score does, and a lower value counts as better here; map a loss or an error (1 - score)")
+    if rises and float(np.median(rises)) > RISING:
+        raise InputError(f"{name}: value grows with compute, as a score does, and a lower value counts as better here; map a loss or an error (1 - score)")
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

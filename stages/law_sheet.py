@@ -24,7 +24,7 @@ def describe_law(law: Law) -> dict[str, Any]:
 
 def law_entry(law: dict[str, Any]) -> str:
     """Three or four lines of the list: name and title, formula, the columns that it reads."""
-    lines = [f"{law['name']}: {law['title']}", *wrapped(law["formula"]), f"    reads {', '.join(v['name'] for v in law['variables'])}"]
+    lines = [f"{law['name']}: {law['title']}", *wrapped(law["formula"]), *wrapped(f"reads {', '.join(v['name'] for v in law['variables'])}")]
     return "\n".join(lines)
 
 

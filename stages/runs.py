@@ -84,7 +84,11 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
     try:
         return table.filter(pl.sql_expr(where))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        reason = re.sub(r"\s+", " ", str(error))[:160]
+        reason = re.sub(r"\s+", " ", str(error))
+        missing = re.search(r'unable to find column "([^"]*)"', reason)
+        if missing:
+            reason = f"no column {missing[1]!r} (a text value stands in single quotes: data = 'c4'); columns are {', '.join(table.columns[:20])}"
+        reason = reason if len(reason) < 400 else reason[:400] + " ..."
         raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
 
 
