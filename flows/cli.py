@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which data to train on, for the compute you will really spend, and how sure that is.",
 )
+USAGE = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # typer carries its own copy of click
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
 ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")]
 
@@ -134,13 +135,22 @@ def ui() -> None:
 
 
 def main() -> None:
-    """Entry point: our own errors become one line and an exit code."""
+    """Entry point: our own errors and those of the options become one line and an exit code."""
     environment.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except (InputError, RefusedError) as error:
         print(f"assay: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except typer.Abort:
+        sys.exit(130)
+    except USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            command = error.ctx.command_path if getattr(error, "ctx", None) else "assay"
+            print(f"assay: {' '.join(error.format_message().split()).rstrip('.')}; `{command.replace('python -m flows.cli', 'assay')} --help` shows the options", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def plan_command(law: Path, flops: float, unique_tokens: float | None, next_run:
     for row in rows:
         show(shown_plan(row), False, title=f"Compute-optimal at {flops_text(flops)} FLOPs" + (f", arm {row['arm']}" if len(rows) > 1 or row["arm"] != "all" else ""))
         print()
-    print(f"rule for batch and learning rate: {rows[0]['rule']}")
+    print(paragraph(f"rule for batch and learning rate: {rows[0]['rule']}"))
     if runs:
         print()
         show(shown_next_runs(runs, flops), False, title="Next runs: variance of the plan's value that one run removes, most per FLOP first")

@@ -29,6 +29,9 @@ def parse_map(pairs: list[str]) -> dict[str, str]:
             near = get_close_matches(variable, [*known, *([column] if column in known else [])], 1, 0.5)
             raise InputError(f"--map {pair}: no law reads {variable!r}" + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "") + (f" (LAW_VAR comes first: {column}={variable})" if column in known else ""))
         mapping[variable] = column
+    for one, other in (("n_params", "n_tokens_seen"), *((name, "value") for name in mapping if name != "value")):
+        if mapping.get(one, one) == mapping.get(other):
+            raise InputError(f"--map {one} and {other} are both {mapping[other]!r}; map each to a column of its own")
     return mapping
 
 
@@ -69,7 +72,7 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
     print(paragraph(f"{result['law']}: {result['formula']}"))
     if result["choice"]:
-        print(paragraph(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}"))
+        print(paragraph(f"chosen: {result['choice']['reason']}"))
     starts = result["starts"]
     said = (
         f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "

@@ -74,6 +74,10 @@ def plan_notes(boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float
     beyond = float(np.log10(rows[0]["flops"] / largest))
     if beyond > FAR_DECADES:
         notes.append(note("extrapolating", "warning", f"the budget is {beyond:.1f} decades above the largest fitted run ({flops_text(largest)} FLOPs)"))
+    columns = boot.fit.problem.columns
+    smallest = float((6 * columns["n_params"] * columns["n_tokens_seen"]).min())
+    if rows[0]["flops"] < smallest / 10**FAR_DECADES:
+        notes.append(note("extrapolating", "warning", f"the budget is far below the smallest fitted run ({flops_text(smallest)} FLOPs); was it meant in FLOPs?"))
     epochs = max((row["epochs"] or 1.0 for row in rows), default=1.0)
     if epochs > 1.0 and "n_tokens_unique" not in law.variable_names:
         worth = "little is lost up to 4 epochs" if epochs <= FREE_REPEATS else "the value is too good and the model too small"

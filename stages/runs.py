@@ -68,6 +68,8 @@ def mapped(table: pl.DataFrame, name: str, mapping: dict[str, str] | None = None
 
 
 def _read(path: Path) -> pl.DataFrame:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give one CSV or parquet table of runs")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a CSV or parquet table of runs")
     try:
