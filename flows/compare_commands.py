@@ -6,7 +6,8 @@ from pathlib import Path
 from flows.law_commands import parse_map, show_figures, show_warnings
 from flows.show import paragraph, show
 from flows.tables import load_table
-from stages.compare_table import compare_table, crossover_rows, decision_rows, shown_chances, shown_decisions, shown_flips
+from stages.compare_rows import crossover_rows, decision_rows, shown_chances, shown_decisions, shown_flips
+from stages.compare_table import compare_table
 from stages.decision_text import flops_text
 from stages.errors import InputError, RefusedError
 from stages.files import read_json
@@ -44,7 +45,11 @@ def compare_command(
         paths = save_all(draw_compare(done, mapping.get("value", "value")), figures)
     if as_json:
         searched = {"low": done.found.flops_low, "high": done.found.flops_high}
-        print(json.dumps({"law": done.reason, "budgets": budgets, "crossovers": flips, "searched_flops": searched, "warnings": done.warnings, "figures": paths}, indent=2))
+        print(
+            json.dumps(
+                {"law": done.reason, "budgets": budgets, "crossovers": flips, "searched_flops": searched, "warnings": done.warnings, "figures": paths}, indent=2
+            )
+        )
     else:
         print(paragraph(f"law: {done.reason}") + "\n")
         show(shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals")
@@ -94,7 +99,11 @@ def plan_command(law: Path, flops: float, unique_tokens: float | None, next_run:
         return
     print(f"law: {boot.fit.law.name}, fitted to {boot.fit.n_points} runs\n")
     for row in rows:
-        show(shown_plan(row), False, title=f"Compute-optimal at {flops_text(flops)} FLOPs" + (f", arm {row['arm']}" if len(rows) > 1 or row["arm"] != "all" else ""))
+        show(
+            shown_plan(row),
+            False,
+            title=f"Compute-optimal at {flops_text(flops)} FLOPs" + (f", arm {row['arm']}" if len(rows) > 1 or row["arm"] != "all" else ""),
+        )
         print()
     print(paragraph(f"rule for batch and learning rate: {rows[0]['rule']}"))
     if runs:

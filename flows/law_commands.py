@@ -27,7 +27,11 @@ def parse_map(pairs: list[str]) -> dict[str, str]:
             raise InputError(f"--map {variable} is given twice, as {mapping[variable]!r} and {column!r}; keep one")
         if variable not in known and not variable.startswith(("share_", "unique_")):
             near = get_close_matches(variable, [*known, *([column] if column in known else [])], 1, 0.5)
-            raise InputError(f"--map {pair}: no law reads {variable!r}" + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "") + (f" (LAW_VAR comes first: {column}={variable})" if column in known else ""))
+            raise InputError(
+                f"--map {pair}: no law reads {variable!r}"
+                + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "")
+                + (f" (LAW_VAR comes first: {column}={variable})" if column in known else "")
+            )
         mapping[variable] = column
     for one, other in (("n_params", "n_tokens_seen"), *((name, "value") for name in mapping if name != "value")):
         if mapping.get(one, one) == mapping.get(other):
@@ -59,7 +63,9 @@ def fit_command(
         if held.is_empty() or rows.is_empty():
             raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
     wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
-    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster, figures=figures, value_label=mapping.get("value", "value"))
+    result = fit_table(
+        law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster, figures=figures, value_label=mapping.get("value", "value")
+    )
     if out is not None:
         write_json(out, result)
     if as_json:

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stages.compare_table import Comparison, flip_interval
+from stages.compare_rows import flip_interval
+from stages.compare_table import Comparison
 from stages.decision_text import flops_text
 from stages.figure_marks import plain_ticks, side_labels
 from stages.figures import COLOURS, STYLE, WIDTH, plt
@@ -110,5 +111,15 @@ def _lines(comparison: Comparison) -> list[str]:
     found = comparison.found
     flips = [f"flip {f.first} → {f.second} at {flops_text(f.flops)} FLOPs, 90 %: {flip_interval(f.low, f.high, found)}" for f in found.switches]
     more = [f"and {len(flips) - MAX_FLIPS} more flips"] if len(flips) > MAX_FLIPS else []
-    size = "" if "n_params" not in comparison.boot.fit.law.variable_names else " (each arm at its best size)" if comparison.options.get("n_params") is None else f" (at {comparison.options['n_params']:.3g} parameters)"
-    return [*(flips[:MAX_FLIPS] or ["no flip in the range searched"]), *more, f"lines: the law{size}, bands 90 %, dots: runs; dotted: largest run; ▲ budgets asked for"]
+    size = (
+        ""
+        if "n_params" not in comparison.boot.fit.law.variable_names
+        else " (each arm at its best size)"
+        if comparison.options.get("n_params") is None
+        else f" (at {comparison.options['n_params']:.3g} parameters)"
+    )
+    return [
+        *(flips[:MAX_FLIPS] or ["no flip in the range searched"]),
+        *more,
+        f"lines: the law{size}, bands 90 %, dots: runs; dotted: largest run; ▲ budgets asked for",
+    ]

@@ -100,7 +100,8 @@ def law_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def counted(value: float) -> int | float:
     """A count without idle decimals: 5, not 5.0; priors leave fractions of an unknown, such as 4.3."""
-    return int(value) if float(value).is_integer() else round(float(value), 1)
+    rounded = round(float(value), 1)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def shown_parameters(params: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.errors import InputError
-from stages.files import whole_file
 from stages.figures import plt
+from stages.files import whole_file
 from stages.law_axes import si
 
 DPI = 160

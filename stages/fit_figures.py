@@ -46,16 +46,30 @@ def draw_fit(fit: Fit, boot: Bootstrap | None, runs: Columns, held: Columns | No
 
 
 def series_of(fit: Fit, axes: Axes, runs: Columns, held: Columns | None) -> list[Series]:
-    """One series a level of the second variable, or an arm where the fit has arms; held-out runs go to the nearest level."""
+    """One series an arm where the fit has arms, else one a level of the second variable; sizes that only held-out runs have
+    get levels of their own, so that no run is moved far."""
+    both = _rows(fit, runs, slice(None))
+    n, own = both["value"].size, np.arange(both["value"].size)
+    arm_of = np.asarray(runs[fit.arm_column]).astype(str) if fit.by_arm else None
+    if held is not None:
+        both = {name: np.concatenate([column, _rows(fit, held, slice(None))[name]]) for name, column in both.items()}
+        arm_of = np.concatenate([arm_of, np.asarray(held[fit.arm_column]).astype(str)]) if fit.by_arm else None
+    single = Axes(axes.law, axes.x, None, axes.log)
     if fit.by_arm:
-        masks = {arm: np.asarray(runs[fit.arm_column]).astype(str) == arm for arm in fit.arms}
-        found = [(arm, arm, levels(Axes(axes.law, axes.x, None, axes.log), _rows(fit, runs, mask))[0], mask) for arm, mask in masks.items()]
+        found = [(arm, arm, levels(single, _rows(fit, both, arm_of == arm))[0], arm_of == arm) for arm in fit.arms]
     else:
-        found = [(level.label, None, level, level.mask) for level in levels(axes, _rows(fit, runs, slice(None)))]
-    belongs = None if held is None else _nearest(fit, axes, found, held)
+        found = [(level.label, None, level, level.mask) for level in levels(axes, both)]
     colours = _colours(len(found), bool(fit.by_arm))
     return [
-        Series(label, arm, level, colours[i], MARKERS[i % len(MARKERS)], _rows(fit, runs, mask), None if belongs is None else _rows(fit, held, belongs == i))
+        Series(
+            label,
+            arm,
+            level,
+            colours[i],
+            MARKERS[i % len(MARKERS)],
+            _rows(fit, both, own[mask[:n]]),
+            None if held is None else _rows(fit, both, n + np.flatnonzero(mask[n:])),
+        )
         for i, (label, arm, level, mask) in enumerate(found)
     ]
 
@@ -73,7 +87,7 @@ def fit_curve(fit: Fit, boot: Bootstrap | None, axes: Axes, parts: list[Series],
             moved, everything = max(moved, by), [x, far]
             plot.plot(far, high, part.marker, mfc="white", mec=part.colour, ms=5, mew=1.1)
             shown.append(high)
-        ends.append(_curve(plot, fit, boot, axes, part, grid(np.concatenate(everything), axes.log), float(x.max())))
+        ends.append(_curve(plot, fit, boot, axes, part, grid(np.concatenate(everything), axes.log), float(x.max(initial=0.0))))
         shown += [y, ends[-1][0][-1:]]
     plot.set_xscale("log" if axes.log else "linear")
     log_if_wide(plot, np.concatenate(shown))
@@ -152,17 +166,6 @@ def _reach(residuals: np.ndarray, low: float, high: float) -> float:
     """Half height of the residual plot: three times the noise, or all points if they lie within six times."""
     noise, largest = max(abs(low), abs(high), 1e-6), float(np.max(np.abs(residuals)))
     return 1.15 * largest if largest <= 6 * noise else 4 * noise
-
-
-def _nearest(fit: Fit, axes: Axes, found, held: Columns) -> np.ndarray:
-    """Position of the series of each held-out run, (runs,)."""
-    if fit.by_arm:
-        names = np.asarray(held[fit.arm_column]).astype(str)
-        return np.array([[arm for _, arm, _, _ in found].index(name) for name in names])
-    if axes.by is None:
-        return np.zeros(held["value"].size, int)
-    at = np.log(np.maximum([level.columns[axes.by.name] for _, _, level, _ in found], 1e-300))
-    return np.abs(np.log(np.maximum(held[axes.by.name], 1e-300))[:, None] - at).argmin(axis=1)
 
 
 def _colours(n: int, arms: bool) -> list:

@@ -12,7 +12,7 @@ import numpy as np
 from stages.laws.fit import Fit
 from stages.laws.law import Law, Variable
 
-MAX_LEVELS = 5  # assumed: more curves cannot be told apart by colour
+MAX_LEVELS = 6  # assumed: more curves cannot be told apart by colour
 N_GRID = 80
 COMPUTE = Variable("flops", "FLOPs", "training compute, 6ND")
 FIRST = ("flops", "n_tokens_seen", "step", "n_samples", "n_params")  # what readers expect to find on the abscissa
@@ -86,8 +86,11 @@ def levels(axes: Axes, columns: Columns) -> list[Level]:
     """At most MAX_LEVELS curves, in growing order of `by`, each standing at the run nearest to the middle of its group."""
     size = axes.x_of(columns).size
     groups = [np.ones(size, bool)] if axes.by is None else _groups(columns[axes.by.name])
-    return [Level("" if axes.by is None else si(columns[axes.by.name][at]), {n: float(c[at]) for n, c in columns.items()}, mask)
-            for mask in groups for at in (_middle(axes, columns, mask),)]
+    return [
+        Level("" if axes.by is None else si(columns[axes.by.name][at]), {n: float(c[at]) for n, c in columns.items()}, mask)
+        for mask in groups
+        for at in (_middle(axes, columns, mask),)
+    ]
 
 
 def on_curve(fit: Fit, axes: Axes, level: Level, columns: Columns, arm: str | None) -> tuple[np.ndarray, np.ndarray, float]:
@@ -154,5 +157,9 @@ def _middle(axes: Axes, columns: Columns, mask: np.ndarray) -> int:
     for name in axes.law.variable_names:
         if name != axes.x.name:
             log = np.log(np.maximum(columns[name][at], 1e-12))
-            distance += np.abs(log - np.median(log)) / max(float(np.std(np.log(np.maximum(columns[name], 1e-12)))), 1e-12) * (1.0 if axes.by is None or name != axes.by.name else 3.0)
+            distance += (
+                np.abs(log - np.median(log))
+                / max(float(np.std(np.log(np.maximum(columns[name], 1e-12)))), 1e-12)
+                * (1.0 if axes.by is None or name != axes.by.name else 3.0)
+            )
     return int(at[distance.argmin()])

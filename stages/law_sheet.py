@@ -35,6 +35,7 @@ def wrapped(text: str) -> list[str]:
 
 def shown_parameters(law: dict[str, Any]) -> list[dict[str, Any]]:
     """The parameters as a table; bounds that follow the table of runs say so."""
+
     def bound(p: dict[str, Any], side: str) -> str:
         return f"{p[side]:g}" + (" x value" if p["relative"] and p[side] else "")
 

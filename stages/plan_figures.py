@@ -28,7 +28,10 @@ def draw_plan(boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float 
     """All figures of a plan by name."""
     rows = sorted(rows, key=lambda row: row["value"])[:MAX_ARMS]
     with plt.rc_context(STYLE):
-        return {"plan-isoflop": isoflop_figure(boot, rows, unique_tokens, value_label), "plan-frontier": frontier_figure(boot, rows, unique_tokens, value_label)}
+        return {
+            "plan-isoflop": isoflop_figure(boot, rows, unique_tokens, value_label),
+            "plan-frontier": frontier_figure(boot, rows, unique_tokens, value_label),
+        }
 
 
 def isoflop_figure(boot: Bootstrap, rows: list[dict[str, Any]], unique: float | None, value_label: str) -> Figure:
@@ -41,7 +44,11 @@ def isoflop_figure(boot: Bootstrap, rows: list[dict[str, Any]], unique: float | 
         _optimum(plot, row, colour)
         labels.append((float(value[-1]), row["arm"] if len(rows) > 1 else flops_text(flops), colour))
     if len(rows) == 1:
-        labels += [_smaller(plot, boot, rows[0]["arm"], flops / by, sizes, unique, grey) for by, grey in zip(SMALLER, ("0.45", "0.65"), strict=True) if flops / by > measured_flops(boot.fit) / 1e4]
+        labels += [
+            _smaller(plot, boot, rows[0]["arm"], flops / by, sizes, unique, grey)
+            for by, grey in zip(SMALLER, ("0.45", "0.65"), strict=True)
+            if flops / by > measured_flops(boot.fit) / 1e4
+        ]
     plot.set(xscale="log", xlim=(sizes[0], sizes[-1]), xlabel="model size (parameters)", ylabel=value_label)
     lowest = min(line.get_ydata().min() for line in plot.lines if line.get_gid() == "curve")
     ends = sorted(float(line.get_ydata()[i]) for line in plot.lines if line.get_gid() == "curve" for i in (0, -1))
@@ -56,7 +63,7 @@ def isoflop_figure(boot: Bootstrap, rows: list[dict[str, Any]], unique: float | 
 
 
 def frontier_figure(boot: Bootstrap, rows: list[dict[str, Any]], unique: float | None, value_label: str) -> Figure:
-    """Left: the least value that a budget buys. Right: its size and tokens. Bands are 90 % intervals."""
+    """Left: the least value that a budget buys. Right: its size and, with one arm, its tokens. Bands are 90 % intervals."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH * 1.15, HEIGHT), layout="constrained")
     columns, seen, target = {} if unique is None else {"n_tokens_unique": unique}, boot.fit.problem, rows[0]["flops"]
     ran = 6 * seen.columns["n_params"] * seen.columns["n_tokens_seen"]
@@ -64,29 +71,36 @@ def frontier_figure(boot: Bootstrap, rows: list[dict[str, Any]], unique: float |
     left.plot(ran, seen.observed, "o", color="0.6", ms=2.2, mew=0, alpha=0.6, zorder=0)
     labels = []
     for row, colour in zip(rows, COLOURS, strict=False):
-        path = arm_path(boot, budgets, {row["arm"]: columns})
-        _band(left, budgets, path.values[row["arm"]], path.draws[row["arm"]], colour)
-        labels.append((float(path.values[row["arm"]][-1]), row["arm"], colour))
-        size, sizes = best_size(boot, budgets, row["arm"], columns), best_sizes(boot, budgets, row["arm"], columns)
-        _band(right, budgets, size, sizes, colour)
-        if len(rows) == 1:
-            tokens = budgets / 6 / size
-            _band(right, budgets, tokens, budgets[None] / 6 / sizes, COLOURS[1])
-            ends = [(float(size[-1]), "parameters", colour), (float(tokens[-1]), "tokens", COLOURS[1])]
-        left.plot(target, row["value"], "o", color=colour, ms=5, mec="white")
-        right.plot(target, row["n_params"], "o", color=colour, ms=5, mec="white")
+        labels += _frontier(left, right, boot, row, colour, budgets, columns, alone=len(rows) == 1)
     shown = np.concatenate([line.get_ydata() for line in left.lines if line.get_gid() == "curve"])
-    left.set(ylabel=value_label, ylim=(float(shown.min()) - 0.05 * np.ptp(shown), max(float(shown.max()), float(np.quantile(seen.observed, 0.98))) + 0.05 * np.ptp(shown)))
+    top = max(float(shown.max()), float(np.quantile(seen.observed, 0.98)))
+    left.set(ylabel=value_label, ylim=(float(shown.min()) - 0.05 * np.ptp(shown), top + 0.05 * np.ptp(shown)))
     right.set(yscale="log", ylabel="best model size" if len(rows) > 1 else "best size and length")
     for plot in (left, right):
         plot.set(xscale="log", xlim=(budgets[0], budgets[-1]), xlabel="training compute, 6ND (FLOPs)")
         plot.axvline(float(ran.max()), color="0.45", lw=0.9, ls=":")
     if unique is not None and len(rows) == 1:
         right.axhline(unique, color=COLOURS[1], lw=0.9, ls="--")
-        ends.append((unique, "unique tokens", COLOURS[1]))
-    side_labels(right, labels if len(rows) > 1 else ends)
+        labels.append((unique, "unique tokens", COLOURS[1]))
+    side_labels(right, labels)
     figure.suptitle(f"dots: runs; dotted: the largest run; bands 90 %; marked: {flops_text(target)} FLOPs", fontsize=7.5, color="0.25", x=0.01, ha="left")
     return figure
+
+
+def _frontier(left, right, boot: Bootstrap, row: dict[str, Any], colour: str, budgets: np.ndarray, columns: dict[str, float], *, alone: bool) -> list:
+    """One arm in both panels; its labels for the right one."""
+    arm = row["arm"]
+    path = arm_path(boot, budgets, {arm: columns})
+    _band(left, budgets, path.values[arm], path.draws[arm], colour)
+    size, sizes = best_size(boot, budgets, arm, columns), best_sizes(boot, budgets, arm, columns)
+    _band(right, budgets, size, sizes, colour)
+    left.plot(row["flops"], row["value"], "o", color=colour, ms=5, mec="white")
+    right.plot(row["flops"], row["n_params"], "o", color=colour, ms=5, mec="white")
+    if not alone:
+        return [(float(size[-1]), arm, colour)]
+    tokens = budgets / 6 / size
+    _band(right, budgets, tokens, budgets[None] / 6 / sizes, COLOURS[1])
+    return [(float(size[-1]), "parameters", colour), (float(tokens[-1]), "tokens", COLOURS[1])]
 
 
 def _isoflop(plot, boot, arm, flops, sizes, unique, colour) -> np.ndarray:

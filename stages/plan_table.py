@@ -27,7 +27,9 @@ def check_law(boot: Bootstrap, unique_tokens: float | None) -> None:
     """Refuse what cannot be planned with, in one line."""
     law = boot.fit.law
     if "n_params" not in law.variable_names or "n_tokens_seen" not in law.variable_names:
-        raise InputError(f"law '{law.name}' reads {', '.join(law.variable_names)}: a plan needs a law of n_params and n_tokens_seen, such as chinchilla or data_constrained")
+        raise InputError(
+            f"law '{law.name}' reads {', '.join(law.variable_names)}: a plan needs a law of n_params and n_tokens_seen, such as chinchilla or data_constrained"
+        )
     needed = [v for v in law.variable_names if v not in ("n_params", "n_tokens_seen", "n_tokens_unique", "flops")]
     if needed:
         raise InputError(f"law '{law.name}' also reads {', '.join(needed)}, which a budget does not give; fit a law without it")
@@ -77,21 +79,36 @@ def plan_notes(boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float
     columns = boot.fit.problem.columns
     smallest = float((6 * columns["n_params"] * columns["n_tokens_seen"]).min())
     if rows[0]["flops"] < smallest / 10**FAR_DECADES:
-        notes.append(note("extrapolating", "warning", f"the budget is far below the smallest fitted run ({flops_text(smallest)} FLOPs); was it meant in FLOPs?"))
+        notes.append(
+            note("extrapolating", "warning", f"the budget is far below the smallest fitted run ({flops_text(smallest)} FLOPs); was it meant in FLOPs?")
+        )
     epochs = max((row["epochs"] or 1.0 for row in rows), default=1.0)
     if epochs > 1.0 and "n_tokens_unique" not in law.variable_names:
         worth = "little is lost up to 4 epochs" if epochs <= FREE_REPEATS else "the value is too good and the model too small"
-        notes.append(note("repetition_not_in_law", "warning", f"the plan repeats its data {epochs:.1f} times and law '{law.name}' counts a repeat as new: {worth}; fit data_constrained or overfit"))
+        notes.append(
+            note(
+                "repetition_not_in_law",
+                "warning",
+                f"the plan repeats its data {epochs:.1f} times and law '{law.name}' counts a repeat as new: {worth}; fit data_constrained or overfit",
+            )
+        )
     if any(row["at_edge_of_search"] for row in rows):
         notes.append(note("at_edge_of_search", "warning", "the best size lies at the end of the sizes searched: the law has no optimum inside, do not use it"))
     rule = max(row["rule_beyond_decades"] for row in rows)
     if rule > 0.3:
-        notes.append(note("rule_extrapolated", "info", f"batch and learning rate lie {rule:.1f} decades outside of the runs behind the rule; their optimum is flat, but sweep around it"))
+        notes.append(
+            note(
+                "rule_extrapolated",
+                "info",
+                f"batch and learning rate lie {rule:.1f} decades outside of the runs behind the rule; their optimum is flat, but sweep around it",
+            )
+        )
     return notes
 
 
 def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:
     """One arm as a table: what, value, interval, unit."""
+
     def line(what: str, key: str, unit: str, text=si) -> dict[str, Any]:
         low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
         interval = f"{text(low)} to {text(high)}" if low is not None else ""
@@ -101,7 +118,13 @@ def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:
     if row["epochs"] is not None:
         lines.append(line("epochs", "epochs", f"passes over {si(row['n_tokens_unique'])} different tokens"))
     value = {"": "predicted value", "plan": f"{row['value']:.4g}", "90 % interval": f"{row['low']:.4g} to {row['high']:.4g}", "unit": "as in the table of runs"}
-    return [*lines, value, line("batch", "batch_tokens", "tokens a step (rule)"), line("learning rate", "lr", "peak (rule)", lambda x: f"{x:.2e}"), line("steps", "n_steps", "optimiser steps")]
+    return [
+        *lines,
+        value,
+        line("batch", "batch_tokens", "tokens a step (rule)"),
+        line("learning rate", "lr", "peak (rule)", lambda x: f"{x:.2e}"),
+        line("steps", "n_steps", "optimiser steps"),
+    ]
 
 
 def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
@@ -120,13 +143,22 @@ def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) ->
     budgets = np.geomspace(seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5)
     rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own} for arm in arms for n in sizes for d in budgets]
     best = next_runs(boot, quantity, rows)[:N_NEXT]
-    return [{key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best]
+    return [
+        {key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best
+    ]
 
 
 def shown_next_runs(rows: list[dict[str, Any]], flops: float) -> list[dict[str, Any]]:
     """Next runs with their cost, also as a share of the budget."""
     shown = [
-        {"arm": r["arm"], "n_params": si(r["n_params"]), "tokens": si(r["n_tokens_seen"]), "FLOPs": flops_text(r["flops"]), "% of the budget": f"{100 * r['flops'] / flops:.2g}", "variance removed": f"{r['variance_removed']:.0%}"}
+        {
+            "arm": r["arm"],
+            "n_params": si(r["n_params"]),
+            "tokens": si(r["n_tokens_seen"]),
+            "FLOPs": flops_text(r["flops"]),
+            "% of the budget": f"{100 * r['flops'] / flops:.2g}",
+            "variance removed": f"{r['variance_removed']:.0%}",
+        }
         for r in rows
     ]
     return shown if len({r["arm"] for r in rows}) > 1 or rows[0]["arm"] != "all" else [{k: v for k, v in r.items() if k != "arm"} for r in shown]

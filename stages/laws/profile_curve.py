@@ -48,8 +48,19 @@ def profile_curves(fit: Fit) -> list[ProfileCurve]:
         rise = power * np.log((objective[first] + 1e-300) / (best + 1e-300))
         log = by_name[name].transform == "log"
         fitted, size = (np.exp(theta[slot]), np.exp(at)) if log else (theta[slot], at)
-        curves.append(ProfileCurve(name, arm, bool(layout.centres.get(name)), log, float(fitted), size, np.maximum(rise, 0.0),
-                                   _of(fit.identified, name, arm), _of(fit.at_bound, name, arm)))
+        curves.append(
+            ProfileCurve(
+                name,
+                arm,
+                bool(layout.centres.get(name)),
+                log,
+                float(fitted),
+                size,
+                np.maximum(rise, 0.0),
+                _of(fit.identified, name, arm),
+                _of(fit.at_bound, name, arm),
+            )
+        )
     return curves
 
 

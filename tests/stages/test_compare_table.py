@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from stages.compare_figures import arm_colours, chances, draw_compare
-from stages.compare_table import compare_table, crossover_rows, decision_rows, flip_interval, shown_chances, shown_decisions, shown_flips
+from stages.compare_rows import crossover_rows, decision_rows, flip_interval, shown_chances, shown_decisions, shown_flips
+from stages.compare_table import compare_table
 from stages.errors import InputError
 from stages.figures import plt
 from stages.laws.path import Path
@@ -16,7 +17,9 @@ from stages.laws.path import Path
 def crossing_runs(arms=2, noise=0.002):
     """Arm a0 is better below 1.6e19 FLOPs (0.8 x^-1/4 + 2.2 = 1.6 x^-1/4 + 1.8), a1 above; further arms are worse."""
     rng, flops = np.random.default_rng(0), np.geomspace(1e17, 1e21, 14)
-    curves = [2.2 + 0.8 * (flops / 1e18) ** -0.25, 1.8 + 1.6 * (flops / 1e18) ** -0.25] + [2.6 + 0.1 * i + 2.0 * (flops / 1e18) ** -0.25 for i in range(arms - 2)]
+    curves = [2.2 + 0.8 * (flops / 1e18) ** -0.25, 1.8 + 1.6 * (flops / 1e18) ** -0.25] + [
+        2.6 + 0.1 * i + 2.0 * (flops / 1e18) ** -0.25 for i in range(arms - 2)
+    ]
     frames = [pl.DataFrame({"flops": flops, "value": c * np.exp(noise * rng.standard_normal(14)), "data": f"a{i}"}) for i, c in enumerate(curves)]
     return pl.concat(frames)
 

@@ -35,9 +35,8 @@ def texts_inside(figure):
     renderer, (width, height) = figure.canvas.get_renderer(), figure.canvas.get_width_height()
     boxes = []
     for text in figure.findobj(plt.Text):
-        if text.get_visible() and text.get_text().strip():
-            if isinstance(text, Annotation) or text is figure._suptitle:
-                boxes.append((text, text.get_window_extent(renderer)))
+        if text.get_visible() and text.get_text().strip() and (isinstance(text, Annotation) or text is figure._suptitle):
+            boxes.append((text, text.get_window_extent(renderer)))
     for text, box in boxes:
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1, text.get_text()
     return boxes
@@ -93,3 +92,21 @@ def test_held_out_runs_are_rings_and_wild_ones_carets():
     assert "carets: 1 beyond the scale" in figures["fit-residuals"].axes[0].get_title(loc="left")
     for figure in figures.values():
         plt.close(figure)
+
+
+def test_held_out_models_larger_than_any_fitted_one_have_a_curve_of_their_own():
+    law = get_law("chinchilla")
+    n, d = (g.ravel() for g in np.meshgrid([1e7, 1e8, 1e9, 7e9], np.geomspace(2e8, 5e10, 5)))
+    rows = {"n_params": n, "n_tokens_seen": d}
+    rows["value"] = law.value(
+        {"E": np.array([1.8]), "A": np.array([400.0]), "alpha": np.array([0.34]), "B": np.array([1200.0]), "beta": np.array([0.33])}, rows
+    )
+    fitted, held = ({k: c[mask] for k, c in rows.items()} for mask in (n < 5e9, n > 5e9))
+    fit = fit_law(law, fitted, n_starts=8, identify=False)
+    parts = series_of(fit, axes_of(fit, fitted), fitted, held)
+    assert [part.label for part in parts] == ["10M", "100M", "1B", "7B"]
+    assert parts[-1].runs["value"].size == 0 and parts[-1].held["value"].size == 5 and parts[0].held["value"].size == 0
+    figure = draw_fit(fit, None, fitted, held, "value")["fit-curve"]
+    rings = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose(np.concatenate([line.get_ydata() for line in rings]), held["value"], rtol=1e-3)  # not moved
+    plt.close("all")

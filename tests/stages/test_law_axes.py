@@ -53,7 +53,9 @@ def test_a_run_above_the_law_stays_as_far_above_its_curve(chinchilla):
 
 def test_shares_go_on_adding_up_to_one_along_the_curve():
     shares = np.random.default_rng(0).dirichlet([2, 2, 2], 40)
-    fit, rows = exact("exponential_mix", {f"share_{n}": shares[:, i] for i, n in enumerate(("first", "second", "third"))}, E=1.5, k=0.5, t_second=-1.0, t_third=0.7)
+    fit, rows = exact(
+        "exponential_mix", {f"share_{n}": shares[:, i] for i, n in enumerate(("first", "second", "third"))}, E=1.5, k=0.5, t_second=-1.0, t_third=0.7
+    )
     axes = axes_of(fit, rows)
     along = axes.rows_at(np.linspace(0, 1, 5), levels(axes, rows)[0].columns)
     np.testing.assert_allclose(sum(along.values()), 1.0)

@@ -25,8 +25,13 @@ def test_the_profile_is_least_at_the_fit_and_agrees_with_the_bootstrap(noisy):
         assert np.all(np.diff(curve.size) > 0) and curve.rise.max() > 8
         if curve.of_term:
             continue  # the parameter itself is not what was moved
-        low, high = (np.interp(LIKELIHOOD_RATIO_90, side_rise, side) for side, side_rise in (
-            (curve.size[curve.size <= curve.fitted][::-1], curve.rise[curve.size <= curve.fitted][::-1]), (curve.size[curve.size >= curve.fitted], curve.rise[curve.size >= curve.fitted])))
+        low, high = (
+            np.interp(LIKELIHOOD_RATIO_90, side_rise, side)
+            for side, side_rise in (
+                (curve.size[curve.size <= curve.fitted][::-1], curve.rise[curve.size <= curve.fitted][::-1]),
+                (curve.size[curve.size >= curve.fitted], curve.rise[curve.size >= curve.fitted]),
+            )
+        )
         drawn = limits[curve.name]
         assert high - low == pytest.approx(drawn[1] - drawn[0], rel=0.35)  # two approximations of one interval
 
