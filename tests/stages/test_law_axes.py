@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.law_axes import COMPUTE, axes_of, axis_label, levels, main_variable, on_curve, si
+from stages.law_axes import COMPUTE, MAX_LEVELS, axes_of, axis_label, levels, main_variable, on_curve, si
 from stages.laws import LAWS, get_law
 from stages.laws.fit import fit_law
 
@@ -26,7 +26,7 @@ def test_size_and_tokens_are_drawn_against_compute_with_a_curve_a_size(chinchill
     axes = axes_of(fit, rows)
     assert axes.x is COMPUTE and axes.by.name == "n_params"
     found = levels(axes, rows)
-    assert 2 <= len(found) <= 5 and sum(level.mask.sum() for level in found) == 64
+    assert 2 <= len(found) <= MAX_LEVELS and sum(level.mask.sum() for level in found) == 64
     assert [level.columns["n_params"] for level in found] == sorted(level.columns["n_params"] for level in found)
 
 
