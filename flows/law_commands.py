@@ -11,7 +11,8 @@ from flows.show import paragraph, show
 from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
-from stages.fit_file import fit_table, parameter_rows
+from stages.fit_file import parameter_rows
+from stages.fit_table import fit_table
 from stages.laws import LAWS, get_law
 from stages.runs import COLUMNS, filter_rows, read_table
 
