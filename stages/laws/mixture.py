@@ -38,11 +38,15 @@ class Mixture:
         return self.member.size
 
     def predict(self, rows: table.Rows, arm: str | None = None, *, new_run: bool = False, seed: int = 0) -> np.ndarray:
-        """Value at each row in each draw, (draws, rows). Row d of two calls belongs to the same draw."""
+        """Value at each row in each draw, (draws, rows). Row d of two calls belongs to the same draw.
+
+        A member that reads a column which the rows lack leaves its draws to the chosen law."""
         centre = np.log(np.maximum(self.fit.predict(rows, arm), 1e-300))
         drawn = np.empty((self.n_draws, centre.size))
-        for i, boot in enumerate(self.members):
-            own = np.flatnonzero(self.member == i)
+        usable = [i for i, boot in enumerate(self.members) if set(boot.fit.law.variable_names) <= set(rows)]
+        member = np.where(np.isin(self.member, usable), self.member, 0)
+        for i in {0, *usable}:
+            boot, own = self.members[i], np.flatnonzero(member == i)
             drawn[own] = np.log(boot.predict(rows, arm, new_run=new_run, seed=seed + i)[own % boot.n_draws])
         return np.exp(np.clip(centre + self.stretch * (drawn - centre), -690, 690))
 

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.compare_table import compare_table, fitted_arms
+from stages.arm_fits import fitted_arms
+from stages.compare_table import compare_table
 from stages.errors import InputError
 
 ASKED = {"arm": "data", "law": "chinchilla", "cluster": None, "n_params": None, "n_draws": 100}
@@ -20,7 +21,7 @@ def table(gap=0.0, noise=0.003, seed=0):
 
 def test_a_clear_winner_is_decided_with_any_sharing():
     for share in ("auto", "A,alpha,beta"):
-        decisions, _, _, _ = compare_table(table(gap=0.1), "t", at=[1e20], share=share, **ASKED)
+        decisions = compare_table(table(gap=0.1), "t", at=[1e20], share=share, **ASKED).decisions
         assert decisions[0].status == "decided" and decisions[0].best == "b"
 
 
@@ -33,15 +34,16 @@ def test_own_exponents_are_asked_unless_they_are_separate_already():
 
 def test_compute_alone_is_compared_by_laws_of_compute():
     rows = table(gap=0.1).select(flops=6 * pl.col("n_params") * pl.col("n_tokens_seen"), value="value", data="data")
-    decisions, _, reason, _ = compare_table(rows, "t", at=[1e20], **(ASKED | {"law": "auto"}))
+    done = compare_table(rows, "t", at=[1e20], **(ASKED | {"law": "auto"}))
+    decisions, reason = done.decisions, done.reason
     assert ("power_floor" in reason or "compute_offset" in reason) and decisions[0].best == "b"
     few = rows.filter(pl.col("flops").rank("dense") <= 4)
-    assert "too few compute budgets" in compare_table(few, "t", at=[1e18], **(ASKED | {"law": "auto"}))[2]
+    assert "too few compute budgets" in compare_table(few, "t", at=[1e18], **(ASKED | {"law": "auto"})).reason
 
 
 def test_a_law_that_was_asked_for_stands_beside_the_one_that_predicts_best():
     """Compute alone cannot tell runs of different shape apart: the law of compute is not the best here, and the table says so."""
-    _, _, reason, _ = compare_table(table(gap=0.1), "t", at=[1e20], **(ASKED | {"law": "power_floor"}))
+    reason = compare_table(table(gap=0.1), "t", at=[1e20], **(ASKED | {"law": "power_floor"})).reason
     assert "power_floor: asked for, though chinchilla errs less" in reason or "power_floor: asked for, though coupled errs less" in reason
 
 

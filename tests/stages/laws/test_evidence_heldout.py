@@ -150,7 +150,7 @@ def test_a_small_budget_that_misleads_decides_nothing(evidence, schedule, larges
             and row["lr_scheduler"] == schedule and row["model_family"] in ("clip", "mammut") and float(row["gflops_total"]) <= largest]
     table = pl.DataFrame({"flops": [float(row["gflops_total"]) for row in rows], "value": [float(row["error"]) for row in rows],
                           "family": [row["model_family"] for row in rows]})
-    [decision], _, _, _ = compare_table(table, "laion", arm="family", at=[at], law="auto", cluster=None, n_params=None, n_draws=200)
+    [decision] = compare_table(table, "laion", arm="family", at=[at], law="auto", cluster=None, n_params=None, n_draws=200).decisions
     assert decision.status in ("insufficient_evidence", "extrapolating"), decision.reason
 
 
