@@ -1,21 +1,29 @@
 """Question: how good and how hard is every document, and which rules does it break?
 Input: pools and reference text. Output: per document an out-of-fold quality score, a difficulty (distance
 to the nearest prototype), every rule's measured value and verdict; a report of what each rule would drop.
-Nothing is dropped here: dropping is an arm's choice. Cost: about 1 s per 3 MB.
+Nothing is dropped here: dropping is an arm's choice. `extra` asks for further columns by name (extra_scores.py), none by
+default. Cost: about 1 s per 3 MB, and what the extra columns cost.
 """
 
 import logging
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from stages.curation.arm_views import OWN_SCORES
 from stages.curation.prototypes import prototype_difficulty
 from stages.curation.quality import Quality, quality_scores
 from stages.curation.rules import Thresholds, rule_report, rule_table
+from stages.errors import InputError
+from stages.extra_scores import ExtraScore, extra_column, score_inputs
 from stages.files import whole_file, write_json
 from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
+TAKEN = {
+    *OWN_SCORES, "id", "row", "pool", "n_chars", "n_tokens", "cluster", "is_first", "duplicate", "arm", "draw", "weight", "tier", "tier_name",
+    "text", "source", "lang", "parent",
+}  # fmt: skip
 
 
 class ScoreParams(Section):
@@ -24,6 +32,14 @@ class ScoreParams(Section):
     train_chars: int = Field(50_000_000, ge=10_000, description="pool characters the quality classifier learns from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
     words: str = Field("datatrove", pattern="^(datatrove|whitespace)$", description="word tokeniser of the document rules")
+    extra: dict[str, ExtraScore] = Field({}, description="further score columns by name, for arms to select by")
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "ScoreParams":
+        for name in self.extra:
+            if not name.isidentifier() or name != name.lower() or name in TAKEN or name.startswith("_"):
+                raise ValueError(f"extra names a column {name!r}; a name is lower-case letters, digits and _ and none of {', '.join(sorted(TAKEN))}")
+        return self
 
 
 def run(params: ScoreParams) -> None:
@@ -39,6 +55,7 @@ def run(params: ScoreParams) -> None:
         .join(quality.scores.select("id", quality="score"), on="id", how="left", validate="1:1")
         .join(rules, on="id", how="left", validate="1:1")
     )
+    scores = scores.with_columns(extra_columns(params, pool, reference, scores.columns))
     with whole_file("data/score/scores.parquet") as temporary:
         scores.write_parquet(temporary)
     with whole_file("data/score/calibration.csv") as temporary:
@@ -55,11 +72,23 @@ def run(params: ScoreParams) -> None:
     log.info("score: quality AUC %.3f (worst fold %.3f), %.0f %% pass all rules", quality.auc, min(quality.fold_auc), 100 * metrics["rules_pass_fraction"])
 
 
+def extra_columns(params: ScoreParams, pool: pl.DataFrame, reference: pl.DataFrame, taken: list[str]) -> list[pl.Series]:
+    """The columns asked for, in the order of params."""
+    columns = []
+    for name, settings in params.extra.items():
+        if name in taken:
+            raise InputError(f"params.yaml: score.extra.{name}: a document rule has this name; choose another")
+        columns.append(extra_column(name, settings, pool, reference, params.seed))
+        log.info("score: %s (%s), %d of %d documents without", name, settings.kind, columns[-1].null_count(), len(pool))
+    return columns
+
+
 stage = Stage(
     run=run,
     params=ScoreParams,
     question="How good and how hard is every document, and which rules does it break?",
     deps=("data/ingest",),
+    inputs=lambda params: score_inputs(params.extra),
     outs=("data/score/scores.parquet",),
     tracked=("data/score/rules.csv", "data/score/calibration.csv"),
     metrics=("data/metrics/score.json",),

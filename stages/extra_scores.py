@@ -1,0 +1,197 @@
+"""Further score columns that a project may ask for, each under a name of its own that arms can select `by`.
+
+Question: which other order of the documents should compete? Input: one section a column (`score.extra.NAME: {kind: ...}`), pool
+and reference. Output: one number a document, null where a method has none. Nothing is computed that is not asked for.
+Orientation: ngram and proxy are difficulties (high = hard to predict); nearest, transport and skills are
+likenesses to the reference (high = keep); function and column are what the user says; saved is what the model is.
+Cost: a column each; see the module behind each kind.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from stages.curation.documents import uniform
+from stages.curation.embeddings import embedded, hashed_words, sentence_model
+from stages.curation.own_scores import column_scores, function_scores
+from stages.curation.perplexity import Perplexity, perplexity_scores, score_documents
+from stages.curation.rds_plus import cosines, round_robin_scores
+from stages.curation.skills import keyphrases, phrase_likeness, skill_graph, skill_scores
+from stages.curation.transport import MAX_POINTS, transport_scores
+from stages.errors import InputError
+from stages.stage import Section
+
+PACK, TOKENIZER = "data/pack/pools", "data/pack/tokenizer.json"
+
+
+class NgramScore(Section):
+    kind: Literal["ngram"]
+    unit: Literal["word", "character"] = "word"
+    order: int = Field(3, ge=1, le=8, description="words or characters of an n-gram")
+    train_on: Literal["reference", "pool"] = Field("reference", description="what the model has read; pool: each half is scored by the other's model")
+    train_chars: int = Field(50_000_000, ge=10_000)
+    min_tokens: int = Field(8, ge=1, description="shorter documents have no score and come last")
+
+
+class ProxyScore(Section):
+    kind: Literal["proxy"]
+    size: str = Field("25k", description="a rung of the ladder of proxies")
+    tokens: int = Field(262_144, ge=4_096, description="tokens that it is trained on")
+    context: int = Field(128, ge=8, le=65_536)
+    train_on: Literal["reference", "pool"] = "reference"
+    min_tokens: int = Field(8, ge=1)
+
+
+class NearestScore(Section):
+    kind: Literal["nearest"]
+    queries: int = Field(200, ge=1, description="reference documents that take turns, drawn by hash; pools of the reference have equal turns")
+    model: str | None = Field(None, description="folder of a sentence-transformers model; null: hashed words")
+
+
+class TransportScore(Section):
+    kind: Literal["transport"]
+    max_points: int = Field(MAX_POINTS, ge=10, description="documents of a side that the transport problem is solved for")
+    model: str | None = Field(None, description="folder of a sentence-transformers model; null: hashed words")
+
+
+class SkillScore(Section):
+    kind: Literal["skills"]
+    skills: int = Field(200, ge=1, description="keyphrases of the reference that stand for its skills")
+    stop: list[str] = []
+
+
+class FunctionScore(Section):
+    kind: Literal["function"]
+    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function; a list of texts in, as many numbers out")
+
+
+class ColumnScore(Section):
+    kind: Literal["column"]
+    column: str
+    files: dict[str, str] = Field(min_length=1, description="file or folder by pool, as in ingest; pools not named have no score and come last")
+    id: str | None = Field(None, description="the id column, if ingest maps one")
+
+
+class SavedScore(Section):
+    kind: Literal["saved"]
+    folder: str = Field(description="a saved quality classifier or n-gram model")
+
+
+ExtraScore = Annotated[
+    NgramScore | ProxyScore | NearestScore | TransportScore | SkillScore | FunctionScore | ColumnScore | SavedScore, Field(discriminator="kind")
+]
+
+
+def score_inputs(extra: dict[str, ExtraScore]) -> list[str]:
+    """Files that the columns read, for DVC."""
+    found: set[str] = set()
+    for settings in extra.values():
+        match settings:
+            case ProxyScore():
+                found |= {PACK, TOKENIZER}
+            case NearestScore() | TransportScore() if settings.model:
+                found.add(settings.model)
+            case ColumnScore():
+                found |= set(settings.files.values())
+            case SavedScore():
+                found.add(settings.folder)
+            case FunctionScore():
+                own = Path(*settings.function.partition(":")[0].split(".")).with_suffix(".py")
+                found |= {own.as_posix()} if own.is_file() else set()
+    return sorted(found)
+
+
+def extra_column(name: str, settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> pl.Series:
+    """One column in the order of `pool`. Raises InputError that begins with the column's place in params.yaml."""
+    try:
+        values = _values(settings, pool, reference.sort("id"), seed)
+    except InputError as error:
+        raise InputError(f"params.yaml: score.extra.{name}: {error}") from None
+    return pl.Series(name, values, dtype=pl.Float64, nan_to_null=True)
+
+
+def _values(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> np.ndarray | pl.Series:
+    match settings:
+        case NgramScore():
+            return perplexity_scores(pool, reference, Perplexity(**settings.model_dump(exclude={"kind"}), seed=seed))["nats"]
+        case ProxyScore():
+            return _proxy(settings, pool, reference, seed)
+        case NearestScore():
+            queries = reference.with_columns(_u=uniform(seed, reference["id"], "query")).sort("_u").head(settings.queries)
+            documents, targets = _embeddings(settings.model, pool, queries, seed)
+            return round_robin_scores(cosines(targets, documents), tasks=queries["pool"].to_list())
+        case TransportScore():
+            documents, targets = _embeddings(settings.model, pool, reference, seed)
+            return transport_scores(documents, targets, max_points=settings.max_points, seed=seed)
+        case SkillScore():
+            phrases = keyphrases(reference["text"].to_list(), settings.skills, stop=settings.stop)
+            return skill_scores(phrase_likeness(pool["text"].to_list(), phrases), skill_graph(phrase_likeness(reference["text"].to_list(), phrases)))
+        case FunctionScore():
+            return function_scores(pool["text"], settings.function)
+        case ColumnScore():
+            return _column(settings, pool)
+        case SavedScore():
+            return _saved(settings.folder, pool)
+
+
+def _embeddings(model: str | None, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pool and reference in one space."""
+    texts = [*pool["text"], *reference["text"]]
+    both = embedded(sentence_model(model), texts) if model else hashed_words(texts, seed=seed)
+    return both[: pool.height], both[pool.height :]
+
+
+def _column(settings: ColumnScore, pool: pl.DataFrame) -> pl.Series:
+    if unknown := sorted(set(settings.files) - set(pool["pool"])):
+        raise InputError(f"files names the pool {unknown[0]!r}; the pools are {', '.join(sorted(set(pool['pool'])))}")
+    parts = [part.select("id", value=pl.Series(column_scores(part, settings.files[name], settings.column, id=settings.id)))
+             for (name,), part in pool.group_by("pool", maintain_order=True) if name in settings.files]  # fmt: skip
+    return pool.select("id").join(pl.concat(parts), on="id", how="left", maintain_order="left")["value"]
+
+
+def _saved(folder: str, pool: pl.DataFrame) -> pl.Series:
+    from stages.curation.ngram_model import KIND as NGRAM
+    from stages.curation.ngram_model import load_ngram
+    from stages.curation.model_card import read_card
+    from stages.curation.quality_card import load_quality
+
+    if read_card(folder)["kind"] == NGRAM:
+        return score_documents(load_ngram(folder)[0], pool, 1)["nats"]
+    return load_quality(folder).score(pool)["score"]
+
+
+def _proxy(settings: ProxyScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> np.ndarray:
+    """Mean nats a token under a proxy that has read the reference, or the half of the pool that the document is not in."""
+    from stages.proxy.packed import Packed
+    from stages.proxy.scoring.reader import train_reader
+
+    packed = Packed.open(PACK)
+    place = pl.DataFrame({"id": packed.ids}).with_row_index("row")
+    rows = pool.select("id").join(place, on="id", how="left", maintain_order="left", validate="1:1")["row"].to_numpy().astype(np.int64)
+    options = {"size": settings.size, "tokens": settings.tokens, "context": settings.context, "seed": seed}
+    nats, tokens = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
+    if settings.train_on == "reference":
+        with TemporaryDirectory() as folder:
+            read = _packed_reference(Path(folder) / "reference", reference)
+            reader = train_reader(read, np.arange(read.n_documents), **options)
+        nats, tokens = reader.document_nats(packed, rows)
+    else:
+        half = uniform(seed, pool["parent"], "proxy half") < 0.5
+        for side in (half, ~half):
+            nats[side], tokens[side] = train_reader(packed, rows[~side], **options).document_nats(packed, rows[side])
+    return np.where(tokens >= settings.min_tokens, nats / np.maximum(tokens, 1), np.nan)
+
+
+def _packed_reference(folder: Path, reference: pl.DataFrame):
+    """The reference as tokens of the project's tokenizer."""
+    from tokenizers import Tokenizer
+
+    from stages.pack import EOS, tokenised
+    from stages.proxy.packed import write_packed
+
+    tokenizer = Tokenizer.from_file(TOKENIZER)
+    return write_packed(folder, tokenised(iter([reference]), tokenizer), vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))
