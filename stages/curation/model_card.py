@@ -41,7 +41,9 @@ def load_model(folder: Path | str, kind: str) -> tuple[dict[str, Any], dict[str,
     """The card and the arrays. Raises InputError where the folder holds no such model or another one."""
     folder, card = Path(folder), read_card(folder)
     if card["kind"] != kind or card.get("format") != FORMAT:
-        raise InputError(f"{folder / 'card.json'} is of {card['kind']!r}, format {card.get('format')}, wanted {kind!r}, format {FORMAT}; give the right folder or train again")
+        raise InputError(
+            f"{folder / 'card.json'} is of {card['kind']!r}, format {card.get('format')}, wanted {kind!r}, format {FORMAT}; give the right folder or train again"
+        )
     try:
         found = file_hash(folder / "arrays.npz")
         with open(folder / "arrays.npz", "rb") as file:

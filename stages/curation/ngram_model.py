@@ -145,5 +145,3 @@ def _tokens(block: Block, unit: str) -> tuple[np.ndarray, np.ndarray]:
     inside = np.ones(len(block.codes), dtype=bool)
     inside[block.doc_starts[1:] - 1] = False  # the newline that ends each document in a block
     return mixed(block.codes[inside].astype(np.uint64) + np.uint64(1)), block.doc_starts - np.arange(block.n_docs + 1)
-
-

@@ -40,5 +40,3 @@ class KeyTable:
             place[open_] += 1
             open_ = open_[place[open_] < end[open_]]
         return found
-
-
