@@ -8,7 +8,6 @@ Cost: a column each; see the module behind each kind.
 """
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,9 +22,8 @@ from stages.curation.rds_plus import cosines, round_robin_scores
 from stages.curation.skills import keyphrases, phrase_likeness, skill_graph, skill_scores
 from stages.curation.transport import MAX_POINTS, transport_scores
 from stages.errors import InputError
+from stages.proxy_scores import PACK, TOKENIZER, proxy_difficulty, proxy_embeddings
 from stages.stage import Section
-
-PACK, TOKENIZER = "data/pack/pools", "data/pack/tokenizer.json"
 
 
 class NgramScore(Section):
@@ -37,25 +35,36 @@ class NgramScore(Section):
     min_tokens: int = Field(8, ge=1, description="shorter documents have no score and come last")
 
 
-class ProxyScore(Section):
-    kind: Literal["proxy"]
+class Training(Section):
+    """A proxy that is trained for a score."""
+
     size: str = Field("25k", description="a rung of the ladder of proxies")
     tokens: int = Field(262_144, ge=4_096, description="tokens that it is trained on")
     context: int = Field(128, ge=8, le=65_536)
+
+
+class ProxyScore(Training):
+    kind: Literal["proxy"]
+    measure: Literal["nats", "el2n", "gradient"] = Field("nats", description="mean loss a token, EL2N, or the norm of the document's gradient (GraNd)")
     train_on: Literal["reference", "pool"] = "reference"
     min_tokens: int = Field(8, ge=1)
 
 
-class NearestScore(Section):
+class Embedded(Training):
+    """How pool and reference are embedded; size, tokens and context are those of the proxy, if it is one."""
+
+    embed: Literal["words", "proxy"] = Field("words", description="hashed words, or hidden states of a proxy trained on the pool")
+    model: str | None = Field(None, description="folder of a sentence-transformers model, in place of both")
+
+
+class NearestScore(Embedded):
     kind: Literal["nearest"]
     queries: int = Field(200, ge=1, description="reference documents that take turns, drawn by hash; pools of the reference have equal turns")
-    model: str | None = Field(None, description="folder of a sentence-transformers model; null: hashed words")
 
 
-class TransportScore(Section):
+class TransportScore(Embedded):
     kind: Literal["transport"]
     max_points: int = Field(MAX_POINTS, ge=10, description="documents of a side that the transport problem is solved for")
-    model: str | None = Field(None, description="folder of a sentence-transformers model; null: hashed words")
 
 
 class SkillScore(Section):
@@ -93,8 +102,10 @@ def score_inputs(extra: dict[str, ExtraScore]) -> list[str]:
         match settings:
             case ProxyScore():
                 found |= {PACK, TOKENIZER}
-            case NearestScore() | TransportScore() if settings.model:
-                found.add(settings.model)
+            case Embedded(model=str(folder)):
+                found.add(folder)
+            case Embedded(embed="proxy"):
+                found |= {PACK, TOKENIZER}
             case ColumnScore():
                 found |= set(settings.files.values())
             case SavedScore():
@@ -119,13 +130,13 @@ def _values(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, s
         case NgramScore():
             return perplexity_scores(pool, reference, Perplexity(**settings.model_dump(exclude={"kind"}), seed=seed))["nats"]
         case ProxyScore():
-            return _proxy(settings, pool, reference, seed)
+            return proxy_difficulty(pool, reference, seed=seed, **settings.model_dump(exclude={"kind"}))
         case NearestScore():
             queries = reference.with_columns(_u=uniform(seed, reference["id"], "query")).sort("_u").head(settings.queries)
-            documents, targets = _embeddings(settings.model, pool, queries, seed)
+            documents, targets = _embeddings(settings, pool, queries, seed)
             return round_robin_scores(cosines(targets, documents), tasks=queries["pool"].to_list())
         case TransportScore():
-            documents, targets = _embeddings(settings.model, pool, reference, seed)
+            documents, targets = _embeddings(settings, pool, reference, seed)
             return transport_scores(documents, targets, max_points=settings.max_points, seed=seed)
         case SkillScore():
             phrases = keyphrases(reference["text"].to_list(), settings.skills, stop=settings.stop)
@@ -138,10 +149,12 @@ def _values(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, s
             return _saved(settings.folder, pool)
 
 
-def _embeddings(model: str | None, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _embeddings(settings: Embedded, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pool and reference in one space."""
+    if settings.embed == "proxy" and not settings.model:
+        return proxy_embeddings(pool, reference, seed=seed, size=settings.size, tokens=settings.tokens, context=settings.context)
     texts = [*pool["text"], *reference["text"]]
-    both = embedded(sentence_model(model), texts) if model else hashed_words(texts, seed=seed)
+    both = embedded(sentence_model(settings.model), texts) if settings.model else hashed_words(texts, seed=seed)
     return both[: pool.height], both[pool.height :]
 
 
@@ -162,36 +175,3 @@ def _saved(folder: str, pool: pl.DataFrame) -> pl.Series:
     if read_card(folder)["kind"] == NGRAM:
         return score_documents(load_ngram(folder)[0], pool, 1)["nats"]
     return load_quality(folder).score(pool)["score"]
-
-
-def _proxy(settings: ProxyScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> np.ndarray:
-    """Mean nats a token under a proxy that has read the reference, or the half of the pool that the document is not in."""
-    from stages.proxy.packed import Packed
-    from stages.proxy.scoring.reader import train_reader
-
-    packed = Packed.open(PACK)
-    place = pl.DataFrame({"id": packed.ids}).with_row_index("row")
-    rows = pool.select("id").join(place, on="id", how="left", maintain_order="left", validate="1:1")["row"].to_numpy().astype(np.int64)
-    options = {"size": settings.size, "tokens": settings.tokens, "context": settings.context, "seed": seed}
-    nats, tokens = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
-    if settings.train_on == "reference":
-        with TemporaryDirectory() as folder:
-            read = _packed_reference(Path(folder) / "reference", reference)
-            reader = train_reader(read, np.arange(read.n_documents), **options)
-        nats, tokens = reader.document_nats(packed, rows)
-    else:
-        half = uniform(seed, pool["parent"], "proxy half") < 0.5
-        for side in (half, ~half):
-            nats[side], tokens[side] = train_reader(packed, rows[~side], **options).document_nats(packed, rows[side])
-    return np.where(tokens >= settings.min_tokens, nats / np.maximum(tokens, 1), np.nan)
-
-
-def _packed_reference(folder: Path, reference: pl.DataFrame):
-    """The reference as tokens of the project's tokenizer."""
-    from tokenizers import Tokenizer
-
-    from stages.pack import EOS, tokenised
-    from stages.proxy.packed import write_packed
-
-    tokenizer = Tokenizer.from_file(TOKENIZER)
-    return write_packed(folder, tokenised(iter([reference]), tokenizer), vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))

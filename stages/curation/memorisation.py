@@ -53,9 +53,10 @@ def random_subsets(n: int, n_models: int, share: float = 0.7, seed: int = 0) -> 
         raise InputError(f"{n_models} subsets of {share:g} of {n} examples give no contrast; use at least 2 models and a share inside 0 to 1")
     random, size = np.random.default_rng(seed), min(n - 1, max(1, round(share * n)))
     included = np.zeros((n_models, n), bool)
-    for model in range(n_models):
-        order = random.permutation(n) if model % 2 == 0 else order[::-1]
+    for model in range(0, n_models, 2):
+        order = random.permutation(n)
         included[model, order[:size]] = True
+        included[model + 1 : model + 2, order[::-1][:size]] = True
     never = included.all(axis=0) | ~included.any(axis=0)
     if never.any():
         raise InputError(f"{int(never.sum())} of {n} examples are in all or none of {n_models} subsets; train more models")

@@ -22,13 +22,16 @@ EXTRA = {
     "pool_nats": {"kind": "ngram", "unit": "character", "train_on": "pool"},
     "proxy_nats": {"kind": "proxy", "size": "6k", "tokens": 8192, "context": 32, "train_on": "pool"},
     "proxy_reference": {"kind": "proxy", "size": "6k", "tokens": 8192, "context": 32},
+    "el2n": {"kind": "proxy", "size": "6k", "tokens": 8192, "context": 32, "measure": "el2n"},
+    "gradient": {"kind": "proxy", "size": "6k", "tokens": 8192, "context": 32, "measure": "gradient"},
     "near": {"kind": "nearest", "queries": 20},
+    "near_proxy": {"kind": "nearest", "queries": 20, "embed": "proxy", "size": "6k", "tokens": 8192, "context": 32},
     "skills": {"kind": "skills", "skills": 40},
     "letters": {"kind": "function", "function": "my_letters:rate"},
     "stars": {"kind": "column", "column": "stars", "files": {"noise": "raw/noise.jsonl"}},
     "kept": {"kind": "saved", "folder": "models/ngram"},
 }
-DIFFICULTIES = ("perplexity", "pool_nats", "proxy_reference", "kept")
+DIFFICULTIES = ("perplexity", "pool_nats", "proxy_reference", "el2n", "kept")
 
 
 def written(rng, words, n_lines):
@@ -78,7 +81,7 @@ def scores(project):
     return pl.read_parquet(project / "data/score/scores.parquet")
 
 
-@pytest.mark.parametrize("name", [*DIFFICULTIES, "near", "skills"])
+@pytest.mark.parametrize("name", [*DIFFICULTIES, "near", "near_proxy", "skills"])
 def test_every_method_tells_the_hidden_good_text_from_noise(scores, name):
     good, noise = (scores.filter(pool=pool)[name] for pool in ("good", "noise"))
     if name in DIFFICULTIES:
@@ -91,7 +94,7 @@ def test_a_proxy_that_has_read_half_of_the_pool_finds_what_it_holds_most_of_easi
     index = pl.read_parquet(project / "data/pack/pools/index.parquet")
     tokens = dict(scores.join(index, on="id").group_by("pool").agg(pl.col("n_tokens").sum()).iter_rows())
     assert tokens["noise"] > 2 * tokens["good"]
-    assert scores["proxy_nats"].is_not_null().all()
+    assert scores["proxy_nats"].is_not_null().all() and scores["gradient"].is_not_null().all()
     assert scores.filter(pool="noise")["proxy_nats"].mean() < scores.filter(pool="good")["proxy_nats"].mean() - 0.1
 
 
