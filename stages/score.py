@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from stages.curation.arm_views import OWN_SCORES
 from stages.curation.prototypes import prototype_difficulty
 from stages.curation.quality import Quality, quality_scores
+from stages.curation.quality_card import save_quality
 from stages.curation.rules import Thresholds, rule_report, rule_table
 from stages.errors import InputError
 from stages.extra_scores import ExtraScore, extra_column, score_inputs
@@ -32,6 +33,7 @@ class ScoreParams(Section):
     train_chars: int = Field(50_000_000, ge=10_000, description="pool characters the quality classifier learns from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
     words: str = Field("datatrove", pattern="^(datatrove|whitespace)$", description="word tokeniser of the document rules")
+    save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
     extra: dict[str, ExtraScore] = Field({}, description="further score columns by name, for arms to select by")
 
     @model_validator(mode="after")
@@ -48,6 +50,8 @@ def run(params: ScoreParams) -> None:
     reference = pl.read_parquet("data/ingest/reference.parquet")
     rules = rule_table(pool, Thresholds(words=params.words))
     quality = quality_scores(pool, reference, Quality(folds=params.folds, train_chars=params.train_chars, seed=params.seed))
+    if params.save_quality:
+        save_quality(params.save_quality, quality, pool, reference)
     difficulty = prototype_difficulty(pool["text"].to_list(), n_clusters=params.prototypes, seed=params.seed)
     scores = (
         pool.select("id", "pool", "n_chars")

@@ -59,7 +59,7 @@ def project(tmp_path_factory):
     params["ingest"]["pools"] = {"good": {"path": "raw/good.jsonl", "text": "body", "id": "name", "heldout": 0.1, "reference": 0.3},
                                  "noise": {"path": "raw/noise.jsonl", "text": "body"}}  # fmt: skip
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
-    params["score"] |= {"folds": 3, "prototypes": 8, "extra": EXTRA}
+    params["score"] |= {"folds": 3, "prototypes": 8, "save_quality": "models/quality", "extra": EXTRA}
     params["arms"] |= {"draws": 2, "draw_tokens": 12_000, "controls": {}, "questions": {"q": {"title": "?", "arms": ["easy", "hard"]}},
                        "arms": {"easy": {"keep": 0.15, "by": "perplexity", "take": "low"}, "hard": {"keep": 0.15, "by": "perplexity"},
                                 "starred": {"keep": 0.15, "by": "stars", "take": "middle"}}}  # fmt: skip
@@ -96,6 +96,13 @@ def test_a_proxy_that_has_read_half_of_the_pool_finds_what_it_holds_most_of_easi
     assert tokens["noise"] > 2 * tokens["good"]
     assert scores["proxy_nats"].is_not_null().all() and scores["gradient"].is_not_null().all()
     assert scores.filter(pool="noise")["proxy_nats"].mean() < scores.filter(pool="good")["proxy_nats"].mean() - 0.1
+
+
+def test_a_kept_classifier_gives_the_pool_its_own_scores_again(project, scores, monkeypatch):
+    monkeypatch.chdir(project)
+    pool = pl.read_parquet("data/ingest/pools/**/*.parquet").sort("id")
+    again = score.extra_columns(ScoreParams(extra={"again": {"kind": "saved", "folder": "models/quality"}}), pool, pool, [])[0]
+    assert (again - scores["quality"]).abs().max() < 1e-5
 
 
 def test_own_scores_are_the_users(scores, project):
