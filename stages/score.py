@@ -6,9 +6,10 @@ default. Cost: about 1 s per 3 MB, and what the extra columns cost.
 """
 
 import logging
+from typing import Annotated
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from stages.curation.arm_views import OWN_SCORES
 from stages.curation.prototypes import prototype_difficulty
@@ -27,21 +28,22 @@ TAKEN = {
 }  # fmt: skip
 
 
+def names_are_free(extra: dict[str, ExtraScore]) -> dict[str, ExtraScore]:
+    """The columns asked for; ValueError where a name is taken or no plain name."""
+    for name in extra:
+        if not name.isidentifier() or name != name.lower() or name in TAKEN or name.startswith("_"):
+            raise ValueError(f"a column cannot be named {name!r}; a name is lower-case letters, digits and _ and none of {', '.join(sorted(TAKEN))}")
+    return extra
+
+
 class ScoreParams(Section):
     seed: int = Field(1, ge=0)
+    save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
+    extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field({}, description="further score columns by name, for arms to select by")
     folds: int = Field(5, ge=2, le=20, description="parts of the pool; each is scored by a model trained on the others")
     train_chars: int = Field(50_000_000, ge=10_000, description="pool characters the quality classifier learns from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
     words: str = Field("datatrove", pattern="^(datatrove|whitespace)$", description="word tokeniser of the document rules")
-    save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
-    extra: dict[str, ExtraScore] = Field({}, description="further score columns by name, for arms to select by")
-
-    @model_validator(mode="after")
-    def _names_are_free(self) -> "ScoreParams":
-        for name in self.extra:
-            if not name.isidentifier() or name != name.lower() or name in TAKEN or name.startswith("_"):
-                raise ValueError(f"extra names a column {name!r}; a name is lower-case letters, digits and _ and none of {', '.join(sorted(TAKEN))}")
-        return self
 
 
 def run(params: ScoreParams) -> None:

@@ -158,7 +158,7 @@ def test_transport_by_its_extra(project, scores, monkeypatch):
         ({"p": {"order": 2}}, {}, "score.extra.p: needs 'kind'"),
         ({"p": {"kind": "ngram", "order": 12}}, {}, r"score.extra.p.*order: must be at most 8 \(value 12\)"),
         ({"p": {"kind": "ngram", "ordre": 2}}, {}, r"score.extra.p.*ordre: unknown key"),
-        ({"pool": {"kind": "ngram"}}, {}, "score: extra names a column 'pool'"),
+        ({"pool": {"kind": "ngram"}}, {}, "score.extra: a column cannot be named 'pool'"),
         ({"f": {"kind": "function", "function": "rate"}}, {}, "score.extra.f.*function.*rate"),
         ({}, {"by": "perplexity"}, "arms.arms.easy.by: no score 'perplexity'; scores are quality, difficulty"),
         ({"ppl": {"kind": "ngram"}}, {"by": "pl"}, "no score 'pl'; scores are quality, difficulty, ppl"),
