@@ -26,16 +26,24 @@ def save_model(folder: Path | str, kind: str, card: dict[str, Any], arrays: dict
         write_json(temporary / "card.json", header | card)
 
 
-def load_model(folder: Path | str, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The card and the arrays. Raises InputError where the folder holds no such model or another one."""
-    folder = Path(folder)
+def read_card(folder: Path | str) -> dict[str, Any]:
+    """The card of a saved model, of any kind."""
     try:
-        card = read_json(folder / "card.json")
+        card = read_json(Path(folder) / "card.json")
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} holds no readable card.json ({str(error).splitlines()[0]}); give the folder a model was saved in") from None
-    if not isinstance(card, dict) or card.get("kind") != kind or card.get("format") != FORMAT:
-        seen = f"{card.get('kind')!r}, format {card.get('format')}" if isinstance(card, dict) else type(card).__name__
-        raise InputError(f"{folder / 'card.json'} is of {seen}, wanted {kind!r}, format {FORMAT}; give the right folder or train again")
+    if not isinstance(card, dict) or "kind" not in card:
+        raise InputError(f"{Path(folder) / 'card.json'} names no kind of model; give the folder a model was saved in")
+    return card
+
+
+def load_model(folder: Path | str, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The card and the arrays. Raises InputError where the folder holds no such model or another one."""
+    folder, card = Path(folder), read_card(folder)
+    if card["kind"] != kind or card.get("format") != FORMAT:
+        raise InputError(
+            f"{folder / 'card.json'} is of {card['kind']!r}, format {card.get('format')}, wanted {kind!r}, format {FORMAT}; give the right folder or train again"
+        )
     try:
         found = file_hash(folder / "arrays.npz")
         with open(folder / "arrays.npz", "rb") as file:

@@ -6,7 +6,7 @@ Question: how surprising is a text to somebody who has read only the training te
 order, D = n1 / (n1 + 2 n2). A document begins after `order - 1` marks; there is no end mark. Words are lower case,
 punctuation dropped, a CJK character a word; characters are taken as they stand. Over the words seen and one unseen
 word the chances sum to 1 (a test): 64-bit keys are looked up exactly, so hashing loses nothing below some 1e9 n-grams.
-Cost: in benchmarks/README.md under "ngram_model.py"; memory 12 bytes an n-gram and context of each order.
+Cost: in benchmarks/README.md under "ngram_model.py"; memory 16 to 20 bytes an n-gram and context of each order.
 """
 
 from collections.abc import Iterable
@@ -145,5 +145,3 @@ def _tokens(block: Block, unit: str) -> tuple[np.ndarray, np.ndarray]:
     inside = np.ones(len(block.codes), dtype=bool)
     inside[block.doc_starts[1:] - 1] = False  # the newline that ends each document in a block
     return mixed(block.codes[inside].astype(np.uint64) + np.uint64(1)), block.doc_starts - np.arange(block.n_docs + 1)
-
-

@@ -1,8 +1,8 @@
 """Exact look-up of 64-bit keys: sorted keys, and where each prefix of their bits begins.
 
 Question: at which place is each of these keys? Input: distinct uint64 keys, evenly spread as hashes are. Output: places.
-Cost: 8 bytes a key and 4 a bucket; 20 to 60 ns a look-up, 5 times faster than a binary search of 5 million keys
-(measured), since a bucket holds about one key.
+Cost: 8 bytes a key and 4 a bucket, one or two buckets a key; 60 to 140 ns a look-up, 18 times faster than a binary search of
+5 million keys and 1.3 times of 0.3 million (measured on a busy machine), since a bucket holds about one key.
 """
 
 from dataclasses import dataclass
@@ -40,5 +40,3 @@ class KeyTable:
             place[open_] += 1
             open_ = open_[place[open_] < end[open_]]
         return found
-
-

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.curation.files import InputFile, byte_lines, decoded, find_files
@@ -70,6 +71,8 @@ def column_scores(frame: pl.DataFrame, path: str | list[str], column: str, *, id
     files, _ = find_files(path)
     rows = [(source, value) for file in files for source, value in _file_values(file, column, id)]
     table = pl.DataFrame(rows, schema={"source": pl.String, "value": pl.Float64}, orient="row", strict=False)
+    if copies := table["source"].is_duplicated().sum():
+        raise InputError(f"{copies} rows of {path} share their id in column {id!r}; choose a unique column")
     wanted = frame.select("source").with_columns(whole=pl.col("source").str.replace(r"/\d+$", ""))
     exact = wanted.join(table, on="source", how="left", maintain_order="left", validate="m:1")["value"]
     whole = wanted.join(table, left_on="whole", right_on="source", how="left", maintain_order="left", validate="m:1")["value"]
@@ -92,7 +95,10 @@ def _file_values(file: InputFile, column: str, id_column: str | None) -> Iterato
 
 
 def _parquet_rows(file: InputFile, columns: list[str]) -> Iterator[tuple[int, dict]]:
-    table = pq.ParquetFile(file.path)
+    try:
+        table = pq.ParquetFile(file.path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{file.path}: not a readable parquet file ({str(error).splitlines()[0]}); write or fetch it again") from None
     _require(file, columns, table.schema_arrow.names)
     number = 0
     for batch in table.iter_batches(columns=columns):

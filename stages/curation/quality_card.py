@@ -3,7 +3,7 @@
 Question: how good are documents that came after the training? Input: a fitted `QualityResult`, later new documents. Output: a
 folder, later `score` and `calibrated`. A new document is scored by the model of its own fold, as training documents
 are, so a document that was trained on never meets a model that saw it. `calibrated` is the monotone (isotonic) fit of the
-reference label to the out-of-fold scores, both classes weighing one half. Cost: 2 MB a fold on disk.
+reference label to the out-of-fold scores, both classes weighing one half. Cost: 1 MB a fold on disk.
 Fails on text unlike both classes: the calibration says nothing about it, and the card's numbers do not hold there.
 """
 

@@ -4,7 +4,7 @@ Question: how hard is each document for a small transformer of ours? Input: toke
 Output: summed nats and tokens of each document, every document on its own (see evaluate.py). High = hard. It is the proxy
 of the sweeps, trained by the same trainer at one budget; the trainer does not know of this folder, so changing it
 retrains no sweep. Score only documents it has not trained on, or the score measures memory.
-Cost: training as any proxy; scoring a forward pass, 0.2 M tokens a CPU-second for 25k parameters (measured).
+Cost: training as any proxy; scoring a forward pass, 0.5 M tokens a CPU-second for 25k parameters (measured).
 Fails on documents much longer than the context: each window starts afresh, which raises the loss of all long documents.
 """
 
@@ -44,8 +44,10 @@ class Reader:
     def document_nats(self, packed: Packed, rows: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
         """Summed loss in nats and tokens, EOS included, of documents `rows` (n,), distinct, in the order given."""
         if packed.vocab_size != self.shape.vocab_size:
-            raise InputError(f"the documents are packed with {packed.vocab_size} words, the proxy reads {self.shape.vocab_size}; "
-                             "pack them with the tokenizer it was trained with")
+            raise InputError(
+                f"the documents are packed with {packed.vocab_size} words, the proxy reads {self.shape.vocab_size}; "
+                "pack them with the tokenizer it was trained with"
+            )
         rows = np.asarray(rows, dtype=np.int64)
         weights = Weights(self.shape, [0], device)
         with torch.no_grad():

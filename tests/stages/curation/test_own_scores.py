@@ -88,6 +88,12 @@ def test_a_bad_column_is_one_line(tmp_path):
     file.write_text('{"body": "a", "edu": 1}\n')
     with pytest.raises(InputError, match="no finite number for 1 of 2 documents, the first is in.jsonl:2"):
         column_scores(frame, str(file), "edu")
+    file.write_text('{"body": "a", "edu": 1, "k": 1}\n{"body": "b", "edu": 2, "k": 1}\n')
+    with pytest.raises(InputError, match="2 rows of .* share their id in column 'k'"):
+        column_scores(frame, str(file), "edu", id="k")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match="bad.parquet: not a readable parquet file"):
+        column_scores(frame, str(tmp_path / "bad.parquet"), "edu")
     with pytest.raises(InputError, match="no such file"):
         column_scores(frame, str(tmp_path / "none.jsonl"), "edu")
 
