@@ -16,7 +16,8 @@ from stages.errors import InputError
 from stages.proxy.image_data import ImageData
 from stages.proxy.image_model import sample_losses
 from stages.proxy.image_spec import ImageSpec
-from stages.proxy.image_train import ImageStack, train_images
+from stages.proxy.image_stack import ImageStack
+from stages.proxy.image_train import train_images
 
 STACK = 16  # measured: MLPs of width 64 gain nothing beyond on CPU
 GRADIENT_WEIGHTS = 1 << 24  # weights of all examples whose gradients are held at once: 64 MB, a few times (assumed)

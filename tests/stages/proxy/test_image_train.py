@@ -11,7 +11,8 @@ from stages.proxy.image_data import ImageData, Order
 from stages.proxy.image_model import ImageWeights, logits, sample_losses
 from stages.proxy.image_observe import correct_over_time, early, gradient_norms, out_of_fold, pool_features, subset_results, trained
 from stages.proxy.image_spec import ImageShape, ImageSpec
-from stages.proxy.image_train import ImageStack, train_images
+from stages.proxy.image_stack import ImageStack
+from stages.proxy.image_train import train_images
 
 MLP = ImageShape("mlp", 12, 2, 1, 6, 6, 3)
 RESIDUAL = ImageShape("residual", 4, 1, 1, 6, 6, 3)
@@ -60,6 +61,45 @@ def test_a_budget_is_the_same_with_and_without_other_budgets_and_twice(data):
     for place, budget in enumerate((320, 640)):
         [alone] = train_images([spec(budgets_samples=(budget,))], data, device="cpu")
         np.testing.assert_array_equal(branched.budgets[place].sample_loss_nats, alone.budgets[0].sample_loss_nats)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("shape", [MLP, RESIDUAL])
+@pytest.mark.parametrize("killed_at", [1, 7, 16, 18, 25, 33])
+def test_a_killed_group_goes_on_to_the_same_bits(data, tmp_path, monkeypatch, shape, killed_at):
+    """At any step, on the trunk or inside a branch: 16 + 4 steps lead to the first budget, 32 + 8 to the second."""
+    specs = [spec(shape=shape, seed=1), spec(shape=shape, arm="few", seed=2)]
+    undisturbed = train_images(specs, data, device="cpu")
+    calls, alive, step = [], [], ImageStack.step
+
+    def step_or_die(stack, *arguments):
+        if len(calls) == killed_at and alive == []:
+            raise Killed
+        calls.append(arguments)
+        return step(stack, *arguments)
+
+    monkeypatch.setattr(ImageStack, "step", step_or_die)
+    with pytest.raises(Killed):
+        train_images(specs, data, device="cpu", checkpoint=tmp_path / "group.pt", checkpoint_every_steps=1)
+    alive.append(True)
+    resumed = train_images(specs, data, device="cpu", checkpoint=tmp_path / "group.pt", checkpoint_every_steps=1)
+    assert len(calls) == 40  # no step was taken twice
+    for before, after in zip(undisturbed, resumed, strict=True):
+        for one, other in zip(before.budgets, after.budgets, strict=True):
+            np.testing.assert_array_equal(one.sample_loss_nats, other.sample_loss_nats)
+            np.testing.assert_array_equal(one.correct, other.correct)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_other_data_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.proxy.image_train._budgets", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        train_images([spec()], data, device="cpu", checkpoint=tmp_path / "group.pt", checkpoint_every_steps=5)
+    with pytest.raises(InputError, match="belongs to other specs or data"):
+        train_images([spec()], data.with_arms({"all": np.arange(200)}), device="cpu", checkpoint=tmp_path / "group.pt")
 
 
 def test_every_epoch_reads_every_row_once_in_a_new_order_whatever_the_pieces():
