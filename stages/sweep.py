@@ -19,10 +19,11 @@ from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
-from stages.run_files import RUNS, code_hash, document_losses, finished, runs_table
+from stages.run_files import RUNS, code_hash, curves, document_losses, finished, runs_table
 from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
+TOKENIZER = "data/pack/tokenizer.json"
 CONTROL_SEED = 1_000  # a control starts from other weights and meets its documents in another order
 
 
@@ -45,6 +46,7 @@ class SweepParams(Section):
     warmup_steps: int = Field(30, ge=0)
     decay_fraction: float = Field(0.2, gt=0, le=1, description="part of each budget over which the learning rate falls to zero")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+    items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
 
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
@@ -71,12 +73,14 @@ def run(params: SweepParams) -> None:
         table.write_parquet(temporary)
     with whole_file("data/sweep/heldout_losses.parquet") as temporary:
         document_losses(runs).write_parquet(temporary)
+    with whole_file("data/sweep/curves.parquet") as temporary:
+        curves(runs).write_parquet(temporary)
     write_json("data/metrics/sweep.json", metrics(table))
 
 
 def planned(params: SweepParams) -> tuple["Views", list[dict[str, Any]]]:
     """The data and every trunk that these parameters ask for."""
-    data = load_views()
+    data = load_views(params.items)
     for view in data.views.values():
         view.require(params.batch_tokens)
     return data, plan(params, data)
@@ -96,16 +100,17 @@ def metrics(table: pl.DataFrame) -> dict[str, Any]:
 class Views:
     """Everything that trunks read: the pack, views by "arm/draw", held-out domains, and their hashes."""
 
-    def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any]) -> None:
-        self.packed, self.views, self.held_out, self.arms = packed, views, held_out, arms
+    def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any], items: Any = None) -> None:
+        self.packed, self.views, self.held_out, self.arms, self.items = packed, views, held_out, arms, items
 
     def data_hash(self, name: str) -> str:
-        """Of the tokens that a view trains on and those it is judged on."""
-        return content_hash([self.views[name].fingerprint, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}])
+        """Of the tokens that a view trains on and those and the items it is judged on."""
+        judged = [self.items.fingerprint] if self.items else []
+        return content_hash([self.views[name].fingerprint, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}, *judged])
 
 
-def load_views() -> Views:
-    """The views of data/arms over data/pack."""
+def load_views(items: str | None = None) -> Views:
+    """The views of data/arms over data/pack, and the items of a file."""
     packed = Packed.open("data/pack/pools")
     held_out = {path.name: Packed.open(path) for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()}
     arms = read_json("data/arms/arms.json")
@@ -119,7 +124,13 @@ def load_views() -> Views:
         groups[part["row"].to_numpy()] = part["label"].to_numpy()
         name = f"{arm}/{draw}"
         views[name] = View(packed, part["row"].to_numpy(), part["weight"].to_numpy(), arm=name, groups=groups, group_names=names)
-    return Views(packed, views, held_out, arms)
+    return Views(packed, views, held_out, arms, _items(items, packed.eos_id) if items else None)
+
+
+def _items(path: str, eos_id: int) -> "Items":  # noqa: F821
+    from stages.item_file import read_items  # loads torch
+
+    return read_items(path, TOKENIZER, eos_id)
 
 
 def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
@@ -127,7 +138,7 @@ def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
     from stages.proxy.data import ProxyData
     from stages.proxy.evaluate import HeldOut
 
-    return ProxyData(data.views, {name: HeldOut(pack) for name, pack in data.held_out.items()})
+    return ProxyData(data.views, {name: HeldOut(pack) for name, pack in data.held_out.items()}, data.items)
 
 
 def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
@@ -176,7 +187,8 @@ stage = Stage(
     params=SweepParams,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
-    outs=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet"),
+    inputs=lambda params: (params.items, TOKENIZER) if params.items else (),
+    outs=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/sweep/curves.parquet"),
     resumable=("data/sweep/runs",),
     metrics=("data/metrics/sweep.json",),
 )

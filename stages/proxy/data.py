@@ -8,6 +8,7 @@ import torch
 
 from stages.errors import InputError
 from stages.proxy.evaluate import HeldOut
+from stages.proxy.items import Items
 from stages.proxy.spec import RunSpec
 from stages.proxy.stream import Stream
 from stages.proxy.view import View
@@ -21,6 +22,7 @@ class ProxyData:
 
     views: Mapping[str, View]
     held_out: Mapping[str, HeldOut]
+    items: Items | None = None  # scored beside the losses at every budget
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import torch
 
+from stages.proxy.choices import Scores
 from stages.proxy.schedule import Segment
 from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
 from stages.proxy.stream import Stream
@@ -32,13 +33,13 @@ class Record:
         self.losses[self.n_steps] = loss_nats
         self.n_steps += 1
 
-    def add_budget(self, segment: Segment, scores: list[dict[str, DomainLoss]]) -> None:
+    def add_budget(self, segment: Segment, scores: list[dict[str, DomainLoss]], items: list[Scores] | None = None) -> None:
         losses = self._path(segment)
         for run, score in enumerate(scores):
             finite = all(np.isfinite(loss.loss_nats) for loss in score.values())
-            self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite))
+            self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite, items[run] if items else {}))
 
-    def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool) -> BudgetResult:
+    def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool, items: Scores) -> BudgetResult:
         stream, shape = self.streams[run], self.specs[run].shape
         counts, view = stream.counts(n_tokens), stream.view
         return BudgetResult(
@@ -47,7 +48,7 @@ class Record:
             flops=float(shape.flops_per_token_6n * n_tokens), flops_exact=float(shape.flops_per_token * n_tokens),
             seconds=self.seconds, diverged=is_diverged,
             shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)),
-            held_out=held_out)
+            held_out=held_out, items=items)
 
     def _path(self, branch: Segment) -> np.ndarray:
         """Training losses (steps, R) that led to the end of a branch: the trunk before it, then the branch."""

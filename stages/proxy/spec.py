@@ -117,14 +117,18 @@ class BudgetResult:
     shares: dict[str, float]  # fraction of the tokens seen, by group
     unique: dict[str, int]  # distinct tokens seen, by group
     held_out: dict[str, DomainLoss]
+    items: dict[str, tuple[float, float]] = field(default_factory=dict)  # value and standard error, by metric
 
     def to_dict(self) -> dict:
-        return vars(self) | {"held_out": {name: loss.to_dict() for name, loss in self.held_out.items()}}
+        values = vars(self) | {"held_out": {name: loss.to_dict() for name, loss in self.held_out.items()}}
+        values.pop("items")
+        return values | ({"items": {name: list(score) for name, score in self.items.items()}} if self.items else {})
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "BudgetResult":
         held_out = {name: DomainLoss.from_dict(loss) for name, loss in values["held_out"].items()}
-        return cls(**{**values, "held_out": held_out})
+        items = {name: tuple(score) for name, score in values.get("items", {}).items()}
+        return cls(**{**values, "held_out": held_out, "items": items})
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from stages.proxy.data import Feed, ProxyData
 from stages.proxy.device import choose_device, one_thread
 from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
+from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
 from stages.proxy.record import Record
 from stages.proxy.schedule import Segment, segments
@@ -79,7 +80,9 @@ class Trainer:
         self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
         self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
         self.dropout = DropoutMasks(first.shape, [spec.seed for spec in specs], [spec.dropout for spec in specs], self.device)
-        self.scorer = Scorer(dict(data.held_out), first.context, max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1]), self.device)
+        batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
+        self.scorer = Scorer(dict(data.held_out), first.context, batch_tokens, self.device)
+        self.item_scorer = ItemScorer(data.items, first.context, batch_tokens, self.device) if data.items else None
         self.record = Record(self.specs, self.plan, self.streams, self.device, self.reason)
         self.place = Place()
 
@@ -113,7 +116,8 @@ class Trainer:
         """End a segment: a branch is scored and the trunk restored."""
         if segment.budget_tokens:
             scores = self.scorer.score(self.engine.token_losses, len(self.specs))
-            self.record.add_budget(segment, scores)
+            items = self.item_scorer.score(self.engine.token_losses, self.weights, [spec.seed for spec in self.specs]) if self.item_scorer else None
+            self.record.add_budget(segment, scores, items)
             if self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
