@@ -6,6 +6,8 @@ Decay acts on the matrices inside the transformer, not on embedding and head (me
 decaying the head as well costs 0.03 nats at weight decay 0.1 and 0.28 at 1.0). A few passes over (R, P), whatever the depth.
 """
 
+import functools
+
 import torch
 
 from stages.proxy.model import Weights
@@ -31,6 +33,8 @@ class AdamW:
         """One update from `weights.grad` at `lr_factor` times each run's learning rate; spoils the gradient."""
         flat, grad, work = self.weights.flat, self.weights.grad, self._work
         self.n_steps += 1
+        if flat.is_cuda:
+            return self._fused_step(lr_factor)
         norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
         grad.mul_((CLIP_NORM / (norm + 1e-6)).clamp_(max=1.0))
         self.first.lerp_(grad, 1 - BETA1)
@@ -41,6 +45,14 @@ class AdamW:
         lr = self.lr * lr_factor
         flat[:, self.weights.inner].mul_(self._like(1 - lr * self.weight_decay))
         flat.sub_(work.mul_(self._like(lr / (1 - BETA1**self.n_steps))))
+
+    def _fused_step(self, lr_factor: float, update=None) -> None:
+        """The same update as one compiled pass; numbers of the step travel as tensors, so that no step compiles anew."""
+        like = self.weights.flat
+        lr = self.lr * lr_factor
+        shrink, size = self._like(1 - lr * self.weight_decay), self._like(lr / (1 - BETA1**self.n_steps))
+        root = like.new_full((1, 1), (1 - BETA2**self.n_steps) ** -0.5)
+        (update or _compiled_update())(like, self.weights.grad, self.first, self.second, shrink, size, root, self.weights.inner.start, self.weights.inner.stop)
 
     def _like(self, column: torch.Tensor) -> torch.Tensor:
         return column.to(self.weights.flat)
@@ -54,3 +66,19 @@ class AdamW:
         self.first.copy_(state["first"])
         self.second.copy_(state["second"])
         self.n_steps = state["n_steps"]
+
+
+def one_update(flat: torch.Tensor, grad: torch.Tensor, first: torch.Tensor, second: torch.Tensor, shrink: torch.Tensor,
+               size: torch.Tensor, root: torch.Tensor, begin: int, end: int) -> None:
+    """The update in place; all of (R, P) but shrink and size (R, 1) and root (1, 1); decay on columns begin..end."""
+    norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
+    grad.mul_((CLIP_NORM / (norm + 1e-6)).clamp(max=1.0))
+    first.lerp_(grad, 1 - BETA1)
+    second.mul_(BETA2).addcmul_(grad, grad, value=1 - BETA2)
+    flat[:, begin:end].mul_(shrink)
+    flat.sub_(size * first / (second.sqrt() * root + EPS))
+
+
+@functools.cache
+def _compiled_update():
+    return torch.compile(one_update, dynamic=False)

@@ -1,6 +1,7 @@
 """What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +38,18 @@ class ProxyData:
 
 
 class Feed:
-    """Batches of R streams, step by step, as int64 tensors on a device."""
+    """Batches of R streams, step by step, as int64 tensors on a device.
 
-    def __init__(self, streams: list[Stream], batch_tokens: int, context: int, device: torch.device):
+    On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    """
+
+    def __init__(self, streams: list[Stream], batch_tokens: int, context: int, device: torch.device, ahead: bool | None = None):
         self.streams, self.batch_tokens, self.context, self.device = streams, batch_tokens, context, device
         self._first, self._chunk = 0, torch.empty(0, 1)
+        self._thread, self._next = None, (-1, None)
+        if ahead if ahead is not None else device.type == "cuda":
+            self.streams = [Stream(stream.view, stream.seed) for stream in streams]  # a stream caches passes: not for two threads
+            self._thread = ThreadPoolExecutor(1, "feed")
 
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
@@ -53,5 +61,13 @@ class Feed:
         return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(1, (-1, self.context))
 
     def _load(self, step: int) -> None:
+        expected, future = self._next
+        chunk = future.result() if expected == step else self._gather(step)
+        if self._thread:
+            self._next = step + CHUNK_STEPS, self._thread.submit(self._gather, step + CHUNK_STEPS)
+        self._first, self._chunk = step, chunk.to(self.device, non_blocking=True)
+
+    def _gather(self, step: int) -> torch.Tensor:
         parts = [stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens) for stream in self.streams]
-        self._first, self._chunk = step, torch.from_numpy(np.stack(parts)).to(self.device)
+        chunk = torch.from_numpy(np.stack(parts))
+        return chunk.pin_memory() if self.device.type == "cuda" else chunk

@@ -19,7 +19,7 @@ class Record:
 
     def __init__(self, specs: list[RunSpec], plan: list[Segment], streams: list[Stream], device: torch.device, reason: str):
         self.specs, self.plan, self.streams = specs, plan, streams
-        self.device, self.reason = device, reason
+        self.device, self.notes = device, [reason]
         self.losses = torch.zeros(sum(segment.n_steps for segment in plan), len(specs), device=device)
         self.n_steps, self.budgets = 0, [[] for _ in specs]
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -28,6 +28,11 @@ class Record:
     def seconds(self) -> float:
         """Seconds of one run: the group's wall time shared equally, over all its resumptions."""
         return (self._seconds_before + time.monotonic() - self._started) / len(self.specs)
+
+    def note(self, text: str) -> None:
+        """Keep one line about how the runs were trained; nothing for an empty or a known one."""
+        if text and text not in self.notes:
+            self.notes.append(text)
 
     def add_step(self, loss_nats: torch.Tensor) -> None:
         self.losses[self.n_steps] = loss_nats
@@ -40,12 +45,12 @@ class Record:
             self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite, items[run] if items else {}))
 
     def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool, items: Scores) -> BudgetResult:
-        stream, shape = self.streams[run], self.specs[run].shape
+        stream = self.streams[run]
         counts, view = stream.counts(n_tokens), stream.view
         return BudgetResult(
             budget_tokens=n_tokens,
             n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
-            flops=float(shape.flops_per_token_6n * n_tokens), flops_exact=float(shape.flops_per_token * n_tokens),
+            flops=self.specs[run].flops(n_tokens), flops_exact=self.specs[run].flops(n_tokens, exact=True),
             seconds=self.seconds, diverged=is_diverged,
             shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)),
             held_out=held_out, items=items)
@@ -64,7 +69,7 @@ class Record:
         return [RunResult(
             spec=spec, budgets=tuple(self.budgets[run]), curve=self._curve(spec, losses[:, run], curve_every),
             diverged=any(budget.diverged for budget in self.budgets[run]), device=self.device.type, seconds=self.seconds,
-            stack_size=len(self.specs), notes=(self.reason,)) for run, spec in enumerate(self.specs)]
+            stack_size=len(self.specs), notes=tuple(self.notes)) for run, spec in enumerate(self.specs)]
 
     def _curve(self, spec: RunSpec, losses: np.ndarray, every: int) -> dict[str, list]:
         curve: dict[str, list] = {"step": [], "n_tokens_seen": [], "budget_tokens": [], "loss_nats": [], "lr": []}
@@ -81,12 +86,14 @@ class Record:
         return curve
 
     def state(self) -> dict:
-        return {"losses": self.losses.cpu().clone(), "n_steps": self.n_steps, "seconds": self.seconds * len(self.specs),
+        return {"losses": self.losses.cpu().clone(), "n_steps": self.n_steps, "seconds": self.seconds * len(self.specs), "notes": list(self.notes),
                 "budgets": [[budget.to_dict() for budget in run] for run in self.budgets]}
 
     def load(self, state: dict) -> None:
         self.losses.copy_(state["losses"])
         self.n_steps, self._seconds_before = state["n_steps"], state["seconds"]
+        for text in state["notes"]:
+            self.note(text)
         self.budgets = [[BudgetResult.from_dict(budget) for budget in run] for run in state["budgets"]]
 
 

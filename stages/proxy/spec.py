@@ -14,7 +14,8 @@ import numpy as np
 from stages.errors import InputError
 from stages.proxy.shape import Shape, whole_batches
 
-STACKED_ALIKE = ("shape", "budgets_tokens", "batch_tokens", "warmup_steps", "decay_fraction", "dtype")
+STACKED_ALIKE = ("shape", "budgets_tokens", "batch_tokens", "warmup_steps", "decay_fraction", "dtype",
+                 "documents_apart", "grown_from", "growth_tokens", "growth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,16 @@ class RunSpec:
     data_seed: int = 0  # order of the documents
     pool_draw: int = 0  # which resample of the pool; a label, the view holds its effect
     dtype: str = "auto"  # auto | float32 | bfloat16
+    documents_apart: bool = False  # attention stops at document boundaries
+    grown_from: int = 0  # layers that training starts with; 0: all of them
+    growth_tokens: int = 0  # tokens before the layers are stacked to the shape's
+    growth: str = "copy"  # copy | identity: what the added layers do at first
 
     def __post_init__(self):
         object.__setattr__(self, "budgets_tokens", tuple(int(n) for n in self.budgets_tokens))
         _check_budgets(self)
         _check_optimiser(self)
+        _check_growth(self)
 
     @property
     def context(self) -> int:
@@ -51,6 +57,15 @@ class RunSpec:
     def stack_key(self) -> tuple:
         """Specs with equal keys can train as one batched model."""
         return tuple(getattr(self, name) for name in STACKED_ALIKE)
+
+    def flops(self, n_tokens: int, exact: bool = False) -> float:
+        """Training FLOPs of the first `n_tokens`: 6 N a token, or with head and attention; tokens before growth at the shallow cost."""
+        def per_token(shape: Shape) -> int:
+            return shape.flops_per_token if exact else shape.flops_per_token_6n
+
+        n_shallow = min(n_tokens, self.growth_tokens) if self.grown_from else 0
+        shallow = dataclasses.replace(self.shape, n_layers=self.grown_from or self.shape.n_layers)
+        return float(per_token(shallow) * n_shallow + per_token(self.shape) * (n_tokens - n_shallow))
 
     def to_dict(self) -> dict:
         return dataclasses.asdict(self) | {"budgets_tokens": list(self.budgets_tokens)}
@@ -81,6 +96,20 @@ def _check_optimiser(spec: RunSpec) -> None:
             raise InputError(f"{name} is {getattr(spec, name)}, it must lie between {low} and {high}")
     if spec.dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"dtype is {spec.dtype!r}; use auto, float32 or bfloat16")
+
+
+def _check_growth(spec: RunSpec) -> None:
+    if not spec.grown_from:
+        return
+    if spec.grown_from < 1 or spec.shape.n_layers % spec.grown_from or spec.grown_from == spec.shape.n_layers:
+        raise InputError(f"grown_from {spec.grown_from} must divide the {spec.shape.n_layers} layers of the shape and be fewer")
+    first = spec.budgets_tokens[0]
+    leave = first // spec.batch_tokens - math.ceil(round(spec.decay_fraction * (first // spec.batch_tokens), 9))
+    if not 0 < spec.growth_tokens < leave * spec.batch_tokens or spec.growth_tokens % spec.batch_tokens:
+        raise InputError(f"growth_tokens {spec.growth_tokens} must be whole batches of {spec.batch_tokens} before the first decay begins at "
+                         f"{leave * spec.batch_tokens} tokens")
+    if spec.growth not in ("copy", "identity"):
+        raise InputError(f"growth is {spec.growth!r}; use copy or identity")
 
 
 @dataclass(frozen=True, eq=False)

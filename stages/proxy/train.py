@@ -12,6 +12,7 @@ from pathlib import Path
 
 
 from stages.errors import InputError
+from stages.proxy import grow
 from stages.proxy.adamw import AdamW
 from stages.proxy.checkpoint import Checkpoint
 from stages.proxy.data import Feed, ProxyData
@@ -20,8 +21,10 @@ from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
 from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
+from stages.proxy.ranks import is_first, ranked_engine
 from stages.proxy.record import Record
 from stages.proxy.schedule import Segment, segments
+from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
 
 EVALUATION_TOKENS = 4096, 1024  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
@@ -37,18 +40,24 @@ def train_group(
     checkpoint_every_steps: int | None = None,
     on_step: Callable[[int], None] | None = None,
     curve_every: int = 10,
+    micro_sequences: int | None = None,
+    recompute: bool = False,
+    ranks: bool = False,
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
     `checkpoint` is a file written every so many seconds or steps, read if it exists and removed at the end.
     `on_step` is called after every optimiser step with the number of steps done.
+    `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is one of several that train
+    the group together (`ranks.py`), of which the first alone writes.
     Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
     with one_thread():
-        trainer = Trainer(specs, data, device)
+        trainer = Trainer(specs, data, device, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks)
         store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
         if store and (state := store.load()):
             trainer.load(state)
+        store = store if trainer.writes else None
         trainer.run(store, on_step)
         if store:
             store.remove()
@@ -67,24 +76,51 @@ class Place:
 class Trainer:
     """A group of R runs in training."""
 
-    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto"):
+    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", *,
+                 micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False):
         first = _one_stack(specs)
-        self.specs = list(specs)
+        self.specs, self.ranks = list(specs), ranks
         self.views = [data.view(spec) for spec in specs]
         self.device, dtype, self.reason = choose_device(device, first.dtype)
         self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
                              decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
-        self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device)
-        self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs])
-        self.engine = build_engine(self.weights, dtype)
         self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
         self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
-        self.dropout = DropoutMasks(first.shape, [spec.seed for spec in specs], [spec.dropout for spec in specs], self.device)
+        self.engine_options = {"dtype": dtype, "micro_sequences": micro_sequences, "recompute": recompute,
+                               "eos_id": self.views[0].packed.eos_id if first.documents_apart else None}
+        self._build(grow.first_shape(first))
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(dict(data.held_out), first.context, batch_tokens, self.device)
         self.item_scorer = ItemScorer(data.items, first.context, batch_tokens, self.device) if data.items else None
         self.record = Record(self.specs, self.plan, self.streams, self.device, self.reason)
         self.place = Place()
+
+    def _build(self, shape: Shape) -> None:
+        """Weights, and all that depends on their number."""
+        self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device)
+        self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs])
+        self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
+        self.dropout = DropoutMasks(shape, [spec.seed for spec in self.specs], [spec.dropout for spec in self.specs], self.device)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process keeps the checkpoint."""
+        return not self.ranks or is_first()
+
+    @property
+    def is_shallow(self) -> bool:
+        return self.weights.shape != self.specs[0].shape
+
+    def _grow(self) -> None:
+        """Stack the layers of the model so far and go on with the deep one; the record says how far the loss jumps."""
+        spec, step = self.specs[0], self.place.step
+        before = self.engine.step_loss(*self.feed.at(step))
+        shallow, state = self.weights, self.optimiser.state()
+        self._build(spec.shape)
+        self.optimiser.load(grow.stack_state(state, shallow, self.weights, silent=spec.growth == "identity"))
+        jump = (self.engine.step_loss(*self.feed.at(step)) - before).tolist()
+        self.record.note(f"grown by {spec.growth} from {spec.grown_from} to {spec.shape.n_layers} layers at {spec.growth_tokens} tokens; "
+                         f"loss of the next batch {', '.join(f'{each:+.4f}' for each in jump)} nats")
 
     @property
     def identity(self) -> dict:
@@ -106,6 +142,8 @@ class Trainer:
 
     def _step(self, segment: Segment) -> None:
         step = segment.first_step + self.place.step
+        if self.is_shallow and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens:
+            self._grow()
         inputs, targets = self.feed.at(step)
         loss_nats = self.engine.step_loss(inputs, targets, self.dropout.at(step, inputs.shape[1]))
         self.optimiser.step(float(segment.lr_factors[self.place.step]))
@@ -127,6 +165,8 @@ class Trainer:
 
     def load(self, state: dict) -> None:
         self.place = Place(**state["place"])
+        if self.is_shallow and state["optimiser"]["flat"].shape != self.weights.flat.shape:
+            self._build(self.specs[0].shape)  # it had grown
         self.optimiser.load(state["optimiser"])
         self.record.load(state["record"])
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM, AdamW
+from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM, AdamW, one_update
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 
@@ -63,3 +63,20 @@ def test_a_saved_state_is_a_copy_that_restores_exactly():
     optimiser.load(saved)
     assert torch.equal(steps(4), first)
     assert optimiser.n_steps == 7
+
+
+def test_the_compiled_update_of_a_gpu_is_the_same_arithmetic():
+    made = []
+    for fused in (False, True):
+        weights = Weights(SHAPE, [1, 2])
+        optimiser = AdamW(weights, [0.01, 0.02], [0.1, 1.0])
+        for step in range(4):
+            weights.grad.normal_(generator=torch.Generator().manual_seed(step))
+            if fused:
+                optimiser.n_steps += 1
+                with torch.no_grad():
+                    optimiser._fused_step(0.7, one_update)
+            else:
+                optimiser.step(0.7)
+        made.append(weights.flat.detach().clone())
+    assert torch.allclose(*made, rtol=1e-5, atol=1e-7)
