@@ -1,6 +1,7 @@
 """What a group of runs has produced so far: training losses by step, finished budgets, seconds, divergence."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
 from stages.proxy.stream import Stream
 
 SPIKE_NATS = 0.5  # assumed: a smoothed loss this far above its own minimum has not recovered from a spike
+REPORT_S = 1.0  # assumed: reading a loss waits for a GPU, so not more often
 SMOOTH_STEPS = 20  # assumed: averages the noise between batches, about 0.1 nats
 
 
@@ -18,7 +20,7 @@ class Record:
 
     def __init__(self, specs: list[RunSpec], plan: list[Segment], streams: list[Stream], device: torch.device, reason: str):
         self.specs, self.plan, self.streams = specs, plan, streams
-        self.device, self.reason = device, reason
+        self.device, self.notes = device, [reason]
         self.losses = torch.zeros(sum(segment.n_steps for segment in plan), len(specs), device=device)
         self.n_steps, self.budgets = 0, [[] for _ in specs]
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -27,6 +29,11 @@ class Record:
     def seconds(self) -> float:
         """Seconds of one run: the group's wall time shared equally, over all its resumptions."""
         return (self._seconds_before + time.monotonic() - self._started) / len(self.specs)
+
+    def note(self, text: str) -> None:
+        """Keep one line about how the runs were trained; nothing for an empty or a known one."""
+        if text and text not in self.notes:
+            self.notes.append(text)
 
     def add_step(self, loss_nats: torch.Tensor) -> None:
         self.losses[self.n_steps] = loss_nats
@@ -63,7 +70,7 @@ class Record:
         return [RunResult(
             spec=spec, budgets=tuple(self.budgets[run]), curve=self._curve(spec, losses[:, run], curve_every),
             diverged=any(budget.diverged for budget in self.budgets[run]), device=self.device.type, seconds=self.seconds,
-            stack_size=len(self.specs), notes=(self.reason,)) for run, spec in enumerate(self.specs)]
+            stack_size=len(self.specs), notes=tuple(self.notes)) for run, spec in enumerate(self.specs)]
 
     def _curve(self, spec: RunSpec, losses: np.ndarray, every: int) -> dict[str, list]:
         curve: dict[str, list] = {"step": [], "n_tokens_seen": [], "budget_tokens": [], "loss_nats": [], "lr": []}
@@ -80,12 +87,14 @@ class Record:
         return curve
 
     def state(self) -> dict:
-        return {"losses": self.losses.cpu().clone(), "n_steps": self.n_steps, "seconds": self.seconds * len(self.specs),
+        return {"losses": self.losses.cpu().clone(), "n_steps": self.n_steps, "seconds": self.seconds * len(self.specs), "notes": list(self.notes),
                 "budgets": [[budget.to_dict() for budget in run] for run in self.budgets]}
 
     def load(self, state: dict) -> None:
         self.losses.copy_(state["losses"])
         self.n_steps, self._seconds_before = state["n_steps"], state["seconds"]
+        for text in state["notes"]:
+            self.note(text)
         self.budgets = [[BudgetResult.from_dict(budget) for budget in run] for run in state["budgets"]]
 
 
@@ -96,3 +105,18 @@ def diverged(losses: np.ndarray) -> bool:
     width = min(SMOOTH_STEPS, len(losses))
     smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
     return bool(smooth[-1] > smooth.min() + SPIKE_NATS)
+
+
+def watched(record: Record, on_step: Callable[[int], None] | None, on_progress: Callable[[float, float], None] | None) -> Callable[[int], None]:
+    """`on_step` that also reports the fraction done and the mean loss of the last steps, about once in REPORT_S."""
+    last = time.monotonic()
+
+    def after(step: int) -> None:
+        nonlocal last
+        if on_step:
+            on_step(step)
+        if on_progress and time.monotonic() - last >= REPORT_S:
+            last = time.monotonic()
+            on_progress(step / len(record.losses), float(record.losses[max(0, step - SMOOTH_STEPS):step].mean()))
+
+    return after

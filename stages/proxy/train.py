@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from stages.errors import InputError
 from stages.proxy.adamw import AdamW
 from stages.proxy.checkpoint import Checkpoint
 from stages.proxy.data import Feed, ProxyData
-from stages.proxy.device import choose_device, one_thread
+from stages.proxy.device import choose_device, compute_threads
 from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
 from stages.proxy.model import Weights
-from stages.proxy.record import Record
+from stages.proxy.record import Record, watched
 from stages.proxy.schedule import Segment, segments
 from stages.proxy.spec import RunResult, RunSpec
 
@@ -35,16 +34,24 @@ def train_group(
     checkpoint_every_s: float = 30.0,
     checkpoint_every_steps: int | None = None,
     on_step: Callable[[int], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
     curve_every: int = 10,
+    threads: int = 1,
+    dtype: str = "auto",
+    notes: Sequence[str] = (),
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
     `checkpoint` is a file written every so many seconds or steps, read if it exists and removed at the end.
-    `on_step` is called after every optimiser step with the number of steps done.
+    `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
+    the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
+    the record of every run.
     Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
-    with one_thread():
-        trainer = Trainer(specs, data, device)
+    with compute_threads(threads):
+        trainer = Trainer(specs, data, device, dtype)
+        trainer.record.notes += notes
+        on_step = watched(trainer.record, on_step, on_progress)
         store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
         if store and (state := store.load()):
             trainer.load(state)
@@ -66,16 +73,16 @@ class Place:
 class Trainer:
     """A group of R runs in training."""
 
-    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto"):
+    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto"):
         first = _one_stack(specs)
         self.specs = list(specs)
         self.views = [data.view(spec) for spec in specs]
-        self.device, dtype, self.reason = choose_device(device, first.dtype)
+        self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
         self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
                              decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
         self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device)
         self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs])
-        self.engine = build_engine(self.weights, dtype)
+        self.engine = build_engine(self.weights, precision)
         self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
         self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
         self.dropout = DropoutMasks(first.shape, [spec.seed for spec in specs], [spec.dropout for spec in specs], self.device)
@@ -96,7 +103,7 @@ class Trainer:
             while self.place.step < segment.n_steps:
                 self._step(segment)
                 if store and store.due():
-                    store.save(self.state())
+                    self.record.note(store.save(self.state()))
                 if on_step:
                     on_step(self.record.n_steps)
             self._close(segment)
