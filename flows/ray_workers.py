@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from stages.errors import InputError
+from stages.proxy.backlog import train_here
 from stages.proxy.lease import device_lease, gpu_names
 from stages.train_trunks import Work, checkpoint_file, jobs
 
@@ -48,13 +49,11 @@ def ray_workers(work: Work, n_workers: int, gpus: float) -> Iterator[tuple[Calla
 
 def _train_group(work: Work, number: int, folder: str, gpus: float) -> None:
     """In a Ray process: train one group and write its run files."""
-    from stages.proxy.train import train_group
-
     os.chdir(folder)
-    group = work.groups[number]
     with device_lease(gpu_names(), gpus) if gpus else contextlib.nullcontext():
-        for result in train_group(group, work.data, device=work.device, checkpoint=checkpoint_file(group)):
-            work.save(result)
+        failures = train_here([work.groups[number]], work.data, on_result=work.save, checkpoint=checkpoint_file, settings=work.settings, device=work.device)
+    if failures:
+        raise RuntimeError(failures[0].message)
 
 
 def _that_fit(resources: dict[str, float], gpus: float) -> int:

@@ -17,10 +17,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from stages.errors import InputError, RefusedError
 from stages.params import load_params
 from stages.pipeline import PIPELINE
-from stages.proxy.lease import folder_lease
-from stages.run_files import RUNS
+from stages.proxy.device import choose_device
+from stages.proxy.gpus import gpus_held
 from stages.sweep import planned, proxy_data
-from stages.train_trunks import Work, jobs, missing_work
+from stages.train_trunks import Work, jobs, missing_work, runs_lease
 
 RETRIES, RETRY_SECONDS = 2, 10  # assumed
 LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Concurrency
@@ -34,27 +34,38 @@ def fill(params_file: str, executor: str = "prefect", n_workers: int = 0, gpus: 
     Raises InputError for what no retry mends, RefusedError where groups failed for good; the others are on disk by then.
     """
     params = load_params(params_file, PIPELINE)["sweep"]
-    with folder_lease(RUNS):
+    with runs_lease():
         data, trunks = planned(params)
-        work = missing_work(trunks, proxy_data(data), params.device)
-        if not work.groups:
-            return
-        if executor == "ray":
-            from flows.ray_workers import ray_workers
-
-            with ray_workers(work, n_workers, gpus) as (train, n_tasks):
-                _run(work, train, n_tasks)
-        else:
-            _run(work, lambda number: here(work, number), 1 if work.place == "cuda" else n_workers or jobs())  # one GPU, one lease
+        fill_with = _on_ray if executor == "ray" else _here
+        fill_with(trunks, proxy_data(data), params.device, n_workers, gpus)
 
 
-def here(work: Work, number: int) -> None:
-    """Train one group in a worker process of this machine."""
-    if failures := work.train([work.groups[number]], 1, work.save):
-        raise RuntimeError(failures[0])
+def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) -> None:
+    """On this machine: groups in worker processes, or one after another on the GPU that is held."""
+    with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
+        work = missing_work(trunks, data, device)
+
+        def train(number: int) -> None:
+            if failures := work.train([work.groups[number]], 1, work.save):
+                raise RuntimeError(failures[0])
+
+        _run(work, train, 1 if work.place == "cuda" else n_workers or jobs())
+
+
+def _on_ray(trunks: list, data: object, device: str, n_workers: int, gpus: float) -> None:
+    """On Ray, whose processes hold their own part of a GPU; this one holds a whole one only while it measures."""
+    from flows.ray_workers import ray_workers
+
+    with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
+        work = missing_work(trunks, data, device)
+    with ray_workers(work, n_workers, gpus) as (train, n_tasks):
+        _run(work, train, n_tasks)
 
 
 def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
+    """One Prefect task a group. RefusedError where some failed for good."""
+    if not work.groups:
+        return
     _show_limit(n_tasks)
     failed = flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=n_tasks))(_train_all)(_Unseen((work, train)))
     if bad := [error for error in failed if isinstance(error, InputError)]:

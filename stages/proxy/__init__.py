@@ -8,10 +8,13 @@
     evaluate  HeldOut                          held-out documents of a domain
     data      ProxyData                        arms and domains by name
     train     train_group, train_run           train one run, or several of a shape as one batched model
-    probe     best_stack                       how many runs to stack, measured
+    probe     measured_rates                   tokens/s by stack size, threads and precision
+    planner   measured, packed                 how a sweep is packed, its expected time and cost
+    progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
+    backlog   train_here                       the same in this process, and what becomes of a group that failed
 
-Only packed, view, stream, shape, spec and schedule load without torch.
+Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without torch.
 
     pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0)
     data = ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web": HeldOut(held_out)})

@@ -5,6 +5,7 @@ import functools
 import torch
 
 from stages.proxy import model
+from stages.proxy.accumulate import parts_that_fit
 from stages.proxy.kernel import KernelEngine
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
@@ -40,7 +41,7 @@ class AutogradEngine:
 
     def summed_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None, n_sequences: int) -> torch.Tensor:
         """As `step_loss`, but the sum over these sequences divided by `n_sequences`: a part of a larger batch."""
-        size = self.micro_sequences or inputs.shape[1]
+        size = self._at_once(inputs)
         total = torch.zeros(len(inputs), device=self.device, dtype=torch.promote_types(self.weights.flat.dtype, torch.float32))
         for first in range(0, inputs.shape[1], size):
             part = slice(first, first + size)
@@ -57,6 +58,14 @@ class AutogradEngine:
                 torch._foreach_copy_(into, gradients)
             total += mean.detach()
         return total
+
+    def _at_once(self, inputs: torch.Tensor) -> int:
+        """Sequences of a run trained at once: as asked, else all on CPU, what fits at the first step on CUDA."""
+        if self.micro_sequences is None and self.device.type == "cuda":
+            free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            self.micro_sequences, again = parts_that_fit(self.shape, len(inputs), inputs.shape[1], free)
+            self.recompute = self.recompute or again
+        return self.micro_sequences or inputs.shape[1]
 
     @torch.no_grad()
     def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -61,11 +61,10 @@ def device_lease(names: Sequence[str], fraction: float = 1.0, timeout_s: float |
 
 
 @contextlib.contextmanager
-def folder_lease(folder: Path | str) -> Iterator[None]:
-    """Hold a folder for this process; InputError at once where another process holds it."""
-    file = Path(folder) / ".lease"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file)
+def folder_lease(folder: Path | str, lock_file: Path | str) -> Iterator[None]:
+    """Hold a folder for this process by a lock file outside of it; InputError at once where another process holds it."""
+    Path(lock_file).parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:

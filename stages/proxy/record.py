@@ -1,6 +1,7 @@
 """What a group of runs has produced so far: training losses by step, finished budgets, seconds, divergence."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
 from stages.proxy.stream import Stream
 
 SPIKE_NATS = 0.5  # assumed: a smoothed loss this far above its own minimum has not recovered from a spike
+REPORT_S = 1.0  # assumed: reading a loss waits for a GPU, so not more often
 SMOOTH_STEPS = 20  # assumed: averages the noise between batches, about 0.1 nats
 
 
@@ -104,3 +106,18 @@ def diverged(losses: np.ndarray) -> bool:
     width = min(SMOOTH_STEPS, len(losses))
     smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
     return bool(smooth[-1] > smooth.min() + SPIKE_NATS)
+
+
+def watched(record: Record, on_step: Callable[[int], None] | None, on_progress: Callable[[float, float], None] | None) -> Callable[[int], None]:
+    """`on_step` that also reports the fraction done and the mean loss of the last steps, about once in REPORT_S."""
+    last = time.monotonic()
+
+    def after(step: int) -> None:
+        nonlocal last
+        if on_step:
+            on_step(step)
+        if on_progress and time.monotonic() - last >= REPORT_S:
+            last = time.monotonic()
+            on_progress(step / len(record.losses), float(record.losses[max(0, step - SMOOTH_STEPS):step].mean()))
+
+    return after

@@ -10,19 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from stages.errors import InputError
 from stages.proxy import grow
 from stages.proxy.adamw import AdamW
 from stages.proxy.checkpoint import Checkpoint
 from stages.proxy.data import Feed, ProxyData
-from stages.proxy.device import choose_device, one_thread
+from stages.proxy.device import choose_device, compute_threads
 from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
 from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
 from stages.proxy.ranks import is_first, ranked_engine
-from stages.proxy.record import Record
+from stages.proxy.record import Record, watched
 from stages.proxy.schedule import Segment, segments
 from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
@@ -39,7 +38,11 @@ def train_group(
     checkpoint_every_s: float = 30.0,
     checkpoint_every_steps: int | None = None,
     on_step: Callable[[int], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
     curve_every: int = 10,
+    threads: int = 1,
+    dtype: str = "auto",
+    notes: Sequence[str] = (),
     micro_sequences: int | None = None,
     recompute: bool = False,
     ranks: bool = False,
@@ -47,13 +50,16 @@ def train_group(
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
     `checkpoint` is a file written every so many seconds or steps, read if it exists and removed at the end.
-    `on_step` is called after every optimiser step with the number of steps done.
-    `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is one of several that train
-    the group together (`ranks.py`), of which the first alone writes.
+    `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
+    the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
+    the record of every run. `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is
+    one of several that train the group together (`ranks.py`), of which the first alone writes.
     Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
-    with one_thread():
-        trainer = Trainer(specs, data, device, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks)
+    with compute_threads(threads):
+        trainer = Trainer(specs, data, device, dtype, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks)
+        trainer.record.notes += notes
+        on_step = watched(trainer.record, on_step, on_progress)
         store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
         if store and (state := store.load()):
             trainer.load(state)
@@ -76,17 +82,17 @@ class Place:
 class Trainer:
     """A group of R runs in training."""
 
-    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", *,
+    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto", *,
                  micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False):
         first = _one_stack(specs)
         self.specs, self.ranks = list(specs), ranks
         self.views = [data.view(spec) for spec in specs]
-        self.device, dtype, self.reason = choose_device(device, first.dtype)
+        self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
         self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
                              decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
         self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
         self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
-        self.engine_options = {"dtype": dtype, "micro_sequences": micro_sequences, "recompute": recompute,
+        self.engine_options = {"dtype": precision, "micro_sequences": micro_sequences, "recompute": recompute,
                                "eos_id": self.views[0].packed.eos_id if first.documents_apart else None}
         self._build(grow.first_shape(first))
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
@@ -135,7 +141,7 @@ class Trainer:
             while self.place.step < segment.n_steps:
                 self._step(segment)
                 if store and store.due():
-                    store.save(self.state())
+                    self.record.note(store.save(self.state()))
                 if on_step:
                     on_step(self.record.n_steps)
             self._close(segment)

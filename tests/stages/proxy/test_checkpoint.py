@@ -44,7 +44,7 @@ def expected(specs, data):
 N_STEPS = 40 + 10 // 5 + 20 // 5 + 50 // 5  # trunk to 0.8 x 50, then 20 % of 10, 20 and 50
 
 
-@pytest.mark.parametrize("attempt", range(4))
+@pytest.mark.parametrize("attempt", range(10))
 def test_killed_and_resumed_ends_in_the_same_bits(specs, data, expected, tmp_path, attempt):
     chance, path = random.Random(attempt), tmp_path / "run.pt"
     for step in sorted(chance.sample(range(14, N_STEPS + 1), 2)):
@@ -91,3 +91,13 @@ def test_seconds_decide_when_steps_do_not(specs, data, tmp_path):
     with pytest.raises(Killed):
         train_group(specs, data, checkpoint=path, checkpoint_every_s=3600, on_step=kill_at(2))
     assert not path.exists()
+
+
+def test_a_disk_that_takes_no_checkpoint_costs_a_note_and_no_run(specs, data, expected, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    results = train_group(specs, data, checkpoint=tmp_path / "file" / "run.pt", checkpoint_every_steps=5)
+    for result in results:
+        assert len(result.notes) == 2
+        assert result.notes[1].startswith("checkpoint run.pt was not written (FileExistsError: ")
+        object.__setattr__(result, "notes", result.notes[:1])
+    assert bits(results) == expected

@@ -60,6 +60,6 @@ def test_parts_share_a_device_until_it_is_full(holder):
 
 
 def test_a_folder_is_filled_by_one_sweep(tmp_path, holder):
-    holder(f"lease.folder_lease({str(tmp_path / 'runs')!r})")
-    with pytest.raises(InputError, match="being filled by another sweep"), folder_lease(tmp_path / "runs"):
+    holder(f"lease.folder_lease('runs', {str(tmp_path / 'sweep.lock')!r})")
+    with pytest.raises(InputError, match="runs is being filled by another sweep"), folder_lease("runs", tmp_path / "sweep.lock"):
         pass
