@@ -9,6 +9,7 @@ decaying the head as well costs 0.03 nats at weight decay 0.1 and 0.28 at 1.0). 
 import torch
 
 from stages.proxy.model import Weights
+from stages.proxy.transfer import Factors, kind_of_weight
 
 BETA1, BETA2 = 0.9, 0.95  # measured: worked at every proxy size
 EPS = 1e-8  # torch's default
@@ -18,13 +19,14 @@ CLIP_NORM = 1.0  # assumed
 class AdamW:
     """Optimiser state of R runs: first and second moments (R, P), and the number of steps taken."""
 
-    def __init__(self, weights: Weights, lr: list[float], weight_decay: list[float]):
+    def __init__(self, weights: Weights, lr: list[float], weight_decay: list[float], transfer: dict[str, Factors] | None = None):
         self.weights = weights
         column = {"dtype": torch.float64, "device": weights.flat.device}
         self.lr, self.weight_decay = torch.tensor(lr, **column)[:, None], torch.tensor(weight_decay, **column)[:, None]
         self.first, self.second = torch.zeros_like(weights.flat), torch.zeros_like(weights.flat)
         self._work = torch.empty_like(weights.flat)
         self.n_steps = 0
+        self._lr_factor, self._decay_factor = _columns(weights, transfer) if transfer else (None, 1.0)
 
     @torch.no_grad()
     def step(self, lr_factor: float) -> None:
@@ -39,7 +41,9 @@ class AdamW:
         work.mul_((1 - BETA2**self.n_steps) ** -0.5).add_(EPS)
         torch.div(self.first, work, out=work)
         lr = self.lr * lr_factor
-        flat[:, self.weights.inner].mul_(self._like(1 - lr * self.weight_decay))
+        if self._lr_factor is not None:
+            work.mul_(self._lr_factor)
+        flat[:, self.weights.inner].mul_(self._like(1 - lr * self.weight_decay * self._decay_factor))
         flat.sub_(work.mul_(self._like(lr / (1 - BETA1**self.n_steps))))
 
     def _like(self, column: torch.Tensor) -> torch.Tensor:
@@ -54,3 +58,11 @@ class AdamW:
         self.first.copy_(state["first"])
         self.second.copy_(state["second"])
         self.n_steps = state["n_steps"]
+
+
+def _columns(weights: Weights, transfer: dict[str, Factors]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of every weight of a run: the factor of its learning rate (P,), and that of lr times decay inside the transformer (inner,)."""
+    parts = [(transfer[kind_of_weight(name)], rows * columns) for name, (rows, columns) in weights.sizes.items()]
+    lr = torch.cat([torch.full((n,), part.lr) for part, n in parts]).to(weights.flat)
+    decay = torch.cat([torch.full((n,), part.lr * part.decay, dtype=torch.float64) for part, n in parts]).to(weights.flat.device)
+    return lr, decay[weights.inner]

@@ -14,27 +14,30 @@ COMPILED_SHAPES = 64  # assumed: a ladder of sizes times a few stack sizes; torc
 
 
 @functools.cache
-def _compiled():
+def _objective(z_loss: float, compiled: bool):
+    """Losses and what is minimised; one function for all engines alike, since each new one would be compiled again."""
+    if not compiled:
+        return functools.partial(_with_z, z_loss=z_loss) if z_loss else _without_z
     torch._dynamo.config.recompile_limit = COMPILED_SHAPES
-    return torch.compile(model.token_losses, dynamic=False)
+    return torch.compile(_objective(z_loss, False), dynamic=False)
 
 
 class AutogradEngine:
     """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA."""
 
-    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False):
+    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False, z_loss: float = 0.0):
         self.weights, self.shape, self.dtype = weights, weights.shape, dtype
         self.device = weights.flat.device
         self._turns: dict[int, model.Turn] = {}
-        self._losses = _compiled() if compiled else model.token_losses
+        self._objective = _objective(z_loss, compiled)
 
     def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
         with self._precision():
-            losses = self._losses(self.weights.named, self.shape, inputs, targets, keep, self._turn(inputs)).mean((1, 2))
-        gradients = torch.autograd.grad(losses.sum(), list(self.weights.named.values()))
+            losses, objective = self._objective(self.weights.named, self.shape, inputs, targets, keep, self._turn(inputs))
+        gradients = torch.autograd.grad(objective.mean((1, 2)).sum(), list(self.weights.named.values()))
         torch._foreach_copy_(list(self.weights.named_grad.values()), gradients)
-        return losses.detach()
+        return losses.detach().mean((1, 2))
 
     @torch.no_grad()
     def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -53,6 +56,15 @@ class AutogradEngine:
 
     def _precision(self):
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def _without_z(*arguments) -> tuple[torch.Tensor, torch.Tensor]:
+    losses = model.token_losses(*arguments)
+    return losses, losses
+
+
+def _with_z(*arguments, z_loss: float) -> tuple[torch.Tensor, torch.Tensor]:
+    return model.token_objectives(*arguments, z_loss)
 
 
 class DropoutMasks:
@@ -77,8 +89,8 @@ class DropoutMasks:
         return (torch.rand(size, device=self.device, generator=self.generator) >= rate).float().div_(1 - rate)
 
 
-def build_engine(weights: Weights, dtype: torch.dtype = torch.float32):
+def build_engine(weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0):
     """The fastest engine that computes `model.token_losses` on the device of the weights."""
     if weights.flat.device.type == "cpu":
-        return KernelEngine(weights, dtype)
-    return AutogradEngine(weights, dtype, compiled=True)
+        return KernelEngine(weights, dtype, z_loss)
+    return AutogradEngine(weights, dtype, compiled=True, z_loss=z_loss)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from stages.proxy.shape import MLP_RATIO, Shape
+from stages.proxy.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
@@ -37,10 +38,10 @@ class Weights:
     `grad`, so the optimiser works on two tensors whatever the depth.
     """
 
-    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None):
+    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None, transfer: dict[str, Factors] | None = None):
         self.shape, self.sizes = shape, weight_sizes(shape)
         dtype = dtype or torch.float32
-        self.flat = torch.stack([_initial(self.sizes, seed) for seed in seeds]).to(device=device, dtype=dtype)
+        self.flat = torch.stack([_initial(self.sizes, seed, transfer) for seed in seeds]).to(device=device, dtype=dtype)
         self.grad = torch.zeros_like(self.flat)
         self.named = dict(self._views(self.flat))
         self.named_grad = dict(self._views(self.grad))
@@ -60,12 +61,13 @@ class Weights:
             start += rows * columns
 
 
-def _initial(sizes: dict[str, tuple[int, int]], seed: int) -> torch.Tensor:
+def _initial(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> torch.Tensor:
     """Weights of one run (P,): embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     for name, (rows, columns) in sizes.items():
         scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
+        scale *= transfer[kind_of_weight(name)].start if transfer else 1.0
         parts.append(torch.randn(rows * columns, generator=generator) * scale)
     return torch.cat(parts)
 
@@ -103,10 +105,22 @@ def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
 def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
                  keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
+    logits = _logits(weights, shape, inputs, keep, turn)
+    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+
+
+def token_objectives(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
+                     keep: torch.Tensor | None, turn: Turn | None, z_loss: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (R, B, T) as above, and what is minimised: loss + z_loss (log of the softmax's sum)^2."""
+    logits = _logits(weights, shape, inputs, keep, turn)
+    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none")
+    return losses.view(inputs.shape), (losses + z_loss * logits.logsumexp(-1).square()).view(inputs.shape)
+
+
+def _logits(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None, turn: Turn | None) -> torch.Tensor:
+    """(R B T, V) in fp32 or better."""
     logits = linear(hidden(weights, shape, inputs, keep, turn), weights["head"])
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    flat = F.cross_entropy(logits.reshape(-1, shape.vocab_size), targets.reshape(-1), reduction="none")
-    return flat.view(inputs.shape)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).reshape(-1, shape.vocab_size)
 
 
 def n_dropout_sites(shape: Shape) -> int:
@@ -125,7 +139,9 @@ def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, sh
     n_runs, n_sequences, context, _ = x.shape
     qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
-    query, key = _rotated(_normed(query), turn), _rotated(_normed(key), turn)
+    if shape.qk_norm:
+        query, key = _normed(query), _normed(key)
+    query, key = _rotated(query, turn), _rotated(key, turn)
     mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, is_causal=True)
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from stages.proxy.course import Course
 from stages.proxy.schedule import Segment
 from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
-from stages.proxy.stream import Stream
 
 SPIKE_NATS = 0.5  # assumed: a smoothed loss this far above its own minimum has not recovered from a spike
 REPORT_S = 1.0  # assumed: reading a loss waits for a GPU, so not more often
@@ -18,8 +18,8 @@ SMOOTH_STEPS = 20  # assumed: averages the noise between batches, about 0.1 nats
 class Record:
     """Filled by the trainer. `losses` (steps of the plan, R) stay on the device until they are read."""
 
-    def __init__(self, specs: list[RunSpec], plan: list[Segment], streams: list[Stream], device: torch.device, reason: str):
-        self.specs, self.plan, self.streams = specs, plan, streams
+    def __init__(self, specs: list[RunSpec], plan: list[Segment], courses: list[Course], device: torch.device, reason: str):
+        self.specs, self.plan, self.courses = specs, plan, courses
         self.device, self.notes = device, [reason]
         self.losses = torch.zeros(sum(segment.n_steps for segment in plan), len(specs), device=device)
         self.n_steps, self.budgets = 0, [[] for _ in specs]
@@ -43,11 +43,12 @@ class Record:
         losses = self._path(segment)
         for run, score in enumerate(scores):
             finite = all(np.isfinite(loss.loss_nats) for loss in score.values())
-            self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite))
+            self.budgets[run].append(self._budget(run, segment, score, diverged(losses[:, run]) or not finite))
 
-    def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool) -> BudgetResult:
-        stream, shape = self.streams[run], self.specs[run].shape
-        counts, view = stream.counts(n_tokens), stream.view
+    def _budget(self, run: int, branch: Segment, held_out: dict[str, DomainLoss], is_diverged: bool) -> BudgetResult:
+        n_tokens, spec, course = branch.budget_tokens, self.specs[run], self.courses[run]
+        n_trunk, shape = branch.first_step * spec.batch_tokens, spec.shape
+        counts, view = course.counts(n_trunk, n_tokens - n_trunk), course.trunk.view
         return BudgetResult(
             budget_tokens=n_tokens,
             n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
@@ -57,10 +58,11 @@ class Record:
             held_out=held_out)
 
     def _path(self, branch: Segment) -> np.ndarray:
-        """Training losses (steps, R) that led to the end of a branch: the trunk before it, then the branch."""
+        """Training losses (steps, R) that led to the end of a branch: what the trunk went through before it, then the branch."""
         losses, parts, at = self.losses.cpu().numpy(), [], 0
         for segment in self.plan:
-            if segment is branch or (segment.budget_tokens is None and segment.first_step < branch.first_step):
+            on_the_way = segment.budget_tokens is None or not segment.returns
+            if segment is branch or (on_the_way and segment.first_step < branch.first_step):
                 parts.append(losses[at:at + segment.n_steps])
             at += segment.n_steps
         return np.concatenate(parts)

@@ -23,6 +23,7 @@ class Shape:
     n_heads: int
     context: int
     vocab_size: int
+    qk_norm: bool = True  # queries and keys to unit mean square before their product
 
     def __post_init__(self):
         if min(self.d_model, self.n_layers, self.n_heads, self.context, self.vocab_size) < 1:
@@ -31,12 +32,12 @@ class Shape:
             raise InputError(f"d_model {self.d_model} does not divide into {self.n_heads} heads of even width; change n_heads")
 
     @classmethod
-    def named(cls, name: str, *, context: int = 128, vocab_size: int = 512) -> "Shape":
+    def named(cls, name: str, *, context: int = 128, vocab_size: int = 512, qk_norm: bool = True) -> "Shape":
         """A rung of the ladder by its non-embedding size, such as "25k"."""
         if name not in LADDER:
             raise InputError(f"no proxy size {name!r}; choose one of {', '.join(LADDER)}")
         d_model, n_layers = LADDER[name]
-        return cls(d_model, n_layers, max(1, d_model // HEAD_WIDTH), context, vocab_size)
+        return cls(d_model, n_layers, max(1, d_model // HEAD_WIDTH), context, vocab_size, qk_norm)
 
     @property
     def head_width(self) -> int:

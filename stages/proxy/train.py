@@ -19,8 +19,9 @@ from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
 from stages.proxy.model import Weights
 from stages.proxy.record import Record, watched
-from stages.proxy.schedule import Segment, segments
+from stages.proxy.schedule import Segment
 from stages.proxy.spec import RunResult, RunSpec
+from stages.proxy.transfer import factors
 
 EVALUATION_TOKENS = 4096, 1024  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
 
@@ -76,29 +77,30 @@ class Trainer:
     def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto"):
         first = _one_stack(specs)
         self.specs = list(specs)
-        self.views = [data.view(spec) for spec in specs]
+        self.courses = [data.course(spec) for spec in specs]
         self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
-        self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
-                             decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
-        self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device)
-        self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs])
-        self.engine = build_engine(self.weights, precision)
-        self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
-        self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
+        self.plan = first.segments
+        transfer = factors(first.shape, first.base_width, first.base_depth)
+        self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device, transfer=transfer)
+        self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs], transfer)
+        self.engine = build_engine(self.weights, precision, first.z_loss)
+        self.feed = Feed([course.trunk for course in self.courses], first.batch_tokens, first.context, self.device)
+        decays = [course.decay for course in self.courses if course.decay]  # of all runs or of none
+        self.decay_feed = Feed(decays, first.batch_tokens, first.context, self.device) if decays else None
         self.dropout = DropoutMasks(first.shape, [spec.seed for spec in specs], [spec.dropout for spec in specs], self.device)
         self.scorer = Scorer(dict(data.held_out), first.context, max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1]), self.device)
-        self.record = Record(self.specs, self.plan, self.streams, self.device, self.reason)
+        self.record = Record(self.specs, self.plan, self.courses, self.device, self.reason)
         self.place = Place()
 
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for view in self.views]}
+        return {"specs": [spec.to_dict() for spec in self.specs], "views": [stream.view.fingerprint for course in self.courses for stream in (course.trunk, course.decay) if stream]}
 
     def run(self, store: Checkpoint | None = None, on_step: Callable[[int], None] | None = None) -> None:
         while self.place.segment < len(self.plan):
             segment = self.plan[self.place.segment]
-            if segment.budget_tokens and self.place.trunk is None:
+            if segment.budget_tokens and segment.returns and self.place.trunk is None:
                 self.place.trunk = self.optimiser.state()
             while self.place.step < segment.n_steps:
                 self._step(segment)
@@ -110,7 +112,7 @@ class Trainer:
 
     def _step(self, segment: Segment) -> None:
         step = segment.first_step + self.place.step
-        inputs, targets = self.feed.at(step)
+        inputs, targets = self.decay_feed.at(self.place.step) if self.decay_feed and segment.budget_tokens else self.feed.at(step)
         loss_nats = self.engine.step_loss(inputs, targets, self.dropout.at(step, inputs.shape[1]))
         self.optimiser.step(float(segment.lr_factors[self.place.step]))
         self.record.add_step(loss_nats)
@@ -121,7 +123,7 @@ class Trainer:
         if segment.budget_tokens:
             scores = self.scorer.score(self.engine.token_losses, len(self.specs))
             self.record.add_budget(segment, scores)
-            if self.place.segment + 1 < len(self.plan):
+            if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
 
