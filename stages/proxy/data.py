@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from stages.errors import InputError
+from stages.proxy.course import Course
 from stages.proxy.evaluate import HeldOut
 from stages.proxy.items import Items
+from stages.proxy.shrink import shrunk
 from stages.proxy.spec import RunSpec
 from stages.proxy.stream import Stream
 from stages.proxy.view import View
@@ -27,13 +29,24 @@ class ProxyData:
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""
-        if spec.arm not in self.views:
-            raise InputError(f"no arm {spec.arm!r} in the data; it has {', '.join(map(repr, self.views))}")
-        view = self.views[spec.arm]
-        if view.packed.vocab_size > spec.shape.vocab_size:
-            raise InputError(f"arm {spec.arm!r} is packed with {view.packed.vocab_size} words, the model has {spec.shape.vocab_size}; "
-                             "give the shape the vocabulary of the pack")
+        view = self._view(spec, spec.arm)
+        if spec.unique_tokens is not None:
+            view = shrunk(view, spec.unique_tokens, spec.pool_draw)
         view.require(spec.batch_tokens)
+        return view
+
+    def course(self, spec: RunSpec) -> Course:
+        """What the run reads: its arm, and in its decays that of its curriculum."""
+        trunk = self.view(spec).stream(spec.data_seed)
+        return Course(trunk, self._view(spec, spec.decay_arm).stream(spec.data_seed) if spec.has_curriculum else None)
+
+    def _view(self, spec: RunSpec, arm: str) -> View:
+        if arm not in self.views:
+            raise InputError(f"no arm {arm!r} in the data; it has {', '.join(map(repr, self.views))}")
+        view = self.views[arm]
+        if view.packed.vocab_size > spec.shape.vocab_size:
+            raise InputError(f"arm {arm!r} is packed with {view.packed.vocab_size} words, the model has {spec.shape.vocab_size}; "
+                             "give the shape the vocabulary of the pack")
         return view
 
 

@@ -17,23 +17,24 @@ COMPILED_SHAPES = 64  # assumed: a ladder of sizes times a few stack sizes; torc
 @functools.cache
 def _compiled():
     torch._dynamo.config.recompile_limit = COMPILED_SHAPES
-    return torch.compile(model.losses_and_balance, dynamic=False)
+    return torch.compile(model.losses_and_more, dynamic=False)
 
 
 class AutogradEngine:
     """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA.
 
-    `eos_id`: a token sees its own document alone. `micro_sequences`: sequences of a run that are trained at once, their gradients
-    summed; `recompute`: activations are made again in the backward pass. The last two save memory and change rounding alone.
+    `z_loss` times the squared log of the softmax's sum is minimised beside the loss. `eos_id`: a token sees its own document alone.
+    `micro_sequences`: sequences of a run that are trained at once, their gradients summed; `recompute`: activations are made again
+    in the backward pass. These two save memory and change rounding alone.
     """
 
-    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False, *,
+    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False, z_loss: float = 0.0, *,
                  eos_id: int | None = None, micro_sequences: int | None = None, recompute: bool = False):
         self.weights, self.shape, self.dtype = weights, weights.shape, dtype
-        self.eos_id, self.micro_sequences, self.recompute = eos_id, micro_sequences, recompute
+        self.z_loss, self.eos_id, self.micro_sequences, self.recompute = z_loss, eos_id, micro_sequences, recompute
         self.device = weights.flat.device
         self._turns: dict[int, model.Turn] = {}
-        self._losses = _compiled() if compiled and not weights.shape.n_experts else model.losses_and_balance  # experts differ in rows each step
+        self._losses = _compiled() if compiled and not weights.shape.n_experts else model.losses_and_more  # experts differ in rows each step
 
     def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
@@ -46,11 +47,11 @@ class AutogradEngine:
         for first in range(0, inputs.shape[1], size):
             part = slice(first, first + size)
             with self._precision():
-                losses, balance = self._losses(self.weights.named, self.shape, inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part],
-                                               self._turn(inputs), self.eos_id, self.recompute)
+                losses, more = self._losses(self.weights.named, self.shape, inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part],
+                                               self._turn(inputs), self.z_loss, self.eos_id, self.recompute)
             share = losses.shape[1] / n_sequences
             mean = losses.mean((1, 2)) * share
-            gradients = torch.autograd.grad((mean + balance * share).sum(), list(self.weights.named.values()))
+            gradients = torch.autograd.grad((mean + more * share).sum(), list(self.weights.named.values()))
             into = list(self.weights.named_grad.values())
             if first:
                 torch._foreach_add_(into, gradients)
@@ -108,11 +109,11 @@ class DropoutMasks:
         return (torch.rand(size, device=self.device, generator=self.generator) >= rate).float().div_(1 - rate)
 
 
-def build_engine(weights: Weights, dtype: torch.dtype = torch.float32, *, eos_id: int | None = None,
+def build_engine(weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0, *, eos_id: int | None = None,
                  micro_sequences: int | None = None, recompute: bool = False):
     """The fastest engine that computes `model.token_losses` on the device of the weights; options as in `AutogradEngine`."""
     on_cpu = weights.flat.device.type == "cpu"
     options = {"eos_id": eos_id, "micro_sequences": micro_sequences, "recompute": recompute}
     if on_cpu and not weights.shape.n_experts and not any(value is not None and value is not False for value in options.values()):
-        return KernelEngine(weights, dtype)
-    return AutogradEngine(weights, dtype, compiled=not on_cpu, **options)
+        return KernelEngine(weights, dtype, z_loss)
+    return AutogradEngine(weights, dtype, compiled=not on_cpu, z_loss=z_loss, **options)

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from stages.proxy import experts
 from stages.proxy.shape import MLP_RATIO, Shape
+from stages.proxy.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
@@ -42,10 +43,10 @@ class Weights:
     `grad`, so the optimiser works on two tensors whatever the depth.
     """
 
-    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None):
+    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None, transfer: dict[str, Factors] | None = None):
         self.shape, self.sizes = shape, weight_sizes(shape)
         dtype = dtype or torch.float32
-        self.flat = torch.stack([_initial(self.sizes, seed) for seed in seeds]).to(device=device, dtype=dtype)
+        self.flat = torch.stack([_initial(self.sizes, seed, transfer) for seed in seeds]).to(device=device, dtype=dtype)
         self.grad = torch.zeros_like(self.flat)
         self.named = dict(self._views(self.flat))
         self.named_grad = dict(self._views(self.grad))
@@ -65,12 +66,13 @@ class Weights:
             start += rows * columns
 
 
-def _initial(sizes: dict[str, tuple[int, int]], seed: int) -> torch.Tensor:
+def _initial(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> torch.Tensor:
     """Weights of one run (P,): embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     for name, (rows, columns) in sizes.items():
         scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
+        scale *= transfer[kind_of_weight(name)].start if transfer else 1.0
         parts.append(torch.randn(rows * columns, generator=generator) * scale)
     return torch.cat(parts)
 
@@ -132,18 +134,29 @@ def _layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape:
 def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
                  keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
-    return losses_and_balance(weights, shape, inputs, targets, keep, turn)[0]
+    logits = _logits(hidden(weights, shape, inputs, keep, turn), weights)
+    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
 
 
-def losses_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
-                       keep: torch.Tensor | None = None, turn: Turn | None = None, eos_id: int | None = None,
-                       recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
-    """`token_losses`, and what is added to each run's mean loss in training (R,) to use all experts."""
-    state, balance = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute)
+def losses_and_more(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None,
+                    turn: Turn | None = None, z_loss: float = 0.0, eos_id: int | None = None,
+                    recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
+
+    That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
+    """
+    state, more = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute)
+    logits = _logits(state, weights)
+    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+    if z_loss:
+        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean((1, 2))
+    return losses, more
+
+
+def _logits(state: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """(R B T, V) in fp32 or better."""
     logits = linear(state, weights["head"])
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    flat = F.cross_entropy(logits.reshape(-1, shape.vocab_size), targets.reshape(-1), reduction="none")
-    return flat.view(inputs.shape), balance
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, -2)
 
 
 def same_document(inputs: torch.Tensor, eos_id: int) -> torch.Tensor:
@@ -172,7 +185,9 @@ def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, sh
     n_runs, n_sequences, context, _ = x.shape
     qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
-    query, key = _rotated(_normed(query), turn), _rotated(_normed(key), turn)
+    if shape.qk_norm:
+        query, key = _normed(query), _normed(key)
+    query, key = _rotated(query, turn), _rotated(key, turn)
     mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, attn_mask=mask, is_causal=mask is None)
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 

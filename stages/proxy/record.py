@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from stages.proxy.choices import Scores
+from stages.proxy.course import Course
 from stages.proxy.schedule import Segment
 from stages.proxy.spec import BudgetResult, DomainLoss, RunResult, RunSpec
-from stages.proxy.stream import Stream
 
 SPIKE_NATS = 0.5  # assumed: a smoothed loss this far above its own minimum has not recovered from a spike
 REPORT_S = 1.0  # assumed: reading a loss waits for a GPU, so not more often
@@ -19,8 +19,8 @@ SMOOTH_STEPS = 20  # assumed: averages the noise between batches, about 0.1 nats
 class Record:
     """Filled by the trainer. `losses` (steps of the plan, R) stay on the device until they are read."""
 
-    def __init__(self, specs: list[RunSpec], plan: list[Segment], streams: list[Stream], device: torch.device, reason: str):
-        self.specs, self.plan, self.streams = specs, plan, streams
+    def __init__(self, specs: list[RunSpec], plan: list[Segment], courses: list[Course], device: torch.device, reason: str):
+        self.specs, self.plan, self.courses = specs, plan, courses
         self.device, self.notes = device, [reason]
         self.losses = torch.zeros(sum(segment.n_steps for segment in plan), len(specs), device=device)
         self.n_steps, self.budgets = 0, [[] for _ in specs]
@@ -44,24 +44,26 @@ class Record:
         losses = self._path(segment)
         for run, score in enumerate(scores):
             finite = all(np.isfinite(loss.loss_nats) for loss in score.values())
-            self.budgets[run].append(self._budget(run, segment.budget_tokens, score, diverged(losses[:, run]) or not finite, items[run] if items else {}))
+            self.budgets[run].append(self._budget(run, segment, score, diverged(losses[:, run]) or not finite, items[run] if items else {}))
 
-    def _budget(self, run: int, n_tokens: int, held_out: dict[str, DomainLoss], is_diverged: bool, items: Scores) -> BudgetResult:
-        stream = self.streams[run]
-        counts, view = stream.counts(n_tokens), stream.view
+    def _budget(self, run: int, branch: Segment, held_out: dict[str, DomainLoss], is_diverged: bool, items: Scores) -> BudgetResult:
+        n_tokens, spec, course = branch.budget_tokens, self.specs[run], self.courses[run]
+        n_trunk = branch.first_step * spec.batch_tokens
+        counts, view = course.counts(n_trunk, n_tokens - n_trunk), course.trunk.view
         return BudgetResult(
             budget_tokens=n_tokens,
             n_tokens_seen=counts.n_tokens_seen, n_tokens_unique=counts.n_tokens_unique, epochs=counts.epochs,
-            flops=self.specs[run].flops(n_tokens), flops_exact=self.specs[run].flops(n_tokens, exact=True),
+            flops=spec.flops(n_tokens), flops_exact=spec.flops(n_tokens, exact=True),
             seconds=self.seconds, diverged=is_diverged,
             shares=dict(zip(view.group_names, counts.shares)), unique=dict(zip(view.group_names, counts.unique_by_group)),
             held_out=held_out, items=items)
 
     def _path(self, branch: Segment) -> np.ndarray:
-        """Training losses (steps, R) that led to the end of a branch: the trunk before it, then the branch."""
+        """Training losses (steps, R) that led to the end of a branch: what the trunk went through before it, then the branch."""
         losses, parts, at = self.losses.cpu().numpy(), [], 0
         for segment in self.plan:
-            if segment is branch or (segment.budget_tokens is None and segment.first_step < branch.first_step):
+            on_the_way = segment.budget_tokens is None or not segment.returns
+            if segment is branch or (on_the_way and segment.first_step < branch.first_step):
                 parts.append(losses[at:at + segment.n_steps])
             at += segment.n_steps
         return np.concatenate(parts)

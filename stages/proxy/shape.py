@@ -26,6 +26,7 @@ class Shape:
     n_heads: int
     context: int
     vocab_size: int
+    qk_norm: bool = True  # queries and keys to unit mean square before their product
     n_experts: int = 0  # 0: dense
     top_k: int = 0  # experts that a token uses
     expert_width: int = 0  # hidden units of an expert; granularity in the laws is 2 d_model / expert_width
@@ -40,12 +41,12 @@ class Shape:
                              "give a width, and a top_k from 1 to the number of experts")
 
     @classmethod
-    def named(cls, name: str, *, context: int = 128, vocab_size: int = 512) -> "Shape":
+    def named(cls, name: str, *, context: int = 128, vocab_size: int = 512, qk_norm: bool = True) -> "Shape":
         """A rung of the ladder by its non-embedding size, such as "25k"."""
         if name not in LADDER:
             raise InputError(f"no proxy size {name!r}; choose one of {', '.join(LADDER)}")
         d_model, n_layers = LADDER[name]
-        return cls(d_model, n_layers, max(1, d_model // (WIDE_HEAD if d_model >= WIDE else HEAD_WIDTH)), context, vocab_size)
+        return cls(d_model, n_layers, max(1, d_model // (WIDE_HEAD if d_model >= WIDE else HEAD_WIDTH)), context, vocab_size, qk_norm)
 
     @property
     def head_width(self) -> int:

@@ -22,9 +22,10 @@ from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
 from stages.proxy.ranks import is_first, ranked_engine
 from stages.proxy.record import Record, watched
-from stages.proxy.schedule import Segment, segments
+from stages.proxy.schedule import Segment
 from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
+from stages.proxy.transfer import factors
 
 EVALUATION_TOKENS = 4096, 1024  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
 
@@ -86,25 +87,27 @@ class Trainer:
                  micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False):
         first = _one_stack(specs)
         self.specs, self.ranks = list(specs), ranks
-        self.views = [data.view(spec) for spec in specs]
+        self.courses = [data.course(spec) for spec in specs]
         self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
-        self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
-                             decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
-        self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
-        self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
-        self.engine_options = {"dtype": precision, "micro_sequences": micro_sequences, "recompute": recompute,
-                               "eos_id": self.views[0].packed.eos_id if first.documents_apart else None}
+        self.plan = first.segments
+        self.feed = Feed([course.trunk for course in self.courses], first.batch_tokens, first.context, self.device)
+        decays = [course.decay for course in self.courses if course.decay]  # of all runs or of none
+        self.decay_feed = Feed(decays, first.batch_tokens, first.context, self.device) if decays else None
+        eos_id = self.courses[0].trunk.view.packed.eos_id if first.documents_apart else None
+        self.engine_options = {"dtype": precision, "z_loss": first.z_loss, "eos_id": eos_id, "micro_sequences": micro_sequences, "recompute": recompute}
         self._build(grow.first_shape(first))
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(dict(data.held_out), first.context, batch_tokens, self.device)
         self.item_scorer = ItemScorer(data.items, first.context, batch_tokens, self.device) if data.items else None
-        self.record = Record(self.specs, self.plan, self.streams, self.device, self.reason)
+        self.record = Record(self.specs, self.plan, self.courses, self.device, self.reason)
         self.place = Place()
 
     def _build(self, shape: Shape) -> None:
         """Weights, and all that depends on their number."""
-        self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device)
-        self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs])
+        first = self.specs[0]
+        transfer = factors(shape, first.base_width, first.base_depth)
+        self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device, transfer=transfer)
+        self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs], transfer)
         self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
         self.dropout = DropoutMasks(shape, [spec.seed for spec in self.specs], [spec.dropout for spec in self.specs], self.device)
 
@@ -131,12 +134,12 @@ class Trainer:
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for view in self.views]}
+        return {"specs": [spec.to_dict() for spec in self.specs], "views": [stream.view.fingerprint for course in self.courses for stream in (course.trunk, course.decay) if stream]}
 
     def run(self, store: Checkpoint | None = None, on_step: Callable[[int], None] | None = None) -> None:
         while self.place.segment < len(self.plan):
             segment = self.plan[self.place.segment]
-            if segment.budget_tokens and self.place.trunk is None:
+            if segment.budget_tokens and segment.returns and self.place.trunk is None:
                 self.place.trunk = self.optimiser.state()
             while self.place.step < segment.n_steps:
                 self._step(segment)
@@ -150,7 +153,7 @@ class Trainer:
         step = segment.first_step + self.place.step
         if self.is_shallow and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens:
             self._grow()
-        inputs, targets = self.feed.at(step)
+        inputs, targets = self.decay_feed.at(self.place.step) if self.decay_feed and segment.budget_tokens else self.feed.at(step)
         loss_nats = self.engine.step_loss(inputs, targets, self.dropout.at(step, inputs.shape[1]))
         self.optimiser.step(float(segment.lr_factors[self.place.step]))
         self.record.add_step(loss_nats)
@@ -162,7 +165,7 @@ class Trainer:
             scores = self.scorer.score(self.engine.token_losses, len(self.specs))
             items = self.item_scorer.score(self.engine.token_losses, self.weights, [spec.seed for spec in self.specs]) if self.item_scorer else None
             self.record.add_budget(segment, scores, items)
-            if self.place.segment + 1 < len(self.plan):
+            if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
 

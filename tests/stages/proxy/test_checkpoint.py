@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+import torch
 
 from stages.errors import InputError
 from stages.proxy.train import train_group
@@ -93,11 +94,13 @@ def test_seconds_decide_when_steps_do_not(specs, data, tmp_path):
     assert not path.exists()
 
 
-def test_a_disk_that_takes_no_checkpoint_costs_a_note_and_no_run(specs, data, expected, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    results = train_group(specs, data, checkpoint=tmp_path / "file" / "run.pt", checkpoint_every_steps=5)
+def test_a_full_disk_costs_a_note_and_no_run(specs, data, expected, tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda state, path: save(state, "/dev/full"))
+    results = train_group(specs, data, checkpoint=tmp_path / "run.pt", checkpoint_every_steps=5)
     for result in results:
         assert len(result.notes) == 2
-        assert result.notes[1].startswith("checkpoint run.pt was not written (FileExistsError: ")
+        assert result.notes[1].startswith("checkpoint run.pt was not written (RuntimeError: ")
         object.__setattr__(result, "notes", result.notes[:1])
     assert bits(results) == expected
+    assert list(tmp_path.iterdir()) == []

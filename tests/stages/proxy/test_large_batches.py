@@ -36,12 +36,12 @@ def test_a_document_does_not_see_the_one_before():
     inputs[:, :, 4] = 0  # a document ends: the second one begins with its end mark
     engine = AutogradEngine(weights, eos_id=0)
     with torch.no_grad():
-        losses = engine._losses(weights.named, SHAPE, inputs, targets, None, None, 0)[0]
-        alone = engine._losses(weights.named, SHAPE, inputs[:, :, 4:], targets[:, :, 4:], None, None, 0)[0]
+        losses = engine._losses(weights.named, SHAPE, inputs, targets, None, None, 0.0, 0)[0]
+        alone = engine._losses(weights.named, SHAPE, inputs[:, :, 4:], targets[:, :, 4:], None, None, 0.0, 0)[0]
         joined = AutogradEngine(weights)._losses(weights.named, SHAPE, inputs, targets)[0]
         changed = inputs.clone()
         changed[:, :, :4] = (changed[:, :, :4] + 5) % 31 + 1
-        other = engine._losses(weights.named, SHAPE, changed, targets, None, None, 0)[0]
+        other = engine._losses(weights.named, SHAPE, changed, targets, None, None, 0.0, 0)[0]
     assert torch.allclose(losses[:, :, 4:], other[:, :, 4:], rtol=1e-12)
     assert torch.allclose(losses[:, :, 4:], alone, rtol=1e-10)  # rotary positions are relative
     assert not torch.allclose(losses[:, :, 4:], joined[:, :, 4:], rtol=1e-3)
