@@ -1,12 +1,13 @@
 """Proxies on a GPU: 64 stacked beside one at a time, one large proxy beside a plain loop, memory, and the floors of each.
 
-python benchmarks/proxy_gpu.py [--toy] [--peer NANOGPT_FOLDER] [--runs 64] [--seconds 5]
+python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [--runs 64] [--seconds 5]
 
 Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters trained as one batched model
 with the same proxy alone (compiled) and with a plain loop over one model (compiled, fused AdamW); a 124M proxy at 1,024 tokens
 of context with that loop, and with a checkout of nanoGPT where --peer names one. For each: tokens/s, model FLOPs over the
 card's peak (MFU), the highest MFU that its operations and bytes allow, and peak memory beside the planner's estimate.
 --toy does the same with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU.
+--floors H100 prints the operations and bytes of the cases on that card, and trains nothing.
 Prints tables and, as its last line, one JSON object.
 """
 
@@ -33,6 +34,7 @@ from stages.proxy.model import Weights  # noqa: E402
 from stages.proxy.shape import Shape  # noqa: E402
 
 WARM_STEPS, ROUNDS = 5, 3
+COPIES_OF_A_SWEEP = 6  # of the flat buffer: three of a trunk, three of a checkpoint being written
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def cases(toy: bool, n_runs: int) -> list[Case]:
     if toy:
         return [Case("toy stack", Shape(16, 1, 1, 16, 64), 64, min(n_runs, 4), 0.0, None), Case("toy large", Shape(32, 2, 1, 32, 64), 128, 1, 0.0, None, 2)]
     return [
-        Case(f"{n_runs} x 1M", Shape(128, 5, 2, 512, 4096), 4096, n_runs, 0.12, 8.0),
-        Case(f"{n_runs} x 10M", Shape(320, 8, 5, 512, 4096), 4096, n_runs, 0.35, 3.0),
+        Case(f"{n_runs} x 1M", Shape(192, 2, 3, 512, 4096), 4096, n_runs, 0.12, 8.0),
+        Case(f"{n_runs} x 10M", Shape(512, 3, 8, 512, 4096), 4096, n_runs, 0.35, 3.0),
         Case("124M, context 1,024", Shape(768, 12, 12, 1024, 50_304), 65_536, 1, 0.45, None, 16),
     ]
 
@@ -125,10 +127,10 @@ def run_case(case: Case, peer: Path | None, seconds: float, device: torch.device
     return found
 
 
-def estimate(case: Case, device: torch.device) -> int:
-    """Bytes that the planner expects for the case."""
+def estimate(case: Case, device: str) -> int:
+    """Bytes that the planner expects for the case, less the trunk behind a branch and the checkpoint, which are not made here."""
     tokens = (case.micro_sequences or case.batch_tokens // case.shape.context) * case.shape.context
-    return training_bytes(case.shape, tokens, case.n_runs, device.type)
+    return training_bytes(case.shape, tokens, case.n_runs, device) - COPIES_OF_A_SWEEP * 4 * case.n_runs * case.shape.n_params_total
 
 
 def card_of(device: torch.device) -> tuple[str, float, float]:
@@ -146,6 +148,16 @@ def card_of(device: torch.device) -> tuple[str, float, float]:
     return (platform.processor() or platform.machine()) if device.type == "cpu" else name, 2 * n**3 / product_s, 2 * big.nbytes / copy_s
 
 
+def floors_of(card: str, asked: list[Case]) -> None:
+    """The floors of every case on a card of the datasheet."""
+    peak, bandwidth = roofline.CARDS[card]
+    for case in asked:
+        print(f"\n{case.name} on {card}: {case.shape}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}")
+    highest = {case.name: roofline.highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth) for case in asked}
+    print(json.dumps({"card": card, "highest_mfu": highest, "goal_mfu": {case.name: case.goal for case in asked},
+                      "planned_bytes": {case.name: estimate(case, "cuda") for case in asked}, "machine": {"python": platform.python_version()}}))
+
+
 def show(case: Case, found: dict[str, dict], highest: float, expected: int, single: str) -> None:
     print(f"\n{case.name}: d_model {case.shape.d_model} x {case.shape.n_layers}, context {case.shape.context}, vocabulary {case.shape.vocab_size}, "
           f"{case.batch_tokens} tokens a run and step")
@@ -159,10 +171,13 @@ def show(case: Case, found: dict[str, dict], highest: float, expected: int, sing
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--toy", action="store_true", help="tiny shapes on CPU: tests the script")
+    parser.add_argument("--floors", choices=sorted(roofline.CARDS), help="only the floors, of a card that need not be here")
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     arguments = parser.parse_args(argv)
+    if arguments.floors:
+        return floors_of(arguments.floors, cases(False, arguments.runs))
     if not arguments.toy and not torch.cuda.is_available():
         sys.exit("no CUDA device here; --toy tests the script on CPU")
     device, dtype, reason = choose_device("cpu" if arguments.toy else "cuda")
@@ -172,7 +187,7 @@ def main(argv: list[str] | None = None) -> None:
     for case in cases(arguments.toy, arguments.runs):
         print(f"\nfloors of a step, {case.name}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}")
         found = run_case(case, arguments.peer, arguments.seconds, device, dtype, peak)
-        highest, expected = roofline.highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth), estimate(case, device)
+        highest, expected = roofline.highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth), estimate(case, device.type)
         single = "ours, one at a time" if case.n_runs > 1 else "plain loop, one at a time"
         show(case, found, highest, expected, single)
         ours = found[f"ours, {case.n_runs} at once"]

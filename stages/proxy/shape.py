@@ -12,7 +12,7 @@ from stages.errors import InputError
 MLP_RATIO = 4  # cited: Vaswani et al. 2017
 BACKWARD = 3  # a training step costs three forward passes: one forward, two products per weight backward
 LADDER = {"6k": (16, 2), "25k": (32, 2), "55k": (48, 2), "147k": (64, 3), "332k": (96, 3), "786k": (128, 4), "3.1M": (256, 4),
-          "9.8M": (320, 8), "85M": (768, 12), "302M": (1024, 24)}
+          "9.4M": (512, 3), "85M": (768, 12), "302M": (1024, 24)}
 HEAD_WIDTH = 32  # measured: at d_model 32 one head of 32 learns as well as two of 16, in 0.85 of the time
 WIDE, WIDE_HEAD = 320, 64  # assumed: from this width on heads of 64, which FlashAttention fills better
 
