@@ -50,6 +50,7 @@ def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
         **{key: spec[key] for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")},
         **{key: run[key] for key in ("data_hash", "code_hash")},
         "device": result["device"],
+        **shape.mixture_variables,
     }
     return [
         {**shared, **_budget(run["trunk_id"], budget), "metric": metric, "value": value, "value_se": error}

@@ -35,6 +35,14 @@ class Regularisation(Section):
     min_epochs: float = Field(0.0, ge=0, description="tried only on arms whose largest budget passes this many epochs")
 
 
+class Experts(Section):
+    """A mixture of experts in place of every MLP; granularity 1 splits the dense MLP over the active experts."""
+
+    n_experts: int = Field(ge=1, le=1024)
+    top_k: int = Field(ge=1)
+    granularity: float = Field(1.0, gt=0, le=64)
+
+
 class SweepParams(Section):
     sizes: list[str] = Field(min_length=1, description="proxies by non-embedding parameters: " + ", ".join(LADDER))
     budgets_tokens: list[int] = Field(min_length=1, description="token budgets that branch off each trunk, rising")
@@ -46,6 +54,7 @@ class SweepParams(Section):
     warmup_steps: int = Field(30, ge=0)
     decay_fraction: float = Field(0.2, gt=0, le=1, description="part of each budget over which the learning rate falls to zero")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+    experts: Experts | None = Field(None, description="null: dense proxies")
     items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
 
     @model_validator(mode="after")
@@ -166,9 +175,10 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
 
 def _spec(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, vocab_size: int) -> RunSpec:
     seed = draw + (CONTROL_SEED if control else 0)
+    shape = Shape.named(size, context=params.context, vocab_size=vocab_size)
     return RunSpec(
         arm=view,
-        shape=Shape.named(size, context=params.context, vocab_size=vocab_size),
+        shape=shape.with_experts(**dict(params.experts)) if params.experts else shape,
         budgets_tokens=tuple(params.budgets_tokens),
         lr=params.lr,
         weight_decay=regularisation.weight_decay,

@@ -59,6 +59,13 @@ class Shape:
         """
         return replace(self, n_experts=n_experts, top_k=top_k, expert_width=max(1, round(MLP_RATIO * self.d_model / (top_k * granularity))))
 
+    @property
+    def mixture_variables(self) -> dict[str, float]:
+        """What the laws over mixtures of experts call the form of one; nothing for a dense model."""
+        if not self.n_experts:
+            return {}
+        return {"activation_ratio": self.top_k / self.n_experts, "granularity": 2 * self.d_model / self.expert_width}
+
     def _layer_params(self, n_used: int) -> int:
         """Weights of a layer with `n_used` of its experts."""
         mlp = self.d_model * (2 * n_used * self.expert_width + self.n_experts) if self.n_experts else 2 * MLP_RATIO * self.d_model**2

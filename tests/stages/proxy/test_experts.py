@@ -42,6 +42,7 @@ def test_parameters_are_counted_by_use_and_in_all():
     assert MIXED.n_params == DENSE.n_params + router  # two experts of half the width
     assert MIXED.n_params_total == DENSE.n_params_total + router + MIXED.n_layers * 4 * 2 * 32 * 16
     assert DENSE.with_experts(6, 2, granularity=2).expert_width == 16
+    assert MIXED.mixture_variables == {"activation_ratio": 1 / 3, "granularity": 1.0} and DENSE.mixture_variables == {}
     with pytest.raises(InputError, match="top_k from 1"):
         DENSE.with_experts(2, 3)
 
