@@ -41,6 +41,11 @@ class Tuning(Section):
             raise ValueError(f"lrs {self.lrs} are positive and belong to rule width")
         return self
 
+    @property
+    def sets_batch(self) -> bool:
+        """Whether the batch is not the one in params, so that budgets are rounded to it."""
+        return self.critical_batch or self.rule == "step_law"
+
 
 def hyperparameters(tuning: Tuning, *, shape: Shape, largest_tokens: int, lr: float, batch_tokens: int) -> tuple[dict[str, Any], str]:
     """Fields of a RunSpec for one size whose largest budget is `largest_tokens`, and one line saying why.

@@ -19,9 +19,11 @@ from stages.files import content_hash, read_json, write_json
 from stages.proxy.backlog import train_here
 from stages.proxy.data import ProxyData
 from stages.proxy.device import choose_device
+from stages.proxy.noise_scale import gradient_noise_scale
 from stages.proxy.planner import Kind, TrainingPlan, kind_of, measured, packed, spoken
 from stages.proxy.progress import Progress, peak_of
 from stages.proxy.spec import RunResult, RunSpec
+from stages.proxy.stack import stacks
 from stages.proxy.workers import run_groups
 from stages.run_files import RUNS, save_run
 
@@ -136,3 +138,30 @@ def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[s
             known[kind] = measured(alike[0], n_alike=len(alike), n_workers=n_workers, n_threads=threads, device=device).to_dict()
             write_json(file, known)
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
+
+
+def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
+    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite where it diverged. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    place, _, _ = choose_device(device)
+    losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
+
+    def keep(result: RunResult) -> None:
+        if not (last := result.budgets[-1]).diverged:
+            losses[result.spec.lr] = sum(loss.loss_nats for loss in last.held_out.values()) / len(last.held_out)
+
+    options = {"on_result": keep, "device": device}
+    groups, given = stacks(specs, 2), proxy_data(data)
+    failures = train_here(groups, given, **options) if place.type == "cuda" else run_groups(groups, given, n_workers=jobs(), **options)
+    if failures:
+        raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
+    return losses
+
+
+def noise_of(spec: RunSpec, data: Any, device: str) -> float:
+    """Gradient noise scale in tokens, halfway to the first decay. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    n_steps = max(1, spec.segments[0].n_steps // 2)
+    return gradient_noise_scale(spec, proxy_data(data), n_steps * spec.batch_tokens, device=choose_device(device)[0].type)
