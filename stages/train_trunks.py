@@ -70,7 +70,9 @@ class Work:
         return [failure.message for failure in failures]
 
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
-        """How the plan trains a group."""
+        """How the plan trains a group; a GPU chooses its own precision."""
+        if self.place == "cuda":
+            return {}
         way = self.plan.chosen[kind_of(group[0], self.place)]
         return {"threads": way.threads, "dtype": way.dtype}
 
@@ -135,7 +137,7 @@ def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[s
     for kind, alike in by_kind.items():
         if "rates" not in known.get(kind, {}):
             threads = jobs() if len(specs) < n_workers else 1
-            known[kind] = measured(alike[0], n_alike=len(alike), n_workers=n_workers, n_threads=threads, device=device).to_dict()
+            known[kind] = measured(alike[0], n_workers=n_workers, n_threads=threads, device=device).to_dict()
             write_json(file, known)
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 

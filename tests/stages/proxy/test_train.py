@@ -147,3 +147,13 @@ def test_options_differ_in_a_stack_only_where_they_may(make_spec, data):
             train_group([make_spec(), spec], data)
     stacked = train_group([make_spec(), changed[-1]], data)
     assert losses(stacked[1]) == pytest.approx(losses(train_run(changed[-1], data)), rel=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("bfloat16", 2e-2)])
+def test_cuda_ends_where_cpu_does_after_200_steps(make_spec, data, dtype, tolerance):
+    specs = [make_spec(budgets_tokens=(200 * 128,), dtype=dtype, seed=seed) for seed in range(2)]
+    expected = [losses(train_run(make_spec(budgets_tokens=(200 * 128,), dtype="float32", seed=seed), data, device="cpu")) for seed in range(2)]
+    for result, values in zip(train_group(specs, data, device="cuda"), expected, strict=True):
+        assert losses(result) == pytest.approx(values, rel=tolerance)
