@@ -1,8 +1,8 @@
 """A ladder of 48 proxies against the same models trained one after another by a plain PyTorch loop, on CPU.
 
 python benchmarks/proxy_ladder.py [TOKENS]. 4 arms x 3 sizes (6k, 25k, 147k) x 4 seeds, TOKENS each (default 32,768). The
-peer is nn.Module, autograd and torch.optim.AdamW at torch's default number of threads, alone on the machine; ours is what
-the planner chooses, its probe and the start of its workers included. Both sides must reach equal held-out losses. Then the
+peer is nn.Module, autograd and torch.optim.AdamW at torch's default number of threads, and again on one thread, which a busy
+machine hurts less; ours is what the planner chooses, its probe and the start of its workers included. Both sides must reach equal held-out losses. Then the
 planner's packing runs against each of its alternatives, in turns. Prints a table and, as its last line, one JSON object.
 """
 
@@ -22,7 +22,7 @@ from torch import nn
 
 from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM
 from stages.proxy.data import ProxyData
-from stages.proxy.device import usable_cores
+from stages.proxy.device import one_thread, usable_cores
 from stages.proxy.evaluate import HeldOut, Scorer
 from stages.proxy.model import NORM_EPS, ROPE_BASE, Weights
 from stages.proxy.packed import write_packed
@@ -148,7 +148,7 @@ def train_planned(specs: list[RunSpec], data: ProxyData) -> tuple[dict[RunSpec, 
     kinds: dict[str, list[RunSpec]] = {}
     for spec in specs:
         kinds.setdefault(kind_of(spec, "cpu"), []).append(spec)
-    rates = {kind: measured(alike[0], n_alike=len(alike), n_workers=n_workers) for kind, alike in kinds.items()}
+    rates = {kind: measured(alike[0], n_workers=n_workers) for kind, alike in kinds.items()}
     plan = packed(specs, rates, n_workers=n_workers, held_out_tokens=4020)
     print("\n".join(plan.lines()), flush=True)
     return run(plan.groups, data, plan.n_workers), plan
@@ -192,20 +192,25 @@ def machine() -> dict[str, object]:
 
 
 def main() -> None:
-    n_tokens = int(sys.argv[1]) if len(sys.argv) > 1 else 32_768
+    load, n_tokens = os.getloadavg(), int(sys.argv[1]) if len(sys.argv) > 1 else 32_768
     with tempfile.TemporaryDirectory() as folder:
         data = make_data(Path(folder))
         specs = ladder(data, n_tokens)
         (ours, plan), ours_s, ours_cpu = timed(lambda: train_planned(specs, data))
         peer, peer_s, peer_cpu = timed(lambda: {spec: train_plainly(spec, data) for spec in specs})
+        with one_thread():
+            _, single_s, single_cpu = timed(lambda: [train_plainly(spec, data) for spec in specs])
         ways = against_alternatives(specs, data, plan)
     worst = max(abs(ours[spec] - peer[spec]) / peer[spec] for spec in specs)
     least = min(seconds for name, seconds in ways.items() if name != "planner")
     figures = {"runs": len(specs), "tokens_each": n_tokens, "ours_s": ours_s, "peer_s": peer_s, "speedup": peer_s / ours_s,
-               "ours_cpu_s": ours_cpu, "peer_cpu_s": peer_cpu, "planned_s": plan.seconds, "largest_relative_difference_of_loss": worst,
+               "peer_one_thread_s": single_s, "speedup_over_one_thread": single_s / ours_s, "ours_cpu_s": ours_cpu, "peer_cpu_s": peer_cpu,
+               "peer_one_thread_cpu_s": single_cpu, "load_before": load[0], "load_after": os.getloadavg()[0], "planned_s": plan.seconds, "largest_relative_difference_of_loss": worst,
                "seconds_by_packing": ways, "planner_over_best": ways["planner"] / least}
     print(f"\n{'':32} {'wall s':>8} {'CPU s':>8}")
     print(f"{'plain loop, one after another':32} {peer_s:8.1f} {peer_cpu:8.1f}")
+    print(f"{'plain loop, one thread':32} {single_s:8.1f} {single_cpu:8.1f}   {single_s / ours_s:.2f} times ours by wall time, "
+          f"{single_cpu / ours_cpu:.2f} by CPU time")
     print(f"{'ours, probe and start included':32} {ours_s:8.1f} {ours_cpu:8.1f}   {peer_s / ours_s:.2f} times faster; losses differ by {worst:.1e} at most")
     for name, seconds in ways.items():
         print(f"{'  ' + name:32} {seconds:8.1f}            {seconds / least:.2f} of the best alternative")

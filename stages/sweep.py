@@ -7,7 +7,7 @@ Cost: nearly all of the pipeline; a progress bar says how much is left.
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,12 +15,15 @@ from pydantic import Field, model_validator
 
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
+from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
+from stages.simulate import pool_share
 from stages.run_files import RUNS, code_hash, curves, document_losses, finished, runs_table
 from stages.stage import Section, Stage
+from stages.trials import best_lr, critical_batch, largest_view
 
 log = logging.getLogger("assay")
 TOKENIZER = "data/pack/tokenizer.json"
@@ -53,6 +56,14 @@ class SweepParams(Section):
     lr: float = Field(0.012, gt=0, le=10, description="peak learning rate")
     warmup_steps: int = Field(30, ge=0)
     decay_fraction: float = Field(0.2, gt=0, le=1, description="part of each budget over which the learning rate falls to zero")
+    schedule: Literal["wsd", "wsd_s", "cosine", "constant"] = Field("wsd", description="see stages/proxy/schedule.py")
+    decay_shape: Literal["linear", "sqrt"] = "linear"
+    qk_norm: bool = Field(True, description="queries and keys to unit mean square")
+    z_loss: float = Field(0.0, ge=0, le=1, description="weight of the squared log of the softmax's sum; 1e-4 is usual")
+    tuning: Tuning = Field(Tuning(), description="how sizes come to their learning rate and batch")
+    decay_mix: dict[str, str] = Field({}, description="curriculum: arm -> the arm whose documents its decays read")
+    pool_passes: float | None = Field(None, gt=0, description="simulated epoching: how often the target run passes over its whole pool; "
+                                      "every budget is then a run of its own on as small a part of each arm as repeats it so often")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
     experts: Experts | None = Field(None, description="null: dense proxies")
     items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
@@ -64,6 +75,8 @@ class SweepParams(Section):
                 raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
+        if self.tuning.rule == "power" and self.schedule != "wsd":
+            raise ValueError(f"tuning.rule power is a schedule of its own (value schedule: {self.schedule}); leave schedule at wsd")
         return self
 
 
@@ -92,15 +105,29 @@ def planned(params: SweepParams) -> tuple["Views", list[dict[str, Any]]]:
     data = load_views(params.items)
     for view in data.views.values():
         view.require(params.batch_tokens)
-    return data, plan(params, data)
+    return data, plan(tried(params, data), data)
+
+
+def tried(params: SweepParams, data: "Views") -> SweepParams:
+    """The parameters with what short trials say about learning rate and batch, where they are asked for."""
+    tuning, view = params.tuning, largest_view(data)
+
+    def specs(size: str, **changes: float) -> RunSpec:
+        return _specs(params.model_copy(update=changes), view, size, params.regularisations[0], 0, None, data)[-1]
+
+    if tuning.critical_batch:
+        params = params.model_copy(update={"batch_tokens": critical_batch(specs(params.sizes[0]), data, params.device)})
+    if tuning.lrs:
+        params = params.model_copy(update={"lr": best_lr([specs(str(tuning.base_size), lr=lr) for lr in tuning.lrs], data, params.device)})
+    return params
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:
     """Flat counts and the best loss on each domain; nothing that differs between two equal sweeps."""
-    best = table.filter(pl.col("metric").str.starts_with("loss_")).group_by("metric", maintain_order=True).agg(pl.col("value").min())
+    best = table.filter(pl.col("metric").str.starts_with("loss_") & ~pl.col("diverged")).group_by("metric", maintain_order=True).agg(pl.col("value").min())
     return {
         "trunks": table["trunk_id"].n_unique(),
-        "diverged": table.filter("diverged")["trunk_id"].n_unique(),
+        "diverged": table.filter("diverged")["trunk_id"].n_unique(),  # marked in the runs table; no law or table of bests reads them
         "log10_max_flops": round(float(np.log10(table["flops"].max())), 3),
         **{f"best_{metric}_nats": round(value, 4) for metric, value in best.iter_rows()},
     }
@@ -112,10 +139,11 @@ class Views:
     def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any], items: Any = None) -> None:
         self.packed, self.views, self.held_out, self.arms, self.items = packed, views, held_out, arms, items
 
-    def data_hash(self, name: str) -> str:
-        """Of the tokens that a view trains on and those and the items it is judged on."""
+    def data_hash(self, name: str, decay: str | None = None) -> str:
+        """Of the tokens that a view trains on, those of its decay if they are others, and those and the items it is judged on."""
+        trained = [self.views[each].fingerprint for each in (name, decay) if each]
         judged = [self.items.fingerprint] if self.items else []
-        return content_hash([self.views[name].fingerprint, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}, *judged])
+        return content_hash([*trained, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}, *judged])
 
 
 def load_views(items: str | None = None) -> Views:
@@ -164,32 +192,47 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
         full = not control or control["kind"] == "same"  # an arm's twin is trained, tuned and fitted as the arm is
         for size in params.sizes if full else params.control_sizes:
             for regularisation in settings if full else settings[:1]:
-                spec = _spec(params, name, size, regularisation, int(draw), control, data.packed.vocab_size)
-                header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data.data_hash(name), "code_hash": code}
-                trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
-                trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
+                for spec in _specs(params, name, size, regularisation, int(draw), control, data):
+                    data_hash = data.data_hash(name, spec.decay_arm)
+                    header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data_hash, "code_hash": code}
+                    trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
+                    trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
         raise InputError("params.yaml: sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=lambda trunk: (-trunk["spec"].shape.n_params, trunk["arm"], trunk["spec"].pool_draw))
 
 
-def _spec(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, vocab_size: int) -> RunSpec:
+def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, data: Views) -> list[RunSpec]:
+    """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its own part of the arm."""
     seed = draw + (CONTROL_SEED if control else 0)
-    shape = Shape.named(size, context=params.context, vocab_size=vocab_size)
-    return RunSpec(
-        arm=view,
-        shape=shape.with_experts(**dict(params.experts)) if params.experts else shape,
-        budgets_tokens=tuple(params.budgets_tokens),
-        lr=params.lr,
-        weight_decay=regularisation.weight_decay,
-        dropout=regularisation.dropout,
-        batch_tokens=params.batch_tokens,
-        warmup_steps=params.warmup_steps,
-        decay_fraction=params.decay_fraction,
-        seed=seed,
-        data_seed=seed,
-        pool_draw=draw,
-    )
+    shape = Shape.named(size, context=params.context, vocab_size=data.packed.vocab_size, qk_norm=params.qk_norm)
+    shape = shape.with_experts(**dict(params.experts)) if params.experts else shape
+    rule, _ = hyperparameters(params.tuning, shape=shape, largest_tokens=params.budgets_tokens[-1], lr=params.lr, batch_tokens=params.batch_tokens)
+    budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"]) if params.tuning.sets_batch else tuple(params.budgets_tokens)
+    decay = params.decay_mix.get(view.rsplit("/", 1)[0])
+    if decay and f"{decay}/{draw}" not in data.views:
+        raise InputError(f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms lacks; name one of its arms")
+    shared = {
+        "arm": view,
+        "shape": shape,
+        "weight_decay": regularisation.weight_decay,
+        "dropout": regularisation.dropout,
+        "warmup_steps": params.warmup_steps,
+        "decay_fraction": params.decay_fraction,
+        "schedule": params.schedule,
+        "decay_shape": params.decay_shape,
+        "z_loss": params.z_loss,
+        "seed": seed,
+        "data_seed": seed,
+        "pool_draw": draw,
+        "decay_arm": f"{decay}/{draw}" if decay else None,
+        **rule,
+    }
+    if params.pool_passes is None:
+        return [RunSpec(budgets_tokens=budgets, **shared)]
+    parts = [pool_share(data.views, draw, budget, params.pool_passes) for budget in budgets]
+    unique = [round(part * data.views[view].n_tokens) for part in parts]
+    return [RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared) for budget, tokens in zip(budgets, unique, strict=True)]
 
 
 stage = Stage(

@@ -21,9 +21,11 @@ from stages.proxy.data import ProxyData
 from stages.proxy.device import choose_device
 from stages.proxy.gpus import gpus_held, train_on_gpus
 from stages.proxy.lease import folder_lease
+from stages.proxy.noise_scale import gradient_noise_scale
 from stages.proxy.planner import Kind, TrainingPlan, kind_of, measured, packed, spoken
 from stages.proxy.progress import Progress, peak_of
 from stages.proxy.spec import RunResult, RunSpec
+from stages.proxy.stack import stacks
 from stages.proxy.workers import run_groups
 from stages.run_files import RUNS, save_run
 
@@ -70,7 +72,9 @@ class Work:
         return [failure.message for failure in failures]
 
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
-        """How the plan trains a group."""
+        """How the plan trains a group; a GPU chooses its own precision."""
+        if self.place == "cuda":
+            return {}
         way = self.plan.chosen[kind_of(group[0], self.place)]
         return {"threads": way.threads, "dtype": way.dtype}
 
@@ -144,6 +148,36 @@ def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[s
     for kind, alike in by_kind.items():
         if "rates" not in known.get(kind, {}):
             threads = jobs() if len(specs) < n_workers else 1
-            known[kind] = measured(alike[0], n_alike=len(alike), n_workers=n_workers, n_threads=threads, device=device).to_dict()
+            known[kind] = measured(alike[0], n_workers=n_workers, n_threads=threads, device=device).to_dict()
             write_json(file, known)
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
+
+
+def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
+    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite where it diverged. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    place, _, _ = choose_device(device)
+    losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
+
+    def keep(result: RunResult) -> None:
+        if not (last := result.budgets[-1]).diverged:
+            losses[result.spec.lr] = sum(loss.loss_nats for loss in last.held_out.values()) / len(last.held_out)
+
+    options = {"on_result": keep, "device": device}
+    groups, given = stacks(specs, 2), proxy_data(data)
+    with gpus_held(specs, place.type):
+        failures = train_on_gpus(groups, given, **options) if place.type == "cuda" else run_groups(groups, given, n_workers=jobs(), **options)
+    if failures:
+        raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
+    return losses
+
+
+def noise_of(spec: RunSpec, data: Any, device: str) -> float:
+    """Gradient noise scale in tokens, halfway to the first decay. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    n_steps = max(1, spec.segments[0].n_steps // 2)
+    place = choose_device(device)[0].type
+    with gpus_held([spec], place):
+        return gradient_noise_scale(spec, proxy_data(data), n_steps * spec.batch_tokens, device=place)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.errors import InputError
 from stages.proxy.stream import Counts, Stream
+from stages.proxy.view import View
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,10 @@ class Course:
         one, other = self.trunk.view, self.decay.view
         if one.packed.tokens_sha256 != other.packed.tokens_sha256 or tuple(one.group_names) != tuple(other.group_names):
             raise InputError(f"arm {one.arm!r} decays into {other.arm!r}, which is a view of another pack or other groups; build both from one pack")
+
+    @property
+    def views(self) -> list[View]:
+        return [stream.view for stream in (self.trunk, self.decay) if stream]
 
     def counts(self, n_trunk: int, n_decay: int) -> Counts:
         """After `n_trunk` tokens of the trunk and `n_decay` of a decay; without a curriculum the decay reads on in the trunk's stream."""

@@ -7,6 +7,7 @@ Measured rates hold for one process; several slow each other down by MEMORY_SHAR
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -83,9 +84,9 @@ def kind_of(spec: RunSpec, device: str) -> str:
     return f"{device} d{shape.d_model} x {shape.n_layers} vocabulary {shape.vocab_size} batch {spec.batch_tokens} x {shape.context}{dtype}"
 
 
-def measured(spec: RunSpec, *, n_alike: int, n_workers: int, n_threads: int = 1, device: str = "cpu", seconds: float = 1.5,
+def measured(spec: RunSpec, *, n_workers: int, n_threads: int = 1, device: str = "cpu", seconds: float = 1.5,
              free_bytes: int | None = None) -> Kind:
-    """Probe one kind of run, `n_alike` of which are to be trained on `n_workers` processes. InputError where not one fits."""
+    """Probe one kind of run, to be trained on `n_workers` processes. InputError where not one fits."""
     free = available_bytes(device) if free_bytes is None else free_bytes
     each = free * SAFE_FRACTION if device == "cuda" else free * SAFE_FRACTION / n_workers - WORKER_BYTES
     most = runs_that_fit(spec.shape, spec.batch_tokens, n_bytes=each, device=device, dropout=spec.dropout > 0)
@@ -96,7 +97,7 @@ def measured(spec: RunSpec, *, n_alike: int, n_workers: int, n_threads: int = 1,
         raise InputError(f"one run of d_model {spec.shape.d_model}, batch {spec.batch_tokens} needs {needed / 1e9:.2f} GB, a worker has "
                          f"{max(0, each) / 1e9:.2f} GB; lower batch_tokens, the size or the number of workers")
     threads = (1, n_threads) if n_threads > 1 else (1,)
-    ways = candidates(spec.shape, device, spec.dtype, largest=min(most, n_alike), threads=threads)
+    ways = candidates(spec.shape, device, spec.dtype, largest=most, threads=threads)
     return Kind(measured_rates(spec.shape, spec.batch_tokens, ways, seconds=seconds, device=device), most)
 
 
@@ -105,7 +106,8 @@ def packed(specs: Sequence[RunSpec], kinds: Mapping[str, Kind], *, n_workers: in
 
     held_out_tokens: scored at every budget of every run. Example: `packed(specs, {kind_of(s, "cpu"): measured(s, ...)}, n_workers=2)`.
     """
-    best = {kind: fastest(found.rates) for kind, found in kinds.items()}
+    n_alike = Counter(kind_of(spec, device) for spec in specs)
+    best = {kind: fastest({way: rate for way, rate in found.rates.items() if way.stack_size <= max(1, n_alike[kind])}) for kind, found in kinds.items()}
 
     def layout(ways: dict[str, Candidate]) -> tuple[list[list[RunSpec]], list[float]]:
         groups = stacks(specs, lambda spec: ways[kind_of(spec, device)].stack_size)

@@ -134,7 +134,7 @@ class Trainer:
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {"specs": [spec.to_dict() for spec in self.specs], "views": [stream.view.fingerprint for course in self.courses for stream in (course.trunk, course.decay) if stream]}
+        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for course in self.courses for view in course.views]}
 
     def run(self, store: Checkpoint | None = None, on_step: Callable[[int], None] | None = None) -> None:
         while self.place.segment < len(self.plan):

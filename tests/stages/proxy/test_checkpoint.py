@@ -104,3 +104,14 @@ def test_a_full_disk_costs_a_note_and_no_run(specs, data, expected, tmp_path, mo
         object.__setattr__(result, "notes", result.notes[:1])
     assert bits(results) == expected
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{"schedule": "wsd_s"}, {"schedule": "cosine"}, {"schedule": "constant"},
+                                     {"decay_arm": "half", "z_loss": 1e-3, "base_width": 8, "base_depth": 1, "unique_tokens": 1500}])
+def test_every_option_resumes_to_the_same_bits(make_spec, data, tmp_path, options):
+    specs, path = [make_spec(**options), make_spec(seed=4, lr=0.005, **options)], tmp_path / "run.pt"
+    whole = bits(train_group(specs, data))
+    for step in (9, 30):
+        with pytest.raises(Killed):
+            train_group(specs, data, checkpoint=path, checkpoint_every_steps=1, on_step=kill_at(step))
+    assert bits(train_group(specs, data, checkpoint=path)) == whole

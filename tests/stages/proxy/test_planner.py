@@ -17,6 +17,11 @@ def test_the_smallest_stack_near_the_best_is_taken():
     assert fastest({Candidate(1): 100e3, Candidate(8): 103e3}) == Candidate(1)
 
 
+def test_a_stack_never_exceeds_the_runs_there_are(make_spec):
+    plan = plan_of([make_spec(seed=seed) for seed in range(2)], 1)
+    assert plan.lines()[1].startswith("stack 2 (1.50 times one run)")
+
+
 def test_bfloat16_and_threads_must_gain_clearly():
     half, threads = Candidate(1, 1, "bfloat16"), Candidate(1, 4)
     assert fastest({Candidate(1): 100, half: 120, threads: 110}) == Candidate(1)
@@ -69,14 +74,14 @@ def test_makespan_is_close_to_the_best_assignment(n_workers):
 
 def test_memory_caps_the_stack_and_refuses_in_one_line(make_spec):
     spec = make_spec()
-    roomy = measured(spec, n_alike=4, n_workers=1, seconds=0.05)
-    assert [way.stack_size for way in roomy.rates] == [1, 2, 4]
+    roomy = measured(spec, n_workers=1, seconds=0.05)
+    assert [way.stack_size for way in roomy.rates] == [1, 2, 4, 8]
     assert Kind.from_dict(roomy.to_dict()).rates.keys() == roomy.rates.keys()
-    tight = measured(spec, n_alike=8, n_workers=1, seconds=0.05, free_bytes=int((300 + 3) * 2**20 / 0.8))
+    tight = measured(spec, n_workers=1, seconds=0.05, free_bytes=int((300 + 3) * 2**20 / 0.8))
     assert 1 <= tight.most < 8
     assert max(way.stack_size for way in tight.rates) == tight.most
     with pytest.raises(InputError, match=r"one run of d_model 16, batch 128 needs 0.00 GB, a worker has 0.00 GB; lower batch_tokens"):
-        measured(spec, n_alike=1, n_workers=2, free_bytes=0)
+        measured(spec, n_workers=2, free_bytes=0)
 
 
 def test_seconds_for_a_person():
