@@ -65,6 +65,7 @@ class SweepParams(Section):
     pool_passes: float | None = Field(None, gt=0, description="simulated epoching: how often the target run passes over its whole pool; "
                                       "every budget is then a run of its own on as small a part of each arm as repeats it so often")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+    documents_apart: bool = Field(False, description="attention stops at document boundaries")
     experts: Experts | None = Field(None, description="null: dense proxies")
     items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
 
@@ -222,6 +223,7 @@ def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisa
         "schedule": params.schedule,
         "decay_shape": params.decay_shape,
         "z_loss": params.z_loss,
+        "documents_apart": params.documents_apart,
         "seed": seed,
         "data_seed": seed,
         "pool_draw": draw,

@@ -81,7 +81,8 @@ def kind_of(spec: RunSpec, device: str) -> str:
     """Runs of one kind train equally fast. Example: `cpu d32 x 2 vocabulary 512 batch 512 x 128`."""
     shape = spec.shape
     dtype = "" if spec.dtype == "auto" else f" {spec.dtype}"
-    return f"{device} d{shape.d_model} x {shape.n_layers} vocabulary {shape.vocab_size} batch {spec.batch_tokens} x {shape.context}{dtype}"
+    experts = f" {shape.top_k} of {shape.n_experts} experts of {shape.expert_width}" if shape.n_experts else ""
+    return f"{device} d{shape.d_model} x {shape.n_layers} vocabulary {shape.vocab_size} batch {spec.batch_tokens} x {shape.context}{experts}{dtype}"
 
 
 def measured(spec: RunSpec, *, n_workers: int, n_threads: int = 1, device: str = "cpu", seconds: float = 1.5,
