@@ -205,8 +205,8 @@ def main() -> None:
     least = min(seconds for name, seconds in ways.items() if name != "planner")
     figures = {"runs": len(specs), "tokens_each": n_tokens, "ours_s": ours_s, "peer_s": peer_s, "speedup": peer_s / ours_s,
                "peer_one_thread_s": single_s, "speedup_over_one_thread": single_s / ours_s, "ours_cpu_s": ours_cpu, "peer_cpu_s": peer_cpu,
-               "peer_one_thread_cpu_s": single_cpu, "load_before": load[0], "load_after": os.getloadavg()[0], "planned_s": plan.seconds, "largest_relative_difference_of_loss": worst,
-               "seconds_by_packing": ways, "planner_over_best": ways["planner"] / least}
+               "peer_one_thread_cpu_s": single_cpu, "load_before": load[0], "load_after": os.getloadavg()[0], "planned_s": plan.seconds,
+               "largest_relative_difference_of_loss": worst, "seconds_by_packing": ways, "planner_over_best": ways["planner"] / least}
     print(f"\n{'':32} {'wall s':>8} {'CPU s':>8}")
     print(f"{'plain loop, one after another':32} {peer_s:8.1f} {peer_cpu:8.1f}")
     print(f"{'plain loop, one thread':32} {single_s:8.1f} {single_cpu:8.1f}   {single_s / ours_s:.2f} times ours by wall time, "

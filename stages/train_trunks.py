@@ -114,20 +114,32 @@ def runs_lease() -> contextlib.AbstractContextManager[None]:
 def _train_all(work: Work) -> None:
     progress = Progress(work.plan, peak_of(work.card))
     with tqdm(total=100, desc="proxies", disable=None, bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}") as bar:
-
-        def show(group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None) -> None:
-            progress.report(group, fraction, loss_nats)
-            bar.update(100 * progress.fraction - bar.n)
-            bar.set_postfix_str(progress.line())
+        shown = _Shown(progress, bar)
 
         def keep(result: RunResult) -> None:
             work.save(result)
-            show([result.spec], 1.0)
+            shown([result.spec], 1.0)
 
-        failures = work.train(work.groups, work.plan.n_workers, keep, show)
+        failures = work.train(work.groups, work.plan.n_workers, keep, shown)
     log.info("sweep: trained in %s, %s was planned", spoken(progress.elapsed_s), spoken(work.plan.seconds))
     if failures:
         raise RefusedError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
+
+
+class _Shown:
+    """Progress as a bar on a terminal, else as a line in the log at every fifth."""
+
+    def __init__(self, progress: Progress, bar: tqdm) -> None:
+        self.progress, self.bar, self.fifths = progress, bar, 1
+
+    def __call__(self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None) -> None:
+        self.progress.report(group, fraction, loss_nats)
+        done = self.progress.fraction
+        self.bar.update(100 * done - self.bar.n)
+        self.bar.set_postfix_str(self.progress.line())
+        if self.bar.disable and done * 5 >= self.fifths:
+            log.info("sweep: %.0f %%, %s", 100 * done, self.progress.line())
+            self.fifths = int(done * 5) + 1
 
 
 def checkpoint_file(group: Sequence[RunSpec]) -> Path:

@@ -38,13 +38,14 @@ def power_law_onset(law: Law, rows, *, n_starts: int = 64, seed: int = 0) -> Ons
     tokens = np.asarray(rows["n_tokens_seen"], float)
     rungs = np.unique(tokens)
     first = _first_fit(tokens, rungs, len(law.parameters) + 2)
-    misses, cut = {}, first
+    misses, cut, noise = {}, first, None
     for index in range(first - 1, -1, -1):
         above, here = tokens >= rungs[index + 1], tokens == rungs[index]
         fit = fit_law(law, _part(rows, above), n_starts=n_starts, seed=seed, identify=False)
         miss = float(np.mean(np.log(np.asarray(rows["value"], float)[here]) - np.log(fit.predict(_part(rows, here)))))
         misses[float(rungs[index])] = miss
-        if abs(miss) > MISS_OVER_RMS * max(fit.rms_log, LEAST_NOISE):
+        noise = max(fit.rms_log, LEAST_NOISE) if noise is None else noise  # of the largest budgets: later fits bend to what they took in
+        if abs(miss) > MISS_OVER_RMS * noise:
             break
         cut = index
     return Onset(tokens >= rungs[cut], float(rungs[cut]), _reason(rungs, cut, misses), misses)

@@ -3,8 +3,13 @@
     packed    write_packed, Packed             tokenised documents on disk
     view      View                             an arm: rows and weights over a pack
     stream    Stream, Counts                   its token order, exact counts
+    course    Course                           two streams for a curriculum, counted together
+    shrink    shrunk                           a view cut so that it repeats as often as a larger run's (simulated epoching)
     shape     Shape, whole_batches             model sizes and FLOPs
     spec      RunSpec, RunResult, ...          what goes in and what comes out, as JSON too
+    schedule  Schedule, segments               learning rates and branches: wsd, wsd_s, power, cosine, constant
+    transfer  factors                          lr, start and weight decay carried to other widths and depths
+    noise_scale  gradient_noise_scale          an estimate of the critical batch
     evaluate  HeldOut                          held-out documents of a domain
     data      ProxyData                        arms and domains by name
     train     train_group, train_run           train one run, or several of a shape as one batched model
@@ -13,6 +18,7 @@
     progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
     backlog   train_here                       the same in this process, and what becomes of a group that failed
+    memory    training_bytes, runs_that_fit    what a group needs and what there is
 
 Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without torch.
 
