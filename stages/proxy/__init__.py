@@ -11,12 +11,15 @@
     transfer  factors                          lr, start and weight decay carried to other widths and depths
     noise_scale  gradient_noise_scale          an estimate of the critical batch
     evaluate  HeldOut                          held-out documents of a domain
+    items     Items                            multiple choice and sampled tasks scored beside the losses
     data      ProxyData                        arms and domains by name
     train     train_group, train_run           train one run, or several of a shape as one batched model
     probe     measured_rates                   tokens/s by stack size, threads and precision
     planner   measured, packed                 how a sweep is packed, its expected time and cost
     progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
+    gpus      gpus_held, train_on_gpus         leased cards: stacks on one, a large run on all
+    experts, grow                              mixtures of experts, growth in depth
     backlog   train_here                       the same in this process, and what becomes of a group that failed
     memory    training_bytes, runs_that_fit    what a group needs and what there is
 

@@ -102,8 +102,11 @@ class ChoiceScorer:
         return [choice_metrics(self.items, run[:n_choices], run[n_choices:]) for run in nats]
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def choice_metrics(items: ChoiceItems, nats: np.ndarray, plain_nats: np.ndarray) -> Scores:
-    """Metrics of one model from -log p of every choice after its question and after `plain`, (choices,) each, nats."""
+    """Metrics of one model from -log p of every choice after its question and after `plain`, (choices,) each, nats.
+
+    A model that has diverged has metrics that are not numbers."""
     right = items.is_answer
     correct = domain_loss(nats[right], items.n_tokens_each[right], items.n_bytes_each[right])
     p = _shares(items, nats)

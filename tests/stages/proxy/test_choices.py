@@ -68,3 +68,9 @@ def test_a_long_question_is_cut_from_the_left_and_a_long_choice_is_refused():
     assert inputs[0] == 0 and list(inputs[-3:]) == [59, 60, 7] and list(targets[-2:]) == [7, 8] and (targets[:-2] == -1).all()
     with pytest.raises(InputError, match="33 tokens does not fit"):
         list(items(choices=[[np.arange(33), np.array([1])], [np.array([1]), np.array([2]), np.array([3])]]).batches(32, 64))
+
+
+def test_a_diverged_model_has_metrics_that_are_not_numbers():
+    for bad in (np.nan, np.inf):
+        scores = choice_metrics(items(), np.full(5, bad), np.full(5, bad))
+        assert not np.isfinite(scores["correct_nats"][0]) and np.isnan(scores["p_choices"][0])
