@@ -31,7 +31,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if executor == "ray" and not find_spec("ray"):
         raise InputError("--executor ray needs Ray: pip install 'assay[ray]', or take --executor prefect")
     start_own_server()
-    from flows.dvc_tasks import BAD_INPUT
+    from flows.dvc_tasks import BAD_INPUT, StageFailure, failure_of
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
@@ -40,5 +40,5 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
         print(printed_decisions())
         print(f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs: assay ui")
         return 0
-    failure = state.data if hasattr(state.data, "exit_code") else None
-    return failure.exit_code if failure and failure.exit_code in (1, BAD_INPUT) else 1
+    failure = failure_of(state)
+    return failure.exit_code if isinstance(failure, StageFailure) and failure.exit_code in (1, BAD_INPUT) else 1
