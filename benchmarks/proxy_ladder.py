@@ -1,9 +1,10 @@
 """A ladder of 48 proxies against the same models trained one after another by a plain PyTorch loop, on CPU.
 
-python benchmarks/proxy_ladder.py [TOKENS]. 4 arms x 3 sizes (6k, 25k, 147k) x 4 seeds, TOKENS each (default 32,768). The
+python benchmarks/proxy_ladder.py [TOKENS [TURNS]]. 4 arms x 3 sizes (6k, 25k, 147k) x 4 seeds, TOKENS each (default 32,768). The
 peer is nn.Module, autograd and torch.optim.AdamW at torch's default number of threads, and again on one thread, which a busy
 machine hurts less; ours is what the planner chooses, its probe and the start of its workers included. Both sides must reach equal held-out losses. Then the
-planner's packing runs against each of its alternatives, in turns. Prints a table and, as its last line, one JSON object.
+planner's packing runs against each of its alternatives in TURNS (default 2), the best turn of each counting, since others only
+ever add time. Prints a table and, as its last line, one JSON object.
 """
 
 import json
@@ -36,7 +37,6 @@ from stages.proxy.view import View
 from stages.proxy.workers import run_groups
 
 VOCAB, SIZES, SEEDS, BATCH_TOKENS = 512, ("6k", "25k", "147k"), 4, 512
-TURNS = 2  # of the planner's packing and its alternatives; the best of each counts, since others only ever add time
 
 
 def sentences(n_documents: int, seed: int, choices: int):
@@ -173,14 +173,15 @@ def timed(call):
     return value, time.perf_counter() - wall, cpu() - busy
 
 
-def against_alternatives(specs: list[RunSpec], data: ProxyData, plan) -> dict[str, float]:
+def against_alternatives(specs: list[RunSpec], data: ProxyData, plan, turns: int) -> dict[str, float]:
     """Best wall seconds of the planner's groups and of each uniform stack, in turns."""
     ways = {"planner": plan.groups} | {f"stack {size}": stacks(specs, size) for size in (*CPU_SIZES, 16)}
     best: dict[str, float] = {}
-    for _ in range(TURNS):
+    for turn in range(turns):
         for name, groups in ways.items():
             seconds = timed(lambda groups=groups: run(groups, data, plan.n_workers))[1]
             best[name] = min(seconds, best.get(name, np.inf))
+            print(f"turn {turn + 1}, {name}: {seconds:.1f} s", flush=True)
     return best
 
 
@@ -193,14 +194,17 @@ def machine() -> dict[str, object]:
 
 def main() -> None:
     load, n_tokens = os.getloadavg(), int(sys.argv[1]) if len(sys.argv) > 1 else 32_768
+    turns = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     with tempfile.TemporaryDirectory() as folder:
         data = make_data(Path(folder))
         specs = ladder(data, n_tokens)
         (ours, plan), ours_s, ours_cpu = timed(lambda: train_planned(specs, data))
+        print(f"ours: {ours_s:.1f} s, {ours_cpu:.1f} CPU s", flush=True)
         peer, peer_s, peer_cpu = timed(lambda: {spec: train_plainly(spec, data) for spec in specs})
+        print(f"plain loop: {peer_s:.1f} s, {peer_cpu:.1f} CPU s", flush=True)
         with one_thread():
             _, single_s, single_cpu = timed(lambda: [train_plainly(spec, data) for spec in specs])
-        ways = against_alternatives(specs, data, plan)
+        ways = against_alternatives(specs, data, plan, turns)
     worst = max(abs(ours[spec] - peer[spec]) / peer[spec] for spec in specs)
     least = min(seconds for name, seconds in ways.items() if name != "planner")
     figures = {"runs": len(specs), "tokens_each": n_tokens, "ours_s": ours_s, "peer_s": peer_s, "speedup": peer_s / ours_s,
