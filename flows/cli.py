@@ -27,12 +27,13 @@ ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the 
 def run(
     params: ParamsFile = Path("params.yaml"),
     jobs: Annotated[int, typer.Option(min=0, help="worker processes; 0: one a core")] = 0,
-    executor: Annotated[str, typer.Option(help="local: workers of the sweep stage; prefect: one task a group of runs")] = "local",
+    executor: Annotated[str, typer.Option(help="local: workers of the sweep stage; prefect: one task a group of runs; ray: those on Ray")] = "local",
+    gpus: Annotated[float, typer.Option(min=0, max=1, help="ray: part of a GPU for each group of runs; 0: a whole one on CUDA")] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     from flows.main_job import main_job
 
-    raise typer.Exit(main_job(params, jobs, executor))
+    raise typer.Exit(main_job(params, jobs, executor, gpus))
 
 
 @app.command("dvc-yaml")

@@ -91,8 +91,16 @@ def relay_log(name: str) -> None:
             get_run_logger().info(line)
 
 
+def failure_of(state: State) -> BaseException | None:
+    """What a failed state carries: Prefect wraps it in a record, and a flow that returns a task's state in that state."""
+    found = state.data
+    while found is not None and not isinstance(found, BaseException):
+        found = found.data if isinstance(found, State) else getattr(found, "result", None)
+    return found
+
+
 def _worth_a_retry(_task: object, _run: object, state: State) -> bool:
-    failure = state.data if isinstance(state.data, StageFailure) else getattr(state.data, "exception", None)
+    failure = failure_of(state)
     return not (isinstance(failure, StageFailure) and failure.exit_code == BAD_INPUT)
 
 

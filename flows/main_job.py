@@ -3,20 +3,21 @@
 import logging
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from flows import environment
-from flows.dvc_tasks import BAD_INPUT
+from flows.own_server import start_own_server
 from stages.pipeline import PIPELINE
 from stages.decision_text import printed_decisions
 from stages.errors import InputError
 from stages.params import load_params
 from stages.dvc_file import write_pipeline_file
 
-EXECUTORS = ("local", "prefect")
+EXECUTORS = ("local", "prefect", "ray")
 
 
-def main_job(params_file: Path, jobs: int, executor: str) -> int:
+def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
     """The exit code of the whole pipeline."""
     if executor not in EXECUTORS:
         raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
@@ -27,13 +28,17 @@ def main_job(params_file: Path, jobs: int, executor: str) -> int:
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # DVC calls `python`
+    if executor == "ray" and not find_spec("ray"):
+        raise InputError("--executor ray needs Ray: pip install 'assay[ray]', or take --executor prefect")
+    start_own_server()
+    from flows.dvc_tasks import BAD_INPUT, StageFailure, failure_of
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    state = pipeline(executor, jobs, str(params_file), return_state=True)
+    state = pipeline(executor, jobs, str(params_file), gpus, return_state=True)
     if state.is_completed():
         print(printed_decisions())
         print(f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs: assay ui")
         return 0
-    failure = state.data if hasattr(state.data, "exit_code") else None
-    return failure.exit_code if failure and failure.exit_code in (1, BAD_INPUT) else 1
+    failure = failure_of(state)
+    return failure.exit_code if isinstance(failure, StageFailure) and failure.exit_code in (1, BAD_INPUT) else 1

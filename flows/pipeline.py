@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed, State  # noqa: E402
 from flows.dvc_tasks import BAD_INPUT, TRAINING_RETRIES, StageFailure, run_stage, stale_reasons  # noqa: E402
 from stages.pipeline import PIPELINE  # noqa: E402
 from stages.decision_text import decision_markdown  # noqa: E402
-from stages.errors import InputError  # noqa: E402
+from stages.errors import InputError, RefusedError  # noqa: E402
 
 DECISIONS = Path("data/decisions")
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
@@ -31,11 +31,11 @@ def resume_hint(_flow: object, _run: object, state: State) -> None:
 
 
 @flow(name="assay", on_failure=[resume_hint], on_crashed=[resume_hint], on_cancellation=[resume_hint])
-def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.yaml") -> State:
+def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.yaml", gpus: float = 0.0) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
-    executor: local (worker processes of the sweep stage) or prefect (one task a group of runs).
-    jobs: worker processes, 0 for one a core.
+    executor: local (worker processes of the sweep stage), prefect (one task a group of runs) or ray (the same on Ray).
+    jobs: worker processes, 0 for one a core. gpus: part of a GPU for each group of runs on Ray, 0 to choose.
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
@@ -44,13 +44,14 @@ def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
-        if stage.name == "sweep" and executor == "prefect":
+        if stage.name == "sweep" and executor != "local":
             from flows.sweep import fill
 
             try:
-                fill(params_file, jobs)
-            except InputError as error:
-                return Failed(message=str(error), data=StageFailure("sweep", BAD_INPUT, str(error)))
+                fill(params_file, executor, jobs, gpus)
+            except (InputError, RefusedError) as error:
+                code = BAD_INPUT if isinstance(error, InputError) else 1
+                return Failed(message=str(error), data=StageFailure("sweep", code, str(error)))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(stage.name, reasons, return_state=True)
         if not state.is_completed():

@@ -5,15 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from flows import environment
+from flows.tied import start_tied, stop, wait_for
 from stages.errors import InputError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
-START_SECONDS = 180
 
 
 def start_pages() -> None:
@@ -36,38 +34,24 @@ def serve_forever(cron: str) -> None:
     if "PREFECT_API_URL" not in os.environ:
         servers.append(_prefect_server())
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PREFECT_PORT}/api"
-        _wait_for(f"{os.environ['PREFECT_API_URL']}/health", servers[0])
+        wait_for(f"{os.environ['PREFECT_API_URL']}/health", servers[0])
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     from flows.pipeline import pipeline
 
     try:
         pipeline.serve(name="scheduled", cron=cron, limit=1)
     finally:
-        _stop(servers)
+        stop(servers)
 
 
 def _prefect_server() -> subprocess.Popen:
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PREFECT_PORT)]
-    return subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
+    return start_tied("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PREFECT_PORT))
 
 
 def _mlflow_server() -> subprocess.Popen:
     from stages.tracking import tracking_uri
 
-    command = ["-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(), "--host", "127.0.0.1", "--port", str(MLFLOW_PORT)]
-    return subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
-
-
-def _wait_for(url: str, server: subprocess.Popen) -> None:
-    for _ in range(START_SECONDS):
-        if server.poll() is not None:
-            raise InputError(f"the Prefect server ended with exit code {server.returncode}; is port {PREFECT_PORT} taken?")
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(1)
-    raise InputError(f"no answer from {url} in {START_SECONDS} s; see {os.environ['PREFECT_HOME']}")
+    return start_tied("-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(), "--host", "127.0.0.1", "--port", str(MLFLOW_PORT))
 
 
 def _until_stopped(servers: list[subprocess.Popen]) -> None:
@@ -79,14 +63,4 @@ def _until_stopped(servers: list[subprocess.Popen]) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _stop(servers)
-
-
-def _stop(servers: list[subprocess.Popen]) -> None:
-    for server in servers:
-        server.terminate()
-    for server in servers:
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        stop(servers)

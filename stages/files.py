@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one, and hashing what was written."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,16 +10,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages.errors import InputError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def room_for(path: Path | str) -> Iterator[None]:
+    """Turns a disk that refuses more bytes while `path` is written into one line: InputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise InputError(f"{path} cannot be written: {os.strerror(error.errno)}; make room and run again, finished work is kept") from None
+
 
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -27,14 +44,14 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 def whole_folder(path: Path | str) -> Iterator[Path]:
     """A temporary folder beside `path` that replaces it when the block ends well."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
+        with room_for(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -4,12 +4,14 @@ The files are the truth. The runs table, MLflow and the decision are all derived
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from stages.files import content_hash, read_json, write_json
+from stages.proxy.shape import Shape
 from stages.runs import COLUMNS
 from stages.stage import ROOT
 
@@ -36,29 +38,32 @@ def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
 def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the runs table for one trunk: a row a budget, held-out domain and metric."""
     result, spec = run["result"], run["result"]["spec"]
-    shape = spec["shape"]
-    n_params = 12 * shape["n_layers"] * shape["d_model"] ** 2
+    shape = Shape(**spec["shape"])
     shared = {
         "trunk_id": run["trunk_id"],
         "arm": run["arm"],
         "control": run["control"],
         "modality": "text",
-        "n_params": n_params,
-        "n_params_total": n_params + 2 * shape["vocab_size"] * shape["d_model"],
+        "n_params": shape.n_params,
+        "n_params_total": shape.n_params_total,
         "batch_tokens": spec["batch_tokens"],
         **{key: spec[key] for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")},
         **{key: run[key] for key in ("data_hash", "code_hash")},
         "device": result["device"],
+        **shape.mixture_variables,
     }
     return [
         {**shared, **_budget(run["trunk_id"], budget), "metric": metric, "value": value, "value_se": error}
         for budget in result["budgets"]
-        for domain, score in budget["held_out"].items()
-        for metric, value, error in (
-            (f"loss_{domain}", score["loss_nats"], score["standard_error_nats"]),
-            (f"bpb_{domain}", score["bits_per_byte"], score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"]),
-        )
+        for metric, value, error in [*_losses(budget["held_out"]), *((name, *score) for name, score in budget.get("items", {}).items())]
     ]
+
+
+def _losses(held_out: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Metric, value and standard error of every held-out domain."""
+    for domain, score in held_out.items():
+        yield f"loss_{domain}", score["loss_nats"], score["standard_error_nats"]
+        yield f"bpb_{domain}", score["bits_per_byte"], score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"]
 
 
 def _budget(trunk_id: str, budget: dict[str, Any]) -> dict[str, Any]:
@@ -103,3 +108,15 @@ def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
         for domain, score in budget["held_out"].items()
     ]
     return pl.from_dicts(rows).sort("run_id", "metric")
+
+
+def curves(runs: list[dict[str, Any]]) -> pl.DataFrame:
+    """Training curves of all trunks: trunk_id, arm, n_params, pool_draw, step, n_tokens_seen, budget_tokens (0 on the trunk), loss_nats, lr."""
+    kinds = {"step": pl.Int64, "n_tokens_seen": pl.Int64, "budget_tokens": pl.Int64, "loss_nats": pl.Float64, "lr": pl.Float64}
+    frames = []
+    for run in runs:
+        spec = run["result"]["spec"]
+        who = [run["trunk_id"], run["arm"], Shape(**spec["shape"]).n_params, spec["pool_draw"]]
+        labels = [pl.lit(value, dtype=pl.Int64 if isinstance(value, int) else None).alias(name) for name, value in zip(("trunk_id", "arm", "n_params", "pool_draw"), who, strict=True)]
+        frames.append(pl.DataFrame({name: run["result"]["curve"][name] for name in kinds}, schema=kinds).select(*labels, *kinds))
+    return pl.concat(frames).sort("arm", "n_params", "pool_draw", "trunk_id", "step", "budget_tokens")

@@ -3,12 +3,15 @@
 `value` of a loss is in nats. A foreign table is read by mapping law variables to its columns.
 """
 
+import logging
 import re
 from pathlib import Path
 
 import polars as pl
 
 from stages.errors import InputError
+
+log = logging.getLogger("assay")
 
 # Column -> what it holds. share_<pool>, unique_<pool> follow for every pool and quality tier.
 COLUMNS = {
@@ -62,9 +65,18 @@ def mapped(table: pl.DataFrame, name: str, mapping: dict[str, str] | None = None
         table = table.with_columns(pl.col(column).alias(variable))
     if where:
         table = filter_rows(table, where, name)
+    table = without_diverged(table, name)
     if table.is_empty():
         raise InputError(f"{name}: no rows" + (f" where {where}" if where else "; expected one row a run"))
     return table
+
+
+def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows that are not marked `diverged`: the loss of a run that failed says nothing of its data. How many go is logged."""
+    if table.schema.get("diverged") != pl.Boolean or not (n_diverged := int(table["diverged"].fill_null(False).sum())):
+        return table
+    log.warning("%s: %d of %d rows are marked diverged and left out", name, n_diverged, len(table))
+    return table.filter(~pl.col("diverged").fill_null(False))
 
 
 def _read(path: Path) -> pl.DataFrame:

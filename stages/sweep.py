@@ -7,7 +7,7 @@ Cost: nearly all of the pipeline; a progress bar says how much is left.
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,14 +15,18 @@ from pydantic import Field, model_validator
 
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
+from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
-from stages.run_files import RUNS, code_hash, document_losses, finished, runs_table
+from stages.simulate import pool_share
+from stages.run_files import RUNS, code_hash, curves, document_losses, finished, runs_table
 from stages.stage import Section, Stage
+from stages.trials import best_lr, critical_batch, largest_view
 
 log = logging.getLogger("assay")
+TOKENIZER = "data/pack/tokenizer.json"
 CONTROL_SEED = 1_000  # a control starts from other weights and meets its documents in another order
 
 
@@ -32,6 +36,14 @@ class Regularisation(Section):
     weight_decay: float = Field(0.1, ge=0, le=100)
     dropout: float = Field(0.0, ge=0, lt=1)
     min_epochs: float = Field(0.0, ge=0, description="tried only on arms whose largest budget passes this many epochs")
+
+
+class Experts(Section):
+    """A mixture of experts in place of every MLP; granularity 1 splits the dense MLP over the active experts."""
+
+    n_experts: int = Field(ge=1, le=1024)
+    top_k: int = Field(ge=1)
+    granularity: float = Field(1.0, gt=0, le=64)
 
 
 class SweepParams(Section):
@@ -44,7 +56,18 @@ class SweepParams(Section):
     lr: float = Field(0.012, gt=0, le=10, description="peak learning rate")
     warmup_steps: int = Field(30, ge=0)
     decay_fraction: float = Field(0.2, gt=0, le=1, description="part of each budget over which the learning rate falls to zero")
+    schedule: Literal["wsd", "wsd_s", "cosine", "constant"] = Field("wsd", description="see stages/proxy/schedule.py")
+    decay_shape: Literal["linear", "sqrt"] = "linear"
+    qk_norm: bool = Field(True, description="queries and keys to unit mean square")
+    z_loss: float = Field(0.0, ge=0, le=1, description="weight of the squared log of the softmax's sum; 1e-4 is usual")
+    tuning: Tuning = Field(Tuning(), description="how sizes come to their learning rate and batch")
+    decay_mix: dict[str, str] = Field({}, description="curriculum: arm -> the arm whose documents its decays read")
+    pool_passes: float | None = Field(None, gt=0, description="simulated epoching: how often the target run passes over its whole pool; "
+                                      "every budget is then a run of its own on as small a part of each arm as repeats it so often")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+    documents_apart: bool = Field(False, description="attention stops at document boundaries")
+    experts: Experts | None = Field(None, description="null: dense proxies")
+    items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
 
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
@@ -53,6 +76,8 @@ class SweepParams(Section):
                 raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
+        if self.tuning.rule == "power" and self.schedule != "wsd":
+            raise ValueError(f"tuning.rule power is a schedule of its own (value schedule: {self.schedule}); leave schedule at wsd")
         return self
 
 
@@ -71,23 +96,39 @@ def run(params: SweepParams) -> None:
         table.write_parquet(temporary)
     with whole_file("data/sweep/heldout_losses.parquet") as temporary:
         document_losses(runs).write_parquet(temporary)
+    with whole_file("data/sweep/curves.parquet") as temporary:
+        curves(runs).write_parquet(temporary)
     write_json("data/metrics/sweep.json", metrics(table))
 
 
 def planned(params: SweepParams) -> tuple["Views", list[dict[str, Any]]]:
     """The data and every trunk that these parameters ask for."""
-    data = load_views()
+    data = load_views(params.items)
     for view in data.views.values():
         view.require(params.batch_tokens)
-    return data, plan(params, data)
+    return data, plan(tried(params, data), data)
+
+
+def tried(params: SweepParams, data: "Views") -> SweepParams:
+    """The parameters with what short trials say about learning rate and batch, where they are asked for."""
+    tuning, view = params.tuning, largest_view(data)
+
+    def specs(size: str, **changes: float) -> RunSpec:
+        return _specs(params.model_copy(update=changes), view, size, params.regularisations[0], 0, None, data)[-1]
+
+    if tuning.critical_batch:
+        params = params.model_copy(update={"batch_tokens": critical_batch(specs(params.sizes[0]), data, params.device)})
+    if tuning.lrs:
+        params = params.model_copy(update={"lr": best_lr([specs(str(tuning.base_size), lr=lr) for lr in tuning.lrs], data, params.device)})
+    return params
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:
     """Flat counts and the best loss on each domain; nothing that differs between two equal sweeps."""
-    best = table.filter(pl.col("metric").str.starts_with("loss_")).group_by("metric", maintain_order=True).agg(pl.col("value").min())
+    best = table.filter(pl.col("metric").str.starts_with("loss_") & ~pl.col("diverged")).group_by("metric", maintain_order=True).agg(pl.col("value").min())
     return {
         "trunks": table["trunk_id"].n_unique(),
-        "diverged": table.filter("diverged")["trunk_id"].n_unique(),
+        "diverged": table.filter("diverged")["trunk_id"].n_unique(),  # marked in the runs table; no law or table of bests reads them
         "log10_max_flops": round(float(np.log10(table["flops"].max())), 3),
         **{f"best_{metric}_nats": round(value, 4) for metric, value in best.iter_rows()},
     }
@@ -96,16 +137,18 @@ def metrics(table: pl.DataFrame) -> dict[str, Any]:
 class Views:
     """Everything that trunks read: the pack, views by "arm/draw", held-out domains, and their hashes."""
 
-    def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any]) -> None:
-        self.packed, self.views, self.held_out, self.arms = packed, views, held_out, arms
+    def __init__(self, packed: Packed, views: dict[str, View], held_out: dict[str, Packed], arms: dict[str, Any], items: Any = None) -> None:
+        self.packed, self.views, self.held_out, self.arms, self.items = packed, views, held_out, arms, items
 
-    def data_hash(self, name: str) -> str:
-        """Of the tokens that a view trains on and those it is judged on."""
-        return content_hash([self.views[name].fingerprint, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}])
+    def data_hash(self, name: str, decay: str | None = None) -> str:
+        """Of the tokens that a view trains on, those of its decay if they are others, and those and the items it is judged on."""
+        trained = [self.views[each].fingerprint for each in (name, decay) if each]
+        judged = [self.items.fingerprint] if self.items else []
+        return content_hash([*trained, {key: pack.tokens_sha256 for key, pack in self.held_out.items()}, *judged])
 
 
-def load_views() -> Views:
-    """The views of data/arms over data/pack."""
+def load_views(items: str | None = None) -> Views:
+    """The views of data/arms over data/pack, and the items of a file."""
     packed = Packed.open("data/pack/pools")
     held_out = {path.name: Packed.open(path) for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()}
     arms = read_json("data/arms/arms.json")
@@ -119,7 +162,13 @@ def load_views() -> Views:
         groups[part["row"].to_numpy()] = part["label"].to_numpy()
         name = f"{arm}/{draw}"
         views[name] = View(packed, part["row"].to_numpy(), part["weight"].to_numpy(), arm=name, groups=groups, group_names=names)
-    return Views(packed, views, held_out, arms)
+    return Views(packed, views, held_out, arms, _items(items, packed.eos_id) if items else None)
+
+
+def _items(path: str, eos_id: int) -> "Items":  # noqa: F821
+    from stages.item_file import read_items  # loads torch
+
+    return read_items(path, TOKENIZER, eos_id)
 
 
 def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
@@ -127,7 +176,7 @@ def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
     from stages.proxy.data import ProxyData
     from stages.proxy.evaluate import HeldOut
 
-    return ProxyData(data.views, {name: HeldOut(pack) for name, pack in data.held_out.items()})
+    return ProxyData(data.views, {name: HeldOut(pack) for name, pack in data.held_out.items()}, data.items)
 
 
 def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
@@ -144,31 +193,48 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
         full = not control or control["kind"] == "same"  # an arm's twin is trained, tuned and fitted as the arm is
         for size in params.sizes if full else params.control_sizes:
             for regularisation in settings if full else settings[:1]:
-                spec = _spec(params, name, size, regularisation, int(draw), control, data.packed.vocab_size)
-                header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data.data_hash(name), "code_hash": code}
-                trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
-                trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
+                for spec in _specs(params, name, size, regularisation, int(draw), control, data):
+                    data_hash = data.data_hash(name, spec.decay_arm)
+                    header = {"arm": arm, "control": control["kind"] if control else "", "data_hash": data_hash, "code_hash": code}
+                    trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
+                    trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
         raise InputError("params.yaml: sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=lambda trunk: (-trunk["spec"].shape.n_params, trunk["arm"], trunk["spec"].pool_draw))
 
 
-def _spec(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, vocab_size: int) -> RunSpec:
+def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, data: Views) -> list[RunSpec]:
+    """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its own part of the arm."""
     seed = draw + (CONTROL_SEED if control else 0)
-    return RunSpec(
-        arm=view,
-        shape=Shape.named(size, context=params.context, vocab_size=vocab_size),
-        budgets_tokens=tuple(params.budgets_tokens),
-        lr=params.lr,
-        weight_decay=regularisation.weight_decay,
-        dropout=regularisation.dropout,
-        batch_tokens=params.batch_tokens,
-        warmup_steps=params.warmup_steps,
-        decay_fraction=params.decay_fraction,
-        seed=seed,
-        data_seed=seed,
-        pool_draw=draw,
-    )
+    shape = Shape.named(size, context=params.context, vocab_size=data.packed.vocab_size, qk_norm=params.qk_norm)
+    shape = shape.with_experts(**dict(params.experts)) if params.experts else shape
+    rule, _ = hyperparameters(params.tuning, shape=shape, largest_tokens=params.budgets_tokens[-1], lr=params.lr, batch_tokens=params.batch_tokens)
+    budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"]) if params.tuning.sets_batch else tuple(params.budgets_tokens)
+    decay = params.decay_mix.get(view.rsplit("/", 1)[0])
+    if decay and f"{decay}/{draw}" not in data.views:
+        raise InputError(f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms lacks; name one of its arms")
+    shared = {
+        "arm": view,
+        "shape": shape,
+        "weight_decay": regularisation.weight_decay,
+        "dropout": regularisation.dropout,
+        "warmup_steps": params.warmup_steps,
+        "decay_fraction": params.decay_fraction,
+        "schedule": params.schedule,
+        "decay_shape": params.decay_shape,
+        "z_loss": params.z_loss,
+        "documents_apart": params.documents_apart,
+        "seed": seed,
+        "data_seed": seed,
+        "pool_draw": draw,
+        "decay_arm": f"{decay}/{draw}" if decay else None,
+        **rule,
+    }
+    if params.pool_passes is None:
+        return [RunSpec(budgets_tokens=budgets, **shared)]
+    parts = [pool_share(data.views, draw, budget, params.pool_passes) for budget in budgets]
+    unique = [round(part * data.views[view].n_tokens) for part in parts]
+    return [RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared) for budget, tokens in zip(budgets, unique, strict=True)]
 
 
 stage = Stage(
@@ -176,7 +242,8 @@ stage = Stage(
     params=SweepParams,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
-    outs=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet"),
+    inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),
+    outs=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/sweep/curves.parquet"),
     resumable=("data/sweep/runs",),
     metrics=("data/metrics/sweep.json",),
 )

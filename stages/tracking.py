@@ -188,6 +188,7 @@ def _metrics(result: dict[str, Any], n_params: int, now: int) -> list[Any]:
             metrics.append(Metric(f"heldout_{domain}_loss_nats", score["loss_nats"], now, step))
             metrics.append(Metric(f"heldout_{domain}_loss_nats_se", score["standard_error_nats"], now, step))
             metrics.append(Metric(f"heldout_{domain}_bits_per_byte", score["bits_per_byte"], now, step))
+        metrics += [Metric(f"items_{name}", value, now, step) for name, (value, _) in row.get("items", {}).items()]
     metrics.append(Metric("train_seconds", result["seconds"], now, 0))
     return metrics
 

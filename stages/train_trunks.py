@@ -1,9 +1,10 @@
 """Train the trunks of a sweep that are not on disk yet: worker processes on CPU, one process on a GPU.
 
-How many runs are stacked is measured once and kept with the runs, so that a sweep that is killed and goes
-on computes what an undisturbed one would have.
+The packing is planned from rates that are measured once and kept with the runs; expected time and cost are printed first,
+and the time left follows what is measured on the way.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -18,16 +19,19 @@ from stages.errors import RefusedError
 from stages.files import content_hash, read_json, write_json
 from stages.proxy.data import ProxyData
 from stages.proxy.device import choose_device
-from stages.proxy.probe import best_stack
+from stages.proxy.gpus import gpus_held, train_on_gpus
+from stages.proxy.lease import folder_lease
+from stages.proxy.noise_scale import gradient_noise_scale
+from stages.proxy.planner import Kind, TrainingPlan, kind_of, measured, packed, spoken
+from stages.proxy.progress import Progress, peak_of
 from stages.proxy.spec import RunResult, RunSpec
-from stages.proxy.stack import stacks, training_cost
-from stages.proxy.train import train_group
+from stages.proxy.stack import stacks
 from stages.proxy.workers import run_groups
 from stages.run_files import RUNS, save_run
 
 log = logging.getLogger("assay")
 CHECKPOINTS = Path(".assay/checkpoints")
-STACKS = "stack_sizes.json"
+PROBES = "stack_sizes.json"
 Trunk = dict[str, Any]
 
 
@@ -39,62 +43,103 @@ def jobs() -> int:
 
 @dataclass(frozen=True)
 class Work:
-    """What is left of a sweep: groups of runs, what they read, and the headers of their files by spec hash."""
+    """What is left of a sweep: its plan, what the runs read, and the headers of their files by spec hash."""
 
-    groups: list[list[RunSpec]]
+    plan: TrainingPlan
     data: ProxyData
     headers: dict[str, Trunk]
     device: str
     place: str  # cpu or cuda
+
+    @property
+    def card(self) -> str:
+        return torch.cuda.get_device_name() if self.place == "cuda" else ""
+
+    @property
+    def groups(self) -> list[list[RunSpec]]:
+        return self.plan.groups
 
     def save(self, result: RunResult) -> None:
         """Write the file of one finished run."""
         trunk = self.headers[content_hash(result.spec.to_dict())]
         save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
 
-    def train(self, groups: list[list[RunSpec]], n_workers: int, on_result: Callable[[RunResult], None]) -> list[str]:
+    def train(self, groups: list[list[RunSpec]], n_workers: int, on_result: Callable[[RunResult], None],
+              on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None) -> list[str]:
         """Train these groups; the messages of those that failed."""
-        if self.place == "cuda":
-            return _train_here(groups, self.data, self.device, on_result)
-        failures = run_groups(groups, self.data, n_workers=n_workers, on_result=on_result, checkpoint=checkpoint_file, device=self.device)
+        options = {"on_result": on_result, "on_progress": on_progress, "checkpoint": checkpoint_file, "settings": self.settings, "device": self.device}
+        failures = train_on_gpus(groups, self.data, **options) if self.place == "cuda" else run_groups(groups, self.data, n_workers=n_workers, **options)
         return [failure.message for failure in failures]
+
+    def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
+        """How the plan trains a group; a GPU chooses its own precision."""
+        if self.place == "cuda":
+            return {}
+        way = self.plan.chosen[kind_of(group[0], self.place)]
+        return {"threads": way.threads, "dtype": way.dtype}
 
 
 def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str) -> Work:
-    """Groups of the runs without a file.
+    """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the plan is printed.
 
     trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}."""
-    torch.set_num_threads(1)  # as in the workers: the stack size is measured for one thread
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
-    sizes = stack_sizes(trunks, device)
-    log.info("sweep: %s; %s", reason, "; ".join(sorted({entry["reason"] for entry in sizes.values()})))
-    groups = missing_groups(trunks, {key: entry["stack_size"] for key, entry in sizes.items()}, device)
-    return Work(groups, data, {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks}, device, place.type)
+    n_workers = jobs() if place.type == "cpu" else 1
+    specs = [trunk["spec"] for trunk in trunks]
+    kinds = known_kinds(specs, place.type, n_workers)
+    held_out_tokens = sum(int(domain.n_tokens_each.sum()) for domain in data.held_out.values())
+    options = {"n_workers": n_workers, "device": place.type, "held_out_tokens": held_out_tokens}
+    whole = packed(specs, kinds, **options)
+    plan = whole.without({content_hash(trunk["spec"].to_dict()) for trunk in trunks if (RUNS / f"{trunk['trunk_id']}.json").is_file()},
+                         lambda spec: content_hash(spec.to_dict()))
+    log.info("sweep: %s", reason)
+    for line in plan.lines():
+        log.info("sweep: %s", line)
+    return Work(plan, data, {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks}, device, place.type)
 
 
 def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
     """Train every trunk without a file, and write one file each as they finish.
 
     Raises RefusedError with the first failure where runs failed; the others are on disk by then."""
-    work = missing_work(trunks, data, device)
-    total = sum(training_cost(group) for group in work.groups)
-    with tqdm(total=round(total / 1e9), unit="GFLOP", desc="proxies", disable=None, smoothing=0.05) as bar:
+    with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
+        _train_all(missing_work(trunks, data, device))
+
+
+def runs_lease() -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of run files, so that two sweeps never fill it at once."""
+    return folder_lease(RUNS, CHECKPOINTS.parent / "sweep.lock")
+
+
+def _train_all(work: Work) -> None:
+    progress = Progress(work.plan, peak_of(work.card))
+    with tqdm(total=100, desc="proxies", disable=None, bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}") as bar:
+        shown = _Shown(progress, bar)
 
         def keep(result: RunResult) -> None:
             work.save(result)
-            bar.update(round(training_cost([result.spec]) / 1e9))
+            shown([result.spec], 1.0)
 
-        failures = work.train(work.groups, jobs(), keep)
+        failures = work.train(work.groups, work.plan.n_workers, keep, shown)
+    log.info("sweep: trained in %s, %s was planned", spoken(progress.elapsed_s), spoken(work.plan.seconds))
     if failures:
         raise RefusedError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
 
 
-def _train_here(groups: list[list[RunSpec]], data: ProxyData, device: str, save: Callable[[RunResult], None]) -> list[str]:
-    """One process owns the GPU; a group is one batched model."""
-    for group in groups:
-        for result in train_group(group, data, device=device, checkpoint=checkpoint_file(group)):
-            save(result)
-    return []
+class _Shown:
+    """Progress as a bar on a terminal, else as a line in the log at every fifth."""
+
+    def __init__(self, progress: Progress, bar: tqdm) -> None:
+        self.progress, self.bar, self.fifths = progress, bar, 1
+
+    def __call__(self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None) -> None:
+        self.progress.report(group, fraction, loss_nats)
+        done = self.progress.fraction
+        self.bar.update(100 * done - self.bar.n)
+        self.bar.set_postfix_str(self.progress.line())
+        if self.bar.disable and done * 5 >= self.fifths:
+            log.info("sweep: %.0f %%, %s", 100 * done, self.progress.line())
+            self.fifths = int(done * 5) + 1
 
 
 def checkpoint_file(group: Sequence[RunSpec]) -> Path:
@@ -103,26 +148,48 @@ def checkpoint_file(group: Sequence[RunSpec]) -> Path:
     return CHECKPOINTS / f"{content_hash([spec.to_dict() for spec in group])}.pt"
 
 
-def stack_sizes(trunks: Sequence[Trunk], device: str) -> dict[str, dict[str, Any]]:
-    """Stack size and reason by kind of run, measured where the runs folder has none yet."""
-    file = RUNS / STACKS
+def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[str, Kind]:
+    """What was measured of each kind of run, probed now where the runs folder has nothing yet.
+
+    Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been."""
+    file = RUNS / PROBES
     known = read_json(file) if file.is_file() else {}
-    for trunk in trunks:
-        spec, key = trunk["spec"], stack_key(trunk["spec"], device)
-        if key not in known:
-            choice = best_stack(spec.shape, spec.batch_tokens, device=device, dtype=spec.dtype)
-            known[key] = {"stack_size": choice.stack_size, "reason": choice.reason}
+    by_kind: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        by_kind.setdefault(kind_of(spec, device), []).append(spec)
+    for kind, alike in by_kind.items():
+        if "rates" not in known.get(kind, {}):
+            threads = jobs() if len(specs) < n_workers else 1
+            known[kind] = measured(alike[0], n_workers=n_workers, n_threads=threads, device=device).to_dict()
             write_json(file, known)
-    return known
+    return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
 
-def stack_key(spec: RunSpec, device: str) -> str:
-    return f"{device} d{spec.shape.d_model} x {spec.shape.n_layers} vocabulary {spec.shape.vocab_size} batch {spec.batch_tokens} x {spec.context}"
+def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
+    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite where it diverged. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    place, _, _ = choose_device(device)
+    losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
+
+    def keep(result: RunResult) -> None:
+        if not (last := result.budgets[-1]).diverged:
+            losses[result.spec.lr] = sum(loss.loss_nats for loss in last.held_out.values()) / len(last.held_out)
+
+    options = {"on_result": keep, "device": device}
+    groups, given = stacks(specs, 2), proxy_data(data)
+    with gpus_held(specs, place.type):
+        failures = train_on_gpus(groups, given, **options) if place.type == "cuda" else run_groups(groups, given, n_workers=jobs(), **options)
+    if failures:
+        raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
+    return losses
 
 
-def missing_groups(trunks: Sequence[Trunk], sizes: dict[str, int], device: str) -> list[list[RunSpec]]:
-    """Stacks of the whole plan less the runs on disk, so that what is left is stacked as in an undisturbed sweep."""
-    done = {content_hash(trunk["spec"].to_dict()) for trunk in trunks if (RUNS / f"{trunk['trunk_id']}.json").is_file()}
-    groups = stacks([trunk["spec"] for trunk in trunks], lambda spec: sizes[stack_key(spec, device)])
-    left = [[spec for spec in group if content_hash(spec.to_dict()) not in done] for group in groups]
-    return [group for group in left if group]
+def noise_of(spec: RunSpec, data: Any, device: str) -> float:
+    """Gradient noise scale in tokens, halfway to the first decay. data: sweep.Views."""
+    from stages.sweep import proxy_data
+
+    n_steps = max(1, spec.segments[0].n_steps // 2)
+    place = choose_device(device)[0].type
+    with gpus_held([spec], place):
+        return gradient_noise_scale(spec, proxy_data(data), n_steps * spec.batch_tokens, device=place)

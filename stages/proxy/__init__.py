@@ -3,15 +3,27 @@
     packed    write_packed, Packed             tokenised documents on disk
     view      View                             an arm: rows and weights over a pack
     stream    Stream, Counts                   its token order, exact counts
+    course    Course                           two streams for a curriculum, counted together
+    shrink    shrunk                           a view cut so that it repeats as often as a larger run's (simulated epoching)
     shape     Shape, whole_batches             model sizes and FLOPs
     spec      RunSpec, RunResult, ...          what goes in and what comes out, as JSON too
+    schedule  Schedule, segments               learning rates and branches: wsd, wsd_s, power, cosine, constant
+    transfer  factors                          lr, start and weight decay carried to other widths and depths
+    noise_scale  gradient_noise_scale          an estimate of the critical batch
     evaluate  HeldOut                          held-out documents of a domain
+    items     Items                            multiple choice and sampled tasks scored beside the losses
     data      ProxyData                        arms and domains by name
     train     train_group, train_run           train one run, or several of a shape as one batched model
-    probe     best_stack                       how many runs to stack, measured
+    probe     measured_rates                   tokens/s by stack size, threads and precision
+    planner   measured, packed                 how a sweep is packed, its expected time and cost
+    progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
+    gpus      gpus_held, train_on_gpus         leased cards: stacks on one, a large run on all
+    experts, grow                              mixtures of experts, growth in depth
+    backlog   train_here                       the same in this process, and what becomes of a group that failed
+    memory    training_bytes, runs_that_fit    what a group needs and what there is
 
-Only packed, view, stream, shape, spec and schedule load without torch.
+Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without torch.
 
     pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0)
     data = ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web": HeldOut(held_out)})

@@ -1,5 +1,6 @@
 """One checkpoint file of a group of runs: written whole or not at all, when enough seconds or steps have passed."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stages.errors import InputError
+from stages.proxy.outcome import first_line
 
 FORMAT = 1
 
@@ -26,12 +28,22 @@ class Checkpoint:
             return self._steps % self.every_steps == 0
         return time.monotonic() - self._saved_at >= self.every_seconds
 
-    def save(self, state: dict) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def save(self, state: dict) -> str:
+        """Write the state; returns what went wrong where the disk refused it, since training can go on without.
+
+        torch reports a full disk as a RuntimeError of its archive writer."""
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        torch.save({"format": FORMAT, "identity": self.identity, "state": state}, partial)
-        os.replace(partial, self.path)
         self._saved_at = time.monotonic()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save({"format": FORMAT, "identity": self.identity, "state": state}, partial)
+            os.replace(partial, self.path)
+        except (OSError, RuntimeError) as error:
+            return f"checkpoint {self.path.name} was not written ({first_line(error)}); a killed run starts from the one before"
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+        return ""
 
     def load(self) -> dict | None:
         """The saved state, None where there is no file."""

@@ -1,13 +1,17 @@
 """What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from stages.errors import InputError
+from stages.proxy.course import Course
 from stages.proxy.evaluate import HeldOut
+from stages.proxy.items import Items
+from stages.proxy.shrink import shrunk
 from stages.proxy.spec import RunSpec
 from stages.proxy.stream import Stream
 from stages.proxy.view import View
@@ -21,25 +25,44 @@ class ProxyData:
 
     views: Mapping[str, View]
     held_out: Mapping[str, HeldOut]
+    items: Items | None = None  # scored beside the losses at every budget
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""
-        if spec.arm not in self.views:
-            raise InputError(f"no arm {spec.arm!r} in the data; it has {', '.join(map(repr, self.views))}")
-        view = self.views[spec.arm]
-        if view.packed.vocab_size > spec.shape.vocab_size:
-            raise InputError(f"arm {spec.arm!r} is packed with {view.packed.vocab_size} words, the model has {spec.shape.vocab_size}; "
-                             "give the shape the vocabulary of the pack")
+        view = self._view(spec, spec.arm)
+        if spec.unique_tokens is not None:
+            view = shrunk(view, spec.unique_tokens, spec.pool_draw)
         view.require(spec.batch_tokens)
+        return view
+
+    def course(self, spec: RunSpec) -> Course:
+        """What the run reads: its arm, and in its decays that of its curriculum."""
+        trunk = self.view(spec).stream(spec.data_seed)
+        return Course(trunk, self._view(spec, spec.decay_arm).stream(spec.data_seed) if spec.has_curriculum else None)
+
+    def _view(self, spec: RunSpec, arm: str) -> View:
+        if arm not in self.views:
+            raise InputError(f"no arm {arm!r} in the data; it has {', '.join(map(repr, self.views))}")
+        view = self.views[arm]
+        if view.packed.vocab_size > spec.shape.vocab_size:
+            raise InputError(f"arm {arm!r} is packed with {view.packed.vocab_size} words, the model has {spec.shape.vocab_size}; "
+                             "give the shape the vocabulary of the pack")
         return view
 
 
 class Feed:
-    """Batches of R streams, step by step, as int64 tensors on a device."""
+    """Batches of R streams, step by step, as int64 tensors on a device.
 
-    def __init__(self, streams: list[Stream], batch_tokens: int, context: int, device: torch.device):
+    On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    """
+
+    def __init__(self, streams: list[Stream], batch_tokens: int, context: int, device: torch.device, ahead: bool | None = None):
         self.streams, self.batch_tokens, self.context, self.device = streams, batch_tokens, context, device
         self._first, self._chunk = 0, torch.empty(0, 1)
+        self._thread, self._next = None, (-1, None)
+        if ahead if ahead is not None else device.type == "cuda":
+            self.streams = [Stream(stream.view, stream.seed) for stream in streams]  # a stream caches passes: not for two threads
+            self._thread = ThreadPoolExecutor(1, "feed")
 
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
@@ -51,5 +74,13 @@ class Feed:
         return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(1, (-1, self.context))
 
     def _load(self, step: int) -> None:
+        expected, future = self._next
+        chunk = future.result() if expected == step else self._gather(step)
+        if self._thread:
+            self._next = step + CHUNK_STEPS, self._thread.submit(self._gather, step + CHUNK_STEPS)
+        self._first, self._chunk = step, chunk.to(self.device, non_blocking=True)
+
+    def _gather(self, step: int) -> torch.Tensor:
         parts = [stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens) for stream in self.streams]
-        self._first, self._chunk = step, torch.from_numpy(np.stack(parts)).to(self.device)
+        chunk = torch.from_numpy(np.stack(parts))
+        return chunk.pin_memory() if self.device.type == "cuda" else chunk

@@ -5,6 +5,7 @@ import functools
 import torch
 
 from stages.proxy import model
+from stages.proxy.accumulate import parts_that_fit
 from stages.proxy.kernel import KernelEngine
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
@@ -16,25 +17,56 @@ COMPILED_SHAPES = 64  # assumed: a ladder of sizes times a few stack sizes; torc
 @functools.cache
 def _compiled():
     torch._dynamo.config.recompile_limit = COMPILED_SHAPES
-    return torch.compile(model.token_losses, dynamic=False)
+    return torch.compile(model.losses_and_more, dynamic=False)
 
 
 class AutogradEngine:
-    """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA."""
+    """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA.
 
-    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False):
+    `z_loss` times the squared log of the softmax's sum is minimised beside the loss. `eos_id`: a token sees its own document alone.
+    `micro_sequences`: sequences of a run that are trained at once, their gradients summed; `recompute`: activations are made again
+    in the backward pass. These two save memory and change rounding alone.
+    """
+
+    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False, z_loss: float = 0.0, *,
+                 eos_id: int | None = None, micro_sequences: int | None = None, recompute: bool = False):
         self.weights, self.shape, self.dtype = weights, weights.shape, dtype
+        self.z_loss, self.eos_id, self.micro_sequences, self.recompute = z_loss, eos_id, micro_sequences, recompute
         self.device = weights.flat.device
         self._turns: dict[int, model.Turn] = {}
-        self._losses = _compiled() if compiled else model.token_losses
+        self._losses = _compiled() if compiled and not weights.shape.n_experts else model.losses_and_more  # experts differ in rows each step
 
     def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
-        with self._precision():
-            losses = self._losses(self.weights.named, self.shape, inputs, targets, keep, self._turn(inputs)).mean((1, 2))
-        gradients = torch.autograd.grad(losses.sum(), list(self.weights.named.values()))
-        torch._foreach_copy_(list(self.weights.named_grad.values()), gradients)
-        return losses.detach()
+        return self.summed_loss(inputs, targets, keep, inputs.shape[1])
+
+    def summed_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None, n_sequences: int) -> torch.Tensor:
+        """As `step_loss`, but the sum over these sequences divided by `n_sequences`: a part of a larger batch."""
+        size = self._at_once(inputs)
+        total = torch.zeros(len(inputs), device=self.device, dtype=torch.promote_types(self.weights.flat.dtype, torch.float32))
+        for first in range(0, inputs.shape[1], size):
+            part = slice(first, first + size)
+            with self._precision():
+                losses, more = self._losses(self.weights.named, self.shape, inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part],
+                                               self._turn(inputs), self.z_loss, self.eos_id, self.recompute)
+            share = losses.shape[1] / n_sequences
+            mean = losses.mean((1, 2)) * share
+            gradients = torch.autograd.grad((mean + more * share).sum(), list(self.weights.named.values()))
+            into = list(self.weights.named_grad.values())
+            if first:
+                torch._foreach_add_(into, gradients)
+            else:
+                torch._foreach_copy_(into, gradients)
+            total += mean.detach()
+        return total
+
+    def _at_once(self, inputs: torch.Tensor) -> int:
+        """Sequences of a run trained at once: as asked, else all on CPU, what fits at the first step on CUDA."""
+        if self.micro_sequences is None and self.device.type == "cuda":
+            free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            self.micro_sequences, again = parts_that_fit(self.shape, len(inputs), inputs.shape[1], free)
+            self.recompute = self.recompute or again
+        return self.micro_sequences or inputs.shape[1]
 
     @torch.no_grad()
     def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -77,8 +109,11 @@ class DropoutMasks:
         return (torch.rand(size, device=self.device, generator=self.generator) >= rate).float().div_(1 - rate)
 
 
-def build_engine(weights: Weights, dtype: torch.dtype = torch.float32):
-    """The fastest engine that computes `model.token_losses` on the device of the weights."""
-    if weights.flat.device.type == "cpu":
-        return KernelEngine(weights, dtype)
-    return AutogradEngine(weights, dtype, compiled=True)
+def build_engine(weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0, *, eos_id: int | None = None,
+                 micro_sequences: int | None = None, recompute: bool = False):
+    """The fastest engine that computes `model.token_losses` on the device of the weights; options as in `AutogradEngine`."""
+    on_cpu = weights.flat.device.type == "cpu"
+    options = {"eos_id": eos_id, "micro_sequences": micro_sequences, "recompute": recompute}
+    if on_cpu and not weights.shape.n_experts and not any(value is not None and value is not False for value in options.values()):
+        return KernelEngine(weights, dtype, z_loss)
+    return AutogradEngine(weights, dtype, compiled=not on_cpu, z_loss=z_loss, **options)

@@ -53,8 +53,8 @@ class Buffers:
 class KernelEngine:
     """The same interface as `engine.AutogradEngine`, for fp32 or fp64 weights on CPU; dtype is that of the products."""
 
-    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32):
-        self.weights, self.shape, self.dtype = weights, weights.shape, dtype
+    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0):
+        self.z_loss, self.weights, self.shape, self.dtype = z_loss, weights, weights.shape, dtype
         self.named = {name: weight.detach() for name, weight in weights.named.items()}
         self._buffers: Buffers | None = None
 
@@ -104,8 +104,10 @@ class KernelEngine:
         _times(b.normed[2 * layer], self.named[f"{layer}.qkv"], b.qkv)
         self._as_heads(b, b.heads_raw).copy_(self._as_tokens(b, b.qkv, 3))
         b.value[layer].copy_(b.heads_raw[2])
-        _norm(b.heads_raw[:2], b.head_scale[layer], b.head_normed[layer])
-        torch.mul(_complex(b.head_normed[layer]), b.rotation, out=_complex(b.query_key[layer]))
+        if self.shape.qk_norm:
+            _norm(b.heads_raw[:2], b.head_scale[layer], b.head_normed[layer])
+        head = b.head_normed[layer] if self.shape.qk_norm else b.heads_raw[:2]
+        torch.mul(_complex(head), b.rotation, out=_complex(b.query_key[layer]))
         query, key = b.query_key[layer]
         scores = b.attention[layer]
         torch.baddbmm(b.future, query, key.transpose(1, 2), alpha=self.shape.head_width**-0.5, out=scores)
@@ -130,9 +132,12 @@ class KernelEngine:
                 state, target = b.normed[-1][run, rows], targets[run].reshape(-1)[rows, None]
                 chance = b.logits[:len(state)]
                 torch.mm(state, head.t(), out=chance)
+                log_sum = chance.logsumexp(-1, keepdim=True) if with_gradient and self.z_loss else None
                 torch.softmax(chance, -1, out=chance)
                 b.losses[run, rows] = chance.gather(1, target)[:, 0].log_().neg_()
                 if with_gradient:
+                    if log_sum is not None:
+                        chance.mul_(log_sum.mul_(2 * self.z_loss).add_(1))
                     chance.scatter_add_(1, target, chance.new_full(target.shape, -1.0))
                     torch.addmm(b.part[run, rows], chance, head, beta=0, alpha=1 / n_tokens, out=b.part[run, rows])
                     into = self.weights.named_grad["head"][run]
@@ -171,8 +176,11 @@ class KernelEngine:
         torch.baddbmm(b.head_part[0], b.scores, key, beta=0, alpha=scale, out=b.head_part[0])
         torch.baddbmm(b.head_part[1], b.scores.transpose(1, 2), query, beta=0, alpha=scale, out=b.head_part[1])
         torch.mul(_complex(b.head_part), b.rotation_back, out=_complex(b.head_part))
-        _norm_gradient(b.head_part, b.head_normed[layer], b.head_dot, out=b.heads_raw[:2])
-        torch.mul(b.heads_raw[:2], b.head_scale[layer], out=b.heads_raw[:2])
+        if self.shape.qk_norm:
+            _norm_gradient(b.head_part, b.head_normed[layer], b.head_dot, out=b.heads_raw[:2])
+            torch.mul(b.heads_raw[:2], b.head_scale[layer], out=b.heads_raw[:2])
+        else:
+            b.heads_raw[:2].copy_(b.head_part)
         self._as_tokens(b, b.qkv, 3).copy_(self._as_heads(b, b.heads_raw))
         _outer(b.qkv, b.normed[2 * layer], self.weights.named_grad[f"{layer}.qkv"])
         _times_back(b.qkv, self.named[f"{layer}.qkv"], b.part)

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
+from stages.proxy import experts
 from stages.proxy.shape import MLP_RATIO, Shape
+from stages.proxy.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
@@ -25,8 +28,11 @@ def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
     for layer in range(shape.n_layers):
         sizes[f"{layer}.qkv"] = (3 * d, d)
         sizes[f"{layer}.out"] = (d, d)
-        sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
-        sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
+        if shape.n_experts:
+            sizes |= experts.weight_sizes(shape, layer)
+        else:
+            sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
+            sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
     return sizes | {"head": (shape.vocab_size, d)}
 
 
@@ -37,10 +43,10 @@ class Weights:
     `grad`, so the optimiser works on two tensors whatever the depth.
     """
 
-    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None):
+    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None, transfer: dict[str, Factors] | None = None):
         self.shape, self.sizes = shape, weight_sizes(shape)
         dtype = dtype or torch.float32
-        self.flat = torch.stack([_initial(self.sizes, seed) for seed in seeds]).to(device=device, dtype=dtype)
+        self.flat = torch.stack([_initial(self.sizes, seed, transfer) for seed in seeds]).to(device=device, dtype=dtype)
         self.grad = torch.zeros_like(self.flat)
         self.named = dict(self._views(self.flat))
         self.named_grad = dict(self._views(self.grad))
@@ -60,12 +66,13 @@ class Weights:
             start += rows * columns
 
 
-def _initial(sizes: dict[str, tuple[int, int]], seed: int) -> torch.Tensor:
+def _initial(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> torch.Tensor:
     """Weights of one run (P,): embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     for name, (rows, columns) in sizes.items():
         scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
+        scale *= transfer[kind_of_weight(name)].start if transfer else 1.0
         parts.append(torch.randn(rows * columns, generator=generator) * scale)
     return torch.cat(parts)
 
@@ -90,23 +97,75 @@ def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
 
     `keep` (sites, R, B, T, D) are dropout factors; `turn` is `rotary` of T positions, made here if not given.
     """
+    return hidden_and_balance(weights, shape, inputs, keep, turn)[0]
+
+
+def hidden_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None,
+                       turn: Turn | None = None, eos_id: int | None = None, recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are none.
+
+    Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and makes the rest again in the
+    backward pass: less memory for a third more arithmetic (Chen et al. 2016).
+    """
     turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
+    mask = None if eos_id is None else same_document(inputs, eos_id)
     rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
-    x = _dropped(weights["embedding"][rows, inputs], keep, 0)
+    x, balance = _dropped(weights["embedding"][rows, inputs], keep, 0), 0.0
     for layer in range(shape.n_layers):
-        x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn), keep, 2 * layer + 1)
+        if recompute:
+            x, more = checkpoint(_layer, x, weights, layer, shape, turn, keep, mask, use_reentrant=False)
+        else:
+            x, more = _layer(x, weights, layer, shape, turn, keep, mask)
+        balance = balance + more
+    return _normed(x), balance
+
+
+def _layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
+           keep: torch.Tensor | None, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | float]:
+    x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1)
+    if shape.n_experts:
+        change, balance = experts.mix(_normed(x), weights, layer, shape)
+    else:
         wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
-        x = x + _dropped(linear(wide, weights[f"{layer}.down"]), keep, 2 * layer + 2)
-    return _normed(x)
+        change, balance = linear(wide, weights[f"{layer}.down"]), 0.0
+    return x + _dropped(change, keep, 2 * layer + 2), balance
 
 
 def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
                  keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
-    logits = linear(hidden(weights, shape, inputs, keep, turn), weights["head"])
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    flat = F.cross_entropy(logits.reshape(-1, shape.vocab_size), targets.reshape(-1), reduction="none")
-    return flat.view(inputs.shape)
+    logits = _logits(hidden(weights, shape, inputs, keep, turn), weights)
+    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+
+
+def losses_and_more(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None,
+                    turn: Turn | None = None, z_loss: float = 0.0, eos_id: int | None = None,
+                    recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
+
+    That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
+    """
+    state, more = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute)
+    logits = _logits(state, weights)
+    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+    if z_loss:
+        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean((1, 2))
+    return losses, more
+
+
+def _logits(state: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """(R B T, V) in fp32 or better."""
+    logits = linear(state, weights["head"])
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, -2)
+
+
+def same_document(inputs: torch.Tensor, eos_id: int) -> torch.Tensor:
+    """Whether a position may look at another: not later, and with no end mark after that one (R B, 1, T, T).
+
+    The end mark opens the document that follows it, as in held-out windows.
+    """
+    document = (inputs == eos_id).cumsum(-1).flatten(0, 1)
+    return ((document[:, :, None] == document[:, None, :]).tril_())[:, None]
 
 
 def n_dropout_sites(shape: Shape) -> int:
@@ -121,12 +180,15 @@ def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(*x.shape[:-1], weight.shape[1])
 
 
-def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn) -> torch.Tensor:
+def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
+               mask: torch.Tensor | None = None) -> torch.Tensor:
     n_runs, n_sequences, context, _ = x.shape
     qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
-    query, key = _rotated(_normed(query), turn), _rotated(_normed(key), turn)
-    mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, is_causal=True)
+    if shape.qk_norm:
+        query, key = _normed(query), _normed(key)
+    query, key = _rotated(query, turn), _rotated(key, turn)
+    mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, attn_mask=mask, is_causal=mask is None)
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.errors import InputError
+from stages.files import room_for
 
 TOKENS, INDEX, META = "tokens.bin", "index.parquet", "meta.json"
 UINT16_WORDS = 1 << 16
@@ -94,10 +95,11 @@ def write_packed(folder: Path | str, documents: Iterable[tuple[str, np.ndarray, 
         raise InputError(f"eos_id {eos_id} is outside the vocabulary of {vocab_size}; give the tokenizer's own end token")
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        _write_files(partial, documents, vocab_size, eos_id)
-        _replace_folder(partial, folder)
+        with room_for(folder):
+            partial.mkdir(parents=True)
+            _write_files(partial, documents, vocab_size, eos_id)
+            _replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Packed.open(folder)

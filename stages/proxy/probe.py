@@ -1,6 +1,7 @@
-"""How many runs to stack: a second of training steps on random tokens for each candidate, and the reason for the choice.
+"""How fast runs of one shape train when they are stacked: a second of steps on random tokens for all candidates together.
 
-Stacking saves the fixed cost of a step, not arithmetic, so it pays for small models, small batches and on GPUs.
+Stacking saves the fixed cost of a step, not arithmetic, so it pays for small models, small batches and on GPUs. The
+candidates take turns and the best turn of each counts, since a busy machine only ever adds time.
 """
 
 import time
@@ -10,69 +11,85 @@ from dataclasses import dataclass
 import torch
 
 from stages.proxy.adamw import AdamW
-from stages.proxy.device import choose_device, one_thread
+from stages.proxy.device import compute_threads
 from stages.proxy.engine import build_engine
+from stages.proxy.outcome import is_out_of_memory
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 
 CPU_SIZES, CUDA_SIZES = (1, 2, 4, 8), (1, 4, 16, 64)  # assumed
-GAIN = 1.10  # assumed: a larger stack must be a tenth faster, since it makes coarser jobs
-WARM_STEPS, ROUNDS = 3, 4  # the best of a few rounds, since a busy machine only ever adds time
+HALF_FROM_PARAMS = 1_000_000  # measured: bfloat16 products gain nothing below on CPU
+WARM_STEPS, ROUNDS = 3, 5
 
 
-@dataclass(frozen=True)
-class StackChoice:
-    """Runs to stack, tokens/s of all runs together by stack size, and one line saying why."""
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """One way to train runs of a shape in a process: runs stacked, compute threads, precision of the products."""
 
     stack_size: int
-    tokens_per_second: dict[int, float]
-    reason: str
+    threads: int = 1
+    dtype: str = "float32"
+
+    def __str__(self) -> str:
+        threads = f" x {self.threads} threads" if self.threads > 1 else ""
+        return f"{self.stack_size}{threads}{' bf16' if self.dtype == 'bfloat16' else ''}"
 
 
-def best_stack(shape: Shape, batch_tokens: int, *, sizes: Sequence[int] | None = None, seconds: float = 1.5,
-               device: str = "auto", dtype: str = "auto") -> StackChoice:
-    """Measure stack sizes, smallest first, and stop when a larger one no longer pays.
+def candidates(shape: Shape, device: str, dtype: str, *, largest: int, threads: Sequence[int] = (1,)) -> list[Candidate]:
+    """Stacks of up to `largest` runs; on CPU also bfloat16 where `dtype` is auto and the model large enough to gain."""
+    sizes = [size for size in (CUDA_SIZES if device == "cuda" else CPU_SIZES) if size <= max(1, largest)]
+    if device == "cuda":
+        return [Candidate(size, 1, "float32" if dtype == "float32" else "bfloat16") for size in sizes]
+    kinds = ["bfloat16"] if dtype == "bfloat16" else ["float32"]
+    if dtype == "auto" and shape.n_params >= HALF_FROM_PARAMS:
+        kinds.append("bfloat16")
+    return [Candidate(size, n_threads, kind) for size in sizes for n_threads in threads for kind in kinds]
 
-    Example: `choice = best_stack(Shape.named("6k"), 512); print(choice.reason)`.
+
+def measured_rates(shape: Shape, batch_tokens: int, ways: Sequence[Candidate], *, seconds: float = 1.5, device: str = "cpu") -> dict[Candidate, float]:
+    """Tokens/s of all runs together for each candidate that fits into memory.
+
+    Example: `measured_rates(Shape.named("6k"), 512, candidates(Shape.named("6k"), "cpu", "auto", largest=8))`.
     """
-    place, precision, _ = choose_device(device, dtype)
-    sizes = tuple(sizes or (CUDA_SIZES if place.type == "cuda" else CPU_SIZES))
-    rates, best = {}, sizes[0]
-    for size in sizes:
+    rounds = 1 if device == "cuda" else ROUNDS  # one at a time on a card: nobody disturbs, and all together may not fit
+    trials, rates = [], {}
+    for way in ways:
         try:
-            with one_thread():
-                rates[size] = tokens_per_second(shape, batch_tokens, size, seconds / len(sizes), place, precision)
-        except torch.OutOfMemoryError:
-            break
-        if rates[size] >= GAIN * rates[best]:
-            best = size
-        elif size != best:
-            break
-    return StackChoice(best, rates, _reason(shape, batch_tokens, best, rates))
+            trial = Trial(shape, batch_tokens, way, device, seconds / len(ways) / rounds)
+            rates[way] = trial.turn()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            break  # the next ones are larger
+        trials.append(trial if device != "cuda" else None)
+    for _ in range(rounds - 1):
+        for trial in trials:
+            rates[trial.way] = max(rates[trial.way], trial.turn())
+    return rates
 
 
-def tokens_per_second(shape: Shape, batch_tokens: int, n_runs: int, seconds: float, device: torch.device, dtype: torch.dtype) -> float:
-    """Training speed of `n_runs` stacked runs together, on random tokens, from the best of a few rounds."""
-    weights = Weights(shape, range(n_runs), device)
-    engine, optimiser = build_engine(weights, dtype), AdamW(weights, [0.01] * n_runs, [0.1] * n_runs)
-    tokens = torch.randint(0, shape.vocab_size, (2, n_runs, batch_tokens // shape.context, shape.context), device=device)
-    step_s = _timed(engine, optimiser, tokens, WARM_STEPS) / WARM_STEPS
-    n_steps = max(1, int(seconds / ROUNDS / max(step_s, 1e-6)))
-    fastest = min(_timed(engine, optimiser, tokens, n_steps) for _ in range(ROUNDS))
-    return n_runs * batch_tokens * n_steps / fastest
+class Trial:
+    """Stacked runs on random tokens that train for `seconds` a turn."""
 
+    def __init__(self, shape: Shape, batch_tokens: int, way: Candidate, device: str, seconds: float):
+        self.way, self.batch_tokens = way, batch_tokens
+        weights = Weights(shape, range(way.stack_size), device)
+        self.engine = build_engine(weights, getattr(torch, way.dtype))
+        self.optimiser = AdamW(weights, [0.01] * way.stack_size, [0.1] * way.stack_size)
+        self.tokens = torch.randint(0, shape.vocab_size, (2, way.stack_size, batch_tokens // shape.context, shape.context), device=device)
+        step_s = self._timed(WARM_STEPS) / WARM_STEPS
+        self.n_steps = max(1, round(seconds / max(step_s, 1e-6)))
 
-def _timed(engine, optimiser: AdamW, tokens: torch.Tensor, n_steps: int) -> float:
-    started = time.perf_counter()
-    for _ in range(n_steps):
-        engine.step_loss(tokens[0], tokens[1])
-        optimiser.step(1.0)
-    if tokens.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
+    def turn(self) -> float:
+        """Tokens/s of all runs together over one turn."""
+        return self.way.stack_size * self.batch_tokens * self.n_steps / self._timed(self.n_steps)
 
-
-def _reason(shape: Shape, batch_tokens: int, best: int, rates: dict[int, float]) -> str:
-    measured = ", ".join(f"{size}: {rate / 1000:.0f}k" for size, rate in rates.items())
-    why = "stacking does not pay" if best == min(rates) else f"{rates[best] / rates[min(rates)]:.2f} times one run"
-    return f"stack {best} ({why}) for d_model {shape.d_model} x {shape.n_layers}, batch {batch_tokens}; tokens/s by stack {measured}"
+    def _timed(self, n_steps: int) -> float:
+        with compute_threads(self.way.threads):
+            started = time.perf_counter()
+            for _ in range(n_steps):
+                self.engine.step_loss(self.tokens[0], self.tokens[1])
+                self.optimiser.step(1.0)
+            if self.tokens.is_cuda:
+                torch.cuda.synchronize()
+            return time.perf_counter() - started

@@ -89,13 +89,22 @@ class Stream:
 
     def counts(self, n_tokens_seen: int) -> Counts:
         """Exact counts after the first `n_tokens_seen` tokens; asking in rising order costs each pass once."""
+        seen, unique = self._progress_to(n_tokens_seen).after(*self._at)
+        return Counts(n_tokens_seen, int(unique.sum()), n_tokens_seen / self.view.n_tokens, tuple(seen.tolist()), tuple(unique.tolist()))
+
+    def reach(self, n_tokens_seen: int) -> np.ndarray:
+        """Tokens read of each document of the view within the first `n_tokens_seen` (rows,)."""
+        return self._progress_to(n_tokens_seen).reach(*self._at)
+
+    def _progress_to(self, n_tokens_seen: int) -> "_Progress":
+        """Counts over the passes that are complete by then; `_at` becomes the pass after them and the offset in it."""
         index, offset = self.locate(n_tokens_seen)
         if index < self._progress.n_passes:
             self._progress = _Progress(self.view)
         while self._progress.n_passes < index:
             self._progress.add_pass(self._pass(self._progress.n_passes))
-        seen, unique = self._progress.after(self._pass(index), offset)
-        return Counts(n_tokens_seen, int(unique.sum()), n_tokens_seen / self.view.n_tokens, tuple(seen.tolist()), tuple(unique.tolist()))
+        self._at = self._pass(index), offset
+        return self._progress
 
     def _pass(self, index: int) -> _Pass:
         if index not in self._passes:
@@ -110,7 +119,7 @@ class Stream:
         times = (whole + (_uniform(self.seed, COIN, index, rows) < weights - whole)).astype(np.int64)
         uses = np.repeat(np.arange(len(rows)), times)
         copy = np.arange(len(uses)) - np.repeat(np.cumsum(times) - times, times)
-        order = uses[np.argsort(_hash(self.seed, ORDER, index, rows[uses], copy), kind="stable")]
+        order = uses[np.argsort(stable_hash(self.seed, ORDER, index, rows[uses], copy), kind="stable")]
         return _Pass(order, np.cumsum(self.view.n_tokens_each[order]))
 
     def _gather(self, plan: _Pass, offset: int, n_tokens: int) -> np.ndarray:
@@ -142,15 +151,24 @@ class _Progress:
 
     def after(self, plan: _Pass, offset: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens seen and unique by group after the whole passes and `offset` tokens of `plan`: two (groups,)."""
-        n_whole = int(np.searchsorted(plan.ends, offset, side="right"))
-        whole, part = plan.order[:n_whole], plan.order[n_whole:n_whole + 1]
-        n_part = np.full(len(part), offset - (int(plan.ends[n_whole - 1]) if n_whole else 0))
+        whole, part, n_part = self._split(plan, offset)
         seen = self.seen + self._by_group(whole, self.view.n_tokens_each[whole]) + self._by_group(part, n_part)
+        return seen, self._by_group(np.arange(len(self.read)), self.reach(plan, offset))
+
+    def reach(self, plan: _Pass, offset: int) -> np.ndarray:
+        """Tokens read of each document of the view by then (rows,): all of it, its beginning, or none."""
+        whole, part, n_part = self._split(plan, offset)
         read = self.read.copy()
         read[whole] = True
-        rows = np.flatnonzero(read)
-        unique = self._by_group(rows, self.view.n_tokens_each[rows]) + self._by_group(part[~read[part]], n_part[~read[part]])
-        return seen, unique
+        found = np.where(read, self.view.n_tokens_each, 0)
+        found[part] = np.maximum(found[part], n_part)
+        return found
+
+    def _split(self, plan: _Pass, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Uses of `plan` that end within `offset` tokens, the one that is cut there, and its tokens read; the last two of length 0 or 1."""
+        n_whole = int(np.searchsorted(plan.ends, offset, side="right"))
+        whole, part = plan.order[:n_whole], plan.order[n_whole:n_whole + 1]
+        return whole, part, np.full(len(part), offset - (int(plan.ends[n_whole - 1]) if n_whole else 0))
 
     def _by_group(self, positions: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
         total = np.zeros(self.n_groups, np.int64)
@@ -158,7 +176,7 @@ class _Progress:
         return total
 
 
-def _hash(seed: int, family: int, index: int, rows: np.ndarray, copy: np.ndarray | None = None) -> np.ndarray:
+def stable_hash(seed: int, family: int, index: int, rows: np.ndarray, copy: np.ndarray | None = None) -> np.ndarray:
     """64 pseudo-random bits of (seed, family, pass, row, copy): splitmix64 absorbed one word at a time."""
     state = np.zeros(len(rows), np.uint64)
     for word in (seed, family, index, rows, 0 if copy is None else copy):
@@ -176,4 +194,4 @@ def _mix(state: np.ndarray) -> np.ndarray:
 
 def _uniform(seed: int, family: int, index: int, rows: np.ndarray) -> np.ndarray:
     """Numbers in [0, 1) from the upper 53 bits."""
-    return (_hash(seed, family, index, rows) >> np.uint64(11)) * 2.0**-53
+    return (stable_hash(seed, family, index, rows) >> np.uint64(11)) * 2.0**-53

@@ -10,18 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from stages.errors import InputError
+from stages.proxy import grow
 from stages.proxy.adamw import AdamW
 from stages.proxy.checkpoint import Checkpoint
 from stages.proxy.data import Feed, ProxyData
-from stages.proxy.device import choose_device, one_thread
+from stages.proxy.device import choose_device, compute_threads
 from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
+from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
-from stages.proxy.record import Record
-from stages.proxy.schedule import Segment, segments
+from stages.proxy.ranks import is_first, ranked_engine
+from stages.proxy.record import Record, watched
+from stages.proxy.schedule import Segment
+from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
+from stages.proxy.transfer import factors
 
 EVALUATION_TOKENS = 4096, 1024  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
 
@@ -35,19 +39,32 @@ def train_group(
     checkpoint_every_s: float = 30.0,
     checkpoint_every_steps: int | None = None,
     on_step: Callable[[int], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
     curve_every: int = 10,
+    threads: int = 1,
+    dtype: str = "auto",
+    notes: Sequence[str] = (),
+    micro_sequences: int | None = None,
+    recompute: bool = False,
+    ranks: bool = False,
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
     `checkpoint` is a file written every so many seconds or steps, read if it exists and removed at the end.
-    `on_step` is called after every optimiser step with the number of steps done.
+    `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
+    the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
+    the record of every run. `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is
+    one of several that train the group together (`ranks.py`), of which the first alone writes.
     Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
-    with one_thread():
-        trainer = Trainer(specs, data, device)
+    with compute_threads(threads):
+        trainer = Trainer(specs, data, device, dtype, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks)
+        trainer.record.notes += notes
+        on_step = watched(trainer.record, on_step, on_progress)
         store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
         if store and (state := store.load()):
             trainer.load(state)
+        store = store if trainer.writes else None
         trainer.run(store, on_step)
         if store:
             store.remove()
@@ -66,44 +83,77 @@ class Place:
 class Trainer:
     """A group of R runs in training."""
 
-    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto"):
+    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto", *,
+                 micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False):
         first = _one_stack(specs)
-        self.specs = list(specs)
-        self.views = [data.view(spec) for spec in specs]
-        self.device, dtype, self.reason = choose_device(device, first.dtype)
-        self.plan = segments(first.budgets_tokens, batch_tokens=first.batch_tokens,
-                             decay_fraction=first.decay_fraction, warmup_steps=first.warmup_steps)
-        self.weights = Weights(first.shape, [spec.seed for spec in specs], self.device)
-        self.optimiser = AdamW(self.weights, [spec.lr for spec in specs], [spec.weight_decay for spec in specs])
-        self.engine = build_engine(self.weights, dtype)
-        self.streams = [view.stream(spec.data_seed) for view, spec in zip(self.views, specs, strict=True)]
-        self.feed = Feed(self.streams, first.batch_tokens, first.context, self.device)
-        self.dropout = DropoutMasks(first.shape, [spec.seed for spec in specs], [spec.dropout for spec in specs], self.device)
-        self.scorer = Scorer(dict(data.held_out), first.context, max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1]), self.device)
-        self.record = Record(self.specs, self.plan, self.streams, self.device, self.reason)
+        self.specs, self.ranks = list(specs), ranks
+        self.courses = [data.course(spec) for spec in specs]
+        self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
+        self.plan = first.segments
+        self.feed = Feed([course.trunk for course in self.courses], first.batch_tokens, first.context, self.device)
+        decays = [course.decay for course in self.courses if course.decay]  # of all runs or of none
+        self.decay_feed = Feed(decays, first.batch_tokens, first.context, self.device) if decays else None
+        eos_id = self.courses[0].trunk.view.packed.eos_id if first.documents_apart else None
+        self.engine_options = {"dtype": precision, "z_loss": first.z_loss, "eos_id": eos_id, "micro_sequences": micro_sequences, "recompute": recompute}
+        self._build(grow.first_shape(first))
+        batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
+        self.scorer = Scorer(dict(data.held_out), first.context, batch_tokens, self.device)
+        self.item_scorer = ItemScorer(data.items, first.context, batch_tokens, self.device) if data.items else None
+        self.record = Record(self.specs, self.plan, self.courses, self.device, self.reason)
         self.place = Place()
+
+    def _build(self, shape: Shape) -> None:
+        """Weights, and all that depends on their number."""
+        first = self.specs[0]
+        transfer = factors(shape, first.base_width, first.base_depth)
+        self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device, transfer=transfer)
+        self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs], transfer)
+        self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
+        self.dropout = DropoutMasks(shape, [spec.seed for spec in self.specs], [spec.dropout for spec in self.specs], self.device)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process keeps the checkpoint."""
+        return not self.ranks or is_first()
+
+    @property
+    def is_shallow(self) -> bool:
+        return self.weights.shape != self.specs[0].shape
+
+    def _grow(self) -> None:
+        """Stack the layers of the model so far and go on with the deep one; the record says how far the loss jumps."""
+        spec, step = self.specs[0], self.place.step
+        before = self.engine.step_loss(*self.feed.at(step))
+        shallow, state = self.weights, self.optimiser.state()
+        self._build(spec.shape)
+        self.optimiser.load(grow.stack_state(state, shallow, self.weights, silent=spec.growth == "identity"))
+        jump = (self.engine.step_loss(*self.feed.at(step)) - before).tolist()
+        self.record.note(f"grown by {spec.growth} from {spec.grown_from} to {spec.shape.n_layers} layers at {spec.growth_tokens} tokens; "
+                         f"loss of the next batch {', '.join(f'{each:+.4f}' for each in jump)} nats")
 
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for view in self.views]}
+        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for course in self.courses for view in course.views]}
 
     def run(self, store: Checkpoint | None = None, on_step: Callable[[int], None] | None = None) -> None:
         while self.place.segment < len(self.plan):
             segment = self.plan[self.place.segment]
-            if segment.budget_tokens and self.place.trunk is None:
+            if segment.budget_tokens and segment.returns and self.place.trunk is None:
                 self.place.trunk = self.optimiser.state()
             while self.place.step < segment.n_steps:
                 self._step(segment)
                 if store and store.due():
-                    store.save(self.state())
+                    self.record.note(store.save(self.state()))
                 if on_step:
                     on_step(self.record.n_steps)
             self._close(segment)
 
     def _step(self, segment: Segment) -> None:
         step = segment.first_step + self.place.step
-        inputs, targets = self.feed.at(step)
+        if self.is_shallow and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens:
+            self._grow()
+        inputs, targets = self.decay_feed.at(self.place.step) if self.decay_feed and segment.budget_tokens else self.feed.at(step)
         loss_nats = self.engine.step_loss(inputs, targets, self.dropout.at(step, inputs.shape[1]))
         self.optimiser.step(float(segment.lr_factors[self.place.step]))
         self.record.add_step(loss_nats)
@@ -113,8 +163,9 @@ class Trainer:
         """End a segment: a branch is scored and the trunk restored."""
         if segment.budget_tokens:
             scores = self.scorer.score(self.engine.token_losses, len(self.specs))
-            self.record.add_budget(segment, scores)
-            if self.place.segment + 1 < len(self.plan):
+            items = self.item_scorer.score(self.engine.token_losses, self.weights, [spec.seed for spec in self.specs]) if self.item_scorer else None
+            self.record.add_budget(segment, scores, items)
+            if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
 
@@ -123,6 +174,8 @@ class Trainer:
 
     def load(self, state: dict) -> None:
         self.place = Place(**state["place"])
+        if self.is_shallow and state["optimiser"]["flat"].shape != self.weights.flat.shape:
+            self._build(self.specs[0].shape)  # it had grown
         self.optimiser.load(state["optimiser"])
         self.record.load(state["record"])
 

@@ -1,4 +1,4 @@
-"""Entry of a worker process: reads groups of specs from a pipe, trains them, writes the outcome to another.
+"""Entry of a worker process: reads groups of specs from a pipe, trains them, writes news and the outcome to another.
 
 Started by `workers.py` as `python -m stages.proxy.worker_main READ_FD WRITE_FD PARENT_PID`; not for people.
 """
@@ -8,7 +8,6 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from multiprocessing.connection import Connection
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h; counts the thread that started the worker as its parent
@@ -18,21 +17,26 @@ def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
     die_with_parent(parent_pid)
     receiver, sender = Connection(read_fd, writable=False), Connection(write_fd, readable=False)
     with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has closed its ends: nothing left to do
-        data, options = receiver.recv()  # first of all: the parent waits until a large message is read
+        data, options, broken = _first_message(receiver)
         while True:
-            group, checkpoint = receiver.recv()
-            sender.send(_outcome(group, data, checkpoint, options))
+            group, settings = receiver.recv()
+            sender.send(broken or _outcome(group, data, options | settings, sender.send))
 
 
-def _outcome(group, data, checkpoint, options) -> tuple[list, str, str]:
-    """Results, or one line and the traceback. The parent reports them, so nothing is swallowed here."""
-    from stages.proxy.train import train_group
-
+def _first_message(receiver: Connection):
+    """Data and options, first of all: the parent waits until a large message is read. Data that cannot be opened answer every group."""
     try:
-        return train_group(group, data, checkpoint=checkpoint, **options), "", ""
-    except Exception as error:
-        line = (str(error).splitlines() or [""])[0]
-        return [], f"{type(error).__name__}: {line}", traceback.format_exc()
+        return *receiver.recv(), None
+    except (ValueError, OSError) as error:  # a pack opens its files again here; InputError is a ValueError
+        from stages.proxy.attempt import failure
+
+        return None, {}, failure(error)
+
+
+def _outcome(group, data, options, send):
+    from stages.proxy.attempt import outcome_of
+
+    return outcome_of(group, data, options, send)
 
 
 def die_with_parent(parent_pid: int) -> None:

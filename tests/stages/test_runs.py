@@ -55,3 +55,13 @@ def test_text_and_holes_in_a_number_column_name_row_and_value():
         numbers(frame, ["n_params"], "t.csv")
     with pytest.raises(InputError, match="map one with --map flops=COLUMN"):
         numbers(frame, ["flops"], "t.csv")
+
+
+def test_diverged_rows_are_left_out_and_counted(tmp_path, caplog):
+    file = tmp_path / "runs.csv"
+    pl.DataFrame({"value": [3.0, 99.0, 2.0], "diverged": [False, True, None]}).write_csv(file)
+    assert read_table(file)["value"].to_list() == [3.0, 2.0]
+    assert caplog.messages == [f"{file}: 1 of 3 rows are marked diverged and left out"]
+    pl.DataFrame({"value": [3.0], "diverged": [True]}).write_csv(file)
+    with pytest.raises(InputError, match="no rows"):
+        read_table(file)

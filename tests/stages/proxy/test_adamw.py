@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM, AdamW
+from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM, AdamW, one_update
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
+from stages.proxy.transfer import factors, kind_of_weight
 
 SHAPE = Shape(8, 1, 2, 4, 10)
 
@@ -63,3 +64,39 @@ def test_a_saved_state_is_a_copy_that_restores_exactly():
     optimiser.load(saved)
     assert torch.equal(steps(4), first)
     assert optimiser.n_steps == 7
+
+
+@pytest.mark.parametrize("transfer", [None, factors(SHAPE, 4, 2)])
+def test_the_compiled_update_of_a_gpu_is_the_same_arithmetic(transfer):
+    made = []
+    for fused in (False, True):
+        weights = Weights(SHAPE, [1, 2])
+        optimiser = AdamW(weights, [0.01, 0.02], [0.1, 1.0], transfer)
+        for step in range(4):
+            weights.grad.normal_(generator=torch.Generator().manual_seed(step))
+            if fused:
+                optimiser.n_steps += 1
+                with torch.no_grad():
+                    optimiser._fused_step(0.7, one_update)
+            else:
+                optimiser.step(0.7)
+        made.append(weights.flat.detach().clone())
+    assert torch.allclose(*made, rtol=1e-5, atol=1e-7)
+
+
+def test_transferred_rates_step_as_torch_with_a_group_for_each_weight():
+    shape = Shape(16, 2, 2, 4, 10)
+    transfer = factors(shape, 4, 1)
+    weights = Weights(shape, [1], dtype=torch.float64)
+    expected = {name: torch.nn.Parameter(weight[0].detach().clone()) for name, weight in weights.named.items()}
+    groups = [{"params": [weight], "lr": 0.01 * (part := transfer[kind_of_weight(name)]).lr, "weight_decay": part.decay * (name not in ("embedding", "head"))}
+              for name, weight in expected.items()]
+    theirs, ours = torch.optim.AdamW(groups, betas=(BETA1, BETA2)), AdamW(weights, [0.01], [1.0], transfer)
+    for step in range(4):
+        weights.grad.copy_(0.001 * torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(step)))
+        for name, weight in expected.items():
+            weight.grad = weights.named_grad[name][0].clone()
+        theirs.step()
+        ours.step(1.0)
+    for name, weight in expected.items():
+        assert torch.allclose(weights.named[name][0], weight, rtol=1e-6, atol=1e-9), name

@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+import torch
 
 from stages.errors import InputError
 from stages.proxy.train import train_group
@@ -44,7 +45,7 @@ def expected(specs, data):
 N_STEPS = 40 + 10 // 5 + 20 // 5 + 50 // 5  # trunk to 0.8 x 50, then 20 % of 10, 20 and 50
 
 
-@pytest.mark.parametrize("attempt", range(4))
+@pytest.mark.parametrize("attempt", range(10))
 def test_killed_and_resumed_ends_in_the_same_bits(specs, data, expected, tmp_path, attempt):
     chance, path = random.Random(attempt), tmp_path / "run.pt"
     for step in sorted(chance.sample(range(14, N_STEPS + 1), 2)):
@@ -91,3 +92,26 @@ def test_seconds_decide_when_steps_do_not(specs, data, tmp_path):
     with pytest.raises(Killed):
         train_group(specs, data, checkpoint=path, checkpoint_every_s=3600, on_step=kill_at(2))
     assert not path.exists()
+
+
+def test_a_full_disk_costs_a_note_and_no_run(specs, data, expected, tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda state, path: save(state, "/dev/full"))
+    results = train_group(specs, data, checkpoint=tmp_path / "run.pt", checkpoint_every_steps=5)
+    for result in results:
+        assert len(result.notes) == 2
+        assert result.notes[1].startswith("checkpoint run.pt was not written (RuntimeError: ")
+        object.__setattr__(result, "notes", result.notes[:1])
+    assert bits(results) == expected
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{"schedule": "wsd_s"}, {"schedule": "cosine"}, {"schedule": "constant"},
+                                     {"decay_arm": "half", "z_loss": 1e-3, "base_width": 8, "base_depth": 1, "unique_tokens": 1500}])
+def test_every_option_resumes_to_the_same_bits(make_spec, data, tmp_path, options):
+    specs, path = [make_spec(**options), make_spec(seed=4, lr=0.005, **options)], tmp_path / "run.pt"
+    whole = bits(train_group(specs, data))
+    for step in (9, 30):
+        with pytest.raises(Killed):
+            train_group(specs, data, checkpoint=path, checkpoint_every_steps=1, on_step=kill_at(step))
+    assert bits(train_group(specs, data, checkpoint=path)) == whole

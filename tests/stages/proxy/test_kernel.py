@@ -1,5 +1,7 @@
 """Hand-written gradients against autograd in float64, and the two engines against each other in fp32."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,6 +36,20 @@ def test_losses_and_gradients_equal_autograd(shape, n_runs, rate, monkeypatch):
     found = KernelEngine(weights).step_loss(*batch)
     assert torch.allclose(found, expected, rtol=1e-13, atol=0)
     assert (weights.grad - gradient).abs().max() < 1e-13 * gradient.abs().max()
+
+
+@pytest.mark.parametrize(("qk_norm", "z_loss"), [(False, 0.0), (True, 0.3), (False, 0.3)])
+def test_options_equal_autograd_too(qk_norm, z_loss, monkeypatch):
+    monkeypatch.setattr(kernel, "HEAD_ROWS", 13)
+    weights, *batch = setting(replace(SHAPES[0], qk_norm=qk_norm), 2)
+    expected = AutogradEngine(weights, z_loss=z_loss).step_loss(*batch)
+    gradient = weights.grad.clone()
+    found = KernelEngine(weights, z_loss=z_loss).step_loss(*batch)
+    assert torch.allclose(found, expected, rtol=1e-13, atol=0)
+    assert (weights.grad - gradient).abs().max() < 1e-13 * gradient.abs().max()
+    plain = AutogradEngine(weights).step_loss(*batch)
+    assert torch.allclose(plain, expected, rtol=1e-13)  # what is reported leaves the z-loss out
+    assert torch.allclose(weights.grad, gradient) == (z_loss == 0)
 
 
 def test_a_second_batch_of_another_size_reuses_nothing_stale():

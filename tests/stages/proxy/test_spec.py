@@ -12,6 +12,10 @@ def test_a_spec_survives_json_and_is_hashable(make_spec):
     again = RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
     assert again == spec
     assert len({spec, again}) == 1
+    optional = make_spec(schedule="power", power_tokens=2e3, base_width=8, decay_arm="half", unique_tokens=999)
+    assert RunSpec.from_dict(json.loads(json.dumps(optional.to_dict()))) == optional
+    old = {name: value for name, value in spec.to_dict().items() if name not in ("schedule", "power_tokens", "decay_arm", "base_width")}
+    assert RunSpec.from_dict(old) == spec
     assert spec.context == spec.shape.context
 
 
@@ -23,6 +27,11 @@ def test_a_spec_survives_json_and_is_hashable(make_spec):
     ({"lr": -1.0}, "lr is -1.0"),
     ({"dropout": 1.0}, "dropout is 1.0"),
     ({"decay_fraction": 1.5}, "decay_fraction is 1.5"),
+    ({"z_loss": -1.0}, "z_loss is -1.0"),
+    ({"schedule": "sine"}, "schedule is 'sine'; use wsd, wsd_s, power, cosine, constant"),
+    ({"decay_shape": "cubic"}, "decay_shape is 'cubic'; use linear, sqrt"),
+    ({"base_width": 0}, "base_width is 0, it must be at least 1"),
+    ({"decay_arm": "half", "schedule": "cosine"}, "decay_arm 'half' needs branches that decay and return, schedule cosine has none"),
     ({"dtype": "float16"}, "dtype is 'float16'"),
 ])
 def test_bad_specs_name_the_value_and_the_cure(make_spec, changes, message):
@@ -33,6 +42,7 @@ def test_bad_specs_name_the_value_and_the_cure(make_spec, changes, message):
 def test_a_stack_key_ignores_what_may_differ_in_a_stack(make_spec):
     alike = make_spec(arm="half", seed=7, data_seed=8, lr=0.1, weight_decay=1.0, dropout=0.5, pool_draw=2)
     assert alike.stack_key == make_spec().stack_key
+    assert make_spec(decay_arm="half").stack_key != make_spec().stack_key
     assert make_spec(warmup_steps=6).stack_key != make_spec().stack_key
 
 

@@ -8,7 +8,7 @@ from stages.errors import InputError
 from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM
 from stages.proxy.evaluate import Scorer
 from stages.proxy.model import Weights, token_losses
-from stages.proxy.train import train_group, train_run
+from stages.proxy.train import Trainer, train_group, train_run
 
 
 def plain_loop(spec, data, budget):
@@ -107,3 +107,53 @@ def test_what_cannot_train_is_refused_in_one_line(make_spec, data):
         train_run(make_spec(batch_tokens=12_800, budgets_tokens=(12_800,)), data)
     with pytest.raises(InputError, match="no specs"):
         train_group([], data)
+
+
+@pytest.mark.parametrize("schedule", ["wsd_s", "cosine", "constant", "power"])
+def test_a_ladder_of_budgets_ends_where_separate_runs_do(make_spec, data, schedule):
+    """Every budget read off one run equals a run of that budget alone, except where wsd_s goes on from decayed weights."""
+    spec = make_spec(schedule=schedule, power_tokens=1500, decay_shape="sqrt")
+    ladder = losses(train_run(spec, data))
+    alone = [losses(train_run(make_spec(schedule=schedule, power_tokens=1500, decay_shape="sqrt", budgets_tokens=(budget,)), data))[0]
+             for budget in spec.budgets_tokens]
+    if schedule == "wsd_s":
+        assert ladder[0] == alone[0]
+        assert all(abs(one - other) > 1e-6 for one, other in zip(ladder[1:], alone[1:], strict=True))
+    else:
+        assert ladder == alone
+
+
+def test_the_decay_of_a_curriculum_reads_the_other_mix(make_spec, data):
+    spec = make_spec(decay_arm="half")
+    trainer, read = Trainer([spec], data, "cpu"), []
+    at = {feed: feed.at for feed in (trainer.feed, trainer.decay_feed)}
+    trainer.feed.at = lambda step: read.append(("all", step)) or at[trainer.feed](step)
+    trainer.decay_feed.at = lambda step: read.append(("half", step)) or at[trainer.decay_feed](step)
+    trainer.run()
+    assert read[:10] == [*(("all", step) for step in range(8)), ("half", 0), ("half", 1)]
+    assert read[10] == ("all", 8)
+    first = trainer.record.budgets[0][0]
+    seen = [*data.views["all"].stream(0).tokens(0, 8 * 128), *data.views["half"].stream(0).tokens(0, 2 * 128)]
+    assert first.n_tokens_seen == len(seen)
+    assert first.epochs == 1280 / data.views["all"].n_tokens
+    plain = losses(train_run(make_spec(), data))
+    assert all(one != other for one, other in zip(losses(trainer.record.results(10)[0]), plain, strict=True))
+
+
+def test_options_differ_in_a_stack_only_where_they_may(make_spec, data):
+    changed = [make_spec(base_width=8), make_spec(decay_arm="half"), make_spec(z_loss=1e-4), make_spec(schedule="cosine"), make_spec(unique_tokens=900)]
+    for spec in changed[:-1]:
+        with pytest.raises(InputError, match="train them in separate groups"):
+            train_group([make_spec(), spec], data)
+    stacked = train_group([make_spec(), changed[-1]], data)
+    assert losses(stacked[1]) == pytest.approx(losses(train_run(changed[-1], data)), rel=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("bfloat16", 2e-2)])
+def test_cuda_ends_where_cpu_does_after_200_steps(make_spec, data, dtype, tolerance):
+    specs = [make_spec(budgets_tokens=(200 * 128,), dtype=dtype, seed=seed) for seed in range(2)]
+    expected = [losses(train_run(make_spec(budgets_tokens=(200 * 128,), dtype="float32", seed=seed), data, device="cpu")) for seed in range(2)]
+    for result, values in zip(train_group(specs, data, device="cuda"), expected, strict=True):
+        assert losses(result) == pytest.approx(values, rel=tolerance)

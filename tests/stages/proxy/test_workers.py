@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from stages.proxy.data import ProxyData
+from stages.proxy.evaluate import HeldOut
 from stages.proxy.stack import stacks
 from stages.proxy.train import train_group
+from stages.proxy.view import View
 from stages.proxy.workers import ROOT, run_groups
 
 
@@ -21,22 +24,34 @@ def by_seed(results):
 
 
 def test_a_killed_worker_is_replaced_and_failures_keep_the_others(make_spec, data, tmp_path):
-    """The longest group goes first and its worker is killed at its first checkpoint; a bad arm and good groups follow."""
+    """The longest group goes first and its worker is killed after a checkpoint: it ends in the same bits. A bad arm and good groups follow."""
     good = stacks([make_spec(seed=seed) for seed in range(4)], 2)
-    long = make_spec(seed=50, budgets_tokens=(128 * 1_000_000,))
+    long = make_spec(seed=50, budgets_tokens=(128 * 600,), dropout=0.1)
     bad = make_spec(arm="gone", seed=99)
-    results = []
+    results, news = [], []
     killer = threading.Thread(target=kill_worker_once, args=(tmp_path / "50.pt",), daemon=True)
     killer.start()
-    failures = run_groups([*good, [bad], [long]], data, n_workers=1, on_result=results.append,
-                          checkpoint=lambda group: tmp_path / f"{group[0].seed}.pt", checkpoint_every_s=0.2)
-    assert by_seed(results) == by_seed([result for group in good for result in train_group(group, data)])
-    killed, failed = failures
-    assert killed.message == ("run of arm 'all' seed 50 (d_model 16) gave no result: "
-                              "its worker was killed by signal 9 (out of memory?); run again to retrain it")
-    assert failed.message == "run of arm 'gone' seed 99 (d_model 16) failed: InputError: no arm 'gone' in the data; it has 'all', 'half'"
+    [failed] = run_groups([*good, [bad], [long]], data, n_workers=1, on_result=results.append, checkpoint_every_steps=40,
+                          checkpoint=lambda group: tmp_path / f"{group[0].seed}.pt", on_progress=lambda group, *how: news.append((group[0].seed, *how)))
+    killer.join()
+    assert by_seed(results) == by_seed([result for group in [*good, [long]] for result in train_group(group, data)])
+    [resumed] = [result for result in results if result.spec == long]
+    assert resumed.notes[1:] == ("its worker was killed by signal 9 (out of memory?); went on from its last checkpoint",)
+    assert failed.message == "run of arm 'gone' seed 99 (d_model 16) failed: no arm 'gone' in the data; it has 'all', 'half'"
     assert "Traceback" in failed.detail
+    assert all(0 < fraction <= 1 and 1 < loss < 5 for _, fraction, loss in news)
     assert worker_pids(os.getpid()) == []
+
+
+def test_a_pack_cut_short_fails_in_one_line(make_spec, make_pack):
+    pack = make_pack(60, seed=7)
+    tokens = pack.folder / "tokens.bin"
+    broken = ProxyData({"all": View(pack, range(60))}, {"held": HeldOut(pack)})
+    tokens.write_bytes(tokens.read_bytes()[:-10])
+    failures = run_groups([[make_spec()], [make_spec(seed=2)]], broken, n_workers=1, on_result=pytest.fail)
+    assert [failure.message.split(" failed: ")[0] for failure in failures] == ["run of arm 'all' seed 1 (d_model 16)", "run of arm 'all' seed 2 (d_model 16)"]
+    expected = rf"{tokens} has {tokens.stat().st_size} bytes, meta.json promises {tokens.stat().st_size + 10} bytes; pack the documents again"
+    assert failures[0].message.endswith(expected)
 
 
 def kill_worker_once(checkpoint):

@@ -1,0 +1,66 @@
+"""Start a server that ends with the process that started it, however that ends (Linux; elsewhere it is stopped in order).
+
+The server runs through this file: `python -m flows.tied PARENT_PID ARGUMENTS...` asks the kernel for a signal at the
+parent's end, which survives the exec, and becomes `python ARGUMENTS...`.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from stages.errors import InputError
+from stages.proxy.worker_main import die_with_parent
+
+START_SECONDS = 180  # measured: 8-24 s on two idle cores
+STOP_SECONDS = 15  # assumed
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def start_tied(*arguments: str) -> subprocess.Popen:
+    """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread: it counts as the parent."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "flows.tied", str(os.getpid()), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path})
+
+
+def wait_for(url: str, server: subprocess.Popen) -> None:
+    """Until the server answers; InputError where it ended or does not answer in time."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise InputError(f"the server behind {url} ended with exit code {server.returncode}; is its port taken?")
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise InputError(f"no answer from {url} in {START_SECONDS} s; see {os.environ.get('PREFECT_HOME', 'its log')}")
+
+
+def stop(servers: list[subprocess.Popen]) -> None:
+    """Ask all to end, then make them."""
+    for server in servers:
+        server.terminate()
+    for server in servers:
+        try:
+            server.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[1]))
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])

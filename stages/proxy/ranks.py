@@ -1,0 +1,77 @@
+"""One large proxy on several devices: every process trains its part of each batch, gradients are summed (data parallel).
+
+Weights, optimiser, schedule and checkpoints are those of `train.py`, the same in every process; a step differs from one
+device's by the order of a sum. Processes are started by torchrun: `train_on_ranks` from a stage, `rank_main.py` in each.
+Cost: one all-reduce of the gradient a step, 4 bytes a parameter. Weights are not sharded: 20 bytes a parameter and
+device, so 3e9 parameters fill a card of 80 GB.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from stages.errors import InputError
+from stages.proxy.data import ProxyData
+from stages.proxy.engine import AutogradEngine
+from stages.proxy.model import Weights
+from stages.proxy.spec import RunResult, RunSpec
+
+ROOT = Path(__file__).absolute().parents[2]  # the folder that holds the package `stages`
+LARGE_PARAMS = 300_000_000  # assumed: from here on one run is worth all devices
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes."""
+    return dist.get_rank() == 0
+
+
+def ranked_engine(weights: Weights, dtype: torch.dtype, **options) -> "RankEngine":
+    """The engine of one of several processes; options as in `AutogradEngine`."""
+    return RankEngine(AutogradEngine(weights, dtype, compiled=weights.flat.is_cuda, **options))
+
+
+class RankEngine:
+    """An engine that trains this process's part of every batch and scores held-out batches whole."""
+
+    def __init__(self, engine: AutogradEngine):
+        self.engine, self.weights = engine, engine.weights
+
+    def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+        """Mean loss of each run (R,) over the whole batch (R, B, T); the gradient of all parts in `weights.grad`."""
+        n, rank, n_ranks = inputs.shape[1], dist.get_rank(), dist.get_world_size()
+        if n % n_ranks:
+            raise InputError(f"{n} sequences a step do not divide among {n_ranks} processes; change batch_tokens")
+        part = slice(rank * (n // n_ranks), (rank + 1) * (n // n_ranks))
+        loss = self.engine.summed_loss(inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part], n)
+        dist.all_reduce(self.weights.grad)
+        dist.all_reduce(loss)
+        return loss
+
+    def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.engine.token_losses(inputs, targets)
+
+
+def train_on_ranks(specs: Sequence[RunSpec], data: ProxyData, n_ranks: int, *, device: str = "cuda", checkpoint: Path | str | None = None,
+                   **options) -> list[RunResult]:
+    """Train a group on `n_ranks` processes of this machine; options go to `train_group` (micro_sequences, recompute, ...).
+
+    Raises RuntimeError with the last line of the first process that failed.
+    Example: `[result] = train_on_ranks([spec], data, torch.cuda.device_count(), micro_sequences=8, recompute=True)`.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-ranks-") as folder:
+        job, answer = Path(folder) / "job.pickle", Path(folder) / "answer.pickle"
+        job.write_bytes(pickle.dumps((list(specs), data, {"device": device, "checkpoint": checkpoint, **options}, answer)))
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_ranks}", "-m", "stages.proxy.rank_main", str(job)]
+        done = subprocess.run([sys.executable, *command], env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode or not answer.exists():
+            reported = [line for line in done.stderr.splitlines() if "rank failed:" in line] or done.stderr.strip().splitlines()[-1:] or ["no output"]
+            raise RuntimeError(f"training on {n_ranks} processes failed: {reported[0].partition('rank failed: ')[2] or reported[0]}")
+        return pickle.loads(answer.read_bytes())

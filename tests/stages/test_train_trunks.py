@@ -1,0 +1,61 @@
+"""A sweep from its plan to its files, with one worker; what a full disk leaves."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from stages import train_trunks
+from stages.errors import InputError
+from stages.files import read_json, whole_file
+from stages.proxy.data import ProxyData
+from stages.proxy.evaluate import HeldOut
+from stages.proxy.packed import write_packed
+from stages.proxy.shape import Shape
+from stages.proxy.spec import RunSpec
+from stages.proxy.view import View
+from stages.run_files import RUNS
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASSAY_JOBS", "1")
+    random = np.random.default_rng(0)
+    pack = write_packed(tmp_path / "pack", ((str(i), random.integers(1, 64, 50), 60) for i in range(40)), vocab_size=64, eos_id=0)
+    specs = [RunSpec(arm="all/0", shape=Shape(16, 1, 1, 32, 64), budgets_tokens=(256, 512), batch_tokens=128, seed=seed) for seed in range(3)]
+    trunks = [{"trunk_id": f"t{spec.seed}", "arm": "all", "control": "", "data_hash": "d", "code_hash": "c", "spec": spec} for spec in specs]
+    return trunks, ProxyData({"all/0": View(pack, range(40))}, {"held": HeldOut(pack)})
+
+
+def test_a_sweep_prints_its_plan_writes_a_file_a_run_and_does_nothing_twice(sweep, caplog):
+    caplog.set_level(logging.INFO, "assay")
+    train_trunks.train(*sweep, "cpu")
+    assert sorted(file.name for file in RUNS.glob("t*.json")) == ["t0.json", "t1.json", "t2.json"]
+    run = read_json(RUNS / "t1.json")
+    assert run["result"]["budgets"][1]["n_tokens_seen"] == 512
+    planned = next(line for line in caplog.messages if "core-hours" in line)
+    assert planned.startswith("sweep: 3 runs in ")
+    assert any(line.startswith("sweep: stack ") and "tokens/s by stack 1: " in line for line in caplog.messages)
+    assert sum(" tokens/s, " in line and " left (" in line for line in caplog.messages) >= 3
+    assert any(line.startswith("sweep: trained in ") for line in caplog.messages)
+    assert train_trunks.missing_work(*sweep, "cpu").groups == []
+
+
+def test_a_full_disk_stops_the_sweep_in_one_line_and_keeps_finished_runs(sweep, monkeypatch):
+    save, saved = train_trunks.save_run, []
+
+    def save_until_full(header, result):
+        saved.append(header["trunk_id"])
+        if len(saved) < 3:
+            save(header, result)
+        else:
+            with whole_file(RUNS / "x.json"), open("/dev/full", "w") as file:
+                file.write("x" * 100_000)
+
+    monkeypatch.setattr(train_trunks, "save_run", save_until_full)
+    with pytest.raises(InputError, match=r"x\.json cannot be written: No space left on device; make room and run again"):
+        train_trunks.train(*sweep, "cpu")
+    assert sorted(file.stem for file in RUNS.glob("t*.json")) == sorted(saved[:2])
+    [[left]] = train_trunks.missing_work(*sweep, "cpu").groups
+    assert f"t{left.seed}" == saved[2]
