@@ -1,0 +1,100 @@
+"""The folder of a run: what was planned, who works there, what is finished.
+
+Question: may this run start here, and where does it go on? Input: the output folder and a plan. Output: a locked work
+folder, empty or with the finished shards of the same plan. Another run's output is never overwritten unasked.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.curation import storage
+from stages.curation.storage import disk_errors
+from stages.errors import InputError
+from stages.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+def default_folder(out: str) -> Path:
+    """Beside the output, or below .assay in this folder when the output is a URL."""
+    if storage.is_url(out):
+        return Path(".assay/curate") / hashlib.blake2b(out.encode(), digest_size=8).hexdigest()
+    return Path(out) / ".work"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One run at a time."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = open(folder / "lock", "w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another run is at work here; wait for it or give another --out") from None
+        yield
+
+
+def open_plan(folder: Path, plan: dict) -> bool:
+    """Make the work folder ready; whether finished work of the same plan is there."""
+    known = folder / "plan.json"
+    if known.exists() and read_json(known)["hash"] == plan["hash"]:
+        for entry in list(folder.glob("*/.*.tmp")) + list(folder.glob(".*.tmp")):  # of a killed run
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        return True
+    if known.exists():  # of a run that was never finished: its parts are not this run's
+        remove_result(plan["out"])
+    for entry in folder.iterdir():
+        if entry.name != "lock":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    (folder / "units").mkdir()
+    (folder / "copies").mkdir()
+    write_json(known, plan)
+    return False
+
+
+def finished(out: str, result_hash: str) -> dict | None:
+    """The manifest of a run that is done, if it is this one; another run's output is an InputError."""
+    path = storage.join(out, MANIFEST)
+    if storage.exists(path):
+        manifest = json.loads(storage.read_text(path))
+        if manifest.get("result_hash") == result_hash:
+            return manifest
+        raise InputError(f"{out}: holds the result of other input or settings; give another --out, or --overwrite to replace it")
+    return None
+
+
+def check_free(out: str, folder: Path) -> None:
+    """A folder with files that are not ours is not written into."""
+    if storage.is_url(out) or not os.path.isdir(out) or (folder / "plan.json").exists():
+        return
+    if names := sorted(set(os.listdir(out)) - {".work"}):
+        raise InputError(f"{out}: holds {names[0]!r} and is no result of assay curate; give a folder that is empty or not there")
+
+
+def remove_result(out: str) -> None:
+    """Delete what a run wrote, the manifest first; nothing where no run wrote."""
+    if not storage.exists(storage.join(out, MANIFEST)) and not (default_folder(out) / "plan.json").exists():
+        return
+    if storage.is_url(out):
+        files, inner = storage.file_system(out)
+        for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
+            path = f"{inner.rstrip('/')}/{name}"
+            if files.exists(path):
+                files.rm(path, recursive=True)
+        return
+    for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
+        path = Path(out) / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the work of a finished run."""
+    shutil.rmtree(folder, ignore_errors=True)
