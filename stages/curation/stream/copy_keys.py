@@ -1,7 +1,8 @@
 """What is kept of a document to find its copies: a mark and its keys, spilled to sorted runs.
 
 Question: what must the search for copies know? Input: the documents of a unit that no step dropped. Output: `marks.bin`,
-one MARK a document in order, and `keys-*.bin`, its keys in sorted runs; keys of different bands do not meet.
+one MARK a document in order, and `keys-*.bin`, its keys in sorted runs (keys of different bands do not meet); where an id
+column is mapped also `names-*.bin`, its id, to find one that occurs twice.
 Cost: 55 MB of text a CPU-second (the signatures); 240 bytes a document on disk, one run of 100,000 documents in memory.
 """
 
@@ -23,7 +24,7 @@ class CopyKeys:
 
     def __init__(self, folder: Path, settings: CurateSettings) -> None:
         self.folder, self.settings = folder, settings
-        self.row, self.held, self.keys, self.runs = 0, 0, [], 0
+        self.row, self.held, self.keys, self.names, self.runs = 0, 0, [], [], 0
 
     def __enter__(self) -> "CopyKeys":
         self.marks = open(self.folder / "marks.bin", "wb")
@@ -41,22 +42,29 @@ class CopyKeys:
         marks["exact"], marks["words"] = table["exact"].to_numpy(), table["words"].to_numpy()
         marks["score"], marks["order"] = _preference(frame, marks["exact"], self.settings)
         self.marks.write(marks.tobytes())
+        if self.settings.id is not None:
+            self.names.append(_records(marks["id"], rows))
         for number, name in enumerate(key_names(table.columns, self.settings.dedup.policy)):
-            records = np.zeros(frame.height, dtype=KEY)
-            records["key"], records["row"] = mixed(table[name].to_numpy() ^ mixed(np.full(1, number + 1, dtype=np.uint64))), rows
-            self.keys.append(records)
+            self.keys.append(_records(mixed(table[name].to_numpy() ^ mixed(np.full(1, number + 1, dtype=np.uint64))), rows))
         self.held += frame.height
         if self.held >= RUN_DOCUMENTS:
             self._spill()
 
     def _spill(self) -> None:
-        if self.keys:
-            write_records(self.folder / f"keys-{self.runs:04d}.bin", sorted_by_first(np.concatenate(self.keys)))
-        self.held, self.keys, self.runs = 0, [], self.runs + 1
+        for kind, held in (("keys", self.keys), ("names", self.names)):
+            if held:
+                write_records(self.folder / f"{kind}-{self.runs:04d}.bin", sorted_by_first(np.concatenate(held)))
+        self.held, self.keys, self.names, self.runs = 0, [], [], self.runs + 1
 
     def __exit__(self, *_: object) -> None:
         self._spill()
         self.marks.close()
+
+
+def _records(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    records = np.zeros(len(keys), dtype=KEY)
+    records["key"], records["row"] = keys, rows
+    return records
 
 
 def key_names(columns: list[str], policy: str) -> list[str]:

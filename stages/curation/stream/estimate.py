@@ -36,7 +36,7 @@ def estimate(request: Request) -> dict[str, Any]:
         start = time.process_time()
         (Path(folder) / "units").mkdir()
         (Path(folder) / "copies").mkdir()
-        trial = replace(request, out=str(Path(folder) / "out"), strict=False)
+        trial = replace(request, out=str(Path(folder) / "out"), strict=False, index=None)
         manifest = Run(trial, replace(plan, units=[sample]), Path(folder), here, lambda step, done, total: None).manifest("sample")
         seconds = time.process_time() - start
         disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.curation import storage
 from stages.curation.ledger import Count, Ledger
-from stages.curation.stream.copies import REASONS
+from stages.curation.stream.losers import REASONS
 from stages.curation.stream.page import page
 from stages.curation.stream.settings import CurateSettings, result_settings
 from stages.curation.stream.shard import unit_folder

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.curation import storage
-from stages.curation.stream.copies import REASONS, Units
-from stages.curation.stream.shard import unit_folder
+from stages.curation.stream.losers import REASONS
+from stages.curation.stream.numbering import Units
 from stages.curation.stream.sorted_runs import LOSER, mapped, range_of
 from stages.curation.stream.staged import CHARS
 from stages.curation.stream.tally import nearest_zero, sampled
@@ -30,8 +30,8 @@ GROUP_CHARS = 8_000_000
 def part_bounds(units: Units, part_chars: int) -> list[int]:
     """The first ordinal of each part, and the number of documents at the end."""
     bounds, total, last = [0], 0, 0
-    for unit in range(units.n_units):
-        chars = np.array(mapped(unit_folder(units.folder, unit) / "chars.bin", CHARS)).astype(np.int64)
+    for unit in range(units.n_new):
+        chars = np.array(mapped(units.folders[unit] / "chars.bin", CHARS)).astype(np.int64)
         part = (total + np.cumsum(chars) - chars) // part_chars
         new = np.flatnonzero(np.diff(part, prepend=last))
         bounds += (units.starts[unit] + new).tolist()
@@ -97,11 +97,11 @@ def judged(units: Units, folder: Path, low: int, high: int) -> Iterator[pl.DataF
 def staged_rows(units: Units, low: int, high: int) -> Iterator[tuple[int, pl.DataFrame]]:
     """(ordinal of the first row, staged documents) of every row group that overlaps the range, cut to it."""
     first = int(np.searchsorted(units.starts, low, side="right")) - 1
-    for unit in range(max(first, 0), units.n_units):
+    for unit in range(max(first, 0), units.n_new):
         at = units.starts[unit]
         if at >= high:
             return
-        with pq.ParquetFile(unit_folder(units.folder, unit) / "documents.parquet") as table:
+        with pq.ParquetFile(units.folders[unit] / "documents.parquet") as table:
             for group in range(table.num_row_groups):
                 rows = table.metadata.row_group(group).num_rows
                 if at < high and at + rows > low:

@@ -15,13 +15,16 @@ from typing import Any
 
 from stages.curation import storage
 from stages.curation.files import InputFile, find_files
-from stages.curation.stream import copies, work_folder
+from stages.curation.stream import signature_index, work_folder
+from stages.curation.stream.edges import EdgeTask, key_parts, write_parents
 from stages.curation.stream.executor import Executor, executor
+from stages.curation.stream.losers import LoserTask, MemberTask, RepeatTask, loser_parts
 from stages.curation.stream.manifest import build_manifest, versions, write_result
+from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import PartTask, part_bounds
 from stages.curation.stream.quality_file import train
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.shard import ShardTask
+from stages.curation.stream.shard import ShardTask, unit_folder
 from stages.curation.stream.units import Unit, cut
 from stages.errors import InputError
 from stages.files import content_hash
@@ -54,11 +57,12 @@ class Plan:
     empty: list[str]
     ignored: list[str]
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    other: list[dict[str, Any]] = field(default_factory=list)  # evaluation and reference files
 
-    def result_hash(self, settings: CurateSettings) -> str:
-        """Changes when the result may: with the files, the settings that matter and the versions."""
+    def result_hash(self, settings: CurateSettings, segments: Sequence[str] = ()) -> str:
+        """Changes when the result may: with the files, the settings that matter, what an index knew, and the versions."""
         tree = settings.model_dump(exclude={"shard_mb"})
-        return content_hash({"settings": tree, "inputs": self.inputs, "versions": versions()})
+        return content_hash({"settings": tree, "inputs": self.inputs, "other": self.other, "segments": list(segments), "versions": versions()})
 
 
 def plan_input(inputs: Sequence[str], settings: CurateSettings, *, strict: bool = False) -> Plan:
@@ -67,8 +71,13 @@ def plan_input(inputs: Sequence[str], settings: CurateSettings, *, strict: bool 
     units, empty = cut(files, int(settings.shard_mb * 1e6))
     if empty and (strict or not units):
         raise InputError(f"{empty[0].path}: the file is empty; write it again or leave it out")
-    described = [{"name": file.name, "path": str(file.path), "fingerprint": storage.fingerprint(file.path)} for file in files]
-    return Plan(files, units, [str(file.path) for file in empty], list(map(str, ignored)), described)
+    other = [path for part, paths in (("decontaminate", "files"), ("quality", "reference")) for path in getattr(getattr(settings, part), paths, [])]
+    more = find_files(other)[0] if other else []
+    return Plan(files, units, [str(file.path) for file in empty], list(map(str, ignored)), _described(files), _described(more))
+
+
+def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
+    return [{"name": file.name, "path": str(file.path), "fingerprint": storage.fingerprint(file.path)} for file in files]
 
 
 def curate(request: Request, progress: Progress = lambda step, done, total: None) -> dict[str, Any]:
@@ -77,21 +86,34 @@ def curate(request: Request, progress: Progress = lambda step, done, total: None
     if settings.dedup.keep == "quality" and settings.quality is None:
         raise InputError("dedup.keep: quality needs the section `quality` with a reference; add it or keep the longest")
     plan = plan_input(request.inputs, settings, strict=request.strict)
-    result_hash = plan.result_hash(settings)
+    folder = (request.work or work_folder.default_folder(request.out)).absolute()
     if request.overwrite:
         work_folder.remove_result(request.out)
+    segments, result_hash = _hash(request, plan, folder)
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
+        if request.strict and manifest["faults"]:
+            raise InputError(next(iter(manifest["faults"].values()))["first"])
         log.info("%s: already done; nothing to do", request.out)
         return manifest
-    folder = (request.work or work_folder.default_folder(request.out)).absolute()
     work_folder.check_free(request.out, folder)
     with work_folder.locked(folder):
-        if work_folder.open_plan(folder, {"hash": content_hash([result_hash, settings.shard_mb]), "out": request.out}):
+        described = {"hash": content_hash([result_hash, settings.shard_mb, request.strict]), "result_hash": result_hash, "segments": segments, "out": request.out}
+        if work_folder.open_plan(folder, described):
             log.info("%s: going on with an earlier run", request.out)
         with executor(request.executor, request.workers) as workers:
-            manifest = Run(request, plan, folder, workers, progress).manifest(result_hash)
+            manifest = Run(request, plan, folder, workers, progress, segments).manifest(result_hash)
     work_folder.clear(folder)
     return manifest
+
+
+def _hash(request: Request, plan: Plan, folder: Path) -> tuple[list[str], str]:
+    """(segments of the index that this run reads, its hash): those of an earlier start of the same run, if there was one."""
+    for known in work_folder.earlier(request.out, folder):
+        found = plan.result_hash(request.settings, known["segments"])
+        if found == known["result_hash"]:
+            return known["segments"], found
+    segments = signature_index.segments(request.index, request.settings.dedup)
+    return segments, plan.result_hash(request.settings, segments)
 
 
 @dataclass(frozen=True)
@@ -103,19 +125,28 @@ class Run:
     folder: Path
     workers: Executor
     progress: Progress
+    segments: list[str] = field(default_factory=list)
 
     def manifest(self, result_hash: str) -> dict[str, Any]:
         shards = self._shards()
-        units = copies.Units(self.folder / "units", (0, *accumulate(shard["documents"] for shard in shards)))
+        units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
             self._refuse_nothing_read(shards)
         self._find_copies(units)
         bounds = tuple(part_bounds(units, self.request.settings.part_chars))
         task = PartTask(units, bounds, self.folder / "copies", self.request.out)
         parts = sorted(self._each("write the output", task, range(len(bounds) - 1)), key=lambda part: part["part"])
-        manifest = build_manifest(self.request.settings, self.plan, shards, parts) | {"result_hash": result_hash}
+        if self.request.index is not None:
+            self._each("add to the index", signature_index.AddTask(units, self.folder / "copies", self.folder / "segment"), range(units.n_new))
+            signature_index.add(self.request.index, self.folder / "segment", result_hash, self.request.settings.dedup)
+        manifest = build_manifest(self.request.settings, self.plan, shards, parts) | {"segments": self.segments, "result_hash": result_hash}
         write_result(self.request.out, self.folder, manifest, [shard["number"] for shard in shards])
         return manifest
+
+    def _numbered(self, shards: list[dict]) -> Units:
+        known = signature_index.units(self.request.index, self.segments)
+        folders = [unit_folder(self.folder / "units", shard["number"]) for shard in shards] + [folder for folder, _ in known]
+        return Units(tuple(folders), (0, *accumulate([shard["documents"] for shard in shards] + [size for _, size in known])), len(shards))
 
     def _shards(self) -> list[dict]:
         quality_file = None
@@ -132,15 +163,17 @@ class Run:
             f"nothing in the input can be read: {first}" if first else f"{self.plan.files[0].path}: the file holds no rows; write it again or leave it out"
         )
 
-    def _find_copies(self, units: copies.Units) -> None:
+    def _find_copies(self, units: Units) -> None:
         folder, parents = self.folder / "copies", self.folder / "copies" / "parents.bin"
-        parts = copies.edge_parts(units)
-        list(self._each("compare keys", copies.EdgeTask(units, folder, parts), range(parts)))
-        copies.write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
-        list(self._each("gather copies", copies.MemberTask(units, folder, parents), range(units.n_units)))
-        parts = copies.loser_parts(folder)
-        task = copies.LoserTask(units, folder, parts, ids_order=self.request.settings.id is not None)
-        list(self._each("choose copies", task, range(parts)))
+        if self.request.settings.id is not None:
+            parts = key_parts(units, "names-*.bin")
+            self._each("compare ids", RepeatTask(units, folder, parts), range(parts))
+        parts = key_parts(units)
+        self._each("compare keys", EdgeTask(units, folder, parts), range(parts))
+        write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
+        self._each("gather copies", MemberTask(units, folder, parents), range(len(units.folders)))
+        parts = loser_parts(folder)
+        self._each("choose copies", LoserTask(units, folder, parts, ids_order=self.request.settings.id is not None), range(parts))
 
     def _each(self, step: str, task: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         results = []

@@ -71,6 +71,14 @@ def finished(out: str, result_hash: str) -> dict | None:
     return None
 
 
+def earlier(out: str, folder: Path) -> Iterator[dict]:
+    """The manifest and the plan of earlier runs here, as far as there are any."""
+    if storage.exists(storage.join(out, MANIFEST)):
+        yield {"segments": [], "result_hash": None} | json.loads(storage.read_text(storage.join(out, MANIFEST)))
+    if (folder / "plan.json").exists():
+        yield read_json(folder / "plan.json")
+
+
 def check_free(out: str, folder: Path) -> None:
     """A folder with files that are not ours is not written into."""
     if storage.is_url(out) or not os.path.isdir(out) or (folder / "plan.json").exists():
