@@ -99,7 +99,7 @@ def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
         }
         for row in rows
     ]
-    show(shown, False, title="What each reason drops: of all documents, and of those that no reason before it drops")
+    show(shown, False, title="What each reason drops alone, and of what the reasons before it left")
     if quiet := len(manifest["reasons"]) - len(rows):
         print(f"{quiet} other reasons drop nothing.")
     print(

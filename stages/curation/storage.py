@@ -41,13 +41,26 @@ def file_system(url: str):
 
 
 @contextmanager
+def remote_errors(path: Path | str) -> Iterator[None]:
+    """What a store refuses (credentials, an endpoint that does not answer) is one line for a person."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google"):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{path}: {reason}; check the URL, AWS_ENDPOINT_URL and the credentials") from None
+
+
+@contextmanager
 def reading(path: Path | str) -> Iterator:
     """The open file (bytes); what keeps it from being opened is an InputError."""
     try:
-        handle = file_system(path)[0].open(path, "rb") if isinstance(path, str) and is_url(path) else open(path, "rb")
+        with remote_errors(path):
+            handle = file_system(path)[0].open(path, "rb") if isinstance(path, str) and is_url(path) else open(path, "rb")
     except OSError as error:
         raise unreadable(path, error) from None
-    with handle:
+    with handle, remote_errors(path):
         yield handle
 
 
@@ -82,19 +95,23 @@ def list_url(item: str) -> list[tuple[str, str]]:
     """(URL, name below the folder or glob) of each file that a URL means, sorted; hidden ones left out."""
     files, inner = file_system(item)
     try:
-        magic = "*" in inner or "?" in inner or "[" in inner
-        if magic:
-            root, found = inner[: inner.rfind("/", 0, min(inner.find(c) for c in "*?[" if c in inner)) + 1], files.glob(inner)
-        elif files.isdir(inner):
-            root, found = inner.rstrip("/") + "/", files.find(inner)
-        elif files.exists(inner):
-            root, found = inner[: inner.rfind("/") + 1], [inner]
-        else:
-            raise FileNotFoundError(item)
+        with remote_errors(item):
+            root, found = _found(files, inner)
     except OSError as error:
         raise unreadable(item, error) from None
     names = [(path, path.removeprefix(root)) for path in sorted(found)]
     return [(files.unstrip_protocol(path), name) for path, name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+
+def _found(files, inner: str) -> tuple[str, list[str]]:
+    """(the folder above the first wildcard or name, the files)."""
+    if wild := [inner.find(char) for char in "*?[" if char in inner]:
+        return inner[: inner.rfind("/", 0, min(wild)) + 1], files.glob(inner)
+    if files.isdir(inner):
+        return inner.rstrip("/") + "/", files.find(inner)
+    if files.exists(inner):
+        return inner[: inner.rfind("/") + 1], [inner]
+    raise FileNotFoundError(inner)
 
 
 def join(folder: str, *names: str) -> str:
@@ -104,7 +121,7 @@ def join(folder: str, *names: str) -> str:
 
 def publish(local: Path, target: str) -> None:
     """Put a finished local file in its place, whole: a rename, or one upload."""
-    with disk_errors(target):
+    with disk_errors(target), remote_errors(target):
         if is_url(target):
             files, inner = file_system(target)
             files.makedirs(inner.rpartition("/")[0], exist_ok=True)
@@ -125,7 +142,8 @@ def exists(path: str) -> bool:
     if not is_url(path):
         return os.path.exists(path)
     files, inner = file_system(path)
-    return files.exists(inner)
+    with remote_errors(path):
+        return files.exists(inner)
 
 
 def read_text(path: str) -> str:

@@ -39,6 +39,8 @@ def executor(kind: str, workers: int) -> Iterator[Executor]:
     elif workers == 1:
         yield _Here()
     else:
+        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")  # of the workers: this process has read them already
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
         try:
             yield _Processes(pool, workers)
@@ -88,6 +90,7 @@ def _ray(workers: int) -> Iterator[Executor]:
         import ray
     except ImportError:
         raise InputError("--executor ray needs Ray; run: pip install 'assay[ray]'") from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     started = not ray.is_initialized()
     if started:
         ray.init(num_cpus=None if os.environ.get("RAY_ADDRESS") else workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
