@@ -113,12 +113,20 @@ def main() -> None:
             row = {"gb": gigabytes} | run(Path(folder) / "input", Path(folder) / "out", arguments.workers)
             shutil.rmtree(Path(folder) / "out")
         rows.append(row | {"mb_per_cpu_s": gigabytes * 1e3 / row["cpu_s"]})
-        print(f"{gigabytes:6.2f} {row['documents']:10,} {row['kept']:9,} {row['cpu_s']:8.1f} {row['wall_s']:8.1f} {rows[-1]['mb_per_cpu_s']:9.2f} {row['peak_mb']:8.0f}", flush=True)
+        print(
+            f"{gigabytes:6.2f} {row['documents']:10,} {row['kept']:9,} {row['cpu_s']:8.1f} {row['wall_s']:8.1f} {rows[-1]['mb_per_cpu_s']:9.2f} {row['peak_mb']:8.0f}",
+            flush=True,
+        )
     growth = {}
     if len(rows) > 1:
         first, last = rows[-2], rows[-1]
-        growth = {"time_exponent": np.log(last["cpu_s"] / first["cpu_s"]) / np.log(last["gb"] / first["gb"]), "memory_ratio": last["peak_mb"] / first["peak_mb"]}
-        print(f"from {first['gb']} to {last['gb']} GB: CPU time grows as size^{growth['time_exponent']:.3f}, memory by a factor of {growth['memory_ratio']:.3f}")
+        growth = {
+            "time_exponent": np.log(last["cpu_s"] / first["cpu_s"]) / np.log(last["gb"] / first["gb"]),
+            "memory_ratio": last["peak_mb"] / first["peak_mb"],
+        }
+        print(
+            f"from {first['gb']} to {last['gb']} GB: CPU time grows as size^{growth['time_exponent']:.3f}, memory by a factor of {growth['memory_ratio']:.3f}"
+        )
     machine = {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     print(json.dumps({"rows": rows, **growth, "workers": arguments.workers, "machine": machine}))
 

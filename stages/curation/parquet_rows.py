@@ -17,7 +17,7 @@ from stages.curation.files import InputFile, Span
 from stages.curation.rows import BadRow, Columns, OnBad, RawRows, as_text, missing_column, refuse
 from stages.errors import InputError
 
-BATCH_ROWS = 2048
+BATCH_ROWS, BATCH_BYTES = 2048, 16_000_000  # a batch of long documents has fewer rows
 
 
 @contextmanager
@@ -36,17 +36,22 @@ def _readable(file: InputFile) -> Iterator[None]:
 
 
 def parquet_rows(file: InputFile, columns: Columns, *, span: Span | None = None, on_bad: OnBad = refuse) -> Iterator[RawRows]:
-    """Batches of 2,048 rows."""
+    """Batches of at most 2,048 rows."""
     row = 0 if span is None else span.rows_before
     try:
         with open_parquet(file) as table:
             wanted = _checked_columns(table.schema_arrow, file, columns)
             groups = range(table.num_row_groups) if span is None else range(span.start, span.end)
-            for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=wanted, row_groups=list(groups)):
+            for batch in table.iter_batches(batch_size=_batch_rows(table), columns=wanted, row_groups=list(groups)):
                 yield _rows(batch, row, file, columns, on_bad)
                 row += batch.num_rows
     except InputError as error:
         on_bad(BadRow(file.name, None, None, error))
+
+
+def _batch_rows(table: pq.ParquetFile) -> int:
+    sizes = [table.metadata.row_group(index).total_byte_size for index in range(table.num_row_groups)]
+    return max(1, min(BATCH_ROWS, BATCH_BYTES * table.metadata.num_rows // max(1, sum(sizes))))
 
 
 def _rows(batch: pa.RecordBatch, row: int, file: InputFile, columns: Columns, on_bad: OnBad) -> RawRows:

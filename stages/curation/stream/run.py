@@ -97,7 +97,12 @@ def curate(request: Request, progress: Progress = lambda step, done, total: None
         return manifest
     work_folder.check_free(request.out, folder)
     with work_folder.locked(folder):
-        described = {"hash": content_hash([result_hash, settings.shard_mb, request.strict]), "result_hash": result_hash, "segments": segments, "out": request.out}
+        described = {
+            "hash": content_hash([result_hash, settings.shard_mb, request.strict]),
+            "result_hash": result_hash,
+            "segments": segments,
+            "out": request.out,
+        }
         if work_folder.open_plan(folder, described):
             log.info("%s: going on with an earlier run", request.out)
         with executor(request.executor, request.workers) as workers:

@@ -73,7 +73,9 @@ class CurateSettings(_Model):
     thresholds: ThresholdSettings = ThresholdSettings()  # type: ignore[valid-type]
     drop_nul: bool = Field(True, description="drop documents that hold a NUL character")
     max_doc_chars: int = Field(5_000_000, ge=1_000, description="a longer document is dropped unmeasured: rules take 40 bytes a character")
-    max_row_bytes: int = Field(300_000_000, ge=1_000, description="a longer row is not held in memory but listed in the quarantine file")
+    max_row_bytes: int = Field(
+        50_000_000, ge=1_000, description="a longer row is not held in memory: the quarantine file says where it stands and how it begins"
+    )
     dedup: DedupSettings = DedupSettings()
     decontaminate: DecontaminateSettings | None = None
     quality: QualitySettings | None = None

@@ -95,7 +95,13 @@ def test_mixed_schemas(curated, tmp_path):
     pl.DataFrame({"text": [1, 2]}).write_parquet(tmp_path / "raw/b.parquet")
     (tmp_path / "raw/c.jsonl").write_bytes(b'{"content": "x"}\n{"text": 5}\n[1]\n' + LINES)
     manifest, kept, _, aside = curated()
-    assert len(kept) == 50 and [(bad["file"], bad["line"]) for bad in aside] == [("a.parquet", None), ("b.parquet", None), ("c.jsonl", 1), ("c.jsonl", 2), ("c.jsonl", 3)]
+    assert len(kept) == 50 and [(bad["file"], bad["line"]) for bad in aside] == [
+        ("a.parquet", None),
+        ("b.parquet", None),
+        ("c.jsonl", 1),
+        ("c.jsonl", 2),
+        ("c.jsonl", 3),
+    ]
     assert "columns seen: content, n; map it, for example text=content" in aside[0]["reason"]
     assert "is int64, not text" in aside[1]["reason"]
     assert manifest["faults"]["c.jsonl"]["rows"] == 3

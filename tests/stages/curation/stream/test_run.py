@@ -21,7 +21,15 @@ from stages.stage import ROOT
 def test_every_row_is_kept_or_has_a_reason(write, run, read):
     manifest = run(write())
     kept, dropped = read("kept"), read("dropped")
-    assert manifest["counts"] == {"rows": 120, "bad_rows": 0, "empty": 2, "documents": 118, "characters": manifest["counts"]["characters"], "kept": 88, "dropped": 30}
+    assert manifest["counts"] == {
+        "rows": 120,
+        "bad_rows": 0,
+        "empty": 2,
+        "documents": 118,
+        "characters": manifest["counts"]["characters"],
+        "kept": 88,
+        "dropped": 30,
+    }
     assert dropped["reason"].value_counts().sort("reason").rows() == [("duplicate_exact", 10), ("duplicate_near", 10), ("gopher_min_words", 10)]
     assert kept["reason"].null_count() == len(kept) == 88 and dropped["reason"].null_count() == 0
     assert set(dropped["duplicate_of"].drop_nulls()) <= set(kept["id"])
