@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stages.errors import InputError
+from stages.files import whole_file
 
 FULL = {errno.ENOSPC: "no space left on the device", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file size limit is reached"}
 
@@ -129,12 +130,14 @@ def publish(local: Path, target: str) -> None:
             local.unlink()
             return
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
         try:
-            shutil.move(local, temporary)  # a rename on one disk, else a copy
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            os.replace(local, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with whole_file(target) as temporary:  # from another disk
+                shutil.copyfile(local, temporary)
+            local.unlink()
 
 
 def exists(path: str) -> bool:

@@ -5,6 +5,7 @@ for programs, report.md for people, quarantine.jsonl. The ledger is refused when
 """
 
 import json
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,9 @@ from stages.curation.ledger import Count, Ledger
 from stages.curation.stream.losers import REASONS
 from stages.curation.stream.page import page
 from stages.curation.stream.settings import CurateSettings, result_settings
-from stages.curation.stream.shard import unit_folder
 from stages.curation.stream.steps import build_limits
 from stages.curation.stream.tally import merge, nearest_zero
-from stages.files import content_hash
+from stages.files import content_hash, read_json
 
 if TYPE_CHECKING:
     from stages.curation.stream.run import Plan
@@ -31,9 +31,9 @@ def versions() -> dict[str, str]:
     return {"format": str(FORMAT)} | {name: metadata.version(name) for name in PACKAGES}
 
 
-def build_manifest(settings: CurateSettings, plan: "Plan", shards: list[dict], parts: list[dict]) -> dict[str, Any]:
-    """The manifest without its hash."""
-    total = merge(shards)
+def build_manifest(settings: CurateSettings, plan: "Plan", units: Iterable[Path], parts: list[dict]) -> dict[str, Any]:
+    """The manifest without its hash; `units` are the folders of the input's units."""
+    total = merge(read_json(folder / "done.json") for folder in units)
     files = [entry for part in parts for entry in part["files"]]
     copies = _copies(parts)
     found = total["examples"] | {name: entry["examples"] for name, entry in copies.items()}
@@ -99,13 +99,13 @@ def _reasons(settings: CurateSettings, total: dict, copies: dict[str, dict]) -> 
     return rows
 
 
-def write_result(out: str, folder: Path, manifest: dict[str, Any], units: list[int]) -> None:
+def write_result(out: str, folder: Path, manifest: dict[str, Any], units: Iterable[Path]) -> None:
     """Quarantine and report, and the manifest last: where it is, the run is complete."""
     if manifest["counts"]["bad_rows"]:
         target = folder / "quarantine.jsonl"
         with storage.disk_errors(out), open(target, "wb") as file:
-            for number in units:
-                with open(unit_folder(folder / "units", number) / "bad.jsonl", "rb") as part:
+            for unit in units:
+                with open(unit / "bad.jsonl", "rb") as part:
                     while piece := part.read(1 << 20):
                         file.write(piece)
         storage.publish(target, storage.join(out, "quarantine.jsonl"))

@@ -27,7 +27,7 @@ from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.shard import ShardTask, unit_folder
 from stages.curation.stream.units import Unit, cut
 from stages.errors import InputError
-from stages.files import content_hash
+from stages.files import content_hash, read_json
 
 log = logging.getLogger("assay")
 Progress = Callable[[str, int, int], None]  # step, done, of how many
@@ -86,6 +86,7 @@ def curate(request: Request, progress: Progress = lambda step, done, total: None
     if settings.dedup.keep == "quality" and settings.quality is None:
         raise InputError("dedup.keep: quality needs the section `quality` with a reference; add it or keep the longest")
     plan = plan_input(request.inputs, settings, strict=request.strict)
+    work_folder.refuse_inside(request.out, request.inputs)
     folder = (request.work or work_folder.default_folder(request.out)).absolute()
     if request.overwrite:
         work_folder.remove_result(request.out)
@@ -136,7 +137,7 @@ class Run:
         shards = self._shards()
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
-            self._refuse_nothing_read(shards)
+            self._refuse_nothing_read(units)
         self._find_copies(units)
         bounds = tuple(part_bounds(units, self.request.settings.part_chars))
         task = PartTask(units, bounds, self.folder / "copies", self.request.out)
@@ -144,8 +145,11 @@ class Run:
         if self.request.index is not None:
             self._each("add to the index", signature_index.AddTask(units, self.folder / "copies", self.folder / "segment"), range(units.n_new))
             signature_index.add(self.request.index, self.folder / "segment", result_hash, self.request.settings.dedup)
-        manifest = build_manifest(self.request.settings, self.plan, shards, parts) | {"segments": self.segments, "result_hash": result_hash}
-        write_result(self.request.out, self.folder, manifest, [shard["number"] for shard in shards])
+        manifest = build_manifest(self.request.settings, self.plan, units.folders[: units.n_new], parts) | {
+            "segments": self.segments,
+            "result_hash": result_hash,
+        }
+        write_result(self.request.out, self.folder, manifest, units.folders[: units.n_new])
         return manifest
 
     def _numbered(self, shards: list[dict]) -> Units:
@@ -162,11 +166,11 @@ class Run:
         task = ShardTask(self.request.settings, self.folder / "units", quality_file, self.request.strict)
         return sorted(self._each("judge documents", task, self.plan.units), key=lambda shard: shard["number"])
 
-    def _refuse_nothing_read(self, shards: list[dict]) -> None:
-        first = next((fault["first"] for shard in shards for fault in shard["faults"].values()), None)
-        raise InputError(
-            f"nothing in the input can be read: {first}" if first else f"{self.plan.files[0].path}: the file holds no rows; write it again or leave it out"
-        )
+    def _refuse_nothing_read(self, units: Units) -> None:
+        faults = (fault["first"] for folder in units.folders[: units.n_new] for fault in read_json(folder / "done.json")["faults"].values())
+        if first := next(faults, None):
+            raise InputError(f"nothing in the input can be read: {first}")
+        raise InputError(f"{self.plan.files[0].path}: the file holds no rows; write it again or leave it out")
 
     def _find_copies(self, units: Units) -> None:
         folder, parents = self.folder / "copies", self.folder / "copies" / "parents.bin"

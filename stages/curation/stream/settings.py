@@ -24,8 +24,9 @@ class _Model(BaseModel):
     model_config = STRICT
 
 
-# One field a threshold, so that a new one of `rules.Thresholds` can be set here without another line.
-ThresholdSettings = create_model("ThresholdSettings", __base__=_Model, **{field.name: (field.type, field.default) for field in fields(Thresholds)})
+# One field a cut-off, so that a new one of `rules.Thresholds` can be set here without another line.
+CUT_OFFS = {field.name: (field.type, field.default) for field in fields(Thresholds) if field.type in (str, int, float | None)}
+ThresholdSettings = create_model("ThresholdSettings", __base__=_Model, **CUT_OFFS)
 
 
 class DedupSettings(_Model):

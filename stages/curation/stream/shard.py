@@ -39,12 +39,13 @@ class ShardTask:
     strict: bool = False
 
     def __call__(self, unit: Unit) -> dict:
-        """The counts of the unit, from its folder if it is there already."""
+        """How many rows and documents the unit holds, from its folder if it is there already."""
         target = unit_folder(self.folder, unit.number)
         if not target.exists():
             with disk_errors(self.folder), whole_folder(target) as temporary:
                 judge_unit(unit, self.settings, _steps(self.settings.model_dump_json(), self.quality_file), temporary, strict=self.strict)
-        return {"number": unit.number, "n_bytes": unit.n_bytes} | read_json(target / "done.json")
+        done = read_json(target / "done.json")
+        return {"number": unit.number} | {name: done[name] for name in ("rows", "bad_rows", "documents")}
 
 
 def unit_folder(folder: Path, number: int) -> Path:

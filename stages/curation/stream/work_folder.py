@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +46,9 @@ def open_plan(folder: Path, plan: dict) -> bool:
     """Make the work folder ready; whether finished work of the same plan is there."""
     known = folder / "plan.json"
     if known.exists() and read_json(known)["hash"] == plan["hash"]:
-        for entry in list(folder.glob("*/.*.tmp")) + list(folder.glob(".*.tmp")):  # of a killed run
+        halves = [*folder.glob("*/.*.tmp"), *folder.glob(".*.tmp")]
+        halves += [] if storage.is_url(plan["out"]) else Path(plan["out"]).glob("*/.*.tmp")
+        for entry in halves:  # of a killed run
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return True
     if known.exists():  # of a run that was never finished: its parts are not this run's
@@ -77,6 +79,15 @@ def earlier(out: str, folder: Path) -> Iterator[dict]:
         yield {"segments": [], "result_hash": None} | json.loads(storage.read_text(storage.join(out, MANIFEST)))
     if (folder / "plan.json").exists():
         yield read_json(folder / "plan.json")
+
+
+def refuse_inside(out: str, inputs: Sequence[str]) -> None:
+    """An output inside an input folder would be read by the next run."""
+    for item in inputs:
+        if not storage.is_url(item) and not storage.is_url(out) and os.path.isdir(storage.local_path(item)):
+            folder = Path(os.path.abspath(storage.local_path(item)))
+            if folder in [Path(os.path.abspath(out)), *Path(os.path.abspath(out)).parents]:
+                raise InputError(f"{out}: lies inside the input folder {item}; give an --out beside it")
 
 
 def check_free(out: str, folder: Path) -> None:

@@ -1,6 +1,8 @@
 """Files behind URLs are read and written as local ones are."""
 
+import errno
 import json
+from pathlib import Path
 
 import fsspec
 import polars as pl
@@ -66,3 +68,19 @@ def test_publishing_moves_a_file_whole(bucket, tmp_path):
         source.write_text("done")
         storage.publish(source, target)
         assert storage.read_text(target) == "done" and storage.exists(target) and not source.exists()
+
+
+def test_publishing_over_disks_copies_whole(tmp_path, monkeypatch):
+    """The refusal of the system to rename over disks is played."""
+    source, target = tmp_path / "source", tmp_path / "out/a.txt"
+    source.write_text("done")
+    rename = storage.os.replace
+
+    def only_within_a_folder(old, new):
+        if Path(old).parent != Path(new).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(old, new)
+
+    monkeypatch.setattr(storage.os, "replace", only_within_a_folder)
+    storage.publish(source, str(target))
+    assert target.read_text() == "done" and not source.exists() and [file.name for file in target.parent.iterdir()] == ["a.txt"]

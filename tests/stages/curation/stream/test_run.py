@@ -161,6 +161,12 @@ def test_a_folder_of_the_user_is_not_written_into(write, run, tmp_path):
     assert (tmp_path / "out/thesis.txt").read_text() == "mine"
 
 
+def test_an_output_inside_the_input_is_refused(write, run):
+    folder = write(name="out")
+    with pytest.raises(InputError, match="lies inside the input folder .*; give an --out beside it"):
+        run(folder, "out/curated")
+
+
 def test_a_repeated_id_is_dropped_and_named(write, run, read, rows):
     doubled = [*rows, {"text": rows[0]["text"] + " Another text under the same name.", "key": rows[1]["key"]}]
     run(write(3, content=doubled), id="key", dedup={"policy": "none"})
