@@ -22,6 +22,7 @@ COMPRESSIONS = (".gz", ".zst")
 KINDS = {
     ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".warc": "warc", ".wet": "warc",
     ".txt": "text", ".text": "text", ".md": "text", ".rst": "text",
 }  # fmt: skip
 
@@ -32,7 +33,7 @@ class InputFile:
 
     path: Path | str  # a str is a URL
     name: str
-    kind: str  # parquet, jsonl or text
+    kind: str  # parquet, jsonl, warc or text
     compression: str  # "", ".gz" or ".zst"
 
 

@@ -1,4 +1,4 @@
-"""Read a raw pool as a stream of document tables: parquet, JSON lines (plain, .gz, .zst) and folders of text files.
+"""Read a raw pool as a stream of document tables: parquet, JSON lines (plain, .gz, .zst), WET files and folders of text.
 
 Question: which documents does this pool hold? Input: files, folders, globs or URLs. Output: batches with the columns of
 `documents.SCHEMA`. No row is skipped in silence: empty texts are left out and counted, and everything else that
@@ -21,6 +21,7 @@ from stages.curation.json_rows import json_rows
 from stages.curation.parquet_rows import parquet_rows
 from stages.curation.passages import split_passages
 from stages.curation.rows import BadRow, Columns, OnBad, RawRows, refuse
+from stages.curation.warc_rows import warc_rows
 from stages.errors import InputError
 
 BATCH_CHARS = 16_000_000  # a batch ends at the first row beyond it: about 60 MB with its parsed copy (measured)
@@ -116,6 +117,8 @@ def read_rows(
         yield from json_rows(file, columns, batch_chars, span=span, on_bad=on_bad, max_row_bytes=max_row_bytes)
     elif file.kind == "parquet":
         yield from parquet_rows(file, columns, span=span, on_bad=on_bad)
+    elif file.kind == "warc":
+        yield from warc_rows(file, columns, batch_chars, on_bad=on_bad, max_row_bytes=max_row_bytes)
     else:
         yield from _text_file(file, columns, on_bad, max_row_bytes)
 
