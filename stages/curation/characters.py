@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from stages.curation.classes import ALONE, ALPHA, DIGIT, JOINER, KNOWN, SPACE, UPPER, WORD
+
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-WORD, SPACE, ALPHA, ALONE, JOINER, KNOWN = 1, 2, 4, 8, 16, 128
 JOINERS = "'\u2019.-"  # between two word characters they belong to the word: don't, U.S, well-known
 CJK = (  # scripts written without spaces: each character counts as a word in a shingle
     range(0x0E00, 0x0E80), range(0x2E80, 0xA4D0), range(0xAC00, 0xD7B0), range(0xF900, 0xFB00), range(0x20000, 0x32000),
@@ -42,7 +43,7 @@ class _CharacterTables:
             char = chr(code)
             flag = WORD * (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M")
             flag |= SPACE * char.isspace() | ALPHA * char.isalpha() | ALONE * any(code in span for span in CJK)
-            flag |= JOINER * (char in JOINERS)
+            flag |= JOINER * (char in JOINERS) | UPPER * char.isupper() | DIGIT * char.isdigit()
             self.flags[code] = flag | KNOWN
             lower = char.lower()
             self.lower[code] = ord(lower) if len(lower) == 1 else code

@@ -7,14 +7,16 @@ Cost: all rules together 9 MB a CPU-second, 14 with whitespace words; memory of 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
 
 from stages.curation.characters import Block, blocks
-from stages.curation.lines import c4_measures, line_measures, lines_of
+from stages.curation.lines import datatrove_line_measures, line_measures, lines_of
+from stages.curation.page_measures import page_measures
 from stages.curation.repetition import repetition_measures
-from stages.curation.words import Words, prefix_sums, word_hash, words_of
+from stages.curation.words import Words, word_hash, words_of
 from stages.errors import InputError
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Gopher, appendix A
@@ -25,6 +27,7 @@ class Thresholds:
     """The published cut-offs under datatrove's names; a document at the threshold stays. None switches a rule off."""
 
     words: str = "datatrove"  # tokeniser, see `words.TOKENISERS`
+    quirks: str = "none"  # "datatrove" counts as its code does where that differs from the papers, see `QUIRKS`
     top_min_count: int = 2  # 1 lets an n-gram that occurs once count as repetition, as datatrove does
     min_doc_words: float | None = 50
     max_doc_words: float | None = 100_000
@@ -137,30 +140,38 @@ def measure(frames: pl.DataFrame | Iterable[pl.DataFrame], thresholds: Threshold
 
 
 def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFrame]:
+    quirks = thresholds.quirks == "datatrove"
     for rows, block in blocks(frame["text"]):
-        flags, sums = block.flags(), prefix_sums(block.codes)
-        words = words_of(block, flags, sums, thresholds.words)
-        spaced = words if thresholds.words == "whitespace" else words_of(block, flags, sums, "whitespace")
-        lines = lines_of(block, flags)
-        values = word_measures(block, words) | line_measures(block, lines, sums, words.per_doc)
-        values |= c4_measures(block, flags, lines, spaced) | repetition_measures(block, words, thresholds.top_min_count)
+        flags = block.flags()
+        words, lines = words_of(block, flags, thresholds.words), lines_of(block, flags)
+        values = word_measures(block, words) | line_measures(block, lines, words.per_doc) | page_measures(block, lines)
+        values |= repetition_measures(block, words, 1 if quirks else thresholds.top_min_count, greedy=quirks)
+        values |= datatrove_line_measures(block, flags, lines) if quirks else {}
         columns = (pl.Series(name, value, dtype=pl.Float64) for name, value in values.items())
         yield frame.select("id")[rows].with_columns(columns)
 
 
 def word_measures(block: Block, words: Words) -> dict[str, np.ndarray]:
     """Measures of Gopher's quality rules (D,)."""
-    n_words, named = np.maximum(words.per_doc, 1), words.sums(words.named)
-    stops = [words.sums(words.hashes == np.uint64(word_hash(word))) > 0 for word in STOP_WORDS]
+    from stages.curation.word_kernel import totals
+
+    parts = (words.starts, words.ends, words.docs, words.hashes, words.named, words.alphabetic)
+    named, chars, alphabetic, stops = totals(*parts, _stop_hashes())
+    n_words = np.maximum(words.per_doc, 1)
     return {
         "words": words.per_doc,
         "named_words": named,
-        "mean_word_length": words.sums(words.lengths * words.named) / np.maximum(named, 1),
+        "mean_word_length": chars / np.maximum(named, 1),
         "hash_word_ratio": _count(block, np.flatnonzero(block.codes == ord("#"))) / n_words,
         "ellipsis_word_ratio": _count(block, _ellipses(block.codes)) / n_words,
-        "alphabetic_words_frac": words.sums(words.alphabetic) / n_words,
-        "stop_words": np.sum(stops, axis=0),
+        "alphabetic_words_frac": alphabetic / n_words,
+        "stop_words": stops,
     }
+
+
+@cache
+def _stop_hashes() -> np.ndarray:
+    return np.array([word_hash(word) for word in STOP_WORDS], dtype=np.uint64)
 
 
 def _count(block: Block, places: np.ndarray) -> np.ndarray:

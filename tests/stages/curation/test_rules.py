@@ -8,13 +8,17 @@ import polars as pl
 import pytest
 
 from stages.curation.documents import documents
-from stages.curation.lines import C4_LINE_PHRASES, TERMINAL
+from stages.curation.characters import block_of
+from stages.curation.lines import TERMINAL
+from stages.curation.page_measures import COUNTED, POLICY_PHRASES
 from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_report, rule_table
+from stages.curation.words import words_of
 from stages.errors import InputError
 
 PIECES = [
     "the", "of", "and", "Words", "don't", "U.S", "naïve", "a", "x_1", "42", "3.14", "#", "...", "…", "....", ".", "!", "?", ",", "{", "é",
     "• item", "- item", "terms of use", "JavaScript is on", "lorem ipsum", "\n", "\n", "\n\n", "\n \n", "y" * 1001, '"quoted."', "“so.”", "日本。",
+    "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's",
 ]  # fmt: skip
 
 
@@ -55,8 +59,55 @@ def copies(parts):
     return len(again) / max(len(parts), 1), sum(map(len, again))
 
 
-def slow(text, words_kind="datatrove", min_count=2):
-    words = re.findall(r"\w+(?:['’.\-]\w+)*|[^\w\s]" if words_kind == "datatrove" else r"\S+", text)
+def greedy_frac(text, words, n):
+    """datatrove's scan: it jumps over a repeat, and n-grams inside one are never seen."""
+    seen, chars, place = set(), 0, 0
+    while place + n <= len(words):
+        gram = tuple(words[place : place + n])
+        chars += len("".join(gram)) if gram in seen else 0
+        place += n if gram in seen else 1
+        seen.add(gram)
+    return chars / len(text)
+
+
+def split_words(text, kind):
+    if kind == "regex":
+        return re.findall(r"\w+(?:['’.\-]\w+)*|[^\w\s]", text)
+    if kind == "whitespace":
+        return text.split()
+    block = block_of(pl.Series([text]))  # cut as test_words says
+    found = words_of(block, block.flags(), kind)
+    return [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
+
+
+def refinedweb_removes(line):
+    counter = rf"\W*\d[\d.,]*[KkMmBb]?\s+({'|'.join(COUNTED)})\W*"
+    few = len(line.split()) <= 10
+    navigation = few and re.search(r"^sign-in|read more\.\.\.$|items in cart", line.strip().lower())
+    upper = sum(char.isupper() for char in line) / len(line)
+    return upper > 0.5 or line.isdigit() or re.fullmatch(counter, line.strip()) or len(line.split()) < 2 or bool(navigation)
+
+
+def quirky(text, words):
+    """What datatrove's own definitions change."""
+    lines, elements = [line for line in text.split("\n") if line.strip()], re.split("\n+", text)
+    paragraphs = re.split(r"\n{2,}", text.strip("\n"))
+    every = text.splitlines()
+    return {
+        "dup_line_frac": copies(elements)[0],
+        "dup_line_char_frac": copies(elements)[1] / len(text),
+        "dup_para_frac": copies(paragraphs)[0],
+        "dup_para_char_frac": copies(paragraphs)[1] / len(text),
+        "bullet_lines_frac": sum(line.strip().startswith(("•", "-")) for line in every) / len(every),
+        "ellipsis_lines_frac": sum(line.strip().endswith(("...", "…")) for line in every) / len(every),
+        "line_punct_frac": sum(line[-1] in ".?!。！？؟।॥" for line in lines) / max(len(lines), 1),
+        **{f"top_{n}_gram_frac": top_frac(text, words, n, 1) for n in (2, 3, 4)},
+        **{f"dup_{n}_gram_frac": greedy_frac(text, words, n) for n in range(5, 11)},
+    }
+
+
+def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
+    words = split_words(text, words_kind)
     named = [word for word in words if re.search(r"\w", word)]
     lines = [line for line in text.split("\n") if line.strip()]
     stripped = [line.strip() for line in lines]
@@ -65,7 +116,7 @@ def slow(text, words_kind="datatrove", min_count=2):
     share = lambda mask: sum(mask) / max(len(lines), 1)  # noqa: E731
     ended = [line[-1] in ".?!\"'" and not line.endswith(("...", "…")) for line in stripped]
     fits = [
-        len(line.split()) >= 3 and max(map(len, line.split())) <= 1000 and not any(phrase.decode() in line.lower() for phrase in C4_LINE_PHRASES)
+        len(line.split()) >= 3 and max(map(len, line.split())) <= 1000 and not any(phrase.decode() in line.lower() for phrase in (b"javascript", *POLICY_PHRASES))
         for line in stripped
     ]
     sentences = [max(1, len(re.findall(r"[.?!。！？](?=[\s\"'”’»]|$)", line + "\n"))) for line in stripped]
@@ -95,6 +146,8 @@ def slow(text, words_kind="datatrove", min_count=2):
         "curly_brackets": text.count("{"),
         **{f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)},
         **{f"dup_{n}_gram_frac": dup_frac(text, words, n) for n in range(5, 11)},
+        "refinedweb_removed_words_frac": sum(len(line.split()) for line in lines if refinedweb_removes(line)) / max(len(text.split()), 1),
+        **(quirky(text, words) if quirks == "datatrove" else {}),
     }
 
 
@@ -102,13 +155,13 @@ def frame_of(texts):
     return documents(texts, [str(i) for i in range(len(texts))], "p")
 
 
-@pytest.mark.parametrize("settings", [Thresholds(), Thresholds(words="whitespace"), Thresholds(top_min_count=1)])
+@pytest.mark.parametrize("settings", [Thresholds(), Thresholds(words="regex"), Thresholds(words="whitespace", top_min_count=1), Thresholds(quirks="datatrove")])
 @pytest.mark.parametrize("seed", range(4))
 def test_every_measure_is_what_its_slow_definition_says(settings, seed):
     texts = made_up(seed)
     fast = measure(frame_of(texts), settings).drop("id").to_dicts()
     for text, row in zip(texts, fast, strict=True):
-        assert row == pytest.approx(slow(text, settings.words, settings.top_min_count)), text
+        assert row == pytest.approx(slow(text, settings.words, settings.top_min_count, settings.quirks)), text
 
 
 def test_measures_do_not_depend_on_neighbours_or_batches():
