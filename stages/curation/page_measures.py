@@ -28,24 +28,39 @@ REFINEDWEB_LINES = ("upper", "digits", "counter", "one_word", "navigation")
 def page_measures(block: Block, lines: Lines) -> dict[str, np.ndarray]:
     """Measures of C4's page rules and RefinedWeb's share of removed words (D,)."""
     text = ascii_lower(block)
-    fits, ended = c4_line_verdicts(block, lines, text)
+    policy = policy_lines(lines, text)
+    fits, ended = c4_line_verdicts(block, lines, text, policy)
     sentences = np.maximum(lines.sentences, 1)
     removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, text).values()))
+    longest = np.zeros(lines.n_docs)
+    np.maximum.at(longest, lines.docs, lines.longest)
     return {
         "c4_sentences": lines.count(sentences * (fits & ended)),
         "c4_sentences_any_end": lines.count(sentences * fits),
         "c4_kept_lines_frac": lines.share(fits & ended),
         "lorem_ipsum": doc_counts(block, places(text, b"lorem ipsum")),
         "curly_brackets": doc_counts(block, np.flatnonzero(block.codes == 123)),
+        "longest_word": longest,
+        "policy_paragraphs_frac": _policy_paragraphs(lines, policy),
         "refinedweb_removed_words_frac": lines.count(removed * lines.n_words) / np.maximum(lines.count(lines.n_words), 1),
     }
 
 
-def c4_line_verdicts(block: Block, lines: Lines, text: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _policy_paragraphs(lines: Lines, policy: np.ndarray) -> np.ndarray:
+    """Share of paragraphs with a policy phrase (D,)."""
+    first = np.unique((np.cumsum(lines.opens) - 1)[policy], return_index=True)[1]
+    return np.bincount(lines.docs[policy][first], minlength=lines.n_docs) / np.maximum(lines.count(lines.opens), 1)
+
+
+def policy_lines(lines: Lines, text: bytes) -> np.ndarray:
+    """Lines with a policy phrase (L,)."""
+    return np.logical_or.reduce([lines.holding(places(text, phrase)) for phrase in POLICY_PHRASES])
+
+
+def c4_line_verdicts(block: Block, lines: Lines, text: bytes, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(the line may stay but for its end, it ends in an end mark), both (L,)."""
     fits = (lines.n_words >= C4_MIN_WORDS) & (lines.longest <= C4_MAX_WORD_CHARS)
-    for phrase in (b"javascript", *POLICY_PHRASES):
-        fits &= ~lines.holding(places(text, phrase))
+    fits &= ~policy & ~lines.holding(places(text, b"javascript"))
     return fits, is_one_of(block.codes[lines.last], END_MARKS) & ~ends_in_ellipsis(block.codes, lines.last)
 
 

@@ -44,7 +44,7 @@ class Words:
 
 def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     """The words of a block; `flags` are its class bits."""
-    from stages.curation import word_kernel  # compiled code: half a second to import
+    from stages.curation import affix_kernel, word_kernel  # compiled code: half a second to import
 
     codes = block.codes.astype(np.uint32, copy=False)
     starts, ends = np.empty(len(codes) + 1, dtype=np.int64), np.empty(len(codes) + 1, dtype=np.int64)
@@ -53,7 +53,7 @@ def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     elif tokeniser == "regex":
         found = word_kernel.pattern_words(flags, starts, ends)
     elif tokeniser == "datatrove":
-        found = word_kernel.affix_words(codes, flags, starts, ends)
+        found = affix_kernel.affix_words(codes, flags, starts, ends)
     else:
         raise InputError(f"no tokeniser {tokeniser!r} for the document rules; known are {', '.join(TOKENISERS)}")
     starts, ends = starts[:found].copy(), ends[:found].copy()

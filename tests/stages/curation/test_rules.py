@@ -11,14 +11,14 @@ from stages.curation.documents import documents
 from stages.curation.characters import block_of
 from stages.curation.lines import TERMINAL
 from stages.curation.page_measures import COUNTED, POLICY_PHRASES
-from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_report, rule_table
+from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_examples, rule_report, rule_table
 from stages.curation.words import words_of
 from stages.errors import InputError
 
 PIECES = [
     "the", "of", "and", "Words", "don't", "U.S", "naïve", "a", "x_1", "42", "3.14", "#", "...", "…", "....", ".", "!", "?", ",", "{", "é",
     "• item", "- item", "terms of use", "JavaScript is on", "lorem ipsum", "\n", "\n", "\n\n", "\n \n", "y" * 1001, '"quoted."', "“so.”", "日本。",
-    "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's",
+    "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's", "see http://a.b/c?d", "https://x", "(3) [4]",
 ]  # fmt: skip
 
 
@@ -106,6 +106,17 @@ def quirky(text, words):
     }
 
 
+def character_shares(text):
+    share = lambda pattern: sum(map(len, re.findall(pattern, text))) / len(text)  # noqa: E731
+    return {
+        "digit_frac": share(r"\d"),
+        "space_frac": share(r"\s"),
+        "bracket_frac": share(r"[()\[\]{}⟨⟩]"),
+        "non_alphanumeric_frac": share(r"[^a-zA-Z0-9\n?!,.]"),
+        "url_frac": share(r'https?://[^\s"<]*'),
+    }
+
+
 def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
     words = split_words(text, words_kind)
     named = [word for word in words if re.search(r"\w", word)]
@@ -116,7 +127,9 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
     share = lambda mask: sum(mask) / max(len(lines), 1)  # noqa: E731
     ended = [line[-1] in ".?!\"'" and not line.endswith(("...", "…")) for line in stripped]
     fits = [
-        len(line.split()) >= 3 and max(map(len, line.split())) <= 1000 and not any(phrase.decode() in line.lower() for phrase in (b"javascript", *POLICY_PHRASES))
+        len(line.split()) >= 3
+        and max(map(len, line.split())) <= 1000
+        and not any(phrase.decode() in line.lower() for phrase in (b"javascript", *POLICY_PHRASES))
         for line in stripped
     ]
     sentences = [max(1, len(re.findall(r"[.?!。！？](?=[\s\"'”’»]|$)", line + "\n"))) for line in stripped]
@@ -147,6 +160,9 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
         **{f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)},
         **{f"dup_{n}_gram_frac": dup_frac(text, words, n) for n in range(5, 11)},
         "refinedweb_removed_words_frac": sum(len(line.split()) for line in lines if refinedweb_removes(line)) / max(len(text.split()), 1),
+        **character_shares(text),
+        "longest_word": max(map(len, text.split())),
+        "policy_paragraphs_frac": sum(any(p.decode() in part.lower() for p in POLICY_PHRASES) for part in paragraphs) / max(len(paragraphs), 1),
         **(quirky(text, words) if quirks == "datatrove" else {}),
     }
 
@@ -176,7 +192,7 @@ def test_every_rule_has_a_source_a_measure_and_a_threshold():
     measures = measure(frame_of(["a b c"])).columns
     for name, rule in RULES.items():
         assert re.search(r"\d{4}", rule.source), name
-        assert rule.measure in measures and hasattr(Thresholds(), rule.threshold), name
+        assert (rule.measure in measures) == (rule.needs is None) and hasattr(Thresholds(), rule.threshold), name
     assert {name for names in RULE_SETS.values() for name in names} <= set(RULES)
 
 
@@ -234,10 +250,26 @@ def test_report_counts_drops_alone_and_in_order():
 
 
 def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(InputError, match="'gophr'; sets are gopher, c4, fineweb; rules are gopher_dup_para_frac"):
+    with pytest.raises(InputError, match="'gophr'; sets are gopher, c4, fineweb, refinedweb, curator, url; rules are gopher_dup_para_frac"):
         rule_table(frame_of(["a"]), rules="gophr")
 
 
 def test_documents_without_words_or_lines_are_measured():
     row = measure(frame_of(["!!!", "a", "\u200b"])).to_dicts()
     assert [r["named_words"] for r in row] == [0, 1, 0]
+
+
+def test_examples_show_what_a_rule_drops():
+    frame = frame_of([GOOD, "Short {", "Short\ntoo.", GOOD + "{"])
+    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket"])
+    rows = rule_examples(table, frame, per_rule=2, chars=9)
+    assert rows["rule"].to_list() == ["gopher_min_words"] * 2 + ["c4_curly_bracket"] * 2
+    assert sorted(rows["starts"][:2]) == ["Short {", "Short⏎too"]
+    assert rows["starts"][2:].to_list() == [GOOD[:9], "Short {"]  # first what no rule before it drops
+    assert rows["in_order"].to_list() == [True, True, True, False]
+    assert rows["value"].to_list()[2:] == [1, 1] and rows["threshold"].to_list() == [50, 50, 0, 0]
+
+
+def test_quirks_must_be_known():
+    with pytest.raises(InputError, match="no quirks 'dolma'.*none, datatrove"):
+        Thresholds(quirks="dolma")
