@@ -8,6 +8,7 @@ import sys
 
 from datatrove.data import Document
 from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
+from datatrove.pipeline.formatters import PIIFormatter
 
 FILTERS = {
     "gopher_quality": GopherQualityFilter(),
@@ -19,7 +20,7 @@ FILTERS = {
 
 
 def verdicts(row: dict) -> dict:
-    out = {"id": row["id"]}
+    out = {"id": row["id"], "masked": PIIFormatter().format(row["text"])}
     for name, rule in FILTERS.items():
         document = Document(text=row["text"], id=row["id"])
         result = rule.filter(document)

@@ -108,20 +108,11 @@ def blocks(texts: pl.Series, block_chars: int = BLOCK_CHARS) -> Iterator[tuple[s
 
 def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """(hash_T, doc_T): hashes of the lower-case words, punctuation dropped; a CJK or Thai character is a word."""
-    lower = block.lower_words()
-    starts = _word_starts(lower, block)
-    return mixed(segment_hashes(lower, starts)), np.searchsorted(starts, block.doc_starts)
+    from stages.curation.minhash_kernel import word_hashes  # compiled code: half a second to import
 
-
-def _word_starts(lower: np.ndarray, block: Block) -> np.ndarray:
-    word = lower != 0
-    begins = word.copy()
-    if lower.dtype == np.uint8:
-        begins[1:] &= ~word[:-1]
-        return np.flatnonzero(begins)
-    alone = (block.flags() & ALONE) != 0
-    begins[1:] &= ~word[:-1] | alone[1:] | alone[:-1]
-    return np.flatnonzero(begins)
+    plain = block.codes.dtype == np.uint8
+    alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
+    return word_hashes(block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts)
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

@@ -4,7 +4,7 @@ Question: what is left of each document? Input: documents. Output: the documents
 `dropped`, why the whole document should go (null: it stays). The document rules of `rules` judge without rewriting: take the
 one or the other. C4's order (its published code) decides what a dropped line can still do: a curly bracket or "lorem
 ipsum" drops the document only in a line that is long enough and ends in an end mark; a citation such as [3] goes first.
-Cost: 30 MB a CPU-second (measured).
+Cost: 40 to 50 MB a CPU-second (measured).
 """
 
 import re

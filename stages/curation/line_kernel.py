@@ -1,7 +1,7 @@
 """The compiled loop behind `lines`: one pass over a block that gathers what the line rules ask.
 
 Input: code points and class bits of a block's characters. Output: one entry a line, blank ones too.
-Cost: 250 MB a CPU-second (measured).
+Cost: 200 MB a CPU-second (measured).
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Question: which documents does each rule drop, alone and in order? Input: document tables. Output: a table of measured
 values and a table of `pass_<rule>` booleans; `rule_report` counts and shows. Rules judge whole documents; `cleaning` and
-`pii` rewrite. Cost: all rules of a set together 25 MB a CPU-second, memory of one block (measured); the first call in a
+`pii` rewrite. Cost: all rules of a set together 20 to 25 MB a CPU-second, memory of one block (measured); the first call in a
 process loads compiled code for half a second, the first on a machine compiles it for some.
 """
 
