@@ -24,6 +24,11 @@ def mixed_documents(wheels: str) -> pl.DataFrame:
     return pl.concat(parts).select("id", "text", "pool")
 
 
+def near_documents(wheels: str) -> pl.DataFrame:
+    """The first 8,000 descriptions of one programming interface: templated text, full of near duplicates."""
+    return read_pool("apidocs", wheels).select("id", "text").head(8000)
+
+
 def all_documents(wheels: str) -> pl.DataFrame:
     return pl.concat([read_pool(name, wheels) for name in POOLS]).select("id", "text").sort("id")
 
