@@ -254,6 +254,14 @@ def test_an_unknown_rule_lists_the_known_ones():
         rule_table(frame_of(["a"]), rules="gophr")
 
 
+@pytest.mark.parametrize("quirks", ["none", "datatrove"])
+@pytest.mark.parametrize("texts", [[""], ["", "", "\n", "a"], ["\n\n", " \n ", "\0\0"], ["x\n", "\nx", "ü"]])
+def test_empty_documents_are_measured(texts, quirks):
+    table = measure(frame_of(texts), Thresholds(quirks=quirks))
+    assert table.height == len(texts)
+    assert table.drop("id").select(pl.all().is_finite().all()).row(0) == (True,) * (table.width - 1)
+
+
 def test_documents_without_words_or_lines_are_measured():
     row = measure(frame_of(["!!!", "a", "\u200b"])).to_dicts()
     assert [r["named_words"] for r in row] == [0, 1, 0]
