@@ -29,7 +29,9 @@ def near_duplicates_of(
 ) -> pl.DataFrame:
     """Columns `id`, `reason` (exact, words, near or overlap), `overlap` (share of its n-grams found in the reference).
 
-    One row for each training document to remove, in input order; with `overlap_share` None only copies are found.
+    One row for each training document to remove, in input order. `overlap_share` 0 removes a document that shares any
+    n-gram, as is usual against evaluation sets; with None only copies are found. A reference text of fewer than
+    `ngram_words` words has no n-gram: only copies of it are found.
     """
     known = Reference(reference, params=params, ngram_words=ngram_words, overlap_share=overlap_share)
     frames = [train] if isinstance(train, pl.DataFrame) else train
@@ -58,7 +60,7 @@ class Reference:
             pl.when(pl.col("exact").is_in(known["exact"].implode())).then(pl.lit("exact"))
             .when(pl.col("words").is_in(known["words"].implode())).then(pl.lit("words"))
             .when(near).then(pl.lit("near"))
-            .when(pl.col("overlap") >= limit).then(pl.lit("overlap"))
+            .when((pl.col("overlap") > 0) & (pl.col("overlap") >= limit)).then(pl.lit("overlap"))
         )  # fmt: skip
         return table.with_columns(overlap=overlap).select(reason=reason, overlap="overlap")
 
