@@ -23,6 +23,8 @@ RULES = {
     "missing": "is required",
     "too_short": "needs at least {min_length} entries",
     "literal_error": "must be one of {expected}",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+    "union_tag_not_found": "needs {discriminator}",
 }
 
 
@@ -38,7 +40,12 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Sect
     if not isinstance(values, dict):
         raise InputError(f"{path}: must hold one section a stage ({', '.join(s.name for s in pipeline)})")
     checked = _validated(Path(path), tree, values, params_model(pipeline))
-    return {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    for stage in pipeline:
+        if fault := stage.agrees(sections):
+            keys, rule = fault
+            raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
+    return sections
 
 
 def load_curate(path: Path | str) -> CurateSettings:
