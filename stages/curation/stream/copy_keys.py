@@ -82,6 +82,6 @@ def _preference(frame: pl.DataFrame, exact: np.ndarray, settings: CurateSettings
     keep = settings.dedup.keep
     if keep == "first":
         return np.zeros(frame.height), np.zeros(frame.height, dtype=np.uint64)
-    if keep == "quality":
-        return frame["quality"].to_numpy(), exact
+    if keep in ("quality", "own_score"):
+        return frame[keep].to_numpy(), exact
     return frame["n_chars"].to_numpy().astype(np.float64), exact

@@ -15,7 +15,7 @@ from stages.curation.ledger import Count, Ledger
 from stages.curation.stream.losers import REASONS
 from stages.curation.stream.page import page
 from stages.curation.stream.settings import CurateSettings, result_settings
-from stages.curation.stream.steps import build_limits
+from stages.curation.stream.step_list import build_limits
 from stages.curation.stream.tally import merge, nearest_zero
 from stages.files import content_hash, read_json
 

@@ -73,6 +73,8 @@ def plan_input(inputs: Sequence[str], settings: CurateSettings, *, strict: bool 
         raise InputError(f"{empty[0].path}: the file is empty; write it again or leave it out")
     other = [path for part, paths in (("decontaminate", "files"), ("quality", "reference")) for path in getattr(getattr(settings, part), paths, [])]
     more = find_files(other)[0] if other else []
+    lists = [*(settings.url_lists.model_dump(exclude_none=True).values() if settings.url_lists else ()), *([settings.bad_words] if settings.bad_words else ())]
+    more += [InputFile(Path(path), path, "text", "") for path in lists]
     return Plan(files, units, [str(file.path) for file in empty], list(map(str, ignored)), _described(files), _described(more))
 
 
@@ -83,8 +85,6 @@ def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
 def curate(request: Request, progress: Progress = lambda step, done, total: None) -> dict[str, Any]:
     """Do the run, or what is left of it; the manifest."""
     settings = request.settings
-    if settings.dedup.keep == "quality" and settings.quality is None:
-        raise InputError("dedup.keep: quality needs the section `quality` with a reference; add it or keep the longest")
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
     folder = (request.work or work_folder.default_folder(request.out)).absolute()

@@ -7,13 +7,13 @@ The defaults are FineWeb's: its rules with their published thresholds, near dupl
 from dataclasses import asdict, fields
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from stages.curation.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.minhash import MinHash
 from stages.curation.quality import Quality
 from stages.curation.rows import Columns
-from stages.curation.rules import Thresholds, rule_names
+from stages.curation.rules import RULES, Thresholds, rule_names
 from stages.curation.words import TOKENISERS
 from stages.errors import InputError
 
@@ -31,7 +31,7 @@ ThresholdSettings = create_model("ThresholdSettings", __base__=_Model, **CUT_OFF
 
 class DedupSettings(_Model):
     policy: Literal["none", "exact", "words", "near"] = "near"
-    keep: Literal["longest", "first", "quality"] = Field(
+    keep: Literal["longest", "first", "quality", "own_score"] = Field(
         "longest", description="which copy of a cluster stays; ties go to the smaller hash of the text, `first` to input order"
     )
     shingle_words: int = Field(5, ge=1, le=50)
@@ -64,6 +64,21 @@ class QualitySettings(_Model):
         return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
 
 
+class UrlListSettings(_Model):
+    """Text files, one entry a line."""
+
+    domains: str | None = None
+    urls: str | None = None
+    words: str | None = None
+    soft_words: str | None = None
+    substrings: str | None = None
+
+
+class ScorerSettings(_Model):
+    function: str = Field(description="module:function, from a list of texts to as many numbers; high is better")
+    keep_above: float | None = Field(None, description="documents that score lower are dropped; null only scores")
+
+
 class CurateSettings(_Model):
     text: str = Field("text", description="column or key that holds the text")
     id: str | None = Field(None, description="column or key with a name that is unique in the whole input; ids then do not depend on files")
@@ -77,6 +92,12 @@ class CurateSettings(_Model):
     max_row_bytes: int = Field(
         50_000_000, ge=1_000, description="a longer row is not held in memory: the quarantine file says where it stands and how it begins"
     )
+    clean: Literal["c4", "refinedweb"] | None = Field(None, description="cut lines out of the text as these do, before the rules look at it")
+    url_lists: UrlListSettings | None = Field(None, description="drop by URL; needs `url` among the extra columns")
+    bad_words: str | None = Field(None, description="file of words, one a line, that drop a document")
+    languages: list[str] = Field([], description="wanted languages, ISO 639-1; other documents are dropped below min_lang_score")
+    mask_pii: bool = Field(False, description="mask e-mail and public IP addresses in what is kept")
+    scorer: ScorerSettings | None = None
     dedup: DedupSettings = DedupSettings()
     decontaminate: DecontaminateSettings | None = None
     quality: QualitySettings | None = None
@@ -87,10 +108,21 @@ class CurateSettings(_Model):
     @classmethod
     def _known(cls, value: str | list[str]) -> str | list[str]:
         try:
-            rule_names(value)
+            names = rule_names(value)
         except InputError as error:
             raise ValueError(str(error)) from None
+        if asked := [name for name in names if RULES[name].needs]:
+            raise ValueError(f"rule {asked[0]} is switched on by the key {RULES[asked[0]].needs}; leave it out here")
         return value
+
+    @model_validator(mode="after")
+    def _together(self) -> "CurateSettings":
+        if self.url_lists is not None and "url" not in self.extra:
+            raise ValueError("url_lists needs the column url; add it to extra")
+        for name, part in (("quality", self.quality), ("own_score", self.scorer)):
+            if self.dedup.keep == name and part is None:
+                raise ValueError(f"dedup.keep: {name} needs the section {'scorer' if name == 'own_score' else name}; add it or keep the longest")
+        return self
 
     @field_validator("thresholds")
     @classmethod

@@ -22,7 +22,8 @@ from stages.curation.stream.copy_keys import CopyKeys
 from stages.curation.stream.quarantine import Quarantine
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.staged import Staged
-from stages.curation.stream.steps import Step, apply_steps, build_steps
+from stages.curation.stream.step_list import build_steps
+from stages.curation.stream.steps import Step, apply_steps
 from stages.curation.stream.tally import Tally
 from stages.curation.stream.unit_rows import ReadCount, unit_documents
 from stages.curation.stream.units import Unit
