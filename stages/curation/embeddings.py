@@ -4,7 +4,7 @@ Question: where does a document lie among the others? Input: texts. Output: a ro
 is any callable `texts -> array`; stages/embed_documents.py adds the project's own proxies, which are the default where some are
 trained. `hashed_words` needs nothing (TF-IDF of hashed words, reduced by a truncated SVD); `sentence_model` reads a
 sentence-transformers model from a local folder and never the network (extra `embed`).
-Cost: hashed_words 1.3 MB of text a CPU-second (measured), memory of one sparse row a document.
+Cost: hashed_words 2 MB of text a CPU-second (measured), memory of one sparse row a document.
 Fails: hashed_words sees words only, so a paraphrase in other words is far away, and the SVD is fitted on the given texts:
 embeddings of two calls cannot be compared.
 """

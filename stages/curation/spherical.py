@@ -57,6 +57,8 @@ def spherical_kmeans(vectors: np.ndarray, ids, n_clusters: int | None = None, *,
     n_clusters = cluster_count(len(rows)) if n_clusters is None else n_clusters
     if not 1 <= n_clusters <= len(rows) or len(ids) != len(rows):
         raise InputError(f"{n_clusters} clusters of {len(rows)} rows with {len(ids)} ids; ask for 1 to {len(rows)} clusters and one id a row")
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{len(ids) - len(set(ids))} of {len(ids)} ids occur twice; give every row a name of its own")
     order = np.lexsort((np.asarray(ids), uniform(seed, ids, "k-means")))
     centres = _trained(rows[order[: SAMPLE_PER_CLUSTER * n_clusters]], n_clusters, seed, device)
     cluster, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.curation.vectors import BLOCK_ROWS, ROUNDING, unit_rows
+from stages.curation.vectors import ROUNDING, blocks, unit_rows
 from stages.errors import InputError, RefusedError
 
 MAX_POINTS = 2000  # assumed: rows of a side that are solved for
@@ -111,8 +111,10 @@ def _soft_minimum(rows: np.ndarray, goals: np.ndarray, potential: np.ndarray, sc
     """f(x) = -eps log mean_j exp((g_j - c(x, y_j)) / eps): the potential of any row, in blocks (n,)."""
     from scipy.special import logsumexp
 
-    blocks = (slice(first, first + BLOCK_ROWS) for first in range(0, len(rows), BLOCK_ROWS))
-    parts = [-scale * (logsumexp((potential - _cost(rows[block], goals)) / scale, axis=1) - np.log(len(goals))) for block in blocks]
+    parts = [
+        -scale * (logsumexp((potential - _cost(rows[block], goals)) / scale, axis=1) - np.log(len(goals)))
+        for block in blocks(len(rows), len(goals))
+    ]
     return np.concatenate(parts)
 
 

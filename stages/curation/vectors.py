@@ -3,7 +3,7 @@
 Question: what is like what? Input: unit rows (n, d) float32. Output: indices and cosines. These two products are all
 that clustering and semantic deduplication spend time on, so they alone know a device: "cpu" multiplies with numpy,
 any other name ("cuda", "cuda:1") with torch on that device, 32-bit throughout.
-Cost: memory of one block of `BLOCK_ROWS` x columns; 2 n k d operations for n rows against k centres.
+Cost: memory of one block of `BLOCK_CELLS` cosines, 64 MB; 2 n k d operations for n rows against k centres.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.errors import InputError
 
-BLOCK_ROWS = 4096  # assumed: a block against 4,096 columns is 64 MB
+BLOCK_CELLS = 1 << 24  # cosines at once (assumed)
 ROUNDING = 1e-6  # measured: cosines of equal float32 rows of 64 to 768 columns miss 1 by up to 4e-7
 
 
@@ -32,10 +32,16 @@ def nearest(rows: np.ndarray, centres: np.ndarray, device: str = "cpu") -> tuple
     """Index of the centre with the largest cosine to each row, and that cosine: (n,) int64, (n,) float32. Ties go to the lower index."""
     product = _product(centres, device)
     index, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
-    for first in range(0, len(rows), BLOCK_ROWS):
-        block = slice(first, first + BLOCK_ROWS)
+    for block in blocks(len(rows), len(centres)):
         index[block], cosine[block] = _largest(product(rows[block]))
     return index, cosine
+
+
+def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Slices of rows whose products with all columns fit into a block."""
+    step = max(1, BLOCK_CELLS // max(1, n_columns))
+    for first in range(0, n_rows, step):
+        yield slice(first, first + step)
 
 
 def _largest(similar) -> tuple[np.ndarray, np.ndarray]:
@@ -54,9 +60,9 @@ def close_pairs(rows: np.ndarray, at_least: float, device: str = "cpu") -> tuple
 
 
 def _pairs_by_block(rows: np.ndarray, above: float, device: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    for first in range(0, len(rows), BLOCK_ROWS):
-        block = rows[first : first + BLOCK_ROWS]
-        similar = _product(rows[: first + len(block)], device)(block)
+    product = _product(rows, device)
+    for place in blocks(len(rows), len(rows)):
+        first, similar = place.start, product(rows[place])
         if isinstance(similar, np.ndarray):
             later, earlier = np.nonzero(similar >= above)
             cosine = similar[later, earlier]

@@ -10,9 +10,9 @@ def points(n, seed, d=16):
 
 
 def test_exact_neighbours_are_those_of_the_full_table(monkeypatch):
-    from stages.curation import neighbours as module
+    from stages.curation import vectors
 
-    monkeypatch.setattr(module, "BLOCK_ROWS", 30)
+    monkeypatch.setattr(vectors, "BLOCK_CELLS", 30 * 400)
     queries, table = points(50, 0), points(400, 1)
     index, cosine = neighbours(queries, table, 5)
     unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)  # noqa: E731
@@ -34,3 +34,9 @@ def test_the_graph_finds_nearly_all_and_the_same_twice():
 def test_a_wish_that_cannot_be_met_is_named():
     with pytest.raises(InputError, match="cannot find 9 neighbours"):
         neighbours(points(2, 0), points(5, 1), 9)
+
+
+def test_ties_go_to_the_lower_index():
+    table = np.repeat(points(5, 2), 4, axis=0)
+    index, _ = neighbours(table[[8]], table, 3)
+    assert index.tolist() == [[8, 9, 10]]

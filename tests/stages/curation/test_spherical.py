@@ -44,6 +44,8 @@ def test_as_many_clusters_as_distinct_rows_and_no_more_clusters_than_rows():
     assert sorted(found.sizes) == [5, 5, 5, 5] and found.distance.max() < 1e-6
     with pytest.raises(InputError, match="21 clusters of 20 rows"):
         spherical_kmeans(rows, range(20), 21)
+    with pytest.raises(InputError, match="10 of 20 ids occur twice"):
+        spherical_kmeans(rows, [*range(10)] * 2, 4)
     assert cluster_count(10_000) == 100
 
 
@@ -62,7 +64,7 @@ def test_close_pairs_are_all_pairs_over_block_borders(monkeypatch):
     from stages.curation import vectors
 
     rows = unit_rows(topics(90)[0])
-    monkeypatch.setattr(vectors, "BLOCK_ROWS", 17)
+    monkeypatch.setattr(vectors, "BLOCK_CELLS", 17 * 90)
     earlier, later, cosine = close_pairs(rows, 0.8)
     full = np.tril(rows @ rows.T, -1)
     assert {*zip(later.tolist(), earlier.tolist())} == {*zip(*(part.tolist() for part in np.nonzero(full >= 0.8 - 1e-6)))}
