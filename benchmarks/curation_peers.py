@@ -29,6 +29,7 @@ from peers import texts
 
 HERE = Path(__file__).resolve().parent
 PEERS = {"pipelines": ["datatrove[processing]==0.10.1", "spacy", "orjson", "datasketch==2.0.0", "rensa==0.5.0"], "dolma": ["dolma==1.2.1"]}
+QUICK_CPU_S = 8
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "TOKENIZERS_PARALLELISM"], "1")
 Run = dict[str, float | str]
 
@@ -56,6 +57,19 @@ def timed(command: list) -> dict:
     last = done.stdout.strip().splitlines()[-1:] or [""]
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"cpu": cpu, "wall": wall, **(json.loads(last[0]) if last[0].startswith("{") else {})}
+
+
+def best_of(command: list, written: tuple[Path, ...]) -> dict:
+    """The least CPU of three runs where one takes under QUICK_CPU_S, for other work on the machine adds to short ones most."""
+    run: dict = {}
+    for _ in range(3):
+        for folder in written:  # else dolma finds its work done
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        run = min(filter(None, (run, timed(command))), key=lambda each: each["cpu"])
+        if run["cpu"] > QUICK_CPU_S:
+            break
+    return run
 
 
 def commands(pipelines: Path, dolma: Path) -> dict:
@@ -110,7 +124,8 @@ def speeds(inputs: dict, recipes: dict, quick: bool) -> list[Run]:
             if quick and (size, what, tool) in SLOW:
                 continue
             with tempfile.TemporaryDirectory() as out:
-                run = timed(recipes[what, tool](inputs[size]["folder"], Path(out)))
+                written = (Path(out), inputs[size]["folder"] / "dolma/attributes")
+                run = best_of(recipes[what, tool](inputs[size]["folder"], Path(out)), written)
             mb = inputs[size]["mb"]
             dropped = inputs[size]["documents"] - run["kept"] if "kept" in run else dolma_duplicates(inputs[size]["folder"]) if what == "exact" else None
             rows.append(
