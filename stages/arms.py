@@ -26,8 +26,19 @@ class Arm(Section):
     by: Literal["quality", "difficulty"] = Field("quality", description="the score that orders documents")
     take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
     upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
+    mixture: dict[str, float] | None = Field(None, min_length=1, description="share of training tokens by pool; pools not named are left out")
     deduplicate: bool = Field(True, description="one document a duplicate cluster, the smallest id")
     rules: bool = Field(False, description="drop documents that fail a document rule before anything else")
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> "Arm":
+        if self.mixture is not None:
+            if min(self.mixture.values()) <= 0 or abs(sum(self.mixture.values()) - 1) > 1e-6:
+                seen = ", ".join(f"{pool}: {share:g}" for pool, share in self.mixture.items())
+                raise ValueError(f"mixture needs shares above 0 that sum to 1, got {seen} (sum {sum(self.mixture.values()):g})")
+            if self.upweight is not None:
+                raise ValueError("an arm has a mixture or an upweight, not both; make two arms")
+        return self
 
 
 class Control(Section):

@@ -21,6 +21,9 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
         text = f"keep the {({'high': 'hardest', 'low': 'easiest', 'middle': 'middle'})[arm['take']]} {percent}"
     else:
         text = f"keep the {TAKES[arm['take']]} {percent}"
+    if arm.get("mixture"):
+        mix = "train on " + ", ".join(f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items())
+        text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
     text += "" if arm["deduplicate"] else ", duplicates included"
     return text + (", after the rules" if arm["rules"] else "")
 
