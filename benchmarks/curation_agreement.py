@@ -36,10 +36,14 @@ def agreement(frame: pl.DataFrame, folder: Path, python: Path) -> dict:
 
 
 def datatrove_decisions(frame: pl.DataFrame, folder: Path, python: Path) -> pl.DataFrame:
-    """One row a document, in the order of the frame."""
+    """One row a document, in the order of the frame; asked once for the same documents."""
     source, target = folder / "decisions_in.jsonl", folder / "decisions_out.jsonl"
-    frame.select("id", "text").write_ndjson(source)
-    subprocess.run([str(python), str(Path(__file__).parent / "peers/datatrove_decisions.py"), str(source), str(target)], check=True, capture_output=True)
+    asked = frame.select("id", "text").write_ndjson()
+    if not (target.exists() and source.exists() and source.read_text("utf-8") == asked):
+        source.write_text(asked, "utf-8")
+        part = target.with_suffix(".part")
+        subprocess.run([str(python), str(Path(__file__).parent / "peers/datatrove_decisions.py"), str(source), str(part)], check=True, capture_output=True)
+        part.replace(target)
     rows = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
     return frame.select("id").join(pl.DataFrame(rows, infer_schema_length=None), on="id", how="left", maintain_order="left")
 

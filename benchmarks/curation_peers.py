@@ -29,6 +29,7 @@ from peers import texts
 
 HERE = Path(__file__).resolve().parent
 PEERS = {"pipelines": ["datatrove[processing]==0.10.1", "spacy", "orjson", "datasketch==2.0.0", "rensa==0.5.0"], "dolma": ["dolma==1.2.1"]}
+QUICK_CPU_S = 8
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "TOKENIZERS_PARALLELISM"], "1")
 Run = dict[str, float | str]
 
@@ -56,6 +57,19 @@ def timed(command: list) -> dict:
     last = done.stdout.strip().splitlines()[-1:] or [""]
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"cpu": cpu, "wall": wall, **(json.loads(last[0]) if last[0].startswith("{") else {})}
+
+
+def best_of(command: list, written: tuple[Path, ...]) -> dict:
+    """The least CPU of three runs where one takes under QUICK_CPU_S, for other work on the machine adds to short ones most."""
+    run: dict = {}
+    for _ in range(3):
+        for folder in written:  # else dolma finds its work done
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        run = min(filter(None, (run, timed(command))), key=lambda each: each["cpu"])
+        if run["cpu"] > QUICK_CPU_S:
+            break
+    return run
 
 
 def commands(pipelines: Path, dolma: Path) -> dict:
@@ -110,7 +124,8 @@ def speeds(inputs: dict, recipes: dict, quick: bool) -> list[Run]:
             if quick and (size, what, tool) in SLOW:
                 continue
             with tempfile.TemporaryDirectory() as out:
-                run = timed(recipes[what, tool](inputs[size]["folder"], Path(out)))
+                written = (Path(out), inputs[size]["folder"] / "dolma/attributes")
+                run = best_of(recipes[what, tool](inputs[size]["folder"], Path(out)), written)
             mb = inputs[size]["mb"]
             dropped = inputs[size]["documents"] - run["kept"] if "kept" in run else dolma_duplicates(inputs[size]["folder"]) if what == "exact" else None
             rows.append(
@@ -145,10 +160,13 @@ def ratios(rows: list[Run]) -> dict[str, float]:
 
 
 def two_workers(inputs: dict, recipes: dict) -> dict:
-    """Wall seconds of one and two workers. Says nothing on a machine with other work: the load is given."""
+    """Wall and CPU seconds of one and two workers. Walls say nothing on a machine with other work, so the load is given;
+    `at_most` is the speed-up that the CPU seconds would allow on two idle cores.
+    """
     load = os.getloadavg()[0]
-    walls = {n: timed([*recipes["rules", "assay"](inputs["large"]["folder"], None), n])["wall"] for n in (1, 2)}
-    return {"load_before": load, "wall_1_s": walls[1], "wall_2_s": walls[2], "speed_up": walls[1] / walls[2]}
+    runs = {n: timed([*recipes["rules", "assay"](inputs["large"]["folder"], None), n]) for n in (1, 2)}
+    walls, cpus = ({f"{what}_{n}_s": runs[n][what] for n in runs} for what in ("wall", "cpu"))
+    return {"load_before": load, **walls, **cpus, "speed_up": runs[1]["wall"] / runs[2]["wall"], "at_most": 2 * runs[1]["cpu"] / runs[2]["cpu"]}
 
 
 def main() -> None:
@@ -173,7 +191,9 @@ def main() -> None:
     found = {"agreement": alike, "runs": rows, "ratios": ratios(rows), "two_workers": two_workers(inputs, recipes), "machine": machine()}
     for name, ratio in found["ratios"].items():
         print(f"{name:32} {ratio:7.1f} times")
-    print(f"two workers: {found['two_workers']['speed_up']:.2f} times one (load before: {found['two_workers']['load_before']:.1f})")
+    print(
+        f"two workers: {found['two_workers']['speed_up']:.2f} times one, at most {found['two_workers']['at_most']:.2f} (load before: {found['two_workers']['load_before']:.1f})"
+    )
     print(json.dumps(found))
 
 

@@ -112,7 +112,7 @@ def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
 
     plain = block.codes.dtype == np.uint8
     alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
-    return word_hashes(block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts)
+    return word_hashes(block.lower_words(), alone, block.doc_starts)
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

@@ -26,6 +26,8 @@ from stages.errors import InputError
 
 __all__ = ["RULES", "RULE_SETS", "STOP_WORDS", "Rule", "Thresholds", "judge", "measure", "rule_examples", "rule_names", "rule_report", "rule_table"]
 
+MEASURED_CHARS = 1 << 23  # of a longer document only so many are measured, 12 times Gopher's longest: keeps memory in bounds
+
 
 def rule_table(frames: pl.DataFrame | Iterable[pl.DataFrame], thresholds: Thresholds = Thresholds(), rules: Sequence[str] | str = "fineweb") -> pl.DataFrame:
     """The columns of `measure` and of `judge`: one row a document, in input order.
@@ -38,7 +40,10 @@ def rule_table(frames: pl.DataFrame | Iterable[pl.DataFrame], thresholds: Thresh
 
 
 def measure(frames: pl.DataFrame | Iterable[pl.DataFrame], thresholds: Thresholds = Thresholds()) -> pl.DataFrame:
-    """Column `id` and one Float64 a measure."""
+    """Column `id` and one Float64 a measure (and `lang`, a string, where languages are asked for).
+
+    A document of over MEASURED_CHARS characters is judged by its beginning.
+    """
     frames = [frames] if isinstance(frames, pl.DataFrame) else frames
     parts = [part for frame in frames for part in _measured(frame, thresholds)]
     if not parts:
@@ -48,6 +53,8 @@ def measure(frames: pl.DataFrame | Iterable[pl.DataFrame], thresholds: Threshold
 
 def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFrame]:
     quirks = thresholds.quirks == "datatrove"
+    if (frame["text"].str.len_bytes().max() or 0) > MEASURED_CHARS:
+        frame = frame.with_columns(pl.col("text").str.slice(0, MEASURED_CHARS))
     for rows, block in blocks(frame["text"]):
         flags = block.flags()
         words, lines = words_of(block, flags, thresholds.words), lines_of(block, flags)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from stages.curation.documents import documents
+from stages.curation import rules
 from stages.curation.characters import block_of
 from stages.curation.lines import TERMINAL
 from stages.curation.page_measures import COUNTED, POLICY_PHRASES
@@ -281,3 +282,8 @@ def test_examples_show_what_a_rule_drops():
 def test_quirks_must_be_known():
     with pytest.raises(InputError, match="no quirks 'dolma'.*none, datatrove"):
         Thresholds(quirks="dolma")
+
+
+def test_a_huge_document_is_judged_by_its_beginning(monkeypatch):
+    monkeypatch.setattr(rules, "MEASURED_CHARS", 60)
+    assert measure(frame_of(["word " * 50, "ü" * 40])).drop("id").equals(measure(frame_of(["word " * 12, "ü" * 40])).drop("id"))
