@@ -17,14 +17,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from stages.curation import storage
 from stages.curation.files import InputFile
+from stages.curation.minhash import signatures
 from stages.curation.stream.executor import executor
 from stages.curation.stream.run import Plan, Request, Run, plan_input
+from stages.curation.stream.step_list import build_steps
+from stages.curation.stream.steps import apply_steps
 from stages.curation.stream.units import Piece, Unit
 
 SAMPLE_BYTES = 8_000_000
-PARENT_BYTES = 8  # a document, see copies.py
+PARENT_BYTES = 8  # a document, see edges.py
+SORT_BYTES = 60_000_000  # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
 
 
 def estimate(request: Request) -> dict[str, Any]:
@@ -32,6 +38,7 @@ def estimate(request: Request) -> dict[str, Any]:
     plan = plan_input(request.inputs, request.settings, strict=request.strict)
     total = sum(unit.n_bytes for unit in plan.units)
     before = time.process_time()
+    _warm_up(request)
     with tempfile.TemporaryDirectory() as folder, _sampled(plan, request, Path(folder)) as (sample, size), executor("local", 1) as here:
         start = time.process_time()
         (Path(folder) / "units").mkdir()
@@ -52,10 +59,19 @@ def estimate(request: Request) -> dict[str, Any]:
         "cpu_seconds": round(seconds * total / size, 1),
         "seconds": round(seconds * total / size / min(request.workers, os.cpu_count() or 1, len(plan.units)) + (start - before), 1),
         "workers": request.workers,
-        "peak_memory_bytes": peak * request.workers + PARENT_BYTES * documents,
+        "peak_memory_bytes": (peak + SORT_BYTES) * request.workers + PARENT_BYTES * documents,
         "disk_bytes": round(disk * total / size),
         "dropped_by_rules_share": _rules_share(manifest),
     }
+
+
+def _warm_up(request: Request) -> None:
+    """Load what a process loads once, so that the sample does not pay for it."""
+    settings = request.settings.model_copy(update={"quality": None})
+    texts = dict.fromkeys(["id", "text", *settings.extra], ["0"])
+    frame = pl.DataFrame(texts).with_columns(n_chars=pl.lit(1, dtype=pl.Int64))
+    apply_steps(frame, build_steps(settings))
+    signatures(frame, settings.dedup.minhash())
 
 
 def _rules_share(manifest: dict[str, Any]) -> float:
