@@ -85,7 +85,10 @@ def size_of(path: Path | str) -> int:
 def fingerprint(path: Path | str) -> str:
     """Changes when the file does: size and time of change, or what the store says in their place."""
     if not is_url(path):
-        stat = os.stat(path)
+        try:
+            stat = os.stat(path)
+        except OSError as error:
+            raise unreadable(path, error) from None
         return f"{stat.st_size}-{stat.st_mtime_ns}"
     files, inner = file_system(path)
     info = files.info(inner)

@@ -74,6 +74,7 @@ def plan_input(inputs: Sequence[str], settings: CurateSettings, *, strict: bool 
     other = [path for part, paths in (("decontaminate", "files"), ("quality", "reference")) for path in getattr(getattr(settings, part), paths, [])]
     more = find_files(other)[0] if other else []
     lists = [*(settings.url_lists.model_dump(exclude_none=True).values() if settings.url_lists else ()), *([settings.bad_words] if settings.bad_words else ())]
+    lists += [str(Path(settings.quality.model) / "card.json")] if settings.quality and settings.quality.model else []
     more += [InputFile(Path(path), path, "text", "") for path in lists]
     return Plan(files, units, [str(file.path) for file in empty], list(map(str, ignored)), _described(files), _described(more))
 
@@ -158,8 +159,8 @@ class Run:
         return Units(tuple(folders), (0, *accumulate([shard["documents"] for shard in shards] + [size for _, size in known])), len(shards))
 
     def _shards(self) -> list[dict]:
-        quality_file = None
-        if self.request.settings.quality is not None:
+        quality, quality_file = self.request.settings.quality, None
+        if quality is not None and quality.model is None:
             quality_file = self.folder / "quality.npz"
             if not quality_file.exists():
                 train(self.plan.units, self.request.settings, quality_file)

@@ -53,12 +53,19 @@ class DecontaminateSettings(_Model):
 
 
 class QualitySettings(_Model):
-    reference: list[str] = Field(min_length=1, description="files of text that you want more of")
+    reference: list[str] = Field([], description="files of text that you want more of; a classifier is trained on them and a sample of the input")
+    model: str | None = Field(None, description="folder of a classifier that was saved before, in place of a reference")
     text: str = Field("text", description="their column or key that holds the text")
     keep_above: float | None = Field(None, ge=0, le=1, description="documents that score lower are dropped; null only scores")
     train_chars: int = Field(20_000_000, ge=10_000, description="characters of the input, drawn by hash, that the classifier learns from")
     folds: int = Field(5, ge=2, le=20)
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "QualitySettings":
+        if bool(self.reference) == (self.model is not None):
+            raise ValueError("needs exactly one of reference (files to learn from) and model (a saved classifier)")
+        return self
 
     def model_settings(self) -> Quality:
         return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)

@@ -15,6 +15,7 @@ from stages.curation.contamination import Reference
 from stages.curation.language import language_measures
 from stages.curation.own_scores import function_scores
 from stages.curation.pii import masked
+from stages.curation.quality_card import load_quality
 from stages.curation.readers import read_all
 from stages.curation.rows import Columns
 from stages.curation.rules import RULES, judge, measure, rule_names
@@ -36,7 +37,7 @@ def build_steps(settings: CurateSettings, quality_file: Path | None = None) -> l
         (_rules, bool(rule_names(settings.rules))),
         (_bad_words, settings.bad_words is not None),
         (_language, bool(settings.languages)),
-        (lambda _: _quality(settings, quality_file), quality_file is not None),
+        (lambda _: _quality(settings, quality_file), settings.quality is not None),
         (_own_score, settings.scorer is not None),
         (_decontamination, settings.decontaminate is not None),
         (_masks, settings.mask_pii),
@@ -84,8 +85,9 @@ def _measured_columns(settings: CurateSettings) -> list[str]:
     return [name for name in measure(sample, settings.rule_thresholds()).columns if name != "id"]
 
 
-def _quality(settings: CurateSettings, file: Path) -> Step:
-    model, limit = load_model(file), settings.quality.keep_above
+def _quality(settings: CurateSettings, file: Path | None) -> Step:
+    model = load_model(file) if settings.quality.model is None else load_quality(settings.quality.model).model
+    limit = settings.quality.keep_above
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         score = model.score(frame.with_columns(parent="id"))["score"]

@@ -6,7 +6,11 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from stages.curation.documents import documents
+from stages.curation.quality import Quality, quality_scores
+from stages.curation.quality_card import load_quality, save_quality
 from stages.curation.stream.settings import CurateSettings
+from stages.errors import InputError
 
 PROSE = "It is known that the mill by the river turned with the water, and that the people of the town came to have their grain ground there. "
 GERMAN = "Es ist bekannt, dass die Mühle am Fluss mit dem Wasser lief und dass die Leute aus der Stadt ihr Korn dort mahlen ließen. "
@@ -57,12 +61,29 @@ def test_own_scores_choose_among_copies_and_drop(folder, run, read, monkeypatch)
     assert kept.height == 2 and min(copies) in kept["n_chars"] and max(copies) not in kept["n_chars"]
 
 
+def test_a_list_that_is_not_there_is_named(folder, run):
+    with pytest.raises(InputError, match="none.txt: no such file"):
+        run(folder / "raw", bad_words=str(folder / "none.txt"))
+
+
+def test_a_saved_classifier_scores_as_it_did(folder, run, read):
+    pool = documents([f"{PROSE} {at}" for at in range(40)], [f"p{at}" for at in range(40)], "p")
+    reference = documents([f"{GERMAN} {at}" for at in range(40)], [f"r{at}" for at in range(40)], "r")
+    result = quality_scores(pool, reference, Quality(folds=2))
+    save_quality(folder / "model", result, pool, reference)
+    run(folder / "raw", rules=[], extra=["url"], quality={"model": str(folder / "model"), "keep_above": 0.5}, dedup={"policy": "none"})
+    assert [row["url"][-1] for row in read().to_dicts()] == ["d"] and set(read("dropped")["reason"]) == {"low_quality"}
+    kept = read().with_columns(parent="id")
+    assert kept["quality"].to_list() == pytest.approx(load_quality(folder / "model").score(kept)["score"].to_list())
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"rules": "url"}, "rule url_domains is switched on by the key url_lists; leave it out here"),
         ({"url_lists": {"domains": "d.txt"}}, "url_lists needs the column url; add it to extra"),
         ({"dedup": {"keep": "own_score"}}, "dedup.keep: own_score needs the section scorer"),
+        ({"quality": {}}, "needs exactly one of reference"),
         ({"dedup": {"keep": "quality"}}, "dedup.keep: quality needs the section quality"),
     ],
 )

@@ -2,9 +2,9 @@
 
 import polars as pl
 
+from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.step_list import build_limits
 from stages.curation.stream.steps import Step, Verdicts, apply_steps
-from stages.curation.stream.settings import CurateSettings
 
 FRAME = pl.DataFrame({"id": list("abcd"), "text": ["one", "two", "three", "four"], "n_chars": [3, 3, 5, 4]})
 
