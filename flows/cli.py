@@ -93,6 +93,7 @@ def compare(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together, paired over arms")] = None,
     n_params: Annotated[float | None, typer.Option(min=1, help="model size; default the best of each arm within the measured sizes")] = None,
+    share: Annotated[str, typer.Option(metavar="auto|all|none|NAMES", help="parameters that the arms share, e.g. alpha,beta")] = "auto",
     bootstrap: Annotated[int, typer.Option(min=50, help="refits for the intervals")] = 500,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
     as_json: Json = False,
@@ -100,7 +101,7 @@ def compare(
     """Which data set wins at a budget, P(best), and where the answer flips."""
     from flows.compare_commands import compare_command
 
-    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, figures, as_json)
+    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, figures, as_json, share)
 
 
 @app.command()

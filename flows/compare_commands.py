@@ -31,11 +31,12 @@ def compare_command(
     n_draws: int,
     figures: Path | None,
     as_json: bool,
+    share: str = "auto",
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
     mapping = parse_map(pairs)
     rows = load_table(table, mapping, where)
-    done = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws)
+    done = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws, share=share)
     budgets, flips = decision_rows(done.decisions), crossover_rows(done.found)
     paths = []
     if figures is not None:

@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows
+from stages.arm_fits import fitted_arms
+from stages.candidates import candidates, duplicate_notes, numeric_rows
 from stages.decision_text import flops_text
 from stages.errors import InputError
 from stages.fit_file import LEVEL
-from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import choose_law
+from stages.laws.bootstrap import Bootstrap
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
-from stages.laws.fit import fit_law
+from stages.laws.mixture import Mixture
 from stages.laws.table import note, run_flops
-from stages.laws.variant import with_variants
 
 SEARCH_DECADES = 1.0
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
@@ -33,18 +32,6 @@ def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> d
     if cluster:
         rows[cluster] = table[cluster].cast(pl.String).to_numpy()
     return rows
-
-
-def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, seed: int = 0) -> tuple[Bootstrap, Bootstrap | None, str]:
-    """The chosen law with its refits, the runner-up likewise, and why it was chosen."""
-    laws = candidates(law, rows)
-    if len(laws) == 1:
-        fits, reason = [fit_law(laws[0], rows, by_arm=laws[0].arm_parameters, delta=None, seed=seed)], f"{laws[0].name}: asked for"
-    else:
-        choice = choose_law(with_variants(laws), rows, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
-        fits, reason = [choice.fit, *([choice.runner_up] if choice.runner_up else [])], choice.reason
-    boots = [bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) for fit in fits]
-    return boots[0], boots[1] if len(boots) > 1 else None, reason
 
 
 def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -65,34 +52,39 @@ class Comparison:
     found: Crossovers
     reason: str
     warnings: list[dict[str, str]]
-    boot: Bootstrap
+    boot: Bootstrap | Mixture
     rows: dict[str, np.ndarray]
     columns: dict[str, dict[str, float]]
     options: dict[str, Any]
 
 
 def compare_table(
-    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
+    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int, share: str = "auto"
 ) -> Comparison:
     """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
     bad = next((budget for budget in at if not (np.isfinite(budget) and budget > 0)), None)
     if bad is not None:
         raise InputError(f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at 1e21")
     rows = arm_rows(table, arm, name, cluster)
+    if not len(table):
+        raise InputError(f"{name}: no rows to compare; change --where")
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
     candidates(law, rows)  # refuses a table without the law's variables before anything is computed
     _refuse_scores(rows, name)
-    boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
     columns = arm_columns(rows)
+    if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
+        raise InputError(f"{name}: --share all leaves nothing to tell the arms apart, since no column of unique tokens or shares differs; share less")
+    fitted = fitted_arms(law, rows, cluster, n_draws, share)
+    boot = fitted.boot
     options = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
     flops = run_flops(rows)
-    decisions = [_within_reach(d, rows) for d in compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)]
+    decisions = [_within_reach(d, rows) for d in compare(boot, at, columns, level=LEVEL, runner_up=fitted.runner_up, own_exponents=fitted.own_exponents, **options)]
     found = crossovers(boot, columns, min(float(flops.min()), min(at)), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
     return Comparison(
-        decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows) + short_arm_notes(rows, at), boot, rows, columns, options
+        decisions, found, fitted.reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows) + short_arm_notes(rows, at), boot, rows, columns, options
     )
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.candidates import positive_numbers
+from stages.candidates import numeric_rows, positive_numbers
 from stages.errors import InputError
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.fit import Fit
 from stages.laws.law import Law
+from stages.laws.mixture import Mixture
 from stages.laws.record import fit_record
 
 LEVEL = 0.9
@@ -45,7 +46,7 @@ def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
+def check(fit: Fit, boot: Bootstrap | Mixture | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
     """Errors on rows that were not fitted; coverage of intervals that include the noise of one run."""
     predicted, measured = fit.predict(rows, arm), rows["value"]
     report = {
@@ -62,10 +63,12 @@ def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: st
 
 
 def predictions(
-    fit: Fit, boot: Bootstrap | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
+    fit: Fit, boot: Bootstrap | Mixture | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
 ) -> list[dict[str, Any]]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
     rows = law_columns(fit.law, table, name, None, observed=False)
+    if isinstance(boot, Mixture):  # its other laws may read more columns
+        rows |= numeric_rows(table, name, observed=False)
     value = fit.predict(rows)
     low, high = boot.interval(rows, level=LEVEL, new_run=True) if boot else (np.full_like(value, np.nan),) * 2
     beyond = extrapolation_decades(rows, fitted, fit.law)

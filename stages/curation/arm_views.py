@@ -2,7 +2,7 @@
 
 A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so that
 draws differ in documents and not only in seeds, and copies come along with what they copy.
-Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass.
+Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass, and the extra scores.
 """
 
 import hashlib
@@ -13,6 +13,9 @@ import polars as pl
 from stages.curation.draws import disjoint_draws, draw
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
+
+
+OWN_SCORES = ("quality", "difficulty")  # columns that every score table has; others are asked for under score.extra
 
 
 class ArmLike(Protocol):
@@ -62,7 +65,8 @@ def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | 
     pool = resample.filter("is_first") if arm.deduplicate else resample
     pool = pool.filter("rules_pass") if arm.rules else pool
     pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
-    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed)
+    missing = "refuse" if arm.by in OWN_SCORES else "last"  # an extra score may have none for a document too short for one
+    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing)
     view = kept.with_columns(weight=pl.lit(1.0))
     if arm.upweight is not None:
         view = _upweighted(pool, kept, arm.upweight)

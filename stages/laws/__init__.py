@@ -23,7 +23,7 @@ from .family_ratio import FAMILY_RATIO
 from .half_life import half_life, half_life_code
 from .inference import INFERENCE
 from .information import information
-from .kaplan import KAPLAN
+from .kaplan import BRACKET, KAPLAN, KAPLAN_FLOOR
 from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
 from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
@@ -47,6 +47,8 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     TIME_SERIES,
     CHINCHILLA,
     KAPLAN,
+    KAPLAN_FLOOR,
+    BRACKET,
     OVER_TRAINING,
     AVERAGE_SIZE,
     VOCABULARY,
