@@ -37,7 +37,7 @@ def run(
 
 @app.command()
 def curate(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files, folders, quoted globs or URLs: parquet, jsonl, text; .gz, .zst")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files, folders, quoted globs or URLs: parquet, jsonl, WET, text; .gz, .zst")],
     out: Annotated[str, typer.Option(metavar="DIR", help="where kept/, dropped/, report.md and manifest.json go; a folder or URL")],
     params: Annotated[Path | None, typer.Option("--params", metavar="FILE", help="YAML with a section `curate`; default: FineWeb's rules")] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="column or key that holds the text")] = None,
@@ -47,8 +47,8 @@ def curate(
     executor: Annotated[str, typer.Option(metavar="local|ray", help="who runs the shards")] = "local",
     index: Annotated[Path | None, typer.Option(metavar="DIR", help="drop copies of what earlier runs with this index kept, and add to it")] = None,
     work: Annotated[Path | None, typer.Option(metavar="DIR", help="folder for unfinished work; default inside --out")] = None,
-    strict: Annotated[bool, typer.Option(help="stop at the first row that cannot be read; default: set it aside")] = False,
-    overwrite: Annotated[bool, typer.Option(help="replace the result of another run in --out")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="stop at the first row that cannot be read; default: set it aside")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the result of another run in --out")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only estimate the cost, from one sampled shard")] = False,
     as_json: Json = False,
 ) -> None:

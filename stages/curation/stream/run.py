@@ -88,29 +88,28 @@ def curate(request: Request, progress: Progress = lambda step, done, total: None
     settings = request.settings
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
-    folder = (request.work or work_folder.default_folder(request.out)).absolute()
-    if request.overwrite:
-        work_folder.remove_result(request.out)
+    folder = work_folder.folder_of(request.out, request.work)
+    work_folder.check_free(request.out, folder)
+    with work_folder.locked(folder):
+        if request.overwrite:
+            work_folder.remove_result(request.out, folder)
+        manifest = _finished(request, plan, folder, progress)
+        work_folder.clear(folder)
+    return manifest
+
+
+def _finished(request: Request, plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
     segments, result_hash = _hash(request, plan, folder)
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
         if request.strict and manifest["faults"]:
             raise InputError(next(iter(manifest["faults"].values()))["first"])
         log.info("%s: already done; nothing to do", request.out)
         return manifest
-    work_folder.check_free(request.out, folder)
-    with work_folder.locked(folder):
-        described = {
-            "hash": content_hash([result_hash, settings.shard_mb, request.strict]),
-            "result_hash": result_hash,
-            "segments": segments,
-            "out": request.out,
-        }
-        if work_folder.open_plan(folder, described):
-            log.info("%s: going on with an earlier run", request.out)
-        with executor(request.executor, request.workers) as workers:
-            manifest = Run(request, plan, folder, workers, progress, segments).manifest(result_hash)
-    work_folder.clear(folder)
-    return manifest
+    work = content_hash([result_hash, request.settings.shard_mb, request.strict])
+    if work_folder.open_plan(folder, {"hash": work, "result_hash": result_hash, "segments": segments, "out": request.out}):
+        log.info("%s: going on with an earlier run", request.out)
+    with executor(request.executor, request.workers) as workers:
+        return Run(request, plan, folder, workers, progress, segments).manifest(result_hash)
 
 
 def _hash(request: Request, plan: Plan, folder: Path) -> tuple[list[str], str]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stages.curation import storage
@@ -21,11 +21,12 @@ from stages.files import read_json, write_json
 MANIFEST = "manifest.json"
 
 
-def default_folder(out: str) -> Path:
-    """Beside the output, or below .assay in this folder when the output is a URL."""
-    if storage.is_url(out):
-        return Path(".assay/curate") / hashlib.blake2b(out.encode(), digest_size=8).hexdigest()
-    return Path(out) / ".work"
+def folder_of(out: str, work: Path | None) -> Path:
+    """Beside the output, or below .assay in this folder when the output is a URL; below `work` if given. Ours alone: it is cleared."""
+    if work is None and not storage.is_url(out):
+        return (Path(out) / ".work").absolute()
+    name = out if storage.is_url(out) else os.path.abspath(out)
+    return ((work or Path(".assay")) / f"curate-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}").absolute()
 
 
 @contextmanager
@@ -39,7 +40,13 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{folder}: another run is at work here; wait for it or give another --out") from None
-        yield
+        try:
+            yield
+        finally:
+            if not (folder / "plan.json").exists():  # nothing was begun
+                clear(folder)
+                with suppress(OSError):  # not empty, or not made here
+                    folder.parent.rmdir() if folder.name == ".work" else None
 
 
 def open_plan(folder: Path, plan: dict) -> bool:
@@ -52,7 +59,7 @@ def open_plan(folder: Path, plan: dict) -> bool:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return True
     if known.exists():  # of a run that was never finished: its parts are not this run's
-        remove_result(plan["out"])
+        _remove(plan["out"])
     for entry in folder.iterdir():
         if entry.name != "lock":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -64,9 +71,8 @@ def open_plan(folder: Path, plan: dict) -> bool:
 
 def finished(out: str, result_hash: str) -> dict | None:
     """The manifest of a run that is done, if it is this one; another run's output is an InputError."""
-    path = storage.join(out, MANIFEST)
-    if storage.exists(path):
-        manifest = json.loads(storage.read_text(path))
+    if is_result(out):
+        manifest = json.loads(storage.read_text(storage.join(out, MANIFEST)))
         if manifest.get("result_hash") == result_hash:
             return manifest
         raise InputError(f"{out}: holds the result of other input or settings; give another --out, or --overwrite to replace it")
@@ -75,7 +81,7 @@ def finished(out: str, result_hash: str) -> dict | None:
 
 def earlier(out: str, folder: Path) -> Iterator[dict]:
     """The manifest and the plan of earlier runs here, as far as there are any."""
-    if storage.exists(storage.join(out, MANIFEST)):
+    if is_result(out):
         yield {"segments": [], "result_hash": None} | json.loads(storage.read_text(storage.join(out, MANIFEST)))
     if (folder / "plan.json").exists():
         yield read_json(folder / "plan.json")
@@ -90,18 +96,30 @@ def refuse_inside(out: str, inputs: Sequence[str]) -> None:
                 raise InputError(f"{out}: lies inside the input folder {item}; give an --out beside it")
 
 
+def is_result(out: str) -> bool:
+    """Whether a finished run wrote this; another program's manifest.json is none."""
+    path = storage.join(out, MANIFEST)
+    try:
+        return storage.exists(path) and "result_hash" in json.loads(storage.read_text(path))
+    except (ValueError, TypeError):
+        return False
+
+
 def check_free(out: str, folder: Path) -> None:
     """A folder with files that are not ours is not written into."""
-    if storage.is_url(out) or not os.path.isdir(out) or (folder / "plan.json").exists():
+    if storage.is_url(out) or not os.path.isdir(out) or (folder / "plan.json").exists() or is_result(out):
         return
     if names := sorted(set(os.listdir(out)) - {".work"}):
         raise InputError(f"{out}: holds {names[0]!r} and is no result of assay curate; give a folder that is empty or not there")
 
 
-def remove_result(out: str) -> None:
+def remove_result(out: str, folder: Path) -> None:
     """Delete what a run wrote, the manifest first; nothing where no run wrote."""
-    if not storage.exists(storage.join(out, MANIFEST)) and not (default_folder(out) / "plan.json").exists():
-        return
+    if is_result(out) or (folder / "plan.json").exists():
+        _remove(out)
+
+
+def _remove(out: str) -> None:
     if storage.is_url(out):
         files, inner = storage.file_system(out)
         for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):

@@ -13,6 +13,7 @@ import pytest
 from stages.curation.dedup import deduplicate
 from stages.curation.documents import documents
 from stages.curation.stream.run import Request, curate
+from stages.curation.stream.work_folder import locked
 from stages.errors import InputError
 from stages.files import read_json
 from stages.stage import ROOT
@@ -159,6 +160,30 @@ def test_a_folder_of_the_user_is_not_written_into(write, run, tmp_path):
         with pytest.raises(InputError, match=r"holds 'thesis.txt' and is no result of assay curate"):
             run(write(name=f"raw{overwrite}"), request={"overwrite": overwrite})
     assert (tmp_path / "out/thesis.txt").read_text() == "mine"
+
+
+def test_a_manifest_of_another_program_is_not_taken_for_ours(write, run, tmp_path):
+    (tmp_path / "out/kept").mkdir(parents=True)
+    (tmp_path / "out/manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="is no result of assay curate"):
+        run(write(), request={"overwrite": True})
+    assert (tmp_path / "out/kept").is_dir() and not (tmp_path / "out/.work").exists()
+
+
+def test_one_run_at_a_time_even_to_overwrite(write, run, tmp_path):
+    folder = write()
+    manifest = run(folder)
+    (tmp_path / "out/.work").mkdir()
+    with locked(tmp_path / "out/.work"), pytest.raises(InputError, match="another run is at work here"):
+        run(folder, rules=[], request={"overwrite": True})
+    assert read_json(tmp_path / "out/manifest.json") == manifest
+
+
+def test_a_work_folder_of_the_user_keeps_what_is_in_it(write, run, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch/other.txt").write_text("mine")
+    run(write(), request={"work": tmp_path / "scratch"})
+    assert [file.name for file in (tmp_path / "scratch").iterdir()] == ["other.txt"]
 
 
 def test_an_output_inside_the_input_is_refused(write, run):
