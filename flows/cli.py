@@ -36,6 +36,30 @@ def run(
     raise typer.Exit(main_job(params, jobs, executor, gpus))
 
 
+@app.command()
+def curate(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files, folders, quoted globs or URLs: parquet, jsonl, WET, text; .gz, .zst")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="where kept/, dropped/, report.md and manifest.json go; a folder or URL")],
+    params: Annotated[Path | None, typer.Option("--params", metavar="FILE", help="YAML with a section `curate`; default: FineWeb's rules")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="column or key that holds the text")] = None,
+    id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="column or key with a unique name")] = None,
+    lang: Annotated[str | None, typer.Option(metavar="COLUMN", help="column or key that holds the language")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 1,
+    executor: Annotated[str, typer.Option(metavar="local|ray", help="who runs the shards")] = "local",
+    index: Annotated[Path | None, typer.Option(metavar="DIR", help="drop copies of what earlier runs with this index kept, and add to it")] = None,
+    work: Annotated[Path | None, typer.Option(metavar="DIR", help="folder for unfinished work; default inside --out")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="stop at the first row that cannot be read; default: set it aside")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the result of another run in --out")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only estimate the cost, from one sampled shard")] = False,
+    as_json: Json = False,
+) -> None:
+    """Only the curation steps, on your own files: rules, quality, decontamination, duplicates."""
+    from flows.curate_command import curate_command
+
+    columns = {name: value for name, value in (("text", text), ("id", id_), ("lang", lang)) if value is not None}
+    curate_command(inputs, out, params, columns, workers, executor, index, work, strict, overwrite, dry_run, as_json)
+
+
 @app.command("dvc-yaml")
 def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
     """Write dvc.yaml from the stage declarations."""

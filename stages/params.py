@@ -1,6 +1,6 @@
 """params.yaml, read and checked whole before any work starts.
 
-One section a stage, of the same name. A message names the file, the line, the dotted key, the rule
+One section a stage, of the same name; `curate` may stand there too, for `assay curate`. A message names the file, the line, the dotted key, the rule
 and the value seen: `params.yaml:41: arms.draws: must be at least 2 (value 1)`.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from stages.curation.stream.settings import CurateSettings
 from stages.errors import InputError
 from stages.stage import Section, Stage
 
@@ -28,35 +29,49 @@ RULES = {
 
 
 def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
-    """The model of the whole file: one required section a stage."""
-    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline}
+    """The model of the whole file: one required section a stage, and `curate`."""
+    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline} | {"curate": (CurateSettings, CurateSettings())}
     return create_model("Params", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
 
 
 def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
     """Every section of the file by stage name. Raises InputError with one line for the first fault."""
-    path = Path(path)
-    try:
-        text = path.read_text("utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run this in the project's folder or pass --params FILE") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    tree, values = _read(Path(path))
     if not isinstance(values, dict):
         raise InputError(f"{path}: must hold one section a stage ({', '.join(s.name for s in pipeline)})")
-    model = params_model(pipeline)
-    try:
-        checked = model.model_validate(values)
-    except ValidationError as error:
-        raise InputError(_message(path, tree, model, error)) from None
+    checked = _validated(Path(path), tree, values, params_model(pipeline))
     sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
     for stage in pipeline:
         if fault := stage.agrees(sections):
             keys, rule = fault
             raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
     return sections
+
+
+def load_curate(path: Path | str) -> CurateSettings:
+    """The section `curate` of a file; sections of stages may stand beside it and are not looked at."""
+    tree, values = _read(Path(path))
+    if not isinstance(values, dict) or "curate" not in values:
+        raise InputError(f"{path}: has no section 'curate'; add one, or leave out --params for the defaults")
+    model = create_model("CurateFile", __config__=ConfigDict(frozen=True, extra="ignore"), curate=(CurateSettings, ...))
+    return _validated(Path(path), tree, values, model).curate
+
+
+def _read(path: Path) -> tuple[yaml.Node, Any]:
+    try:
+        text = path.read_text("utf-8")
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run this in the project's folder or pass --params FILE") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+
+
+def _validated(path: Path, tree: yaml.Node, values: dict, model: type[BaseModel]) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_message(path, tree, model, error)) from None
 
 
 def _message(path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError) -> str:

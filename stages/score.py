@@ -43,7 +43,7 @@ class ScoreParams(Section):
     folds: int = Field(5, ge=2, le=20, description="parts of the pool; each is scored by a model trained on the others")
     train_chars: int = Field(50_000_000, ge=10_000, description="pool characters the quality classifier learns from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
-    words: str = Field("datatrove", pattern="^(datatrove|whitespace)$", description="word tokeniser of the document rules")
+    words: str = Field("datatrove", pattern="^(datatrove|regex|whitespace)$", description="word tokeniser of the document rules")
 
 
 def run(params: ScoreParams) -> None:

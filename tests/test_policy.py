@@ -60,7 +60,7 @@ def test_prefect_mlflow_and_torch_stay_where_they_belong(file):
 
 
 def test_the_command_line_imports_nothing_heavy():
-    code = "import sys, flows.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'sklearn', 'matplotlib') if m in sys.modules])"
+    code = "import sys, flows.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'sklearn', 'matplotlib', 'numba') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"
 

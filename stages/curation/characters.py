@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from stages.curation.classes import ALONE, ALPHA, DIGIT, JOINER, KNOWN, SPACE, UPPER, WORD
+
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-WORD, SPACE, ALPHA, ALONE, JOINER, KNOWN = 1, 2, 4, 8, 16, 128
 JOINERS = "'\u2019.-"  # between two word characters they belong to the word: don't, U.S, well-known
 CJK = (  # scripts written without spaces: each character counts as a word in a shingle
     range(0x0E00, 0x0E80), range(0x2E80, 0xA4D0), range(0xAC00, 0xD7B0), range(0xF900, 0xFB00), range(0x20000, 0x32000),
@@ -42,7 +43,7 @@ class _CharacterTables:
             char = chr(code)
             flag = WORD * (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M")
             flag |= SPACE * char.isspace() | ALPHA * char.isalpha() | ALONE * any(code in span for span in CJK)
-            flag |= JOINER * (char in JOINERS)
+            flag |= JOINER * (char in JOINERS) | UPPER * char.isupper() | DIGIT * char.isdigit()
             self.flags[code] = flag | KNOWN
             lower = char.lower()
             self.lower[code] = ord(lower) if len(lower) == 1 else code
@@ -107,20 +108,11 @@ def blocks(texts: pl.Series, block_chars: int = BLOCK_CHARS) -> Iterator[tuple[s
 
 def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """(hash_T, doc_T): hashes of the lower-case words, punctuation dropped; a CJK or Thai character is a word."""
-    lower = block.lower_words()
-    starts = _word_starts(lower, block)
-    return mixed(segment_hashes(lower, starts)), np.searchsorted(starts, block.doc_starts)
+    from stages.curation.minhash_kernel import word_hashes  # compiled code: half a second to import
 
-
-def _word_starts(lower: np.ndarray, block: Block) -> np.ndarray:
-    word = lower != 0
-    begins = word.copy()
-    if lower.dtype == np.uint8:
-        begins[1:] &= ~word[:-1]
-        return np.flatnonzero(begins)
-    alone = (block.flags() & ALONE) != 0
-    begins[1:] &= ~word[:-1] | alone[1:] | alone[:-1]
-    return np.flatnonzero(begins)
+    plain = block.codes.dtype == np.uint8
+    alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
+    return word_hashes(block.lower_words(), alone, block.doc_starts)
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

@@ -29,28 +29,40 @@ def near_duplicates_of(
 ) -> pl.DataFrame:
     """Columns `id`, `reason` (exact, words, near or overlap), `overlap` (share of its n-grams found in the reference).
 
-    One row for each training document to remove, in input order; with `overlap_share` None only copies are found.
+    One row for each training document to remove, in input order. `overlap_share` 0 removes a document that shares any
+    n-gram, as is usual against evaluation sets; with None only copies are found. A reference text of fewer than
+    `ngram_words` words has no n-gram: only copies of it are found.
     """
-    known = signatures(reference, params)
-    grams = _NgramSet(reference, ngram_words) if overlap_share is not None else None
+    known = Reference(reference, params=params, ngram_words=ngram_words, overlap_share=overlap_share)
     frames = [train] if isinstance(train, pl.DataFrame) else train
-    found = [_found(frame, known, grams, params, overlap_share) for frame in frames]
+    found = [frame.select("id").hstack(known.judge(frame)).filter(pl.col("reason").is_not_null()) for frame in frames]
     empty = pl.DataFrame(schema={"id": pl.String, "reason": pl.String, "overlap": pl.Float64})
     return pl.concat([empty, *found])
 
 
-def _found(frame: pl.DataFrame, known: pl.DataFrame, grams, params: MinHash, overlap_share: float | None) -> pl.DataFrame:
-    table = signatures(frame, params)
-    near = pl.any_horizontal(pl.col(name).is_in(known[name].implode()) for name in params.band_names())
-    overlap = np.zeros(frame.height) if grams is None else grams.overlap(frame["text"])
-    reason = (
-        pl.when(pl.col("exact").is_in(known["exact"].implode())).then(pl.lit("exact"))
-        .when(pl.col("words").is_in(known["words"].implode())).then(pl.lit("words"))
-        .when(near).then(pl.lit("near"))
-        .when(pl.col("overlap") >= (2.0 if overlap_share is None else overlap_share)).then(pl.lit("overlap"))
-    )  # fmt: skip
-    table = table.with_columns(overlap=overlap).with_columns(reason=reason)
-    return table.filter(pl.col("reason").is_not_null()).select("id", "reason", "overlap")
+class Reference:
+    """Held-out text, ready to be compared with batch after batch of training text."""
+
+    def __init__(
+        self, reference: pl.DataFrame, *, params: MinHash = MinHash(), ngram_words: int = NGRAM_WORDS, overlap_share: float | None = OVERLAP_SHARE
+    ) -> None:
+        self.params, self.overlap_share = params, overlap_share
+        self.known = signatures(reference, params)
+        self.grams = _NgramSet(reference, ngram_words) if overlap_share is not None else None
+
+    def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Columns `reason` (null for clean text) and `overlap`, one row a document in input order."""
+        table, known = signatures(frame, self.params), self.known
+        near = pl.any_horizontal(pl.col(name).is_in(known[name].implode()) for name in self.params.band_names())
+        overlap = np.zeros(frame.height) if self.grams is None else self.grams.overlap(frame["text"])
+        limit = 2.0 if self.overlap_share is None else self.overlap_share
+        reason = (
+            pl.when(pl.col("exact").is_in(known["exact"].implode())).then(pl.lit("exact"))
+            .when(pl.col("words").is_in(known["words"].implode())).then(pl.lit("words"))
+            .when(near).then(pl.lit("near"))
+            .when((pl.col("overlap") > 0) & (pl.col("overlap") >= limit)).then(pl.lit("overlap"))
+        )  # fmt: skip
+        return table.with_columns(overlap=overlap).select(reason=reason, overlap="overlap")
 
 
 class _NgramSet:

@@ -6,10 +6,10 @@ it stays, and the weakest test that found it to be a copy. The result does not d
 the documents. Cost: one sort a band; a million documents take 4 s and 430 MB beside their signatures (measured).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stages.curation.minhash import MinHash, signatures
 from stages.errors import InputError
@@ -42,6 +42,9 @@ def _labels(keys: list[np.ndarray], n: int) -> np.ndarray:
     pairs = [_equal_neighbours(key) for key in keys]
     left = np.concatenate([np.zeros(0, dtype=np.int32), *(pair[0] for pair in pairs)])
     right = np.concatenate([np.zeros(0, dtype=np.int32), *(pair[1] for pair in pairs)])
+    from scipy.sparse import coo_array  # a third of a second to import, which exact copies do not need
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(left), dtype=np.bool_), (left, right)), shape=(n, n))
     count, component = connected_components(graph, directed=False)
     smallest = np.full(count, n, dtype=np.int64)
@@ -76,6 +79,18 @@ def duplicates(sigs: pl.DataFrame, policy: str = "near", scores: pl.DataFrame | 
     reason = pl.coalesce(pl.lit(None, dtype=pl.String), *(pl.when(f"_{step}").then(pl.lit(step)) for step in steps))
     table = table.with_columns(reason=reason).with_columns(keep=pl.col("reason").is_null())
     return table.select("id", "cluster", "cluster_size", "keep", "reason").sort("id")
+
+
+def exact_duplicates(frames: pl.DataFrame | Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Columns `id`, `keep`, sorted by id: of documents with the same text the smallest id stays. `frames` may be a stream.
+
+    What `duplicates` does with policy "exact", without the rest of the signatures; hashes are polars' own and never leave the call.
+    Cost: 900 MB a CPU-second (measured).
+    """
+    frames = [frames] if isinstance(frames, pl.DataFrame) else frames
+    parts = [pl.DataFrame({"id": frame["id"], "exact": frame["text"].hash()}, schema={"id": pl.String, "exact": pl.UInt64}) for frame in frames]
+    table = pl.concat([pl.DataFrame(schema={"id": pl.String, "exact": pl.UInt64}), *parts]).sort("id")
+    return table.select("id", keep=pl.col("exact").is_first_distinct())
 
 
 def deduplicate(

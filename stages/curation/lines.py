@@ -1,25 +1,21 @@
-"""Lines and paragraphs of a block, and what the rules measure on them.
+"""Lines and paragraphs of a block, and what Gopher's and FineWeb's rules measure on them.
 
 A line ends at a newline; line measures leave blank lines out (as FineWeb does), so trailing newlines change nothing.
 A paragraph is what stands between blank lines. A copy is every occurrence after the first in the same document.
+`datatrove_line_measures` holds what datatrove counts differently.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from stages.curation.characters import SPACE, Block, mixed
-from stages.curation.words import Words, span_hashes
+from stages.curation.characters import Block
 
 SHORT_LINE_CHARS = 30  # FineWeb
 LONG_LINE_CHARS = 200  # C4's paragraph rule
-C4_MIN_WORDS, C4_MAX_WORD_CHARS = 3, 1000
 BULLETS = "•-"
-END_MARKS = ".?!\"'"  # C4
-TERMINAL = END_MARKS + "…”’»。！？؟।॥"  # FineWeb, here with the full stops of other scripts
-SENTENCE_ENDS = ".?!。！？"
-C4_LINE_PHRASES = (b"javascript", b"terms of use", b"privacy policy", b"cookie policy", b"uses cookies", b"use of cookies", b"use cookies")
+SCRIPT_STOPS = "。！？؟।॥"  # full stops of other scripts
+TERMINAL = ".?!\"'…”’»" + SCRIPT_STOPS  # FineWeb: C4's end marks, here with other quotation marks and scripts
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,18 @@ class Lines:
     last: np.ndarray
     docs: np.ndarray  # (L,) document of each line
     opens: np.ndarray  # bool: first line of a paragraph
+    hashes: np.ndarray  # of the whole line, spaces too
+    tails: np.ndarray  # of the letters it ends in
+    n_words: np.ndarray  # between spaces
+    longest: np.ndarray  # characters of the longest word
+    sentences: np.ndarray  # . ? ! before a space, a quotation mark or the end of the line
+    upper: np.ndarray  # upper-case characters
+    digits: np.ndarray
     n_docs: int
+
+    @property
+    def n_chars(self) -> np.ndarray:
+        return self.ends - self.starts
 
     def share(self, mask: np.ndarray) -> np.ndarray:
         """Share of each document's lines where the mask holds (D,)."""
@@ -42,117 +49,99 @@ class Lines:
         """Sum of a value of each line over each document (D,)."""
         return np.bincount(self.docs, weights=values, minlength=self.n_docs)
 
+    def holding(self, places: np.ndarray) -> np.ndarray:
+        """Lines that hold one of these rising places, which lie in lines that are not blank (L,)."""
+        held = np.zeros(len(self.ends), dtype=np.bool_)
+        held[np.searchsorted(self.ends, places)] = True
+        return held
 
-def lines_of(block: Block, flags: np.ndarray) -> Lines:
-    ends = np.flatnonzero(block.codes == 10)  # each document ends with one
+
+def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
+    """The lines; with `blank` those that hold only spaces stay, but no empty one, and paragraphs end only at empty ones."""
+    from stages.curation.line_kernel import line_table  # compiled code: half a second to import
+
+    codes = block.codes.astype(np.uint32, copy=False)
+    breaks = np.flatnonzero(block.codes == 10)  # each document ends with one
+    table, hashes, tails = line_table(codes, flags, len(breaks))
+    ends, first, last, *counts = table
     starts = np.concatenate([[0], ends[:-1] + 1])
-    visible = np.flatnonzero((flags & SPACE) == 0)
-    padded = np.concatenate([visible, [len(flags)]])
-    before = np.searchsorted(visible, ends)
-    first, last = padded[np.searchsorted(visible, starts)], padded[before - 1]
-    filled = first < ends
     docs = np.searchsorted(block.doc_starts, starts, side="right") - 1
+    filled = starts < ends if blank else first < ends
     opens = np.ones(len(starts), dtype=np.bool_)
     opens[1:] = ~filled[:-1] | (docs[1:] != docs[:-1])
-    parts = (part[filled] for part in (starts, ends, first, last, docs, opens))
+    parts = (part[filled] for part in (starts, ends, first, last, docs, opens, hashes, tails, *counts))
     return Lines(*parts, n_docs=block.n_docs)
 
 
-def line_measures(block: Block, lines: Lines, sums: np.ndarray, n_words: np.ndarray) -> dict[str, np.ndarray]:
+def line_measures(block: Block, lines: Lines, n_words: np.ndarray) -> dict[str, np.ndarray]:
     """Measures of Gopher's and FineWeb's line rules (D,); shares unless the name says otherwise."""
+    from stages.curation.line_kernel import copies
+
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     breaks = np.diff(np.searchsorted(np.flatnonzero(block.codes == 10), block.doc_starts)) - 1
-    length = lines.ends - lines.starts
-    copy = _copies(span_hashes(sums, lines.starts, lines.ends), lines.docs)
-    copied = lines.count(copy * length)
-    last_code = block.codes[lines.last]
+    copy = copies(lines.hashes, lines.docs)
+    copied = lines.count(copy * lines.n_chars)
     return {
         "dup_line_frac": lines.share(copy),
         "dup_line_char_frac": copied / n_chars,
-        **_paragraph_measures(lines, sums, n_chars),
-        "bullet_lines_frac": lines.share(_is_one_of(block.codes[lines.first], BULLETS)),
-        "ellipsis_lines_frac": lines.share(_ends_in_ellipsis(block.codes, lines.last)),
-        "line_punct_frac": lines.share(_is_one_of(last_code, TERMINAL)),
-        "short_line_frac": lines.share(length <= SHORT_LINE_CHARS),
+        **_paragraph_measures(lines, n_chars),
+        "bullet_lines_frac": lines.share(is_one_of(block.codes[lines.first], BULLETS)),
+        "ellipsis_lines_frac": lines.share(ends_in_ellipsis(block.codes, lines.last)),
+        "line_punct_frac": lines.share(is_one_of(block.codes[lines.last], TERMINAL)),
+        "short_line_frac": lines.share(lines.n_chars <= SHORT_LINE_CHARS),
         "char_duplicates_frac": copied / np.maximum(n_chars - breaks, 1),
         "new_lines_per_word": breaks / np.maximum(n_words, 1),
-        "long_lines": lines.count(length >= LONG_LINE_CHARS),
+        "long_lines": lines.count(lines.n_chars >= LONG_LINE_CHARS),
     }
 
 
-def _paragraph_measures(lines: Lines, sums: np.ndarray, n_chars: np.ndarray) -> dict[str, np.ndarray]:
+def datatrove_line_measures(block: Block, flags: np.ndarray, lines: Lines) -> dict[str, np.ndarray]:
+    """The measures that datatrove 0.10 counts in another way: lines of spaces are lines for Gopher's rules, paragraphs end
+    at empty lines only, and FineWeb's end marks leave out quotation marks, ellipses and anything before a space.
+    """
+    from stages.curation.line_kernel import copies
+
+    codes, n_chars = block.codes, np.maximum(np.diff(block.doc_starts) - 1, 1)
+    spaced = lines_of(block, flags, blank=True)
+    head = (codes[block.doc_starts[:-1]] == 10).astype(np.int64)  # an empty text before the first newline
+    tail = (codes[np.maximum(block.doc_starts[1:] - 2, 0)] == 10) & (n_chars > 1)
+    n_lines = np.maximum(np.bincount(spaced.docs, minlength=block.n_docs) + head + tail, 1)
+    copy = copies(spaced.hashes, spaced.docs)
+    breaks = np.diff(np.searchsorted(np.flatnonzero(codes == 10), block.doc_starts)) - 1
+    every = np.maximum(breaks + ~tail, 1)
+    return {
+        "dup_line_frac": (spaced.count(copy) + (head + tail == 2)) / n_lines,
+        "dup_line_char_frac": spaced.count(copy * spaced.n_chars) / n_chars,
+        **_paragraph_measures(spaced, n_chars),
+        "bullet_lines_frac": lines.count(is_one_of(codes[lines.first], BULLETS)) / every,
+        "ellipsis_lines_frac": lines.count(ends_in_ellipsis(codes, lines.last)) / every,
+        "line_punct_frac": lines.share(is_one_of(codes[lines.ends - 1], ".?!" + SCRIPT_STOPS)),
+    }
+
+
+def _paragraph_measures(lines: Lines, n_chars: np.ndarray) -> dict[str, np.ndarray]:
+    from stages.curation.line_kernel import copies, joined
+
     opens = np.flatnonzero(lines.opens)
-    starts = lines.starts[opens]
     closes = np.concatenate([opens[1:] - 1, [len(lines.docs) - 1]]) if len(opens) else opens
-    ends, docs = lines.ends[closes], lines.docs[opens]
-    copy = _copies(span_hashes(sums, starts, ends), docs)
+    docs, length = lines.docs[opens], lines.ends[closes] - lines.starts[opens]
+    copy = copies(joined(lines.hashes, lines.opens), docs)
     n_paragraphs = np.maximum(np.bincount(docs, minlength=lines.n_docs), 1)
     return {
         "dup_para_frac": np.bincount(docs, weights=copy, minlength=lines.n_docs) / n_paragraphs,
-        "dup_para_char_frac": np.bincount(docs, weights=copy * (ends - starts), minlength=lines.n_docs) / n_chars,
+        "dup_para_char_frac": np.bincount(docs, weights=copy * length, minlength=lines.n_docs) / n_chars,
     }
 
 
-def _copies(hashes: np.ndarray, docs: np.ndarray) -> np.ndarray:
-    keys = hashes ^ mixed(docs.astype(np.uint64))
-    return ~pl.Series(mixed(keys)).is_first_distinct().to_numpy()
-
-
-def _is_one_of(codes: np.ndarray, chars: str) -> np.ndarray:
+def is_one_of(codes: np.ndarray, chars: str) -> np.ndarray:
+    """Whether each code point is one of these characters."""
     found = codes == ord(chars[0])
     for char in chars[1:]:
         found |= codes == ord(char)
     return found
 
 
-def _ends_in_ellipsis(codes: np.ndarray, last: np.ndarray) -> np.ndarray:
+def ends_in_ellipsis(codes: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Whether '...' or '…' ends at each place."""
     dots = (codes[last] == 46) & (codes[last - 1] == 46) & (codes[last - 2] == 46)  # from 0 to the block's last newline
     return dots | (codes[last] == ord("…"))
-
-
-def c4_measures(block: Block, flags: np.ndarray, lines: Lines, spaced: Words) -> dict[str, np.ndarray]:
-    """Measures of C4's page rules (D,). `spaced` are whitespace words.
-
-    Sentences are counted at . ? ! before a space, a quotation mark or the end of the line; a line has at least one.
-    """
-    text = _ascii_lower(block)
-    fits = _line_counts(lines, spaced.starts) >= C4_MIN_WORDS
-    fits &= _line_counts(lines, spaced.starts[spaced.lengths > C4_MAX_WORD_CHARS]) == 0
-    for phrase in C4_LINE_PHRASES:
-        fits &= _line_counts(lines, _places(text, phrase)) == 0
-    codes = block.codes
-    ended = _is_one_of(codes[lines.last], END_MARKS) & ~_ends_in_ellipsis(codes, lines.last)
-    sentences = np.maximum(_line_counts(lines, _sentence_ends(codes, flags)), 1)
-    return {
-        "c4_sentences": lines.count(sentences * (fits & ended)),
-        "c4_sentences_any_end": lines.count(sentences * fits),
-        "c4_kept_lines_frac": lines.share(fits & ended),
-        "lorem_ipsum": _doc_counts(block, _places(text, b"lorem ipsum")),
-        "curly_brackets": _doc_counts(block, np.flatnonzero(codes == 123)),
-    }
-
-
-def _ascii_lower(block: Block) -> bytes:
-    return np.minimum(block.codes, 127).astype(np.uint8).tobytes().lower()
-
-
-def _places(text: bytes, phrase: bytes) -> np.ndarray:
-    found, at = [], text.find(phrase)
-    while at >= 0:
-        found.append(at)
-        at = text.find(phrase, at + 1)
-    return np.array(found, dtype=np.int64)
-
-
-def _sentence_ends(codes: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    marks = np.flatnonzero(_is_one_of(codes, SENTENCE_ENDS if codes.dtype != np.uint8 else SENTENCE_ENDS[:3]))
-    after = marks + 1  # a block ends with a newline, so there is one
-    return marks[((flags[after] & SPACE) > 0) | _is_one_of(codes[after], "\"'”’»")]
-
-
-def _line_counts(lines: Lines, places: np.ndarray) -> np.ndarray:
-    return np.searchsorted(places, lines.ends) - np.searchsorted(places, lines.starts)
-
-
-def _doc_counts(block: Block, places: np.ndarray) -> np.ndarray:
-    return np.diff(np.searchsorted(places, block.doc_starts)).astype(np.float64)

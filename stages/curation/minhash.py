@@ -97,25 +97,13 @@ def shingles(words: np.ndarray, docs: np.ndarray, n: int) -> tuple[np.ndarray, n
 
 def band_keys(words: np.ndarray, docs: np.ndarray, whole: np.ndarray, params: MinHash, permutations: tuple) -> np.ndarray:
     """Keys (bands, D). A document with fewer words than a shingle matches only documents of the same words."""
-    hashes, bounds = shingles(words, docs, params.shingle_words)
-    filled = np.flatnonzero(np.diff(bounds))
-    keys = np.repeat(whole[None, :], params.bands, axis=0)
-    if len(filled):
-        minima = _minima((hashes >> np.uint64(32)).astype(np.uint32), bounds[filled], permutations)
-        keys[:, filled] = _banded(minima, params)
+    from stages.curation.minhash_kernel import shingle_minima  # compiled code: half a second to import
+
+    minima = shingle_minima(words, docs, params.shingle_words, *permutations)
+    keys = _banded(minima.T, params)
+    short = np.diff(docs) < params.shingle_words
+    keys[:, short] = whole[short]
     return keys
-
-
-def _minima(shingle: np.ndarray, starts: np.ndarray, permutations: tuple) -> np.ndarray:
-    """Smallest permuted shingle of each document (bands * rows, D)."""
-    factors, offsets = permutations
-    minima = np.empty((len(factors), len(starts)), dtype=np.uint32)
-    permuted = np.empty_like(shingle)
-    for row in range(len(factors)):
-        np.multiply(shingle, factors[row], out=permuted)
-        np.add(permuted, offsets[row], out=permuted)
-        np.minimum.reduceat(permuted, starts, out=minima[row])
-    return minima
 
 
 def _banded(minima: np.ndarray, params: MinHash) -> np.ndarray:

@@ -1,4 +1,7 @@
 import random
+import re
+
+import polars as pl
 
 from stages.curation.contamination import near_duplicates_of
 from stages.curation.documents import documents
@@ -52,3 +55,27 @@ def test_streams_give_the_same_answer():
 def test_an_empty_reference_finds_nothing():
     train = documents(["some text"], ["a"], "train")
     assert near_duplicates_of(train, train.clear()).height == 0
+
+
+def plain_overlap(text, reference, n=13):
+    """Share of the n-grams of lower-case words that the reference holds, as one would write it down."""
+    grams = lambda words: [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]  # noqa: E731
+    split = lambda text: re.findall(r"\w+", text.lower())  # noqa: E731
+    known = {gram for other in reference for gram in grams(split(other))}
+    own = grams(split(text))
+    return sum(gram in known for gram in own) / max(len(own), 1)
+
+
+def test_overlaps_are_those_of_a_plain_implementation():
+    draw = random.Random(5)
+    pieces = [" ".join(draw.choices(["a", "b", "Ünï", "c-d", "e.", "(f)", "g_h", "3,4"], k=draw.randint(5, 30))) for _ in range(12)]
+    reference = pieces[:5] + ["too short for a gram"]
+    texts = [" ".join(draw.choices(pieces, k=draw.randint(1, 4))) for _ in range(60)] + ["", "too short for a gram!"]
+    train = documents(texts, [str(i) for i in range(len(texts))], "train")
+    table = near_duplicates_of(train, documents(reference, [str(i) for i in range(len(reference))], "eval"), overlap_share=0)
+    expected = {id: plain_overlap(text, reference) for id, text in train.select("id", "text").rows()}
+    assert dict(table.filter(reason="overlap").select("id", "overlap").rows()).items() <= expected.items()
+    copies = set(table.filter(pl.col("reason") != "overlap")["id"])
+    assert {id for id, share in expected.items() if share} <= set(table["id"])
+    assert set(table["id"]) - copies == {id for id, share in expected.items() if share} - copies
+    assert len(copies) >= 1 and table.height > 20

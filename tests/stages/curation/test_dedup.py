@@ -3,7 +3,7 @@ import random
 import polars as pl
 import pytest
 
-from stages.curation.dedup import POLICIES, clusters, deduplicate, duplicates
+from stages.curation.dedup import POLICIES, clusters, deduplicate, duplicates, exact_duplicates
 from stages.curation.documents import documents
 from stages.curation.minhash import signatures
 from stages.errors import InputError
@@ -86,3 +86,10 @@ def test_mistakes_are_named(frame):
         clusters(signatures(frame), "fuzzy")
     with pytest.raises(InputError, match="occurs twice"):
         clusters(signatures(pl.concat([frame, frame[:1]])), "near")
+
+
+def test_exact_duplicates_alone_are_those_of_the_policy(frame):
+    expected = duplicates(signatures(frame), "exact").select("id", "keep")
+    assert exact_duplicates(frame).equals(expected)
+    assert exact_duplicates(frame[i] for i in reversed(range(frame.height))).equals(expected)
+    assert exact_duplicates([]).height == 0

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from stages.curation.documents import documents
-from stages.curation.minhash import MinHash, _minima, signatures
+from stages.curation.minhash import MinHash, signatures
+from stages.curation.minhash_kernel import shingle_minima
 
 WORDS = [f"w{i}" for i in range(3000)]
 
@@ -26,10 +27,10 @@ def test_candidates_follow_the_curve():
 
 def test_equal_rows_estimate_jaccard_similarity():
     rng = np.random.default_rng(0)
-    shared, first, second = (rng.integers(0, 1 << 32, n, dtype=np.uint32) for n in (600, 200, 200))
+    shared, first, second = (rng.integers(0, 1 << 32, n, dtype=np.uint64) for n in (600, 200, 200))
     both = np.concatenate([shared, first, shared, second])
-    minima = _minima(both, np.array([0, 800]), MinHash(bands=250, rows=8).permutations())
-    assert (minima[:, 0] == minima[:, 1]).mean() == pytest.approx(0.6, abs=0.035)  # 2000 rows: sd 0.011
+    minima = shingle_minima(both, np.array([0, 800, 1600]), 1, *MinHash(bands=250, rows=8).permutations())
+    assert (minima[0] == minima[1]).mean() == pytest.approx(0.6, abs=0.035)  # 2000 rows: sd 0.011
 
 
 def test_chance_of_a_shared_key_is_what_the_formula_says():
@@ -78,3 +79,26 @@ def test_parameters_are_free_and_checked():
     assert dict(table.schema)["band_00"] == pl.UInt64
     with pytest.raises(ValueError, match="bands is 0"):
         MinHash(bands=0)
+
+
+def test_minima_are_those_of_a_plain_loop():
+    rng, n = np.random.default_rng(3), 3
+    words, docs = rng.integers(0, 1 << 63, 30, dtype=np.uint64), np.array([0, 12, 14, 14, 30])
+    factors, offsets = MinHash(bands=2, rows=3).permutations()
+    found = shingle_minima(words, docs, n, factors, offsets)
+    for doc in range(4):
+        inside = [int(word) for word in words[docs[doc] : docs[doc + 1]]]
+        hashes = [_mixed_32(sum(word * M ** (n - 1 - k) for k, word in enumerate(inside[i : i + n]))) for i in range(len(inside) - n + 1)]
+        expected = [min([(x * int(a) + int(b)) % 2**32 for x in hashes], default=2**32 - 1) for a, b in zip(factors, offsets, strict=True)]
+        assert found[doc].tolist() == expected
+
+
+M = 0x9E3779B97F4A7C15
+
+
+def _mixed_32(value):
+    """The upper 32 bits of splitmix64's finaliser, in Python's whole numbers."""
+    value %= 2**64
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return (value ^ value >> 31) >> 32

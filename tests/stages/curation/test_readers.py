@@ -138,7 +138,7 @@ def test_parquet_ids_must_be_there(tmp_path):
 def test_parquet_text_must_be_utf8(tmp_path):
     bad = pa.array([b"ok", b"\xff\xfe"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"text": bad}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"a\.parquet: rows 1 to 2 hold text that is not UTF-8"):
+    with pytest.raises(InputError, match=r"a\.parquet: row 2 holds text that is not UTF-8"):
         read_all(tmp_path / "a.parquet", "p")
 
 

@@ -8,13 +8,18 @@ import polars as pl
 import pytest
 
 from stages.curation.documents import documents
-from stages.curation.lines import C4_LINE_PHRASES, TERMINAL
-from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_report, rule_table
+from stages.curation import rules
+from stages.curation.characters import block_of
+from stages.curation.lines import TERMINAL
+from stages.curation.page_measures import COUNTED, POLICY_PHRASES
+from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_examples, rule_report, rule_table
+from stages.curation.words import words_of
 from stages.errors import InputError
 
 PIECES = [
     "the", "of", "and", "Words", "don't", "U.S", "naïve", "a", "x_1", "42", "3.14", "#", "...", "…", "....", ".", "!", "?", ",", "{", "é",
     "• item", "- item", "terms of use", "JavaScript is on", "lorem ipsum", "\n", "\n", "\n\n", "\n \n", "y" * 1001, '"quoted."', "“so.”", "日本。",
+    "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's", "see http://a.b/c?d", "https://x", "(3) [4]",
 ]  # fmt: skip
 
 
@@ -55,8 +60,66 @@ def copies(parts):
     return len(again) / max(len(parts), 1), sum(map(len, again))
 
 
-def slow(text, words_kind="datatrove", min_count=2):
-    words = re.findall(r"\w+(?:['’.\-]\w+)*|[^\w\s]" if words_kind == "datatrove" else r"\S+", text)
+def greedy_frac(text, words, n):
+    """datatrove's scan: it jumps over a repeat, and n-grams inside one are never seen."""
+    seen, chars, place = set(), 0, 0
+    while place + n <= len(words):
+        gram = tuple(words[place : place + n])
+        chars += len("".join(gram)) if gram in seen else 0
+        place += n if gram in seen else 1
+        seen.add(gram)
+    return chars / len(text)
+
+
+def split_words(text, kind):
+    if kind == "regex":
+        return re.findall(r"\w+(?:['’.\-]\w+)*|[^\w\s]", text)
+    if kind == "whitespace":
+        return text.split()
+    block = block_of(pl.Series([text]))  # cut as test_words says
+    found = words_of(block, block.flags(), kind)
+    return [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
+
+
+def refinedweb_removes(line):
+    counter = rf"\W*\d[\d.,]*[KkMmBb]?\s+({'|'.join(COUNTED)})\W*"
+    few = len(line.split()) <= 10
+    navigation = few and re.search(r"^sign-in|read more\.\.\.$|items in cart", line.strip().lower())
+    upper = sum(char.isupper() for char in line) / len(line)
+    return upper > 0.5 or line.isdigit() or re.fullmatch(counter, line.strip()) or len(line.split()) < 2 or bool(navigation)
+
+
+def quirky(text, words):
+    """What datatrove's own definitions change."""
+    lines, elements = [line for line in text.split("\n") if line.strip()], re.split("\n+", text)
+    paragraphs = re.split(r"\n{2,}", text.strip("\n"))
+    every = text.splitlines()
+    return {
+        "dup_line_frac": copies(elements)[0],
+        "dup_line_char_frac": copies(elements)[1] / len(text),
+        "dup_para_frac": copies(paragraphs)[0],
+        "dup_para_char_frac": copies(paragraphs)[1] / len(text),
+        "bullet_lines_frac": sum(line.strip().startswith(("•", "-")) for line in every) / len(every),
+        "ellipsis_lines_frac": sum(line.strip().endswith(("...", "…")) for line in every) / len(every),
+        "line_punct_frac": sum(line[-1] in ".?!。！？؟।॥" for line in lines) / max(len(lines), 1),
+        **{f"top_{n}_gram_frac": top_frac(text, words, n, 1) for n in (2, 3, 4)},
+        **{f"dup_{n}_gram_frac": greedy_frac(text, words, n) for n in range(5, 11)},
+    }
+
+
+def character_shares(text):
+    share = lambda pattern: sum(map(len, re.findall(pattern, text))) / len(text)  # noqa: E731
+    return {
+        "digit_frac": share(r"\d"),
+        "space_frac": share(r"\s"),
+        "bracket_frac": share(r"[()\[\]{}⟨⟩]"),
+        "non_alphanumeric_frac": share(r"[^a-zA-Z0-9\n?!,.]"),
+        "url_frac": share(r'https?://[^\s"<]*'),
+    }
+
+
+def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
+    words = split_words(text, words_kind)
     named = [word for word in words if re.search(r"\w", word)]
     lines = [line for line in text.split("\n") if line.strip()]
     stripped = [line.strip() for line in lines]
@@ -65,7 +128,9 @@ def slow(text, words_kind="datatrove", min_count=2):
     share = lambda mask: sum(mask) / max(len(lines), 1)  # noqa: E731
     ended = [line[-1] in ".?!\"'" and not line.endswith(("...", "…")) for line in stripped]
     fits = [
-        len(line.split()) >= 3 and max(map(len, line.split())) <= 1000 and not any(phrase.decode() in line.lower() for phrase in C4_LINE_PHRASES)
+        len(line.split()) >= 3
+        and max(map(len, line.split())) <= 1000
+        and not any(phrase.decode() in line.lower() for phrase in (b"javascript", *POLICY_PHRASES))
         for line in stripped
     ]
     sentences = [max(1, len(re.findall(r"[.?!。！？](?=[\s\"'”’»]|$)", line + "\n"))) for line in stripped]
@@ -95,6 +160,11 @@ def slow(text, words_kind="datatrove", min_count=2):
         "curly_brackets": text.count("{"),
         **{f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)},
         **{f"dup_{n}_gram_frac": dup_frac(text, words, n) for n in range(5, 11)},
+        "refinedweb_removed_words_frac": sum(len(line.split()) for line in lines if refinedweb_removes(line)) / max(len(text.split()), 1),
+        **character_shares(text),
+        "longest_word": max(map(len, text.split())),
+        "policy_paragraphs_frac": sum(any(p.decode() in part.lower() for p in POLICY_PHRASES) for part in paragraphs) / max(len(paragraphs), 1),
+        **(quirky(text, words) if quirks == "datatrove" else {}),
     }
 
 
@@ -102,13 +172,13 @@ def frame_of(texts):
     return documents(texts, [str(i) for i in range(len(texts))], "p")
 
 
-@pytest.mark.parametrize("settings", [Thresholds(), Thresholds(words="whitespace"), Thresholds(top_min_count=1)])
+@pytest.mark.parametrize("settings", [Thresholds(), Thresholds(words="regex"), Thresholds(words="whitespace", top_min_count=1), Thresholds(quirks="datatrove")])
 @pytest.mark.parametrize("seed", range(4))
 def test_every_measure_is_what_its_slow_definition_says(settings, seed):
     texts = made_up(seed)
     fast = measure(frame_of(texts), settings).drop("id").to_dicts()
     for text, row in zip(texts, fast, strict=True):
-        assert row == pytest.approx(slow(text, settings.words, settings.top_min_count)), text
+        assert row == pytest.approx(slow(text, settings.words, settings.top_min_count, settings.quirks)), text
 
 
 def test_measures_do_not_depend_on_neighbours_or_batches():
@@ -123,7 +193,7 @@ def test_every_rule_has_a_source_a_measure_and_a_threshold():
     measures = measure(frame_of(["a b c"])).columns
     for name, rule in RULES.items():
         assert re.search(r"\d{4}", rule.source), name
-        assert rule.measure in measures and hasattr(Thresholds(), rule.threshold), name
+        assert (rule.measure in measures) == (rule.needs is None) and hasattr(Thresholds(), rule.threshold), name
     assert {name for names in RULE_SETS.values() for name in names} <= set(RULES)
 
 
@@ -181,10 +251,39 @@ def test_report_counts_drops_alone_and_in_order():
 
 
 def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(InputError, match="'gophr'; sets are gopher, c4, fineweb; rules are gopher_dup_para_frac"):
+    with pytest.raises(InputError, match="'gophr'; sets are gopher, c4, fineweb, refinedweb, curator, url; rules are gopher_dup_para_frac"):
         rule_table(frame_of(["a"]), rules="gophr")
+
+
+@pytest.mark.parametrize("quirks", ["none", "datatrove"])
+@pytest.mark.parametrize("texts", [[""], ["", "", "\n", "a"], ["\n\n", " \n ", "\0\0"], ["x\n", "\nx", "ü"]])
+def test_empty_documents_are_measured(texts, quirks):
+    table = measure(frame_of(texts), Thresholds(quirks=quirks))
+    assert table.height == len(texts)
+    assert table.drop("id").select(pl.all().is_finite().all()).row(0) == (True,) * (table.width - 1)
 
 
 def test_documents_without_words_or_lines_are_measured():
     row = measure(frame_of(["!!!", "a", "\u200b"])).to_dicts()
     assert [r["named_words"] for r in row] == [0, 1, 0]
+
+
+def test_examples_show_what_a_rule_drops():
+    frame = frame_of([GOOD, "Short {", "Short\ntoo.", GOOD + "{"])
+    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket"])
+    rows = rule_examples(table, frame, per_rule=2, chars=9)
+    assert rows["rule"].to_list() == ["gopher_min_words"] * 2 + ["c4_curly_bracket"] * 2
+    assert sorted(rows["starts"][:2]) == ["Short {", "Short⏎too"]
+    assert rows["starts"][2:].to_list() == [GOOD[:9], "Short {"]  # first what no rule before it drops
+    assert rows["in_order"].to_list() == [True, True, True, False]
+    assert rows["value"].to_list()[2:] == [1, 1] and rows["threshold"].to_list() == [50, 50, 0, 0]
+
+
+def test_quirks_must_be_known():
+    with pytest.raises(InputError, match="no quirks 'dolma'.*none, datatrove"):
+        Thresholds(quirks="dolma")
+
+
+def test_a_huge_document_is_judged_by_its_beginning(monkeypatch):
+    monkeypatch.setattr(rules, "MEASURED_CHARS", 60)
+    assert measure(frame_of(["word " * 50, "ü" * 40])).drop("id").equals(measure(frame_of(["word " * 12, "ü" * 40])).drop("id"))

@@ -1,0 +1,116 @@
+"""`assay curate`: settings, run, and what a person sees of it."""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from flows.show import show
+from stages.curation.stream.estimate import estimate
+from stages.curation.stream.executor import EXECUTORS
+from stages.curation.stream.run import Request, curate
+from stages.curation.stream.settings import CurateSettings
+from stages.errors import InputError
+from stages.params import load_curate
+
+FAULT_LINES = 20
+
+
+def curate_command(
+    inputs: list[str],
+    out: str,
+    params: Path | None,
+    columns: dict[str, str],
+    workers: int,
+    executor: str,
+    index: Path | None,
+    work: Path | None,
+    strict: bool,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run, or estimate, and print."""
+    if executor not in EXECUTORS:
+        raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
+    settings = (load_curate(params) if params else CurateSettings()).model_copy(update=columns)
+    request = Request(inputs=inputs, out=out, settings=settings, workers=workers, executor=executor, strict=strict, overwrite=overwrite, work=work, index=index)
+    if dry_run:
+        show([{"what": name, "estimate": value} for name, value in estimate(request).items()], as_json, title="Cost of the run, from one sampled shard")
+        return
+    start = time.monotonic()
+    manifest = _followed(request)
+    if as_json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+    else:
+        _print(manifest, out, time.monotonic() - start)
+
+
+def _followed(request: Request) -> dict[str, Any]:
+    """The run, with its notes on the error stream and a progress bar on a terminal."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("assay")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    bar = _Bar() if sys.stderr.isatty() else None
+    try:
+        return curate(request, bar.update) if bar else curate(request)
+    except KeyboardInterrupt:
+        print("assay: stopped; finished shards are kept, run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+    finally:
+        log.removeHandler(handler)
+        if bar:
+            bar.close()
+
+
+class _Bar:
+    """One bar for each step of a run."""
+
+    def __init__(self) -> None:
+        self.step, self.bar = "", None
+
+    def update(self, step: str, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if step != self.step:
+            self.close()
+            self.step, self.bar = step, tqdm(total=total, desc=step, unit="task", leave=False, dynamic_ncols=True)
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
+    counts, kept = manifest["counts"], manifest["kept"]
+    rows = [row for row in manifest["reasons"] if row["documents_alone"] or row["documents_in_order"]]
+    shown = [
+        {
+            "reason": row["reason"],
+            "asks": row["asks"],
+            "drops alone": row["documents_alone"],
+            "in order": row["documents_in_order"],
+            "characters": row["characters_in_order"],
+        }
+        for row in rows
+    ]
+    show(shown, False, title="What each reason drops alone, and of what the reasons before it left")
+    if quiet := len(manifest["reasons"]) - len(rows):
+        print(f"{quiet} other reasons drop nothing.")
+    print(
+        f"\n{counts['documents']:,} documents, {kept['documents']:,} kept ({kept['documents'] / max(1, counts['documents']):.1%}), {counts['dropped']:,} dropped; "
+        f"{counts['empty']:,} rows without text, {counts['bad_rows']:,} cannot be read.\n{out}: kept/ dropped/ report.md manifest.json; {seconds:.0f} s"
+    )
+    faults = [
+        f"{fault['first']}" + (f" (and {fault['rows'] - 1} more rows of this file)" if fault["rows"] > 1 else "") for fault in manifest["faults"].values()
+    ]
+    faults += [f"{path}: the file is empty" for path in manifest["empty_files"]]
+    for line in faults[:FAULT_LINES]:
+        print(f"set aside: {line}", file=sys.stderr)
+    if len(faults) > FAULT_LINES:
+        print(f"and {len(faults) - FAULT_LINES} more files, see report.md", file=sys.stderr)

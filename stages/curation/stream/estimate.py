@@ -1,0 +1,95 @@
+"""What a run would cost, from a real run over one sampled shard.
+
+Question: how many documents, how long, how much memory and disk? Input: the request. Output: estimates in proportion to
+the bytes of the input as stored. The sample is the shard in the middle, or the first megabytes of it where it cannot be
+cut; it goes through every step in a temporary folder. What is dropped as a copy cannot be told from a sample.
+Cost: a few seconds.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.curation import storage
+from stages.curation.files import InputFile
+from stages.curation.minhash import signatures
+from stages.curation.stream.executor import executor
+from stages.curation.stream.run import Plan, Request, Run, plan_input
+from stages.curation.stream.step_list import build_steps
+from stages.curation.stream.steps import apply_steps
+from stages.curation.stream.units import Piece, Unit
+
+SAMPLE_BYTES = 8_000_000
+PARENT_BYTES = 8  # a document, see edges.py
+SORT_BYTES = 60_000_000  # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
+
+
+def estimate(request: Request) -> dict[str, Any]:
+    """documents, bytes, seconds, peak memory and disk that the run is expected to take."""
+    plan = plan_input(request.inputs, request.settings, strict=request.strict)
+    total = sum(unit.n_bytes for unit in plan.units)
+    before = time.process_time()
+    _warm_up(request)
+    with tempfile.TemporaryDirectory() as folder, _sampled(plan, request, Path(folder)) as (sample, size), executor("local", 1) as here:
+        start = time.process_time()
+        (Path(folder) / "units").mkdir()
+        (Path(folder) / "copies").mkdir()
+        trial = replace(request, out=str(Path(folder) / "out"), strict=False, index=None)
+        manifest = Run(trial, replace(plan, units=[sample]), Path(folder), here, lambda step, done, total: None).manifest("sample")
+        seconds = time.process_time() - start
+        disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+    documents = round(manifest["counts"]["documents"] * total / size)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "files": len(plan.files),
+        "shards": len(plan.units),
+        "bytes": total,
+        "sampled_bytes": size,
+        "documents": documents,
+        "characters": round(manifest["counts"]["characters"] * total / size),
+        "cpu_seconds": round(seconds * total / size, 1),
+        "seconds": round(seconds * total / size / min(request.workers, os.cpu_count() or 1, len(plan.units)) + (start - before), 1),
+        "workers": request.workers,
+        "peak_memory_bytes": (peak + SORT_BYTES) * request.workers + PARENT_BYTES * documents,
+        "disk_bytes": round(disk * total / size),
+        "dropped_by_rules_share": _rules_share(manifest),
+    }
+
+
+def _warm_up(request: Request) -> None:
+    """Load what a process loads once, so that the sample does not pay for it."""
+    settings = request.settings.model_copy(update={"quality": None})
+    texts = dict.fromkeys(["id", "text", *settings.extra], ["0"])
+    frame = pl.DataFrame(texts).with_columns(n_chars=pl.lit(1, dtype=pl.Int64))
+    apply_steps(frame, build_steps(settings))
+    signatures(frame, settings.dedup.minhash())
+
+
+def _rules_share(manifest: dict[str, Any]) -> float:
+    before, after = (next(row["documents"] for row in manifest["ledger"] if row["step"] == "rules" and row["status"] == status) for status in ("in", "kept"))
+    return round(1 - after / max(1, before), 4)
+
+
+@contextmanager
+def _sampled(plan: Plan, request: Request, folder: Path) -> Iterator[tuple[Unit, int]]:
+    """(a unit of about SAMPLE_BYTES, its bytes as stored)."""
+    piece = max(plan.units[len(plan.units) // 2].pieces, key=lambda piece: piece.n_bytes)
+    if piece.n_bytes <= 4 * SAMPLE_BYTES or piece.file.kind != "jsonl":
+        unit = plan.units[len(plan.units) // 2] if plan.units[len(plan.units) // 2].n_bytes <= 4 * SAMPLE_BYTES else Unit(0, (piece,))
+        yield Unit(0, unit.pieces), unit.n_bytes
+        return
+    path = folder / Path(piece.file.name).name
+    with storage.reading(piece.file.path) as source:
+        source.seek(piece.span.start if piece.span else 0)
+        path.write_bytes(source.read(SAMPLE_BYTES))  # its last line is cut, and counted as a row that cannot be read
+    size = path.stat().st_size
+    yield Unit(0, (Piece(InputFile(path, piece.file.name, piece.file.kind, piece.file.compression), None, size),)), size

@@ -1,0 +1,115 @@
+"""What a run did: counts that add up, the report of each reason, hashes, settings and versions.
+
+Question: where did the documents go, and which bytes came out? Input: the counts of units and parts. Output: manifest.json
+for programs, report.md for people, quarantine.jsonl. The ledger is refused when documents were lost or invented.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.curation import storage
+from stages.curation.ledger import Count, Ledger
+from stages.curation.stream.losers import REASONS
+from stages.curation.stream.page import page
+from stages.curation.stream.settings import CurateSettings, result_settings
+from stages.curation.stream.step_list import build_limits
+from stages.curation.stream.tally import merge, nearest_zero
+from stages.files import content_hash, read_json
+
+if TYPE_CHECKING:
+    from stages.curation.stream.run import Plan
+
+PACKAGES = ("numpy", "polars", "pyarrow")
+FORMAT = 1  # of the work folder and the output; a change of either changes the number
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the bytes."""
+    return {"format": str(FORMAT)} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def build_manifest(settings: CurateSettings, plan: "Plan", units: Iterable[Path], parts: list[dict]) -> dict[str, Any]:
+    """The manifest without its hash; `units` are the folders of the input's units."""
+    total = merge(read_json(folder / "done.json") for folder in units)
+    files = [entry for part in parts for entry in part["files"]]
+    copies = _copies(parts)
+    found = total["examples"] | {name: entry["examples"] for name, entry in copies.items()}
+    sides = {side: _side(side, files) for side in ("kept", "dropped")}
+    counts = {name: total[name] for name in ("rows", "bad_rows", "empty", "documents", "characters")}
+    return {
+        "counts": counts | {side: sides[side]["documents"] for side in sides},
+        "ledger": _ledger(total, copies, sides["kept"]).frame().drop("tokens", "pool").to_dicts(),
+        "reasons": _reasons(settings, total, copies),
+        "examples": {name: [example[1:] for example in found[name]] for name in [*total["reasons"], *copies] if name in found},
+        "faults": total["faults"],
+        "empty_files": plan.empty,
+        "ignored_files": plan.ignored,
+        "kept": sides["kept"],
+        "dropped": sides["dropped"],
+        "inputs": plan.inputs,
+        "settings": result_settings(settings),
+        "versions": versions(),
+    }
+
+
+def _copies(parts: list[dict]) -> dict[str, dict]:
+    total: dict[str, dict] = {}
+    for part in parts:
+        for reason, entry in part["copies"].items():
+            known = total.setdefault(reason, {"documents": 0, "characters": 0, "examples": []})
+            known["documents"] += entry["documents"]
+            known["characters"] += entry["characters"]
+            known["examples"] = nearest_zero([*known["examples"], *entry["examples"]])
+    return {name: total[name] for name in (f"duplicate_{reason}" for reason in REASONS) if name in total}
+
+
+def _side(side: str, files: list[dict]) -> dict[str, Any]:
+    """Documents, characters, one hash over the files, and the files."""
+    own = [entry for entry in files if entry["file"].startswith(f"{side}/")]
+    totals = {name: sum(entry[name] for entry in own) for name in ("documents", "characters", "bytes")}
+    return totals | {"hash": content_hash([entry["hash"] for entry in own]), "files": own}
+
+
+def _ledger(total: dict, copies: dict[str, dict], kept: dict) -> Ledger:
+    ledger = Ledger()
+    left = Count(total["documents"], total["characters"])
+    outside = {"empty": Count(total["empty"], 0), "cannot be read": Count(total["bad_rows"], 0)}
+    ledger.add("read", Count(total["rows"], total["characters"]), kept=left, dropped=outside)
+    dropped = {name: Count(counts[2], counts[3]) for name, counts in total["reasons"].items()}
+    after = Count(left.documents - sum(c.documents for c in dropped.values()), left.characters - sum(c.characters for c in dropped.values()))
+    ledger.add("rules", left, kept=after, dropped=dropped)
+    gone = {name: Count(entry["documents"], entry["characters"]) for name, entry in copies.items()}
+    ledger.add("copies", after, kept=Count(kept["documents"], kept["characters"]), dropped=gone)
+    return ledger
+
+
+def _reasons(settings: CurateSettings, total: dict, copies: dict[str, dict]) -> list[dict[str, Any]]:
+    """One row a reason, in order: what it asks for, and what it drops alone and after those before it."""
+    limits = build_limits(settings)
+    rows = []
+    for name, (alone, alone_chars, first, first_chars) in total["reasons"].items():
+        row = {"reason": name, "asks": limits.get(name, ""), "documents_alone": alone, "characters_alone": alone_chars}
+        rows.append(row | {"documents_in_order": first, "characters_in_order": first_chars})
+    for name, entry in copies.items():
+        row = {"reason": name, "asks": f"one of each cluster, {settings.dedup.keep}", "documents_alone": None, "characters_alone": None}
+        rows.append(row | {"documents_in_order": entry["documents"], "characters_in_order": entry["characters"]})
+    return rows
+
+
+def write_result(out: str, folder: Path, manifest: dict[str, Any], units: Iterable[Path]) -> None:
+    """Quarantine and report, and the manifest last: where it is, the run is complete."""
+    if manifest["counts"]["bad_rows"]:
+        target = folder / "quarantine.jsonl"
+        with storage.disk_errors(out), open(target, "wb") as file:
+            for unit in units:
+                with open(unit / "bad.jsonl", "rb") as part:
+                    while piece := part.read(1 << 20):
+                        file.write(piece)
+        storage.publish(target, storage.join(out, "quarantine.jsonl"))
+    for name, text in (("report.md", page(manifest)), ("manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")):
+        with storage.disk_errors(out):
+            (folder / name).write_text(text, "utf-8")
+        storage.publish(folder / name, storage.join(out, name))

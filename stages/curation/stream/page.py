@@ -1,0 +1,40 @@
+"""The report of a run for a person: report.md.
+
+Question: what was dropped, why, and does that look right? Input: the manifest. Output: one Markdown page: the counts, a
+table of every reason (alone and in order) and examples of what each dropped.
+"""
+
+from typing import Any
+
+
+def page(manifest: dict[str, Any]) -> str:
+    """The Markdown text."""
+    counts, kept = manifest["counts"], manifest["kept"]
+    share = kept["documents"] / max(1, counts["documents"])
+    lines = [
+        "# Curation report", "",
+        f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl), {counts['empty']:,} without text, {counts['documents']:,} documents.",
+        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters, hash `{kept['hash']}`.", "",
+        f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}. Alone: what a reason would drop by itself,"
+        " of the documents that it looked at; in order: what no reason before it drops.", "",
+        "| reason | asks | alone | in order | characters in order |", "|---|---|---:|---:|---:|",
+    ]  # fmt: skip
+    for row in manifest["reasons"]:
+        alone = "-" if row["documents_alone"] is None else f"{row['documents_alone']:,}"
+        lines.append(f"| {row['reason']} | {row['asks']} | {alone} | {row['documents_in_order']:,} | {row['characters_in_order']:,} |")
+    lines += _faults(manifest) + ["", "## Examples of what was dropped", ""]
+    for reason, examples in manifest["examples"].items():
+        lines += [f"### {reason}", "", *(f"- `{source}` ({id_}): {_plain(snippet)}" for id_, source, snippet in examples), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _faults(manifest: dict[str, Any]) -> list[str]:
+    rows = [f"- {_plain(fault['first'])}" + (f" ({fault['rows']:,} rows)" if fault["rows"] > 1 else "") for fault in manifest["faults"].values()]
+    rows += [f"- {_plain(path)}: the file is empty" for path in manifest["empty_files"]]
+    rows += [f"- {_plain(path)}: left out by its suffix" for path in manifest["ignored_files"]]
+    return ["", "## Input that was not used", "", *rows] if rows else []
+
+
+def _plain(text: str) -> str:
+    """One line that Markdown does not read as anything else."""
+    return "".join(f"\\{char}" if char in "`*_<>[]|#\\" else char for char in " ".join(text.split()))
