@@ -21,8 +21,8 @@ from laws_speed import machine
 
 from stages.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
 from stages.laws import get_law
-from stages.laws.bootstrap import bootstrap
 from stages.laws.choose import choose_law
+from stages.laws.mixture import mixture
 from stages.laws.variant import with_variants
 
 Rows = dict[str, np.ndarray]
@@ -100,8 +100,8 @@ def ours(below: Rows, above: Rows) -> dict[str, object]:
     below = below | {"flops": 6 * below["n_params"] * below["n_tokens_seen"]}
     above = above | {"flops": 6 * above["n_params"] * above["n_tokens_seen"]}
     laws = [get_law(name) for name in AUTO if set(get_law(name).variable_names) <= set(below)]
-    choice = choose_law(with_variants(laws), below, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, delta=None)
-    low, high = bootstrap(choice.fit, below, n_draws=N_REFITS).interval(above, new_run=True)
+    choice = choose_law(with_variants(laws), below, n_cuts=N_CUTS, trim=True, n_starts=N_STARTS, n_draws=N_DRAWS, delta=None)
+    low, high = mixture(choice, below, n_draws=N_REFITS).interval(above, new_run=True)
     return report(choice.variant.name, choice.fit.predict(above), low, high, above, time.perf_counter() - start)
 
 

@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which data to train on, for the compute you will really spend, and how sure that is.",
 )
+USAGE = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # typer carries its own copy of click
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
 ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")]
 
@@ -57,7 +58,7 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def laws(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
     """The laws: formula, variables with units, parameters, source."""
-    from flows.law_commands import describe_laws
+    from flows.law_list import describe_laws
 
     describe_laws(name, as_json)
 
@@ -73,12 +74,13 @@ def fit(
     bootstrap: Annotated[int, typer.Option(min=0, help="refits for the intervals; 0 for none")] = 500,
     cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a law to a table of runs, with intervals, a held-out check and predictions."""
     from flows.law_commands import fit_command
 
-    fit_command(law, table, map_, where, holdout, predict, bootstrap, cluster, out, as_json)
+    fit_command(law, table, map_, where, holdout, predict, bootstrap, cluster, out, figures, as_json)
 
 
 @app.command()
@@ -91,13 +93,15 @@ def compare(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together, paired over arms")] = None,
     n_params: Annotated[float | None, typer.Option(min=1, help="model size; default the best of each arm within the measured sizes")] = None,
+    share: Annotated[str, typer.Option(metavar="auto|all|none|NAMES", help="parameters that the arms share, e.g. alpha,beta")] = "auto",
     bootstrap: Annotated[int, typer.Option(min=50, help="refits for the intervals")] = 500,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
     as_json: Json = False,
 ) -> None:
     """Which data set wins at a budget, P(best), and where the answer flips."""
     from flows.compare_commands import compare_command
 
-    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, as_json)
+    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, figures, as_json, share)
 
 
 @app.command()
@@ -106,12 +110,13 @@ def plan(
     flops: Annotated[float, typer.Option(min=1, help="budget, FLOPs (6ND)")],
     unique_tokens: Annotated[float | None, typer.Option(min=1, help="different tokens that there are")] = None,
     next_run: Annotated[bool, typer.Option(help="also the proxy runs that would say most")] = False,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
     from flows.compare_commands import plan_command
 
-    plan_command(law, flops, unique_tokens, next_run, as_json)
+    plan_command(law, flops, unique_tokens, next_run, figures, as_json)
 
 
 @app.command()
@@ -131,13 +136,22 @@ def ui() -> None:
 
 
 def main() -> None:
-    """Entry point: our own errors become one line and an exit code."""
+    """Entry point: our own errors and those of the options become one line and an exit code."""
     environment.prepare()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except (InputError, RefusedError) as error:
         print(f"assay: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except typer.Abort:
+        sys.exit(130)
+    except USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            command = error.ctx.command_path if getattr(error, "ctx", None) else "assay"
+            print(f"assay: {' '.join(error.format_message().split()).rstrip('.')}; `{command.replace('python -m flows.cli', 'assay')} --help` shows the options", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

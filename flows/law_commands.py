@@ -1,42 +1,42 @@
-"""`assay laws` and `assay fit`: read, call, print."""
+"""`assay fit`: read, call, print."""
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from flows.show import show
+from flows.show import paragraph, show
 from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
-from stages.fit_file import describe_law, fit_table, parameter_rows
+from stages.fit_file import parameter_rows
+from stages.fit_table import fit_table
 from stages.laws import LAWS, get_law
-from stages.runs import filter_rows, read_table
-
-
-def describe_laws(name: str | None, as_json: bool) -> None:
-    """One line a law, or everything about one."""
-    if name is None:
-        show([{"law": law.name, "title": law.title, "formula": law.formula} for law in LAWS.values()], as_json)
-        return
-    law = describe_law(get_law(name))
-    if as_json:
-        show([law], as_json=True)
-        return
-    print(f"{law['name']}: {law['title']}\n{law['formula']}\nsource: {law['source']}\n")
-    show(law["variables"], False, title="Variables")
-    show(law["parameters"], False, title="Parameters")
+from stages.runs import COLUMNS, filter_rows, read_table
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
-    """law_var=column pairs as a dict."""
-    mapping = {}
+    """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
+    known, mapping = {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)}, {}
     for pair in pairs:
         variable, equals, column = pair.partition("=")
         if not (variable and equals and column):
             raise InputError(f"--map {pair}: write LAW_VAR=COLUMN, for example n_params=params_N")
+        if variable in mapping:
+            raise InputError(f"--map {variable} is given twice, as {mapping[variable]!r} and {column!r}; keep one")
+        if variable not in known and not variable.startswith(("share_", "unique_")):
+            near = get_close_matches(variable, [*known, *([column] if column in known else [])], 1, 0.5)
+            raise InputError(
+                f"--map {pair}: no law reads {variable!r}"
+                + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "")
+                + (f" (LAW_VAR comes first: {column}={variable})" if column in known else "")
+            )
         mapping[variable] = column
+    for one, other in (("n_params", "n_tokens_seen"), *((name, "value") for name in mapping if name != "value")):
+        if mapping.get(one, one) == mapping.get(other):
+            raise InputError(f"--map {one} and {other} are both {mapping[other]!r}; map each to a column of its own")
     return mapping
 
 
@@ -50,6 +50,7 @@ def fit_command(
     n_draws: int,
     cluster: str | None,
     out: Path | None,
+    figures: Path | None,
     as_json: bool,
 ) -> None:
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
@@ -63,7 +64,9 @@ def fit_command(
         if held.is_empty() or rows.is_empty():
             raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
     wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
-    result = fit_table(law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster)
+    result = fit_table(
+        law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster, figures=figures, value_label=mapping.get("value", "value")
+    )
     if out is not None:
         write_json(out, result)
     if as_json:
@@ -74,14 +77,15 @@ def fit_command(
 
 def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
-    print(f"{result['law']}: {result['formula']}")
+    print(paragraph(f"{result['law']}: {result['formula']}"))
     if result["choice"]:
-        print(f"chosen: {result['choice']['variant']}; {result['choice']['reason']}")
+        print(paragraph(f"chosen: {result['choice']['reason']}"))
     starts = result["starts"]
-    print(
+    said = (
         f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "
-        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s\n"
+        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s"
     )
+    print(paragraph(said) + "\n")
     show(parameter_rows(result["params"]), False, title="Parameters, 90 % intervals")
     if result["holdout"]:
         print()
@@ -92,9 +96,16 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         print()
         show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
     show_warnings(result["warnings"])
+    show_figures(result["figures"])
 
 
 def show_warnings(warnings: list[dict[str, str]]) -> None:
     """One line a coded warning."""
     for warning in warnings:
-        print(f"\n{warning['severity']} {warning['code']}: {warning['message']}")
+        print("\n" + paragraph(f"{warning['severity']} {warning['code']}: {warning['message']}"))
+
+
+def show_figures(paths: list[str]) -> None:
+    """One line a figure that was written."""
+    for i, path in enumerate(paths):
+        print(("\n" if i == 0 else "") + f"figure {path}")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +16,20 @@ def show(rows: list[dict[str, Any]], as_json: bool, *, title: str = "") -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    if title:
+        print(title)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for key in rows[0] if rows else []:
         numeric = all(isinstance(row[key], int | float) for row in rows)
         table.add_column(key, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(text(value) for value in row.values()))
     Console(width=WIDTH, highlight=False).print(table)
+
+
+def paragraph(words: str) -> str:
+    """Text folded to the width of the tables, later lines indented."""
+    return "\n".join(textwrap.wrap(words, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)) or words
 
 
 def text(value: Any) -> str:

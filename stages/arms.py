@@ -10,8 +10,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages.curation.arm_views import arm_view, resamples, tier_labels, view_hash
+from stages.curation.arm_views import OWN_SCORES, arm_view, resamples, tier_labels, view_hash
 from stages.curation.ledger import Ledger
+from stages.errors import InputError
 from stages.files import whole_file, write_json
 from stages.stage import Section, Stage
 
@@ -23,11 +24,22 @@ class Arm(Section):
     """A data set to compare: a part of the draw, and how often its documents are used."""
 
     keep: float = Field(1.0, gt=0, le=1, description="fraction of the draw's tokens kept")
-    by: Literal["quality", "difficulty"] = Field("quality", description="the score that orders documents")
+    by: str = Field("quality", description="the score that orders documents: quality, difficulty or a name under score.extra")
     take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
     upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
+    mixture: dict[str, float] | None = Field(None, min_length=1, description="share of training tokens by pool; pools not named are left out")
     deduplicate: bool = Field(True, description="one document a duplicate cluster, the smallest id")
     rules: bool = Field(False, description="drop documents that fail a document rule before anything else")
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> "Arm":
+        if self.mixture is not None:
+            if min(self.mixture.values()) <= 0 or abs(sum(self.mixture.values()) - 1) > 1e-6:
+                seen = ", ".join(f"{pool}: {share:g}" for pool, share in self.mixture.items())
+                raise ValueError(f"mixture needs shares above 0 that sum to 1, got {seen} (sum {sum(self.mixture.values()):g})")
+            if self.upweight is not None:
+                raise ValueError("an arm has a mixture or an upweight, not both; make two arms")
+        return self
 
 
 class Control(Section):
@@ -69,9 +81,20 @@ class ArmsParams(Section):
         return sorted(edges - {1.0})
 
 
+def score_names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
+    """Where an arm selects by a score that nobody computes: its keys and the fault."""
+    known = [*OWN_SCORES, *params["score"].extra]
+    for name, arm in params["arms"].arms.items():
+        if arm.by not in known:
+            return ["arms", "arms", name, "by"], f"no score {arm.by!r}; scores are {', '.join(known)} (further ones go under score.extra)"
+    return None
+
+
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
     documents = joined_documents()
+    if lacking := [arm.by for arm in params.arms.values() if arm.by not in documents.columns]:
+        raise InputError(f"data/score/scores.parquet has no score {lacking[0]!r}; run the score stage again")
     pools, disjoint = resamples(documents, params.draw_tokens, draws=params.draws, seed=params.seed)
     if not disjoint:
         log.info("arms: %d draws of %d tokens overlap: the pool is too small for disjoint ones", params.draws, params.draw_tokens)
@@ -158,6 +181,7 @@ stage = Stage(
     run=run,
     params=ArmsParams,
     question="Which documents does each arm train on, in each resample of the pool?",
+    agrees=score_names_exist,
     deps=("data/pack/pools", "data/dedup/clusters.parquet", "data/score/scores.parquet"),
     outs=("data/arms/views.parquet",),
     tracked=("data/arms/arms.json", "data/arms/ledger.csv"),

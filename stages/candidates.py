@@ -9,6 +9,7 @@ from stages.laws.table import note
 from stages.runs import numbers
 
 AUTO = ("power_floor", "chinchilla", "coupled", "data_constrained", "overfit")
+AUTO_COMPUTE = ("power_floor", "compute_offset")  # where compute is all that is known; the second bends to a plateau, as error rates do
 N_CUTS = 2  # measured: two cuts by compute and two by size choose as well as three of each
 N_STARTS, N_DRAWS = 64, 50  # ours: enough to rank (the draws only give each candidate's coverage); the winner is refitted
 
@@ -24,13 +25,14 @@ def numeric_rows(table: pl.DataFrame, name: str, *, observed: bool = True) -> di
 
 
 def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
-    """The named law, or for `auto` every law of AUTO whose variables the table has."""
+    """The named law, or for `auto` every law of AUTO (AUTO_COMPUTE without sizes and tokens) whose variables the table has."""
     if law != "auto":
         missing = [name for name in get_law(law).variable_names if name not in rows]
         if missing:
             raise InputError(f"law '{law}' reads {missing[0]!r} and the table has no column {missing[0]!r}; map one with --map {missing[0]}=COLUMN")
         return [get_law(law)]
-    possible = [LAWS[name] for name in AUTO if set(LAWS[name].variable_names) <= set(rows)]
+    names = AUTO if {"n_params", "n_tokens_seen"} <= set(rows) else AUTO_COMPUTE
+    possible = [LAWS[name] for name in names if set(LAWS[name].variable_names) <= set(rows)]
     if not possible:
         raise InputError("the table has the variables of no law; it needs n_params and n_tokens_seen, or flops (use --map)")
     return possible

@@ -1,22 +1,25 @@
-"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` and `assay plan` compute."""
+"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` computes."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows
+from stages.arm_fits import fitted_arms
+from stages.candidates import candidates, duplicate_notes, numeric_rows
+from stages.decision_text import flops_text
 from stages.errors import InputError
 from stages.fit_file import LEVEL
-from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import choose_law
+from stages.laws.bootstrap import Bootstrap
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
-from stages.laws.fit import fit_law
-from stages.laws.plan import difference_at, next_runs, optimal_allocation
-from stages.laws.variant import with_variants
+from stages.laws.mixture import Mixture
+from stages.laws.table import note, run_flops
 
 SEARCH_DECADES = 1.0
+FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
+MIN_TO_SEE_A_RISE, RISING = 5, 0.5  # assumed: a rank correlation of value with compute that no loss has in half of the arms
 
 
 def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> dict[str, np.ndarray]:
@@ -31,18 +34,6 @@ def arm_rows(table: pl.DataFrame, arm: str, name: str, cluster: str | None) -> d
     return rows
 
 
-def fitted_arms(law: str, rows: dict[str, np.ndarray], cluster: str | None, n_draws: int, seed: int = 0) -> tuple[Bootstrap, Bootstrap | None, str]:
-    """The chosen law with its refits, the runner-up likewise, and why it was chosen."""
-    laws = candidates(law, rows)
-    if len(laws) == 1:
-        fits, reason = [fit_law(laws[0], rows, by_arm=laws[0].arm_parameters, delta=None, seed=seed)], f"{laws[0].name}: asked for"
-    else:
-        choice = choose_law(with_variants(laws), rows, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
-        fits, reason = [choice.fit, *([choice.runner_up] if choice.runner_up else [])], choice.reason
-    boots = [bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) for fit in fits]
-    return boots[0], boots[1] if len(boots) > 1 else None, reason
-
-
 def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """What each arm offers: its unique tokens (the most that any of its runs saw) and its mean shares."""
     columns: dict[str, dict[str, float]] = {}
@@ -53,80 +44,88 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return columns
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """All that `assay compare` found: decisions and crossovers, why this law, coded warnings, and what the figures draw."""
+
+    decisions: list[Decision]
+    found: Crossovers
+    reason: str
+    warnings: list[dict[str, str]]
+    boot: Bootstrap | Mixture
+    rows: dict[str, np.ndarray]
+    columns: dict[str, dict[str, float]]
+    options: dict[str, Any]
+
+
 def compare_table(
-    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int
-) -> tuple[list[Decision], Crossovers, str, list[dict[str, str]]]:
+    table: pl.DataFrame, name: str, *, arm: str, at: list[float], law: str, cluster: str | None, n_params: float | None, n_draws: int, share: str = "auto"
+) -> Comparison:
     """The decision at each budget, the crossovers up to ten times the largest run, why this law, and the coded warnings."""
+    bad = next((budget for budget in at if not (np.isfinite(budget) and budget > 0)), None)
+    if bad is not None:
+        raise InputError(f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at 1e21")
     rows = arm_rows(table, arm, name, cluster)
+    if not len(table):
+        raise InputError(f"{name}: no rows to compare; change --where")
     if len(set(rows["arm"])) < 2:
         raise InputError(f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison needs two")
-    boot, rival, reason = fitted_arms(law, rows, cluster, n_draws)
+    candidates(law, rows)  # refuses a table without the law's variables before anything is computed
+    _refuse_scores(rows, name)
     columns = arm_columns(rows)
-    flops = rows["flops"] if "flops" in rows else 6 * rows["n_params"] * rows["n_tokens_seen"]
+    if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
+        raise InputError(f"{name}: --share all leaves nothing to tell the arms apart, since no column of unique tokens or shares differs; share less")
+    fitted = fitted_arms(law, rows, cluster, n_draws, share)
+    boot = fitted.boot
     options = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (float(rows["n_params"].min()), float(rows["n_params"].max()))
-    decisions = compare(boot, at, columns, level=LEVEL, runner_up=rival, **options)
-    found = crossovers(boot, columns, float(flops.min()), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
-    return decisions, found, reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows)
+    flops = run_flops(rows)
+    decisions = [_within_reach(d, rows) for d in compare(boot, at, columns, level=LEVEL, runner_up=fitted.runner_up, own_exponents=fitted.own_exponents, **options)]
+    found = crossovers(boot, columns, min(float(flops.min()), min(at)), max(float(flops.max()) * 10**SEARCH_DECADES, max(at)), level=LEVEL, **options)
+    return Comparison(
+        decisions, found, fitted.reason, boot.fit.warnings + boot.warnings + duplicate_notes(rows) + short_arm_notes(rows, at), boot, rows, columns, options
+    )
 
 
-def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:
-    """One row a budget."""
+def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
+    """The decision, or `extrapolating` where one of its two arms was measured far below the budget, whatever the others' runs."""
+    flops = run_flops(rows)
+    for arm in (decision.best, decision.second):
+        own = float(flops[rows["arm"] == arm].max()) if arm is not None else np.inf
+        beyond = float(np.log10(decision.flops / own))
+        if decision.status in ("decided", "tie") and beyond > FAR_DECADES:
+            return replace(
+                decision, status="extrapolating", reason=f"{arm} was measured only up to {flops_text(own)} FLOPs, {beyond:.1f} decades below the budget"
+            )
+    return decision
+
+
+def short_arm_notes(rows: dict[str, np.ndarray], at: list[float]) -> list[dict[str, str]]:
+    """A coded warning where an arm was measured far below a budget that other arms come near: its curve there is the law alone."""
+    flops = run_flops(rows)
+    reach = {arm: float(flops[rows["arm"] == arm].max()) for arm in sorted(set(rows["arm"]))}
+    near = min(max(at), max(reach.values()))
+    short = [arm for arm, own in reach.items() if np.log10(near / own) > FAR_DECADES]
+    if not short:
+        return []
+    far = "; ".join(f"{arm} up to {flops_text(reach[arm])}" for arm in short)
     return [
-        {
-            "flops": f"{d.flops:.2e}",
-            "best": d.best,
-            "p_best": round(d.p_best[d.best], 3),
-            "value": d.values[d.best][0],
-            "lead": f"{-d.lead[0]:.4g} [{-d.lead[2]:.4g}, {-d.lead[1]:.4g}]",
-            "over": d.second,
-            "status": d.status,
-            "reason": d.reason,
-        }
-        for d in decisions
+        note(
+            "arm_extrapolated",
+            "warning",
+            f"measured only {far} FLOPs, over {10**FAR_DECADES:.0f} times below the budgets: what is said of it there is the law alone; "
+            "train it further or leave it out (--where)",
+        )
     ]
 
 
-def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
-    """The flips between the arms that are best in turn."""
-    return [{"from": c.first, "to": c.second, "flops": c.flops, "low": c.low, "high": c.high, "share_of_draws": c.share} for c in found.switches]
-
-
-def plan_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
-    """Compute-optimal size, tokens and epochs of each arm of a stored fit."""
-    rows = []
-    for arm in boot.fit.arms or ("all",):
-        plan = optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens)
-        rows.append(
-            {
-                "arm": arm,
-                "flops": plan.flops,
-                "n_params": plan.n_params,
-                "n_tokens": plan.n_tokens,
-                "epochs": plan.epochs if unique_tokens else None,
-                "value": plan.value[0],
-                "low": plan.value[1],
-                "high": plan.value[2],
-                "at_edge_of_search": plan.at_grid_edge,
-            }
-        )
-    return rows
-
-
-def next_run_rows(boot: Bootstrap, flops: float, unique_tokens: float | None) -> list[dict[str, Any]]:
-    """The proxy runs worth most per FLOP for what the law says at the budget."""
-    fit, arms = boot.fit, boot.fit.arms or ("all",)
-    own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
-    columns = {arm: own for arm in arms}
-    if len(arms) > 1:
-        quantity = difference_at(boot, flops, arms[0], arms[1], columns)
-    else:
-        plan = optimal_allocation(boot, flops, arm=arms[0], n_tokens_unique=unique_tokens)
-        quantity = np.log(boot.predict({"n_params": np.array([plan.n_params]), "n_tokens_seen": np.array([plan.n_tokens]), "flops": np.array([flops]), **own})[:, 0])
-    seen = fit.problem.columns
-    sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
-    budgets = np.geomspace(seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5)
-    rows = [{"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own} for arm in arms for n in sizes for d in budgets]
-    best = next_runs(boot, quantity, rows)[:5]
-    return [{key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")} | {"flops": run.flops, "variance_removed": run.variance_removed} for run in best]
+def _refuse_scores(rows: dict[str, np.ndarray], name: str) -> None:
+    """A lower value counts as better; a score that grows with compute would name the worst arm."""
+    flops = run_flops(rows)
+    own = [rows["arm"] == arm for arm in sorted(set(rows["arm"]))]
+    rises = [
+        np.corrcoef(np.argsort(np.argsort(flops[mask])), np.argsort(np.argsort(rows["value"][mask])))[0, 1] for mask in own if mask.sum() >= MIN_TO_SEE_A_RISE
+    ]
+    if rises and float(np.median(rises)) > RISING:
+        raise InputError(f"{name}: value grows with compute, as a score does, and a lower value counts as better here; map a loss or an error (1 - score)")

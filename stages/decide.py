@@ -142,7 +142,7 @@ def overall(targets: list[Decision], flips: list[dict[str, Any]], reach: float) 
     status = max(counts, key=lambda key: counts[key])
     said = ", ".join(f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count)
     example = next(target for target in judged if target.status == status)
-    inside = f" ({len(measured) - len(clear)} more lie inside the interval of a flip)" if clear else ""
+    inside = f" ({len(measured) - len(clear)} more lie inside the interval of a flip)" if clear and len(clear) < len(measured) else ""
     return status, f"Of {len(judged)} target budgets within the measured compute{inside}: {said}. At {example.flops:.2g} FLOPs: {example.reason}."
 
 

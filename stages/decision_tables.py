@@ -90,12 +90,18 @@ def control_row(row: dict[str, Any]) -> dict[str, Any]:
 def law_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "law": row["law"],
-        "unknowns": row["n_unknowns"],
+        "unknowns": counted(row["n_unknowns"]),
         "held-out error %": round(100 * row["mape"], 2),
         "bias %": round(100 * row["bias"], 2),
         "coverage %": round(100 * row["coverage"]),
         "why here": row["reason"],
     }
+
+
+def counted(value: float) -> int | float:
+    """A count without idle decimals: 5, not 5.0; priors leave fractions of an unknown, such as 4.3."""
+    rounded = round(float(value), 1)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def shown_parameters(params: dict[str, Any]) -> list[dict[str, Any]]:

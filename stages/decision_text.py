@@ -5,24 +5,33 @@ from typing import Any
 
 from stages.files import read_json
 
-TAKES = {"high": "best", "low": "worst", "middle": "middle"}
+WORDS = {
+    "quality": {"high": "best", "low": "worst", "middle": "middle"},
+    "difficulty": {"high": "hardest", "low": "easiest", "middle": "middle"},
+}
 
 
 def arm_label(name: str, arm: dict[str, Any]) -> str:
     """What an arm does, in words: `keep the best 20 %`, `keep everything`."""
-    percent = f"{100 * arm['keep']:g} %"
     if arm["upweight"] is not None:
-        text = f"upweight the best {percent} to {100 * arm['upweight']:g} % of training"
-    elif arm["keep"] == 1:
-        text = "keep everything"
-    elif arm["take"] == "random":
-        text = f"keep a random {percent}"
-    elif arm["by"] == "difficulty":
-        text = f"keep the {({'high': 'hardest', 'low': 'easiest', 'middle': 'middle'})[arm['take']]} {percent}"
+        text = f"upweight {part_label(arm)} to {100 * arm['upweight']:g} % of training"
     else:
-        text = f"keep the {TAKES[arm['take']]} {percent}"
+        text = "keep everything" if arm["keep"] == 1 else f"keep {part_label(arm)}"
+    if arm.get("mixture"):
+        mix = "train on " + ", ".join(f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items())
+        text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
     text += "" if arm["deduplicate"] else ", duplicates included"
     return text + (", after the rules" if arm["rules"] else "")
+
+
+def part_label(arm: dict[str, Any]) -> str:
+    """The part of the documents that an arm selects: `the best 20 %`, `the 20 % highest in perplexity`."""
+    percent, by = f"{100 * arm['keep']:g} %", arm["by"]
+    if arm["take"] == "random":
+        return f"a random {percent}"
+    if by in WORDS:
+        return f"the {WORDS[by][arm['take']]} {percent}"
+    return f"the middle {percent} by {by}" if arm["take"] == "middle" else f"the {percent} {arm['take']}est in {by}"
 
 
 def flops_text(value: float) -> str:

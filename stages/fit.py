@@ -16,7 +16,8 @@ from stages.errors import InputError
 from stages.files import read_json, whole_file, write_json
 from stages.laws import LAWS, Law, half_life
 from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import Choice, choose_law, largest_rungs
+from stages.laws.choose import Choice, choose_law
+from stages.laws.cuts import largest_rungs
 from stages.laws.fit import fit_law
 from stages.laws.record import fit_record, to_state
 from stages.proxy.packed import Packed

@@ -1,79 +1,19 @@
-"""A fit as data: the JSON of `assay fit`, of the fit stage and of the page's law table."""
+"""A fit as data: the parts of the fit file that `assay fit`, the fit stage and the page share."""
 
-import time
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from stages.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates, duplicate_notes, numeric_rows, positive_numbers
+from stages.candidates import numeric_rows, positive_numbers
 from stages.errors import InputError
-from stages.laws import get_law
-from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import choose_law
-from stages.laws.fit import Fit, fit_law
+from stages.laws.bootstrap import Bootstrap
+from stages.laws.fit import Fit
 from stages.laws.law import Law
-from stages.laws.record import fit_record, to_state
-from stages.laws.variant import with_variants
+from stages.laws.mixture import Mixture
+from stages.laws.record import fit_record
 
 LEVEL = 0.9
-
-
-def describe_law(law: Law) -> dict[str, Any]:
-    """A law as data: formula, variables with units, parameters with bounds, source."""
-    return {
-        "name": law.name,
-        "title": law.title,
-        "formula": law.formula,
-        "source": law.source,
-        "variables": [{"name": v.name, "unit": v.unit, "meaning": v.meaning} for v in law.variables],
-        "parameters": [{"name": p.name, "unit": p.unit, "low": p.low, "high": p.high, "meaning": p.meaning} for p in law.parameters],
-        "reduces_to": law.reduces_to.law if law.reduces_to else None,
-    }
-
-
-def fit_table(
-    law_name: str,
-    table: pl.DataFrame,
-    name: str,
-    *,
-    holdout: pl.DataFrame | None = None,
-    predict: pl.DataFrame | None = None,
-    n_draws: int = 500,
-    cluster: str | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the law's names; the fit file as a dict.
-
-    name: what error messages call the table. cluster: column whose rows are resampled together.
-    """
-    start = time.perf_counter()
-    fit, choice = _fitted(law_name, table, name, cluster, seed)
-    law = fit.law
-    rows = law_columns(law, table, name, cluster)
-    boot = bootstrap(fit, rows, clusters=cluster or (), n_draws=n_draws, seed=seed) if n_draws else None
-    file = fit_json(fit, boot) | {"choice": choice}
-    file["warnings"] = file["warnings"] + (choice["warnings"] if choice else []) + duplicate_notes(rows)
-    if holdout is not None:
-        file["holdout"] = check(fit, boot, law_columns(law, holdout, name, None))
-    if predict is not None:
-        file["predictions"] = predictions(fit, boot, predict, rows, name)
-    file["seconds"] = round(time.perf_counter() - start, 3)
-    return file | ({"state": to_state(boot)} if boot else {})
-
-
-def _fitted(law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int) -> tuple[Fit, dict[str, Any] | None]:
-    """The fit, and for 'auto' which variant it is and why. Huber at 1.345 of the residuals' own noise."""
-    if law_name != "auto":
-        law = get_law(law_name)
-        return fit_law(law, law_columns(law, table, name, cluster), delta=None, seed=seed), None
-    rows = numeric_rows(table, name)
-    if cluster is not None:
-        rows[cluster] = cluster_labels(table, cluster, name)
-    laws = with_variants(candidates("auto", rows))
-    choice = choose_law(laws, rows, by_arm=(), trim=True, n_cuts=N_CUTS, n_starts=N_STARTS, n_draws=N_DRAWS, clusters=cluster or (), delta=None, seed=seed)
-    ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
-    return choice.fit, {"variant": choice.variant.name, "reason": choice.reason, "ranking": ranking, "refused": choice.refused, "warnings": choice.warnings}
 
 
 def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
@@ -106,7 +46,7 @@ def parameter_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
+def check(fit: Fit, boot: Bootstrap | Mixture | None, rows: dict[str, np.ndarray], arm: str | None = None) -> dict[str, Any]:
     """Errors on rows that were not fitted; coverage of intervals that include the noise of one run."""
     predicted, measured = fit.predict(rows, arm), rows["value"]
     report = {
@@ -123,10 +63,12 @@ def check(fit: Fit, boot: Bootstrap | None, rows: dict[str, np.ndarray], arm: st
 
 
 def predictions(
-    fit: Fit, boot: Bootstrap | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
+    fit: Fit, boot: Bootstrap | Mixture | None, table: pl.DataFrame, fitted: dict[str, np.ndarray], name: str
 ) -> list[dict[str, Any]]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
     rows = law_columns(fit.law, table, name, None, observed=False)
+    if isinstance(boot, Mixture):  # its other laws may read more columns
+        rows |= numeric_rows(table, name, observed=False)
     value = fit.predict(rows)
     low, high = boot.interval(rows, level=LEVEL, new_run=True) if boot else (np.full_like(value, np.nan),) * 2
     beyond = extrapolation_decades(rows, fitted, fit.law)

@@ -22,6 +22,8 @@ RULES = {
     "missing": "is required",
     "too_short": "needs at least {min_length} entries",
     "literal_error": "must be one of {expected}",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+    "union_tag_not_found": "needs {discriminator}",
 }
 
 
@@ -49,7 +51,12 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Sect
         checked = model.model_validate(values)
     except ValidationError as error:
         raise InputError(_message(path, tree, model, error)) from None
-    return {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    for stage in pipeline:
+        if fault := stage.agrees(sections):
+            keys, rule = fault
+            raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
+    return sections
 
 
 def _message(path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError) -> str:

@@ -80,6 +80,8 @@ def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _read(path: Path) -> pl.DataFrame:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give one CSV or parquet table of runs")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a CSV or parquet table of runs")
     try:
@@ -96,7 +98,11 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
     try:
         return table.filter(pl.sql_expr(where))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        reason = re.sub(r"\s+", " ", str(error))[:160]
+        reason = re.sub(r"\s+", " ", str(error))
+        missing = re.search(r'unable to find column "([^"]*)"', reason)
+        if missing:
+            reason = f"no column {missing[1]!r} (a text value stands in single quotes: data = 'c4'); columns are {', '.join(table.columns[:20])}"
+        reason = reason if len(reason) < 400 else reason[:400] + " ..."
         raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
 
 

@@ -40,6 +40,7 @@ class Stage:
     metrics: tuple[str, ...] = ()
     resumable: tuple[str, ...] = ()  # outs that survive a rerun (persist: true)
     inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())  # deps named in the params
+    agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(default=lambda _: None)  # a fault across sections: its keys and the rule
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so that
 draws differ in documents and not only in seeds, and copies come along with what they copy.
-Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass.
+Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass, and the extra scores.
 """
 
 import hashlib
@@ -15,6 +15,9 @@ from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
 
+OWN_SCORES = ("quality", "difficulty")  # columns that every score table has; others are asked for under score.extra
+
+
 class ArmLike(Protocol):
     """What a view needs to know of an arm; the fields are described in stages/arms.py."""
 
@@ -22,6 +25,7 @@ class ArmLike(Protocol):
     by: str
     take: str
     upweight: float | None
+    mixture: dict[str, float] | None
     deduplicate: bool
     rules: bool
 
@@ -60,14 +64,18 @@ def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | 
     """
     pool = resample.filter("is_first") if arm.deduplicate else resample
     pool = pool.filter("rules_pass") if arm.rules else pool
-    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed)
+    pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
+    missing = "refuse" if arm.by in OWN_SCORES else "last"  # an extra score may have none for a document too short for one
+    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing)
     view = kept.with_columns(weight=pl.lit(1.0))
     if arm.upweight is not None:
         view = _upweighted(pool, kept, arm.upweight)
+    if arm.mixture is not None:
+        view = _mixed(kept, arm.mixture)
     if control in ("drop_half", "duplicate_half"):
         half = keep_fraction(view, 0.5, score=None, take="random", seed=seed + 1)["id"].implode()
         inside = pl.col("id").is_in(half)
-        view = view.filter(inside) if control == "drop_half" else view.with_columns(weight=pl.when(inside).then(2.0).otherwise(1.0))
+        view = view.filter(inside) if control == "drop_half" else view.with_columns(weight=pl.when(inside).then(2.0).otherwise(1.0) * pl.col("weight"))
     return view.sort("row")
 
 
@@ -83,6 +91,24 @@ def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.Data
     ratio = (share / n_kept) / ((1 - share) / (n_all - n_kept))
     high, low = max(ratio, 1.0), max(1 / ratio, 1.0)
     return pool.with_columns(weight=pl.when(inside).then(high).otherwise(low))
+
+
+def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The documents of the pools that a mixture names; each must have some."""
+    there = pool["pool"].unique().to_list()
+    if missing := [name for name in names if name not in there]:
+        raise InputError(f"params.yaml: an arm's mixture names the pool {missing[0]!r}, the draw has documents of {', '.join(sorted(there))}; name one of these")
+    return pool.filter(pl.col("pool").is_in(names))
+
+
+def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
+    """Weights such that each pool makes up its share of the training tokens; the pool that is used least has weight 1."""
+    n_tokens = dict(kept.group_by("pool").agg(pl.col("n_tokens").sum()).iter_rows())
+    if empty := [name for name in shares if not n_tokens.get(name)]:
+        raise InputError(f"params.yaml: an arm's mixture asks for {shares[empty[0]]:g} of the pool {empty[0]!r}, of which its filter keeps nothing; raise its keep")
+    uses = {name: share / n_tokens[name] for name, share in shares.items()}
+    least = min(uses.values())
+    return kept.with_columns(weight=pl.col("pool").replace_strict({name: use / least for name, use in uses.items()}, return_dtype=pl.Float64))
 
 
 def view_hash(view: pl.DataFrame) -> str:

@@ -1,26 +1,39 @@
-"""Self-supervised prototypes: how far a document lies from the nearest cluster centre (Sorscher et al. 2022).
+"""Prototypes: how far a row lies from the centre of its cluster, or of its class (Sorscher et al. 2022).
 
-Far means hard: few documents are like it. Embeddings are hashed word counts reduced by a truncated SVD, so
-nothing is downloaded; the number of clusters matters little within an order of magnitude (same source).
+Question: which examples are typical? Input: embeddings (n, d). Output: difficulty (n,), 0 for typical, larger for harder.
+Self-supervised: 1 - cosine to the nearest of k centres (spherical.py); the number of centres matters little within an
+order of magnitude of the number of classes (same source). Supervised: to the mean of the row's own class.
+Cost: one clustering. Fails where rare means wrong: noise and mislabeled rows (supervised) lie farthest and are kept first,
+and where copies make a centre of their own: a template repeated a thousand times is "typical" and hides from keep-hard
+only because it is near itself, so deduplicate first (d4.py does).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
-DIMENSIONS = 64  # assumed: enough to tell topics apart, small enough for one pass in memory
-HASH_BITS = 15
+from stages.curation.embeddings import hashed_words
+from stages.curation.spherical import spherical_kmeans
+from stages.curation.vectors import unit_rows
+from stages.errors import InputError
 
 
-def prototype_difficulty(texts: list[str], *, n_clusters: int, seed: int) -> np.ndarray:
-    """1 - cosine to the nearest centroid, (documents,): 0 is typical, larger is harder."""
-    from sklearn.cluster import MiniBatchKMeans
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-    from sklearn.preprocessing import normalize
+def prototype_distance(vectors: np.ndarray, ids, n_clusters: int, *, seed: int = 0, device: str = "cpu") -> np.ndarray:
+    """Self-supervised prototypes: 1 - cosine to the nearest centre (n,)."""
+    return spherical_kmeans(vectors, ids, min(n_clusters, len(vectors)), seed=seed, device=device).distance
 
-    words = HashingVectorizer(n_features=1 << HASH_BITS, alternate_sign=False, norm=None, token_pattern=r"\w+")
-    counts = TfidfTransformer(sublinear_tf=True).fit_transform(words.transform(texts))
-    dimensions = min(DIMENSIONS, max(1, min(counts.shape) - 1))
-    embedding = normalize(TruncatedSVD(dimensions, random_state=seed).fit_transform(counts))
-    clusters = MiniBatchKMeans(min(n_clusters, len(texts)), random_state=seed, n_init=3, batch_size=4096).fit(embedding)
-    centres = normalize(clusters.cluster_centers_)
-    return 1.0 - np.einsum("ij,ij->i", embedding, centres[clusters.labels_])
+
+def class_prototype_distance(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Supervised prototypes: 1 - cosine to the mean direction of the row's own class (n,)."""
+    rows, labels = unit_rows(vectors), np.asarray(labels)
+    if labels.shape != (len(rows),):
+        raise InputError(f"{len(rows)} rows need as many labels, got shape {labels.shape}")
+    classes, own = np.unique(labels, return_inverse=True)
+    centres = unit_rows(np.stack([rows[own == index].mean(axis=0) for index in range(len(classes))]))
+    return 1.0 - np.einsum("ij,ij->i", rows, centres[own])
+
+
+def prototype_difficulty(texts: Sequence[str], *, n_clusters: int, seed: int) -> np.ndarray:
+    """Self-supervised prototypes of texts by their hashed words (n,); rows are named by their place."""
+    ids = [f"{row:016d}" for row in range(len(texts))]
+    return prototype_distance(hashed_words(texts, seed=seed), ids, n_clusters, seed=seed)

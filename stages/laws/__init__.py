@@ -6,6 +6,8 @@ the names of their pools or domains are made by functions: `half_life(pools)`, `
 `multi_power(schedules)` needs the learning rate of every step; LAWS holds it for an example schedule.
 """
 
+from difflib import get_close_matches
+
 from stages.errors import InputError
 
 from .annealing import ANNEALING
@@ -21,7 +23,7 @@ from .family_ratio import FAMILY_RATIO
 from .half_life import half_life, half_life_code
 from .inference import INFERENCE
 from .information import information
-from .kaplan import KAPLAN
+from .kaplan import BRACKET, KAPLAN, KAPLAN_FLOOR
 from .knowledge import KNOWLEDGE_CAPACITY
 from .law import Law, Parameter, Reduction, Variable
 from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
@@ -45,6 +47,8 @@ LAWS: dict[str, Law] = {law.name: law for law in (
     TIME_SERIES,
     CHINCHILLA,
     KAPLAN,
+    KAPLAN_FLOOR,
+    BRACKET,
     OVER_TRAINING,
     AVERAGE_SIZE,
     VOCABULARY,
@@ -84,9 +88,11 @@ LAWS: dict[str, Law] = {law.name: law for law in (
 
 
 def get_law(name: str) -> Law:
-    """The law of that name; the error lists the names there are."""
+    """The law of that name; the error names the nearest ones."""
     if name not in LAWS:
-        raise InputError(f"no law is called '{name}'; the laws are: {', '.join(LAWS)}")
+        near = get_close_matches(name, LAWS, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "such as power_floor, chinchilla, data_constrained;"
+        raise InputError(f"no law is called '{name}'; {hint} `assay laws` lists all {len(LAWS)}")
     return LAWS[name]
 
 

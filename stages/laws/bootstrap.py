@@ -26,6 +26,7 @@ from . import table
 from .fit import Fit
 from .solver import minimise
 
+MIN_ARM_RUNS = 12  # assumed: of fewer residuals the 5 % and 95 % points are no estimate
 STRETCH_LEVEL = 0.90  # the t / normal ratio is exact at this level; at 80 % and 95 % it is off by less than 10 % for G >= 4
 
 
@@ -46,14 +47,16 @@ class Bootstrap:
     def predict(self, rows: table.Rows, arm: str | None = None, *, new_run: bool = False, seed: int = 0) -> np.ndarray:
         """Value at each row in each draw, (draws, rows), stretched. Row d of two calls belongs to the same draw.
 
-        new_run=True adds the noise of one new run, drawn from the residuals of the fit."""
+        new_run=True adds the noise of one new run, drawn from the residuals of the fit, of the row's own arm where it has MIN_ARM_RUNS."""
         centre = np.log(np.maximum(self.fit.predict(rows, arm), 1e-300))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             drawn = np.log(np.maximum(self.fit.values(self.theta, rows, arm), 1e-300))
         log_value = centre + self.stretch * (drawn - centre)
         if new_run:
-            noise = residual_noise(self.fit)
-            log_value = log_value + np.random.default_rng(seed).choice(noise, size=log_value.shape)
+            rng, arms = np.random.default_rng(seed), self.fit.arm_index(rows, arm, log_value.shape[1])
+            for position in np.unique(arms):
+                own = arms == position
+                log_value[:, own] += rng.choice(residual_noise(self.fit, position), size=(len(log_value), int(own.sum())))
         return np.exp(np.clip(log_value, -690, 690))
 
     def interval(self, rows: table.Rows, arm: str | None = None, *, level: float = 0.9, new_run: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -81,11 +84,15 @@ def equal_tailed(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarra
     return low, high
 
 
-def residual_noise(fit: Fit) -> np.ndarray:
-    """Log residuals of the fit, (runs,), centred and widened for the unknowns that were fitted."""
+def residual_noise(fit: Fit, arm: int | None = None) -> np.ndarray:
+    """Log residuals of the fit, (runs,), centred and widened for the unknowns that were fitted.
+
+    arm: position of an arm, whose own residuals are taken if there are MIN_ARM_RUNS; noise may differ between arms."""
     problem = fit.problem
     residuals = np.log(problem.observed) - np.log(problem.values(fit.theta[None])[0])
-    return (residuals - residuals.mean()) * np.sqrt(residuals.size / max(residuals.size - fit.n_free, 1))
+    wide = (residuals - residuals.mean()) * np.sqrt(residuals.size / max(residuals.size - fit.n_free, 1))
+    own = np.ones(wide.size, bool) if arm is None else problem.arm_index == arm
+    return wide[own] - wide[own].mean() if own.sum() >= MIN_ARM_RUNS else wide
 
 
 def stretch_factor(n_clusters: int, freedom: int) -> float:

@@ -5,7 +5,7 @@ part. The held-out runs are few by nature; when they cannot tell two laws apart 
 the reason says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,18 +13,17 @@ import numpy as np
 from stages.errors import InputError
 
 from . import table
+from .backtest import best_shares, stretch, surprise
 from .bootstrap import bootstrap
+from .cuts import cuts, largest_rungs
 from .fit import Fit
 from .identify import effective_unknowns
 from .law import Law
 from .table import run_flops
 from .variant import Variant
 
-RUNG_DECADES = 0.1  # assumed: budgets within 26 % of each other are one rung
-MIN_HELD_OUT, MAX_HELD_OUT_SHARE = 3, 0.4  # assumed: fewer runs say nothing, more leave nothing to fit
-MAX_CUT_SHARE = 0.3  # measured: at .4 a cut reaches further than tables are used for and one bad cut decides
-MIN_SIZES_LEFT = 3  # assumed: an exponent and a floor need three values
 MIN_TO_TRIM = 8  # assumed: of fewer errors a quarter is no sample
+MIN_SHARE = 0.05  # ours: a candidate that is best less often than this would be too few draws of a mixture
 TIE_SHARE = 0.1  # assumed: errors that differ by more than a tenth are no tie, however noisy
 
 
@@ -32,7 +31,7 @@ TIE_SHARE = 0.1  # assumed: errors that differ by more than a tenth are no tie, 
 class Score:
     """One candidate by the name of its variant. n_unknowns counts what the runs, not the priors, settle. `typical`, the
     absolute log error that ranks, may leave out the best and worst quarter of a cut. `criterion` is 2 n log(mean absolute log residual) + n_unknowns log n
-    of the runs below. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse)."""
+    of the runs below. Errors are of the held-out runs, relative (mape, bias) or in the unit of value (rmse). surprise: of each cut, backtest.py."""
 
     law: str
     n_unknowns: float
@@ -44,11 +43,15 @@ class Score:
     criterion: float
     reason: str
     errors: np.ndarray = field(repr=False)
+    surprise: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The law chosen and refitted on all runs, the runner-up likewise (None if it is alone), scores best first."""
+    """The law chosen and refitted on all runs, the runner-up likewise (None if it is alone), scores best first.
+
+    members: candidates refitted on all runs with the share of re-weightings in which each errs least; stretch: how much wider than
+    the refits say the held-out runs lie (backtest.py). `mixture` makes intervals of both."""
 
     fit: Fit
     runner_up: Fit | None
@@ -60,50 +63,19 @@ class Choice:
     warnings: list[dict[str, str]]
     variant: Variant
     runner_up_variant: Variant | None = None
-
-
-def largest_rungs(flops: np.ndarray, n_rungs: int = 1) -> np.ndarray:
-    """True for the runs of the largest n_rungs compute budgets, (runs,); more rungs are taken until there are three runs."""
-    rung = np.round(np.log10(flops) / RUNG_DECADES).astype(int)
-    levels = np.unique(rung)[::-1]
-    for count in range(n_rungs, levels.size):
-        held = rung >= levels[count - 1]
-        if held.sum() >= MIN_HELD_OUT:
-            break
-    else:
-        raise InputError(f"{levels.size} distinct compute budgets cannot be split into runs to fit and runs to predict; add smaller runs")
-    if held.mean() > MAX_HELD_OUT_SHARE:
-        raise InputError(f"the largest {count} compute budgets hold {held.sum()} of {held.size} runs, too many to set aside; add smaller runs")
-    return held
-
-
-def cuts(rows: table.Rows, n_cuts: int) -> list[np.ndarray]:
-    """Runs to hold out, one mask a cut: the largest compute budgets, and the largest models where there are four sizes or more,
-    each n_cuts times, from the fewest runs that say anything to a share of MAX_CUT_SHARE."""
-    flops = run_flops(rows)
-    found = [largest_rungs(flops)]
-    if "n_params" in rows and np.unique(rows["n_params"]).size > MIN_SIZES_LEFT:
-        found += _above(np.asarray(rows["n_params"], float), n_cuts, MIN_SIZES_LEFT)
-    return found + [held for held in _above(flops, n_cuts, MIN_SIZES_LEFT)[1:] if held.sum() > found[0].sum()]
-
-
-def _above(column: np.ndarray, n_cuts: int, n_left: int) -> list[np.ndarray]:
-    """Masks of the runs above a value of the column, at most MAX_CUT_SHARE of them and n_left distinct values below."""
-    masks = [column > low for low in np.unique(column)[n_left - 1:-1]]
-    usable = [m for m in masks if m.sum() >= MIN_HELD_OUT and m.mean() <= MAX_CUT_SHARE][::-1]
-    picked = np.unique(np.linspace(0, len(usable) - 1, n_cuts).round().astype(int)) if usable else []
-    return [usable[i] for i in picked]
+    members: tuple[tuple[Fit, float], ...] = ()
+    stretch: float = 1.0
 
 
 def choose_law(candidates: Sequence[Law | Variant], rows: table.Rows, *, held_out: np.ndarray | None = None, n_rungs: int = 1, n_cuts: int = 1,
-               by_arm: Sequence[str] | None = None, arm_column: str = "arm", clusters: str | Sequence[str] = (),
+               by_arm: Sequence[str] | Callable[[Law], Sequence[str]] | None = None, arm_column: str = "arm", clusters: str | Sequence[str] = (),
                n_draws: int = 200, level: float = 0.9, seed: int = 0, trim: bool = False, **fit_options) -> Choice:
     """Rank candidates by extrapolation and refit the winner on all rows.
 
     candidates: laws, or variants with priors and weights (variant.py). held_out: True for runs to predict, (runs,); None
     takes the largest compute budgets; with n_cuts > 1 the error is a mean over cuts by compute and by model size (`cuts`). trim: leave out the best and worst
     quarter of errors, for tables with diverged runs; not where arms are compared, since the worst may be one whole arm. by_arm: as in fit_law; None separates each law's own arm_parameters if the table has more than one arm,
-    () shares everything.
+    () shares everything, a function says it of each law (sharing.py).
 
     >>> choice = choose_law([get_law("chinchilla"), get_law("overfit")], rows)
     >>> choice.fit.law.name, choice.reason
@@ -125,11 +97,23 @@ def choose_law(candidates: Sequence[Law | Variant], rows: table.Rows, *, held_ou
     ranking, reason = _rank(scores)
     by_name = {variant.name: variant for variant in variants}
     best = [by_name[s.law] for s in ranking[:1]] + [by_name[s.law] for s in ranking[1:] if by_name[s.law].law.name != by_name[ranking[0].law].law.name][:1]
-    fits = [v.fit(rows, by_arm=_separate(v.law, rows, by_arm, arm_column), **options) for v in best]
+    def refit(variant):
+        return variant.fit(rows, by_arm=_separate(variant.law, rows, by_arm, arm_column), **options)
+
+    fits = [refit(v) for v in best]
     n_held = int(helds[0].sum())
     return Choice(fits[0], fits[1] if len(fits) > 1 else None, ranking, refused, n_held,
                   float(run_flops(rows)[helds[0]].min()) if held_out is None else float("nan"), reason, _notes(n_held, ranking, level),
-                  best[0], best[1] if len(best) > 1 else None)
+                  best[0], best[1] if len(best) > 1 else None, *_backtested(ranking, helds, by_name, dict(zip((v.name for v in best), fits, strict=True)), refit))
+
+
+def _backtested(ranking, helds, by_name, done, refit) -> tuple[tuple[tuple[Fit, float], ...], float]:
+    """The members of a mixture, the chosen law first, and its stretch."""
+    shares = best_shares([score.errors for score in ranking], [int(held.sum()) for held in helds])
+    kept = {score.law: share for score, share in zip(ranking, shares, strict=True) if share >= MIN_SHARE or score is ranking[0]}
+    total = sum(kept.values())
+    by_cut = sum(kept[score.law] * np.array(score.surprise) for score in ranking if score.law in kept) / total
+    return tuple((done.get(name) or refit(by_name[name]), share / total) for name, share in kept.items()), stretch(by_cut)
 
 
 def _where(rows, mask, n):
@@ -138,7 +122,7 @@ def _where(rows, mask, n):
 
 def _separate(law, rows, by_arm, arm_column):
     if by_arm is not None:
-        return tuple(by_arm)
+        return tuple(by_arm(law) if callable(by_arm) else by_arm)
     several = arm_column in rows and np.unique(np.asarray(rows[arm_column]).astype(str)).size > 1
     return law.arm_parameters if several else ()
 
@@ -148,11 +132,12 @@ def _score(variant, rows, held, separate, options, clusters, n_draws, level, tri
     below, above = _where(rows, ~held, held.size), _where(rows, held, held.size)
     fit = variant.fit(below, by_arm=separate, identify=False, **options)
     observed, predicted = np.asarray(above["value"], float), fit.predict(above)
-    low, high = bootstrap(fit, below, clusters=clusters, n_draws=n_draws, seed=options["seed"]).interval(above, level=level, new_run=True)
+    boot = bootstrap(fit, below, clusters=clusters, n_draws=n_draws, seed=options["seed"])
+    low, high = boot.interval(above, level=level, new_run=True)
     relative, errors = predicted / observed - 1, np.abs(np.log(predicted / observed))
     return Score(variant.name, effective_unknowns(fit.problem, fit.theta, fit.frozen), float(np.mean(np.abs(relative))),
                  float(np.sqrt(np.mean((predicted - observed) ** 2))), float(np.mean(relative)),
-                 float(np.mean((low <= observed) & (observed <= high))), midmean(errors) if trim else float(errors.mean()), criterion(fit), "", errors)
+                 float(np.mean((low <= observed) & (observed <= high))), midmean(errors) if trim else float(errors.mean()), criterion(fit), "", errors, (surprise(boot, above),))
 
 
 def criterion(fit: Fit) -> float:
@@ -172,7 +157,8 @@ def midmean(errors: np.ndarray) -> float:
 def _joined(name: str, parts: list[Score]) -> Score:
     """The scores of all cuts as one: means over cuts, so that a cut of few large runs counts as much as one of many."""
     means = {key: float(np.mean([getattr(part, key) for part in parts])) for key in ("n_unknowns", "mape", "rmse", "bias", "coverage", "typical", "criterion")}
-    return Score(law=name, reason="", errors=np.concatenate([part.errors for part in parts]), **means)
+    return Score(law=name, reason="", errors=np.concatenate([part.errors for part in parts]),
+                 surprise=sum((part.surprise for part in parts), ()), **means)
 
 
 def _rank(scores: list[Score]) -> tuple[list[Score], str]:

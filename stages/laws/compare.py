@@ -1,12 +1,13 @@
 """Which arm is best at a target budget, how sure that is, and whether it may be called decided.
 
-Statuses: `decided` (the best arm is best in enough draws and its lead exceeds what the study can detect), `tie`
-(the lead is inside a stated tolerance with enough precision), `extrapolating` (the budget is too far above the
-measured compute, or the next-best law names another arm), else `insufficient_evidence`.
+Statuses: `decided` (the best arm is best in enough draws, also under rival readings of the runs, and its lead exceeds
+what the study can detect), `tie` (the lead is inside a stated tolerance with enough precision), `extrapolating` (the
+budget is too far above the measured compute, or a rival names another arm), else `insufficient_evidence`. Rivals are
+the next-best law and the same law with exponents of their own in every arm: both describe the runs about as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,14 +15,17 @@ from stages.errors import InputError
 
 from . import table
 from .bootstrap import Bootstrap, equal_tailed
-from .path import ArmColumns, arm_path, extrapolation_decades
+from .mixture import Mixture
+from .path import ArmColumns, Path, arm_path, extrapolation_decades
 
 TIE_SHARE = 0.005  # measured: seed noise of small proxies is about 0.5 % of the loss (toy study), a smaller lead has no use
+NEXT_LAW, OWN_EXPONENTS = "the next-best law", "exponents of their own by arm"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One budget. values: arm -> (value, low, high); lead: (best minus second in value units, low, high), negative is better."""
+    """One budget. values: arm -> (value, low, high); lead: (best minus second in value units, low, high), negative is better.
+    p_best_rivals: rival reading -> how often `best` is best under it."""
 
     flops: float
     best: str
@@ -38,6 +42,7 @@ class Decision:
     runner_up_best: str | None
     tolerance: float
     smallest_detectable_effect: float | None
+    p_best_rivals: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,28 +55,36 @@ class Detectable:
     n_pairs: int
 
 
-def compare(boot: Bootstrap, flops: Sequence[float], arms: ArmColumns, *, n_params: float | None = None,
+def compare(boot: Bootstrap | Mixture, flops: Sequence[float], arms: ArmColumns, *, n_params: float | None = None,
             n_params_range: tuple[float, float] | None = None, level: float = 0.9, decide_at: float = 0.9,
             smallest_effect: float | None = None, tolerance: float | None = None, max_decades: float = 1.0,
-            runner_up: Bootstrap | None = None) -> list[Decision]:
+            runner_up: Bootstrap | None = None, own_exponents: Bootstrap | None = None) -> list[Decision]:
     """Decide between arms at each budget.
 
     smallest_effect: the lead that equal arms show by chance (from control arms), in value units. Without it
     the best arm must be best in a share 1 - (1 - decide_at) / 2 of the draws, because looking at both arms
     doubles the chance of a false lead. tolerance: a lead below it is a tie; default the smallest effect, else
-    0.5 % of the value. runner_up: the bootstrap of the next-best law.
+    0.5 % of the value. Rivals, under which the best arm must be best in a share decide_at: runner_up, the bootstrap of the
+    next-best law; own_exponents, of the same law with those separate by arm.
 
     >>> compare(boot, [1e22], {"strict": {"n_tokens_unique": 1e9}, "loose": {"n_tokens_unique": 8e9}})[0].status
     """
     path = arm_path(boot, flops, arms, n_params=n_params, n_params_range=n_params_range)
-    other = None if runner_up is None else arm_path(runner_up, flops, arms, n_params=n_params, n_params_range=n_params_range)
-    rival_best = [None] * path.flops.size if other is None else [min(other.values, key=lambda a: other.values[a][i]) for i in range(path.flops.size)]
+    others = {name: arm_path(rival, flops, arms, n_params=n_params, n_params_range=n_params_range)
+              for name, rival in ((NEXT_LAW, runner_up), (OWN_EXPONENTS, own_exponents)) if rival is not None}
     decades = extrapolation_decades(boot.fit, path)
     rules = {"level": level, "decide_at": decide_at, "smallest_effect": smallest_effect, "tolerance": tolerance, "max_decades": max_decades}
-    return [_decide(path, i, float(decades[i]), rival_best[i], rules) for i in range(path.flops.size)]
+    return [_decide(path, i, float(decades[i]), {name: _standing(other, i) for name, other in others.items()}, rules) for i in range(path.flops.size)]
 
 
-def _decide(path, i, decades, rival_best, rules) -> Decision:
+def _standing(path: Path, i: int) -> tuple[str, dict[str, float]]:
+    """Best arm at one budget of a path, and how often each arm is best."""
+    names = list(path.values)
+    winner = np.argmin([path.draws[name][:, i] for name in names], axis=0)
+    return min(names, key=lambda name: path.values[name][i]), dict(zip(names, np.bincount(winner, minlength=len(names)) / winner.size, strict=True))
+
+
+def _decide(path, i, decades, rivals, rules) -> Decision:
     """One budget of a path."""
     names = list(path.values)
     point = np.array([path.values[name][i] for name in names])
@@ -83,18 +96,18 @@ def _decide(path, i, decades, rival_best, rules) -> Decision:
     tolerance = rules["tolerance"] or rules["smallest_effect"] or TIE_SHARE * float(point[best])
     lead = (0.0, 0.0, 0.0) if second is None else (float(point[best] - point[second]),
                                                    *map(float, equal_tailed(draws[:, best] - draws[:, second], rules["level"])))
-    status, reason = _status(names[best], None if second is None else names[second], p_best[best], lead, tolerance, decades, rival_best, rules)
+    status, reason = _status(names[best], None if second is None else names[second], p_best[best], lead, tolerance, decades, rivals, rules)
     low, high = equal_tailed(draws, rules["level"])
     return Decision(
         flops=float(path.flops[i]), best=names[best], second=None if second is None else names[second], status=status, reason=reason,
         values={name: (float(point[j]), float(low[j]), float(high[j])) for j, name in enumerate(names)},
         p_best=dict(zip(names, map(float, p_best), strict=True)), regret=dict(zip(names, map(float, regret), strict=True)), lead=lead,
         n_params={name: float(path.n_params[name][i]) for name in names}, n_tokens={name: float(path.n_tokens[name][i]) for name in names},
-        extrapolation_decades=decades, runner_up_best=rival_best, tolerance=float(tolerance),
-        smallest_detectable_effect=rules["smallest_effect"])
+        extrapolation_decades=decades, runner_up_best=rivals[NEXT_LAW][0] if NEXT_LAW in rivals else None, tolerance=float(tolerance),
+        smallest_detectable_effect=rules["smallest_effect"], p_best_rivals={name: float(p[names[best]]) for name, (_, p) in rivals.items()})
 
 
-def _status(best, second, p_best, lead, tolerance, decades, rival_best, rules) -> tuple[str, str]:
+def _status(best, second, p_best, lead, tolerance, decades, rivals, rules) -> tuple[str, str]:
     """Status and the sentence that gives its reason."""
     if second is None:
         return "insufficient_evidence", f"{best} is the only arm"
@@ -108,8 +121,11 @@ def _status(best, second, p_best, lead, tolerance, decades, rival_best, rules) -
         return "insufficient_evidence", f"{best} is best in {p_best:.0%} of the draws, less than {needed:.0%}"
     if effect is not None and abs(lead[0]) <= effect:
         return "insufficient_evidence", f"{best} leads by {abs(lead[0]):.3g}, not more than the {effect:.3g} that equal arms differ by here"
-    if rival_best is not None and rival_best != best:
-        return "extrapolating", f"{best} leads under this law but {rival_best} under the next-best law"
+    for name, (arm, p) in rivals.items():
+        if arm != best:
+            return "extrapolating", f"{best} leads under this law but {arm} under {name}"
+        if p[best] < rules["decide_at"]:
+            return "insufficient_evidence", f"{best} is best in only {p[best]:.0%} of the draws under {name}, less than {rules['decide_at']:.0%}"
     control = f", more than the {effect:.3g} that equal arms differ by here" if effect is not None else "; no control arm says what lead is real"
     return "decided", f"{best} is best in {p_best:.0%} of the draws and leads {second} by {abs(lead[0]):.3g}{control}"
 

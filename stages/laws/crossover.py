@@ -13,6 +13,7 @@ import numpy as np
 from stages.errors import InputError
 
 from .bootstrap import Bootstrap
+from .mixture import Mixture
 from .path import ArmColumns, Path, arm_path
 
 PER_DECADE = 24  # grid points a decade of compute; crossings are interpolated between them
@@ -46,7 +47,7 @@ class Crossovers:
     pair_share: dict[tuple[str, str], float]
 
 
-def crossovers(boot: Bootstrap, arms: ArmColumns, flops_low: float, flops_high: float, *, n_params: float | None = None,
+def crossovers(boot: Bootstrap | Mixture, arms: ArmColumns, flops_low: float, flops_high: float, *, n_params: float | None = None,
                n_params_range: tuple[float, float] | None = None, level: float = 0.9) -> Crossovers:
     """Crossover budgets between all arms within [flops_low, flops_high]. Cost: arms x 24 budgets a decade x draws.
 

@@ -81,7 +81,7 @@ def fit_law(law: Law, rows: table.Rows, *, by_arm: Sequence[str] = (), arm_colum
     1.345 times the robust noise of the table (95 % efficient under normal noise; the intervals are 20 %
     narrower than at .001, measured), the default is the .001 of the Chinchilla line of papers.
     fixed: parameters that keep a given value. priors: what is known of exponents and scales (prior.py). weights:
-    how much each run counts, (runs,), scaled to mean 1. Ranges: bounded(law, ...). identify=False skips the profile (10 to 50 ms).
+    how much each run counts, (runs,), scaled to mean 1. Ranges: bounded(law, ...) of exponent_range.py. identify=False skips the profile (10 to 50 ms).
 
     >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
     >>> fit.params["B"]["strict"], fit.predict({"n_params": 1e9, "n_tokens_seen": 2e10}, arm="strict")
@@ -106,19 +106,6 @@ def fit_law(law: Law, rows: table.Rows, *, by_arm: Sequence[str] = (), arm_colum
         theta, best, spans = _profiled(problem, theta, best, frozen)
         identified = spans < SPAN
     return _report(problem, theta, best, frozen, counts, runner_up, identified, notes, arm_column, identify)
-
-
-def bounded(law: Law, **ranges: tuple[float, float]) -> Law:
-    """The law with some parameters held inside (low, high), which is also where they start.
-
-    >>> bounded(get_law("chinchilla"), alpha=(0.2, 0.5))
-    """
-    unknown = [name for name in ranges if name not in law.parameter_names]
-    if unknown:
-        raise InputError(f"law '{law.name}' has no parameter '{unknown[0]}' to bound; it has: {', '.join(law.parameter_names)}")
-    held = [p if p.name not in ranges else replace(p, low=ranges[p.name][0], high=ranges[p.name][1], start_low=ranges[p.name][0], start_high=ranges[p.name][1])
-            for p in law.parameters]
-    return replace(law, parameters=tuple(held))
 
 
 def _with_priors(problem, priors, coarse, frozen):

@@ -54,37 +54,41 @@ def effective_unknowns(problem: Problem, theta: np.ndarray, frozen: np.ndarray) 
     return float(free.sum() - np.trace(np.linalg.lstsq(both, of_priors, rcond=None)[0]))
 
 
-def _moved(problem, theta, slot, decades):
-    """theta with one slot moved by some decades of its parameter, held inside the bounds."""
-    low, high = (limit[slot] for limit in problem.layout.range("low", "high"))
-    name, arm = problem.layout.slot_names()[slot]
-    parameter = next(p for p in problem.layout.law.parameters if p.name == name)
-    step = decades * np.log(10) if parameter.transform == "log" else theta[slot] * (10.0 ** decades - 1)
-    moved = theta.copy()
-    moved[slot] = np.clip(theta[slot] + step, low, high)
-    return moved
+def _targets(problem, theta):
+    """Where `profile` puts each slot: DECADES below and above its optimum, inside the bounds, (slots, 2, steps)."""
+    low, high = problem.layout.range("low", "high")
+    logs = np.concatenate([np.full(problem.layout.width(p.name), p.transform == "log") for p in problem.layout.law.parameters])
+    decades = np.stack([-np.array(DECADES), DECADES])
+    moved = np.where(logs[:, None, None], theta[:, None, None] + decades * np.log(10), theta[:, None, None] * 10.0**decades)
+    return np.clip(moved, low[:, None, None], high[:, None, None])
+
+
+def walk(problem: Problem, theta: np.ndarray, frozen: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move one free slot at a time from the optimum to its targets, (slots, 2, steps) nearest first, and refit the others at each.
+
+    Returns the objective, (slots, 2, steps), and theta there, (slots, 2, steps, slots); inf and theta itself for frozen slots."""
+    free, steps = np.flatnonzero(~frozen), targets.shape[2]
+    moves = [(slot, side) for slot in free for side in (0, 1)]
+    current = np.repeat(theta[None], len(moves), axis=0)
+    reached, ends = np.full(targets.shape, np.inf), np.tile(theta, (*targets.shape, 1))
+    held = np.tile(frozen, (len(moves), 1))
+    held[np.arange(len(moves)), [slot for slot, _ in moves]] = True
+    for step in range(steps):
+        for row, (slot, side) in enumerate(moves):
+            current[row, slot] = targets[slot, side, step]
+        solved = minimise(problem, current, frozen=held, tolerance=1e-8, max_iterations=60)
+        current = solved.theta.copy()
+        for row, (slot, side) in enumerate(moves):
+            reached[slot, side, step], ends[slot, side, step] = solved.objective[row], solved.theta[row]
+    return reached, ends
 
 
 def profile(problem: Problem, theta: np.ndarray, objective: float, frozen: np.ndarray) -> Profile:
     """Profile every free slot of an optimum, (slots,), by continuation: .25, .5 and 1 decade either way."""
-    free = np.flatnonzero(~frozen)
-    moves = [(slot, sign) for slot in free for sign in (-1, 1)]
-    current = np.repeat(theta[None], len(moves), axis=0)
-    reached = np.full((theta.size, 2 * len(DECADES)), np.inf)
-    best_theta, best = theta, objective
-    for i, distance in enumerate(DECADES):
-        already = DECADES[i - 1] if i else 0.0
-        for row, (slot, sign) in enumerate(moves):
-            current[row] = _moved(problem, current[row], slot, sign * (distance - already))
-        held = np.tile(frozen, (len(moves), 1))
-        held[np.arange(len(moves)), [slot for slot, _ in moves]] = True
-        solved = minimise(problem, current, frozen=held, tolerance=1e-8, max_iterations=60)
-        current = solved.theta.copy()
-        for row, (slot, sign) in enumerate(moves):
-            reached[slot, len(DECADES) + (i if sign > 0 else -1 - i)] = solved.objective[row]
-        lowest = int(np.nanargmin(solved.objective))
-        if solved.objective[lowest] < best:
-            best_theta, best = solved.theta[lowest], float(solved.objective[lowest])
+    walked, ends = walk(problem, theta, frozen, _targets(problem, theta))
+    reached = np.concatenate([walked[:, 0, ::-1], walked[:, 1]], axis=1)
+    lowest = np.unravel_index(np.nanargmin(walked), walked.shape)
+    best_theta, best = (ends[lowest], float(walked[lowest])) if walked[lowest] < objective else (theta, objective)
     decades = np.array([*(-d for d in reversed(DECADES)), *DECADES])
     span = _span(reached, best, likelihood_power(problem, theta))
     span[frozen] = 0.0

@@ -14,6 +14,7 @@ from stages.errors import InputError
 
 from .bootstrap import Bootstrap
 from .fit import Fit
+from .mixture import Mixture
 
 GRID = 128  # sizes tried; over 6 decades neighbours differ by 12 %, a loss of under 1e-4 relative at the optimum
 ArmColumns = Mapping[str, Mapping[str, float]]
@@ -31,7 +32,7 @@ class Path:
     at_grid_edge: dict[str, bool] = field(default_factory=dict)
 
 
-def arm_path(boot: Bootstrap, flops: np.ndarray, arms: ArmColumns, *, n_params: float | None = None,
+def arm_path(boot: Bootstrap | Mixture, flops: np.ndarray, arms: ArmColumns, *, n_params: float | None = None,
              n_params_range: tuple[float, float] | None = None) -> Path:
     """Values of all arms at all budgets.
 

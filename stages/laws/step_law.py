@@ -8,6 +8,7 @@ rate) and by what N counts, and a refit of the published table gives others; opt
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,6 +35,34 @@ def value_batch(p, v):
 
 def value_power(p, v):
     return p["k"] * v["batch_sequences"] * np.exp(-p["b"] * np.log(v["n_tokens_seen"]))
+
+
+@dataclass(frozen=True)
+class Training:
+    """Learning rate and batch for one run, and by how many decades it lies outside of the runs behind the rule."""
+
+    lr: float
+    batch_tokens: float
+    n_steps: float
+    beyond_decades: float
+
+
+# Cited: mean of the authors' 1,000 bootstrap fits (arXiv 2503.04715): exp(.58631), exp(-.54354); AdamW, cosine to a fixed 1e-5.
+PUBLISHED_LR = {"k": 1.7973, "a": 0.71292, "b": 0.30749}
+PUBLISHED_BATCH = {"k": 0.58069, "b": 0.57094}
+STUDIED = {"n_params": (2.15e8, 1.07e9), "n_tokens_seen": (4e9, 1e11)}  # cited: the released dense runs
+
+
+def published_training(n_params: float, n_tokens: float) -> Training:
+    """The published step law at one size and length; N without embeddings.
+
+    >>> round(published_training(7e9, 1.4e12).lr, 7)
+    0.0009347
+    """
+    run = {"n_params": np.array(n_params), "n_tokens_seen": np.array(n_tokens)}
+    lr, batch = float(value_lr(PUBLISHED_LR, run)), float(value_batch(PUBLISHED_BATCH, run))
+    beyond = max(max(np.log10(float(run[name]) / high), np.log10(low / float(run[name])), 0.0) for name, (low, high) in STUDIED.items())
+    return Training(lr, batch, n_tokens / batch, float(beyond))
 
 
 def near_best(loss, cell, threshold: float = NEAR) -> np.ndarray:

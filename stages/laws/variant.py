@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import table
-from .fit import Fit, bounded, fit_law
+from .exponent_range import bounded
+from .fit import Fit, fit_law
 from .law import Law
 from .prior import Prior
 

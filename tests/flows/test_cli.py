@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -65,6 +66,29 @@ def test_fit_recovers_the_law_and_writes_the_fit_file(chinchilla_table, tmp_path
     assert {"law", "formula", "source", "objective", "n_points", "starts", "rms_log", "warnings", "seconds"} <= set(fit)
 
 
+FIT_KEYS = {
+    "law", "formula", "source", "params", "objective", "n_points", "n_clusters", "starts", "rms_log", "holdout", "predictions", "warnings", "seconds",
+}  # the contract of the fit file
+PNG = b"\x89PNG"
+
+
+def test_the_fit_file_keeps_its_contract_and_figures_are_written(chinchilla_table, tmp_path):
+    wanted, out, folder = tmp_path / "wanted.csv", tmp_path / "fit.json", tmp_path / "figures"
+    pl.DataFrame({"size": [1e9], "tokens": [2e11], "run": ["next"]}).write_csv(wanted)
+    done = assay("fit", "chinchilla", chinchilla_table, *MAP, "--holdout", "tokens > 2e10", "--predict", wanted, "--out", out, "--figures", folder, "--bootstrap", 60, "--json")
+    assert done.returncode == 0 and done.stderr == ""
+    file, printed = json.loads(out.read_text()), json.loads(done.stdout)
+    assert {key: file[key] for key in printed} == printed and set(file) - set(printed) == {"state"}
+    assert FIT_KEYS <= set(file) and set(file["params"]) == {"E", "A", "alpha", "B", "beta"}
+    assert all(set(entry) == {"value", "low", "high", "unit", "at_bound", "identified"} for entry in file["params"].values())
+    assert set(file["starts"]) == {"run", "failed", "same_basin"} and {"n", "mape", "rmse", "coverage"} <= set(file["holdout"])
+    [row] = file["predictions"]
+    assert row["run"] == "next" and row["low"] < row["value"] < row["high"] and row["extrapolation_decades"] > 0
+    assert all(set(warning) == {"code", "severity", "message"} for warning in file["warnings"])
+    assert [path.rpartition("/")[2] for path in file["figures"]] == ["fit-curve.png", "fit-residuals.png", "fit-profiles.png"]
+    assert all(Path(path).read_bytes().startswith(PNG) for path in file["figures"])
+
+
 def test_predictions_say_how_far_they_reach(chinchilla_table, tmp_path):
     wanted = tmp_path / "wanted.csv"
     pl.DataFrame({"size": [1e9, 1e10], "tokens": [2e10, 2e11]}).write_csv(wanted)
@@ -80,6 +104,7 @@ def test_plan_reads_the_fit_file(chinchilla_table, tmp_path):
     done = assay("plan", "--law", out, "--flops", "1e21", "--next-run", "--json")
     answer = json.loads(done.stdout)
     plan = answer["plan"][0]
+    assert plan["lr"] > 0 and plan["batch_tokens"] > 0 and plan["n_params_low"] < plan["n_params"] < plan["n_params_high"]
     assert 6 * plan["n_params"] * plan["n_tokens"] == pytest.approx(1e21, rel=1e-6)
     assert answer["next_runs"][0]["variance_removed"] > 0
 
@@ -114,6 +139,24 @@ def test_compare_names_the_better_data_and_does_not_split_equals(two_arms):
     assert budget["status"] in ("tie", "insufficient_evidence")
 
 
+def test_compare_and_plan_print_the_same_as_json_with_figures(two_arms, chinchilla_table, tmp_path):
+    arguments = ["compare", two_arms[0], "--arm", "data", "--at", "1e20", "--at", "1e21", "--law", "chinchilla", "--bootstrap", 60, "--figures", tmp_path]
+    shown, record = assay(*arguments), json.loads(assay(*arguments, "--json").stdout)
+    assert max(len(line) for line in shown.stdout.splitlines() if "figure " not in line) <= 100
+    for budget in record["budgets"]:
+        assert f"{budget['value']:.4g} [{budget['low']:.4g}, {budget['high']:.4g}]" in shown.stdout and budget["reason"][:40] in shown.stdout
+        assert set(budget["arms"]) == {"a", "b"} and sum(entry["p_best"] for entry in budget["arms"].values()) == pytest.approx(1)
+    assert record["figures"] == [f"{tmp_path}/compare.png"] and record["figures"][0] in shown.stdout
+    fit = tmp_path / "fit.json"
+    assay("fit", "chinchilla", chinchilla_table, *MAP, "--bootstrap", 60, "--out", fit)
+    arguments = ["plan", "--law", fit, "--flops", "1e21", "--unique-tokens", "2e9", "--next-run", "--figures", tmp_path]
+    shown, record = assay(*arguments), json.loads(assay(*arguments, "--json").stdout)
+    assert max(len(line) for line in shown.stdout.splitlines() if "figure " not in line) <= 100
+    assert "repetition_not_in_law" in shown.stdout and "repetition_not_in_law" in [w["code"] for w in record["warnings"]]
+    assert f"{record['plan'][0]['lr']:.2e}" in shown.stdout and len(record["next_runs"]) == 5
+    assert all(Path(path).read_bytes().startswith(PNG) for path in record["figures"]) and len(record["figures"]) == 2
+
+
 def test_compare_refuses_far_beyond_the_data_with_exit_code_1(two_arms):
     done = assay("compare", two_arms[0], "--arm", "data", "--at", "1e27", "--law", "chinchilla")
     assert done.returncode == 1
@@ -126,9 +169,17 @@ def test_compare_refuses_far_beyond_the_data_with_exit_code_1(two_arms):
         (["fit", "chinchilla", "none.csv"], "no such file"),
         (["fit", "chinchilla", "TABLE"], "--map n_params=COLUMN"),
         (["fit", "chinchilla", "TABLE", "--map", "n_params"], "write LAW_VAR=COLUMN"),
+        (["fit", "chinchilla", "TABLE", "--map", "size=n_params"], "(LAW_VAR comes first: n_params=size)"),
+        (["fit", "chinchilla", "TABLE", "--map", "n_token_seen=tokens"], "did you mean n_tokens_seen=tokens?"),
+        (["fit", "chinchilla", "TABLE", *MAP, "--where", "loss = big"], "single quotes"),
+        (["fit", "chinchilla", "TABLE", *MAP, "--bootstrap", "10", "--figures", "/dev/null/x"], "cannot write figures"),
         (["fit", "chinchilla", "TABLE", *MAP, "--holdout", "tokens > 0"], "leaves 0 rows to fit"),
         (["compare", "TABLE", "--arm", "data", "--at", "1e20", *MAP], "no column 'data'"),
         (["plan", "--law", "none.json", "--flops", "1e20"], "no such file"),
+        (["plan", "--law", "none.json", "--flops", "-3"], "`assay plan --help`"),
+        (["fit", "chinchilla"], "Missing argument"),
+        (["fit", "chinchila", "TABLE"], "did you mean chinchilla"),
+        (["fit", "chinchilla", "TABLE", *MAP[:-1], "value=size"], "are both 'size'"),
         (["run", "--params", "none.yaml"], "no such file"),
         (["run", "--executor", "magic"], "must be one of"),
     ],

@@ -98,3 +98,28 @@ def test_a_hash_follows_content_and_not_order(resample):
     view = arm_view(resample, Arm(keep=0.5), seed=1)
     assert view_hash(view) == view_hash(view.reverse())
     assert view_hash(view) != view_hash(view.head(len(view) - 1))
+
+
+def test_a_mixture_gives_each_pool_its_share_and_leaves_out_the_others(resample):
+    view = arm_view(resample, Arm(mixture={"books": 0.6, "web": 0.4}), seed=1)
+    used = dict(view.group_by("pool").agg((pl.col("weight") * pl.col("n_tokens")).sum()).iter_rows())
+    assert used["books"] / sum(used.values()) == pytest.approx(0.6)
+    assert view["weight"].min() == 1.0
+    alone = arm_view(resample, Arm(mixture={"books": 1.0}), seed=1)
+    assert set(alone["pool"]) == {"books"} and set(alone["weight"]) == {1.0}
+
+
+def test_half_of_a_mixture_used_twice_keeps_its_weights(resample):
+    arm = Arm(mixture={"books": 0.6, "web": 0.4})
+    plain, doubled = (arm_view(resample, arm, seed=1, control=control) for control in (None, "duplicate_half"))
+    factors = (doubled["weight"] / plain["weight"]).to_list()
+    assert set(factors) == {1.0, 2.0}
+
+
+def test_a_mixture_of_an_unknown_pool_or_of_shares_that_do_not_sum_to_one_is_refused(resample):
+    with pytest.raises(InputError, match="names the pool 'radio', the draw has documents of books, web"):
+        arm_view(resample, Arm(mixture={"radio": 1.0}), seed=1)
+    with pytest.raises(ValueError, match="sum to 1"):
+        Arm(mixture={"books": 0.6, "web": 0.6})
+    with pytest.raises(ValueError, match="not both"):
+        Arm(mixture={"books": 1.0}, upweight=0.5)

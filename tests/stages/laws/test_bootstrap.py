@@ -76,6 +76,22 @@ def test_a_new_run_lies_in_its_interval(simulated):
     assert 0.84 <= np.mean(inside) <= 0.96
 
 
+def test_a_new_run_lies_in_the_interval_of_its_own_arm_where_arms_differ_in_noise(simulated):
+    rows, truth = simulated("chinchilla")
+    law, rng, inside = get_law("chinchilla"), np.random.default_rng(0), []
+    both = {name: np.tile(column, 2) for name, column in rows.items()} | {"arm": np.repeat(["calm", "wild"], rows["value"].size)}
+    sd, want = np.where(both["arm"] == "wild", 0.02, 0.005), law.value(truth, TARGET)
+    for seed in range(80):
+        table = both | {"value": both["value"] * np.exp(sd * rng.standard_normal(sd.size))}
+        boot = bootstrap(fit_law(law, table, by_arm=("E", "B"), n_starts=8, identify=False, delta=None), table, n_draws=150, seed=seed)
+        for arm, noise in (("calm", 0.005), ("wild", 0.02)):
+            low, high = boot.interval(TARGET, arm, new_run=True)
+            new = want * np.exp(noise * rng.standard_normal(2))
+            inside.append((low <= new) & (new <= high))
+    by_arm = np.mean(np.reshape(inside, (80, 2, 2)), axis=(0, 2))  # pooled noise would cover 1.00 and .80
+    assert np.all((by_arm >= 0.84) & (by_arm <= 0.96)), by_arm
+
+
 def test_arms_of_one_cluster_get_the_same_weight():
     label = np.array(["d0", "d1", "d2", "d0", "d1", "d2"])
     weights = cluster_weights([label], 5, np.random.default_rng(0))

@@ -5,7 +5,9 @@ import pytest
 
 from stages.errors import InputError
 from stages.laws import get_law
-from stages.laws.choose import choose_law, largest_rungs, run_flops
+from stages.laws.choose import choose_law
+from stages.laws.cuts import largest_rungs
+from stages.laws.table import run_flops
 
 
 def noisy(rows, sd=0.005, seed=0):

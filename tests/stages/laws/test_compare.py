@@ -10,6 +10,7 @@ from stages.laws import get_law
 from stages.laws.bootstrap import bootstrap
 from stages.laws.compare import compare, paired_differences, smallest_detectable_effect
 from stages.laws.fit import fit_law
+from stages.laws.sharing import freed
 
 LARGEST = 6 * 5e8 * 1e10
 
@@ -68,6 +69,35 @@ def test_a_next_best_law_that_disagrees_withdraws_the_decision(arm_runs):
     assert compare(boot, [1e17], {"a": {}, "b": {}})[0].status == "decided"
     decision = compare(boot, [1e17], {"a": {}, "b": {}}, runner_up=swapped)[0]
     assert decision.status == "extrapolating" and decision.runner_up_best == "b" and "next-best law" in decision.reason
+
+
+def own_exponents(rows, seed=0):
+    fit = fit_law(get_law("chinchilla"), rows, by_arm=freed(get_law("chinchilla"), ("E", "B")), n_starts=8, identify=False, delta=None)
+    return bootstrap(fit, rows, clusters="pool_draw", n_draws=150, seed=seed)
+
+
+def test_own_exponents_that_name_another_arm_withdraw_the_decision(arm_runs):
+    rows = arm_runs(np.random.default_rng(1), 6, noise=0.3)[0]
+    swapped = own_exponents(rows | {"arm": np.where(rows["arm"] == "a", "b", np.where(rows["arm"] == "b", "a", "c"))})
+    decision = compare(fitted(rows), [1e17], {"a": {}, "b": {}}, own_exponents=swapped)[0]
+    assert decision.status == "extrapolating" and "but b under exponents of their own by arm" in decision.reason and decision.runner_up_best is None
+
+
+def test_clear_leads_are_decided_under_rivals_too(arm_runs):
+    decided = []
+    for seed in range(10):
+        rows = arm_runs(np.random.default_rng(seed), 5, floors=(1.7, 1.8, 1.8), amplitudes=(2000.0, 2000.0, 2000.0))[0]
+        decision = compare(fitted(rows, seed), [LARGEST * 5], {"a": {}, "b": {}}, own_exponents=own_exponents(rows, seed))[0]
+        decided.append(decision.status == "decided" and decision.best == "a" and decision.p_best_rivals["exponents of their own by arm"] >= 0.9)
+    assert sum(decided) >= 9
+
+
+def test_a_rival_that_gives_the_other_arm_a_chance_withdraws_the_decision(arm_runs):
+    rows = arm_runs(np.random.default_rng(1), 6, noise=0.3)[0]
+    blurred = fitted(arm_runs(np.random.default_rng(1), 6, noise=6.0, floors=(1.8, 1.799, 1.7), amplitudes=(1990.0, 2000.0, 2000.0))[0])
+    decision = compare(fitted(rows), [1e17], {"a": {}, "b": {}}, runner_up=blurred)[0]
+    assert decision.status in ("insufficient_evidence", "extrapolating") and "under the next-best law" in decision.reason
+    assert decision.p_best_rivals["the next-best law"] < 0.9
 
 
 def test_one_arm_is_no_comparison(arm_runs):

@@ -1,14 +1,15 @@
 """Prediction of larger runs from smaller ones on published tables: the law that the library chooses, and the best it has."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from stages.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
+from stages.compare_table import compare_table
 from stages.laws import get_law
-from stages.laws.bootstrap import bootstrap
 from stages.laws.choose import choose_law
-from stages.laws.compare import compare
 from stages.laws.fit import fit_law
+from stages.laws.mixture import mixture
 from stages.laws.variant import TIED, Variant, variants_of, with_variants
 
 
@@ -30,8 +31,9 @@ def errors(fit, above):
     return np.abs(fit.predict(above) / above["value"] - 1)
 
 
-def coverage(fit, below, above):
-    low, high = bootstrap(fit, below, n_draws=300).interval(above, new_run=True)
+def coverage(choice, below, above):
+    """Of 90 % intervals for a new run, as `assay fit auto` prints."""
+    low, high = mixture(choice, below, n_draws=300).interval(above, new_run=True)
     return np.mean((low <= above["value"]) & (above["value"] <= high))
 
 
@@ -48,7 +50,7 @@ def test_chinchilla_runs_above_the_cut(chinchilla):
     choice = chosen(below)
     rmse = np.sqrt(np.mean((choice.fit.predict(above) - above["value"]) ** 2))
     assert rmse < 0.0195, choice.reason  # the plain refit errs .0222; measured .0185
-    assert coverage(choice.fit, below, above) >= 0.8
+    assert coverage(choice, below, above) >= 0.8
 
 
 def test_a_prior_and_weights_each_lower_the_error(chinchilla):
@@ -74,7 +76,7 @@ def test_data_constrained_runs_of_larger_models(repeated):
     below, above = repeated(lambda row: row["in_fit182"] == "1")
     choice = chosen(below)
     assert errors(choice.fit, above).mean() < 0.045, choice.reason  # the 7-parameter refit errs 4.49 %; measured 4.46 %
-    assert coverage(choice.fit, below, above) >= 0.85
+    assert coverage(choice, below, above) >= 0.85
     best = min(errors(v.fit(below, delta=None, n_starts=48, identify=False), above).mean() for v in variants_of(get_law("overfit")))
     assert best < 0.039
 
@@ -84,14 +86,16 @@ def test_rising_runs_included(repeated):
     choice = chosen(below)
     found = errors(choice.fit, above)
     assert found.mean() < 0.043 and np.median(found) < 0.023, choice.reason  # measured 4.08 % and 1.96 %
-    assert coverage(choice.fit, below, above) >= 0.85
+    assert coverage(choice, below, above) >= 0.85
 
 
 LADDER_SIZES, LADDER_LENGTHS = ("190M", "370M", "760M", "1B"), ("1xC", "2xC", "5xC", "10xC")
 LADDER_TARGETS = ("3B-1xC", "3B-2xC", "peteish7_eval_anneal")
 
 
-def test_the_model_ladder(evidence):
+@pytest.fixture(scope="module")
+def ladder(evidence):
+    """The 16 runs that the study fitted, and three larger ones; last checkpoint of each."""
     runs = {}
     for row in evidence("olmo_ladder.csv"):
         runs.setdefault(row["run"], []).append(row)
@@ -101,10 +105,14 @@ def test_the_model_ladder(evidence):
         columns = {"n_params": "params_nonembed_N", "n_tokens_seen": "tokens_D", "value": "c4_ce_nats"}
         return with_flops({ours: np.array([float(row[theirs]) for row in ends]) for ours, theirs in columns.items()})
 
-    below, above = rows([f"{size}-{length}" for size in LADDER_SIZES for length in LADDER_LENGTHS]), rows(LADDER_TARGETS)
+    return rows([f"{size}-{length}" for size in LADDER_SIZES for length in LADDER_LENGTHS]), rows(LADDER_TARGETS)
+
+
+def test_the_model_ladder(ladder):
+    below, above = ladder
     choice = chosen(below)
     assert choice.fit.law.name == "coupled" and errors(choice.fit, above).mean() < 0.0035, choice.reason  # measured .32 %
-    assert coverage(choice.fit, below, above) == 1
+    assert coverage(choice, below, above) == 1
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +129,7 @@ def test_over_trained_runs_of_twenty_tokens_a_parameter_and_more(over_trained):
     below, above = over_trained(20)
     choice = chosen(below)
     assert errors(choice.fit, above).mean() < 0.01, choice.reason  # measured .88 %
-    assert coverage(choice.fit, below, above) >= 0.8
+    assert coverage(choice, below, above) >= 0.8
 
 
 def test_too_few_tokens_a_parameter_are_noticed(over_trained):
@@ -134,13 +142,19 @@ def test_too_few_tokens_a_parameter_are_noticed(over_trained):
     assert "misfit" not in [w["code"] for w in clean.warnings]
 
 
-@pytest.mark.parametrize("largest", [1e9, 1e10])
-def test_a_small_budget_that_misleads_decides_nothing(evidence, largest):
-    rows = [row for row in evidence("laion_best.csv") if row["downstream"] == "imagenet1k" and row["metric"] == "acc1"
-            and row["pretrain_dataset"] == "datacomp_1b" and row["lr_scheduler"] == "cosine" and row["model_family"] in ("clip", "mammut")]
-    rows = [row for row in rows if float(row["gflops_total"]) <= largest]
-    table = {"flops": np.array([float(row["gflops_total"]) for row in rows]), "value": np.array([float(row["error"]) for row in rows]),
-             "arm": np.array([row["model_family"] for row in rows])}
-    fit = fit_law(get_law("power_floor"), table, by_arm=("E", "A"), delta=None, n_starts=64)
-    decisions = compare(bootstrap(fit, table, n_draws=200), [9e10, 2.6e11, 6.2e11], {"clip": {}, "mammut": {}})
-    assert {d.status for d in decisions} <= {"insufficient_evidence", "extrapolating"}
+@pytest.mark.parametrize(("schedule", "largest", "at"), [("cosine", 1e9, 9e10), ("cosine", 1e10, 9e10), ("const", 1e9, 9e10), ("const", 1e10, 2e10),
+                                                         ("const", 1e10, 9e10), ("const", 1e11, 6.2e11)])
+def test_a_small_budget_that_misleads_decides_nothing(evidence, schedule, largest, at):
+    """Two families of models over compute; which is better turns near 9e10, and runs up to 1e10 seem to decide for the one that loses."""
+    rows = [row for row in evidence("laion_best.csv") if row["downstream"] == "imagenet1k" and row["metric"] == "acc1" and row["pretrain_dataset"] == "datacomp_1b"
+            and row["lr_scheduler"] == schedule and row["model_family"] in ("clip", "mammut") and float(row["gflops_total"]) <= largest]
+    table = pl.DataFrame({"flops": [float(row["gflops_total"]) for row in rows], "value": [float(row["error"]) for row in rows],
+                          "family": [row["model_family"] for row in rows]})
+    [decision] = compare_table(table, "laion", arm="family", at=[at], law="auto", cluster=None, n_params=None, n_draws=200).decisions
+    assert decision.status in ("insufficient_evidence", "extrapolating"), decision.reason
+
+
+def test_the_best_law_of_the_ladder_has_a_bracket(ladder):
+    below, above = ladder
+    fit = fit_law(get_law("kaplan_floor"), below, delta=None)
+    assert errors(fit, above).mean() < 0.002  # measured .19 %, a sum .86 %, the law chosen .32 %

@@ -3,6 +3,8 @@
 Points come from `Variable.typical`, parameters from the starting ranges, so a new law needs no line here.
 """
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_law_broadcasts_parameters_against_points_and_is_positive(law):
 
 @over_laws
 def test_a_law_says_what_it_is(law):
-    assert law.title and law.source and len(law.formula) > 10
+    assert law.title and law.source and len(law.formula) > 10 and len(sys.modules[law.value.__module__].__doc__) > 20
     assert all(v.unit and v.meaning and 0 < v.typical[0] < v.typical[1] for v in law.variables)
     assert all(p.unit and p.meaning for p in law.parameters)
     assert all(p.low < p.high and p.low <= p.start_low < p.start_high <= p.high for p in law.parameters)

@@ -6,7 +6,8 @@ import pytest
 from stages.errors import InputError
 from stages.laws import get_law
 from stages.laws.bootstrap import bootstrap
-from stages.laws.fit import bounded, fit_law
+from stages.laws.exponent_range import bounded
+from stages.laws.fit import fit_law
 from stages.laws.identify import effective_unknowns
 from stages.laws.prior import Prior
 from stages.laws.variant import PUBLISHED, Variant, variants_of

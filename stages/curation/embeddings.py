@@ -1,0 +1,65 @@
+"""Embeddings of documents: one interface, and the two makers that need no model of ours.
+
+Question: where does a document lie among the others? Input: texts. Output: a row of numbers each (n, d) float32. A maker
+is any callable `texts -> array`; stages/embed_documents.py adds the project's own proxies, which are the default where some are
+trained. `hashed_words` needs nothing (TF-IDF of hashed words, reduced by a truncated SVD); `sentence_model` reads a
+sentence-transformers model from a local folder and never the network (extra `embed`).
+Cost: hashed_words 2 MB of text a CPU-second (measured), memory of one sparse row a document.
+Fails: hashed_words sees words only, so a paraphrase in other words is far away, and the SVD is fitted on the given texts:
+embeddings of two calls cannot be compared.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stages.errors import InputError
+
+Embed = Callable[[Sequence[str]], np.ndarray]
+DIMENSIONS = 64  # assumed: enough to tell topics apart, small enough for one pass in memory
+HASH_BITS = 15
+
+
+def hashed_words(texts: Sequence[str], *, dimensions: int = DIMENSIONS, seed: int = 0) -> np.ndarray:
+    """TF-IDF of hashed words, reduced to at most `dimensions` columns (n, d) float32.
+
+    >>> hashed_words(["a cat sat", "a cat ran", "stocks fell"]).shape
+    (3, 2)
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    words = HashingVectorizer(n_features=1 << HASH_BITS, alternate_sign=False, norm=None, token_pattern=r"\w+")
+    counts = TfidfTransformer(sublinear_tf=True).fit_transform(words.transform(texts))
+    dimensions = min(dimensions, max(1, min(counts.shape) - 1))
+    return TruncatedSVD(dimensions, random_state=seed).fit_transform(counts).astype(np.float32)
+
+
+def sentence_model(folder: Path | str, *, batch: int = 64, device: str | None = None) -> Embed:
+    """A maker that runs the sentence-transformers model saved in `folder`; (n, d) of the model's own width.
+
+    >>> embed = sentence_model("models/minilm")  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    if not (folder / "modules.json").is_file():
+        raise InputError(f"{folder}: no modules.json there; give the folder of a sentence-transformers model saved by its save()")
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError:
+        raise InputError("a sentence model needs sentence-transformers: pip install 'assay[embed]'") from None
+    model = SentenceTransformer(str(folder), device=device, local_files_only=True)
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        found = model.encode(list(texts), batch_size=batch, convert_to_numpy=True, show_progress_bar=False)
+        return np.asarray(found, dtype=np.float32)
+
+    return embed
+
+
+def embedded(embed: Embed, texts: Sequence[str]) -> np.ndarray:
+    """What a maker gives for the texts, held to its contract: a finite row for every text (n, d)."""
+    found = np.asarray(embed(texts), dtype=np.float32)
+    if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
+        raise InputError(f"the embedding of {len(texts)} texts has shape {found.shape}; it must be one row of finite numbers a text")
+    return found
