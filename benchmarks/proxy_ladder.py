@@ -202,8 +202,10 @@ def main() -> None:
         print(f"ours: {ours_s:.1f} s, {ours_cpu:.1f} CPU s", flush=True)
         peer, peer_s, peer_cpu = timed(lambda: {spec: train_plainly(spec, data) for spec in specs})
         print(f"plain loop: {peer_s:.1f} s, {peer_cpu:.1f} CPU s", flush=True)
-        with one_thread():
-            _, single_s, single_cpu = timed(lambda: [train_plainly(spec, data) for spec in specs])
+        single_s, single_cpu = peer_s, peer_cpu
+        if torch.get_num_threads() > 1:
+            with one_thread():
+                _, single_s, single_cpu = timed(lambda: [train_plainly(spec, data) for spec in specs])
         ways = against_alternatives(specs, data, plan, turns)
     worst = max(abs(ours[spec] - peer[spec]) / peer[spec] for spec in specs)
     least = min(seconds for name, seconds in ways.items() if name != "planner")
