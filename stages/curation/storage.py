@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stages.errors import InputError
-from stages.files import whole_file
-
-FULL = {errno.ENOSPC: "no space left on the device", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file size limit is reached"}
+from stages.files import room_for, whole_file
 
 
 def is_url(item: str | os.PathLike) -> bool:
@@ -161,10 +159,7 @@ def read_text(path: str) -> str:
 def disk_errors(path: Path | str) -> Iterator[None]:
     """A full disk or a missing permission while writing is one line for a person, not a defect of ours."""
     try:
-        yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise InputError(f"{path}: {FULL[error.errno]}; make room and run the same command again, finished work is kept") from None
-        if isinstance(error, PermissionError):
-            raise InputError(f"{path}: no permission to write; choose another --out or give it") from None
-        raise
+        with room_for(path):
+            yield
+    except PermissionError:
+        raise InputError(f"{path}: no permission to write; choose another --out or give it") from None

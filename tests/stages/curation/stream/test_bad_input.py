@@ -177,7 +177,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(curated, tmp_path, mo
     (tmp_path / "raw/a.jsonl").write_bytes(LINES)
     with monkeypatch.context() as patch:
         patch.setattr(module.pq, "ParquetWriter", Full)
-        with pytest.raises(InputError, match="no space left on the device; make room and run the same command again, finished work is kept"):
+        with pytest.raises(InputError, match="cannot be written: No space left on device; make room and run again, finished work is kept"):
             curated()
     assert not list((tmp_path / "outFalse").rglob("*.tmp"))
     assert len(curated()[1]) == 50
@@ -191,5 +191,5 @@ def test_a_file_size_limit_ends_the_command_with_code_2(tmp_path):
     command = [sys.executable, "-m", "flows.cli", "curate", "raw", "--out", "out"]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, preexec_fn=limit)
     assert done.returncode == 2, done.stderr
-    assert "the file size limit is reached; make room and run the same command again" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "cannot be written: File too large; make room and run again, finished work is kept" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out/manifest.json").exists()
