@@ -15,8 +15,8 @@ spread with G-1 degrees of freedom. So deviations from the point estimate are st
 (predictions in log value, parameters in the fit's own scale). That is all that clusters need which repeat one
 design (pool draws). Trunks do not: the only trunk of the smallest size settles alpha nearly alone, its residuals
 vanish and so would its share of the spread (measured: 10 to 20 trunks, data_constrained covered .72 to .91
-without, .83 to 1 with). So a cluster of leverage h has gamma weights of variance max(1, (G-1) / (G+1) / (1-h)^2); see
-`cluster_leverage`. The coverage that this gives is in the tests and in benchmarks/coverage.py.
+without, .83 to 1 with). So a cluster of leverage h has gamma weights of variance max(1, (G-1) / (G+1) / (1-h)^2), less where
+the stretch is made for an arm with few of them; see `cluster_leverage`, `cluster_shapes`. The coverage that this gives is in the tests and in benchmarks/coverage.py.
 """
 
 from collections.abc import Sequence
@@ -142,8 +142,12 @@ def run_weights(shape: np.ndarray, n_draws: int, rng: np.random.Generator) -> np
 
 
 def cluster_shapes(leverages: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Gamma shape of each cluster's weights, (clusters,): 1 / variance, at most 1, what the stretch of n_clusters makes up left out."""
-    return np.minimum(1.0, (n_clusters + 1) / max(n_clusters - 1, 1) * (1 - leverages) ** 2)
+    """Gamma shape of each cluster's weights, (clusters,): 1 / variance, at most 1.
+
+    n_clusters: of the arm with the fewest, from which the stretch is made; what it gives beyond the need of all clusters is left out."""
+    total = leverages.size
+    spare = stretch_factor(n_clusters, n_clusters - 1) / stretch_factor(total, total - 1)
+    return np.minimum(1.0, spare**2 * (total + 1) / max(total - 1, 1) * (1 - leverages) ** 2)
 
 
 def cluster_weights(labels: Sequence[np.ndarray], n_draws: int, rng: np.random.Generator, shapes: Sequence[np.ndarray] = ()) -> np.ndarray:
