@@ -8,7 +8,7 @@ import pytest
 
 from stages.errors import InputError
 from stages.laws import get_law
-from stages.laws.bootstrap import bootstrap, cluster_weights, run_weights, stretch_factor
+from stages.laws.bootstrap import bootstrap, cluster_leverage, cluster_shapes, cluster_weights, run_weights, stretch_factor
 from stages.laws.fit import fit_law
 
 TARGET = {"n_params": np.array([1e8, 5e9]), "n_tokens_seen": np.array([1e9, 1e11]), "n_tokens_unique": np.array([2e8, 1e10]),
@@ -90,6 +90,29 @@ def test_a_new_run_lies_in_the_interval_of_its_own_arm_where_arms_differ_in_nois
             inside.append((low <= new) & (new <= high))
     by_arm = np.mean(np.reshape(inside, (80, 2, 2)), axis=(0, 2))  # pooled noise would cover 1.00 and .80
     assert np.all((by_arm >= 0.84) & (by_arm <= 0.96)), by_arm
+
+
+def test_intervals_cover_where_few_trunks_settle_a_parameter(simulated):
+    """Ten trunks, checkpoints of each share its noise: exponential weights alone cover .73 here, because the trunks with leverage fit themselves."""
+    law, (rows, truth), hits = get_law("data_constrained"), simulated("data_constrained", repeats=1), []
+    trunk = np.unique(np.stack([rows["n_params"], rows["n_tokens_unique"]]), axis=1, return_inverse=True)[1].ravel()
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        noise = 0.006 * (rng.standard_normal(10)[trunk] + 0.7 * rng.standard_normal(trunk.size))
+        table = rows | {"trunk": trunk, "value": rows["value"] * np.exp(noise)}
+        limits = bootstrap(fit_law(law, table, n_starts=8, identify=False, delta=None), table, clusters="trunk", n_draws=100, seed=seed).params()
+        hits.append([limits[name][0] <= truth[name] <= limits[name][1] for name in ("A", "alpha", "R_N_star")])
+    assert 0.85 <= np.mean(hits) <= 0.98
+
+
+def test_leverage_of_clusters_is_even_for_repeats_and_high_where_one_trunk_stands_alone(simulated):
+    rows, _ = simulated("chinchilla", repeats=4)
+    fit = fit_law(get_law("chinchilla"), rows, n_starts=8, identify=False)
+    draws = np.arange(fit.n_points) % 4
+    np.testing.assert_allclose(cluster_leverage(fit, draws), 0.25, rtol=1e-6)
+    assert np.all(cluster_shapes(np.full(4, 0.25), 4) > 0.93)  # the stretch makes up for these
+    alone = cluster_leverage(fit, rows["n_params"])
+    assert alone[0] > 0.6 and alone[0] == alone.max() and cluster_shapes(alone, 5)[0] < 0.25
 
 
 def test_arms_of_one_cluster_get_the_same_weight():
