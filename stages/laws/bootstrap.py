@@ -16,7 +16,7 @@ spread with G-1 degrees of freedom. So deviations from the point estimate are st
 design (pool draws). Trunks do not: the only trunk of the smallest size settles alpha nearly alone, its residuals
 vanish and so would its share of the spread (measured: 10 to 20 trunks, data_constrained covered .72 to .91
 without, .83 to 1 with). So a cluster of leverage h has gamma weights of variance max(1, (G-1) / (G+1) / (1-h)^2), less where
-the stretch is made for an arm with few of them; see `cluster_leverage`, `cluster_shapes`. The coverage that this gives is in the tests and in benchmarks/coverage.py.
+the stretch is made for an arm with few of them; see `cluster_leverage`, `cluster_shapes`. The coverage that this gives is in the tests and in benchmarks/interval_coverage.py.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """How often 90 % intervals hold the truth, for each core law, on tables like those that the pipeline makes.
 
-python benchmarks/coverage.py [--tables 60] [--law NAME ...] [--clusters 4 8] [--draws 400]. A table has three arms (unique
+python benchmarks/interval_coverage.py [--tables 60] [--law NAME ...] [--clusters 4 8] [--draws 400]. A table has three arms (unique
 tokens of 10, 33 and 100 % of a pool), four sizes, five budgets and 4 or 8 draws of the pool; noise is by draw of the pool
 (the same for all arms), by arm and draw, by trunk and by run, the last three twice as large in the third arm. Fit and
 bootstrap run with the settings of the pipeline. Prints a table and, as its last line, one JSON object.
