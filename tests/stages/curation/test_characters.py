@@ -8,7 +8,7 @@ TEXTS = ["Hello, hello world", "", "ÉCOLE école x_1", "日本語 text", "…!?
 
 
 def word_lists(texts, block_chars=1 << 19):
-    hashes, docs = [], []
+    docs = []
     for _, block in blocks(pl.Series(texts, dtype=pl.String), block_chars):
         block_hashes, bounds = plain_words(block)
         docs += [block_hashes[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)]
