@@ -7,6 +7,7 @@ planner's packing runs against each of its alternatives in TURNS (default 2), th
 ever add time. Prints a table and, as its last line, one JSON object.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -37,6 +38,7 @@ from stages.proxy.view import View
 from stages.proxy.workers import run_groups
 
 VOCAB, SIZES, SEEDS, BATCH_TOKENS = 512, ("6k", "25k", "147k"), 4, 512
+SAME_LOSS = 1e-4  # relative; what stacking may round otherwise, as the tests of stages/proxy hold it
 
 
 def sentences(n_documents: int, seed: int, choices: int):
@@ -193,8 +195,11 @@ def machine() -> dict[str, object]:
 
 
 def main() -> None:
-    load, n_tokens = os.getloadavg(), int(sys.argv[1]) if len(sys.argv) > 1 else 32_768
-    turns = int(sys.argv[2]) if len(sys.argv) > 2 else 2
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tokens", nargs="?", type=int, default=32_768, help="tokens that each proxy trains on")
+    parser.add_argument("turns", nargs="?", type=int, default=2, help="turns of the planner's packing and of each alternative")
+    asked = parser.parse_args()
+    load, n_tokens, turns = os.getloadavg(), asked.tokens, asked.turns
     with tempfile.TemporaryDirectory() as folder:
         data = make_data(Path(folder))
         specs = ladder(data, n_tokens)
@@ -221,6 +226,8 @@ def main() -> None:
     for name, seconds in ways.items():
         print(f"{'  ' + name:32} {seconds:8.1f}            {seconds / least:.2f} of the best alternative")
     print(json.dumps(figures | {"machine": machine()}))
+    if worst > SAME_LOSS:
+        sys.exit(f"the two sides did not train the same models: losses differ by {worst:.1e}, more than {SAME_LOSS:.0e}")
 
 
 if __name__ == "__main__":
