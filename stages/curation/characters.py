@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.classes import ALONE, ALPHA, DIGIT, JOINER, KNOWN, SPACE, UPPER, WORD
+from stages.curation.minhash_kernel import word_hashes
 
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
@@ -108,11 +109,9 @@ def blocks(texts: pl.Series, block_chars: int = BLOCK_CHARS) -> Iterator[tuple[s
 
 def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """(hash_T, doc_T): hashes of the lower-case words, punctuation dropped; a CJK or Thai character is a word."""
-    from stages.curation.minhash_kernel import word_hashes  # compiled code: half a second to import
-
     plain = block.codes.dtype == np.uint8
     alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
-    return word_hashes(block.lower_words(), alone, block.doc_starts)
+    return word_hashes(block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts)
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

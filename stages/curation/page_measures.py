@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from stages.curation.characters import Block
+from stages.curation.line_kernel import line_table
 from stages.curation.lines import Lines, ends_in_ellipsis, is_one_of
 
 C4_MIN_WORDS, C4_MAX_WORD_CHARS = 3, 1000
@@ -91,8 +92,6 @@ def _matching(block: Block, lines: Lines, among: np.ndarray, pattern: re.Pattern
 @cache
 def _counted_hashes() -> np.ndarray:
     """Hashes that `line_kernel` gives to the words in COUNTED at the end of a line."""
-    from stages.curation.line_kernel import line_table
-
     codes = np.array([ord(char) for word in COUNTED for char in f"{word}\n"], dtype=np.uint32)
     return line_table(codes, np.where(codes == 10, 2, 5).astype(np.uint8), len(COUNTED))[2]
 
