@@ -6,7 +6,7 @@ Cost: 200 MB a CPU-second (measured).
 
 import numpy as np
 
-from stages.curation.classes import ALPHA, DIGIT, SPACE, UPPER
+from stages.curation.classes import ALPHA, DIGIT, SPACE, UPPER, WORD
 from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, UINT64S, Loop
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
@@ -17,7 +17,8 @@ def line_table(codes: np.ndarray, flags: np.ndarray, n_lines: int) -> tuple[np.n
     """(table (8, L) in the order of COLUMNS, hash of each line, hash of the letters that it ends in).
 
     `first` and `last` are its first and last visible characters, first = end for a blank line; `longest` is the longest
-    word in characters; `sentences` counts . ? ! 。！？ before a space, a quotation mark or the end of the line.
+    word in characters; `sentences` counts the pieces with a letter or digit that end at . ? ! 。！？ before a space, a
+    quotation mark or a bracket, or at the end of the line.
     """
     table = np.zeros((8, n_lines), dtype=np.int64)
     hashes, tails = np.zeros(n_lines, dtype=np.uint64), np.zeros(n_lines, dtype=np.uint64)
@@ -30,7 +31,7 @@ def _line_table(codes: UINT32S, flags: UINT8S, n_lines: INT64, table: INT64S, ha
     index = 0
     for line in range(n_lines):
         first, last, n_words, longest, sentences, upper, digits = -1, -1, 0, 0, 0, 0, 0
-        whole, tail, word, letters = np.uint64(1), np.uint64(1), 0, False
+        whole, tail, word, letters, begun = np.uint64(1), np.uint64(1), 0, False, False
         while codes[index] != 10:
             code, flag = codes[index], flags[index]
             whole = whole * MULTIPLIER + np.uint64(code)
@@ -47,12 +48,16 @@ def _line_table(codes: UINT32S, flags: UINT8S, n_lines: INT64, table: INT64S, ha
                 digits += flag & DIGIT > 0
                 if code == 46 or code == 63 or code == 33 or code == 0x3002 or code == 0xFF01 or code == 0xFF1F:
                     after = codes[index + 1]
-                    quote = after == 34 or after == 39 or after == 0x201D or after == 0x2019 or after == 0xBB
-                    sentences += flags[index + 1] & SPACE > 0 or quote
+                    closing = after == 34 or after == 39 or after == 41 or after == 93 or after == 125 or after == 0x201D or after == 0x2019 or after == 0xBB
+                    if begun and (closing or flags[index + 1] & SPACE):
+                        sentences += 1
+                        begun = False
+                begun |= flag & WORD > 0
             if flag & ALPHA:
                 tail = (tail if letters else np.uint64(1)) * MULTIPLIER + np.uint64(code)
             letters = flag & ALPHA > 0
             index += 1
+        sentences += begun
         if first < 0:
             first = index
         table[line], table[line + n_lines], table[line + 2 * n_lines], table[line + 3 * n_lines] = index, first, last, n_words

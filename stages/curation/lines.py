@@ -33,7 +33,7 @@ class Lines:
     tails: np.ndarray  # of the letters it ends in
     n_words: np.ndarray  # between spaces
     longest: np.ndarray  # characters of the longest word
-    sentences: np.ndarray  # . ? ! before a space, a quotation mark or the end of the line
+    sentences: np.ndarray  # pieces with a letter or digit between end marks
     upper: np.ndarray  # upper-case characters
     digits: np.ndarray
     n_docs: int

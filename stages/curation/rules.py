@@ -59,7 +59,7 @@ def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFr
     for rows, block in blocks(frame["text"]):
         flags = block.flags()
         words, lines = words_of(block, flags, thresholds.words), lines_of(block, flags)
-        values = word_measures(block, words) | line_measures(block, lines, words.per_doc) | page_measures(block, lines)
+        values = word_measures(block, words) | line_measures(block, lines, words.per_doc) | page_measures(block, flags, lines)
         values |= repetition_measures(block, words, 1 if quirks else thresholds.top_min_count, greedy=quirks)
         values |= datatrove_line_measures(block, flags, lines) if quirks else {}
         values |= character_measures(block, flags)
