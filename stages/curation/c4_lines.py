@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.curation.characters import Block
+from stages.curation.line_kernel import with_newlines
 from stages.curation.lines import Lines, ends_in_ellipsis, is_one_of, lines_of
 
 MIN_WORDS, MAX_WORD_CHARS = 3, 1000
 END_MARKS = ".?!\"'"
 POLICY_PHRASES = (b"terms of use", b"privacy policy", b"cookie policy", b"uses cookies", b"use of cookies", b"use cookies")
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
-BREAKS = b"\r\v\f\x1c\x1d\x1e"  # with U+0085, U+2028 and U+2029 the line ends of `str.splitlines` beside the newline
+C4_PHRASES = (*POLICY_PHRASES, b"lorem ipsum", b"javascript")
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ class C4Lines:
         return kept, count(reached & self.lorem), count(plain & self.curly), count(kept * self.sentences)
 
 
-def c4_lines(block: Block, flags: np.ndarray, lines: Lines, text: bytes) -> C4Lines:
-    """The verdicts; `text` is `ascii_lower(block)`, `lines` those between newlines."""
-    lines = _all_lines(block, flags, lines, text)
+def c4_lines(block: Block, flags: np.ndarray, lines: Lines, found: dict[bytes, np.ndarray]) -> C4Lines:
+    """The verdicts; `found` holds the places of C4_PHRASES, `lines` are those between newlines."""
+    lines = _all_lines(block, flags, lines)
     ended = is_one_of(block.codes[lines.last], END_MARKS) & ~ends_in_ellipsis(block.codes, lines.last)
     for line in np.flatnonzero(block.codes[lines.last] == ord("]")).tolist():
         spelled = CITATION.sub("", "".join(map(chr, block.codes[lines.first[line] : lines.last[line] + 1].tolist())))
@@ -56,40 +57,19 @@ def c4_lines(block: Block, flags: np.ndarray, lines: Lines, text: bytes) -> C4Li
         lines,
         fits=(lines.n_words >= MIN_WORDS) & (lines.longest <= MAX_WORD_CHARS),
         ended=ended,
-        lorem=lines.holding(places(text, b"lorem ipsum")),
+        lorem=lines.holding(found[b"lorem ipsum"]),
         curly=lines.holding(np.flatnonzero(block.codes == ord("{"))),
-        script=lines.holding(places(text, b"javascript")),
-        policy=policy_lines(lines, text),
+        script=lines.holding(found[b"javascript"]),
+        policy=policy_lines(lines, found),
         sentences=np.maximum(lines.sentences, 1),
     )
 
 
-def _all_lines(block: Block, flags: np.ndarray, lines: Lines, text: bytes) -> Lines:
-    breaks = [places(text, bytes([code])) for code in BREAKS if code in text]
-    if block.codes.dtype != np.uint8:
-        breaks.append(np.flatnonzero((block.codes == 0x85) | (block.codes == 0x2028) | (block.codes == 0x2029)))
-    if not any(map(len, breaks)):
-        return lines
-    codes = block.codes.copy()
-    codes[np.concatenate(breaks)] = 10
-    return lines_of(Block(codes, block.doc_starts), flags)
+def _all_lines(block: Block, flags: np.ndarray, lines: Lines) -> Lines:
+    codes = with_newlines(block.codes)
+    return lines if codes is None else lines_of(Block(codes, block.doc_starts), flags)
 
 
-def policy_lines(lines: Lines, text: bytes) -> np.ndarray:
+def policy_lines(lines: Lines, found: dict[bytes, np.ndarray]) -> np.ndarray:
     """Lines with a policy phrase (L,)."""
-    return np.logical_or.reduce([lines.holding(places(text, phrase)) for phrase in POLICY_PHRASES])
-
-
-def ascii_lower(block: Block) -> bytes:
-    """One byte a character, lower case; characters outside ASCII are 127."""
-    codes = block.codes if block.codes.dtype == np.uint8 else np.minimum(block.codes, 127).astype(np.uint8)
-    return codes.tobytes().lower()
-
-
-def places(text: bytes, phrase: bytes) -> np.ndarray:
-    """Where a phrase stands, rising."""
-    found, at = [], text.find(phrase)
-    while at >= 0:
-        found.append(at)
-        at = text.find(phrase, at + 1)
-    return np.array(found, dtype=np.int64)
+    return np.logical_or.reduce([lines.holding(found[phrase]) for phrase in POLICY_PHRASES])

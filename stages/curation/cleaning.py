@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import polars as pl
 
-from stages.curation.c4_lines import CITATION, ascii_lower, c4_lines
+from stages.curation.c4_lines import C4_PHRASES, CITATION, c4_lines
 from stages.curation.characters import Block, blocks
 from stages.curation.lines import Lines, lines_of
-from stages.curation.page_measures import refinedweb_line_verdicts
+from stages.curation.page_measures import NAVIGATION_PHRASES, refinedweb_line_verdicts
+from stages.curation.phrase_kernel import phrase_places
 from stages.curation.spans import without_spans
 
 MIN_SENTENCES = 5  # C4
@@ -47,7 +48,7 @@ def _rewritten(frame: pl.DataFrame, clean: Callable[[Block, np.ndarray, Lines, l
 
 
 def _c4(block: Block, flags: np.ndarray, lines: Lines, texts: list[str], any_end: bool, min_sentences: int) -> Cleaned:
-    found = c4_lines(block, flags, lines, ascii_lower(block))
+    found = c4_lines(block, flags, lines, phrase_places(block.codes, C4_PHRASES))
     kept, lorem, curly, sentences = found.measures(any_end)
     reasons = [
         "lorem_ipsum" if a else "curly_bracket" if b else "too_few_sentences" if c else None
@@ -68,7 +69,7 @@ def _spelled(block: Block, lines: Lines, chosen: np.ndarray, texts: list[str]) -
 
 
 def _refinedweb(block: Block, _: np.ndarray, lines: Lines, texts: list[str], max_removed: float) -> Cleaned:
-    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, ascii_lower(block)).values()))
+    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, phrase_places(block.codes, NAVIGATION_PHRASES)).values()))
     share = lines.count(removed * lines.n_words) / np.maximum(lines.count(lines.n_words), 1)
     offsets = block.doc_starts[lines.docs[removed]]
     cut = without_spans(texts, lines.docs[removed], lines.starts[removed] - offsets, lines.ends[removed] + 1 - offsets)

@@ -67,6 +67,23 @@ def _line_table(codes: UINT32S, flags: UINT8S, n_lines: INT64, table: INT64S, ha
         index += 1
 
 
+def with_newlines(codes: np.ndarray) -> np.ndarray | None:
+    """The codes with a newline for every other line end of `str.splitlines` (C,); None where there is no other."""
+    written = codes.astype(np.uint32)
+    return written if _with_newlines(written, len(written)) else None
+
+
+@Loop
+def _with_newlines(codes: UINT32S, size: INT64):
+    found = 0
+    for index in range(size):
+        code = codes[index]
+        ends = 11 <= code < 14 or 28 <= code < 31 or code == 0x85 or code == 0x2028 or code == 0x2029
+        codes[index] = 10 if ends else code
+        found += ends
+    return found
+
+
 def joined(hashes: np.ndarray, opens: np.ndarray) -> np.ndarray:
     """Hash of each paragraph from the hashes of its lines; `opens` marks the first line of each."""
     whole = np.ones(int(np.count_nonzero(opens)), dtype=np.uint64)

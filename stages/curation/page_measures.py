@@ -10,10 +10,11 @@ from functools import cache
 
 import numpy as np
 
-from stages.curation.c4_lines import C4Lines, ascii_lower, c4_lines, places, policy_lines
+from stages.curation.c4_lines import C4_PHRASES, C4Lines, c4_lines, policy_lines
 from stages.curation.characters import Block
 from stages.curation.line_kernel import line_table
 from stages.curation.lines import Lines
+from stages.curation.phrase_kernel import phrase_places
 
 MAX_UPPER, NAVIGATION_WORDS = 0.5, 10
 COUNTED = "likes shares comments retweets reposts quotes bookmarks upvotes downvotes downloads views followers".split()
@@ -25,14 +26,14 @@ REFINEDWEB_LINES = ("upper", "digits", "counter", "one_word", "navigation")
 
 def page_measures(block: Block, flags: np.ndarray, lines: Lines) -> dict[str, np.ndarray]:
     """Measures of C4's page rules and RefinedWeb's share of removed words (D,)."""
-    text = ascii_lower(block)
-    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, text).values()))
+    found = phrase_places(block.codes, (*C4_PHRASES, *NAVIGATION_PHRASES))
+    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, found).values()))
     longest = np.zeros(lines.n_docs)
     np.maximum.at(longest, lines.docs, lines.longest)
     return {
-        **c4_measures(c4_lines(block, flags, lines, text)),
+        **c4_measures(c4_lines(block, flags, lines, found)),
         "longest_word": longest,
-        "policy_paragraphs_frac": _policy_paragraphs(lines, policy_lines(lines, text)),
+        "policy_paragraphs_frac": _policy_paragraphs(lines, policy_lines(lines, found)),
         "refinedweb_removed_words_frac": lines.count(removed * lines.n_words) / np.maximum(lines.count(lines.n_words), 1),
     }
 
@@ -53,12 +54,12 @@ def _policy_paragraphs(lines: Lines, policy: np.ndarray) -> np.ndarray:
     return np.bincount(lines.docs[policy][first], minlength=lines.n_docs) / np.maximum(lines.count(lines.opens), 1)
 
 
-def refinedweb_line_verdicts(block: Block, lines: Lines, text: bytes) -> dict[str, np.ndarray]:
-    """For each name of REFINEDWEB_LINES, which lines it removes (L,)."""
+def refinedweb_line_verdicts(block: Block, lines: Lines, found: dict[bytes, np.ndarray]) -> dict[str, np.ndarray]:
+    """For each name of REFINEDWEB_LINES, which lines it removes (L,); `found` holds the places of NAVIGATION_PHRASES."""
     few = lines.n_words <= NAVIGATION_WORDS
     phrases = np.zeros_like(few)
     for phrase in NAVIGATION_PHRASES:
-        phrases |= lines.holding(places(text, phrase))
+        phrases |= lines.holding(found[phrase])
     counters = np.flatnonzero(few & (lines.digits > 0) & np.isin(lines.tails, _counted_hashes()))
     return {
         "upper": lines.upper / lines.n_chars > MAX_UPPER,

@@ -64,7 +64,7 @@ def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFr
         values |= datatrove_line_measures(block, flags, lines) if quirks else {}
         values |= character_measures(block, flags)
         columns = [pl.Series(name, value, dtype=pl.Float64) for name, value in values.items()]
-        yield frame.select("id")[rows].with_columns(columns).with_columns(_asked(frame[rows], thresholds))
+        yield pl.DataFrame([frame["id"][rows], *columns, *_asked(frame[rows], thresholds)])
 
 
 def _asked(frame: pl.DataFrame, thresholds: Thresholds) -> list[pl.Series]:
