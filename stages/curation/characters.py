@@ -40,7 +40,7 @@ class _CharacterTables:
         self.ascii_lower_words = np.where(word, self.lower[:256], 0).astype(np.uint8).tobytes()
 
     def learn(self, codes: np.ndarray) -> None:
-        for code in np.unique(codes[self.flags[codes] & KNOWN == 0]).tolist():
+        for code in set(codes[self.flags[codes] & KNOWN == 0].tolist()):
             char = chr(code)
             flag = WORD * (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M")
             flag |= SPACE * char.isspace() | ALPHA * char.isalpha() | ALONE * any(code in span for span in CJK)

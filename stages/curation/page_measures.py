@@ -50,7 +50,7 @@ def c4_measures(found: C4Lines) -> dict[str, np.ndarray]:
 
 def _policy_paragraphs(lines: Lines, policy: np.ndarray) -> np.ndarray:
     """Share of paragraphs with a policy phrase (D,)."""
-    first = np.unique((np.cumsum(lines.opens) - 1)[policy], return_index=True)[1]
+    first = np.flatnonzero(np.diff((np.cumsum(lines.opens) - 1)[policy], prepend=-1))
     return np.bincount(lines.docs[policy][first], minlength=lines.n_docs) / np.maximum(lines.count(lines.opens), 1)
 
 
