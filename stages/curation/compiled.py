@@ -3,7 +3,8 @@
 Question: how does a short process get its compiled loops? numba takes most of a CPU second to import and to load from its
 own cache. Input: a function whose annotations are the C types below. Output: its machine code, from a file beside the
 package (or in the user's cache folder) that llvmlite links. The file's name is a hash of the function, of
-what it calls and reads, of the versions and of the processor, so an old one is never used. Cost: measured in benchmarks/README.md.
+what it calls and reads, of the versions and of the processor, so an old one is never used.
+Cost: .06 CPU-s a process to load llvmlite and all loops of the rules; 5 CPU-s the first time on a machine (measured).
 
 A loop gets pointers: it must not ask for a length, cut a slice or make an array. It returns one integer or nothing.
 """
@@ -104,7 +105,9 @@ def stored(key: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]
 
 def _folders() -> Iterator[Path]:
     yield Path(__file__).parent / "__pycache__"
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.path.isabs(user):  # a container's nameless user has none
+        yield Path(user) / "assay"
 
 
 def _written(path: Path, content: bytes) -> bool:
