@@ -61,7 +61,9 @@ def duplicates(sigs: pl.DataFrame, policy: str = "near", scores: pl.DataFrame | 
     sigs = _by_id(sigs)
     steps = _labels(sigs, policy)
     cluster = steps.get(policy, np.arange(sigs.height))
-    table = pl.DataFrame({"id": sigs["id"], "cluster": sigs["id"].gather(cluster), "cluster_size": pl.Series(np.bincount(cluster)[cluster], dtype=pl.UInt32), **steps})
+    table = pl.DataFrame(
+        {"id": sigs["id"], "cluster": sigs["id"].gather(cluster), "cluster_size": pl.Series(np.bincount(cluster)[cluster], dtype=pl.UInt32), **steps}
+    )
     if scores is not None:
         score = pl.col("score").fill_null(float("-inf"))
         table = table.join(scores.select("id", "score"), on="id", how="left").sort(score, "id", descending=[True, False])

@@ -144,9 +144,7 @@ def _refuse_thin(fold: np.ndarray, label: np.ndarray, params: Quality) -> None:
 def _fit_fold(x: "csr_matrix", label: np.ndarray, params: Quality) -> tuple[np.ndarray, float]:
     from sklearn.linear_model import SGDClassifier  # takes a second to import
 
-    model = SGDClassifier(
-        loss="log_loss", alpha=params.l2, max_iter=params.passes, tol=None, average=True, class_weight="balanced", random_state=params.seed
-    )
+    model = SGDClassifier(loss="log_loss", alpha=params.l2, max_iter=params.passes, tol=None, average=True, class_weight="balanced", random_state=params.seed)
     model.fit(x, label)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
