@@ -13,6 +13,7 @@ import ctypes
 import hashlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -58,11 +59,19 @@ class Loop:
         values = [_value(arg, kind, self.__name__) for arg, kind in zip(args, self.kinds, strict=True)]
         if self.native is None:
             with LOCK:
-                self.native = self._linked()
+                self.native = self._ready()
         result = ctypes.c_int64()
         if failed := self.native(ctypes.addressof(result), None, *values):
             raise RuntimeError(f"the compiled loop {self.__name__} failed with status {failed}")
         return result.value
+
+    def _ready(self) -> Callable:
+        """Linked object code; where another numba or llvmlite no longer gives it, a function of numba's public interface, compiled each time."""
+        try:
+            return self._linked()
+        except (AttributeError, TypeError, KeyError, RuntimeError) as error:
+            warnings.warn(f"compiled loops are not kept between processes with numba {version('numba')}: {error}", stacklevel=4)
+            return _public(self)
 
     def _linked(self) -> Callable:
         symbol, code = stored(_key(self), lambda: _compile(self))
@@ -85,6 +94,12 @@ def _compile(loop: Loop) -> tuple[str, bytes]:
     from stages.curation.compiling import machine_code
 
     return machine_code(loop.python, [(kind.dtype, kind.array) for kind in loop.kinds])
+
+
+def _public(loop: Loop) -> Callable:
+    from stages.curation.compiling import callback
+
+    return callback(loop.python, [(kind.dtype, kind.array) for kind in loop.kinds])
 
 
 def stored(key: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:

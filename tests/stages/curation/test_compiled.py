@@ -95,3 +95,14 @@ print("numba" in sys.modules)
 """
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ) for _ in range(2)]
     assert runs[1].stdout.strip() == "False"
+
+
+def test_a_numba_that_gives_no_object_code_still_runs_the_loop(folders, monkeypatch):
+    def changed(loop):
+        raise AttributeError("'Dispatcher' object has no attribute 'overloads'")
+
+    monkeypatch.setattr(compiled, "_compile", changed)
+    values, seen = np.array([1, 2, 4], dtype=np.int64), np.zeros(3, dtype=np.bool_)
+    with pytest.warns(UserWarning, match="compiled loops are not kept between processes with numba .*overloads"):
+        assert fresh()(values, 3, seen) == 7 + 9
+    assert seen.tolist() == [False, True, True]
