@@ -25,7 +25,7 @@ from stages.stage import Stage
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")
-SHARD_DOCUMENTS, SHARD_CHARS = 50_000, 100_000_000  # a shard ends at the first of them (assumed)
+SHARD_DOCUMENTS, SHARD_CHARS = 50_000, 32_000_000  # a shard ends at the first of them (assumed)
 FOLDER = Path("data/ingest")
 
 

@@ -50,7 +50,7 @@ class ScoreParams(RuleSettings):
     save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
     extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field({}, description="further score columns by name, for arms to select by")
     folds: int = Field(5, ge=2, le=20, description="parts of the pool; each is scored by a model trained on the others")
-    train_chars: int = Field(50_000_000, ge=10_000, description="pool characters that the quality classifier and the prototypes learn from")
+    train_chars: int = Field(20_000_000, ge=10_000, description="pool characters that the quality classifier and the prototypes learn from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
 
     def quality(self) -> Quality:
@@ -99,8 +99,8 @@ class Judge:
     def _fitted(self) -> tuple[QualityModel, TextPrototypes, np.ndarray]:
         settings = self.params.quality()
         sample = training_sample(self.pool, settings)
-        prototypes, of_sample = fit_text_prototypes(sample["text"].to_list(), n_clusters=self.params.prototypes, seed=self.params.seed)
-        return fit_sampled(sample, training_reference(settings), settings), prototypes, of_sample
+        model = fit_sampled(sample, training_reference(settings), settings)
+        return model, *fit_text_prototypes(sample["text"].to_list(), n_clusters=self.params.prototypes, seed=self.params.seed)
 
     def write(self, path: Path) -> tuple[QualityResult, float]:
         """The table; how far to trust the quality score, and the fraction of documents that pass all rules."""

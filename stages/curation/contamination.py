@@ -54,13 +54,13 @@ class Reference:
     ) -> None:
         self.params, self.overlap_share = params, overlap_share
         grams = _NgramSet(ngram_words)
-        parts = [signatures([], params)]
+        parts = [signatures([], params).drop("id")]
         for frame in [reference] if isinstance(reference, pl.DataFrame) else reference:
-            parts.append(signatures(frame, params))
+            parts.append(signatures(frame, params).drop("id"))
             if overlap_share is not None:
                 grams.add(frame["text"])
         known = pl.concat(parts)
-        self.known = {name: np.unique(known[name].to_numpy()) for name in known.columns if name != "id"}
+        self.known = {name: np.unique(known[name].to_numpy()) for name in known.columns}
         self.grams = grams.closed() if overlap_share is not None else None
 
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:

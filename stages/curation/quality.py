@@ -135,7 +135,7 @@ def fit_sampled(pool: pl.DataFrame, reference: pl.DataFrame, params: Quality) ->
     fold = np.concatenate([fold_of(pool, params), fold_of(reference, params)])
     label = np.repeat([0, 1], [pool.height, reference.height])
     _refuse_thin(fold, label, params)
-    x = vstack([features(pool, params), features(reference, params)], format="csr")
+    x = vstack([*_feature_blocks(pool, params), *_feature_blocks(reference, params)], format="csr")
     weights, intercepts = zip(*(_fit_fold(x[fold != f], label[fold != f], params) for f in range(params.folds)), strict=True)
     return QualityModel(params, np.stack(weights), np.array(intercepts))
 
