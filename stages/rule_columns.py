@@ -8,9 +8,10 @@ import polars as pl
 
 from stages.curation.contamination import Reference
 from stages.curation.readers import Columns, read_all
+from stages.curation.rule_list import DECONTAMINATION
 from stages.curation.rules import rule_report, rule_table
 from stages.errors import InputError
-from stages.rule_settings import DECONTAMINATION, RuleSettings
+from stages.rule_settings import RuleSettings
 
 COUNTS = ("documents_alone", "characters_alone", "documents_in_order", "characters_in_order")
 

@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import ValidationError, ValidationInfo, create_model, field_validator
 
 from stages.curation.blocklists import read_list, url_lists
-from stages.curation.rule_list import RULE_SETS, RULES, Thresholds, rule_names
+from stages.curation.rule_list import DECONTAMINATION, RULE_SETS, RULES, Thresholds, rule_names
 from stages.curation.stream.settings import CurateSettings
 from stages.stage import Section
 
 KEYS = ("rules", "thresholds", "url_lists", "bad_words", "languages", "decontaminate")
-DECONTAMINATION = "decontamination"  # named like a rule, judged against evaluation files
 
 
 class RuleSettings(create_model("RuleKeys", __base__=Section, **{key: (CurateSettings.model_fields[key].annotation, CurateSettings.model_fields[key]) for key in KEYS})):
@@ -57,9 +56,3 @@ class RuleSettings(create_model("RuleKeys", __base__=Section, **{key: (CurateSet
         """Files that the rules read, for DVC."""
         lists = [] if self.url_lists is None else [file for file in self.url_lists.model_dump().values() if file is not None]
         return [*lists, *([] if self.bad_words is None else [self.bad_words]), *([] if self.decontaminate is None else self.decontaminate.files)]
-
-
-def named_rules(names: str | list[str]) -> list[str]:
-    """The rules that an arm means by a rule, a rule set or a list of both."""
-    flat = [names] if isinstance(names, str) else names
-    return list(dict.fromkeys(rule for name in flat for rule in ([name] if name == DECONTAMINATION else rule_names(name))))

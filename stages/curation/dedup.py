@@ -15,6 +15,7 @@ from stages.curation.minhash import MinHash, signatures
 from stages.errors import InputError
 
 POLICIES = ("none", "exact", "words", "near")  # each removes what the one before it removes, and more
+SHORTENED = "-lines"  # ends the id of a document that is read without the lines that another one holds
 
 
 def clusters(sigs: pl.DataFrame, policy: str) -> pl.DataFrame:
