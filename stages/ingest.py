@@ -18,7 +18,7 @@ from stages.curation.contamination import Reference
 from stages.curation.row_groups import RowGroups, compact
 from stages.curation.wheels import POOLS, WHEELS
 from stages.errors import InputError
-from stages.files import whole_folder, write_json
+from stages.files import remove_orphans, whole_folder, write_json
 from stages.pool_settings import IngestParams
 from stages.staged_pools import StagedPool, stage_pool
 from stages.stage import Stage
@@ -48,6 +48,7 @@ def _fixed_part(path: str) -> str:
 def run(params: IngestParams) -> None:
     """Read every pool, split, decontaminate, and write all of it or nothing."""
     url = any(pool.url is not None for pool in params.pools.values())
+    remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
         (folder / "staged").mkdir()
         pools = {name: stage_pool(name, pool, params, folder / "staged" / f"{name}.parquet", url=url) for name, pool in params.pools.items()}
