@@ -30,8 +30,10 @@ class Arm(Section):
     take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
     upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
     mixture: dict[str, float] | None = Field(None, min_length=1, description="share of training tokens by pool; pools not named are left out")
-    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field("near", description="deduplication policy; of a cluster the smallest id stays")
-    rules: bool | str | list[str] = Field(False, description="drop documents that fail a document rule: true all that score judges, or rules and rule sets by name")
+    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field("near", description="policy; of a cluster of copies the smallest id stays")
+    rules: bool | str | list[str] = Field(
+        False, description="drop documents that fail a document rule: true for all that score judges, or rules and rule sets by name"
+    )
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> "Arm":
@@ -89,7 +91,8 @@ def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
     for name, arm in params["arms"].arms.items():
         place = ["arms", "arms", name]
         if arm.by not in [*own, *measures]:
-            return [*place, "by"], f"no score {arm.by!r}; scores are {', '.join(own)} (further ones go under score.extra), measures of rules are {', '.join(measures)}"
+            known = f"scores are {', '.join(own)} (further ones go under score.extra), measures of rules are {', '.join(measures)}"
+            return [*place, "by"], f"no score {arm.by!r}; {known}"
         if arm.dedup in ("semantic", "lines") and getattr(params["dedup"], arm.dedup) is None:
             return [*place, "dedup"], f"the dedup stage does not look for {arm.dedup}; add to its section `{arm.dedup}: {{}}`"
         try:

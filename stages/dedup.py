@@ -8,7 +8,6 @@ arm's choice. Cost: about 1 s per 25 MB; memory of the signatures, 144 bytes a d
 import logging
 from pathlib import Path
 
-import polars as pl
 from pydantic import Field
 
 from stages.curation.dedup import duplicates

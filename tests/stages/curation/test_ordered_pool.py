@@ -2,7 +2,6 @@
 
 import random
 
-import polars as pl
 import pytest
 
 from stages.curation import ordered_pool as module
