@@ -5,14 +5,13 @@ Cards are leased first (`lease.py`), so that a second sweep waits in place of sh
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import torch
 
-from stages.proxy.backlog import Job, Settings, Tell, job_settings, train_here
+from stages.proxy.backlog import Backlog, CheckpointOf, Settings, Tell, train_here
 from stages.proxy.data import ProxyData
 from stages.proxy.lease import device_lease, gpu_names
-from stages.proxy.outcome import Failure, first_line, named
+from stages.proxy.outcome import Failure, Outcome, first_line
 from stages.proxy.ranks import LARGE_PARAMS, train_on_ranks
 from stages.proxy.spec import RunResult, RunSpec
 
@@ -37,19 +36,17 @@ def is_large(spec: RunSpec, least: int = LARGE_PARAMS) -> bool:
 
 
 def train_on_gpus(groups: Sequence[Sequence[RunSpec]], data: ProxyData, *, on_result: Callable[[RunResult], None], device: str = "cuda",
-                  checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None = None, settings: Settings | None = None,
+                  checkpoint: CheckpointOf | None = None, settings: Settings | None = None,
                   on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS) -> list[Failure]:
-    """Train every group; returns those that failed. Arguments as in `workers.run_groups`; large runs report at their end alone."""
+    """Train every group; returns those that failed. Arguments as in `workers.Workers.train`; large runs report at their end alone."""
     n_gpus = torch.cuda.device_count() if n_gpus is None else n_gpus
     large = [group for group in groups if n_gpus > 1 and is_large(group[0], large_params)]
     small = [group for group in groups if group not in large]
-    failures = []
-    for group in large:
+    backlog = Backlog(large, checkpoint, settings)
+    while job := backlog.take():
         try:
-            results = train_on_ranks(group, data, n_gpus, device=device, **job_settings(Job(list(group)), checkpoint, settings))
+            outcome = Outcome(train_on_ranks(job.group, data, n_gpus, device=device, **backlog.options(job)))
         except RuntimeError as error:
-            failures.append(Failure(tuple(group), f"{named(group)} failed: {first_line(error)}"))
-            continue
-        for result in results:
-            on_result(result)
-    return failures + train_here(small, data, on_result=on_result, checkpoint=checkpoint, settings=settings, on_progress=on_progress, device=device)
+            outcome = Outcome(message=first_line(error))
+        backlog.settle(job, outcome, on_result)
+    return backlog.failures + train_here(small, data, on_result=on_result, checkpoint=checkpoint, settings=settings, on_progress=on_progress, device=device)
