@@ -16,10 +16,12 @@ from stages.curation.ledger import Ledger
 from stages.curation.rule_list import named_rules
 from stages.errors import InputError
 from stages.files import whole_file, write_json
+from stages.images.scores import ImageScoring
 from stages.stage import Section, Stage
 
 
 log = logging.getLogger("assay")
+LEAST_TOKENS = 4_096  # of a draw of text
 
 
 class Arm(Section):
@@ -63,7 +65,7 @@ class Question(Section):
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
-    draw_tokens: int = Field(262_144, ge=4_096, description="tokens of one resample, duplicates removed, before any arm takes its part")
+    draw_tokens: int = Field(262_144, ge=100, description="tokens (or images) of one resample, duplicates removed, before any arm takes its part")
     questions: dict[str, Question] = Field(min_length=1)
     arms: dict[str, Arm] = Field(min_length=2)
     controls: dict[str, Control] = {}
@@ -87,9 +89,16 @@ class ArmsParams(Section):
 
 def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
+    image = params["ingest"].modality == "image"
+    if not image and params["arms"].draw_tokens < LEAST_TOKENS:
+        return ["arms", "draw_tokens"], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
     own, measures, judged = [*OWN_SCORES, *params["score"].extra], params["score"].measures(), params["score"].judged_names()
     for name, arm in params["arms"].arms.items():
         place = ["arms", "arms", name]
+        if image:
+            if fault := _image_fault(arm, params["score"].images):
+                return [*place, fault[0]], fault[1]
+            continue
         if arm.by not in [*own, *measures]:
             known = f"scores are {', '.join(own)} (further ones go under score.extra), measures of rules are {', '.join(measures)}"
             return [*place, "by"], f"no score {arm.by!r}; {known}"
@@ -101,6 +110,19 @@ def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
             return [*place, "rules"], str(error)
         if unjudged:
             return [*place, "rules"], f"the rule {unjudged[0]} is not judged by the score stage; it judges {', '.join(judged) or 'none'} (score.rules)"
+    return None
+
+
+def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | None:
+    """What an arm of images cannot have: the key and why."""
+    scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
+    if arm.by not in scores:
+        return "by", f"no score {arm.by!r}; scores of images are {', '.join(scores)} (score.images.metrics)"
+    if arm.dedup not in ("none", "exact", "near"):
+        return "dedup", f"images are searched for exact copies only; choose none or exact (value {arm.dedup!r})"
+    for key, wrong in (("upweight", arm.upweight is not None), ("mixture", arm.mixture is not None), ("rules", arm.rules is not False)):
+        if wrong:
+            return key, "is for text; an image proxy reads each image of its arm once a pass"
     return None
 
 

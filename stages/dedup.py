@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pydantic import Field
 
+from stages import images
 from stages.curation.dedup import duplicates
 from stages.curation.minhash import MinHash, signatures
 from stages.curation.row_groups import batches
 from stages.dedup_lines import LineParams, write_shortened
 from stages.dedup_semantic import SemanticParams, semantic_twins
 from stages.files import whole_file, write_json
+from stages.images.pools import dedup as dedup_images
 from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
@@ -35,6 +37,9 @@ class DedupParams(Section):
 
 def run(params: DedupParams) -> None:
     """Signatures shard by shard, then clusters over all pools, then what else is asked for of the firsts."""
+    if images.are_pooled():
+        dedup_images()
+        return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
     table = signatures((frame for shard in shards for frame in batches(shard, ["id", "text"])), params.minhash())
     clusters = duplicates(table, "near").rename({"keep": "is_first", "reason": "duplicate"})

@@ -19,6 +19,7 @@ from stages.curation.row_groups import RowGroups, compact
 from stages.curation.wheels import POOLS, WHEELS
 from stages.errors import InputError
 from stages.files import remove_orphans, whole_folder, write_json
+from stages.images.pools import ingest as ingest_images
 from stages.pool_settings import IngestParams
 from stages.staged_pools import StagedPool, stage_pool
 from stages.stage import Stage
@@ -47,6 +48,9 @@ def _fixed_part(path: str) -> str:
 
 def run(params: IngestParams) -> None:
     """Read every pool, split, decontaminate, and write all of it or nothing."""
+    if params.modality == "image":
+        ingest_images(params, FOLDER)
+        return
     url = any(pool.url is not None for pool in params.pools.values())
     remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:

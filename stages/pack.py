@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from stages import images
 from stages.curation.dedup import SHORTENED
 from stages.curation.row_groups import batches, compact
+from stages.images.pack import pack as pack_images
 from stages.files import whole_file, whole_folder, write_json
 from stages.proxy.packed import Packed, write_packed
 from stages.stage import Section, Stage
@@ -57,6 +59,9 @@ def tokenised(frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer")
 
 def run(params: PackParams) -> None:
     """Train the tokenizer on pool text, pack the pools, then each held-out domain up to its cap."""
+    if images.are_pooled():
+        pack_images()
+        return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
     tokenizer = train_tokenizer(iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size)
     with whole_file("data/pack/tokenizer.json") as temporary:

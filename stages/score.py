@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from pydantic import AfterValidator, Field
 
+from stages import images
 from stages.curation.arm_views import OWN_SCORES
 from stages.curation.ordered_pool import HeldPool, OrderedPool, ordered_pool
 from stages.curation.prototypes import TextPrototypes, fit_text_prototypes
@@ -24,6 +25,8 @@ from stages.curation.row_groups import RowGroups, batches, compact
 from stages.errors import InputError
 from stages.extra_scores import ExtraScore, Scorer, extra_scorer, score_inputs
 from stages.files import whole_file, write_json
+from stages.images.scores import ImageScoring
+from stages.images.scores import score as score_images
 from stages.rule_columns import RuleColumns, address_column
 from stages.rule_settings import RuleSettings
 from stages.stage import Section, Stage
@@ -53,12 +56,17 @@ class ScoreParams(RuleSettings):
     train_chars: int = Field(20_000_000, ge=10_000, description="pool characters that the quality classifier and the prototypes learn from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
 
+    images: ImageScoring | None = Field(None, description="how images are scored, where ingest.modality is image")
+
     def quality(self) -> Quality:
         return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
 
 
 def run(params: ScoreParams) -> None:
     """Rules, quality and difficulty of every pool document, in one table by id."""
+    if images.are_pooled():
+        score_images(params.images or ImageScoring(), params.seed)
+        return
     shutil.rmtree(WORK, ignore_errors=True)
     try:
         pool = ordered_pool(sorted(Path("data/ingest/pools").rglob("*.parquet")), WORK / "pool")

@@ -13,8 +13,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
+from stages import images
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
+from stages.images.sweep import SIZE as IMAGE_SIZE
+from stages.images.sweep import run as train_images
 from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
@@ -72,8 +75,8 @@ class SweepParams(Section):
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
         for name in (*self.sizes, *self.control_sizes):
-            if name not in LADDER:
-                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}")
+            if name not in LADDER and not IMAGE_SIZE.fullmatch(name):
+                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of images for example mlp-32 or residual-8")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
         if self.tuning.rule == "power" and self.schedule != "wsd":
@@ -83,6 +86,9 @@ class SweepParams(Section):
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
+    if images.are_pooled():
+        train_images(params)
+        return
     data, trunks = planned(params)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
@@ -237,9 +243,20 @@ def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisa
     return [RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared) for budget, tokens in zip(budgets, unique, strict=True)]
 
 
+def sizes_are_of_the_modality(params: dict[str, Section]) -> tuple[list[str], str] | None:
+    """Where a size is of another modality than the pools: the key and the fault."""
+    modality = params["ingest"].modality
+    for key in ("sizes", "control_sizes"):
+        for size in getattr(params["sweep"], key):
+            if (IMAGE_SIZE.fullmatch(size) is not None) != (modality == "image"):
+                return ["sweep", key], f"{size} is no {modality} proxy, and ingest.modality is {modality}"
+    return None
+
+
 stage = Stage(
     run=run,
     params=SweepParams,
+    agrees=sizes_are_of_the_modality,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),

@@ -16,7 +16,7 @@ from stages.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.image_data import ImageData
 from stages.proxy.image_spec import ImageResult, ImageShape, ImageSpec
-from stages.run_files import RUNS, code_hash, finished
+from stages.run_files import RUNS, code_hash, finished, is_finished
 from stages.runs import COLUMNS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(params: "SweepParams") -> None:
     """Train what is missing, then write the tables of what was asked for."""
     data, domains, hashes = opened(_arms())
     trunks = _plan(params, data, hashes)
-    missing = [trunk for trunk in trunks if not (RUNS / f"{trunk['trunk_id']}.json").is_file()]
+    missing = [trunk for trunk in trunks if not is_finished(trunk)]
     for group in _stacks(missing):
         _train(group, data, domains, params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
