@@ -13,11 +13,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages import images
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
-from stages.images.sweep import SIZE as IMAGE_SIZE
-from stages.images.sweep import run as train_images
+from stages.images import are_pooled
+from stages.images import sweep as image_sweep
 from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
@@ -75,8 +74,8 @@ class SweepParams(Section):
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
         for name in (*self.sizes, *self.control_sizes):
-            if name not in LADDER and not IMAGE_SIZE.fullmatch(name):
-                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of images for example mlp-32 or residual-8")
+            if name not in LADDER and not image_sweep.SIZE.fullmatch(name):
+                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of images mlp-32, residual-8 and so on")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
         if self.tuning.rule == "power" and self.schedule != "wsd":
@@ -86,9 +85,8 @@ class SweepParams(Section):
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
-    if images.are_pooled():
-        train_images(params)
-        return
+    if are_pooled():
+        return image_sweep.run(params)
     data, trunks = planned(params)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
@@ -168,13 +166,9 @@ def load_views(items: str | None = None) -> Views:
         groups[part["row"].to_numpy()] = part["label"].to_numpy()
         name = f"{arm}/{draw}"
         views[name] = View(packed, part["row"].to_numpy(), part["weight"].to_numpy(), arm=name, groups=groups, group_names=names)
-    return Views(packed, views, held_out, arms, _items(items, packed.eos_id) if items else None)
-
-
-def _items(path: str, eos_id: int) -> "Items":  # noqa: F821
-    from stages.item_file import read_items  # loads torch
-
-    return read_items(path, TOKENIZER, eos_id)
+    if items:
+        from stages.item_file import read_items  # loads torch
+    return Views(packed, views, held_out, arms, read_items(items, TOKENIZER, packed.eos_id) if items else None)
 
 
 def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
@@ -243,20 +237,10 @@ def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisa
     return [RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared) for budget, tokens in zip(budgets, unique, strict=True)]
 
 
-def sizes_are_of_the_modality(params: dict[str, Section]) -> tuple[list[str], str] | None:
-    """Where a size is of another modality than the pools: the key and the fault."""
-    modality = params["ingest"].modality
-    for key in ("sizes", "control_sizes"):
-        for size in getattr(params["sweep"], key):
-            if (IMAGE_SIZE.fullmatch(size) is not None) != (modality == "image"):
-                return ["sweep", key], f"{size} is no {modality} proxy, and ingest.modality is {modality}"
-    return None
-
-
 stage = Stage(
     run=run,
     params=SweepParams,
-    agrees=sizes_are_of_the_modality,
+    agrees=image_sweep.sizes_are_of_the_modality,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),

@@ -3,7 +3,7 @@
 Question: would a held-out loss be flattered? Input: training and reference documents. Output: the ids to remove and
 why. Whole copies are found by their signatures; parts by n-grams of 13 words (the length that GPT-3 and DCLM use)
 that also occur in the reference. Cost: 28 MB of training text a CPU-second (measured); memory 8 bytes a reference
-word, 16 MB and one block.
+word (16 while they are sorted), 16 MB and one block.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from stages.curation.minhash import MinHash, shingles, signatures
 
 NGRAM_WORDS = 13  # Brown et al. 2020, appendix C
 OVERLAP_SHARE = 0.2  # a fifth of a document's 13-grams (assumed; paragraph-level removal in DCLM uses 0.8)
-MERGED = 1 << 21  # n-grams gathered before they are sorted into the others (assumed)
+SLICE = 1 << 20
 SIEVE_BITS = 24  # 16 MB table; answers "surely absent" for nearly all n-grams
 
 
@@ -87,19 +87,19 @@ class _NgramSet:
         self.n, self.hashes, self.waiting = n, np.zeros(0, dtype=np.uint64), []
 
     def add(self, texts: pl.Series) -> None:
-        for _, block in blocks(texts):
-            self.waiting.append(shingles(*plain_words(block), self.n)[0])
-            if sum(map(len, self.waiting)) > max(MERGED, len(self.hashes) // 2):
-                self._merge()
-
-    def _merge(self) -> None:
-        self.hashes, self.waiting = np.unique(np.concatenate([self.hashes, *self.waiting])), []
+        self.waiting += [shingles(*plain_words(block), self.n)[0] for _, block in blocks(texts)]
 
     def closed(self) -> "_NgramSet":
-        """Ready for questions."""
-        self._merge()
+        """Ready for questions; n-grams of 13 words are nearly all different, so they are sorted once and in place."""
+        hashes = np.concatenate([self.hashes, *self.waiting])
+        self.waiting = []
+        hashes.sort()
+        fresh = np.ones(len(hashes), dtype=np.bool_)
+        fresh[1:] = hashes[1:] != hashes[:-1]
+        self.hashes = hashes if fresh.all() else hashes[fresh]
         self.sieve = np.zeros(1 << SIEVE_BITS, dtype=np.bool_)
-        self.sieve[self._low(self.hashes)] = True
+        for first in range(0, len(self.hashes), SLICE):
+            self.sieve[self._low(self.hashes[first : first + SLICE])] = True
         return self
 
     @staticmethod

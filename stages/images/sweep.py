@@ -47,6 +47,16 @@ def run(params: "SweepParams") -> None:
     write_json("data/metrics/sweep.json", {"trunks": len(trunks), "diverged": table.filter("diverged")["trunk_id"].n_unique()} | metrics)
 
 
+def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where a size is of another modality than the pools: the key and the fault."""
+    modality = params["ingest"].modality
+    for key in ("sizes", "control_sizes"):
+        for size in getattr(params["sweep"], key):
+            if (SIZE.fullmatch(size) is not None) != (modality == "image"):
+                return ["sweep", key], f"{size} is no {modality} proxy, and ingest.modality is {modality}"
+    return None
+
+
 def _arms() -> dict[str, np.ndarray]:
     """`arm/draw` -> rows of the packed pool."""
     views = pl.read_parquet("data/arms/views.parquet")
