@@ -3,7 +3,7 @@ Input: pools and reference text. Output: per document an out-of-fold quality sco
 to the nearest prototype), every rule's measured value and verdict; a report of what each rule would drop.
 Nothing is dropped here: dropping is an arm's choice. `extra` asks for further columns by name (extra_scores.py), none by
 default. Models learn from a sample by hash of at most `train_chars`; the pool goes by in ranges of ids, so memory does not grow with
-its text. Cost: about 1 s per 3 MB, and what the extra columns cost; disk of about half the text while it runs.
+its text (benchmarks/pipeline_memory.py). Cost: about 1 s per 7 MB, and what the extra columns cost; disk of two thirds of the text while it runs.
 """
 
 import logging
