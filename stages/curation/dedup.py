@@ -23,17 +23,12 @@ def clusters(sigs: pl.DataFrame, policy: str) -> pl.DataFrame:
 
     Near duplicates are joined through chains: A~B and B~C put A and C together though they may differ more.
     """
-    sigs = _by_id(sigs)
+    sigs = sigs.sort("id")
     if sigs["id"].is_duplicated().any():
         twice = sigs.filter(pl.col("id").is_duplicated())["id"][0]
         raise InputError(f"document id {twice} occurs twice; read each input once, or give the pools different names")
     labels = _labels([sigs[name].to_numpy() for name in _key_columns(sigs, policy)], sigs.height)
     return pl.DataFrame({"id": sigs["id"], "cluster": sigs["id"].gather(labels)}).with_columns(cluster_size=pl.len().over("cluster"))
-
-
-def _by_id(sigs: pl.DataFrame) -> pl.DataFrame:
-    """Sorted by id; a table that is, is not copied."""
-    return sigs if sigs["id"].is_sorted() else sigs.sort("id")
 
 
 def _key_columns(sigs: pl.DataFrame, policy: str) -> list[str]:
@@ -72,7 +67,6 @@ def duplicates(sigs: pl.DataFrame, policy: str = "near", scores: pl.DataFrame | 
     missing scores go to the smaller id), or without scores the smallest id. The `reason` is the first test, from
     exact to near, in whose own cluster another document was preferred.
     """
-    sigs = _by_id(sigs)
     table = clusters(sigs, policy)
     if scores is None:
         table = table.with_columns(_score=pl.lit(0.0))
