@@ -17,6 +17,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.states import Completed, Failed, State  # noqa: E402
 
 from flows.dvc_tasks import BAD_INPUT, TRAINING_RETRIES, StageFailure, run_stage, stale_reasons  # noqa: E402
+from stages import images  # noqa: E402
 from stages.pipeline import PIPELINE  # noqa: E402
 from stages.decision_text import decision_markdown  # noqa: E402
 from stages.errors import InputError, RefusedError  # noqa: E402
@@ -44,7 +45,7 @@ def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
-        if stage.name == "sweep" and executor != "local":
+        if stage.name == "sweep" and executor != "local" and not images.are_pooled():  # image proxies train in the stage itself
             from flows.sweep import fill
 
             try:

@@ -11,25 +11,31 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from stages.curation.arm_views import OWN_SCORES, arm_view, resamples, tier_labels, view_hash
+from stages.curation.dedup import SHORTENED
 from stages.curation.ledger import Ledger
+from stages.curation.rule_list import named_rules
 from stages.errors import InputError
 from stages.files import whole_file, write_json
+from stages.images.scores import ImageScoring
 from stages.stage import Section, Stage
 
 
 log = logging.getLogger("assay")
+LEAST_TOKENS = 4_096  # of a draw of text
 
 
 class Arm(Section):
     """A data set to compare: a part of the draw, and how often its documents are used."""
 
     keep: float = Field(1.0, gt=0, le=1, description="fraction of the draw's tokens kept")
-    by: str = Field("quality", description="the score that orders documents: quality, difficulty or a name under score.extra")
+    by: str = Field("quality", description="what orders documents: quality, difficulty, a name under score.extra or a measure of a document rule")
     take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
     upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
     mixture: dict[str, float] | None = Field(None, min_length=1, description="share of training tokens by pool; pools not named are left out")
-    deduplicate: bool = Field(True, description="one document a duplicate cluster, the smallest id")
-    rules: bool = Field(False, description="drop documents that fail a document rule before anything else")
+    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field("near", description="policy; of a cluster of copies the smallest id stays")
+    rules: bool | str | list[str] = Field(
+        False, description="drop documents that fail a document rule: true for all that score judges, or rules and rule sets by name"
+    )
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> "Arm":
@@ -59,7 +65,7 @@ class Question(Section):
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
-    draw_tokens: int = Field(262_144, ge=4_096, description="tokens of one resample, duplicates removed, before any arm takes its part")
+    draw_tokens: int = Field(262_144, ge=100, description="tokens (or images) of one resample, duplicates removed, before any arm takes its part")
     questions: dict[str, Question] = Field(min_length=1)
     arms: dict[str, Arm] = Field(min_length=2)
     controls: dict[str, Control] = {}
@@ -81,20 +87,48 @@ class ArmsParams(Section):
         return sorted(edges - {1.0})
 
 
-def score_names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
-    """Where an arm selects by a score that nobody computes: its keys and the fault."""
-    known = [*OWN_SCORES, *params["score"].extra]
+def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
+    """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
+    image = params["ingest"].modality == "image"
+    if not image and params["arms"].draw_tokens < LEAST_TOKENS:
+        return ["arms", "draw_tokens"], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
+    own, measures, judged = [*OWN_SCORES, *params["score"].extra], params["score"].measures(), params["score"].judged_names()
     for name, arm in params["arms"].arms.items():
-        if arm.by not in known:
-            return ["arms", "arms", name, "by"], f"no score {arm.by!r}; scores are {', '.join(known)} (further ones go under score.extra)"
+        place = ["arms", "arms", name]
+        if image:
+            if fault := _image_fault(arm, params["score"].images):
+                return [*place, fault[0]], fault[1]
+            continue
+        if arm.by not in [*own, *measures]:
+            known = f"scores are {', '.join(own)} (further ones go under score.extra), measures of rules are {', '.join(measures)}"
+            return [*place, "by"], f"no score {arm.by!r}; {known}"
+        if arm.dedup in ("semantic", "lines") and getattr(params["dedup"], arm.dedup) is None:
+            return [*place, "dedup"], f"the dedup stage does not look for {arm.dedup}; add to its section `{arm.dedup}: {{}}`"
+        try:
+            unjudged = [] if isinstance(arm.rules, bool) else [rule for rule in named_rules(arm.rules) if rule not in judged]
+        except InputError as error:
+            return [*place, "rules"], str(error)
+        if unjudged:
+            return [*place, "rules"], f"the rule {unjudged[0]} is not judged by the score stage; it judges {', '.join(judged) or 'none'} (score.rules)"
+    return None
+
+
+def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | None:
+    """What an arm of images cannot have: the key and why."""
+    scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
+    if arm.by not in scores:
+        return "by", f"no score {arm.by!r}; scores of images are {', '.join(scores)} (score.images.metrics)"
+    if arm.dedup not in ("none", "exact", "near"):
+        return "dedup", f"images are searched for exact copies only; choose none or exact (value {arm.dedup!r})"
+    for key, wrong in (("upweight", arm.upweight is not None), ("mixture", arm.mixture is not None), ("rules", arm.rules is not False)):
+        if wrong:
+            return key, "is for text; an image proxy reads each image of its arm once a pass"
     return None
 
 
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
-    documents = joined_documents()
-    if lacking := [arm.by for arm in params.arms.values() if arm.by not in documents.columns]:
-        raise InputError(f"data/score/scores.parquet has no score {lacking[0]!r}; run the score stage again")
+    documents = joined_documents(params)
     pools, disjoint = resamples(documents, params.draw_tokens, draws=params.draws, seed=params.seed)
     if not disjoint:
         log.info("arms: %d draws of %d tokens overlap: the pool is too small for disjoint ones", params.draws, params.draw_tokens)
@@ -119,12 +153,36 @@ def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
     return arms + [(name, params.arms[control.like], control.kind) for name, control in params.controls.items()]
 
 
-def joined_documents() -> pl.DataFrame:
-    """Every packed document with its cluster, scores, pool and size; ordered by id."""
-    index = pl.read_parquet("data/pack/pools/index.parquet").select("id", "n_tokens").with_row_index("row")
-    clusters = pl.read_parquet("data/dedup/clusters.parquet")
-    scores = pl.read_parquet("data/score/scores.parquet")
-    return index.join(clusters, on="id", validate="1:1").join(scores, on="id", validate="1:1").sort("id")
+def joined_documents(params: ArmsParams) -> pl.DataFrame:
+    """Every packed document with its cluster, pool, size and the scores and verdicts that arms name; ordered by id."""
+    index = pl.read_parquet("data/pack/pools/index.parquet", columns=["id", "n_tokens"]).with_row_index("row")
+    clusters = with_groups(pl.read_parquet("data/dedup/clusters.parquet"))
+    documents = index.join(clusters, on="id", validate="1:1").join(_scores(params), on="id", validate="1:1").sort("id")
+    shortened = pl.read_parquet("data/dedup/lines.parquet", columns=["id"])
+    if shortened.is_empty():
+        return documents
+    packed = index.select(_id=pl.col("id").str.strip_suffix(SHORTENED), line_row=pl.col("row").cast(pl.Int64), line_tokens="n_tokens", _own="id").filter(pl.col("_id") != pl.col("_own"))
+    rows = shortened.join(packed.drop("_own"), left_on="id", right_on="_id", how="left").with_columns(pl.col("line_row").fill_null(-1))
+    return documents.join(rows, on="id", how="left", maintain_order="left", validate="1:1")
+
+
+def with_groups(clusters: pl.DataFrame) -> pl.DataFrame:
+    """Adds `group`, where semantic copies are known: the clusters of copies and of what they are like come into a draw together."""
+    if "semantic_of" not in clusters.columns:
+        return clusters
+    like = clusters.filter(pl.col("semantic_of").is_not_null()).select("cluster", id="semantic_of")
+    kept = like.join(clusters.select("id", group="cluster"), on="id", how="left").select("cluster", "group")
+    return clusters.join(kept, on="cluster", how="left", maintain_order="left").with_columns(group=pl.coalesce("group", "cluster"))
+
+
+def _scores(params: ArmsParams) -> pl.DataFrame:
+    """The columns of data/score that arms use."""
+    there = pl.read_parquet_schema("data/score/scores.parquet")
+    named = [name for arm in params.arms.values() if not isinstance(arm.rules, bool) for name in named_rules(arm.rules)]
+    wanted = dict.fromkeys(["id", "pool", "n_chars", *OWN_SCORES, "rules_pass", *(arm.by for arm in params.arms.values()), *(f"pass_{name}" for name in named)])
+    if lacking := [name for name in wanted if name not in there]:
+        raise InputError(f"data/score/scores.parquet has no score {lacking[0]!r}; run the score stage again")
+    return pl.read_parquet("data/score/scores.parquet", columns=list(wanted))
 
 
 def retention_ledger(documents: pl.DataFrame) -> Ledger:
@@ -181,8 +239,8 @@ stage = Stage(
     run=run,
     params=ArmsParams,
     question="Which documents does each arm train on, in each resample of the pool?",
-    agrees=score_names_exist,
-    deps=("data/pack/pools", "data/dedup/clusters.parquet", "data/score/scores.parquet"),
+    agrees=names_exist,
+    deps=("data/pack/pools", "data/dedup/clusters.parquet", "data/dedup/lines.parquet", "data/score/scores.parquet"),
     outs=("data/arms/views.parquet",),
     tracked=("data/arms/arms.json", "data/arms/ledger.csv"),
     metrics=("data/metrics/arms.json",),

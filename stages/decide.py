@@ -94,7 +94,7 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
         "sentence": sentence(path, flips, labels, status),
         "status": status,
         "reason": reason,
-        "metric": {"name": fitted["metric"], "domain": fitted["metric"].removeprefix("loss_"), "unit": "nats/token"},
+        "metric": metric_record(fitted["metric"], rows["modality"][0]),
         "level": params.level,
         "n_params": {"value": n_params, "why": "set in params.yaml" if params.n_params else "the largest size trained", "trained": sizes},
         "pool_unique_tokens": round(max(sum(v for k, v in c.items() if k == "n_tokens_unique") for c in columns.values())),
@@ -123,6 +123,12 @@ def decide(name: str, arms: dict[str, Any], params: DecideParams) -> tuple[dict[
     }
     decision["tables"] = tables(decision)
     return decision, curves(boot, columns, low, high, n_params, decision["base"])
+
+
+def metric_record(metric: str, modality: str) -> dict[str, str]:
+    """Name, held-out domain and unit; keys of the record that end in _nats are in this unit."""
+    kind, _, domain = metric.partition("_")
+    return {"name": metric, "domain": domain, "unit": "share wrong" if kind == "error" else "nats/token" if modality == "text" else "nats/image"}
 
 
 def _range(rows: pl.DataFrame, size: int, params: DecideParams) -> tuple[float, float]:
@@ -171,7 +177,7 @@ def check_text(fitted: dict[str, Any]) -> str:
     check = fitted["holdout"]
     return (
         f"Fitted below {check['from_flops']:.2g} FLOPs, the law predicts the {check['n']} runs at and above it with a mean error of "
-        f"{100 * check['mape']:.2f} % (bias {check['bias']:+.3f} nats); {100 * check['coverage']:.0f} % of them lie in their 90 % interval."
+        f"{100 * check['mape']:.2f} % (bias {check['bias']:+.3f}{' nats' if fitted['metric'].startswith('loss') else ''}); {100 * check['coverage']:.0f} % of them lie in their 90 % interval."
     )
 
 

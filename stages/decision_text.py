@@ -9,6 +9,14 @@ WORDS = {
     "quality": {"high": "best", "low": "worst", "middle": "middle"},
     "difficulty": {"high": "hardest", "low": "easiest", "middle": "middle"},
 }
+DEDUP = {
+    "near": "",
+    "none": ", duplicates included",
+    "exact": ", exact duplicates removed",
+    "words": ", duplicates of the same words removed",
+    "semantic": ", semantic duplicates removed",
+    "lines": ", repeated lines removed",
+}
 
 
 def arm_label(name: str, arm: dict[str, Any]) -> str:
@@ -20,8 +28,14 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
     if arm.get("mixture"):
         mix = "train on " + ", ".join(f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items())
         text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
-    text += "" if arm["deduplicate"] else ", duplicates included"
-    return text + (", after the rules" if arm["rules"] else "")
+    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"])
+
+
+def rules_label(rules: bool | str | list[str]) -> str:
+    """`, after the rules`, or after those that are named."""
+    if isinstance(rules, bool):
+        return ", after the rules" if rules else ""
+    return f", after {rules if isinstance(rules, str) else ', '.join(rules)}"
 
 
 def part_label(arm: dict[str, Any]) -> str:

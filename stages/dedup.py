@@ -1,18 +1,23 @@
-"""Question: which documents are copies of which?
+"""Question: which documents are copies of which, by each policy that an arm may choose?
 Input: the pools. Output: a cluster for every document (named by its smallest id), whether it stays, and
-the weakest test that found it to be a copy (exact, words, near). Nothing is removed here: removal is an
-arm's choice. Cost: about 1 s per 25 MB; memory of the signatures, 144 bytes a document.
+the weakest test that found it to be a copy (exact, words, near); where params ask for it, what the first of each cluster says again in
+other words (`semantic_of`), and the texts that are shorter without lines of earlier documents. Nothing is removed here: removal is an
+arm's choice. Cost: about 1 s per 25 MB; memory of the signatures, 144 bytes a document; see dedup_semantic.py and dedup_lines.py for theirs.
 """
 
 import logging
 from pathlib import Path
 
-import polars as pl
 from pydantic import Field
 
+from stages import images
 from stages.curation.dedup import duplicates
 from stages.curation.minhash import MinHash, signatures
+from stages.curation.row_groups import batches
+from stages.dedup_lines import LineParams, write_shortened
+from stages.dedup_semantic import SemanticParams, semantic_twins
 from stages.files import whole_file, write_json
+from stages.images.pools import dedup as dedup_images
 from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
@@ -23,17 +28,34 @@ class DedupParams(Section):
     bands: int = Field(14, ge=1, le=256, description="bands of the locality-sensitive hash")
     rows: int = Field(8, ge=1, le=64, description="rows a band; pairs of similarity s meet with probability 1-(1-s^rows)^bands")
     seed: int = Field(1, ge=0)
+    semantic: SemanticParams | None = Field(None, description="look for documents that say the same, for arms with dedup: semantic")
+    lines: LineParams | None = Field(None, description="look for lines that earlier documents hold, for arms with dedup: lines")
+
+    def minhash(self) -> MinHash:
+        return MinHash(shingle_words=self.shingle_words, bands=self.bands, rows=self.rows, seed=self.seed)
 
 
 def run(params: DedupParams) -> None:
-    """Signatures shard by shard, then clusters over all pools."""
+    """Signatures shard by shard, then clusters over all pools, then what else is asked for of the firsts."""
+    if images.are_pooled():
+        dedup_images()
+        return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
-    table = signatures(map(pl.read_parquet, shards), MinHash(**params.model_dump()))
+    table = signatures((frame for shard in shards for frame in batches(shard, ["id", "text"])), params.minhash())
     clusters = duplicates(table, "near").rename({"keep": "is_first", "reason": "duplicate"})
-    with whole_file("data/dedup/clusters.parquet") as temporary:
-        clusters.write_parquet(temporary)
+    del table
     counts = dict(clusters["duplicate"].drop_nulls().value_counts().iter_rows())
     metrics = {f"{kind}_duplicates": counts.get(kind, 0) for kind in ("exact", "words", "near")}
+    firsts = clusters.filter("is_first").select("id")
+    if params.semantic is not None:
+        twins = semantic_twins(shards, firsts, params.semantic, params.seed)
+        clusters = clusters.join(twins, on="id", how="left", maintain_order="left", validate="1:1")
+        metrics["semantic_duplicates"] = twins.height
+    shortened = write_shortened(shards, firsts, params.lines, Path("data/dedup/lines.parquet"))
+    if params.lines is not None:
+        metrics["shortened_documents"] = shortened
+    with whole_file("data/dedup/clusters.parquet") as temporary:
+        clusters.write_parquet(temporary)
     write_json("data/metrics/dedup.json", metrics)
     log.info("dedup: %d documents, %s", len(clusters), ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in metrics.items()))
 
@@ -43,6 +65,7 @@ stage = Stage(
     params=DedupParams,
     question="Which documents are copies of which?",
     deps=("data/ingest",),
-    outs=("data/dedup/clusters.parquet",),
+    inputs=lambda params: params.semantic.files() if params.semantic else [],
+    outs=("data/dedup/clusters.parquet", "data/dedup/lines.parquet"),
     metrics=("data/metrics/dedup.json",),
 )

@@ -4,9 +4,12 @@ Question: which other order of the documents should compete? Input: one section 
 and reference. Output: one number a document, null where a method has none. Nothing is computed that is not asked for.
 Orientation: ngram and proxy are difficulties (high = hard to predict); nearest, transport and skills are
 likenesses to the reference (high = keep); function and column are what the user says; saved is what the model is.
-Cost: a column each; see the module behind each kind.
+Cost: a column each; see the module behind each kind. ngram, function, saved, column and proxy go batch by batch; nearest, transport
+and skills hold all texts of the pool.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,8 +19,9 @@ from pydantic import Field
 
 from stages.curation.documents import uniform
 from stages.curation.embeddings import embedded, hashed_words, sentence_model
+from stages.curation.ordered_pool import Documents
 from stages.curation.own_scores import column_scores, function_scores
-from stages.curation.perplexity import Perplexity, perplexity_scores, score_documents
+from stages.curation.perplexity import Perplexity, fit_perplexity, score_documents
 from stages.curation.rds_plus import cosines, round_robin_scores
 from stages.curation.skills import keyphrases, phrase_likeness, skill_graph, skill_scores
 from stages.curation.transport import MAX_POINTS, transport_scores
@@ -116,21 +120,57 @@ def score_inputs(extra: dict[str, ExtraScore]) -> list[str]:
     return sorted(found)
 
 
-def extra_column(name: str, settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> pl.Series:
-    """One column in the order of `pool`. Raises InputError that begins with the column's place in params.yaml."""
+Scorer = Callable[[pl.DataFrame], pl.Series]
+
+
+def extra_scorer(name: str, settings: ExtraScore, pool: Documents, reference: Documents, seed: int) -> Scorer:
+    """What gives tables of pool documents their column. Raises InputError that begins with the column's place in params.yaml."""
+    with _placed(name):
+        score = _scorer(settings, pool, reference, seed)
+
+    def scored(frame: pl.DataFrame) -> pl.Series:
+        with _placed(name):
+            return pl.Series(name, score(frame), dtype=pl.Float64, nan_to_null=True)
+
+    return scored
+
+
+@contextmanager
+def _placed(name: str) -> Iterator[None]:
     try:
-        values = _values(settings, pool, reference.sort("id"), seed)
+        yield
     except InputError as error:
         raise InputError(f"params.yaml: score.extra.{name}: {error}") from None
-    return pl.Series(name, values, dtype=pl.Float64, nan_to_null=True)
 
 
-def _values(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> np.ndarray | pl.Series:
+def _scorer(settings: ExtraScore, pool: Documents, reference: Documents, seed: int) -> Callable[[pl.DataFrame], np.ndarray | pl.Series]:
     match settings:
         case NgramScore():
-            return perplexity_scores(pool, reference, Perplexity(**settings.model_dump(exclude={"kind"}), seed=seed))["nats"]
+            fitted = fit_perplexity(pool, reference, Perplexity(**settings.model_dump(exclude={"kind"}), seed=seed))
+            return lambda frame: fitted.score(frame)["nats"]
+        case FunctionScore():
+            return lambda frame: function_scores(frame["text"], settings.function)
+        case SavedScore():
+            return _saved(settings.folder)
+        case ColumnScore():
+            values = _column(settings, pool.columns("id", "pool", "source"))
         case ProxyScore():
-            return proxy_difficulty(pool, reference, seed=seed, **settings.model_dump(exclude={"kind"}))
+            values = proxy_difficulty(pool.columns("id", "parent"), reference.whole(), seed=seed, **settings.model_dump(exclude={"kind"}))
+        case _:
+            values = _of_whole(settings, pool.whole(), reference.whole(), seed)
+    table = pool.columns("id").with_columns(value=pl.Series(values, dtype=pl.Float64, nan_to_null=True))
+    return lambda frame: _looked_up(frame, table)
+
+
+def _looked_up(frame: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+    """The values of these documents; `table` is sorted by id."""
+    near = table.filter(pl.col("id").is_between(pl.lit(frame["id"].min()), pl.lit(frame["id"].max())))
+    return frame.select("id").join(near, on="id", how="left", maintain_order="left")["value"]
+
+
+def _of_whole(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> np.ndarray:
+    """The methods that compare every document with the target at once, (n,) in id order: all texts are held in memory."""
+    match settings:
         case NearestScore():
             queries = reference.with_columns(_u=uniform(seed, reference["id"], "query")).sort("_u").head(settings.queries)
             documents, targets = _embeddings(settings, pool, queries, seed)
@@ -141,12 +181,6 @@ def _values(settings: ExtraScore, pool: pl.DataFrame, reference: pl.DataFrame, s
         case SkillScore():
             phrases = keyphrases(reference["text"].to_list(), settings.skills, stop=settings.stop)
             return skill_scores(phrase_likeness(pool["text"].to_list(), phrases), skill_graph(phrase_likeness(reference["text"].to_list(), phrases)))
-        case FunctionScore():
-            return function_scores(pool["text"], settings.function)
-        case ColumnScore():
-            return _column(settings, pool)
-        case SavedScore():
-            return _saved(settings.folder, pool)
 
 
 def _embeddings(settings: Embedded, pool: pl.DataFrame, reference: pl.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,12 +200,14 @@ def _column(settings: ColumnScore, pool: pl.DataFrame) -> pl.Series:
     return pool.select("id").join(pl.concat(parts), on="id", how="left", maintain_order="left")["value"]
 
 
-def _saved(folder: str, pool: pl.DataFrame) -> pl.Series:
+def _saved(folder: str) -> Scorer:
     from stages.curation.ngram_model import KIND as NGRAM
     from stages.curation.ngram_model import load_ngram
     from stages.curation.model_card import read_card
     from stages.curation.quality_card import load_quality
 
     if read_card(folder)["kind"] == NGRAM:
-        return score_documents(load_ngram(folder)[0], pool, 1)["nats"]
-    return load_quality(folder).score(pool)["score"]
+        model = load_ngram(folder)[0]
+        return lambda frame: score_documents(model, frame, 1)["nats"]
+    quality = load_quality(folder)
+    return lambda frame: quality.score(frame)["score"]

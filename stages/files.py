@@ -56,6 +56,25 @@ def whole_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_orphans(path: Path | str) -> None:
+    """Temporary folders beside `path` of runs on this machine that were killed; those of a run that is alive stay."""
+    path = Path(path)
+    for folder in path.parent.glob(f".{path.name}.*.tmp"):
+        number = folder.name.split(".")[-2]
+        if number.isdigit() and not _alive(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Sorted nothing, rounded nothing: keys keep the order given, floats their shortest exact form."""
     with whole_file(path) as temporary:

@@ -7,12 +7,13 @@ Cost: seconds to a minute.
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
+from stages import images
 from stages.errors import InputError
 from stages.files import read_json, whole_file, write_json
 from stages.laws import LAWS, Law, half_life
@@ -33,6 +34,7 @@ MIXTURE = "half_life_mix"  # the half-life law over the quality tiers of the poo
 class FitParams(Section):
     seed: int = Field(1, ge=0)
     domain: str | None = Field(None, description="held-out domain whose loss decides; null: the first by name")
+    metric: Literal["loss", "error"] = Field("loss", description="what decides: the loss, or of images the share that is classified wrongly")
     laws: list[str] = Field(min_length=2, description=f"candidates, by name (see `assay laws`), or {MIXTURE}")
     draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
     starts: int = Field(128, ge=8, le=10_000, description="starting points of a fit")
@@ -57,7 +59,7 @@ def run(params: FitParams) -> None:
     """Choose, fit and bootstrap for every question."""
     runs = pl.read_parquet("data/sweep/runs.parquet")
     arms = read_json("data/arms/arms.json")
-    metric = metric_of(params.domain, runs)
+    metric = metric_of(params.domain, runs, params.metric)
     summary = {}
     for name, question in arms["questions"].items():
         wanted = [*question["arms"], *twins(arms, question["arms"])]
@@ -71,18 +73,22 @@ def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
     return {name: control["like"] for name, control in arms["controls"].items() if control["kind"] == "same" and control["like"] in names}
 
 
-def metric_of(domain: str | None, runs: pl.DataFrame) -> str:
-    """`loss_<domain>` of the runs table."""
-    metrics = sorted(metric for metric in runs["metric"].unique() if metric.startswith("loss_"))
+def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str:
+    """`loss_<domain>` or `error_<domain>` of the runs table."""
+    metrics = sorted(metric for metric in runs["metric"].unique() if metric.startswith(f"{kind}_"))
+    if not metrics:
+        raise InputError(f"params.yaml: fit.metric: the runs have no {kind}; text has loss, images have loss and error")
     if domain is None:
         return metrics[0]
-    if f"loss_{domain}" not in metrics:
-        raise InputError(f"params.yaml: fit.domain: no held-out domain {domain!r}; there are {', '.join(m.removeprefix('loss_') for m in metrics)}")
-    return f"loss_{domain}"
+    if f"{kind}_{domain}" not in metrics:
+        raise InputError(f"params.yaml: fit.domain: no held-out domain {domain!r}; there are {', '.join(m.removeprefix(f'{kind}_') for m in metrics)}")
+    return f"{kind}_{domain}"
 
 
 def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams) -> dict[str, Any]:
     """Everything about one question, written to data/fit; the metrics to track."""
+    if metric.startswith("error_"):
+        runs = runs.with_columns(pl.col("value").clip(lower_bound=least_error(pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric))))
     best = best_regularised(runs)
     candidates = [law_named(law, tiers) for law in params.laws]
     options = {"n_rungs": params.held_out_rungs, "clusters": "pool_draw", "n_starts": params.starts, "seed": params.seed, "delta": None}
@@ -119,8 +125,19 @@ def early_budgets(choice: Choice, rows: dict[str, np.ndarray], params: FitParams
 def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:
     """Losses under re-weighted held-out documents, (draws, runs)."""
     losses = pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric)
-    tokens = Packed.open(f"data/pack/heldout/{metric.removeprefix('loss_')}").n_tokens_each
-    return heldout_resamples(losses, tokens, best["run_id"].to_list(), draws=params.draws, seed=params.seed)
+    weights = np.ones(n_scored(losses)) if images.are_pooled() else Packed.open(f"data/pack/heldout/{metric.partition('_')[2]}").n_tokens_each
+    values = heldout_resamples(losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed)
+    return np.maximum(values, least_error(losses)) if metric.startswith("error_") else values
+
+
+def n_scored(losses: pl.DataFrame) -> int:
+    """Held-out documents (or images) behind each value."""
+    return int(losses["loss_nats"].list.len()[0])
+
+
+def least_error(losses: pl.DataFrame) -> float:
+    """Half a wrong image: what an error of none counts as, since laws are fitted to logarithms."""
+    return 0.5 / n_scored(losses)
 
 
 def heldout_check(choice: Choice, candidates: list[Law], rows: dict[str, np.ndarray], params: FitParams) -> dict[str, Any]:
@@ -165,7 +182,7 @@ stage = Stage(
     run=run,
     params=FitParams,
     question="Which law carries these runs to larger compute, and with which uncertainty?",
-    deps=("data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/arms/arms.json", "data/pack/heldout"),
+    deps=("data/ingest/manifest.json", "data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/arms/arms.json", "data/pack/heldout"),
     outs=("data/fit",),
     metrics=("data/metrics/fit.json",),
 )

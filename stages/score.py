@@ -2,29 +2,41 @@
 Input: pools and reference text. Output: per document an out-of-fold quality score, a difficulty (distance
 to the nearest prototype), every rule's measured value and verdict; a report of what each rule would drop.
 Nothing is dropped here: dropping is an arm's choice. `extra` asks for further columns by name (extra_scores.py), none by
-default. Cost: about 1 s per 3 MB, and what the extra columns cost.
+default. Models learn from a sample by hash of at most `train_chars`; the pool goes by in ranges of ids, so memory does not grow with
+its text (benchmarks/pipeline_memory.py). Cost: about 1 s per 7 MB, and what the extra columns cost; disk of two thirds of the text while it runs.
 """
 
 import logging
-from typing import Annotated
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
 
+import numpy as np
 import polars as pl
 from pydantic import AfterValidator, Field
 
+from stages import images
 from stages.curation.arm_views import OWN_SCORES
-from stages.curation.prototypes import prototype_difficulty
-from stages.curation.quality import Quality, quality_scores
+from stages.curation.ordered_pool import HeldPool, OrderedPool, ordered_pool
+from stages.curation.prototypes import TextPrototypes, fit_text_prototypes
+from stages.curation.quality import Quality, QualityModel, QualityResult, fit_sampled, in_sample, quality_result, training_sample, training_share
 from stages.curation.quality_card import save_quality
-from stages.curation.rules import Thresholds, rule_report, rule_table
+from stages.curation.row_groups import RowGroups, batches, compact
 from stages.errors import InputError
-from stages.extra_scores import ExtraScore, extra_column, score_inputs
+from stages.extra_scores import ExtraScore, Scorer, extra_scorer, score_inputs
 from stages.files import whole_file, write_json
+from stages.images.scores import ImageScoring
+from stages.images.scores import score as score_images
+from stages.rule_columns import RuleColumns, address_column
+from stages.rule_settings import RuleSettings
 from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
+REFERENCE = Path("data/ingest/reference.parquet")
+WORK = Path(".assay/score")  # ranges of the pool while the stage runs; git ignores it
 TAKEN = {
     *OWN_SCORES, "id", "row", "pool", "n_chars", "n_tokens", "cluster", "is_first", "duplicate", "arm", "draw", "weight", "tier", "tier_name",
-    "text", "source", "lang", "parent",
+    "text", "source", "lang", "parent", "url", "group", "semantic_of", "line_row", "line_tokens",
 }  # fmt: skip
 
 
@@ -36,65 +48,133 @@ def names_are_free(extra: dict[str, ExtraScore]) -> dict[str, ExtraScore]:
     return extra
 
 
-class ScoreParams(Section):
+class ScoreParams(RuleSettings):
     seed: int = Field(1, ge=0)
     save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
     extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field({}, description="further score columns by name, for arms to select by")
     folds: int = Field(5, ge=2, le=20, description="parts of the pool; each is scored by a model trained on the others")
-    train_chars: int = Field(50_000_000, ge=10_000, description="pool characters the quality classifier learns from")
+    train_chars: int = Field(20_000_000, ge=10_000, description="pool characters that the quality classifier and the prototypes learn from")
     prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
-    words: str = Field("datatrove", pattern="^(datatrove|regex|whitespace)$", description="word tokeniser of the document rules")
+
+    images: ImageScoring | None = Field(None, description="how images are scored, where ingest.modality is image")
+
+    def quality(self) -> Quality:
+        return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
 
 
 def run(params: ScoreParams) -> None:
     """Rules, quality and difficulty of every pool document, in one table by id."""
-    pool = pl.read_parquet("data/ingest/pools/**/*.parquet").sort("id")
-    reference = pl.read_parquet("data/ingest/reference.parquet")
-    rules = rule_table(pool, Thresholds(words=params.words))
-    quality = quality_scores(pool, reference, Quality(folds=params.folds, train_chars=params.train_chars, seed=params.seed))
-    if params.save_quality:
-        save_quality(params.save_quality, quality, pool, reference)
-    difficulty = prototype_difficulty(pool["text"].to_list(), n_clusters=params.prototypes, seed=params.seed)
-    scores = (
-        pool.select("id", "pool", "n_chars")
-        .with_columns(difficulty=difficulty)
-        .join(quality.scores.select("id", quality="score"), on="id", how="left", validate="1:1")
-        .join(rules, on="id", how="left", validate="1:1")
-    )
-    scores = scores.with_columns(extra_columns(params, pool, reference, scores.columns))
-    with whole_file("data/score/scores.parquet") as temporary:
-        scores.write_parquet(temporary)
+    if images.are_pooled():
+        score_images(params.images or ImageScoring(), params.seed)
+        return
+    shutil.rmtree(WORK, ignore_errors=True)
+    try:
+        pool = ordered_pool(sorted(Path("data/ingest/pools").rglob("*.parquet")), WORK / "pool")
+        rules = RuleColumns(params)
+        judge = Judge(params, pool, rules)
+        with whole_file("data/score/scores.parquet") as temporary:
+            quality, passed = judge.write(temporary)
+        if params.save_quality:
+            save_quality(params.save_quality, quality, pool.batches(), judge.reference.batches())
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
     with whole_file("data/score/calibration.csv") as temporary:
         quality.calibration.write_csv(temporary)
     with whole_file("data/score/rules.csv") as temporary:
-        rule_report(rules, pool).write_csv(temporary)
+        rules.report().write_csv(temporary)
     metrics = {
         "quality_auc": round(quality.auc, 4),
         "quality_auc_worst_fold": round(min(quality.fold_auc), 4),
         "quality_length_correlation": round(quality.length_correlation, 4),
-        "rules_pass_fraction": round(float(scores["rules_pass"].mean()), 4),
+        "rules_pass_fraction": round(passed, 4),
     }
     write_json("data/metrics/score.json", metrics)
     log.info("score: quality AUC %.3f (worst fold %.3f), %.0f %% pass all rules", quality.auc, min(quality.fold_auc), 100 * metrics["rules_pass_fraction"])
 
 
-def extra_columns(params: ScoreParams, pool: pl.DataFrame, reference: pl.DataFrame, taken: list[str]) -> list[pl.Series]:
-    """The columns asked for, in the order of params."""
-    columns = []
+class Judge:
+    """What gives documents their scores: models fitted on a sample, ready for one range of ids after the other."""
+
+    def __init__(self, params: ScoreParams, pool: OrderedPool, rules: RuleColumns) -> None:
+        self.params, self.pool, self.rules = params, pool, rules
+        self.share = training_share(pool.n_chars, params.quality())
+        address_column(first := next(pool.batches()).head(1), params)
+        taken = ["id", "pool", "n_chars", *OWN_SCORES, *rules.of(first, count=False).columns]
+        self.reference = ordered_pool([REFERENCE], WORK / "reference") if params.extra or params.save_quality else None
+        self.model, self.prototypes, self.of_sample = self._fitted()
+        self.extras = extra_scorers(params, pool, self.reference, taken)
+
+    def _fitted(self) -> tuple[QualityModel, TextPrototypes, np.ndarray]:
+        settings = self.params.quality()
+        sample = training_sample(self.pool, settings)
+        model = fit_sampled(sample, training_reference(settings), settings)
+        return model, *fit_text_prototypes(sample["text"].to_list(), n_clusters=self.params.prototypes, seed=self.params.seed)
+
+    def write(self, path: Path) -> tuple[QualityResult, float]:
+        """The table; how far to trust the quality score, and the fraction of documents that pass all rules."""
+        scores, sizes, passed, at = [], [], 0, 0
+        groups = RowGroups(path, dictionaries=("pool", "first_failed"))
+        for frame in self.pool.batches():
+            learned = in_sample(frame, self.share, self.params.quality())
+            difficulty = self._difficulty(frame, learned, self.of_sample[at : at + learned.sum()])
+            at += int(learned.sum())
+            quality = self.model.score(frame)
+            rules = self.rules.of(frame)
+            table = frame.select("id", "pool", "n_chars").with_columns(difficulty=difficulty, quality=quality["score"])
+            table = pl.concat([table, rules.drop("id")], how="horizontal")
+            groups.add(table.with_columns(scorer(frame) for scorer in self.extras))
+            passed += int(rules["rules_pass"].sum())
+            scores.append(quality.select("score", pl.col("fold").cast(pl.Int8)))
+            sizes.append(frame.select(pl.col("pool").cast(pl.Categorical), "n_chars"))
+        groups.close()
+        reference = pl.concat(self.model.score(frame).drop("id") for frame in batches(REFERENCE))
+        return quality_result(self.model, pl.concat(scores), reference, pl.concat(sizes)), passed / max(1, groups.documents)
+
+    def _difficulty(self, frame: pl.DataFrame, learned: pl.Series, known: np.ndarray) -> np.ndarray:
+        """Documents that the prototypes were learned from keep what they were given there."""
+        values = np.empty(frame.height, dtype=known.dtype)
+        values[learned.to_numpy()] = known
+        if not learned.all():
+            values[~learned.to_numpy()] = self.prototypes.difficulty(frame["text"].filter(~learned).to_list())
+        return values
+
+
+def training_reference(settings: Quality) -> pl.DataFrame:
+    """The reference text that is learned from, sorted by id, without holding the rest."""
+    share = training_share(sum(int(frame["n_chars"].sum()) for frame in batches(REFERENCE, ["n_chars"])), settings)
+    return pl.concat(compact(frame.filter(in_sample(frame, share, settings))) for frame in batches(REFERENCE)).sort("id")
+
+
+def extra_scorers(params: ScoreParams, pool: Any, reference: Any, taken: list[str]) -> list[Scorer]:
+    """What gives the columns asked for, in the order of params."""
+    scorers = []
     for name, settings in params.extra.items():
         if name in taken:
             raise InputError(f"params.yaml: score.extra.{name}: a document rule has this name; choose another")
-        columns.append(extra_column(name, settings, pool, reference, params.seed))
-        log.info("score: %s (%s), %d of %d documents without", name, settings.kind, columns[-1].null_count(), len(pool))
-    return columns
+        scorers.append(extra_scorer(name, settings, pool, reference, params.seed))
+        log.info("score: %s (%s)", name, settings.kind)
+    return scorers
+
+
+def extra_columns(params: ScoreParams, pool: pl.DataFrame, reference: pl.DataFrame, taken: list[str]) -> list[pl.Series]:
+    """The columns asked for, of a pool that is held in memory."""
+    return [scorer(pool) for scorer in extra_scorers(params, HeldPool(pool), HeldPool(reference), taken)]
+
+
+def addresses_are_mapped(params: dict[str, Section]) -> tuple[list[str], str] | None:
+    """Where URL lists are given for pools without addresses: the key and the fault."""
+    if params["score"].url_lists is not None and all(pool.url is None for pool in params["ingest"].pools.values()):
+        return ["score", "url_lists"], "needs the addresses of documents; map the column that holds them at ingest.pools.NAME.url"
+    return None
 
 
 stage = Stage(
     run=run,
     params=ScoreParams,
     question="How good and how hard is every document, and which rules does it break?",
+    agrees=addresses_are_mapped,
     deps=("data/ingest",),
-    inputs=lambda params: score_inputs(params.extra),
+    inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
     outs=("data/score/scores.parquet",),
     tracked=("data/score/rules.csv", "data/score/calibration.csv"),
     metrics=("data/metrics/score.json",),

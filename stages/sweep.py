@@ -15,6 +15,8 @@ from pydantic import Field, model_validator
 
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
+from stages.images import are_pooled
+from stages.images import sweep as image_sweep
 from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
@@ -72,8 +74,8 @@ class SweepParams(Section):
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
         for name in (*self.sizes, *self.control_sizes):
-            if name not in LADDER:
-                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}")
+            if name not in LADDER and not image_sweep.SIZE.fullmatch(name):
+                raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of images mlp-32, residual-8 and so on")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
         if self.tuning.rule == "power" and self.schedule != "wsd":
@@ -83,6 +85,8 @@ class SweepParams(Section):
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
+    if are_pooled():
+        return image_sweep.run(params)
     data, trunks = planned(params)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
@@ -162,13 +166,9 @@ def load_views(items: str | None = None) -> Views:
         groups[part["row"].to_numpy()] = part["label"].to_numpy()
         name = f"{arm}/{draw}"
         views[name] = View(packed, part["row"].to_numpy(), part["weight"].to_numpy(), arm=name, groups=groups, group_names=names)
-    return Views(packed, views, held_out, arms, _items(items, packed.eos_id) if items else None)
-
-
-def _items(path: str, eos_id: int) -> "Items":  # noqa: F821
-    from stages.item_file import read_items  # loads torch
-
-    return read_items(path, TOKENIZER, eos_id)
+    if items:
+        from stages.item_file import read_items  # loads torch
+    return Views(packed, views, held_out, arms, read_items(items, TOKENIZER, packed.eos_id) if items else None)
 
 
 def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
@@ -240,6 +240,7 @@ def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisa
 stage = Stage(
     run=run,
     params=SweepParams,
+    agrees=image_sweep.sizes_are_of_the_modality,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=("data/arms/views.parquet", "data/arms/arms.json", "data/pack/pools", "data/pack/heldout"),
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),

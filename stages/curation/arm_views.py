@@ -2,7 +2,9 @@
 
 A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so that
 draws differ in documents and not only in seeds, and copies come along with what they copy.
-Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, quality, difficulty, rules_pass, and the extra scores.
+Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, duplicate, quality, difficulty, rules_pass, the scores
+and `pass_<rule>` that arms name; where the dedup stage looked for them also semantic_of and group (semantic copies together), and
+line_row, line_tokens (the text without repeated lines; null: it lost none, row -1: all of it).
 """
 
 import hashlib
@@ -10,7 +12,9 @@ from typing import Protocol
 
 import polars as pl
 
+from stages.curation.dedup import SHORTENED
 from stages.curation.draws import disjoint_draws, draw
+from stages.curation.rule_list import named_rules
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
@@ -26,9 +30,18 @@ class ArmLike(Protocol):
     take: str
     upweight: float | None
     mixture: dict[str, float] | None
-    deduplicate: bool
-    rules: bool
+    dedup: str
+    rules: bool | str | list[str]
 
+
+DEDUP = {
+    "none": "every document",
+    "exact": "one of each text",
+    "words": "one of each sequence of words, whatever the case and punctuation",
+    "near": "one of each near-duplicate cluster",
+    "semantic": "of the near policy, one of those that say the same",
+    "lines": "of the near policy, without lines that another document holds",
+}
 
 def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: int) -> tuple[list[pl.DataFrame], bool]:
     """`draws` resamples of `draw_tokens` unique tokens each, and whether they share no document.
@@ -36,7 +49,8 @@ def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: in
     They are disjoint where the pool holds enough; else each is drawn anew, and draws overlap. Whole duplicate
     clusters come in; the pools keep their proportions. Raises InputError where the pool is smaller than one draw.
     """
-    firsts = documents.filter("is_first")
+    unit = "group" if "group" in documents.columns else "cluster"
+    firsts = deduplicated(documents, "near" if unit == "cluster" else "semantic")
     total = int(firsts["n_tokens"].sum())
     if total < draw_tokens:
         raise InputError(
@@ -44,10 +58,27 @@ def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: in
         )
     disjoint = draws * draw_tokens <= total
     if disjoint:
-        chosen = disjoint_draws(firsts, draw_tokens, draws, seed, unit="cluster")
+        chosen = disjoint_draws(firsts, draw_tokens, draws, seed, unit=unit)
     else:
-        chosen = [draw(firsts, draw_tokens, seed * 1000 + number, unit="cluster") for number in range(draws)]
-    return [documents.join(part.select("cluster"), on="cluster", how="semi").sort("id") for part in chosen], disjoint
+        chosen = [draw(firsts, draw_tokens, seed * 1000 + number, unit=unit) for number in range(draws)]
+    return [documents.join(part.select(unit), on=unit, how="semi").sort("id") for part in chosen], disjoint
+
+
+def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
+    """The documents that a policy leaves; by `lines` with the rows and sizes of their shorter texts."""
+    if policy == "none":
+        return documents
+    if policy in ("exact", "words"):
+        removed = ["exact"] if policy == "exact" else ["exact", "words"]
+        return documents.filter(~pl.col("duplicate").is_in(removed).fill_null(False))
+    firsts = documents.filter("is_first")
+    if policy == "semantic":
+        return firsts.filter(pl.col("semantic_of").is_null())
+    if policy == "lines":
+        firsts = firsts.filter(pl.col("line_row").fill_null(0) >= 0)
+        shorter = pl.when(pl.col("line_row").is_not_null()).then(pl.col("id") + SHORTENED).otherwise("id")
+        return firsts.with_columns(id=shorter, row=pl.coalesce("line_row", "row").cast(pl.UInt32), n_tokens=pl.coalesce("line_tokens", "n_tokens"))
+    return firsts
 
 
 def tier_labels(resample: pl.DataFrame, edges: list[float]) -> pl.DataFrame:
@@ -62,8 +93,9 @@ def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | 
     control: same (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
     half of the tokens is used twice a pass).
     """
-    pool = resample.filter("is_first") if arm.deduplicate else resample
-    pool = pool.filter("rules_pass") if arm.rules else pool
+    pool = deduplicated(resample, arm.dedup)
+    if arm.rules is not False:
+        pool = pool.filter("rules_pass" if arm.rules is True else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules)))
     pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
     missing = "refuse" if arm.by in OWN_SCORES else "last"  # an extra score may have none for a document too short for one
     kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing)

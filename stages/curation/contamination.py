@@ -3,7 +3,7 @@
 Question: would a held-out loss be flattered? Input: training and reference documents. Output: the ids to remove and
 why. Whole copies are found by their signatures; parts by n-grams of 13 words (the length that GPT-3 and DCLM use)
 that also occur in the reference. Cost: 28 MB of training text a CPU-second (measured); memory 8 bytes a reference
-word, 16 MB and one block.
+word (16 while they are sorted), 16 MB and one block.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,13 @@ from stages.curation.minhash import MinHash, shingles, signatures
 
 NGRAM_WORDS = 13  # Brown et al. 2020, appendix C
 OVERLAP_SHARE = 0.2  # a fifth of a document's 13-grams (assumed; paragraph-level removal in DCLM uses 0.8)
+SLICE = 1 << 20
 SIEVE_BITS = 24  # 16 MB table; answers "surely absent" for nearly all n-grams
 
 
 def near_duplicates_of(
     train: pl.DataFrame | Iterable[pl.DataFrame],
-    reference: pl.DataFrame,
+    reference: pl.DataFrame | Iterable[pl.DataFrame],
     *,
     params: MinHash = MinHash(),
     ngram_words: int = NGRAM_WORDS,
@@ -41,39 +42,65 @@ def near_duplicates_of(
 
 
 class Reference:
-    """Held-out text, ready to be compared with batch after batch of training text."""
+    """Held-out text, ready to be compared with batch after batch of training text; it may come as a stream itself."""
 
     def __init__(
-        self, reference: pl.DataFrame, *, params: MinHash = MinHash(), ngram_words: int = NGRAM_WORDS, overlap_share: float | None = OVERLAP_SHARE
+        self,
+        reference: pl.DataFrame | Iterable[pl.DataFrame],
+        *,
+        params: MinHash = MinHash(),
+        ngram_words: int = NGRAM_WORDS,
+        overlap_share: float | None = OVERLAP_SHARE,
     ) -> None:
         self.params, self.overlap_share = params, overlap_share
-        self.known = signatures(reference, params)
-        self.grams = _NgramSet(reference, ngram_words) if overlap_share is not None else None
+        grams = _NgramSet(ngram_words)
+        parts = [signatures([], params).drop("id")]
+        for frame in [reference] if isinstance(reference, pl.DataFrame) else reference:
+            parts.append(signatures(frame, params).drop("id"))
+            if overlap_share is not None:
+                grams.add(frame["text"])
+        known = pl.concat(parts)
+        self.known = {name: np.unique(known[name].to_numpy()) for name in known.columns}
+        self.grams = grams.closed() if overlap_share is not None else None
 
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Columns `reason` (null for clean text) and `overlap`, one row a document in input order."""
-        table, known = signatures(frame, self.params), self.known
-        near = pl.any_horizontal(pl.col(name).is_in(known[name].implode()) for name in self.params.band_names())
+        table = signatures(frame, self.params)
+        found = {name: contains(values, table[name].to_numpy()) for name, values in self.known.items()}
+        near = np.logical_or.reduce([found[name] for name in self.params.band_names()])
         overlap = np.zeros(frame.height) if self.grams is None else self.grams.overlap(frame["text"])
         limit = 2.0 if self.overlap_share is None else self.overlap_share
         reason = (
-            pl.when(pl.col("exact").is_in(known["exact"].implode())).then(pl.lit("exact"))
-            .when(pl.col("words").is_in(known["words"].implode())).then(pl.lit("words"))
-            .when(near).then(pl.lit("near"))
+            pl.when("exact").then(pl.lit("exact"))
+            .when("words").then(pl.lit("words"))
+            .when("near").then(pl.lit("near"))
             .when((pl.col("overlap") > 0) & (pl.col("overlap") >= limit)).then(pl.lit("overlap"))
         )  # fmt: skip
-        return table.with_columns(overlap=overlap).select(reason=reason, overlap="overlap")
+        verdicts = {"exact": found["exact"], "words": found["words"], "near": near, "overlap": overlap}
+        return pl.DataFrame(verdicts).select(reason=reason, overlap="overlap")
 
 
 class _NgramSet:
     """The n-grams of a reference, sorted, behind a table of bits that turns most questions away."""
 
-    def __init__(self, reference: pl.DataFrame, n: int) -> None:
-        self.n = n
-        parts = [shingles(*plain_words(block), n)[0] for _, block in blocks(reference["text"])]
-        self.hashes = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *parts]))
+    def __init__(self, n: int) -> None:
+        self.n, self.hashes, self.waiting = n, np.zeros(0, dtype=np.uint64), []
+
+    def add(self, texts: pl.Series) -> None:
+        self.waiting += [shingles(*plain_words(block), self.n)[0] for _, block in blocks(texts)]
+
+    def closed(self) -> "_NgramSet":
+        """Ready for questions; n-grams of 13 words are nearly all different, so they are sorted once and in place."""
+        hashes = np.concatenate([self.hashes, *self.waiting])
+        self.waiting = []
+        hashes.sort()
+        fresh = np.ones(len(hashes), dtype=np.bool_)
+        fresh[1:] = hashes[1:] != hashes[:-1]
+        self.hashes = hashes if fresh.all() else hashes[fresh]
         self.sieve = np.zeros(1 << SIEVE_BITS, dtype=np.bool_)
-        self.sieve[self._low(self.hashes)] = True
+        for first in range(0, len(self.hashes), SLICE):
+            self.sieve[self._low(self.hashes[first : first + SLICE])] = True
+        return self
 
     @staticmethod
     def _low(hashes: np.ndarray) -> np.ndarray:
@@ -85,13 +112,15 @@ class _NgramSet:
         for rows, block in blocks(texts):
             hashes, bounds = shingles(*plain_words(block), self.n)
             maybe = np.flatnonzero(self.sieve[self._low(hashes)])
-            hits = maybe[self._contains(hashes[maybe])]
+            hits = maybe[contains(self.hashes, hashes[maybe])]
             counts = np.bincount(np.searchsorted(bounds, hits, side="right") - 1, minlength=block.n_docs)
             shares[rows] = counts / np.maximum(np.diff(bounds), 1)
         return shares
 
-    def _contains(self, hashes: np.ndarray) -> np.ndarray:
-        if len(self.hashes) == 0:
-            return np.zeros(len(hashes), dtype=np.bool_)
-        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        return self.hashes[place] == hashes
+
+def contains(known: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Which of `hashes` are among the sorted `known` ones."""
+    if len(known) == 0:
+        return np.zeros(len(hashes), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    return known[place] == hashes

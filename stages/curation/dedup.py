@@ -16,6 +16,7 @@ from stages.curation.union_kernel import flatten, join_equal
 from stages.errors import InputError
 
 POLICIES = ("none", "exact", "words", "near")  # each removes what the one before it removes, and more
+SHORTENED = "-lines"  # ends the id of a document that is read without the lines that another one holds
 
 
 def clusters(sigs: pl.DataFrame, policy: str) -> pl.DataFrame:

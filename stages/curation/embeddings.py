@@ -7,11 +7,13 @@ sentence-transformers model from a local folder and never the network (extra `em
 Cost: hashed_words 2 MB of text a CPU-second (measured), memory of one sparse row a document; a sentence model as large as it is, two
 layers of 32 numbers that read 128 tokens 1.2 MB of text a CPU-second (measured).
 Fails: hashed_words sees words only, so a paraphrase in other words is far away, and the SVD is fitted on the given texts:
-embeddings of two calls cannot be compared.
+embeddings of two calls cannot be compared; those of one `fit_hashed_words` can.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,19 +24,43 @@ DIMENSIONS = 64  # assumed: enough to tell topics apart, small enough for one pa
 HASH_BITS = 15
 
 
+@dataclass(frozen=True, eq=False)
+class HashedWords:
+    """A fitted maker: weights of words and directions learned from a sample, one space for all texts that come later."""
+
+    weights: Any  # sklearn's TfidfTransformer and TruncatedSVD
+    directions: Any
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, d) float32."""
+        return self.directions.transform(self.weights.transform(_word_counts(texts))).astype(np.float32)
+
+
+def fit_hashed_words(texts: Sequence[str], *, dimensions: int = DIMENSIONS, seed: int = 0) -> tuple[HashedWords, np.ndarray]:
+    """TF-IDF of hashed words, reduced to at most `dimensions` columns: the maker, and the rows of `texts` (n, d) float32."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    weights = TfidfTransformer(sublinear_tf=True)
+    counts = weights.fit_transform(_word_counts(texts))
+    directions = TruncatedSVD(min(dimensions, max(1, min(counts.shape) - 1)), random_state=seed)
+    rows = directions.fit_transform(counts)
+    return HashedWords(weights, directions), rows.astype(np.float32)
+
+
+def _word_counts(texts: Sequence[str]):
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(n_features=1 << HASH_BITS, alternate_sign=False, norm=None, token_pattern=r"\w+").transform(texts)
+
+
 def hashed_words(texts: Sequence[str], *, dimensions: int = DIMENSIONS, seed: int = 0) -> np.ndarray:
-    """TF-IDF of hashed words, reduced to at most `dimensions` columns (n, d) float32.
+    """Rows (n, d) of a maker fitted on the texts themselves.
 
     >>> hashed_words(["a cat sat", "a cat ran", "stocks fell"]).shape
     (3, 2)
     """
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-
-    words = HashingVectorizer(n_features=1 << HASH_BITS, alternate_sign=False, norm=None, token_pattern=r"\w+")
-    counts = TfidfTransformer(sublinear_tf=True).fit_transform(words.transform(texts))
-    dimensions = min(dimensions, max(1, min(counts.shape) - 1))
-    return TruncatedSVD(dimensions, random_state=seed).fit_transform(counts).astype(np.float32)
+    return fit_hashed_words(texts, dimensions=dimensions, seed=seed)[1]
 
 
 def sentence_model(folder: Path | str, *, batch: int = 64, device: str | None = None) -> Embed:

@@ -5,6 +5,8 @@ records, so a model and its card cannot part. Written whole or not at all. Cost:
 """
 
 import zipfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +57,12 @@ def load_model(folder: Path | str, kind: str) -> tuple[dict[str, Any], dict[str,
     return card, arrays
 
 
-def training_data(frame: pl.DataFrame) -> dict[str, Any]:
-    """What a card says of a table of documents: counts, pools and a hash of ids and texts, whatever their order."""
-    digest = xxhash.xxh3_128()
-    for id_, text in frame.select("id", "text").sort("id").iter_rows():
-        digest.update(f"{id_}\0{text}\0".encode())
-    pools = dict(frame.group_by("pool").len().sort("pool").iter_rows())
-    return {"documents": frame.height, "characters": int(frame["n_chars"].sum()), "pools": pools, "hash": digest.hexdigest()}
+def training_data(frames: pl.DataFrame | Iterable[pl.DataFrame]) -> dict[str, Any]:
+    """What a card says of documents: counts, pools and a hash of ids and texts; a stream must come in id order."""
+    digest, pools, documents, characters = xxhash.xxh3_128(), Counter(), 0, 0
+    for frame in [frames.sort("id")] if isinstance(frames, pl.DataFrame) else frames:
+        for id_, text in frame.select("id", "text").iter_rows():
+            digest.update(f"{id_}\0{text}\0".encode())
+        pools.update(dict(frame.group_by("pool").len().iter_rows()))
+        documents, characters = documents + frame.height, characters + int(frame["n_chars"].sum())
+    return {"documents": documents, "characters": characters, "pools": dict(sorted(pools.items())), "hash": digest.hexdigest()}

@@ -10,6 +10,7 @@ Fails both ways (tests): text that repeats what was read (boilerplate, copies) i
 so keep-easy keeps copies and keep-hard keeps noise: deduplicate first and prefer the middle where nothing is known.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ import polars as pl
 
 from stages.curation.documents import uniform
 from stages.curation.ngram_model import Ngram, NgramModel, train_ngram
+from stages.curation.ordered_pool import Documents, HeldPool
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
@@ -36,23 +38,59 @@ class Perplexity:
     seed: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class FittedPerplexity:
+    """One model that has read the reference, or two that have each read half of the pool and score the other half."""
+
+    params: Perplexity
+    models: list[NgramModel]
+
+    def score(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Columns `id`, `nats` (mean a token, null below `min_tokens`), `tokens`, in input order."""
+        if len(self.models) == 1:
+            return score_documents(self.models[0], frame, self.params.min_tokens)
+        half = first_half(frame, self.params)
+        parts = [score_documents(model, frame.filter(side), self.params.min_tokens) for model, side in zip(self.models, (half, ~half), strict=True)]
+        return frame.select("id").join(pl.concat(parts), on="id", how="left", maintain_order="left", validate="1:1")
+
+
 def perplexity_scores(pool: pl.DataFrame, reference: pl.DataFrame | None, params: Perplexity = Perplexity()) -> pl.DataFrame:
-    """Columns `id`, `nats` (mean a token, null below `min_tokens`), `tokens`, in input order.
+    """Columns `id`, `nats`, `tokens` of `FittedPerplexity.score`.
 
     >>> pool.join(perplexity_scores(pool, reference), on="id")
     """
+    return fit_perplexity(HeldPool(pool), None if reference is None else HeldPool(reference), params).score(pool)
+
+
+def fit_perplexity(pool: Documents, reference: Documents | None, params: Perplexity) -> FittedPerplexity:
+    """Train what scores the pool; texts go batch by batch, what is counted is held."""
     ngram = Ngram(unit=params.unit, order=params.order)
     if params.train_on == "reference":
-        if reference is None or reference.is_empty():
+        if reference is None or not reference.n_chars:
             raise InputError("perplexity trained on the reference needs reference documents; give some or train on the pool")
-        return score_documents(train_ngram(sampled(reference, params)["text"], ngram), pool, params.min_tokens)
+        return FittedPerplexity(params, [train_ngram(_sampled(reference, params, None), ngram)])
     if params.train_on != "pool":
         raise InputError(f"perplexity cannot be trained on {params.train_on!r}; choose reference or pool")
-    half = pl.Series(uniform(params.seed, pool["parent"], "perplexity half") < 0.5)
-    if half.all() or not half.any():
-        raise InputError(f"the pool of {pool.height} documents has too few parents to train on one half and score the other")
-    parts = [score_documents(train_ngram(sampled(pool.filter(~side), params)["text"], ngram), pool.filter(side), params.min_tokens) for side in (half, ~half)]
-    return pool.select("id").join(pl.concat(parts), on="id", how="left", maintain_order="left", validate="1:1")
+    sides = pl.concat(first_half(frame, params) for frame in pool.batches(["parent"]))
+    if sides.all() or not sides.any():
+        raise InputError(f"the pool of {len(sides)} documents has too few parents to train on one half and score the other")
+    return FittedPerplexity(params, [train_ngram(_sampled(pool, params, reads), ngram) for reads in (False, True)])
+
+
+def first_half(frame: pl.DataFrame, params: Perplexity) -> pl.Series:
+    """Which documents are in the first half, by parent."""
+    return pl.Series(uniform(params.seed, frame["parent"], "perplexity half") < 0.5, dtype=pl.Boolean)
+
+
+def _sampled(documents: Documents, params: Perplexity, side: bool | None) -> Iterator[pl.Series]:
+    """Texts of at most about `train_chars` characters, whole parents by hash, in id order, of one half or (None) of all."""
+    def mine(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame if side is None else frame.filter(first_half(frame, params) == side)
+
+    share = params.train_chars / max(1, sum(int(mine(frame)["n_chars"].sum()) for frame in documents.batches(["parent", "n_chars"])))
+    for frame in documents.batches():
+        frame = mine(frame)
+        yield (frame if share >= 1 else frame.filter(pl.Series(uniform(params.seed, frame["parent"], "perplexity train") < share, dtype=pl.Boolean)))["text"]
 
 
 def score_documents(model: NgramModel, frame: pl.DataFrame, min_tokens: int) -> pl.DataFrame:
@@ -61,13 +99,6 @@ def score_documents(model: NgramModel, frame: pl.DataFrame, min_tokens: int) -> 
     mean = pl.Series(nats / np.maximum(tokens, 1))
     scored = pl.DataFrame({"id": frame["id"], "nats": mean, "tokens": tokens})
     return scored.with_columns(nats=pl.when(pl.col("tokens") >= max(1, min_tokens)).then("nats"))
-
-
-def sampled(frame: pl.DataFrame, params: Perplexity) -> pl.DataFrame:
-    """At most about `train_chars` characters, whole parents by hash, ordered by id."""
-    share = params.train_chars / max(1, int(frame["n_chars"].sum()))
-    kept = frame if share >= 1 else frame.filter(pl.Series(uniform(params.seed, frame["parent"], "perplexity train") < share))
-    return kept.sort("id")
 
 
 def length_correlation(scored: pl.DataFrame) -> float:

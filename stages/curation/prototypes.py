@@ -9,11 +9,12 @@ only because it is near itself, so deduplicate first (d4.py does).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from stages.curation.embeddings import hashed_words
-from stages.curation.spherical import spherical_kmeans
+from stages.curation.embeddings import HashedWords, fit_hashed_words
+from stages.curation.spherical import assign, spherical_kmeans
 from stages.curation.vectors import unit_rows
 from stages.errors import InputError
 
@@ -33,7 +34,25 @@ def class_prototype_distance(vectors: np.ndarray, labels: np.ndarray) -> np.ndar
     return 1.0 - np.einsum("ij,ij->i", rows, centres[own])
 
 
+@dataclass(frozen=True, eq=False)
+class TextPrototypes:
+    """Centres (k, d) learned from a sample of texts, in the space of its hashed words."""
+
+    embed: HashedWords
+    centres: np.ndarray
+
+    def difficulty(self, texts: Sequence[str]) -> np.ndarray:
+        """1 - cosine to the nearest centre (n,)."""
+        return assign(self.embed(texts), self.centres).distance
+
+
+def fit_text_prototypes(texts: Sequence[str], *, n_clusters: int, seed: int) -> tuple[TextPrototypes, np.ndarray]:
+    """The centres of these texts, and their own difficulty (n,); rows are named by their place."""
+    embed, rows = fit_hashed_words(texts, seed=seed)
+    found = spherical_kmeans(rows, [f"{row:016d}" for row in range(len(texts))], min(n_clusters, len(texts)), seed=seed)
+    return TextPrototypes(embed, found.centres), found.distance
+
+
 def prototype_difficulty(texts: Sequence[str], *, n_clusters: int, seed: int) -> np.ndarray:
-    """Self-supervised prototypes of texts by their hashed words (n,); rows are named by their place."""
-    ids = [f"{row:016d}" for row in range(len(texts))]
-    return prototype_distance(hashed_words(texts, seed=seed), ids, n_clusters, seed=seed)
+    """Self-supervised prototypes of texts by their hashed words (n,)."""
+    return fit_text_prototypes(texts, n_clusters=n_clusters, seed=seed)[1]

@@ -17,6 +17,8 @@ import polars as pl
 from stages.curation.characters import blocks, plain_words
 from stages.curation.documents import uniform
 from stages.curation.minhash import shingles
+from stages.curation.ordered_pool import Documents, HeldPool
+from stages.curation.row_groups import compact
 from stages.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,21 +116,37 @@ def fit_quality(pool: pl.DataFrame, reference: pl.DataFrame, params: Quality = Q
 
     Rows are sorted by id first, so the order of the input does not matter.
     """
-    pool = _sampled(pool, params).sort("id")
-    reference = _sampled(reference, params).sort("id")
+    return fit_sampled(training_sample(HeldPool(pool), params), training_sample(HeldPool(reference), params), params)
+
+
+def training_sample(documents: Documents, params: Quality) -> pl.DataFrame:
+    """What is learned from: about `train_chars` characters, whole parents by hash, sorted by id."""
+    share = training_share(documents.n_chars, params)
+    return pl.concat(compact(frame.filter(in_sample(frame, share, params))) for frame in documents.batches())
+
+
+def training_share(n_chars: int, params: Quality) -> float:
+    """The share of parents that is learned from."""
+    return params.train_chars / max(1, n_chars)
+
+
+def in_sample(frame: pl.DataFrame, share: float, params: Quality) -> pl.Series:
+    """Which documents are learned from."""
+    if share >= 1:
+        return pl.repeat(True, frame.height, eager=True)
+    return pl.Series(uniform(params.seed, frame["parent"], "train") < share, dtype=pl.Boolean)
+
+
+def fit_sampled(pool: pl.DataFrame, reference: pl.DataFrame, params: Quality) -> QualityModel:
+    """One model a fold from training samples sorted by id."""
     fold = np.concatenate([fold_of(pool, params), fold_of(reference, params)])
     label = np.repeat([0, 1], [pool.height, reference.height])
     _refuse_thin(fold, label, params)
     from scipy.sparse import vstack
 
-    x = vstack([features(pool, params), features(reference, params)], format="csr")
+    x = vstack([*_feature_blocks(pool, params), *_feature_blocks(reference, params)], format="csr")
     weights, intercepts = zip(*(_fit_fold(x[fold != f], label[fold != f], params) for f in range(params.folds)), strict=True)
     return QualityModel(params, np.stack(weights), np.array(intercepts))
-
-
-def _sampled(frame: pl.DataFrame, params: Quality) -> pl.DataFrame:
-    share = params.train_chars / max(1, int(frame["n_chars"].sum()))
-    return frame if share >= 1 else frame.filter(pl.Series(uniform(params.seed, frame["parent"], "train") < share))
 
 
 def _refuse_thin(fold: np.ndarray, label: np.ndarray, params: Quality) -> None:
@@ -160,7 +178,12 @@ def quality_scores(pool: pl.DataFrame, reference: pl.DataFrame, params: Quality 
     >>> pool.join(result.scores, on="id"), result.auc
     """
     model = fit_quality(pool, reference, params)
-    scores, reference_scores = model.score(pool), model.score(reference)
+    return quality_result(model, model.score(pool), model.score(reference), pool)
+
+
+def quality_result(model: QualityModel, scores: pl.DataFrame, reference_scores: pl.DataFrame, pool: pl.DataFrame) -> QualityResult:
+    """How far to trust scores (columns `score`, `fold`) of a pool, of which `pool` and `n_chars` are looked at, and a reference."""
+    params = model.params
     aucs = [_auc(scores.filter(fold=f), reference_scores.filter(fold=f)) for f in range(params.folds)]
     bins = calibration(scores["score"].to_numpy(), reference_scores["score"].to_numpy(), params.bins)
     return QualityResult(scores, reference_scores, aucs, bins, _length_correlation(pool, scores), model)

@@ -7,6 +7,7 @@ reference label to the out-of-fold scores, both classes weighing one half. Cost:
 Fails on text unlike both classes: the calibration says nothing about it, and the card's numbers do not hold there.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,8 +45,10 @@ def calibration_knots(pool_scores: np.ndarray, reference_scores: np.ndarray) -> 
     return np.stack([fitted.X_thresholds_, fitted.y_thresholds_])
 
 
-def save_quality(folder: Path | str, result: QualityResult, pool: pl.DataFrame, reference: pl.DataFrame) -> None:
-    """Keep a fitted classifier with what it was trained on and how well it did.
+def save_quality(
+    folder: Path | str, result: QualityResult, pool: pl.DataFrame | Iterable[pl.DataFrame], reference: pl.DataFrame | Iterable[pl.DataFrame]
+) -> None:
+    """Keep a fitted classifier with what it was trained on (tables, or streams in id order) and how well it did.
 
     >>> save_quality("models/quality", quality_scores(pool, reference), pool, reference)
     """

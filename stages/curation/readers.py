@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation import storage
-from stages.curation.documents import documents, empty_documents
+from stages.curation.documents import SCHEMA, documents, empty_documents
 from stages.curation.files import InputFile, Span, byte_chunks, decoded, find_files
 from stages.curation.json_rows import json_rows
 from stages.curation.parquet_rows import parquet_rows
@@ -51,6 +51,7 @@ def read_documents(
     report: ReadReport | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Batches of about `batch_chars` characters, in the order of file names and lines; `lang` fills unknown ones.
+    `columns.extra` are carried along as text, NAME as `extra_NAME`.
 
     >>> report = ReadReport()
     >>> for batch in read_documents("raw/*.jsonl.zst", "crawl", passage_chars=2000, report=report): ...
@@ -63,6 +64,7 @@ def read_documents(
         for rows in _checked_rows(file, columns, batch_chars):
             report.rows += len(rows.names)
             frame = documents(rows.texts, _sources(file, rows.names, columns, seen), pool, langs=rows.langs or lang)
+            frame = frame.with_columns(pl.Series(f"extra_{name}", values, dtype=pl.String) for name, values in rows.extra.items())
             yield from _finished(frame, passage_chars, report)
 
 
@@ -79,7 +81,10 @@ def _finished(frame: pl.DataFrame, passage_chars: int | None, report: ReadReport
         report.empty_sources += frame.filter(blank)["source"].head(room).to_list()
         frame = frame.filter(~blank)
     if passage_chars:
-        frame = split_passages(frame, passage_chars)
+        whole, own = frame, [name for name in frame.columns if name not in SCHEMA]
+        frame = split_passages(frame.select(list(SCHEMA)), passage_chars)
+        if own:
+            frame = frame.join(whole.select(parent="id", *own), on="parent", how="left", maintain_order="left")
     report.documents += frame.height
     report.characters += int(frame["n_chars"].sum())
     if frame.height:

@@ -92,6 +92,7 @@ class Rule:
         return pl.col(self.measure) >= limit if self.keeps == "at least" else pl.col(self.measure) <= limit
 
 
+DECONTAMINATION = "decontamination"  # named like a rule, but judged against evaluation files
 CURATOR, REFINEDWEB = "NVIDIA 2024 (NeMo Curator, its defaults)", "Penedo et al. 2023, appendix G.2, cut-offs of Li et al. 2024"
 GOPHER, C4, FINEWEB = "Rae et al. 2021, table A1", "Raffel et al. 2020, section 2.2", "Penedo et al. 2024, section 3.6"
 URL_LISTS = ("url_domains", "url_addresses", "url_words", "url_substrings")
@@ -160,3 +161,9 @@ def rule_names(rules: Sequence[str] | str) -> list[str]:
     if unknown := [name for name in names if name not in RULES]:
         raise InputError(f"no document rule or rule set {unknown[0]!r}; sets are {', '.join(RULE_SETS)}; rules are {', '.join(RULES)}")
     return names
+
+
+def named_rules(names: Sequence[str] | str) -> list[str]:
+    """The rules that an arm means by a rule, a rule set or a list of both; DECONTAMINATION may be among them."""
+    flat = [names] if isinstance(names, str) else names
+    return list(dict.fromkeys(rule for name in flat for rule in ([name] if name == DECONTAMINATION else rule_names(name))))

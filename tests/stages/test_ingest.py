@@ -1,9 +1,15 @@
 """Ingest: the README's worked example, the split by document, and what DVC is told to watch."""
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 import zstandard
 
+from stages import ingest
+from stages.curation import row_groups
+from stages.curation.documents import uniform
 from stages.errors import InputError
 from stages.ingest import IngestParams, input_files, run
 
@@ -54,3 +60,44 @@ def test_a_split_that_leaves_nothing_is_refused_and_writes_nothing(folder):
     with pytest.raises(InputError, match="leaves no pool document"):
         run(IngestParams(pools=pools))
     assert not (folder / "data/ingest").exists()
+
+
+@pytest.mark.parametrize("max_chars", [None, 1, 900, 10**6])
+def test_batches_and_shards_change_nothing(folder, monkeypatch, max_chars):
+    pools = POOLS | {"crawl": POOLS["crawl"] | {"max_chars": max_chars}}
+    run(IngestParams(pools=pools))
+    whole = pl.read_parquet("data/ingest/pools/crawl/*.parquet")
+    manifest = (folder / "data/ingest/manifest.json").read_text()
+    monkeypatch.setattr(ingest, "SHARD_DOCUMENTS", 7)
+    monkeypatch.setattr(row_groups, "BATCH_BYTES", 600)
+    run(IngestParams(pools=pools))
+    assert pl.read_parquet("data/ingest/pools/crawl/*.parquet").equals(whole)
+    assert (folder / "data/ingest/manifest.json").read_text() == manifest
+    sizes = [pl.read_parquet(file).height for file in sorted((folder / "data/ingest/pools/crawl").iterdir())]
+    assert set(sizes[:-1]) <= {7} and sizes[-1] <= 7
+
+
+def test_max_chars_takes_whole_documents_by_hash(folder):
+    run(IngestParams(pools=POOLS | {"crawl": POOLS["crawl"] | {"max_chars": 900}}))
+    taken = pl.read_parquet("data/ingest/pools/crawl/*.parquet")
+    assert 900 <= taken["n_chars"].sum() < 900 + taken["n_chars"].max()
+    run(IngestParams(pools=POOLS))
+    every = pl.read_parquet("data/ingest/pools/crawl/*.parquet")
+    place = dict(zip(every["id"], uniform(1, every["parent"], "max_chars"), strict=True))
+    assert sorted(place, key=place.get)[: taken.height] == sorted(taken["id"], key=place.get)
+
+
+def test_addresses_come_along_to_every_passage(folder):
+    run(IngestParams(pools=POOLS | {"crawl": POOLS["crawl"] | {"url": "url"}}, passage_chars=100))
+    pool, reference = pl.read_parquet("data/ingest/pools/crawl/*.parquet"), pl.read_parquet("data/ingest/reference.parquet")
+    number = pool["source"].str.extract(r":(\d+)").cast(pl.Int64) - 1
+    assert (pool["url"] == "u" + pool["source"].str.extract(r"crawl-(\d)") + "-" + number.cast(pl.String)).all()
+    assert reference["url"].null_count() == reference.height > 0  # a pool that maps none
+
+
+def test_a_killed_run_leaves_nothing_that_stays(folder):
+    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    orphan = folder / f"data/.ingest.{process.stdout.strip()}.tmp"
+    orphan.mkdir(parents=True)
+    run(IngestParams(pools=POOLS))
+    assert not orphan.exists() and (folder / "data/ingest/manifest.json").exists()

@@ -13,18 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.curation import storage
+from stages.curation.row_groups import RowGroups
 from stages.curation.stream.losers import REASONS
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.sorted_runs import LOSER, mapped, range_of
 from stages.curation.stream.staged import CHARS
 from stages.curation.stream.tally import nearest_zero, sampled
 from stages.files import file_hash, read_json, write_json
-
-GROUP_CHARS = 8_000_000
 
 
 def part_bounds(units: Units, part_chars: int) -> list[int]:
@@ -68,7 +66,7 @@ class PartTask:
         files = [self._published(side, part, groups) for side, groups in sides.items()]
         return {"part": part, "files": files, "copies": copies}
 
-    def _published(self, side: str, part: int, groups: "RowGroups") -> dict:
+    def _published(self, side: str, part: int, groups: RowGroups) -> dict:
         groups.close()
         name = f"{side}/part-{part:05d}.parquet"
         entry = {"file": name, "documents": groups.documents, "characters": groups.characters}
@@ -118,45 +116,3 @@ def _count_copies(copies: dict[str, dict], frame: pl.DataFrame) -> None:
         entry["documents"] += rows.height
         entry["characters"] += int(rows["n_chars"].sum())
         entry["examples"] = nearest_zero([*entry["examples"], *sampled(rows)])
-
-
-class RowGroups:
-    """A parquet file whose row groups end where their text reaches `GROUP_CHARS`, whatever the batches that come in."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.writer, self.handle = path, None, None
-        self.waiting: list[pl.DataFrame] = []
-        self.waiting_chars = self.documents = self.characters = 0
-
-    def add(self, frame: pl.DataFrame) -> None:
-        """Documents in order; an empty frame gives the columns."""
-        if self.writer is None:
-            self._open(frame)
-        while frame.height:
-            reached = (self.waiting_chars + frame["n_chars"].cum_sum()) >= GROUP_CHARS
-            end = int(reached.arg_max()) + 1 if reached.any() else frame.height
-            head, frame = frame[:end], frame[end:]
-            self.waiting.append(head)
-            self.waiting_chars += int(head["n_chars"].sum())
-            if reached.any():
-                self._flush()
-
-    def _open(self, frame: pl.DataFrame) -> None:
-        self.arrow = frame.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        self.handle = open(self.path, "wb")
-        counted = [name for name, kind in frame.schema.items() if kind.is_numeric()]
-        # Measured: dictionaries and bounds of long texts cost 2.5 times the rest of the writing, and save nothing.
-        self.writer = pq.ParquetWriter(self.handle, self.arrow, compression="zstd", use_dictionary=["lang", "reason"], write_statistics=counted)
-
-    def _flush(self) -> None:
-        if self.waiting:
-            table = pl.concat(self.waiting, rechunk=True).to_arrow(compat_level=pl.CompatLevel.oldest())
-            self.writer.write_table(pa.Table.from_batches(table.combine_chunks().to_batches(), self.arrow), row_group_size=table.num_rows)
-            self.documents += table.num_rows
-            self.characters += self.waiting_chars
-        self.waiting, self.waiting_chars = [], 0
-
-    def close(self) -> None:
-        self._flush()
-        self.writer.close()
-        self.handle.close()

@@ -71,7 +71,7 @@ def test_the_best_are_better_than_the_rest(resample):
 
 
 def test_copies_stay_only_where_asked_and_rules_drop(resample):
-    everything = arm_view(resample, Arm(deduplicate=False), seed=1)
+    everything = arm_view(resample, Arm(dedup="none"), seed=1)
     assert len(everything) == len(resample) > len(arm_view(resample, Arm(), seed=1))
     assert arm_view(resample, Arm(rules=True), seed=1)["rules_pass"].all()
 

@@ -1,0 +1,11 @@
+"""Image pools in the pipeline: what each stage does where `ingest.modality` is image. Samples take the place of tokens."""
+
+from pathlib import Path
+
+from stages.files import read_json
+
+
+def are_pooled() -> bool:
+    """Whether the ingest stage has read images."""
+    manifest = Path("data/ingest/manifest.json")
+    return manifest.is_file() and read_json(manifest).get("modality") == "image"

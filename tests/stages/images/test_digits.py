@@ -1,0 +1,116 @@
+"""The whole pipeline on scikit-learn's digits: from an image pool to a decision record with the error as metric."""
+
+import json
+
+import polars as pl
+import pytest
+import yaml
+
+from stages.errors import InputError
+from stages.params import load_params
+from stages.pipeline import PIPELINE
+from stages.stage import ROOT
+
+ARMS = {
+    "keep_100": {"keep": 1.0},
+    "easy_30": {"keep": 0.3, "by": "el2n", "take": "low"},
+    "hard_30": {"keep": 0.3, "by": "el2n"},
+    "random_30": {"keep": 0.3, "take": "random"},
+}
+STAGES = ["ingest", "dedup", "score", "pack", "arms", "sweep", "fit", "decide", "report"]
+
+
+@pytest.fixture(scope="module")
+def params():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["ingest"] = {"modality": "image", "pools": {"digits": {"images": "digits", "heldout": 0.3}}}
+    params["score"] = {"images": {"metrics": ["el2n"], "models": 2, "samples": 3200}}
+    params["arms"] |= {"draws": 2, "draw_tokens": 600, "arms": ARMS, "controls": {"same": {"like": "keep_100", "kind": "same"}},
+                       "questions": {"prune": {"title": "Which digits should be kept?", "arms": list(ARMS)}}}  # fmt: skip
+    params["sweep"] |= {"sizes": ["mlp-8", "mlp-32"], "control_sizes": ["mlp-8"], "budgets_tokens": [640, 1600, 4800, 9600], "batch_tokens": 32,
+                        "lr": 0.004, "warmup_steps": 5, "regularisations": [{"weight_decay": 0.1}], "device": "cpu"}  # fmt: skip
+    params["fit"] |= {"domain": "digits", "metric": "error", "laws": ["power_floor", "chinchilla"], "draws": 60, "starts": 16}
+    params["decide"] |= {"target_flops": [1.0e7, 1.0e8]}
+    return params
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, params):
+    folder = tmp_path_factory.mktemp("digits")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        sections = load_params("params.yaml", PIPELINE)
+        for stage in PIPELINE:
+            stage.run(sections[stage.name])
+            assert not [path for path in stage.products if not (folder / path).exists()], stage.name
+    return folder
+
+
+def test_the_pipeline_ends_in_a_decision_on_the_error(project):
+    decision = json.loads((project / "data/decisions/prune.json").read_text())
+    assert decision["metric"] == {"name": "error_digits", "domain": "digits", "unit": "share wrong"}
+    assert decision["status"] in ("decided", "tie", "insufficient_evidence", "extrapolating") and set(decision["labels"]) == set(ARMS)
+    assert all(0 < target["values"][arm][0] < 1 for target in decision["targets"] for arm in ARMS)
+    assert "nats" not in decision["heldout_check"]["text"] and (project / "data/report/index.html").stat().st_size > 10_000
+
+
+def test_the_runs_table_counts_samples(project):
+    runs = pl.read_parquet(project / "data/sweep/runs.parquet")
+    assert set(runs["modality"]) == {"image"} and set(runs["metric"]) == {"error_digits", "loss_digits"}
+    assert sorted(set(runs["n_samples_seen"])) == [640, 1600, 4800, 9600] and (runs["n_samples_seen"] == runs["n_tokens_seen"]).all()
+    error = runs.filter(metric="error_digits", arm="keep_100")
+    by_budget = dict(error.group_by("n_samples_seen").agg(pl.col("value").mean()).iter_rows())
+    assert by_budget[9600] < by_budget[640] < 0.9 and by_budget[9600] < 0.25  # they learn
+    unique = dict(runs.filter(pl.col("n_samples_seen") == 9600).group_by("arm").agg(pl.col("n_samples_unique").mean()).iter_rows())
+    assert unique["keep_100"] == pytest.approx(600, abs=2) and unique["hard_30"] == pytest.approx(180, abs=2)
+
+
+def test_easy_images_are_those_that_are_learned_first(project):
+    views = pl.read_parquet(project / "data/arms/views.parquet").join(pl.read_parquet(project / "data/score/scores.parquet"), on="id")
+    by_arm = dict(views.group_by("arm").agg(pl.col("el2n").mean()).iter_rows())
+    assert by_arm["easy_30"] < by_arm["random_30"] < by_arm["hard_30"]
+
+
+def test_held_out_images_are_in_no_arm(project):
+    held = pl.read_parquet(project / "data/ingest/heldout/digits.parquet")
+    views = pl.read_parquet(project / "data/arms/views.parquet")
+    assert not set(held["id"]) & set(views["id"]) and 400 < held.height < 680
+
+
+def test_a_sweep_that_is_done_trains_nothing(project, monkeypatch):
+    monkeypatch.chdir(project)
+    files = {file: file.stat().st_mtime_ns for file in (project / "data/sweep/runs").glob("*.json")}
+    before = pl.read_parquet("data/sweep/runs.parquet")
+    next(stage for stage in PIPELINE if stage.name == "sweep").run(load_params("params.yaml", PIPELINE)["sweep"])
+    assert {file: file.stat().st_mtime_ns for file in (project / "data/sweep/runs").glob("*.json")} == files
+    assert pl.read_parquet("data/sweep/runs.parquet").equals(before)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("ingest", {"pools": {"digits": {"images": "cats", "heldout": 0.3}}}, "ingest.pools.digits: images must be one of digits, mnist_5k"),
+        ("ingest", {"pools": {"digits": {"images": "digits", "heldout": 0.3, "reference": 0.2}}}, "pool 'digits' is of modality image: it cannot have"),
+        ("ingest", {"modality": "text"}, "pool 'digits' is of modality text: it cannot have images"),
+        ("sweep", {"sizes": ["25k"]}, "sweep.sizes: 25k is no image proxy, and ingest.modality is image"),
+        ("arms", {"arms": ARMS | {"hard_30": {"by": "forgetting"}}}, "arms.arms.hard_30.by: no score 'forgetting'; scores of images are"),
+        ("arms", {"arms": ARMS | {"hard_30": {"keep": 0.3, "upweight": 0.5}}}, "arms.arms.hard_30.upweight: is for text"),
+        ("arms", {"arms": ARMS | {"hard_30": {"dedup": "semantic"}}}, "arms.arms.hard_30.dedup: images are searched for exact copies only"),
+        ("score", {"images": {"metrics": ["e2ln"]}}, "score.images.metrics: no pruning metric 'e2ln'"),
+    ],
+)
+def test_a_mistake_in_params_is_one_line(params, tmp_path, section, change, message):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {section: params[section] | change}))
+    with pytest.raises(InputError, match=message) as error:
+        load_params(tmp_path / "params.yaml", PIPELINE)
+    assert "\n" not in str(error.value)
+
+
+def test_own_arrays_without_labels_are_one_line(params, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame({"array": [b"\0"], "shape": [[1, 1, 1]], "dtype": ["uint8"]}).write_parquet("mine.parquet")
+    params = params | {"ingest": {"modality": "image", "pools": {"mine": {"path": "mine.parquet", "heldout": 0.3}}}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(InputError, match="mine.parquet: no column 'label'"):
+        PIPELINE[0].run(load_params("params.yaml", PIPELINE)["ingest"])
