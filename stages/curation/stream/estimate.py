@@ -67,7 +67,7 @@ def estimate(request: Request) -> dict[str, Any]:
 
 def _warm_up(request: Request) -> None:
     """Load what a process loads once, so that the sample does not pay for it."""
-    settings = request.settings.model_copy(update={"quality": None})
+    settings = request.settings.model_copy(update={"quality": None, "scores": {}})
     texts = dict.fromkeys(["id", "text", *settings.extra], ["0"])
     frame = pl.DataFrame(texts).with_columns(n_chars=pl.lit(1, dtype=pl.Int64))
     apply_steps(frame, build_steps(settings))

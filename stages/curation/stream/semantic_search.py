@@ -1,0 +1,187 @@
+"""Semantic copies over everything that is left: clusters on disk, one at a time in memory (SemDeDup, D4).
+
+Question: which documents say what another one says? Input: the vectors of every block. Output: LOSER records with the copy
+that stays. Centres are trained on the rows of the smallest id hashes; each block is sorted by cluster; then
+clusters are searched one by one as in semantic.py, with the same rank: by distance to the centre, by hash or by a score, then by id.
+A cluster of more than `LARGEST` rows is clustered again, on a sample of it, into parts of about half that; a part that is
+still larger is cut by the distance to its centre. Copies on two sides of a border are not found: fewer clusters find more.
+Cost: clusters x columns x 2 operations a document, and the cover of each cluster; memory of the sample or of one cluster, 64 MB.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from stages.curation.cover import greedy_cover
+from stages.curation.spherical import cluster_count, spherical_kmeans
+from stages.curation.stream.best_share import value_records
+from stages.curation.stream.drops import is_gone, write_drops
+from stages.curation.stream.embedding import hashed_ids
+from stages.curation.stream.settings import CurateSettings
+from stages.curation.stream.sorted_runs import mapped, sorted_by_first, vector_dtype, write_records
+from stages.curation.vectors import nearest
+from stages.files import whole_file
+
+TRAIN_BYTES = 64_000_000  # of rows that centres are trained on, at most 256 a cluster
+LARGEST = 50_000  # rows of a cluster that are searched together (assumed: 10 s of products at 64 columns)
+LARGEST_BYTES = 32_000_000
+SLICE = 1 << 16
+
+
+def largest(columns: int) -> int:
+    """Rows that are searched together."""
+    return max(2, min(LARGEST, LARGEST_BYTES // (4 * columns)))
+
+
+def train_centres(parts: Sequence[np.ndarray], n_clusters: int | None, seed: int, device: str, gone: Path | None = None) -> np.ndarray:
+    """Centres (k, d) of VECTOR records, trained on those of the smallest id hashes."""
+    ids = np.concatenate([np.zeros(0, np.uint64), *(np.array(part["id"]) for part in parts)])
+    ordinals = np.concatenate([np.zeros(0, np.int64), *(np.array(part["ordinal"]) for part in parts)])
+    places = np.flatnonzero(~is_gone(gone, ordinals)) if gone else np.arange(len(ids))
+    _, once = np.unique(ids[places], return_index=True)
+    places = places[once]
+    columns = parts[0].dtype["vector"].shape[0]
+    clusters = min(n_clusters or cluster_count(len(places)), len(places))
+    size = min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns)))
+    chosen = np.sort(places[np.argsort(hashed_ids(ids[places], seed), kind="stable")[:size]])
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    rows = np.concatenate([part["vector"][chosen[(chosen >= low) & (chosen < high)] - low] for part, low, high in zip(parts, starts, starts[1:], strict=False)])
+    with threadpool_limits(1):
+        return spherical_kmeans(rows, [f"{name:016x}" for name in ids[chosen].tolist()], clusters, seed=seed, device=device).centres
+
+
+def write_centres(files: Sequence[Path], settings: CurateSettings, target: Path, gone: Path | None = None) -> None:
+    if not target.exists():
+        parts = [part for file in files if len(part := np.load(file, mmap_mode="r"))]
+        with whole_file(target) as temporary, open(temporary, "wb") as file:
+            np.save(file, train_centres(parts, settings.semantic.clusters, settings.semantic.seed, settings.semantic.device, gone))
+
+
+@dataclass(frozen=True)
+class AssignTask:
+    """The rows of one block, sorted by the nearest centre; and how many each centre has."""
+
+    folder: Path
+    settings: CurateSettings
+
+    def __call__(self, block: int) -> int:
+        target, sizes = self.folder / f"assigned-{block:05d}.bin", self.folder / f"sizes-{block:05d}.bin"
+        if not target.exists():
+            rows, centres = np.load(self.folder / f"vectors-{block:05d}.npy"), np.load(self.folder / "centres.npy")
+            if len(rows):
+                with threadpool_limits(1):
+                    rows["cluster"], rows["cosine"] = nearest(np.ascontiguousarray(rows["vector"]), centres, self.settings.semantic.device)
+            write_records(sizes, np.bincount(rows["cluster"], minlength=len(centres)).astype("<u4"))
+            write_records(target, sorted_by_first(rows))
+        return block
+
+
+def cluster_ranges(folder: Path, columns: int) -> list[tuple[int, int]]:
+    """Ranges of consecutive clusters that are searched in one task: at most `largest` rows, or one cluster."""
+    total = np.sum([mapped(file, np.dtype("<u4")) for file in sorted(folder.glob("sizes-*.bin"))], axis=0, dtype=np.int64)
+    ranges, first, held = [], 0, 0
+    for cluster, size in enumerate(total.tolist()):
+        if held and held + size > largest(columns):
+            ranges.append((first, cluster))
+            first, held = cluster, 0
+        held += size
+    return [*ranges, (first, len(total))]
+
+
+@dataclass(frozen=True)
+class ClusterTask:
+    """The semantic copies in one range of clusters."""
+
+    folder: Path  # of the sorted vectors
+    losers: Path
+    settings: CurateSettings
+    columns: int
+    reason: int
+    ranges: tuple[tuple[int, int], ...]
+
+    def __call__(self, part: int) -> int:
+        target = self.losers / f"losers-semantic-{part:05d}.bin"
+        if not target.exists():
+            found = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]
+            with threadpool_limits(1):
+                for rows in self._groups(*self.ranges[part]):
+                    found.append(copies(rows, self.settings))
+            ordinals, winners = (np.concatenate(column) for column in zip(*found, strict=True))
+            write_drops(target, ordinals, self.reason, winners)
+        return part
+
+    def _groups(self, low: int, high: int) -> Iterator[np.ndarray]:
+        """VECTOR records that are searched together."""
+        kind = vector_dtype(self.columns)
+        runs = [mapped(run, kind) for run in sorted(self.folder.glob("assigned-*.bin"))]
+        bounds = [np.searchsorted(run["cluster"], [low, high]) for run in runs]
+        runs = [run[first:stop] for run, (first, stop) in zip(runs, bounds, strict=True)]
+        if sum(map(len, runs)) > largest(self.columns):
+            yield from _split([run for run in runs if len(run)], self.settings, largest(self.columns))
+            return
+        rows = sorted_by_first(np.concatenate(runs))
+        yield from np.split(rows, np.flatnonzero(np.diff(rows["cluster"].astype(np.int64))) + 1)
+
+
+def _split(runs: list[np.ndarray], settings: CurateSettings, limit: int) -> Iterator[np.ndarray]:
+    """The rows of one cluster that is too large, in parts of at most `limit`."""
+    asked = settings.semantic
+    n = sum(map(len, runs))
+    centres = train_centres(runs, -(-2 * n // limit), asked.seed, asked.device)
+    near = [_nearest_of(run, centres, asked.device) for run in runs]
+    for cluster in range(len(centres)):
+        rows = [np.flatnonzero(index == cluster) for index, _ in near]
+        size = sum(map(len, rows))
+        if 0 < size <= limit:
+            yield np.concatenate([run[own] for run, own in zip(runs, rows, strict=True)])
+        elif size:
+            yield from _sliced(runs, rows, [cosine[own] for (_, cosine), own in zip(near, rows, strict=True)], limit)
+
+
+def _nearest_of(run: np.ndarray, centres: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
+    parts = [nearest(np.ascontiguousarray(run["vector"][at : at + SLICE]), centres, device) for at in range(0, len(run), SLICE)]
+    return np.concatenate([index for index, _ in parts]).astype(np.int32), np.concatenate([cosine for _, cosine in parts])
+
+
+def _sliced(runs: list[np.ndarray], rows: list[np.ndarray], cosines: list[np.ndarray], limit: int) -> Iterator[np.ndarray]:
+    """Rows in slices of neighbours by the cosine to their centre."""
+    of_run = np.repeat(np.arange(len(runs)), list(map(len, rows)))
+    place, ids = np.concatenate(rows), np.concatenate([run["id"][own] for run, own in zip(runs, rows, strict=True)])
+    order = np.lexsort((ids, np.round(np.concatenate(cosines).astype(np.float64), 6)))
+    for first in range(0, len(order), limit):
+        chosen = order[first : first + limit]
+        yield np.concatenate([run[np.sort(place[chosen[of_run[chosen] == at]])] for at, run in enumerate(runs)])
+
+
+def copies(rows: np.ndarray, settings: CurateSettings) -> tuple[np.ndarray, np.ndarray]:
+    """(ordinals, ids of the copies that stay) of the documents of one cluster that go."""
+    asked = settings.semantic
+    cosine = np.round(rows["cosine"].astype(np.float64), 6)  # copies differ by rounding alone
+    wanted = {"hard": cosine, "easy": -cosine, "random": hashed_ids(rows["id"], asked.seed)}.get(asked.keep, -rows["score"])
+    rows = rows[np.lexsort((rows["ordinal"], rows["id"], wanted))]
+    keep, twin = greedy_cover(np.ascontiguousarray(rows["vector"]), 1 - asked.eps, device=asked.device)
+    return rows["ordinal"][~keep], rows["id"][twin[~keep]]
+
+
+@dataclass(frozen=True)
+class TypicalTask:
+    """Cosines to the new centres of the rows of one block that are left, as VALUE records: the farthest first (D4)."""
+
+    folder: Path
+    losers: Path
+    settings: CurateSettings
+
+    def __call__(self, block: int) -> int:
+        target = self.losers / f"values-_typical-{block:05d}.bin"
+        if not target.exists():
+            rows = np.load(self.folder / f"vectors-{block:05d}.npy")
+            rows = rows[~is_gone(self.folder / "gone.bin", rows["ordinal"])]
+            cosine = np.zeros(0)
+            if len(rows):
+                with threadpool_limits(1):
+                    cosine = nearest(np.ascontiguousarray(rows["vector"]), np.load(self.folder / "again.npy"), self.settings.semantic.device)[1]
+            write_records(target, value_records(np.round(cosine.astype(np.float64), 6), rows["ordinal"], np.ones(len(rows)), "low"))
+        return block
