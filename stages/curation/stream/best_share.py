@@ -2,7 +2,7 @@
 
 Question: at which value does the wanted share begin? Input: VALUE runs, each sorted from the best value to the worst, with
 the running sum of its weights (characters, or 1 a document). Output: the worst value that stays, so that what stays weighs at
-least the share; documents that tie with it stay, so no order decides. Then the LOSER records of what is worse.
+least the share; documents that tie with it stay, so no order decides. Then the LOSER records of the rest.
 A value is compared as 64 bits; the cut is found by halving, with one bisection a run and bit, and no run is read whole.
 Cost: 24 bytes a document on disk; 64 bisections a run.
 """
@@ -61,11 +61,12 @@ def _weight(table: np.ndarray, key: int) -> int:
     return int(table["weight"][end - 1]) if end else 0
 
 
-def write_cut(runs: Sequence[Path], share: float, take: str, target: Path) -> None:
-    """The worst value that stays, as JSON."""
+def write_cut(runs: Sequence[Path], skip: float, keep: float, take: str, target: Path) -> None:
+    """The keys behind which the share begins and with which it ends, and the values that they stand for, as JSON."""
     if not target.exists():
-        key = last_key(runs, share)
-        write_json(target, {"key": key, "value": None if np.isnan(value_of(key, take)) else value_of(key, take)})
+        keys = [last_key(runs, skip) if skip else None, last_key(runs, min(1.0, skip + keep))]
+        values = [None if key is None or np.isnan(value_of(key, take)) else value_of(key, take) for key in keys]
+        write_json(target, {"keys": keys, "values": values})
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,16 @@ class ValueTask:
 
 @dataclass(frozen=True)
 class CutTask:
-    """What is worse than the last key of a run of values goes."""
+    """Of a run of values, what lies up to the first key or behind the last one goes."""
 
     folder: Path
-    key: int
+    keys: tuple[int | None, int]
     reason: int
 
     def __call__(self, run: Path) -> str:
         target = self.folder / f"losers-{run.stem}.bin"
         if not target.exists():
             table = mapped(run, VALUE)
-            write_drops(target, np.array(table["ordinal"][bisect_right(table["key"], self.key) :]), self.reason)
+            begin, end = (0 if key is None else bisect_right(table["key"], key) for key in self.keys)
+            write_drops(target, np.delete(table["ordinal"], slice(begin, end)), self.reason)
         return run.stem

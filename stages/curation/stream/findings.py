@@ -22,15 +22,15 @@ from stages.files import read_json
 
 @dataclass(frozen=True)
 class Findings:
-    """`cuts`: column -> the worst value that stays; `most`: kind -> [{text, occurrences, characters}]."""
+    """`cuts`: column -> the values behind which the share that stays begins (null: at the best) and with which it ends; `most`: kind -> [{text, occurrences, characters}]."""
 
-    cuts: dict[str, float | None] = field(default_factory=dict)
+    cuts: dict[str, list[float | None]] = field(default_factory=dict)
     most: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def findings(units: Units, folder: Path, settings: CurateSettings) -> Findings:
     """Read them from the folder of the searches."""
-    cuts = {name: read_json(folder / f"cut-{name}.json")["value"] for name in shares(settings)}
+    cuts = {name: read_json(folder / f"cut-{name}.json")["values"] for name in shares(settings)}
     return Findings(cuts, {kind: _most(units, folder, kind) for kind in repeat_kinds(settings)})
 
 
@@ -50,9 +50,12 @@ def search_limits(settings: CurateSettings, found: Findings) -> dict[str, str]:
     if settings.semantic is not None:
         limits["duplicate_semantic"] = f"cosine below {1 - settings.semantic.eps:g} to every kept one of its cluster, {settings.semantic.keep} first"
         limits["typical"] = f"the {settings.semantic.keep_diverse} of the documents farthest from the centres"
-    for name, (share, take) in shares(settings).items():
-        worst = "any" if found.cuts.get(name) is None else f"at {'least' if take == 'high' else 'most'} {found.cuts[name]:.6g}"
-        limits[f"not_best_{name}"] = f"{name} {worst}: the best {share:.6g} of the characters"
+    for name, cut in shares(settings).items():
+        first, last = found.cuts[name]
+        begins = "" if first is None else f"{'below' if cut.take == 'high' else 'above'} {first:.6g}, "
+        ends = "any" if last is None else f"at {'least' if cut.take == 'high' else 'most'} {last:.6g}"
+        share = f"{cut.keep:g} of the characters" + (f" behind the best {cut.skip:g}" if cut.skip else ", the best")
+        limits[f"not_best_{name}"] = f"{name} {begins}{ends}: {share}"
     for kind, part in repeat_kinds(settings).items():
         asked = [] if part.drop_above is None else [f"at most {part.drop_above:g} of its characters in repeated {kind}"]
         limits[f"repeated_{kind}"] = " and ".join([*asked, *([f"something left without repeated {kind}"] if part.cut else [])])

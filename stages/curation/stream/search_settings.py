@@ -26,10 +26,13 @@ class Cut(Section):
     keep: float | None = Field(
         None, gt=0, lt=1, description="share of the characters that stays, best first, of what the searches for copies left; who ties with the last stays too"
     )
+    skip: float = Field(0.0, ge=0, lt=1, description="share that is passed over first: skip 0.25 and keep 0.5 is the middle half")
     take: Literal["high", "low"] = Field("high", description="the better end: for `keep`, and of two copies")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Cut":
+        if self.skip and (self.keep is None or self.skip + self.keep > 1):
+            raise ValueError(f"skip {self.skip:g} needs a keep of at most {1 - self.skip:g}")
         if self.keep_above is not None and self.keep_below is not None and self.keep_above > self.keep_below:
             raise ValueError(f"keep_above {self.keep_above:g} is above keep_below {self.keep_below:g}, so nothing would stay; swap them")
         return self
@@ -111,9 +114,9 @@ def score_list(settings: Any) -> dict[str, Any]:
     return {name: part for name, part in named.items() if part is not None} | settings.scores
 
 
-def shares(settings: Any) -> dict[str, tuple[float, str]]:
-    """Column -> (share that stays, better end) of the scores that are cut at a share."""
-    return {name: (part.keep, part.take) for name, part in score_list(settings).items() if part.keep is not None}
+def shares(settings: Any) -> dict[str, Cut]:
+    """Column -> section of the scores that are cut at a share."""
+    return {name: part for name, part in score_list(settings).items() if part.keep is not None}
 
 
 def chooses(settings: Any, keep: str) -> bool:

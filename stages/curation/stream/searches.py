@@ -20,7 +20,7 @@ from stages.curation.stream.line_search import SEARCHES, LineTask, RepeatedTask
 from stages.curation.stream.losers import LoserTask, MemberTask, RepeatTask, loser_parts
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import part_bounds
-from stages.curation.stream.search_settings import shares
+from stages.curation.stream.search_settings import Cut, shares
 from stages.curation.stream.semantic_search import AssignTask, ClusterTask, TypicalTask, cluster_ranges, write_centres
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.sorted_runs import LINE
@@ -56,9 +56,9 @@ def search(corpus: Corpus) -> None:
     _find_copies(corpus)
     if corpus.settings.semantic is not None:
         _find_semantic(corpus)
-    for name, (share, take) in shares(corpus.settings).items():
-        corpus.each(f"gather {name}", ValueTask(corpus.units, corpus.folder, name, take), corpus.own)
-        _cut(corpus, name, share, take, f"not_best_{name}")
+    for name, cut in shares(corpus.settings).items():
+        corpus.each(f"gather {name}", ValueTask(corpus.units, corpus.folder, name, cut.take), corpus.own)
+        _cut(corpus, name, cut, f"not_best_{name}")
     if repeat_kinds(corpus.settings):
         _find_lines(corpus)
 
@@ -99,14 +99,14 @@ def _find_semantic(corpus: Corpus) -> None:
         write_gone(corpus.folder, units.n_all, target / "gone.bin")
         write_centres(vectors, settings, target / "again.npy", target / "gone.bin")
         corpus.each("find what is typical", TypicalTask(target, corpus.folder, settings), blocks)
-        _cut(corpus, "_typical", settings.semantic.keep_diverse, "low", "typical")
+        _cut(corpus, "_typical", Cut(keep=settings.semantic.keep_diverse, take="low"), "typical")
 
 
-def _cut(corpus: Corpus, name: str, share: float, take: str, reason: str) -> None:
-    """Drop what is outside the best share."""
-    runs = sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin"))
-    write_cut(runs, share, take, corpus.folder / f"cut-{name}.json")
-    corpus.each(f"cut {name}", CutTask(corpus.folder, read_json(corpus.folder / f"cut-{name}.json")["key"], corpus.reason(reason)), runs)
+def _cut(corpus: Corpus, name: str, cut: Cut, reason: str) -> None:
+    """Drop what is outside the share that stays."""
+    runs, target = sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")), corpus.folder / f"cut-{name}.json"
+    write_cut(runs, cut.skip, cut.keep, cut.take, target)
+    corpus.each(f"cut {name.strip('_')}", CutTask(corpus.folder, tuple(read_json(target)["keys"]), corpus.reason(reason)), runs)
 
 
 def _find_lines(corpus: Corpus) -> None:
