@@ -36,7 +36,8 @@ def fit_space(frame: pl.DataFrame, dimensions: int, seed: int = 0) -> np.ndarray
     held = np.bincount(counts.indices, minlength=counts.shape[1])
     rarity = np.where(held > 0, np.log((1 + frame.height) / (1 + held)) + 1, 0.0)  # smoothed idf, as scikit-learn's
     weighted = normalize(counts @ diags_array(rarity))
-    model = TruncatedSVD(min(dimensions, frame.height - 1), random_state=seed).fit(weighted)
+    with np.errstate(invalid="ignore"):  # texts that differ in no word have no variance to explain
+        model = TruncatedSVD(min(dimensions, frame.height), random_state=seed).fit(weighted)
     return (rarity[:, None] * model.components_.T).astype(np.float32)
 
 

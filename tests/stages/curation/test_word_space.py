@@ -42,6 +42,7 @@ def test_words_in_another_order_are_the_same_place(frame):
 
 
 def test_small_samples(frame):
-    assert fit_space(frame[:3], 64).shape[1] == 2
+    rows = unit_rows(embed_words(frame[:3], fit_space(frame[:3], 64)))
+    assert rows.shape == (3, 3) and (rows @ rows.T)[0, 1] < 0.95
     with pytest.raises(InputError, match="cannot be fitted to 1 documents"):
         fit_space(frame[:1], 64)
