@@ -35,7 +35,7 @@ def fit_space(frame: pl.DataFrame, dimensions: int, seed: int = 0) -> np.ndarray
         raise InputError(f"a space of words cannot be fitted to {frame.height} documents; give more, or leave the semantic search out")
     held = np.bincount(counts.indices, minlength=counts.shape[1])
     rarity = np.where(held > 0, np.log((1 + frame.height) / (1 + held)) + 1, 0.0)  # smoothed idf, as scikit-learn's
-    weighted = normalize(counts @ diags_array(rarity))
+    weighted = normalize(csr_matrix(counts @ diags_array(rarity), dtype=np.float32))
     with np.errstate(invalid="ignore"):  # texts that differ in no word have no variance to explain
         model = TruncatedSVD(min(dimensions, frame.height), random_state=seed).fit(weighted)
     return (rarity[:, None] * model.components_.T).astype(np.float32)

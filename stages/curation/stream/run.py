@@ -25,7 +25,7 @@ from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import PartTask, part_bounds
 from stages.curation.stream.searches import Corpus, search
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.shard import ShardTask, unit_folder
+from stages.curation.stream.shard import ShardTask, forget_steps, unit_folder
 from stages.curation.stream.units import Unit, cut
 from stages.errors import InputError
 from stages.files import content_hash, read_json
@@ -158,7 +158,9 @@ class Run:
     def _shards(self) -> list[dict]:
         fit_models(self.plan.units, self.request.settings, self.folder / "models")
         task = ShardTask(self.request.settings, self.folder / "units", self.folder / "models", self.request.strict)
-        return sorted(self._each("judge documents", task, self.plan.units), key=lambda shard: shard["number"])
+        shards = sorted(self._each("judge documents", task, self.plan.units), key=lambda shard: shard["number"])
+        forget_steps()
+        return shards
 
     def _refuse_nothing_read(self, units: Units) -> None:
         faults = (fault["first"] for folder in units.folders[: units.n_new] for fault in read_json(folder / "done.json")["faults"].values())

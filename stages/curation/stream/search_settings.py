@@ -47,7 +47,7 @@ class NgramScore(Cut):
     unit: Literal["word", "character"] = "word"
     order: int = Field(3, ge=1, le=8, description="words or characters of an n-gram")
     min_tokens: int = Field(8, ge=1, description="shorter documents have no score: no cut at a value drops them, and they come last")
-    train_chars: int = Field(10_000_000, ge=10_000, description="characters that it reads; a model of 10 million takes 90 MB in each worker")
+    train_chars: int = Field(5_000_000, ge=10_000, description="characters that it reads; SIZE")
     seed: int = Field(0, ge=0)
     take: Literal["high", "low"] = "low"
 
@@ -96,7 +96,7 @@ class SemanticSettings(Section):
     clusters: int | None = Field(None, ge=1, description="only documents of one cluster are compared; default the root of their number")
     keep_diverse: float | None = Field(None, gt=0, lt=1, description="D4: then the share of documents that stays, farthest from new centres first")
     dimensions: int = Field(64, ge=2, le=1024, description="embed: words: columns")
-    sample_chars: int = Field(20_000_000, ge=10_000, description="embed: words: characters, drawn by hash, that the space is fitted to")
+    sample_chars: int = Field(10_000_000, ge=10_000, description="embed: words: characters, drawn by hash, that the space is fitted to")
     device: str = Field("cpu", description="cpu, or a torch device that every worker has")
     seed: int = Field(0, ge=0)
 

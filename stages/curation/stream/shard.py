@@ -50,6 +50,11 @@ class ShardTask:
         return {"number": unit.number} | {name: done[name] for name in ("rows", "bad_rows", "documents")}
 
 
+def forget_steps() -> None:
+    """Let go of what the steps hold in this process (models, lists), once every unit is judged."""
+    _steps.cache_clear()
+
+
 def unit_folder(folder: Path, number: int) -> Path:
     return folder / f"unit-{number:06d}"
 

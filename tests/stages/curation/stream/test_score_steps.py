@@ -90,7 +90,7 @@ def test_a_function_and_a_saved_model(write, run, read, topics, tmp_path, monkey
     scores = {"size": {"kind": "function", "function": "mine:rate", "keep_above": 20}, "nats": {"kind": "saved", "folder": "model", "take": "low", "keep": 0.5}}
     run(write(content=topics), **OFF, extra=["topic"], scores=scores)
     kept = read()
-    assert set(kept["topic"]) <= {"t"} | {"m"} and kept.filter(topic="t").height == 30 and kept["size"].to_list() == kept["n_chars"].to_list()
+    assert set(kept["topic"]) == {"t"} and kept.height > 25 and kept["size"].to_list() == kept["n_chars"].to_list()
     assert sorted(set(read("dropped")["reason"])) == ["low_size", "not_best_nats"]
 
 

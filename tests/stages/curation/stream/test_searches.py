@@ -1,5 +1,6 @@
 """Every search at once: the same bytes for any cut of the work, and after being stopped or killed at any step."""
 
+import json
 import os
 import random
 import signal
@@ -13,15 +14,6 @@ from stages.curation.stream.run import Request, curate
 from stages.curation.stream.settings import CurateSettings
 from stages.stage import ROOT
 
-EVERYTHING = {
-    "rules": ["gopher_min_words"],
-    "part_chars": 24_000,
-    "dedup": {"keep": "nats"},
-    "scores": {"nats": {"kind": "ngram", "train_chars": 10_000, "keep": 0.9}},
-    "semantic": {"eps": 0.05, "keep": "nats", "keep_diverse": 0.9},
-    "lines": {"drop_above": 0.7},
-    "paragraphs": {"cut": False},
-}
 REASONS = {"duplicate_exact", "duplicate_near", "duplicate_semantic", "typical", "not_best_nats", "repeated_lines"}
 
 
@@ -36,9 +28,9 @@ def pages(rows) -> list[dict]:
 
 
 @pytest.fixture
-def reference(write, pages, run):
+def reference(write, pages, run, everything):
     folder = write(name="pages", content=pages)
-    return hashes(run(folder, "reference", **EVERYTHING))
+    return hashes(run(folder, "reference", **everything))
 
 
 def hashes(manifest):
@@ -54,24 +46,25 @@ def test_every_search_finds_something(reference, read, tmp_path):
 
 
 @pytest.mark.parametrize(("shard_mb", "workers"), [(0.01, 1), (0.006, 2)])
-def test_the_bytes_do_not_depend_on_shards_or_workers(tmp_path, run, reference, shard_mb, workers):
-    manifest = run(tmp_path / "pages", request={"workers": workers}, shard_mb=shard_mb, **EVERYTHING)
+def test_the_bytes_do_not_depend_on_shards_or_workers(tmp_path, run, everything, reference, shard_mb, workers):
+    manifest = run(tmp_path / "pages", request={"workers": workers}, shard_mb=shard_mb, **everything)
     assert hashes(manifest) == reference
 
 
-def test_cutting_the_input_into_files_changes_no_document(write, run, read, pages):
+def test_cutting_the_input_into_files_changes_no_document(write, run, read, pages, everything):
     content = [page | {"key": f"k{at}"} for at, page in enumerate(pages)]
     for n in (1, 5):
-        run(write(n, f"files{n}", content), f"out{n}", id="key", **EVERYTHING)
+        run(write(n, f"files{n}", content), f"out{n}", id="key", **everything)
     assert read("kept", "out1").drop("source").equals(read("kept", "out5").drop("source"))
 
 
-def request(tmp_path) -> Request:
-    settings = CurateSettings.model_validate(EVERYTHING | {"shard_mb": 0.02})
+@pytest.fixture
+def request_(tmp_path, everything) -> Request:
+    settings = CurateSettings.model_validate(everything | {"shard_mb": 0.02})
     return Request(inputs=[str(tmp_path / "pages")], out=str(tmp_path / "out"), settings=settings)
 
 
-def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(tmp_path, reference):
+def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(tmp_path, everything, request_, reference):
     """Each attempt gets two events further than the one before it."""
     attempts, steps = 0, set()
 
@@ -82,7 +75,7 @@ def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(tmp_path, reference
     while True:
         attempts += 1
         try:
-            manifest = curate(request(tmp_path), stop_after(2 * attempts))
+            manifest = curate(request_, stop_after(2 * attempts))
             break
         except KeyboardInterrupt:
             continue
@@ -99,11 +92,9 @@ curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), lambda
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, reference):
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, everything, request_, reference):
     """Killed at its first semantic task, again among the lines."""
-    import json
-
-    settings = json.dumps(EVERYTHING | {"shard_mb": 0.02})
+    settings = json.dumps(everything | {"shard_mb": 0.02})
     for step in ("assign to clusters", "compare lines"):
         command = [sys.executable, "-c", COMMAND, str(tmp_path / "pages"), str(tmp_path / "out"), settings]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"POLARS_MAX_THREADS": "1"}) as process:
@@ -113,11 +104,11 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, reference):
                 process.stdin.flush()
             process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "out/manifest.json").exists() and list((tmp_path / "out/.work/copies").glob("losers-semantic-*"))
-    assert hashes(curate(request(tmp_path))) == reference
+    assert hashes(curate(request_)) == reference
 
 
-def test_the_dry_run_goes_through_every_search(tmp_path, reference):
-    found = estimate(request(tmp_path))
+def test_the_dry_run_goes_through_every_search(tmp_path, request_, reference):
+    found = estimate(request_)
     plain = estimate(Request(inputs=[str(tmp_path / "pages")], out=str(tmp_path / "none"), settings=CurateSettings(rules=["gopher_min_words"])))
     assert found["disk_bytes"] > plain["disk_bytes"] and found["peak_memory_bytes"] > plain["peak_memory_bytes"]
     assert not (tmp_path / "out").exists()
