@@ -2,7 +2,7 @@
 
 Question: how many documents, how long, how much memory and disk? Input: the request. Output: estimates in proportion to
 the bytes of the input as stored. The sample is the shard in the middle, or the first megabytes of it where it cannot be
-cut; it goes through every step in a temporary folder. What is dropped as a copy cannot be told from a sample.
+cut; it goes through every step and search in a temporary folder. What is dropped as a copy cannot be told from a sample.
 Cost: a few seconds.
 """
 
@@ -22,8 +22,12 @@ import polars as pl
 from stages.curation import storage
 from stages.curation.files import InputFile
 from stages.curation.minhash import signatures
+from stages.curation.stream.copy_keys import repeat_kinds
+from stages.curation.stream.edges import PARTITION_RECORDS
 from stages.curation.stream.executor import executor
 from stages.curation.stream.run import Plan, Request, Run, plan_input
+from stages.curation.stream.semantic_search import TRAIN_BYTES
+from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.step_list import build_steps
 from stages.curation.stream.steps import apply_steps
 from stages.curation.stream.units import Piece, Unit
@@ -31,6 +35,8 @@ from stages.curation.stream.units import Piece, Unit
 SAMPLE_BYTES = 8_000_000
 PARENT_BYTES = 8  # a document, see edges.py
 SORT_BYTES = 60_000_000  # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
+SEMANTIC_BYTES = 3 * TRAIN_BYTES  # computed: the sample that centres are trained on, its unit rows and their products
+LINE_BYTES = 80 * PARTITION_RECORDS  # computed: 20 bytes a line, as read, joined and sorted, with their order
 
 
 def estimate(request: Request) -> dict[str, Any]:
@@ -59,10 +65,17 @@ def estimate(request: Request) -> dict[str, Any]:
         "cpu_seconds": round(seconds * total / size, 1),
         "seconds": round(seconds * total / size / min(request.workers, os.cpu_count() or 1, len(plan.units)) + (start - before), 1),
         "workers": request.workers,
-        "peak_memory_bytes": (peak + SORT_BYTES) * request.workers + PARENT_BYTES * documents,
+        "peak_memory_bytes": (peak + _search_bytes(request.settings)) * request.workers + PARENT_BYTES * documents,
         "disk_bytes": round(disk * total / size),
         "dropped_by_rules_share": _rules_share(manifest),
     }
+
+
+def _search_bytes(settings: CurateSettings) -> int:
+    """What the largest piece of a search over the whole input takes beyond the sample's: pieces are searched one after another."""
+    semantic = [SEMANTIC_BYTES] if settings.semantic is not None else []
+    lines = [LINE_BYTES] if repeat_kinds(settings) else []
+    return max([SORT_BYTES, *semantic, *lines])
 
 
 def _warm_up(request: Request) -> None:

@@ -95,7 +95,7 @@ class SemanticSettings(Section):
     keep: str = Field("hard", description="which copy stays: hard (farthest from the centre), easy, random, longest, or the best by a score")
     clusters: int | None = Field(None, ge=1, description="only documents of one cluster are compared; default the root of their number")
     keep_diverse: float | None = Field(None, gt=0, lt=1, description="D4: then the share of documents that stays, farthest from new centres first")
-    dimensions: int = Field(64, ge=2, le=1024, description="embed: words: columns")
+    dimensions: int = Field(128, ge=2, le=1024, description="embed: words: columns")
     sample_chars: int = Field(10_000_000, ge=10_000, description="embed: words: characters, drawn by hash, that the space is fitted to")
     device: str = Field("cpu", description="cpu, or a torch device that every worker has")
     seed: int = Field(0, ge=0)
