@@ -20,6 +20,7 @@ from stages.curation.characters import mixed
 from stages.curation.embeddings import Embed, embedded, sentence_model
 from stages.curation.stream.copy_keys import id_numbers, preference
 from stages.curation.stream.drops import even_batches, left
+from stages.curation.stream.hash_sample import smallest
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.search_settings import DISTANCES
 from stages.curation.stream.settings import CurateSettings
@@ -73,30 +74,13 @@ def fit_words(units: Units, folder: Path, settings: CurateSettings, target: Path
     """Fit the space of words to documents that are left, of the smallest hashes; whether there were enough."""
     if not target.exists():
         asked = settings.semantic
-        sample = smallest(left(units, folder, 0, units.n_documents, ["id", "text", "n_chars", "reason"]), asked.sample_chars, asked.seed)
+        documents = (frame for _, frame in left(units, folder, 0, units.n_documents, ["id", "text", "n_chars", "reason"]))
+        sample = smallest(documents, asked.sample_chars, asked.seed, "space of words")
         if sample.height < 2:
             return False
         with threadpool_limits(1):
             save_space(fit_space(sample, asked.dimensions, asked.seed), target)
     return True
-
-
-def smallest(parts, max_chars: int, seed: int) -> pl.DataFrame:
-    """Documents of the smallest hashes of (seed, id), about `max_chars` characters of them, held in at most twice that."""
-    kept, held, bound = [], 0, np.iinfo(np.uint64).max
-    for _, frame in parts:
-        frame = frame.with_columns(_hash=pl.Series(hashed_ids(id_numbers(frame["id"]), seed))).filter(pl.col("_hash") <= bound)
-        kept.append(frame)
-        held += int(frame["n_chars"].sum())
-        if held > 2 * max_chars:
-            kept = [_first(kept, max_chars)]
-            held, bound = int(kept[0]["n_chars"].sum()), kept[0]["_hash"].max()
-    return _first(kept, max_chars) if kept else pl.DataFrame(schema={"id": pl.String})
-
-
-def _first(parts: list[pl.DataFrame], max_chars: int) -> pl.DataFrame:
-    together = pl.concat(parts).sort("_hash", "id")
-    return together.filter(pl.col("n_chars").cum_sum() - pl.col("n_chars") < max_chars)
 
 
 def hashed_ids(ids: np.ndarray, seed: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from stages.curation.perplexity import Perplexity, sampled
 from stages.curation.quality import Quality, QualityModel, fit_quality
 from stages.curation.readers import read_all
 from stages.curation.rows import Columns
+from stages.curation.stream.hash_sample import smallest
 from stages.curation.stream.search_settings import NgramScore
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.unit_rows import unit_documents
@@ -86,19 +87,7 @@ def in_first_half(frame: pl.DataFrame, seed: int) -> np.ndarray:
 
 
 def sample(units: Sequence[Unit], settings: CurateSettings, max_chars: int, seed: int) -> pl.DataFrame:
-    """Documents of the smallest hashes, at most `max_chars` characters of them, held in at most twice that."""
-    kept, bound = [], 1.0
-    for unit in units:
-        for frame in unit_documents(unit, settings, on_bad=lambda bad: None):
-            frame = frame.filter(pl.col("n_chars") <= settings.max_doc_chars)
-            frame = frame.with_columns(parent="id", _u=pl.Series(uniform(seed, frame["id"], "quality sample"), dtype=pl.Float64))
-            kept.append(frame.filter(pl.col("_u") < bound))
-            if sum(part["n_chars"].sum() for part in kept) > 2 * max_chars:
-                kept = [_smallest(kept, max_chars)]
-                bound = kept[0]["_u"].max()
-    return _smallest(kept, max_chars).drop("_u")
-
-
-def _smallest(parts: list[pl.DataFrame], max_chars: int) -> pl.DataFrame:
-    together = pl.concat(parts).sort("_u", "id")
-    return together.filter(pl.col("n_chars").cum_sum() <= max(max_chars, together["n_chars"][0] if together.height else 0))
+    """Documents of the input, at most `max_chars` characters of them, drawn by hash."""
+    frames = (frame for unit in units for frame in unit_documents(unit, settings, on_bad=lambda bad: None))
+    frames = (frame.filter(pl.col("n_chars") <= settings.max_doc_chars).with_columns(parent="id") for frame in frames)
+    return smallest(frames, max_chars, seed, "quality sample")

@@ -67,8 +67,9 @@ def covered(found: list[np.ndarray], ordinals: np.ndarray, chars: np.ndarray) ->
 
 
 def _spans(found: list[np.ndarray], ordinals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(place in `ordinals`, start, stop), rising; a line in a paragraph that is there is left out. `ordinals` rise without gaps or with."""
-    records = np.concatenate([np.zeros(0, dtype=REPEAT), *found])
+    """(place in `ordinals`, start, stop), rising; a line in a paragraph that is there is left out. `ordinals` rise, as those of the records do."""
+    bounds = [np.searchsorted(records["ordinal"], [ordinals[0], ordinals[-1] + 1]) if len(ordinals) else (0, 0) for records in found]
+    records = np.concatenate([np.zeros(0, dtype=REPEAT), *(records[first:stop] for records, (first, stop) in zip(found, bounds, strict=True))])
     records = records[np.isin(records["ordinal"], ordinals)]
     docs, starts, stops = np.searchsorted(ordinals, records["ordinal"]), records["start"].astype(np.int64), records["stop"].astype(np.int64)
     order = np.lexsort((-stops, starts, docs))

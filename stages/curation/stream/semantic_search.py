@@ -38,19 +38,30 @@ def largest(columns: int) -> int:
 
 def train_centres(parts: Sequence[np.ndarray], n_clusters: int | None, seed: int, device: str, gone: Path | None = None) -> np.ndarray:
     """Centres (k, d) of VECTOR records, trained on those of the smallest id hashes."""
-    ids = np.concatenate([np.zeros(0, np.uint64), *(np.array(part["id"]) for part in parts)])
-    ordinals = np.concatenate([np.zeros(0, np.int64), *(np.array(part["ordinal"]) for part in parts)])
-    places = np.flatnonzero(~is_gone(gone, ordinals)) if gone else np.arange(len(ids))
-    _, once = np.unique(ids[places], return_index=True)
-    places = places[once]
     columns = parts[0].dtype["vector"].shape[0]
-    clusters = min(n_clusters or cluster_count(len(places)), len(places))
-    size = min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns)))
-    chosen = np.sort(places[np.argsort(hashed_ids(ids[places], seed), kind="stable")[:size]])
-    starts = np.cumsum([0, *(len(part) for part in parts)])
-    rows = np.concatenate([part["vector"][chosen[(chosen >= low) & (chosen < high)] - low] for part, low, high in zip(parts, starts, starts[1:], strict=False)])
+    n = sum(len(_rows_left(part, gone)) for part in parts)
+    clusters = min(n_clusters or cluster_count(n), n)
+    drawn = _drawn(parts, min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns))), seed, gone)
+    rows = np.concatenate([part["vector"][drawn["row"][drawn["part"] == number]] for number, part in enumerate(parts)])
     with threadpool_limits(1):
-        return spherical_kmeans(rows, [f"{name:016x}" for name in ids[chosen].tolist()], clusters, seed=seed, device=device).centres
+        return spherical_kmeans(rows, [f"{name:016x}" for name in drawn["id"].tolist()], min(clusters, len(rows)), seed=seed, device=device).centres
+
+
+def _rows_left(part: np.ndarray, gone: Path | None) -> np.ndarray:
+    return np.flatnonzero(~is_gone(gone, np.array(part["ordinal"]))) if gone else np.arange(len(part))
+
+
+def _drawn(parts: Sequence[np.ndarray], size: int, seed: int, gone: Path | None) -> np.ndarray:
+    """(part, row, id) of the rows of the smallest hashes of (seed, id), in the order of the parts; an id counts once."""
+    drawn = np.zeros(0, dtype=[("hash", "<u8"), ("id", "<u8"), ("part", "<u4"), ("row", "<i8")])
+    for number, part in enumerate(parts):
+        rows = _rows_left(part, gone)
+        more = np.zeros(len(rows), dtype=drawn.dtype)
+        more["id"], more["part"], more["row"] = part["id"][rows], number, rows
+        more["hash"] = hashed_ids(more["id"], seed)
+        drawn = sorted_by_first(np.concatenate([drawn, more]))
+        drawn = drawn[np.diff(drawn["hash"], prepend=drawn["hash"][:1] + np.uint64(1)) != 0][:size]
+    return drawn[np.lexsort((drawn["row"], drawn["part"]))]
 
 
 def write_centres(files: Sequence[Path], settings: CurateSettings, target: Path, gone: Path | None = None) -> None:
@@ -81,7 +92,7 @@ class AssignTask:
 
 def cluster_ranges(folder: Path, columns: int) -> list[tuple[int, int]]:
     """Ranges of consecutive clusters that are searched in one task: at most `largest` rows, or one cluster."""
-    total = np.sum([mapped(file, np.dtype("<u4")) for file in sorted(folder.glob("sizes-*.bin"))], axis=0, dtype=np.int64)
+    total = sum(mapped(file, np.dtype("<u4")).astype(np.int64) for file in folder.glob("sizes-*.bin"))
     ranges, first, held = [], 0, 0
     for cluster, size in enumerate(total.tolist()):
         if held and held + size > largest(columns):

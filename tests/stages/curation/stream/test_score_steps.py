@@ -44,7 +44,9 @@ def test_a_document_like_the_reference_has_few_nats(write, run, read, topics, re
     kept = read()
     nats = {topic: kept.filter(topic=topic)["nats"] for topic in "mts"}
     assert nats["m"].max() < 3 < nats["t"].min() and nats["s"].null_count() == 3  # too short for a score
-    model = train_ngram(documents([json.loads(line)["body"] for line in reference.read_text().splitlines()], [str(at) for at in range(40)], "r")["text"], Ngram())
+    model = train_ngram(
+        documents([json.loads(line)["body"] for line in reference.read_text().splitlines()], [str(at) for at in range(40)], "r")["text"], Ngram()
+    )
     again = score_documents(model, kept, 8)["nats"]
     assert kept["nats"].to_list() == pytest.approx(again.to_list(), nan_ok=True)
 
@@ -79,7 +81,9 @@ def test_a_score_chooses_among_copies(write, run, read, rows):
     for take, best in (("high", max), ("low", min)):
         run(write(name=take, content=twice), f"out-{take}", rules=[], extra=["stars"], dedup={"policy": "exact", "keep": "worth"},
             scores={"worth": {"kind": "column", "column": "stars", "take": take}})  # fmt: skip
-        assert dict(read("kept", f"out-{take}").select("text", "worth").rows()) == {row["text"]: best(r["stars"] for r in twice if r["text"] == row["text"]) for row in twice}
+        assert dict(read("kept", f"out-{take}").select("text", "worth").rows()) == {
+            row["text"]: best(r["stars"] for r in twice if r["text"] == row["text"]) for row in twice
+        }
 
 
 def test_a_function_and_a_saved_model(write, run, read, topics, tmp_path, monkeypatch):

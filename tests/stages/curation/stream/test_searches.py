@@ -97,7 +97,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, everything, request_, 
     settings = json.dumps(everything | {"shard_mb": 0.02})
     for step in ("assign to clusters", "compare lines"):
         command = [sys.executable, "-c", COMMAND, str(tmp_path / "pages"), str(tmp_path / "out"), settings]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"POLARS_MAX_THREADS": "1"}) as process:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"POLARS_MAX_THREADS": "1"}
+        ) as process:
             while not (line := process.stdout.readline()).startswith(step):
                 assert line
                 process.stdin.write("\n")
