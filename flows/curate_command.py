@@ -5,7 +5,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +52,11 @@ def curate_command(
 
 
 def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
-    """What makes the embeddings of one of the project's proxies, where the semantic search asks for one."""
-    asked = settings.semantic
-    if asked is None or asked.embed != "proxy":
+    if settings.semantic is None:
         return None
-    from stages.embed_documents import proxy_embed  # loads the tokenizer and torch
+    from stages.embed_documents import proxy_of  # loads the tokenizers
 
-    return partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device)
+    return proxy_of(settings)
 
 
 def _followed(request: Request) -> dict[str, Any]:

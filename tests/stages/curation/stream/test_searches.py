@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from stages.curation.stream import drops, edges, searches
 from stages.curation.stream.estimate import estimate
 from stages.curation.stream.run import Request, curate
 from stages.curation.stream.settings import CurateSettings
@@ -49,6 +50,22 @@ def test_every_search_finds_something(reference, read, tmp_path):
 def test_the_bytes_do_not_depend_on_shards_or_workers(tmp_path, run, everything, reference, shard_mb, workers):
     manifest = run(tmp_path / "pages", request={"workers": workers}, shard_mb=shard_mb, **everything)
     assert hashes(manifest) == reference
+
+
+def test_small_pieces_find_the_same(tmp_path, run, everything, reference, monkeypatch):
+    """Many blocks of vectors, many ranges of keys and lines."""
+    monkeypatch.setattr(searches, "BLOCK_CHARS", 9_000)
+    monkeypatch.setattr(edges, "PARTITION_RECORDS", 300)
+    monkeypatch.setattr(drops, "BATCH_DOCUMENTS", 5)
+    assert hashes(run(tmp_path / "pages", **everything)) == reference
+
+
+def test_the_order_of_the_input_changes_nothing_where_ids_are_mapped(write, run, read, pages, everything):
+    content = [page | {"key": f"k{at}"} for at, page in enumerate(pages)]
+    run(write(name="a", content=content), "straight", id="key", **everything)
+    run(write(3, "b", random.Random(1).sample(content, len(content))), "shuffled", id="key", **everything)
+    straight, shuffled = (read("kept", name).sort("id").drop("source") for name in ("straight", "shuffled"))
+    assert straight.equals(shuffled)
 
 
 def test_cutting_the_input_into_files_changes_no_document(write, run, read, pages, everything):
