@@ -74,7 +74,8 @@ def fit_words(units: Units, folder: Path, settings: CurateSettings, target: Path
     """Fit the space of words to documents that are left, of the smallest hashes; whether there were enough."""
     if not target.exists():
         asked = settings.semantic
-        documents = (frame for _, frame in left(units, folder, 0, units.n_documents, ["id", "text", "n_chars", "reason"]))
+        spans = zip(units.starts, units.starts[1 : units.n_new + 1], strict=False)
+        documents = (frame for low, high in spans for _, frame in left(units, folder, low, high, ["id", "text", "n_chars", "reason"]))
         sample = smallest(documents, asked.sample_chars, asked.seed, "space of words")
         if sample.height < 2:
             return False
