@@ -1,4 +1,4 @@
-"""What the searches of `assay curate` add: python benchmarks/curate_searches.py [GB ...] [--workers N] [--folder DIR].
+"""What the searches of `assay curate` add: python benchmarks/curate_searches.py [GB ...] [--settings NAME ...] [--workers N] [--folder DIR].
 
 The input of curate_memory.py (real documents, perturbed), each size run twice in its own process: with the defaults, and with
 n-gram perplexity fitted to the input and cut at a share, semantic copies with D4, repeated lines and paragraphs. CPU seconds, the
@@ -48,6 +48,7 @@ def run(folder: Path, name: str, workers: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gigabytes", nargs="*", type=float, default=[0.3, 1.0])
+    parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None, help="where the input is made; default a temporary folder")
     parser.add_argument("--cache", type=Path, default=ROOT / "data/cache/wheels")
@@ -57,7 +58,7 @@ def main() -> None:
     for gigabytes in arguments.gigabytes:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             write_input(Path(folder) / "input", int(gigabytes * 1e9), words)
-            for name in SETTINGS:
+            for name in arguments.settings:
                 row = {"gb": gigabytes} | run(Path(folder), name, arguments.workers)
                 rows.append(row | {"mb_per_cpu_s": gigabytes * 1e3 / row["cpu_s"]})
                 print(f"{gigabytes:6.2f} {name:>9} {row['documents']:10,} {row['kept']:9,} {row['cpu_s']:8.1f} {rows[-1]['mb_per_cpu_s']:9.2f} "

@@ -2,7 +2,7 @@
 
 Question: what is left of this input? Input: files and settings. Output, in one folder: kept/ and dropped/ (parquet, input
 order, every measure and a reason), quarantine.jsonl (rows that cannot be read), report.md, and manifest.json last.
-Pass 1 judges units of input one by one, copies are searched over all units, pass 2 writes the parts.
+Pass 1 judges units of input one by one, searches look at all units (searches.py), pass 2 writes the parts.
 Cost: 7 MB a CPU-second with FineWeb's rules and near duplicates; disk for the work folder about the size of the input.
 """
 

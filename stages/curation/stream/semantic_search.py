@@ -5,7 +5,7 @@ that stays. Centres are trained on the rows of the smallest id hashes; each bloc
 clusters are searched one by one as in semantic.py, with the same rank: by distance to the centre, by hash or by a score, then by id.
 A cluster of more than `LARGEST` rows is clustered again, on a sample of it, into parts of about half that; a part that is
 still larger is cut by the distance to its centre. Copies on two sides of a border are not found: fewer clusters find more.
-Cost: clusters x columns x 2 operations a document, and the cover of each cluster; memory of the sample or of one cluster, 64 MB.
+Cost: clusters x columns x 2 operations a document, and the cover of each cluster; memory a few times the sample or one cluster, 32 MB.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from stages.curation.stream.sorted_runs import mapped, sorted_by_first, vector_d
 from stages.curation.vectors import nearest
 from stages.files import whole_file
 
-TRAIN_BYTES = 64_000_000  # of rows that centres are trained on, at most 256 a cluster
+TRAIN_BYTES = 32_000_000  # of rows that centres are trained on, at most 256 a cluster
 LARGEST = 50_000  # rows of a cluster that are searched together (assumed: 10 s of products at 64 columns)
 LARGEST_BYTES = 32_000_000
 SLICE = 1 << 16

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from stages.curation.stream import drops, edges, searches
@@ -131,3 +132,11 @@ def test_the_dry_run_goes_through_every_search(tmp_path, request_, reference):
     plain = estimate(Request(inputs=[str(tmp_path / "pages")], out=str(tmp_path / "none"), settings=CurateSettings(rules=["gopher_min_words"])))
     assert found["disk_bytes"] > plain["disk_bytes"] and found["peak_memory_bytes"] > plain["peak_memory_bytes"]
     assert not (tmp_path / "out").exists()
+
+
+def test_an_index_holds_what_every_search_left(tmp_path, write, run, read, pages, everything):
+    """What was kept is a copy the next time; what a search dropped was not remembered."""
+    for name in ("first", "second"):
+        run(write(name=f"in-{name}", content=pages), name, request={"index": tmp_path / "index"}, pool=name, **everything)
+    kept, again = read("kept", "first"), read("dropped", "second").filter(pl.col("reason").str.starts_with("duplicate_"))
+    assert set(kept["id"]) <= set(again["duplicate_of"]) and not set(read("dropped", "first")["id"]) & set(again["duplicate_of"])
