@@ -25,7 +25,7 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise InputError(f"embedding of row {row} is not finite; leave that document out or mend its embedding")
     out = np.empty_like(vectors)
-    for part in blocks(len(vectors), vectors.shape[1]):  # the 64-bit copies of all rows at once would be four times the rows
+    for part in blocks(len(vectors), 16 * vectors.shape[1]):  # the 64-bit copies of all rows at once would be four times the rows
         length = np.linalg.norm(vectors[part].astype(np.float64), axis=1, keepdims=True)
         out[part] = vectors[part] / np.where(length > 0, length, 1.0)
     return out
