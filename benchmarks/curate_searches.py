@@ -42,7 +42,8 @@ def run(folder: Path, name: str, workers: int) -> dict:
     searched = {row["reason"]: row["documents_in_order"] for row in manifest["reasons"] if row["documents_alone"] is None}
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     counts = {part: manifest["counts"][part] for part in ("documents", "kept")}
-    return {"settings": name, "cpu_s": cpu, "peak_mb": peak / 1e6, **counts, "searched": searched, "removed_chars": manifest.get("repeats", {}).get("removed_chars", 0)}
+    removed = manifest.get("repeats", {}).get("removed_chars", 0)
+    return {"settings": name, "cpu_s": cpu, "peak_mb": peak / 1e6, **counts, "searched": searched, "removed_chars": removed}
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ Question: where does each document lie? Input: the documents that are left, and 
 block with VECTOR records in input order. A block begins where the characters of the input reach a multiple of
 `BLOCK_CHARS`, and its batches depend on its documents alone: so a model whose rounding depends on the batch gives
 the same numbers for any shards and workers (on one kind of machine; arithmetic runs on one thread).
-Cost: the embedder's; hashed words 25 MB a CPU-second (measured); 4 bytes a column and document on disk, twice.
+Cost: the embedder's; hashed words 52 MB a CPU-second (measured); 4 bytes a column and document on disk, twice.
 """
 
 from collections.abc import Callable

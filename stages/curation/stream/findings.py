@@ -22,7 +22,9 @@ from stages.files import read_json
 
 @dataclass(frozen=True)
 class Findings:
-    """`cuts`: column -> the values behind which the share that stays begins (null: at the best) and with which it ends; `most`: kind -> [{text, occurrences, characters}]."""
+    """`cuts`: column -> the values behind which the share that stays begins (null: at the best) and with which it ends;
+    `most`: kind -> [{text, occurrences, characters}].
+    """
 
     cuts: dict[str, list[float | None]] = field(default_factory=dict)
     most: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

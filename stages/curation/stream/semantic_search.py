@@ -26,7 +26,7 @@ from stages.curation.vectors import nearest
 from stages.files import whole_file
 
 TRAIN_BYTES = 32_000_000  # of rows that centres are trained on, at most 256 a cluster
-LARGEST = 50_000  # rows of a cluster that are searched together (assumed: 10 s of products at 64 columns)
+LARGEST = 50_000  # rows of a cluster that are searched together (assumed: its products are 1.6e11 operations at most at 64 columns)
 LARGEST_BYTES = 32_000_000
 SLICE = 1 << 16
 

@@ -5,6 +5,7 @@ The defaults are FineWeb's: its rules with their published thresholds, near dupl
 """
 
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
@@ -19,13 +20,14 @@ from stages.curation.stream.search_settings import (
     SCORE_NAME,
     ColumnScore,
     Cut,
+    FunctionScore,
     RepeatSettings,
     Score,
     Section,
     SemanticSettings,
     chooses,
     score_list,
-)  # fmt: skip
+)
 from stages.curation.words import TOKENISERS
 from stages.errors import InputError
 
@@ -174,6 +176,9 @@ class CurateSettings(Section):
         models = [part.folder for part in self.scores.values() if part.kind == "saved"] + ([self.quality.model] if self.quality and self.quality.model else [])
         single = [*(self.url_lists.model_dump(exclude_none=True).values() if self.url_lists else ()), *([self.bad_words] if self.bad_words else ())]
         single += [f"{folder}/card.json" for folder in models]
+        functions = [part.function for part in score_list(self).values() if isinstance(part, ScorerSettings | FunctionScore)]
+        own = [Path(*name.partition(":")[0].split(".")).with_suffix(".py") for name in functions]
+        single += [str(file) for file in own if file.is_file()]  # as found from the working folder
         if self.semantic is not None and self.semantic.folder is not None:
             single += (
                 [f"{self.semantic.folder}/modules.json"]

@@ -96,6 +96,9 @@ def test_a_function_and_a_saved_model(write, run, read, topics, tmp_path, monkey
     kept = read()
     assert set(kept["topic"]) == {"t"} and kept.height > 25 and kept["size"].to_list() == kept["n_chars"].to_list()
     assert sorted(set(read("dropped")["reason"])) == ["low_size", "not_best_nats"]
+    (tmp_path / "mine.py").write_text("def rate(texts):\n    return [-len(text) for text in texts]\n")
+    with pytest.raises(InputError, match="holds the result of other input or settings"):
+        run(tmp_path / "raw", **OFF, extra=["topic"], scores=scores)
 
 
 def test_a_value_that_is_no_number_is_one_line(write, run):
