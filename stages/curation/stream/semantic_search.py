@@ -8,8 +8,9 @@ still larger is cut by the distance to its centre. Copies on two sides of a bord
 Cost: clusters x columns x 2 operations a document, and the cover of each cluster; memory a few times the sample or one cluster, 32 MB.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,14 @@ from stages.curation.stream.best_share import value_records
 from stages.curation.stream.drops import is_gone, write_drops
 from stages.curation.stream.embedding import hashed_ids
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.sorted_runs import mapped, sorted_by_first, vector_dtype, write_records
+from stages.curation.stream.sorted_runs import mapped, range_of, sorted_by_first, vector_dtype, write_records
 from stages.curation.vectors import nearest
 from stages.files import whole_file
 
 TRAIN_BYTES = 32_000_000  # of rows that centres are trained on, at most 256 a cluster
 LARGEST = 50_000  # rows of a cluster that are searched together (assumed: its products are 1.6e11 operations at most at 64 columns)
 LARGEST_BYTES = 32_000_000
-SLICE = 1 << 16
+Rows = Callable[[], np.ndarray]  # reads or maps VECTOR records: only one part of them is held
 
 
 def largest(columns: int) -> int:
@@ -36,13 +37,13 @@ def largest(columns: int) -> int:
     return max(2, min(LARGEST, LARGEST_BYTES // (4 * columns)))
 
 
-def train_centres(parts: Sequence[np.ndarray], n_clusters: int | None, seed: int, device: str, gone: Path | None = None) -> np.ndarray:
-    """Centres (k, d) of VECTOR records, trained on those of the smallest id hashes."""
-    columns = parts[0].dtype["vector"].shape[0]
-    n = sum(len(_rows_left(part, gone)) for part in parts)
+def train_centres(parts: Sequence[Rows], n_clusters: int | None, seed: int, device: str, gone: Path | None = None) -> np.ndarray:
+    """Centres (k, d) of VECTOR records, trained on those of the smallest id hashes; one part is mapped at a time."""
+    columns = parts[0]().dtype["vector"].shape[0]
+    n = sum(len(_rows_left(part(), gone)) for part in parts)
     clusters = min(n_clusters or cluster_count(n), n)
     drawn = _drawn(parts, min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns))), seed, gone)
-    rows = np.concatenate([part["vector"][drawn["row"][drawn["part"] == number]] for number, part in enumerate(parts)])
+    rows = np.concatenate([part()["vector"][drawn["row"][drawn["part"] == number]] for number, part in enumerate(parts)])
     with threadpool_limits(1):
         return spherical_kmeans(rows, [f"{name:016x}" for name in drawn["id"].tolist()], min(clusters, len(rows)), seed=seed, device=device).centres
 
@@ -51,10 +52,11 @@ def _rows_left(part: np.ndarray, gone: Path | None) -> np.ndarray:
     return np.flatnonzero(~is_gone(gone, np.array(part["ordinal"]))) if gone else np.arange(len(part))
 
 
-def _drawn(parts: Sequence[np.ndarray], size: int, seed: int, gone: Path | None) -> np.ndarray:
+def _drawn(parts: Sequence[Rows], size: int, seed: int, gone: Path | None) -> np.ndarray:
     """(part, row, id) of the rows of the smallest hashes of (seed, id), in the order of the parts; an id counts once."""
     drawn = np.zeros(0, dtype=[("hash", "<u8"), ("id", "<u8"), ("part", "<u4"), ("row", "<i8")])
-    for number, part in enumerate(parts):
+    for number, open_ in enumerate(parts):
+        part = open_()
         rows = _rows_left(part, gone)
         more = np.zeros(len(rows), dtype=drawn.dtype)
         more["id"], more["part"], more["row"] = part["id"][rows], number, rows
@@ -66,7 +68,7 @@ def _drawn(parts: Sequence[np.ndarray], size: int, seed: int, gone: Path | None)
 
 def write_centres(files: Sequence[Path], settings: CurateSettings, target: Path, gone: Path | None = None) -> None:
     if not target.exists():
-        parts = [part for file in files if len(part := np.load(file, mmap_mode="r"))]
+        parts = [partial(np.load, file, mmap_mode="r") for file in files if len(np.load(file, mmap_mode="r"))]
         with whole_file(target) as temporary, open(temporary, "wb") as file:
             np.save(file, train_centres(parts, settings.semantic.clusters, settings.semantic.seed, settings.semantic.device, gone))
 
@@ -127,44 +129,40 @@ class ClusterTask:
     def _groups(self, low: int, high: int) -> Iterator[np.ndarray]:
         """VECTOR records that are searched together."""
         kind = vector_dtype(self.columns)
-        runs = [mapped(run, kind) for run in sorted(self.folder.glob("assigned-*.bin"))]
-        bounds = [np.searchsorted(run["cluster"], [low, high]) for run in runs]
-        runs = [run[first:stop] for run, (first, stop) in zip(runs, bounds, strict=True)]
-        if sum(map(len, runs)) > largest(self.columns):
-            yield from _split([run for run in runs if len(run)], self.settings, largest(self.columns))
+        parts = [partial(range_of, run, kind, low, high) for run in sorted(self.folder.glob("assigned-*.bin"))]
+        if self._size(low, high) > largest(self.columns):
+            yield from _split([part for part in parts if len(part())], self.settings, largest(self.columns))
             return
-        rows = sorted_by_first(np.concatenate(runs))
+        rows = sorted_by_first(np.concatenate([part() for part in parts]))
         yield from np.split(rows, np.flatnonzero(np.diff(rows["cluster"].astype(np.int64))) + 1)
 
+    def _size(self, low: int, high: int) -> int:
+        return int(sum(mapped(file, np.dtype("<u4"))[low:high].sum() for file in self.folder.glob("sizes-*.bin")))
 
-def _split(runs: list[np.ndarray], settings: CurateSettings, limit: int) -> Iterator[np.ndarray]:
-    """The rows of one cluster that is too large, in parts of at most `limit`."""
+
+def _split(parts: list[Rows], settings: CurateSettings, limit: int) -> Iterator[np.ndarray]:
+    """The rows of one cluster that is too large, in pieces of at most `limit`; one part is read at a time."""
     asked = settings.semantic
-    n = sum(map(len, runs))
-    centres = train_centres(runs, -(-2 * n // limit), asked.seed, asked.device)
-    near = [_nearest_of(run, centres, asked.device) for run in runs]
+    n = sum(len(part()) for part in parts)
+    centres = train_centres(parts, -(-2 * n // limit), asked.seed, asked.device)
+    near = [nearest(np.ascontiguousarray(part()["vector"]), centres, asked.device) for part in parts]
     for cluster in range(len(centres)):
         rows = [np.flatnonzero(index == cluster) for index, _ in near]
         size = sum(map(len, rows))
         if 0 < size <= limit:
-            yield np.concatenate([run[own] for run, own in zip(runs, rows, strict=True)])
+            yield np.concatenate([part()[own] for part, own in zip(parts, rows, strict=True)])
         elif size:
-            yield from _sliced(runs, rows, [cosine[own] for (_, cosine), own in zip(near, rows, strict=True)], limit)
+            yield from _sliced(parts, rows, [cosine[own] for (_, cosine), own in zip(near, rows, strict=True)], limit)
 
 
-def _nearest_of(run: np.ndarray, centres: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
-    parts = [nearest(np.ascontiguousarray(run["vector"][at : at + SLICE]), centres, device) for at in range(0, len(run), SLICE)]
-    return np.concatenate([index for index, _ in parts]).astype(np.int32), np.concatenate([cosine for _, cosine in parts])
-
-
-def _sliced(runs: list[np.ndarray], rows: list[np.ndarray], cosines: list[np.ndarray], limit: int) -> Iterator[np.ndarray]:
+def _sliced(parts: list[Rows], rows: list[np.ndarray], cosines: list[np.ndarray], limit: int) -> Iterator[np.ndarray]:
     """Rows in slices of neighbours by the cosine to their centre."""
-    of_run = np.repeat(np.arange(len(runs)), list(map(len, rows)))
-    place, ids = np.concatenate(rows), np.concatenate([run["id"][own] for run, own in zip(runs, rows, strict=True)])
+    of_part = np.repeat(np.arange(len(parts)), list(map(len, rows)))
+    place, ids = np.concatenate(rows), np.concatenate([part()["id"][own] for part, own in zip(parts, rows, strict=True)])
     order = np.lexsort((ids, np.round(np.concatenate(cosines).astype(np.float64), 6)))
     for first in range(0, len(order), limit):
         chosen = order[first : first + limit]
-        yield np.concatenate([run[np.sort(place[chosen[of_run[chosen] == at]])] for at, run in enumerate(runs)])
+        yield np.concatenate([part()[np.sort(place[chosen[of_part[chosen] == at]])] for at, part in enumerate(parts)])
 
 
 def copies(rows: np.ndarray, settings: CurateSettings) -> tuple[np.ndarray, np.ndarray]:
