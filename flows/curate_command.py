@@ -4,10 +4,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flows.show import show
+from stages.curation.embeddings import Embed
 from stages.curation.stream.estimate import estimate
 from stages.curation.stream.executor import EXECUTORS
 from stages.curation.stream.run import Request, curate
@@ -36,7 +38,8 @@ def curate_command(
     if executor not in EXECUTORS:
         raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
     settings = (load_curate(params) if params else CurateSettings()).model_copy(update=columns)
-    request = Request(inputs=inputs, out=out, settings=settings, workers=workers, executor=executor, strict=strict, overwrite=overwrite, work=work, index=index)
+    options = {"workers": workers, "executor": executor, "strict": strict, "overwrite": overwrite, "work": work, "index": index}
+    request = Request(inputs=inputs, out=out, settings=settings, embed=_proxy(settings), **options)
     if dry_run:
         show([{"what": name, "estimate": value} for name, value in estimate(request).items()], as_json, title="Cost of the run, from one sampled shard")
         return
@@ -46,6 +49,14 @@ def curate_command(
         print(json.dumps(manifest, indent=2, ensure_ascii=False))
     else:
         _print(manifest, out, time.monotonic() - start)
+
+
+def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
+    if settings.semantic is None:
+        return None
+    from stages.embed_documents import proxy_of  # loads the tokenizers
+
+    return proxy_of(settings)
 
 
 def _followed(request: Request) -> dict[str, Any]:
@@ -106,6 +117,9 @@ def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
         f"\n{counts['documents']:,} documents, {kept['documents']:,} kept ({kept['documents'] / max(1, counts['documents']):.1%}), {counts['dropped']:,} dropped; "
         f"{counts['empty']:,} rows without text, {counts['bad_rows']:,} cannot be read.\n{out}: kept/ dropped/ report.md manifest.json; {seconds:.0f} s"
     )
+    if "repeats" in manifest:
+        repeats = manifest["repeats"]
+        print(f"Repeated lines and paragraphs: {repeats['removed_chars']:,} characters cut out of {repeats['shortened']:,} kept documents.")
     faults = [
         f"{fault['first']}" + (f" (and {fault['rows'] - 1} more rows of this file)" if fault["rows"] > 1 else "") for fault in manifest["faults"].values()
     ]

@@ -5,7 +5,8 @@ The default maker of a project is the reader it names; without one, hashed words
 Cost: tokenising and one forward pass, 1 MB of text a CPU-second at 25k parameters (measured).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.embeddings import Embed, hashed_words, sentence_model
+from stages.curation.stream.settings import CurateSettings
 from stages.errors import InputError
 from stages.pack import EOS, tokenised
 from stages.proxy.packed import write_packed
@@ -42,6 +44,12 @@ def proxy_embed(reader_folder: Path | str, tokenizer_file: Path | str, *, poolin
             return document_embeddings(reader, packed, np.arange(len(texts)), pooling=pooling, device=device)
 
     return embed
+
+
+def proxy_of(settings: CurateSettings) -> Callable[[], Embed] | None:
+    """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one."""
+    asked = settings.semantic
+    return partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device) if asked is not None and asked.embed == "proxy" else None
 
 
 def choose_embed(reader_folder: str | None = None, tokenizer_file: str = "data/pack/tokenizer.json", sentence_folder: str | None = None) -> tuple[Embed, str]:

@@ -59,7 +59,7 @@ class Ledger:
 
     def add(self, step: str, before: Count, *, kept: Count, dropped: Mapping[str, Count] | None = None, pool: str = "") -> None:
         """Record one step of one pool, after checking it against itself and against the step before."""
-        dropped = {reason: count for reason, count in sorted((dropped or {}).items()) if count.documents}
+        dropped = {reason: count for reason, count in sorted((dropped or {}).items()) if count.documents or count.characters}
         out = sum(dropped.values(), start=kept)
         where = f"{f'pool {pool}' if pool else 'all pools'}, step {step!r}: in"
         _check(where, before, "kept + dropped", out)

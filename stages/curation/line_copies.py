@@ -27,7 +27,7 @@ def unit_keys(frame: pl.DataFrame, unit: str = "line", min_chars: int = MIN_CHAR
     """Columns `hash`, `id`, `start` (place in the text): one row a line or paragraph of at least `min_chars` characters."""
     schema = {"hash": pl.UInt64, "id": pl.String, "start": pl.Int64}
     parts = [pl.DataFrame(schema=schema)]
-    for rows, _, hashes, docs, starts, _ in _units(frame, unit, min_chars):
+    for rows, _, hashes, docs, starts, _ in unit_spans(frame["text"], unit, min_chars):
         parts.append(pl.DataFrame({"hash": hashes, "id": frame["id"][rows].gather(docs), "start": starts}, schema=schema))
     return pl.concat(parts)
 
@@ -46,7 +46,7 @@ def without_copies(frame: pl.DataFrame, repeated: pl.DataFrame, unit: str = "lin
     >>> cleaned = [without_copies(shard, repeated_units(keys)) for shard in shards]
     """
     texts, units, chars = [], [], []
-    for rows, block, hashes, docs, starts, stops in _units(frame, unit, min_chars):
+    for rows, block, hashes, docs, starts, stops in unit_spans(frame["text"], unit, min_chars):
         own = frame["id"][rows].gather(docs)
         table = pl.DataFrame({"hash": hashes, "own": own, "place": starts}).join(repeated, on="hash", how="left", maintain_order="left")
         copy = (table["id"].is_not_null() & ((table["id"] != table["own"]) | (table["start"] != table["place"]))).to_numpy()
@@ -58,11 +58,11 @@ def without_copies(frame: pl.DataFrame, repeated: pl.DataFrame, unit: str = "lin
     return frame.with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64)) if "n_chars" in frame.columns else frame
 
 
-def _units(frame: pl.DataFrame, unit: str, min_chars: int) -> Iterator[tuple[slice, Block, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+def unit_spans(texts: pl.Series, unit: str, min_chars: int) -> Iterator[tuple[slice, Block, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """(rows, block, hashes, documents, starts, stops) of the units of each block; places count from the start of the text."""
     if unit not in UNITS:
         raise InputError(f"no unit {unit!r} to look for copies of; known are {', '.join(UNITS)}")
-    for rows, block in blocks(frame["text"]):
+    for rows, block in blocks(texts):
         lines = lines_of(block, block.flags())
         hashes, first, last = lines.hashes, np.arange(len(lines.docs)), np.arange(len(lines.docs))
         if unit == "paragraph":

@@ -42,7 +42,7 @@ class SemanticDuplicates:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
+class Pairs:
     """Pairs inside clusters as positions in rank order (m,) each, and their cosines."""
 
     earlier: np.ndarray
@@ -67,7 +67,7 @@ def semdedup(vectors: np.ndarray, ids, *, eps: float | None = None, drop_fractio
         eps, pairs = _tuned(rows[order], edges, drop_fraction, device)
     else:
         pairs = _pairs(rows[order], edges, eps, device)
-    keep, twin = _greedy(pairs, len(rows), 1 - eps)
+    keep, twin = greedy(pairs, len(rows), 1 - eps)
     found = SemanticDuplicates(np.empty(len(rows), bool), np.full(len(rows), -1), float(eps), clustering)
     found.keep[order] = keep
     found.twin[order] = np.where(keep, -1, order[twin])
@@ -93,16 +93,16 @@ def _ranked(clustering: Clustering, ids: list[str], keep_first: str, seed: int) 
     return order, np.concatenate([[0], np.cumsum(clustering.sizes)])
 
 
-def _pairs(rows: np.ndarray, edges: np.ndarray, eps: float, device: str) -> _Pairs:
+def _pairs(rows: np.ndarray, edges: np.ndarray, eps: float, device: str) -> Pairs:
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
     for first, stop in zip(edges[:-1], edges[1:], strict=True):
         if stop - first > 1:
             earlier, later, cosine = close_pairs(rows[first:stop], 1 - eps, device)
             parts.append((earlier + first, later + first, cosine))
-    return _Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _greedy(pairs: _Pairs, n: int, at_least: float) -> tuple[np.ndarray, np.ndarray]:
+def greedy(pairs: Pairs, n: int, at_least: float) -> tuple[np.ndarray, np.ndarray]:
     """keep (n,) and the most similar kept earlier row of each (n,), in rank order.
 
     Rounds: a row with a kept earlier neighbour is dropped; one whose earlier neighbours are all dropped is kept. At
@@ -126,7 +126,7 @@ def _greedy(pairs: _Pairs, n: int, at_least: float) -> tuple[np.ndarray, np.ndar
     return keep, twin
 
 
-def _tuned(rows: np.ndarray, edges: np.ndarray, drop_fraction: float, device: str) -> tuple[float, _Pairs]:
+def _tuned(rows: np.ndarray, edges: np.ndarray, drop_fraction: float, device: str) -> tuple[float, Pairs]:
     """The eps that drops nearest to the wanted fraction: doubled until it drops enough, then halved upon the pairs found.
 
     The number dropped may fall by a few rows as eps grows (a drop can free a later row), so the result is near, not exact.
@@ -145,5 +145,5 @@ def _tuned(rows: np.ndarray, edges: np.ndarray, drop_fraction: float, device: st
     return min(tried, key=lambda at: (abs(tried[at] - drop_fraction * n), at)), pairs
 
 
-def _dropped(pairs: _Pairs, n: int, eps: float) -> int:
-    return int(n - _greedy(pairs, n, 1 - eps)[0].sum())
+def _dropped(pairs: Pairs, n: int, eps: float) -> int:
+    return int(n - greedy(pairs, n, 1 - eps)[0].sum())

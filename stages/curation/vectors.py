@@ -24,8 +24,11 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise InputError(f"embedding of row {row} is not finite; leave that document out or mend its embedding")
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return (vectors / np.where(length > 0, length, 1.0)).astype(np.float32)
+    out = np.empty_like(vectors)
+    for part in blocks(len(vectors), 16 * vectors.shape[1]):  # the 64-bit copies of all rows at once would be four times the rows
+        length = np.linalg.norm(vectors[part].astype(np.float64), axis=1, keepdims=True)
+        out[part] = vectors[part] / np.where(length > 0, length, 1.0)
+    return out
 
 
 def nearest(rows: np.ndarray, centres: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,16 @@
 """Texts in, embeddings out, through the project's own proxy; and semantic duplicates found with them."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 
 from stages.curation.embeddings import embedded, hashed_words
 from stages.curation.semantic import semdedup
-from stages.embed_documents import choose_embed, proxy_embed
+from stages.curation.stream.run import Request, curate
+from stages.curation.stream.settings import CurateSettings
+from stages.embed_documents import choose_embed, proxy_embed, proxy_of
 from stages.errors import InputError
 from stages.pack import EOS, tokenised, train_tokenizer
 from stages.proxy.packed import write_packed
@@ -52,3 +56,17 @@ def test_without_a_proxy_words_are_hashed_and_what_is_missing_is_named(project, 
         proxy_embed(project / "reader", tmp_path / "none.json")
     with pytest.raises(InputError, match="holds no readable proxy"):
         proxy_embed(tmp_path, project / "tokenizer.json")
+
+
+def test_assay_curate_searches_semantic_copies_with_a_proxy(project, tmp_path):
+    """The same bytes for one shard and many, though a proxy's rounding depends on its batch."""
+    texts = sentences("sport", 40, 7) + sentences("money", 40, 8)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, *(f"{text} ." for text in texts[:10])]))
+    semantic = {"embed": "proxy", "folder": str(project / "reader"), "tokenizer": str(project / "tokenizer.json"), "eps": 0.005, "keep": "longest"}
+    manifests = []
+    for shard_mb in (64, 0.001):
+        settings = CurateSettings.model_validate({"rules": [], "dedup": {"policy": "exact"}, "semantic": semantic, "shard_mb": shard_mb})
+        manifests.append(curate(Request(inputs=[str(tmp_path / "a.jsonl")], out=str(tmp_path / f"out{shard_mb}"), settings=settings, embed=proxy_of(settings))))
+    kept = pl.concat(pl.read_parquet(file) for file in (tmp_path / "out64/kept").iterdir())["text"].to_list()
+    assert sum(not (text in kept and f"{text} ." in kept) for text in texts[:10]) >= 8 and 20 < len(kept) <= 82
+    assert manifests[0]["kept"]["hash"] == manifests[1]["kept"]["hash"]

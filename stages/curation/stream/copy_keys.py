@@ -2,29 +2,37 @@
 
 Question: what must the search for copies know? Input: the documents of a unit that no step dropped. Output: `marks.bin`,
 one MARK a document in order, and `keys-*.bin`, its keys in sorted runs (keys of different bands do not meet); where an id
-column is mapped also `names-*.bin`, its id, to find one that occurs twice.
-Cost: 55 MB of text a CPU-second (the signatures); 240 bytes a document on disk, one run of 100,000 documents in memory.
+column is mapped also `names-*.bin`, its id, to find one that occurs twice; where repeated lines or paragraphs are looked
+for also `lines-*.bin` and `paragraphs-*.bin`, the hash of each with its place.
+Cost: 55 MB of text a CPU-second (the signatures); 240 bytes a document and 20 a line on disk, one run of 100,000 documents in memory.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from stages.curation.characters import mixed
+from stages.curation.line_copies import unit_spans
 from stages.curation.minhash import signatures
+from stages.curation.stream.search_settings import RepeatSettings, score_list
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.sorted_runs import KEY, MARK, sorted_by_first, write_records
+from stages.curation.stream.sorted_runs import KEY, LINE, MARK, SortedRuns
 
 RUN_DOCUMENTS = 100_000  # 19 MB of keys
+RUN_LINES = 1_000_000  # 20 MB
 
 
 class CopyKeys:
     """Marks and keys of the documents that are left, spilled to sorted runs."""
 
     def __init__(self, folder: Path, settings: CurateSettings) -> None:
-        self.folder, self.settings = folder, settings
-        self.row, self.held, self.keys, self.names, self.runs = 0, 0, [], [], 0
+        self.folder, self.settings, self.row = folder, settings, 0
+        columns = ["id", "exact", "words", *settings.dedup.minhash().band_names()]
+        self.keys = SortedRuns(folder, "keys", RUN_DOCUMENTS * max(1, len(key_names(columns, settings.dedup.policy))))
+        self.names = SortedRuns(folder, "names", RUN_DOCUMENTS)
+        self.lines = {name: SortedRuns(folder, name, RUN_LINES) for name in repeat_kinds(settings)}
 
     def __enter__(self) -> "CopyKeys":
         self.marks = open(self.folder / "marks.bin", "wb")
@@ -43,22 +51,30 @@ class CopyKeys:
         marks["score"], marks["order"] = _preference(frame, marks["exact"], self.settings)
         self.marks.write(marks.tobytes())
         if self.settings.id is not None:
-            self.names.append(_records(marks["id"], rows))
+            self.names.add(_records(marks["id"], rows))
         for number, name in enumerate(key_names(table.columns, self.settings.dedup.policy)):
-            self.keys.append(_records(mixed(table[name].to_numpy() ^ mixed(np.full(1, number + 1, dtype=np.uint64))), rows))
-        self.held += frame.height
-        if self.held >= RUN_DOCUMENTS:
-            self._spill()
-
-    def _spill(self) -> None:
-        for kind, held in (("keys", self.keys), ("names", self.names)):
-            if held:
-                write_records(self.folder / f"{kind}-{self.runs:04d}.bin", sorted_by_first(np.concatenate(held)))
-        self.held, self.keys, self.names, self.runs = 0, [], [], self.runs + 1
+            self.keys.add(_records(mixed(table[name].to_numpy() ^ mixed(np.full(1, number + 1, dtype=np.uint64))), rows))
+        for kind, runs in self.lines.items():
+            for lines in line_records(frame["text"], rows, kind, repeat_kinds(self.settings)[kind].min_chars):
+                runs.add(lines)
 
     def __exit__(self, *_: object) -> None:
-        self._spill()
+        for runs in (self.keys, self.names, *self.lines.values()):
+            runs.close()
         self.marks.close()
+
+
+def line_records(texts: pl.Series, rows: np.ndarray, kind: str, min_chars: int) -> Iterator[np.ndarray]:
+    """LINE records of the lines (or paragraphs) of at least `min_chars` characters, in the order of the texts."""
+    for part, _, hashes, docs, starts, stops in unit_spans(texts, kind.removesuffix("s"), min_chars):
+        records = np.zeros(len(hashes), dtype=LINE)
+        records["key"], records["row"], records["start"], records["stop"] = hashes, rows[part][docs], starts, stops
+        yield records
+
+
+def repeat_kinds(settings: CurateSettings) -> dict[str, RepeatSettings]:
+    """The sections that look below the document."""
+    return {name: part for name in ("lines", "paragraphs") if (part := getattr(settings, name)) is not None}
 
 
 def _records(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -79,9 +95,14 @@ def id_numbers(ids: pl.Series) -> np.ndarray:
 
 def _preference(frame: pl.DataFrame, exact: np.ndarray, settings: CurateSettings) -> tuple[np.ndarray, np.ndarray]:
     """(score, order): of two copies the higher score stays, then the smaller order, then the earlier."""
-    keep = settings.dedup.keep
-    if keep == "first":
+    if settings.dedup.keep == "first":
         return np.zeros(frame.height), np.zeros(frame.height, dtype=np.uint64)
-    if keep in ("quality", "own_score"):
-        return frame[keep].to_numpy(), exact
-    return frame["n_chars"].to_numpy().astype(np.float64), exact
+    return preference(frame, settings.dedup.keep, settings), exact
+
+
+def preference(frame: pl.DataFrame, keep: str, settings: CurateSettings) -> np.ndarray:
+    """How much each document is wanted (D,), by its length or a score; one without a score comes last."""
+    if keep == "longest":
+        return frame["n_chars"].to_numpy().astype(np.float64)
+    wanted = frame[keep].cast(pl.Float64).to_numpy() * (1 if score_list(settings)[keep].take == "high" else -1)
+    return np.where(np.isnan(wanted), -np.inf, wanted)

@@ -36,35 +36,38 @@ class EdgeTask:
     def __call__(self, part: int) -> int:
         target = self.folder / f"edges-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
-            low, high = KEY_SPACE * part // self.parts, KEY_SPACE * (part + 1) // self.parts
-            write_records(target, _equal_pairs(*self._slice(low, high)))
+            write_records(target, _equal_pairs(*self._slice(*key_range(part, self.parts))))
         return part
 
     def _slice(self, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
-        keys, ordinals = grouped(self.units, "keys-*.bin", low, high)
+        records, ordinals = grouped(self.units, "keys-*.bin", low, high)
         repeated = np.concatenate(
             [np.zeros(0, dtype=np.int64), *(records["ordinal"] for records in chunks(sorted(self.folder.glob(REPEATED)), LOSER, EDGE_CHUNK))]
         )
         once = ~np.isin(ordinals, repeated)
-        return keys[once], ordinals[once]
+        return records["key"][once], ordinals[once]
 
 
-def grouped(units: Units, pattern: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keys low <= key < high and their ordinals, sorted by both."""
-    keys, ordinals = [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.int64)]
+def grouped(units: Units, pattern: str, low: int, high: int, kind: np.dtype = KEY) -> tuple[np.ndarray, np.ndarray]:
+    """Records with low <= key < high, sorted by key and then in the order of the input, and their ordinals."""
+    parts, ordinals = [np.zeros(0, dtype=kind)], [np.zeros(0, dtype=np.int64)]
     for start, run in units.runs(pattern):
-        records = range_of(run, KEY, low, high)
-        keys.append(records["key"])
-        ordinals.append(records["row"].astype(np.int64) + start)
-    together, places = np.concatenate(keys), np.concatenate(ordinals)
-    order = np.argsort(together, kind="stable")  # runs come in order of their ordinals
+        parts.append(range_of(run, kind, low, high))
+        ordinals.append(parts[-1]["row"].astype(np.int64) + start)
+    together, places = np.concatenate(parts), np.concatenate(ordinals)
+    order = np.argsort(together["key"], kind="stable")  # runs come in order of their ordinals
     return together[order], places[order]
 
 
-def key_parts(units: Units, pattern: str = "keys-*.bin") -> int:
+def key_parts(units: Units, pattern: str = "keys-*.bin", kind: np.dtype = KEY) -> int:
     """Into how many ranges the keys are cut."""
-    records = sum(count(run, KEY) for _, run in units.runs(pattern))
+    records = sum(count(run, kind) for _, run in units.runs(pattern))
     return max(1, -(-records // PARTITION_RECORDS))
+
+
+def key_range(part: int, parts: int) -> tuple[int, int]:
+    """The keys low <= key < high of one part."""
+    return KEY_SPACE * part // parts, KEY_SPACE * (part + 1) // parts
 
 
 def _equal_pairs(keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Question: how many documents, how long, how much memory and disk? Input: the request. Output: estimates in proportion to
 the bytes of the input as stored. The sample is the shard in the middle, or the first megabytes of it where it cannot be
-cut; it goes through every step in a temporary folder. What is dropped as a copy cannot be told from a sample.
+cut; it goes through every step and search in a temporary folder. What is dropped as a copy cannot be told from a sample.
 Cost: a few seconds.
 """
 
@@ -22,8 +22,12 @@ import polars as pl
 from stages.curation import storage
 from stages.curation.files import InputFile
 from stages.curation.minhash import signatures
+from stages.curation.stream.copy_keys import repeat_kinds
+from stages.curation.stream.edges import PARTITION_RECORDS
 from stages.curation.stream.executor import executor
 from stages.curation.stream.run import Plan, Request, Run, plan_input
+from stages.curation.stream.semantic_search import TRAIN_BYTES
+from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.step_list import build_steps
 from stages.curation.stream.steps import apply_steps
 from stages.curation.stream.units import Piece, Unit
@@ -31,6 +35,8 @@ from stages.curation.stream.units import Piece, Unit
 SAMPLE_BYTES = 8_000_000
 PARENT_BYTES = 8  # a document, see edges.py
 SORT_BYTES = 60_000_000  # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
+SEMANTIC_BYTES = 3 * TRAIN_BYTES  # computed: the sample that centres are trained on, its unit rows and their products
+LINE_BYTES = 80 * PARTITION_RECORDS  # computed: 20 bytes a line, as read, joined and sorted, with their order
 
 
 def estimate(request: Request) -> dict[str, Any]:
@@ -39,15 +45,12 @@ def estimate(request: Request) -> dict[str, Any]:
     total = sum(unit.n_bytes for unit in plan.units)
     before = time.process_time()
     _warm_up(request)
-    with tempfile.TemporaryDirectory() as folder, _sampled(plan, request, Path(folder)) as (sample, size), executor("local", 1) as here:
-        start = time.process_time()
-        (Path(folder) / "units").mkdir()
-        (Path(folder) / "copies").mkdir()
-        trial = replace(request, out=str(Path(folder) / "out"), strict=False, index=None)
-        manifest = Run(trial, replace(plan, units=[sample]), Path(folder), here, lambda step, done, total: None).manifest("sample")
-        seconds = time.process_time() - start
-        disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-    documents = round(manifest["counts"]["documents"] * total / size)
+    with tempfile.TemporaryDirectory() as folder, _sampled(plan, request, Path(folder)) as (sample, size):
+        clock = _Clock()
+        manifest = _trial(request, replace(plan, units=[sample]), Path(folder), clock)
+        disk, once = _disk(Path(folder))
+    scale = total / size
+    documents = round(manifest["counts"]["documents"] * scale)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "files": len(plan.files),
@@ -55,19 +58,55 @@ def estimate(request: Request) -> dict[str, Any]:
         "bytes": total,
         "sampled_bytes": size,
         "documents": documents,
-        "characters": round(manifest["counts"]["characters"] * total / size),
-        "cpu_seconds": round(seconds * total / size, 1),
-        "seconds": round(seconds * total / size / min(request.workers, os.cpu_count() or 1, len(plan.units)) + (start - before), 1),
+        "characters": round(manifest["counts"]["characters"] * scale),
+        "cpu_seconds": round(clock.steps * scale + clock.once, 1),
+        "seconds": round(clock.steps * scale / min(request.workers, os.cpu_count() or 1, len(plan.units)) + clock.once + clock.start - before, 1),
         "workers": request.workers,
-        "peak_memory_bytes": (peak + SORT_BYTES) * request.workers + PARENT_BYTES * documents,
-        "disk_bytes": round(disk * total / size),
+        "peak_memory_bytes": (peak + _search_bytes(request.settings)) * request.workers + PARENT_BYTES * documents,
+        "disk_bytes": round(disk * scale) + once,
         "dropped_by_rules_share": _rules_share(manifest),
     }
 
 
+class _Clock:
+    """CPU seconds of the steps, which grow with the input, and of what is done once between them: models that are fitted."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.process_time()
+        self.steps = self.once = 0.0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        now = time.process_time()
+        self.once, self.steps = (self.once, self.steps + now - self.last) if done else (self.once + now - self.last, self.steps)
+        self.last = now
+
+
+def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> dict[str, Any]:
+    """The manifest of a run over the sample."""
+    (folder / "units").mkdir()
+    (folder / "copies").mkdir()
+    request = replace(request, out=str(folder / "out"), strict=False, index=None)
+    with executor("local", 1) as here:
+        return Run(request, plan, folder, here, clock).manifest("sample")
+
+
+def _disk(folder: Path) -> tuple[int, int]:
+    """Bytes of what grows with the input, and of the models."""
+    models = [*folder.glob("models/**/*"), *(folder / "semantic" / name for name in ("space.npy", "centres.npy", "again.npy"))]
+    once = sum(file.stat().st_size for file in models if file.is_file())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) - once, once
+
+
+def _search_bytes(settings: CurateSettings) -> int:
+    """What the largest piece of a search over the whole input takes beyond the sample's: pieces are searched one after another."""
+    semantic = [SEMANTIC_BYTES] if settings.semantic is not None else []
+    lines = [LINE_BYTES] if repeat_kinds(settings) else []
+    return max([SORT_BYTES, *semantic, *lines])
+
+
 def _warm_up(request: Request) -> None:
     """Load what a process loads once, so that the sample does not pay for it."""
-    settings = request.settings.model_copy(update={"quality": None})
+    settings = request.settings.model_copy(update={"quality": None, "scores": {}})
     texts = dict.fromkeys(["id", "text", *settings.extra], ["0"])
     frame = pl.DataFrame(texts).with_columns(n_chars=pl.lit(1, dtype=pl.Int64))
     apply_steps(frame, build_steps(settings))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curation.stream.edges import KEY_SPACE, grouped
+from stages.curation.stream.edges import grouped, key_range
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.sorted_runs import LOSER, MARK, MEMBER, count, mapped, range_of, sorted_by_first, write_records
 from stages.curation.stream.union import PARENT
@@ -33,7 +33,8 @@ class RepeatTask:
     def __call__(self, part: int) -> int:
         target = self.folder / f"losers-id-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
-            ids, ordinals = grouped(self.units, "names-*.bin", KEY_SPACE * part // self.parts, KEY_SPACE * (part + 1) // self.parts)
+            names, ordinals = grouped(self.units, "names-*.bin", *key_range(part, self.parts))
+            ids = names["key"]
             again = np.zeros(len(ids), dtype=np.bool_)
             again[1:] = ids[1:] == ids[:-1]
             records = np.zeros(int(again.sum()), dtype=LOSER)

@@ -22,10 +22,25 @@ def page(manifest: dict[str, Any]) -> str:
     for row in manifest["reasons"]:
         alone = "-" if row["documents_alone"] is None else f"{row['documents_alone']:,}"
         lines.append(f"| {row['reason']} | {row['asks']} | {alone} | {row['documents_in_order']:,} | {row['characters_in_order']:,} |")
-    lines += _faults(manifest) + ["", "## Examples of what was dropped", ""]
+    lines += _repeats(manifest) + _faults(manifest) + ["", "## Examples of what was dropped", ""]
     for reason, examples in manifest["examples"].items():
         lines += [f"### {reason}", "", *(f"- `{source}` ({id_}): {_plain(snippet)}" for id_, source, snippet in examples), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _repeats(manifest: dict[str, Any]) -> list[str]:
+    if "repeats" not in manifest:
+        return []
+    counts = manifest["repeats"]
+    found = ", ".join(f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in counts["most"])
+    lines = ["", "## Lines and paragraphs that repeat", ""]
+    lines += [
+        f"In what is kept: {found}, {counts['repeated_chars']:,} characters; {counts['removed_chars']:,} cut out of {counts['shortened']:,} documents.",
+        "",
+    ]
+    for kind, most in counts["most"].items():
+        lines += [f"- {kind}, {entry['occurrences']:,} times: {_plain(entry['text'])}" for entry in most]
+    return lines
 
 
 def _faults(manifest: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Question: which documents stay, and where did the others go? Input: the staged documents and the LOSER records. Output:
 kept/part-00000.parquet and dropped/part-00000.parquet, both in input order with every measure, `reason` (null for a kept
-document), `failed` (all reasons) and `duplicate_of` (the id of the copy that stays). A part begins where the characters
+document), `failed` (all reasons) and `duplicate_of` (the id of the copy that stays); repeated lines are cut here. A part begins where the characters
 of the input reach a multiple of `part_chars`, a row group where its own text reaches 8 million: so the bytes are the
 same for any number of shards and workers. Cost: 90 MB a CPU-second; memory of two row groups (measured).
 """
@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from stages.curation import storage
 from stages.curation.row_groups import RowGroups
-from stages.curation.stream.losers import REASONS
+from stages.curation.stream.drops import drops, reason_names, search_steps
+from stages.curation.stream.line_cuts import judged_lines, repeat_columns, repeats_of
 from stages.curation.stream.numbering import Units
-from stages.curation.stream.sorted_runs import LOSER, mapped, range_of
-from stages.curation.stream.staged import CHARS
+from stages.curation.stream.settings import CurateSettings
+from stages.curation.stream.sorted_runs import mapped
+from stages.curation.stream.staged import CHARS, staged_rows
 from stages.curation.stream.tally import nearest_zero, sampled
 from stages.files import file_hash, read_json, write_json
 
@@ -45,6 +46,7 @@ class PartTask:
     bounds: tuple[int, ...]
     folder: Path  # of the losers and the markers
     out: str
+    settings: CurateSettings
 
     def __call__(self, part: int) -> dict:
         marker = self.folder / f"part-{part:05d}.json"
@@ -58,13 +60,16 @@ class PartTask:
     def _write(self, part: int) -> dict:
         low, high = self.bounds[part], self.bounds[part + 1]
         sides = {side: RowGroups(self.folder / f"{side}-{part:05d}.parquet") for side in ("kept", "dropped")}
-        copies: dict[str, dict] = {}
-        for frame in judged(self.units, self.folder, low, high):
-            _count_copies(copies, frame)
+        searched: dict[str, dict] = {}
+        repeats: dict[str, int] = {}
+        for frame in judged(self.units, self.folder, self.settings, low, high):
+            _count_searched(searched, frame)
+            _count_repeats(repeats, frame, self.settings)
+            frame = frame.drop("_search", "_removed")
             sides["kept"].add(frame.filter(pl.col("reason").is_null()))
             sides["dropped"].add(frame.filter(pl.col("reason").is_not_null()))
         files = [self._published(side, part, groups) for side, groups in sides.items()]
-        return {"part": part, "files": files, "copies": copies}
+        return {"part": part, "files": files, "searched": searched, "repeats": repeats}
 
     def _published(self, side: str, part: int, groups: RowGroups) -> dict:
         groups.close()
@@ -75,44 +80,44 @@ class PartTask:
         return entry
 
 
-def judged(units: Units, folder: Path, low: int, high: int) -> Iterator[pl.DataFrame]:
-    """Documents low <= ordinal < high with their final reason, batch by batch."""
-    gone = np.concatenate([np.zeros(0, dtype=LOSER), *(range_of(run, LOSER, low, high) for run in sorted(folder.glob("losers-*.bin")))])
-    reasons = pl.Series([f"duplicate_{name}" for name in REASONS])
+def judged(units: Units, folder: Path, settings: CurateSettings, low: int, high: int) -> Iterator[pl.DataFrame]:
+    """Documents low <= ordinal < high with their final reason and, where lines are looked at, without what repeats; batch by batch.
+
+    `_search` is the reason of a search over the whole input, `_removed` the characters that were cut out.
+    """
+    gone = drops(folder, low, high)
+    reasons = pl.Series(reason_names(settings), dtype=pl.String)
+    winners = gone["winner_id"].tolist()
     table = pl.DataFrame(
         {
             "ordinal": np.ascontiguousarray(gone["ordinal"]),
-            "duplicate_of": pl.Series([f"{value:016x}" for value in gone["winner_id"].tolist()], dtype=pl.String),
-            "_copy": reasons.gather(gone["reason"].astype(np.uint32)) if len(gone) else pl.Series([], dtype=pl.String),
+            "duplicate_of": pl.Series([f"{value:016x}" if value else None for value in winners], dtype=pl.String),
+            "_search": reasons.gather(gone["reason"].astype(np.uint32)) if len(gone) else pl.Series([], dtype=pl.String),
         }
     )
+    found = repeats_of(folder, settings, "last", low, high)
     for start, frame in staged_rows(units, low, high):
         frame = frame.with_columns(ordinal=pl.int_range(start, start + frame.height, dtype=pl.Int64))
         frame = frame.join(table, on="ordinal", how="left", maintain_order="left")
-        yield frame.with_columns(reason=pl.coalesce("reason", "_copy")).drop("ordinal", "_copy")
+        frame = frame.with_columns(reason=pl.coalesce("reason", "_search"), _removed=pl.col("n_chars"))
+        looked_at = (frame["reason"].is_null() | frame["_search"].is_in(search_steps(settings)["lines"])).fill_null(False)
+        frame = judged_lines(frame, found, settings, looked_at.to_numpy())
+        yield frame.with_columns(pl.col("_removed") - pl.col("n_chars")).drop("ordinal")
 
 
-def staged_rows(units: Units, low: int, high: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(ordinal of the first row, staged documents) of every row group that overlaps the range, cut to it."""
-    first = int(np.searchsorted(units.starts, low, side="right")) - 1
-    for unit in range(max(first, 0), units.n_new):
-        at = units.starts[unit]
-        if at >= high:
-            return
-        with pq.ParquetFile(units.folders[unit] / "documents.parquet") as table:
-            for group in range(table.num_row_groups):
-                rows = table.metadata.row_group(group).num_rows
-                if at < high and at + rows > low:
-                    frame = pl.from_arrow(table.read_row_group(group))
-                    begin = max(0, low - at)
-                    yield at + begin, frame[begin : min(rows, high - at)]
-                at += rows
-
-
-def _count_copies(copies: dict[str, dict], frame: pl.DataFrame) -> None:
-    found = frame.filter(pl.col("duplicate_of").is_not_null())
-    for (reason,), rows in found.partition_by("reason", as_dict=True).items():
-        entry = copies.setdefault(reason, {"documents": 0, "characters": 0, "examples": []})
+def _count_searched(counts: dict[str, dict], frame: pl.DataFrame) -> None:
+    found = frame.filter(pl.col("_search").is_not_null())
+    for (reason,), rows in found.partition_by("_search", as_dict=True).items():
+        entry = counts.setdefault(reason, {"documents": 0, "characters": 0, "examples": []})
         entry["documents"] += rows.height
         entry["characters"] += int(rows["n_chars"].sum())
         entry["examples"] = nearest_zero([*entry["examples"], *sampled(rows)])
+
+
+def _count_repeats(counts: dict[str, int], frame: pl.DataFrame, settings: CurateSettings) -> None:
+    """Of the documents that stay: what repeats in them, and what was cut out."""
+    frame = frame.filter(pl.col("reason").is_null())
+    for name in repeat_columns(settings):
+        counts[name] = counts.get(name, 0) + int(frame[name].sum())
+    counts["removed_chars"] = counts.get("removed_chars", 0) + int(frame["_removed"].sum())
+    counts["shortened"] = counts.get("shortened", 0) + int((frame["_removed"] > 0).sum())

@@ -2,7 +2,7 @@
 
 Question: what is left of this input? Input: files and settings. Output, in one folder: kept/ and dropped/ (parquet, input
 order, every measure and a reason), quarantine.jsonl (rows that cannot be read), report.md, and manifest.json last.
-Pass 1 judges units of input one by one, copies are searched over all units, pass 2 writes the parts.
+Pass 1 judges units of input one by one, searches look at all units (searches.py), pass 2 writes the parts.
 Cost: 7 MB a CPU-second with FineWeb's rules and near duplicates; disk for the work folder about the size of the input.
 """
 
@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from stages.curation import storage
+from stages.curation.embeddings import Embed
 from stages.curation.files import InputFile, find_files
 from stages.curation.stream import signature_index, work_folder
-from stages.curation.stream.edges import EdgeTask, key_parts, write_parents
 from stages.curation.stream.executor import Executor, executor
-from stages.curation.stream.losers import LoserTask, MemberTask, RepeatTask, loser_parts
+from stages.curation.stream.findings import findings
+from stages.curation.stream.fitted import fit_models
 from stages.curation.stream.manifest import build_manifest, versions, write_result
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import PartTask, part_bounds
-from stages.curation.stream.quality_file import train
+from stages.curation.stream.searches import Corpus, search
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.shard import ShardTask, unit_folder
+from stages.curation.stream.shard import ShardTask, forget_steps, unit_folder
 from stages.curation.stream.units import Unit, cut
 from stages.errors import InputError
 from stages.files import content_hash, read_json
@@ -46,6 +47,7 @@ class Request:
     overwrite: bool = False
     work: Path | None = None
     index: Path | None = None
+    embed: Callable[[], Embed] | None = None  # makes the embeddings of a proxy, in each worker
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,8 @@ def plan_input(inputs: Sequence[str], settings: CurateSettings, *, strict: bool 
     units, empty = cut(files, int(settings.shard_mb * 1e6))
     if empty and (strict or not units):
         raise InputError(f"{empty[0].path}: the file is empty; write it again or leave it out")
-    other = [path for part, paths in (("decontaminate", "files"), ("quality", "reference")) for path in getattr(getattr(settings, part), paths, [])]
-    more = find_files(other)[0] if other else []
-    lists = [*(settings.url_lists.model_dump(exclude_none=True).values() if settings.url_lists else ()), *([settings.bad_words] if settings.bad_words else ())]
-    lists += [str(Path(settings.quality.model) / "card.json")] if settings.quality and settings.quality.model else []
-    more += [InputFile(Path(path), path, "text", "") for path in lists]
+    texts, others = settings.other_files()
+    more = (find_files(texts)[0] if texts else []) + [InputFile(Path(path), path, "text", "") for path in others]
     return Plan(files, units, [str(file.path) for file in empty], list(map(str, ignored)), _described(files), _described(more))
 
 
@@ -138,17 +137,16 @@ class Run:
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
             self._refuse_nothing_read(units)
-        self._find_copies(units)
+        search(Corpus(units, self.folder, self.request.settings, self._each, self.request.embed))
         bounds = tuple(part_bounds(units, self.request.settings.part_chars))
-        task = PartTask(units, bounds, self.folder / "copies", self.request.out)
+        task = PartTask(units, bounds, self.folder / "copies", self.request.out, self.request.settings)
         parts = sorted(self._each("write the output", task, range(len(bounds) - 1)), key=lambda part: part["part"])
         if self.request.index is not None:
             self._each("add to the index", signature_index.AddTask(units, self.folder / "copies", self.folder / "segment"), range(units.n_new))
             signature_index.add(self.request.index, self.folder / "segment", result_hash, self.request.settings.dedup)
-        manifest = build_manifest(self.request.settings, self.plan, units.folders[: units.n_new], parts) | {
-            "segments": self.segments,
-            "result_hash": result_hash,
-        }
+        found = findings(units, self.folder / "copies", self.request.settings)
+        manifest = build_manifest(self.request.settings, self.plan, units.folders[: units.n_new], parts, found)
+        manifest |= {"segments": self.segments, "result_hash": result_hash}
         write_result(self.request.out, self.folder, manifest, units.folders[: units.n_new])
         return manifest
 
@@ -158,31 +156,17 @@ class Run:
         return Units(tuple(folders), (0, *accumulate([shard["documents"] for shard in shards] + [size for _, size in known])), len(shards))
 
     def _shards(self) -> list[dict]:
-        quality, quality_file = self.request.settings.quality, None
-        if quality is not None and quality.model is None:
-            quality_file = self.folder / "quality.npz"
-            if not quality_file.exists():
-                train(self.plan.units, self.request.settings, quality_file)
-        task = ShardTask(self.request.settings, self.folder / "units", quality_file, self.request.strict)
-        return sorted(self._each("judge documents", task, self.plan.units), key=lambda shard: shard["number"])
+        fit_models(self.plan.units, self.request.settings, self.folder / "models")
+        task = ShardTask(self.request.settings, self.folder / "units", self.folder / "models", self.request.strict)
+        shards = sorted(self._each("judge documents", task, self.plan.units), key=lambda shard: shard["number"])
+        forget_steps()
+        return shards
 
     def _refuse_nothing_read(self, units: Units) -> None:
         faults = (fault["first"] for folder in units.folders[: units.n_new] for fault in read_json(folder / "done.json")["faults"].values())
         if first := next(faults, None):
             raise InputError(f"nothing in the input can be read: {first}")
         raise InputError(f"{self.plan.files[0].path}: the file holds no rows; write it again or leave it out")
-
-    def _find_copies(self, units: Units) -> None:
-        folder, parents = self.folder / "copies", self.folder / "copies" / "parents.bin"
-        if self.request.settings.id is not None:
-            parts = key_parts(units, "names-*.bin")
-            self._each("compare ids", RepeatTask(units, folder, parts), range(parts))
-        parts = key_parts(units)
-        self._each("compare keys", EdgeTask(units, folder, parts), range(parts))
-        write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
-        self._each("gather copies", MemberTask(units, folder, parents), range(len(units.folders)))
-        parts = loser_parts(folder)
-        self._each("choose copies", LoserTask(units, folder, parts, ids_order=self.request.settings.id is not None), range(parts))
 
     def _each(self, step: str, task: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         results = []

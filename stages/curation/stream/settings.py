@@ -5,35 +5,45 @@ The defaults are FineWeb's: its rules with their published thresholds, near dupl
 """
 
 from dataclasses import asdict, fields
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from stages.curation.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.minhash import MinHash
 from stages.curation.quality import Quality
 from stages.curation.rows import Columns
 from stages.curation.rules import RULES, Thresholds, rule_names
+from stages.curation.stream.search_settings import (
+    DISTANCES,
+    SCORE_NAME,
+    ColumnScore,
+    Cut,
+    FunctionScore,
+    RepeatSettings,
+    Score,
+    Section,
+    SemanticSettings,
+    chooses,
+    score_list,
+)
 from stages.curation.words import TOKENISERS
 from stages.errors import InputError
 
-STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Model(BaseModel):
-    model_config = STRICT
-
+RESERVED = ("id", "source", "text", "lang", "n_chars", "reason", "failed", "duplicate_of", "ordinal", "repeated_lines", "repeated_paragraphs", "repeated_chars")
 
 # One field a cut-off, so that a new one of `rules.Thresholds` can be set here without another line.
 CUT_OFFS = {field.name: (field.type, field.default) for field in fields(Thresholds) if field.type in (str, int, float | None)}
-ThresholdSettings = create_model("ThresholdSettings", __base__=_Model, **CUT_OFFS)
+ThresholdSettings = create_model("ThresholdSettings", __base__=Section, **CUT_OFFS)
 
 
-class DedupSettings(_Model):
+class DedupSettings(Section):
     policy: Literal["none", "exact", "words", "near"] = "near"
-    keep: Literal["longest", "first", "quality", "own_score"] = Field(
-        "longest", description="which copy of a cluster stays; ties go to the smaller hash of the text, `first` to input order"
-    )
+    keep: str = Field(
+        "longest", description="which copy of a cluster stays: longest, first, or the best by a score (quality, own_score, a name of scores); "
+        "ties go to the smaller hash of the text, `first` to input order"
+    )  # fmt: skip
     shingle_words: int = Field(5, ge=1, le=50)
     bands: int = Field(14, ge=1, le=256)
     rows: int = Field(8, ge=1, le=64)
@@ -43,7 +53,7 @@ class DedupSettings(_Model):
         return MinHash(shingle_words=self.shingle_words, bands=self.bands, rows=self.rows, seed=self.seed)
 
 
-class DecontaminateSettings(_Model):
+class DecontaminateSettings(Section):
     files: list[str] = Field(min_length=1, description="evaluation files, in any format that is read")
     text: str = Field("text", description="their column or key that holds the text")
     ngram_words: int = Field(NGRAM_WORDS, ge=2, le=100)
@@ -52,7 +62,7 @@ class DecontaminateSettings(_Model):
     )
 
 
-class QualitySettings(_Model):
+class QualitySettings(Cut):
     reference: list[str] = Field([], description="files of text that you want more of; a classifier is trained on them and a sample of the input")
     model: str | None = Field(None, description="folder of a classifier that was saved before, in place of a reference")
     text: str = Field("text", description="their column or key that holds the text")
@@ -71,7 +81,7 @@ class QualitySettings(_Model):
         return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
 
 
-class UrlListSettings(_Model):
+class UrlListSettings(Section):
     """Text files, one entry a line."""
 
     domains: str | None = None
@@ -81,12 +91,11 @@ class UrlListSettings(_Model):
     substrings: str | None = None
 
 
-class ScorerSettings(_Model):
-    function: str = Field(description="module:function, from a list of texts to as many numbers; high is better")
-    keep_above: float | None = Field(None, description="documents that score lower are dropped; null only scores")
+class ScorerSettings(Cut):
+    function: str = Field(description="module:function, from a list of texts to as many numbers")
 
 
-class CurateSettings(_Model):
+class CurateSettings(Section):
     text: str = Field("text", description="column or key that holds the text")
     id: str | None = Field(None, description="column or key with a name that is unique in the whole input; ids then do not depend on files")
     lang: str | None = Field(None, description="column or key that holds the language")
@@ -105,7 +114,11 @@ class CurateSettings(_Model):
     languages: list[str] = Field([], description="wanted languages, ISO 639-1; other documents are dropped below min_lang_score")
     mask_pii: bool = Field(False, description="mask e-mail and public IP addresses in what is kept")
     scorer: ScorerSettings | None = None
+    scores: dict[Annotated[str, Field(pattern=SCORE_NAME)], Score] = Field({}, description="further columns of numbers by name")
     dedup: DedupSettings = DedupSettings()
+    semantic: SemanticSettings | None = Field(None, description="drop documents that say the same as another; after the copies")
+    lines: RepeatSettings | None = Field(None, description="take out lines that stand in the input before; last of all")
+    paragraphs: RepeatSettings | None = Field(None, description="the same for what stands between blank lines")
     decontaminate: DecontaminateSettings | None = None
     quality: QualitySettings | None = None
     shard_mb: float = Field(64, gt=0, description="input a unit of work, megabytes as stored; a killed run loses at most one a worker")
@@ -126,9 +139,24 @@ class CurateSettings(_Model):
     def _together(self) -> "CurateSettings":
         if self.url_lists is not None and "url" not in self.extra:
             raise ValueError("url_lists needs the column url; add it to extra")
-        for name, part in (("quality", self.quality), ("own_score", self.scorer)):
-            if self.dedup.keep == name and part is None:
-                raise ValueError(f"dedup.keep: {name} needs the section {'scorer' if name == 'own_score' else name}; add it or keep the longest")
+        for name, part in self.scores.items():
+            if name in (*self.extra, *RESERVED, "quality", "own_score"):
+                raise ValueError(f"scores.{name} would replace a column of the output; give it another name")
+            if isinstance(part, ColumnScore) and part.column not in self.extra:
+                raise ValueError(f"scores.{name} needs the column {part.column}; add it to extra")
+        if self.semantic is not None and self.semantic.column is not None and self.semantic.column not in self.extra:
+            raise ValueError(f"semantic needs the column {self.semantic.column}; add it to extra")
+        return self._choosers()
+
+    def _choosers(self) -> "CurateSettings":
+        """What copies are chosen by must be there."""
+        for section, part, others in (("dedup", self.dedup, ("first",)), ("semantic", self.semantic, DISTANCES)):
+            if part is None or part.keep in others or chooses(self, part.keep):
+                continue
+            if cure := {"quality": "quality", "own_score": "scorer"}.get(part.keep):
+                raise ValueError(f"{section}.keep: {part.keep} needs the section {cure}; add it or keep the longest")
+            known = ", ".join(["longest", *others, *score_list(self)])
+            raise ValueError(f"{section}.keep: {part.keep} is neither a way to choose nor a score of this run; known are {known}")
         return self
 
     @field_validator("thresholds")
@@ -140,6 +168,24 @@ class CurateSettings(_Model):
 
     def columns(self) -> Columns:
         return Columns(text=self.text, id=self.id, lang=self.lang, extra=tuple(self.extra))
+
+    def other_files(self) -> tuple[list[str], list[str]]:
+        """(files of documents, single files) that are read beside the input."""
+        texts = [*(self.decontaminate.files if self.decontaminate else ()), *(self.quality.reference if self.quality else ())]
+        texts += [path for part in self.scores.values() if part.kind == "ngram" for path in part.reference]
+        models = [part.folder for part in self.scores.values() if part.kind == "saved"] + ([self.quality.model] if self.quality and self.quality.model else [])
+        single = [*(self.url_lists.model_dump(exclude_none=True).values() if self.url_lists else ()), *([self.bad_words] if self.bad_words else ())]
+        single += [f"{folder}/card.json" for folder in models]
+        functions = [part.function for part in score_list(self).values() if isinstance(part, ScorerSettings | FunctionScore)]
+        own = [Path(*name.partition(":")[0].split(".")).with_suffix(".py") for name in functions]
+        single += [str(file) for file in own if file.is_file()]  # as found from the working folder
+        if self.semantic is not None and self.semantic.folder is not None:
+            single += (
+                [f"{self.semantic.folder}/modules.json"]
+                if self.semantic.embed == "sentence"
+                else [f"{self.semantic.folder}/card.json", self.semantic.tokenizer]
+            )
+        return texts, single
 
     def rule_thresholds(self) -> Thresholds:
         return Thresholds(**self.thresholds.model_dump())

@@ -5,6 +5,7 @@ not at all and is the unit's completion marker:
     documents.parquet   every document with its measures, `failed` and `reason`
     marks.bin           of each document that is left: id, score for keep-best, hashes
     keys-*.bin          its keys for copies, in sorted runs of 100,000 documents
+    lines-*.bin         its lines (and paragraphs-*.bin), where repeated ones are looked for
     chars.bin           characters of every document
     bad.jsonl           rows that cannot be read
     done.json           counts
@@ -36,7 +37,7 @@ class ShardTask:
 
     settings: CurateSettings
     folder: Path
-    quality_file: Path | None = None
+    models: Path | None = None
     strict: bool = False
 
     def __call__(self, unit: Unit) -> dict:
@@ -44,9 +45,14 @@ class ShardTask:
         target = unit_folder(self.folder, unit.number)
         if not target.exists():
             with disk_errors(self.folder), whole_folder(target) as temporary:
-                judge_unit(unit, self.settings, _steps(self.settings.model_dump_json(), self.quality_file), temporary, strict=self.strict)
+                judge_unit(unit, self.settings, _steps(self.settings.model_dump_json(), self.models), temporary, strict=self.strict)
         done = read_json(target / "done.json")
         return {"number": unit.number} | {name: done[name] for name in ("rows", "bad_rows", "documents")}
+
+
+def forget_steps() -> None:
+    """Let go of what the steps hold in this process (models, lists), once every unit is judged."""
+    _steps.cache_clear()
 
 
 def unit_folder(folder: Path, number: int) -> Path:
@@ -54,8 +60,8 @@ def unit_folder(folder: Path, number: int) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _steps(settings: str, quality_file: Path | None) -> list[Step]:
-    return build_steps(CurateSettings.model_validate_json(settings), quality_file)
+def _steps(settings: str, models: Path | None) -> list[Step]:
+    return build_steps(CurateSettings.model_validate_json(settings), models)
 
 
 def judge_unit(unit: Unit, settings: CurateSettings, steps: list[Step], folder: Path, *, strict: bool = False) -> dict:

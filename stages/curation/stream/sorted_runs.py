@@ -20,6 +20,15 @@ MARK = np.dtype([("row", "<u4"), ("id", "<u8"), ("score", "<f8"), ("order", "<u8
 MEMBER = np.dtype([("root", "<i8"), ("ordinal", "<i8"), ("id", "<u8"), ("score", "<f8"), ("order", "<u8"), ("exact", "<u8"), ("words", "<u8")])
 EDGE = np.dtype([("first", "<i8"), ("other", "<i8")])
 LOSER = np.dtype([("ordinal", "<i8"), ("winner_id", "<u8"), ("reason", "u1")])
+LINE = np.dtype([("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")])  # a line or paragraph and its place in the text
+REPEAT = np.dtype([("ordinal", "<i8"), ("start", "<u4"), ("stop", "<u4")])  # a line or paragraph that is to go
+VALUE = np.dtype([("key", "<u8"), ("ordinal", "<i8"), ("weight", "<u8")])  # best first; weight of the run up to and with this one
+
+
+def vector_dtype(columns: int) -> np.dtype:
+    """Where a document lies: its cluster, the cosine to that cluster's centre, its score for keep-best."""
+    places = [("cluster", "<u4"), ("ordinal", "<i8"), ("id", "<u8"), ("cosine", "<f4"), ("score", "<f8")]
+    return np.dtype([*places, ("vector", "<f4", (columns,))])
 
 
 def write_records(path: Path, records: np.ndarray) -> None:
@@ -31,6 +40,26 @@ def write_records(path: Path, records: np.ndarray) -> None:
 def sorted_by_first(records: np.ndarray) -> np.ndarray:
     """Sorted by the first field; equal ones keep their order."""
     return records[np.argsort(records[records.dtype.names[0]], kind="stable")]
+
+
+class SortedRuns:
+    """Records as they come, in runs `NAME-0000.bin` of at least `size` records."""
+
+    def __init__(self, folder: Path, name: str, size: int) -> None:
+        self.folder, self.name, self.size = folder, name, size
+        self.held: list[np.ndarray] = []
+        self.runs = 0
+
+    def add(self, records: np.ndarray) -> None:
+        self.held.append(records)
+        if sum(map(len, self.held)) >= self.size:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is held."""
+        if self.held:
+            write_records(self.folder / f"{self.name}-{self.runs:04d}.bin", sorted_by_first(np.concatenate(self.held)))
+        self.held, self.runs = [], self.runs + 1
 
 
 def mapped(path: Path, dtype: np.dtype) -> np.ndarray:

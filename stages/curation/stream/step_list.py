@@ -1,10 +1,11 @@
 """Which steps a run takes, from its settings: characters, URL lists, cleaning, rules, bad words, language, quality,
-a user's own scores, decontamination, masks, in this order.
+a user's own scores, further scores, decontamination, masks, in this order.
 
 Question: what judges each document? Input: settings. Output: steps. What looks at every document comes first, so that the
 report can say what it drops alone; what is costly looks at what is left.
 """
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -19,17 +20,20 @@ from stages.curation.quality_card import load_quality
 from stages.curation.readers import read_all
 from stages.curation.rows import Columns
 from stages.curation.rules import RULES, judge, measure, rule_names
-from stages.curation.stream.quality_file import load_model
+from stages.curation.stream.fitted import QUALITY, load_model
+from stages.curation.stream.score_steps import cut_fails, cut_limits, score_step
+from stages.curation.stream.search_settings import score_list
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.steps import Step, Verdicts
+from stages.errors import InputError
 
 COPIES = ("exact", "words", "near", "overlap")  # of evaluation text
 URL_REASONS = ("url_domains", "url_addresses", "url_words", "url_substrings", "url_soft_words")
 CLEANERS = {"c4": ("lorem_ipsum", "curly_bracket", "too_few_sentences"), "refinedweb": ("removed_words",)}
 
 
-def build_steps(settings: CurateSettings, quality_file: Path | None = None) -> list[Step]:
-    """The steps of these settings, made once in each process."""
+def build_steps(settings: CurateSettings, models: Path | None = None) -> list[Step]:
+    """The steps of these settings, made once in each process; `models` is the folder of what was fitted."""
     chosen = [
         (_characters, True),
         (_urls, settings.url_lists is not None),
@@ -37,24 +41,33 @@ def build_steps(settings: CurateSettings, quality_file: Path | None = None) -> l
         (_rules, bool(rule_names(settings.rules))),
         (_bad_words, settings.bad_words is not None),
         (_language, bool(settings.languages)),
-        (lambda _: _quality(settings, quality_file), settings.quality is not None),
+        (lambda _: _quality(settings, models), settings.quality is not None),
         (_own_score, settings.scorer is not None),
+        *((partial(_score, name, models), True) for name in settings.scores),
         (_decontamination, settings.decontaminate is not None),
         (_masks, settings.mask_pii),
     ]
-    return [step(settings) for step, wanted in chosen if wanted]
+    steps = [step(settings) for step, wanted in chosen if wanted]
+    names = [name for step in steps for name in step.measures]
+    if taken := [name for name in settings.scores if names.count(name) > 1]:
+        raise InputError(f"scores.{taken[0]} has the name of a measure of the rules; give it another name")
+    return steps
 
 
 def build_limits(settings: CurateSettings) -> dict[str, str]:
     """Reason -> what it asks of a document, for the report; builds nothing costly."""
-    plain = settings.model_copy(update={"quality": None, "decontaminate": None})
+    plain = settings.model_copy(update={"quality": None, "decontaminate": None, "scores": {}})
     limits = {reason: asked for step in build_steps(plain) for reason, asked in (step.limits or {}).items()}
-    if settings.quality is not None:
-        limits["low_quality"] = f"quality at least {settings.quality.keep_above}"
+    for name, asked in score_list(settings).items():
+        limits |= cut_limits(name, asked)
     if settings.decontaminate is not None:
         limits |= {f"evaluation_{kind}": "no copy of an evaluation text" for kind in COPIES}
         limits["evaluation_overlap"] = f"overlap with evaluation texts below {settings.decontaminate.overlap_share}"
     return limits
+
+
+def _score(name: str, models: Path | None, settings: CurateSettings) -> Step:
+    return score_step(name, settings.scores[name], models)
 
 
 def _characters(settings: CurateSettings) -> Step:
@@ -85,16 +98,15 @@ def _measured_columns(settings: CurateSettings) -> list[str]:
     return [name for name in measure(sample, settings.rule_thresholds()).columns if name != "id"]
 
 
-def _quality(settings: CurateSettings, file: Path | None) -> Step:
-    model = load_model(file) if settings.quality.model is None else load_quality(settings.quality.model).model
-    limit = settings.quality.keep_above
+def _quality(settings: CurateSettings, models: Path | None) -> Step:
+    asked = settings.quality
+    model = load_model(models / QUALITY) if asked.model is None else load_quality(asked.model).model
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         score = model.score(frame.with_columns(parent="id"))["score"]
-        low = score < limit if limit is not None else pl.repeat(False, frame.height, eager=True)
-        return Verdicts(pl.DataFrame({"quality": score}), pl.DataFrame({"low_quality": low}))
+        return Verdicts(pl.DataFrame({"quality": score}), cut_fails("quality", score, asked))
 
-    return Step("quality", ("low_quality",), {"quality": pl.Float64}, judged, survivors_only=True)
+    return Step("quality", tuple(cut_limits("quality", asked)), {"quality": pl.Float64}, judged, survivors_only=True)
 
 
 def _decontamination(settings: CurateSettings) -> Step:
@@ -168,16 +180,14 @@ def _cleaning(settings: CurateSettings) -> Step:
 
 
 def _own_score(settings: CurateSettings) -> Step:
-    name, limit = settings.scorer.function, settings.scorer.keep_above
+    asked = settings.scorer
 
     def judged(frame: pl.DataFrame) -> Verdicts:
-        score = pl.Series(function_scores(frame["text"], name))
-        low = score < limit if limit is not None else pl.repeat(False, frame.height, eager=True)
-        return Verdicts(pl.DataFrame({"own_score": score}), pl.DataFrame({"low_own_score": low}))
+        score = pl.Series(function_scores(frame["text"], asked.function))
+        return Verdicts(pl.DataFrame({"own_score": score}), cut_fails("own_score", score, asked))
 
-    return Step(
-        "own score", ("low_own_score",), {"own_score": pl.Float64}, judged, survivors_only=True, limits={"low_own_score": f"own_score at least {limit}"}
-    )
+    limits = cut_limits("own_score", asked)
+    return Step("own score", tuple(limits), {"own_score": pl.Float64}, judged, survivors_only=True, limits=limits)
 
 
 def _masks(settings: CurateSettings) -> Step:

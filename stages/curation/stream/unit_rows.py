@@ -15,12 +15,11 @@ from stages.curation.documents import document_id, documents
 from stages.curation.files import InputFile
 from stages.curation.readers import read_rows
 from stages.curation.rows import OnBad, RawRows, text_series
-from stages.curation.stream.settings import CurateSettings
+from stages.curation.stream.settings import RESERVED, CurateSettings
 from stages.curation.stream.units import Unit
 from stages.errors import InputError
 
 BATCH_CHARS = 8_000_000  # assumed: rules work on blocks of half a million, so larger only costs memory
-RESERVED = ("id", "source", "text", "lang", "n_chars", "reason", "failed", "duplicate_of")
 
 
 @dataclass

@@ -78,3 +78,16 @@ def read(tmp_path):
         return pl.concat(pl.read_parquet(file) for file in sorted((tmp_path / name / side).glob("*.parquet")))
 
     return table
+
+
+@pytest.fixture(scope="session")
+def everything() -> dict:
+    """Settings with every search over the whole input."""
+    return SETTINGS | {
+        "rules": ["gopher_min_words"],
+        "dedup": {"keep": "nats"},
+        "scores": {"nats": {"kind": "ngram", "train_chars": 10_000, "keep": 0.9}},
+        "semantic": {"eps": 0.05, "keep": "nats", "keep_diverse": 0.9},
+        "lines": {"drop_above": 0.7},
+        "paragraphs": {"cut": False},
+    }

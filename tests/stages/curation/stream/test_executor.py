@@ -48,12 +48,12 @@ def test_a_killed_worker_is_one_line():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_ray_gives_the_bytes_of_a_local_run(write, run):
+def test_ray_gives_the_bytes_of_a_local_run(write, run, everything):
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed; pip install 'assay[ray]'")
     folder = write(3)
-    local = run(folder, "local")
-    on_ray = run(folder, "ray", request={"executor": "ray", "workers": 2}, shard_mb=0.02)
+    local = run(folder, "local", **everything)
+    on_ray = run(folder, "ray", request={"executor": "ray", "workers": 2}, shard_mb=0.02, **everything)
     assert on_ray["kept"]["hash"] == local["kept"]["hash"] and on_ray["dropped"]["hash"] == local["dropped"]["hash"]
 
 
