@@ -13,7 +13,7 @@ from stages.proxy.backlog import Job, Settings, Tell, job_settings, train_here
 from stages.proxy.data import ProxyData
 from stages.proxy.lease import device_lease, gpu_names
 from stages.proxy.outcome import Failure, first_line, named
-from stages.proxy.ranks import LARGE_PARAMS, train_on_ranks
+from stages.proxy.ranks import LARGE_PARAMS, replicas_fit, train_on_ranks
 from stages.proxy.spec import RunResult, RunSpec
 
 
@@ -36,17 +36,30 @@ def is_large(spec: RunSpec, least: int = LARGE_PARAMS) -> bool:
     return spec.shape.n_params >= least
 
 
+def spread(groups: Sequence[Sequence[RunSpec]], card_bytes: float | None = None) -> Iterator[tuple[Sequence[RunSpec], bool]]:
+    """Groups of large runs and whether each is sharded: one run at a time where a card does not hold it."""
+    for group in groups:
+        room = card_bytes or (torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else float("inf"))
+        if all(replicas_fit(spec, room / len(group)) for spec in group):
+            yield group, False
+        else:
+            yield from (([spec], not replicas_fit(spec, room)) for spec in group)
+
+
 def train_on_gpus(groups: Sequence[Sequence[RunSpec]], data: ProxyData, *, on_result: Callable[[RunResult], None], device: str = "cuda",
                   checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None = None, settings: Settings | None = None,
-                  on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS) -> list[Failure]:
-    """Train every group; returns those that failed. Arguments as in `workers.run_groups`; large runs report at their end alone."""
+                  on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS,
+                  card_bytes: float | None = None) -> list[Failure]:
+    """Train every group; returns those that failed. Arguments as in `workers.run_groups`; large runs report at their end alone.
+
+    A large run that does not fit a card of `card_bytes` (default: the first card's) is sharded over the cards."""
     n_gpus = torch.cuda.device_count() if n_gpus is None else n_gpus
     large = [group for group in groups if n_gpus > 1 and is_large(group[0], large_params)]
     small = [group for group in groups if group not in large]
     failures = []
-    for group in large:
+    for group, sharded in spread(large, card_bytes):
         try:
-            results = train_on_ranks(group, data, n_gpus, device=device, **job_settings(Job(list(group)), checkpoint, settings))
+            results = train_on_ranks(group, data, n_gpus, device=device, sharded=sharded, **job_settings(Job(list(group)), checkpoint, settings))
         except RuntimeError as error:
             failures.append(Failure(tuple(group), f"{named(group)} failed: {first_line(error)}"))
             continue
