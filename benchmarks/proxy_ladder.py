@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,14 @@ from stages.proxy.evaluate import HeldOut, Scorer
 from stages.proxy.model import NORM_EPS, ROPE_BASE, Weights
 from stages.proxy.packed import write_packed
 from stages.proxy.planner import kind_of, measured, packed
-from stages.proxy.probe import CPU_SIZES
+from stages.proxy.probe import CPU_SIZES, rates_together
 from stages.proxy.schedule import segments
 from stages.proxy.shape import Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.stack import stacks
 from stages.proxy.view import View
-from stages.proxy.workers import run_groups
+from stages.proxy.workers import Workers
+from stages.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS
 
 VOCAB, SIZES, SEEDS, BATCH_TOKENS = 512, ("6k", "25k", "147k"), 4, 512
 SAME_LOSS = 1e-4  # relative; what stacking may round otherwise, as the tests of stages/proxy hold it
@@ -145,21 +147,22 @@ def held_out_loss(model: PlainModel, spec: RunSpec, data: ProxyData) -> float:
 
 
 def train_planned(specs: list[RunSpec], data: ProxyData) -> tuple[dict[RunSpec, float], dict]:
-    """The ladder as a sweep trains it: probe, plan, workers; losses by spec and the plan."""
+    """The ladder as a sweep trains it: workers, probe, plan, training; losses by spec and the plan."""
     n_workers = usable_cores()[0]
     kinds: dict[str, list[RunSpec]] = {}
     for spec in specs:
         kinds.setdefault(kind_of(spec, "cpu"), []).append(spec)
-    rates = {kind: measured(alike[0], n_workers=n_workers) for kind, alike in kinds.items()}
-    plan = packed(specs, rates, n_workers=n_workers, held_out_tokens=4020)
-    print("\n".join(plan.lines()), flush=True)
-    return run(plan.groups, data, plan.n_workers), plan
+    seconds = max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(kinds))
+    with Workers(data, n_workers, device="cpu") as workers:
+        rates = {kind: measured(alike[0], n_workers=n_workers, seconds=seconds, rates=partial(rates_together, workers)) for kind, alike in kinds.items()}
+        plan = packed(specs, rates, n_workers=n_workers, held_out_tokens=4020)
+        print("\n".join(plan.lines()), flush=True)
+        return trained(plan.groups, workers), plan
 
 
-def run(groups: list[list[RunSpec]], data: ProxyData, n_workers: int) -> dict[RunSpec, float]:
+def trained(groups: list[list[RunSpec]], workers: Workers) -> dict[RunSpec, float]:
     found = {}
-    failures = run_groups(groups, data, n_workers=n_workers, device="cpu",
-                          on_result=lambda result: found.update({result.spec: result.budgets[-1].held_out["held_out"].loss_nats}))
+    failures = workers.train(groups, on_result=lambda result: found.update({result.spec: result.budgets[-1].held_out["held_out"].loss_nats}))
     if failures:
         raise SystemExit(failures[0].message)
     return found
@@ -176,14 +179,16 @@ def timed(call):
 
 
 def against_alternatives(specs: list[RunSpec], data: ProxyData, plan, turns: int) -> dict[str, float]:
-    """Best wall seconds of the planner's groups and of each uniform stack, in turns."""
+    """Best wall seconds of the planner's groups and of each uniform stack, in turns, on workers that have started."""
     ways = {"planner": plan.groups} | {f"stack {size}": stacks(specs, size) for size in (*CPU_SIZES, 16)}
     best: dict[str, float] = {}
-    for turn in range(turns):
-        for name, groups in ways.items():
-            seconds = timed(lambda groups=groups: run(groups, data, plan.n_workers))[1]
-            best[name] = min(seconds, best.get(name, np.inf))
-            print(f"turn {turn + 1}, {name}: {seconds:.1f} s", flush=True)
+    with Workers(data, plan.n_workers, device="cpu") as workers:
+        workers.ask(torch.get_num_threads)
+        for turn in range(turns):
+            for name, groups in ways.items():
+                seconds = timed(lambda groups=groups: trained(groups, workers))[1]
+                best[name] = min(seconds, best.get(name, np.inf))
+                print(f"turn {turn + 1}, {name}: {seconds:.1f} s", flush=True)
     return best
 
 

@@ -6,7 +6,9 @@ How many run at once is a limit of the task runner, which enforces it, and a Pre
 Cost: 2 s a sweep and 0.1 s a task over the local executor; a worker or a Ray process loads torch in 3 s (measured).
 """
 
+import contextlib
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from prefect import flow, task
 from prefect.client.orchestration import get_client
@@ -19,6 +21,7 @@ from stages.params import load_params
 from stages.pipeline import PIPELINE
 from stages.proxy.device import choose_device
 from stages.proxy.gpus import gpus_held
+from stages.proxy.workers import Workers
 from stages.sweep import planned, proxy_data
 from stages.train_trunks import Work, jobs, missing_work, runs_lease
 
@@ -44,12 +47,22 @@ def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) 
     """On this machine: groups in worker processes, or one after another on the GPU that is held."""
     with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
         work = missing_work(trunks, data, device)
+        n_tasks = 1 if work.place == "cuda" else max(1, min(n_workers or jobs(), len(work.groups)))
+        with contextlib.ExitStack() as stack:
+            idle: SimpleQueue[Workers | None] = SimpleQueue()  # a process that has loaded torch goes from task to task
+            for _ in range(n_tasks):
+                idle.put(stack.enter_context(Workers(work.data, 1, device=work.device)) if work.place == "cpu" else None)
 
-        def train(number: int) -> None:
-            if failures := work.train([work.groups[number]], 1, work.save):
-                raise RuntimeError(failures[0])
+            def train(number: int) -> None:
+                worker = idle.get()
+                try:
+                    failures = work.train([work.groups[number]], worker, work.save)
+                finally:
+                    idle.put(worker)
+                if failures:
+                    raise RuntimeError(failures[0])
 
-        _run(work, train, 1 if work.place == "cuda" else n_workers or jobs())
+            _run(work, train, n_tasks)
 
 
 def _on_ray(trunks: list, data: object, device: str, n_workers: int, gpus: float) -> None:

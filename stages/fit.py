@@ -6,6 +6,7 @@ Cost: seconds to a minute.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.choose import Choice, choose_law
 from stages.laws.cuts import largest_rungs
 from stages.laws.fit import fit_law
+from stages.laws.onset import LEAST_RUNGS, Onset, power_law_onset
 from stages.laws.record import fit_record, to_state
 from stages.proxy.packed import Packed
 from stages.stage import Section, Stage
@@ -35,6 +37,7 @@ class FitParams(Section):
     draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
     starts: int = Field(128, ge=8, le=10_000, description="starting points of a fit")
     held_out_rungs: int = Field(1, ge=1, description="largest compute budgets that a law must predict to be chosen")
+    leave_out_early: bool = Field(True, description="of five token budgets or more, leave out those before the power law begins, with the reason")
 
     @field_validator("laws")
     @classmethod
@@ -81,10 +84,15 @@ def metric_of(domain: str | None, runs: pl.DataFrame) -> str:
 def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams) -> dict[str, Any]:
     """Everything about one question, written to data/fit; the metrics to track."""
     best = best_regularised(runs)
-    rows = law_rows(best)
     candidates = [law_named(law, tiers) for law in params.laws]
-    options = {"n_starts": params.starts, "seed": params.seed, "delta": None}
-    choice = choose_law(candidates, rows, n_rungs=params.held_out_rungs, clusters="pool_draw", **options)
+    options = {"n_rungs": params.held_out_rungs, "clusters": "pool_draw", "n_starts": params.starts, "seed": params.seed, "delta": None}
+    choice = choose_law(candidates, law_rows(best), **options)
+    onset = early_budgets(choice, law_rows(best), params) if params.leave_out_early else None
+    if onset and not onset.keep.all():
+        best = best.filter(onset.keep)
+        choice = choose_law(candidates, law_rows(best), **options)
+        choice = replace(choice, reason=f"{choice.reason}; {onset.reason}")
+    rows = law_rows(best)
     log.info("fit: %s: %s", name, choice.reason)
     values = resampled_values(best, metric, params)
     fits = {"law": choice.fit, "runner_up": choice.runner_up}
@@ -95,6 +103,17 @@ def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, p
         best.write_parquet(temporary)
     write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
     return {"law": choice.fit.law.name, "heldout_mape": round(check["mape"], 5), "heldout_coverage": round(check["coverage"], 3), "rms_log": round(choice.fit.rms_log, 5)}
+
+
+def early_budgets(choice: Choice, rows: dict[str, np.ndarray], params: FitParams) -> Onset | None:
+    """The token budgets before the law chosen holds; None where there are no more than are always kept."""
+    if len(np.unique(rows["n_tokens_seen"])) <= LEAST_RUNGS:
+        return None
+    try:
+        return power_law_onset(choice.fit.law, rows, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed)
+    except InputError as few:
+        log.info("fit: no search for budgets before the law: %s", few)
+        return None
 
 
 def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:

@@ -30,6 +30,11 @@ def save_run(header: dict[str, Any], result: Any) -> None:
     write_json(RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()})
 
 
+def is_finished(trunk: dict[str, Any]) -> bool:
+    """Whether a trunk, {trunk_id, ...}, is on disk."""
+    return (RUNS / f"{trunk['trunk_id']}.json").is_file()
+
+
 def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
     """The runs of these trunks that are on disk, in the order asked for."""
     return [read_json(RUNS / f"{id_}.json") for id_ in trunk_ids if (RUNS / f"{id_}.json").is_file()]

@@ -21,7 +21,7 @@ from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
 from stages.simulate import pool_share
-from stages.run_files import RUNS, code_hash, curves, document_losses, finished, runs_table
+from stages.run_files import code_hash, curves, document_losses, finished, is_finished, runs_table
 from stages.stage import Section, Stage
 from stages.trials import best_lr, critical_batch, largest_view
 
@@ -84,7 +84,7 @@ class SweepParams(Section):
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
     data, trunks = planned(params)
-    missing = [trunk for trunk in trunks if not (RUNS / f"{trunk['trunk_id']}.json").is_file()]
+    missing = [trunk for trunk in trunks if not is_finished(trunk)]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
     if missing:
         from stages.train_trunks import train  # loads torch

@@ -7,8 +7,9 @@ and the time left follows what is measured on the way.
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from stages.proxy.planner import Kind, TrainingPlan, kind_of, measured, packed, 
 from stages.proxy.progress import Progress, peak_of
 from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.stack import stacks
-from stages.proxy.workers import run_groups
-from stages.run_files import RUNS, save_run
+from stages.proxy.probe import Candidate, measured_rates, rates_together
+from stages.proxy.workers import Workers, run_groups
+from stages.run_files import RUNS, is_finished, save_run
 
 log = logging.getLogger("assay")
 CHECKPOINTS = Path(".assay/checkpoints")
 PROBES = "stack_sizes.json"
+PROBE_SECONDS, LEAST_PROBE_SECONDS = 1.0, 0.3  # assumed: of all kinds together, of each
 Trunk = dict[str, Any]
 
 
@@ -62,13 +65,14 @@ class Work:
     def save(self, result: RunResult) -> None:
         """Write the file of one finished run."""
         trunk = self.headers[content_hash(result.spec.to_dict())]
-        save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
+        if not is_finished(trunk):  # else written before a kill, after which its group went on whole
+            save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
 
-    def train(self, groups: list[list[RunSpec]], n_workers: int, on_result: Callable[[RunResult], None],
+    def train(self, groups: list[list[RunSpec]], workers: Workers | None, on_result: Callable[[RunResult], None],
               on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None) -> list[str]:
-        """Train these groups; the messages of those that failed."""
-        options = {"on_result": on_result, "on_progress": on_progress, "checkpoint": checkpoint_file, "settings": self.settings, "device": self.device}
-        failures = train_on_gpus(groups, self.data, **options) if self.place == "cuda" else run_groups(groups, self.data, n_workers=n_workers, **options)
+        """Train these groups, on worker processes or in this one; the messages of those that failed."""
+        options = {"on_result": on_result, "on_progress": on_progress, "checkpoint": checkpoint_file, "settings": self.settings}
+        failures = workers.train(groups, **options) if workers else train_on_gpus(groups, self.data, device=self.device, **options)
         return [failure.message for failure in failures]
 
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
@@ -79,19 +83,19 @@ class Work:
         return {"threads": way.threads, "dtype": way.dtype}
 
 
-def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str) -> Work:
+def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str, workers: Workers | None = None) -> Work:
     """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the plan is printed.
 
-    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}."""
+    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. workers: those that measure what is not known yet."""
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     n_workers = jobs() if place.type == "cpu" else 1
     specs = [trunk["spec"] for trunk in trunks]
-    kinds = known_kinds(specs, place.type, n_workers)
+    kinds = known_kinds(specs, place.type, n_workers, workers)
     held_out_tokens = sum(int(domain.n_tokens_each.sum()) for domain in data.held_out.values())
     options = {"n_workers": n_workers, "device": place.type, "held_out_tokens": held_out_tokens}
     whole = packed(specs, kinds, **options)
-    plan = whole.without({content_hash(trunk["spec"].to_dict()) for trunk in trunks if (RUNS / f"{trunk['trunk_id']}.json").is_file()},
-                         lambda spec: content_hash(spec.to_dict()))
+    plan = whole.without({content_hash(trunk["spec"].to_dict()) for trunk in trunks if is_finished(trunk)},
+                         lambda spec: content_hash(spec.to_dict()), begun=lambda group: checkpoint_file(group).is_file())
     log.info("sweep: %s", reason)
     for line in plan.lines():
         log.info("sweep: %s", line)
@@ -102,8 +106,10 @@ def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
     """Train every trunk without a file, and write one file each as they finish.
 
     Raises RefusedError with the first failure where runs failed; the others are on disk by then."""
-    with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
-        _train_all(missing_work(trunks, data, device))
+    place, n_missing = choose_device(device)[0].type, sum(not is_finished(trunk) for trunk in trunks)
+    with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], place):
+        with Workers(data, min(jobs(), n_missing), device=device) if place == "cpu" else contextlib.nullcontext() as workers:
+            _train_all(missing_work(trunks, data, device, workers), workers)
 
 
 def runs_lease() -> contextlib.AbstractContextManager[None]:
@@ -111,7 +117,7 @@ def runs_lease() -> contextlib.AbstractContextManager[None]:
     return folder_lease(RUNS, CHECKPOINTS.parent / "sweep.lock")
 
 
-def _train_all(work: Work) -> None:
+def _train_all(work: Work, workers: Workers | None) -> None:
     progress = Progress(work.plan, peak_of(work.card))
     with tqdm(total=100, desc="proxies", disable=None, bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}") as bar:
         shown = _Shown(progress, bar)
@@ -120,7 +126,7 @@ def _train_all(work: Work) -> None:
             work.save(result)
             shown([result.spec], 1.0)
 
-        failures = work.train(work.groups, work.plan.n_workers, keep, shown)
+        failures = work.train(work.groups, workers, keep, shown)
     log.info("sweep: trained in %s, %s was planned", spoken(progress.elapsed_s), spoken(work.plan.seconds))
     if failures:
         raise RefusedError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
@@ -148,7 +154,7 @@ def checkpoint_file(group: Sequence[RunSpec]) -> Path:
     return CHECKPOINTS / f"{content_hash([spec.to_dict() for spec in group])}.pt"
 
 
-def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[str, Kind]:
+def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int, workers: Workers | None = None) -> dict[str, Kind]:
     """What was measured of each kind of run, probed now where the runs folder has nothing yet.
 
     Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been."""
@@ -157,12 +163,26 @@ def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int) -> dict[s
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:
         by_kind.setdefault(kind_of(spec, device), []).append(spec)
-    for kind, alike in by_kind.items():
-        if "rates" not in known.get(kind, {}):
-            threads = jobs() if len(specs) < n_workers else 1
-            known[kind] = measured(alike[0], n_workers=n_workers, n_threads=threads, device=device).to_dict()
-            write_json(file, known)
+    if unknown := [kind for kind in by_kind if "rates" not in known.get(kind, {})]:
+        threads = jobs() if len(specs) < n_workers else 1
+        options = {"n_workers": n_workers, "n_threads": threads, "device": device, "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown))}
+        with _measuring(device, min(n_workers, len(specs)), workers) as rates:
+            for kind in unknown:
+                known[kind] = measured(by_kind[kind][0], rates=rates, **options).to_dict()
+                write_json(file, known)
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
+
+
+@contextlib.contextmanager
+def _measuring(device: str, n_workers: int, workers: Workers | None) -> Iterator[Callable[..., dict[Candidate, float]]]:
+    """How rates are measured: on a GPU in this process, else by these workers or by some that are started for it."""
+    if device == "cuda":
+        yield measured_rates
+    elif workers:
+        yield partial(rates_together, workers)
+    else:
+        with Workers(None, n_workers) as started:
+            yield partial(rates_together, started)
 
 
 def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:

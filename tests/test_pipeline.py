@@ -93,18 +93,7 @@ def test_a_killed_sweep_goes_on_and_decides_the_same(project, finished_project):
     after = project.runs()
     assert {name: after[name] for name in survivors} == survivors, "a finished run was trained again"
     assert set(after) == set(finished_project.runs())
-    assert_same_decision(project.decision(), finished_project.decision())
-
-
-def assert_same_decision(one: dict, other: dict) -> None:
-    """Equal in words; in numbers to what a smaller stack rounds otherwise, since a kill between two files of a group leaves one."""
-    for key in ("sentence", "status", "labels", "n_draws"):
-        assert one[key] == other[key]
-    for ours, theirs in zip(one["targets"], other["targets"], strict=True):
-        assert (ours["best"], ours["second"], ours["status"]) == (theirs["best"], theirs["second"], theirs["status"])
-        for arm, values in theirs["values"].items():
-            assert ours["values"][arm] == pytest.approx(values, rel=1e-3)
-    assert [point["value"] for point in one["points"]] == pytest.approx([point["value"] for point in other["points"]], rel=1e-4)
+    assert project.decision() == finished_project.decision()
 
 
 def test_the_flow_gives_the_same_decision_and_mlflow_gets_every_run_once(project, finished_project):

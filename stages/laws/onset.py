@@ -5,6 +5,7 @@ misses by more than the noise of the fit explains lies before the law; it and al
 Ours; what it rests on: at small scale loss against log tokens is S-shaped before it is a power law.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,19 +30,20 @@ class Onset:
     misses: dict[float, float]  # budget -> mean log error of the law above it at this rung (measured over predicted)
 
 
-def power_law_onset(law: Law, rows, *, n_starts: int = 64, seed: int = 0) -> Onset:
+def power_law_onset(law: Law, rows, *, by_arm: Sequence[str] = (), n_starts: int = 64, seed: int = 0) -> Onset:
     """Leave out the budgets (column n_tokens_seen) that lie before `law` holds.
 
-    rows: columns of the law and `value`, (runs,) each. The four largest budgets, or more until they make two more rows than the
-    law has parameters, are always kept; InputError where the table has fewer.
+    rows: columns of the law and `value`, (runs,) each; by_arm as in `fit_law`. The four largest budgets, or more until they make
+    two more rows than the law has parameters, are always kept; InputError where the table has fewer.
     """
     tokens = np.asarray(rows["n_tokens_seen"], float)
     rungs = np.unique(tokens)
-    first = _first_fit(tokens, rungs, len(law.parameters) + 2)
+    n_arms = len(np.unique(np.asarray(rows["arm"]).astype(str))) if by_arm else 1
+    first = _first_fit(tokens, rungs, len(law.parameters) + len(by_arm) * (n_arms - 1) + 2)
     misses, cut, noise = {}, first, None
     for index in range(first - 1, -1, -1):
         above, here = tokens >= rungs[index + 1], tokens == rungs[index]
-        fit = fit_law(law, _part(rows, above), n_starts=n_starts, seed=seed, identify=False)
+        fit = fit_law(law, _part(rows, above), by_arm=by_arm, n_starts=n_starts, seed=seed, identify=False)
         miss = float(np.mean(np.log(np.asarray(rows["value"], float)[here]) - np.log(fit.predict(_part(rows, here)))))
         misses[float(rungs[index])] = miss
         noise = max(fit.rms_log, LEAST_NOISE) if noise is None else noise  # of the largest budgets: later fits bend to what they took in

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stages.proxy.data import ProxyData
 
 DEATHS_ALLOWED = 1  # assumed: one may be an accident, two are not
+CheckpointOf = Callable[[Sequence[RunSpec]], Path | None]
+Settings = Callable[[Sequence[RunSpec]], dict]
+Tell = Callable[[Sequence[RunSpec], float, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +33,29 @@ class Job:
 
 
 class Backlog:
-    """`waiting` jobs in order, `failures` so far."""
+    """`waiting` jobs in order, `failures` so far.
 
-    def __init__(self, groups: Iterable[Sequence[RunSpec]]):
+    `checkpoint` names the checkpoint file of a group, `settings` what else `train_group` is given for it (threads, dtype).
+    """
+
+    def __init__(self, groups: Iterable[Sequence[RunSpec]], checkpoint: CheckpointOf | None = None, settings: Settings | None = None):
         self.waiting = deque(Job(list(group)) for group in groups)
         self.failures: list[Failure] = []
+        self._checkpoint, self._settings = checkpoint, settings
 
     def take(self) -> Job | None:
         return self.waiting.popleft() if self.waiting else None
 
+    def options(self, job: Job) -> dict:
+        """What `train_group` is given for one job beside its group and the data."""
+        own = {"checkpoint": self._checkpoint(job.group) if self._checkpoint else None, "notes": job.notes}
+        return (self._settings(job.group) if self._settings else {}) | own
+
     def settle(self, job: Job, outcome: Outcome, on_result: Callable[[RunResult], None]) -> None:
-        """Hand on the results of a job, or decide what to do with one that has none."""
+        """Hand on the results of a job, or decide what to do with one that has none.
+
+        The checkpoint goes when every result was handed on: a sweep killed between two of them takes the rest from it.
+        """
         if outcome.out_of_memory and len(job.group) > 1:
             self._halve(job, "out of memory")
         elif outcome.message:
@@ -48,6 +63,8 @@ class Backlog:
             self.failures.append(Failure(tuple(job.group), f"{named(job.group)} failed: {outcome.message}{cure}", outcome.detail))
         for result in outcome.results:
             on_result(result)
+        if outcome.results:
+            self._forget(job)
 
     def died(self, job: Job, ending: str) -> None:
         """The worker of a job is gone; `ending` says how, such as `was killed by signal 9`."""
@@ -61,33 +78,28 @@ class Backlog:
             self.failures.append(Failure(tuple(job.group), why))
 
     def _halve(self, job: Job, why: str) -> None:
+        self._forget(job)
         parts = halves(job.group)
         note = f"{why} with {len(job.group)} runs stacked; trained as {' and '.join(str(len(part)) for part in parts)}"
         self.waiting.extendleft(Job(part, (*job.notes, note)) for part in reversed(parts))
 
-
-Settings = Callable[[Sequence[RunSpec]], dict]
-Tell = Callable[[Sequence[RunSpec], float, float], None]
-
-
-def job_settings(job: Job, checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None, settings: Settings | None) -> dict:
-    """What `train_group` is given for one job beside its group and the data."""
-    own = {"checkpoint": checkpoint(job.group) if checkpoint else None, "notes": job.notes}
-    return (settings(job.group) if settings else {}) | own
+    def _forget(self, job: Job) -> None:
+        if path := self.options(job)["checkpoint"]:
+            path.unlink(missing_ok=True)
 
 
 def train_here(groups: Sequence[Sequence[RunSpec]], data: "ProxyData", *, on_result: Callable[[RunResult], None],
-               checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None = None, settings: Settings | None = None,
+               checkpoint: CheckpointOf | None = None, settings: Settings | None = None,
                on_progress: Tell | None = None, **options) -> list[Failure]:
-    """Train groups one after another in this process, as one GPU is shared by nobody; arguments as in `workers.run_groups`."""
+    """Train groups one after another in this process, as one GPU is shared by nobody; arguments as in `workers.Workers.train`."""
     from stages.proxy.attempt import outcome_of
 
-    backlog = Backlog(groups)
+    backlog = Backlog(groups, checkpoint, settings)
     while job := backlog.take():
         def tell(news, group=job.group):
             if on_progress:
                 on_progress(group, news.fraction, news.loss_nats)
 
-        outcome = outcome_of(job.group, data, options | job_settings(job, checkpoint, settings), tell)
+        outcome = outcome_of(job.group, data, options | backlog.options(job), tell)
         backlog.settle(job, outcome, on_result)
     return backlog.failures

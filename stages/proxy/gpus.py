@@ -5,14 +5,13 @@ Cards are leased first (`lease.py`), so that a second sweep waits in place of sh
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import torch
 
-from stages.proxy.backlog import Job, Settings, Tell, job_settings, train_here
+from stages.proxy.backlog import Backlog, CheckpointOf, Settings, Tell, train_here
 from stages.proxy.data import ProxyData
 from stages.proxy.lease import device_lease, gpu_names
-from stages.proxy.outcome import Failure, first_line, named
+from stages.proxy.outcome import Failure, Outcome, first_line
 from stages.proxy.ranks import LARGE_PARAMS, replicas_fit, train_on_ranks
 from stages.proxy.spec import RunResult, RunSpec
 
@@ -36,33 +35,29 @@ def is_large(spec: RunSpec, least: int = LARGE_PARAMS) -> bool:
     return spec.shape.n_params >= least
 
 
-def spread(groups: Sequence[Sequence[RunSpec]], card_bytes: float | None = None) -> Iterator[tuple[Sequence[RunSpec], bool]]:
-    """Groups of large runs and whether each is sharded: one run at a time where a card does not hold it."""
+def spread(groups: Sequence[Sequence[RunSpec]], card_bytes: float) -> Iterator[Sequence[RunSpec]]:
+    """Groups of large runs as they are trained: one run at a time where a card does not hold all of a group."""
     for group in groups:
-        room = card_bytes or (torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else float("inf"))
-        if all(replicas_fit(spec, room / len(group)) for spec in group):
-            yield group, False
-        else:
-            yield from (([spec], not replicas_fit(spec, room)) for spec in group)
+        yield from [group] if all(replicas_fit(spec, card_bytes / len(group)) for spec in group) else ([spec] for spec in group)
 
 
 def train_on_gpus(groups: Sequence[Sequence[RunSpec]], data: ProxyData, *, on_result: Callable[[RunResult], None], device: str = "cuda",
-                  checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None = None, settings: Settings | None = None,
+                  checkpoint: CheckpointOf | None = None, settings: Settings | None = None,
                   on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS,
                   card_bytes: float | None = None) -> list[Failure]:
-    """Train every group; returns those that failed. Arguments as in `workers.run_groups`; large runs report at their end alone.
+    """Train every group; returns those that failed. Arguments as in `workers.Workers.train`; large runs report at their end alone.
 
     A large run that does not fit a card of `card_bytes` (default: the first card's) is sharded over the cards."""
     n_gpus = torch.cuda.device_count() if n_gpus is None else n_gpus
+    room = card_bytes or (torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else float("inf"))
     large = [group for group in groups if n_gpus > 1 and is_large(group[0], large_params)]
     small = [group for group in groups if group not in large]
-    failures = []
-    for group, sharded in spread(large, card_bytes):
+    backlog = Backlog(spread(large, room), checkpoint, settings)
+    while job := backlog.take():
+        sharded = not replicas_fit(job.group[0], room)
         try:
-            results = train_on_ranks(group, data, n_gpus, device=device, sharded=sharded, **job_settings(Job(list(group)), checkpoint, settings))
+            outcome = Outcome(train_on_ranks(job.group, data, n_gpus, device=device, sharded=sharded, **backlog.options(job)))
         except RuntimeError as error:
-            failures.append(Failure(tuple(group), f"{named(group)} failed: {first_line(error)}"))
-            continue
-        for result in results:
-            on_result(result)
-    return failures + train_here(small, data, on_result=on_result, checkpoint=checkpoint, settings=settings, on_progress=on_progress, device=device)
+            outcome = Outcome(message=first_line(error))
+        backlog.settle(job, outcome, on_result)
+    return backlog.failures + train_here(small, data, on_result=on_result, checkpoint=checkpoint, settings=settings, on_progress=on_progress, device=device)

@@ -3,7 +3,8 @@
 1. `measured` probes each kind of run (a shape, batch and dtype) for a second or two: tokens/s by stack size, within memory.
 2. `packed` picks for each kind the stack with which all workers together finish first, by laying the groups out.
 3. `TrainingPlan.lines` says what was chosen, why, and the expected time and cost, before anything is trained.
-Measured rates hold for one process; several slow each other down by MEMORY_SHARE, and `progress.py` corrects the rest.
+Rates are those of one process while all workers are busy, where the workers themselves measure (`workers.py`); `progress.py`
+corrects the rest on the way.
 """
 
 import heapq
@@ -19,10 +20,8 @@ from stages.proxy.stack import n_tokens_trained, stacks
 
 NEAR_BEST = 0.95  # assumed: of stacks this close to the fastest the smallest is taken, since it makes finer jobs
 HALF_GAIN, THREAD_GAIN = 1.25, 1.15  # assumed: what bfloat16 and a second thread must gain to be worth their risks
-SHARED_SPEED = 0.9  # measured: two busy processes run at 0.89 to 0.97 of one alone
 FORWARD_SHARE = 1 / 3  # of a training step: held-out tokens are only read forward
 WORKER_BYTES = 300 * 2**20  # measured: a worker with torch and its data that has trained nothing (226 MB and more)
-WORKER_START_S = 3.0  # measured: loading torch
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,13 @@ class TrainingPlan:
     def flops(self) -> float:
         return float(sum(len(group) * n_tokens_trained(group[0]) * group[0].shape.flops_per_token for group in self.groups))
 
-    def without(self, done: set, key: Callable[[RunSpec], object]) -> "TrainingPlan":
-        """The plan of what is left: the same groups less the runs whose key is done, the time of each in proportion."""
+    def without(self, done: set, key: Callable[[RunSpec], object], begun: Callable[[list[RunSpec]], bool] = lambda group: False) -> "TrainingPlan":
+        """The plan of what is left: the same groups less the runs whose key is done, the time of each in proportion.
+
+        A group that has `begun` stays whole until all of it is done: trained with fewer, the others would differ in their last digits.
+        """
         left = [[spec for spec in group if key(spec) not in done] for group in self.groups]
+        left = [group if now and begun(group) else now for group, now in zip(self.groups, left, strict=True)]
         seconds = [s * len(now) / len(group) for s, now, group in zip(self.group_seconds, left, self.groups, strict=True)]
         share = sum(seconds) / max(sum(self.group_seconds), 1e-9)
         kept = [index for index, group in enumerate(left) if group]
@@ -86,8 +89,8 @@ def kind_of(spec: RunSpec, device: str) -> str:
 
 
 def measured(spec: RunSpec, *, n_workers: int, n_threads: int = 1, device: str = "cpu", seconds: float = 1.5,
-             free_bytes: int | None = None) -> Kind:
-    """Probe one kind of run, to be trained on `n_workers` processes. InputError where not one fits."""
+             free_bytes: int | None = None, rates: Callable[..., dict[Candidate, float]] = measured_rates) -> Kind:
+    """Probe one kind of run, to be trained on `n_workers` processes; `rates` as `probe.measured_rates`. InputError where not one fits."""
     free = available_bytes(device) if free_bytes is None else free_bytes
     each = free * SAFE_FRACTION if device == "cuda" else free * SAFE_FRACTION / n_workers - WORKER_BYTES
     most = runs_that_fit(spec.shape, spec.batch_tokens, n_bytes=each, device=device, dropout=spec.dropout > 0)
@@ -99,7 +102,7 @@ def measured(spec: RunSpec, *, n_workers: int, n_threads: int = 1, device: str =
                          f"{max(0, each) / 1e9:.2f} GB; lower batch_tokens, the size or the number of workers")
     threads = (1, n_threads) if n_threads > 1 else (1,)
     ways = candidates(spec.shape, device, spec.dtype, largest=most, threads=threads)
-    return Kind(measured_rates(spec.shape, spec.batch_tokens, ways, seconds=seconds, device=device), most)
+    return Kind(rates(spec.shape, spec.batch_tokens, ways, seconds=seconds, device=device), most)
 
 
 def packed(specs: Sequence[RunSpec], kinds: Mapping[str, Kind], *, n_workers: int, device: str = "cpu", held_out_tokens: int = 0) -> TrainingPlan:
@@ -117,12 +120,10 @@ def packed(specs: Sequence[RunSpec], kinds: Mapping[str, Kind], *, n_workers: in
     chosen = balanced(best, kinds, lambda ways: makespan(layout(ways)[1], n_workers))
     groups, seconds = layout(chosen)
     n_used = max(1, min(n_workers, len(groups)))
-    slow = SHARED_SPEED if n_used > 1 else 1.0
     order = sorted(range(len(groups)), key=lambda i: -seconds[i])
     reasons = {kind: reason(kind, kinds[kind], chosen[kind], best[kind]) for kind in kinds}
-    start = 0.0 if device == "cuda" else WORKER_START_S
-    return TrainingPlan([groups[i] for i in order], chosen, reasons, n_used, [seconds[i] / slow for i in order],
-                        makespan(seconds, n_used) / slow + start, sum(seconds) / slow, _peak_bytes(groups, n_used, device), device)
+    return TrainingPlan([groups[i] for i in order], chosen, reasons, n_used, [seconds[i] for i in order],
+                        makespan(seconds, n_used), sum(seconds), _peak_bytes(groups, n_used, device), device)
 
 
 def fastest(rates: Mapping[Candidate, float]) -> Candidate:

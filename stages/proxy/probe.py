@@ -1,4 +1,4 @@
-"""How fast runs of one shape train when they are stacked: a second of steps on random tokens for all candidates together.
+"""How fast runs of one shape train when they are stacked: some steps on random tokens, a second for all candidates together.
 
 Stacking saves the fixed cost of a step, not arithmetic, so it pays for small models, small batches and on GPUs. The
 candidates take turns and the best turn of each counts, since a busy machine only ever adds time.
@@ -7,6 +7,8 @@ candidates take turns and the best turn of each counts, since a busy machine onl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,9 +19,12 @@ from stages.proxy.outcome import is_out_of_memory
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 
+if TYPE_CHECKING:
+    from stages.proxy.workers import Workers
+
 CPU_SIZES, CUDA_SIZES = (1, 2, 4, 8), (1, 4, 16, 64)  # assumed
 HALF_FROM_PARAMS = 1_000_000  # measured: bfloat16 products gain nothing below on CPU
-WARM_STEPS, ROUNDS = 3, 5
+WARM_STEPS, ROUNDS = 2, 3  # assumed: enough to see the order of the candidates
 
 
 @dataclass(frozen=True, order=True)
@@ -46,7 +51,7 @@ def candidates(shape: Shape, device: str, dtype: str, *, largest: int, threads: 
     return [Candidate(size, n_threads, kind) for size in sizes for n_threads in threads for kind in kinds]
 
 
-def measured_rates(shape: Shape, batch_tokens: int, ways: Sequence[Candidate], *, seconds: float = 1.5, device: str = "cpu") -> dict[Candidate, float]:
+def measured_rates(shape: Shape, batch_tokens: int, ways: Sequence[Candidate], *, seconds: float = 1.0, device: str = "cpu") -> dict[Candidate, float]:
     """Tokens/s of all runs together for each candidate that fits into memory.
 
     Example: `measured_rates(Shape.named("6k"), 512, candidates(Shape.named("6k"), "cpu", "auto", largest=8))`.
@@ -66,6 +71,12 @@ def measured_rates(shape: Shape, batch_tokens: int, ways: Sequence[Candidate], *
         for trial in trials:
             rates[trial.way] = max(rates[trial.way], trial.turn())
     return rates
+
+
+def rates_together(workers: "Workers", *arguments, **named) -> dict[Candidate, float]:
+    """`measured_rates` of a worker while all others measure the same: the median over them of what every one could try."""
+    found = workers.ask(measured_rates, *arguments, **named)
+    return {way: median(rates[way] for rates in found) for way in found[0] if all(way in rates for rates in found)}
 
 
 class Trial:

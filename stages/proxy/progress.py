@@ -7,7 +7,7 @@ to the plan; the time left is what remains of the plan at that speed.
 import time
 from collections.abc import Callable, Sequence
 
-from stages.proxy.planner import WORKER_START_S, TrainingPlan, spoken
+from stages.proxy.planner import TrainingPlan, spoken
 from stages.proxy.spec import RunSpec
 from stages.proxy.stack import n_tokens_trained
 
@@ -24,7 +24,6 @@ class Progress:
         self._tokens = {spec: n_tokens_trained(spec) for spec in self._seconds}
         self._done = dict.fromkeys(self._seconds, 0.0)
         self._losses: dict[RunSpec, float] = {}
-        self._start_s = 0.0 if plan.device == "cuda" else WORKER_START_S
         self._started = now()
 
     def report(self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None) -> None:
@@ -41,8 +40,7 @@ class Progress:
     @property
     def speed(self) -> float:
         """Seconds of the plan that pass in a second of a worker, 1 where all goes as planned."""
-        busy = max(0.0, self.elapsed_s - self._start_s) * self.n_workers
-        return (self._planned_done() + TRUST_AFTER_S) / (busy + TRUST_AFTER_S)
+        return (self._planned_done() + TRUST_AFTER_S) / (self.elapsed_s * self.n_workers + TRUST_AFTER_S)
 
     @property
     def seconds_left(self) -> float:

@@ -79,10 +79,6 @@ class AgreedCheckpoint:
     def save(self, state: dict) -> str:
         return self.store.save(state) if is_first() else ""
 
-    def remove(self) -> None:
-        if is_first():
-            self.store.remove()
-
 
 def replicas_fit(spec: RunSpec, card_bytes: float) -> bool:
     """Whether a card holds all of a run, a sequence at a time, so that its weights need not be sharded."""

@@ -53,7 +53,8 @@ def train_group(
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
-    `checkpoint` is a file written every so many seconds or steps, read if it exists and removed at the end.
+    `checkpoint` is a file written every so many seconds or steps and at the end of several runs, and read if it exists; who
+    called removes it when all results are safe (`backlog.py`).
     `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
     the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
     the record of every run. `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is
@@ -72,8 +73,8 @@ def train_group(
             store = AgreedCheckpoint(store)
         store = store if sharded or trainer.writes else None
         trainer.run(store, on_step)
-        if store:
-            store.remove()
+        if store and len(specs) > 1:
+            trainer.record.note(store.save(trainer.state()))
         return trainer.record.results(curve_every)
 
 

@@ -1,4 +1,4 @@
-"""Entry of a worker process: reads groups of specs from a pipe, trains them, writes news and the outcome to another.
+"""Entry of a worker process: reads questions and groups of specs from a pipe, writes answers, news and outcomes to another.
 
 Started by `workers.py` as `python -m stages.proxy.worker_main READ_FD WRITE_FD PARENT_PID`; not for people.
 """
@@ -19,8 +19,12 @@ def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has closed its ends: nothing left to do
         data, options, broken = _first_message(receiver)
         while True:
-            group, settings = receiver.recv()
-            sender.send(broken or _outcome(group, data, options | settings, sender.send))
+            match receiver.recv():
+                case (group, settings):
+                    sender.send(broken or _outcome(group, data, options | settings, sender.send))
+                case (function, arguments, named):
+                    sender.send(_answer(function, arguments, named))
+    os._exit(0)  # torch takes a quarter of a second to leave in good order, and there is nothing to keep
 
 
 def _first_message(receiver: Connection):
@@ -31,6 +35,13 @@ def _first_message(receiver: Connection):
         from stages.proxy.attempt import failure
 
         return None, {}, failure(error)
+
+
+def _answer(function, arguments, named):
+    try:
+        return function(*arguments, **named)
+    except Exception as error:
+        return error
 
 
 def _outcome(group, data, options, send):

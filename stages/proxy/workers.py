@@ -1,8 +1,9 @@
-"""Train groups of runs in worker processes, each result handed to the parent as it finishes.
+"""Worker processes that measure and train, each result handed to the parent as it finishes.
 
 A worker is a fresh interpreter (`worker_main.py`) with one compute thread; it stays for many groups, since loading
-torch takes 3 s. Groups go out one at a time, the longest first. What becomes of a group that fails is in `backlog.py`;
-a worker that dies is replaced and the other groups go on. Workers die with the parent.
+torch takes 1.5 s. It measures how fast it trains while the others do the same, which is how it will train. Groups go out
+one at a time, the longest first. What becomes of a group that fails is in `backlog.py`; a worker that dies is replaced
+and the other groups go on. Workers die with the parent.
 """
 
 import contextlib
@@ -12,9 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stages.proxy.backlog import Backlog, Job, Settings, Tell, job_settings
+from stages.errors import RefusedError
+from stages.proxy.backlog import Backlog, CheckpointOf, Job, Settings, Tell
 from stages.proxy.outcome import Failure, News
 from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.stack import training_cost
@@ -28,50 +30,66 @@ SIGNALS = {7: " (was a memory-mapped file cut short?)", 9: " (out of memory?)"} 
 STOP_SECONDS = 5.0  # assumed: time for a worker to end by itself
 
 
-def run_groups(
-    groups: Sequence[Sequence[RunSpec]],
-    data: "ProxyData",
-    *,
-    n_workers: int,
-    on_result: Callable[[RunResult], None],
-    checkpoint: Callable[[Sequence[RunSpec]], Path | None] | None = None,
-    settings: Settings | None = None,
-    on_progress: Tell | None = None,
-    **options,
-) -> list[Failure]:
-    """Train every group on `n_workers` processes; returns the groups that failed.
+class Workers:
+    """`n_workers` processes that read `data`; options hold for all groups (device, curve_every). Ctrl-C ends them and is raised again.
 
-    `on_result` is called in this process once a finished run, `on_progress(group, fraction, loss_nats)` about once a second
-    and group; `checkpoint` names the checkpoint file of a group, `settings` what else `train_group` is given for it (threads,
-    dtype); options hold for all groups (device, curve_every). Ctrl-C ends the workers and is raised again.
-    Example: `failures = run_groups(stacks(specs, 2), data, n_workers=2, on_result=save)`.
+    Example: `with Workers(data, 2, device="cpu") as workers: failures = workers.train(stacks(specs, 2), on_result=save)`.
     """
-    backlog = Backlog(sorted(groups, key=lambda group: training_cost(list(group)), reverse=True))
-    workers: list[_Worker] = []
-    try:
-        workers += [_Worker(data, options) for _ in range(min(n_workers, len(backlog.waiting)))]
-        _give_all(workers, backlog, checkpoint, settings, data, options)
-        while busy := [worker for worker in workers if worker.job]:
+
+    def __init__(self, data: "ProxyData | None", n_workers: int, **options):
+        self._new = lambda: _Worker(data, options)
+        self._workers = [self._new() for _ in range(n_workers)]
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def ask(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Any]:
+        """What each worker answers when all call a function of a module at the same time. Raises what the function raised."""
+        for worker in self._workers:
+            worker.ask(function, arguments, named)
+        answers = [worker.answer() for worker in self._workers]
+        if errors := [answer for answer in answers if isinstance(answer, Exception)]:
+            raise errors[0]
+        return answers
+
+    def train(self, groups: Sequence[Sequence[RunSpec]], *, on_result: Callable[[RunResult], None], checkpoint: CheckpointOf | None = None,
+              settings: Settings | None = None, on_progress: Tell | None = None) -> list[Failure]:
+        """Train every group; returns those that failed.
+
+        `on_result` is called in this process once a finished run, `on_progress(group, fraction, loss_nats)` about once a second
+        and group; `checkpoint` names the checkpoint file of a group, `settings` what else `train_group` is given for it
+        (threads, dtype).
+        """
+        backlog = Backlog(sorted(groups, key=lambda group: training_cost(list(group)), reverse=True), checkpoint, settings)
+        self._give_all(backlog)
+        while busy := [worker for worker in self._workers if worker.job]:
             for connection in wait([worker.receiver for worker in busy]):
                 worker = next(worker for worker in busy if worker.receiver is connection)
                 worker.collect(backlog, on_result, on_progress)
-            _give_all(workers, backlog, checkpoint, settings, data, options)
+            self._give_all(backlog)
         return backlog.failures
-    finally:
-        for worker in workers:
-            worker.stop()
+
+    def _give_all(self, backlog: Backlog) -> None:
+        """Give every idle worker a job, and replace a dead one as long as there is work."""
+        for place, worker in enumerate(self._workers):
+            if worker.job or not backlog.waiting:
+                continue
+            if worker.dead:
+                worker.stop()
+                self._workers[place] = worker = self._new()
+            job = backlog.take()
+            worker.give(job, backlog.options(job))
 
 
-def _give_all(workers: list["_Worker"], backlog: Backlog, checkpoint, settings, data, options) -> None:
-    """Give every idle worker a job, and replace a dead one as long as there is work."""
-    for place, worker in enumerate(workers):
-        if worker.job or not backlog.waiting:
-            continue
-        if worker.dead:
-            worker.stop()
-            workers[place] = worker = _Worker(data, options)
-        job = backlog.take()
-        worker.give(job, job_settings(job, checkpoint, settings))
+def run_groups(groups: Sequence[Sequence[RunSpec]], data: "ProxyData", *, n_workers: int, on_result: Callable[[RunResult], None],
+               checkpoint: CheckpointOf | None = None, settings: Settings | None = None, on_progress: Tell | None = None, **options: Any) -> list[Failure]:
+    """`Workers.train` on processes that are started for it. Example: `run_groups(stacks(specs, 2), data, n_workers=2, on_result=save)`."""
+    with Workers(data, min(n_workers, len(groups)), **options) as workers:
+        return workers.train(groups, on_result=on_result, checkpoint=checkpoint, settings=settings, on_progress=on_progress)
 
 
 class _Worker:
@@ -92,9 +110,20 @@ class _Worker:
         self.dead = False
         self._send((data, options))
 
-    def give(self, job: Job, settings: dict) -> None:
+    def ask(self, function: Callable[..., Any], arguments: tuple, named: dict[str, Any]) -> None:
+        self._send((function, arguments, named))
+
+    def answer(self) -> Any:
+        """What the function that was asked gave or raised."""
+        try:
+            return self.receiver.recv()
+        except (EOFError, OSError):
+            self.dead = True
+            return RefusedError(f"a worker process {self._ending()} while it measured how fast it trains; free memory, or lower sweep.sizes, and run again")
+
+    def give(self, job: Job, options: dict) -> None:
         self.job = job
-        self._send((job.group, settings))
+        self._send((job.group, options))
 
     def collect(self, backlog: Backlog, on_result: Callable[[RunResult], None], on_progress: Tell | None) -> None:
         """Receive news or the outcome of the current job; a closed pipe means that the process is gone."""

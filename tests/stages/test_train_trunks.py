@@ -44,6 +44,37 @@ def test_a_sweep_prints_its_plan_writes_a_file_a_run_and_does_nothing_twice(swee
     assert train_trunks.missing_work(*sweep, "cpu").groups == []
 
 
+def test_a_kill_between_two_files_of_a_group_changes_no_digit(sweep, monkeypatch):
+    train_trunks.train(*sweep, "cpu")
+    whole = results()
+    for file in RUNS.glob("t*.json"):
+        file.unlink()
+
+    save = train_trunks.save_run
+
+    def save_one(header, result):
+        save(header, result)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_trunks, "save_run", save_one)
+    with pytest.raises(KeyboardInterrupt):
+        train_trunks.train(*sweep, "cpu")
+    monkeypatch.setattr(train_trunks, "save_run", save)
+    [first] = RUNS.glob("t*.json")
+    written = first.stat().st_mtime_ns
+    begun, *_ = train_trunks.missing_work(*sweep, "cpu").groups
+    assert len(begun) > 1, "the group of the first file goes on whole"
+    train_trunks.train(*sweep, "cpu")
+    assert results() == whole
+    assert first.stat().st_mtime_ns == written
+    assert list(train_trunks.CHECKPOINTS.glob("*.pt")) == []
+
+
+def results():
+    """Held-out losses of every run on disk."""
+    return {file.stem: [budget["held_out"] for budget in read_json(file)["result"]["budgets"]] for file in RUNS.glob("t*.json")}
+
+
 def test_a_full_disk_stops_the_sweep_in_one_line_and_keeps_finished_runs(sweep, monkeypatch):
     save, saved = train_trunks.save_run, []
 

@@ -62,6 +62,15 @@ def test_a_death_is_forgiven_once_then_the_group_is_halved_then_given_up(make_sp
     assert backlog.failures[0].message == "run of arm 'all' seed 0 (d_model 16) gave no result: its worker ended with code 1, 2 times; run again to retrain it"
 
 
+def test_a_checkpoint_lives_until_every_result_is_handed_on(make_spec, data, tmp_path):
+    kept = []
+    specs = [make_spec(seed=seed, budgets_tokens=(1280,)) for seed in range(3)]
+    path = tmp_path / "group.pt"
+    assert train_here([specs], data, device="cpu", on_result=lambda result: kept.append(path.exists()), checkpoint=lambda group: path) == []
+    assert kept == [True, True, True]
+    assert not path.exists()
+
+
 def test_other_failures_are_not_retried(make_spec):
     backlog = Backlog([[make_spec(seed=0), make_spec(seed=1)]])
     backlog.settle(backlog.take(), Outcome(message="no arm"), on_result=pytest.fail)

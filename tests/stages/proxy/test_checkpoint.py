@@ -53,7 +53,10 @@ def test_killed_and_resumed_ends_in_the_same_bits(specs, data, expected, tmp_pat
             train_group(specs, data, checkpoint=path, checkpoint_every_steps=chance.randint(1, 12), on_step=kill_at(step))
     assert path.exists()
     assert bits(train_group(specs, data, checkpoint=path)) == expected
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [path]
+    steps = []
+    assert bits(train_group(specs, data, checkpoint=path, on_step=steps.append)) == expected
+    assert steps == [], "killed before its results were safe, a finished group gives them without training"
 
 
 @pytest.mark.parametrize("step", [8, 9, 10, N_STEPS])

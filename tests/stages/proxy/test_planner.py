@@ -43,7 +43,7 @@ def test_every_run_is_in_one_group_and_time_and_cost_add_up(make_spec):
     assert sum(plan.group_seconds) == pytest.approx(8 * tokens / 200e3)
     assert plan.flops == 8 * n_tokens_trained(specs[0]) * specs[0].shape.flops_per_token
     first, why = plan.lines()
-    assert first.startswith("8 runs in 2 groups on 1 workers: about 3 s, ")
+    assert first.startswith("8 runs in 2 groups on 1 workers: about 0 s, ")
     assert "core-hours" in first
     assert why.startswith("stack 4 (2.00 times one run) for d16 x 2 vocabulary 64 batch 128 x 32; tokens/s by stack 1: 100k, 2: 150k")
 
@@ -58,6 +58,7 @@ def test_smaller_stacks_keep_workers_busy_at_the_end(make_spec):
 def test_what_is_left_keeps_its_groups_and_its_share_of_the_time(make_spec):
     plan = plan_of([make_spec(seed=seed) for seed in range(8)], 1)
     done = {spec.seed for spec in plan.groups[0][:1]} | {spec.seed for spec in plan.groups[1]}
+    assert plan.without(done, lambda spec: spec.seed, begun=lambda group: True).groups == [plan.groups[0]]
     left = plan.without(done, lambda spec: spec.seed)
     assert left.groups == [plan.groups[0][1:]]
     assert left.group_seconds == [pytest.approx(0.75 * plan.group_seconds[0])]
