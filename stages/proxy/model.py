@@ -28,7 +28,7 @@ def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
     for layer in range(shape.n_layers):
         sizes[f"{layer}.qkv"] = (3 * d, d)
         sizes[f"{layer}.out"] = (d, d)
-        if shape.n_experts:
+        if shape.has_experts(layer):
             sizes |= experts.weight_sizes(shape, layer)
         else:
             sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
@@ -123,7 +123,7 @@ def one_layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, sha
               keep: torch.Tensor | None, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | float]:
     """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
     x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1)
-    if shape.n_experts:
+    if f"{layer}.router" in weights:
         change, balance = experts.mix(_normed(x), weights, layer, shape)
     else:
         wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
