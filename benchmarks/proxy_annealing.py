@@ -1,12 +1,12 @@
 """Does a law of the learning-rate schedule, fitted to two schedules, predict the loss curve of a third?
 
-python benchmarks/proxy_annealing.py [--pack FOLDER] [--size 25k] [--seeds 8] [--curves FILE]. One model under three schedules, several seeds
+python benchmarks/proxy_annealing.py [--pack FOLDER] [--size 25k] [--tokens N] [--seeds 8] [--curves FILE]. One model under three schedules, several seeds
 each, held-out loss at steps on the way; a law is fitted to two mean curves and judged on the third, for each of the three. FILE keeps
 the curves: they are read from it where it exists, else trained and written. Prints a table and, as its last line, one JSON object.
 
 Rules:
-data     means over seeds of held-out losses (not training losses) and over MEAN_OF neighbouring points; from FIRST_TOKENS on, where
-         the ladder of proxy_science.py says that the power law begins: before that no law of the schedule can hold
+data     means over seeds of held-out losses (not training losses) and over MEAN_OF neighbouring points; from 1.05M on, where the
+         ladder of proxy_science.py says that the power law begins: before that no law of the schedule can hold
 law      the annealing law; its memory of the fall is MEMORY of the run's steps, as cited (.999 at 24,000 steps), not fitted: two
          curves do not tell it (see the rows of other memories and of the multi-power law, shown beside it and never chosen from)
 """
@@ -42,28 +42,30 @@ OTHERS, GOAL_NATS = (0.9, 0.98, 0.99, 0.995, 0.999), 0.01
 
 @dataclass(frozen=True)
 class Run:
-    """What was trained: a size, and by schedule the held-out losses (seeds, points)."""
+    """What was trained: a size, its tokens, by schedule the held-out losses (seeds, points), and the tokens from which on they count."""
 
     size: str
     losses: dict[str, np.ndarray]
+    tokens: int = TOKENS
+    first_tokens: int = FIRST_TOKENS
 
     def rates(self, schedule: str) -> np.ndarray:
         """Learning rate of every step."""
-        spec = spec_for(self.size, schedule, 0)
+        spec = spec_for(self.size, self.tokens, schedule, 0)
         return spec.lr * np.concatenate([segment.lr_factors for segment in spec.segments])
 
 
-def spec_for(size: str, schedule: str, seed: int) -> RunSpec:
-    return spec_of(Shape.named(size), [TOKENS], schedule=schedule, seed=seed, data_seed=seed, warmup_steps=WARMUP, batch_tokens=BATCH_TOKENS)
+def spec_for(size: str, tokens: int, schedule: str, seed: int) -> RunSpec:
+    return spec_of(Shape.named(size), [tokens], schedule=schedule, seed=seed, data_seed=seed, warmup_steps=WARMUP, batch_tokens=BATCH_TOKENS)
 
 
-def trained(folder: Path, size: str, schedule: str, seeds: list[int]) -> list[list[float]]:
+def trained(folder: Path, size: str, tokens: int, schedule: str, seeds: list[int]) -> list[list[float]]:
     """Held-out loss of each seed at every EVERY_STEPS steps."""
     from stages.proxy.device import one_thread
     from stages.proxy.train import Trainer
 
     with one_thread():
-        trainer, found = Trainer([spec_for(size, schedule, seed) for seed in seeds], load(folder, HELD_OUT_TOKENS), "cpu"), []
+        trainer, found = Trainer([spec_for(size, tokens, schedule, seed) for seed in seeds], load(folder, HELD_OUT_TOKENS), "cpu"), []
 
         def measure(step: int) -> None:
             if step % EVERY_STEPS == 0:
@@ -73,23 +75,23 @@ def trained(folder: Path, size: str, schedule: str, seeds: list[int]) -> list[li
     return np.array(found).T.tolist()
 
 
-def all_curves(folder: Path, size: str, seeds: list[int]) -> dict[str, list[list[float]]]:
+def all_curves(folder: Path, size: str, tokens: int, seeds: list[int]) -> dict[str, list[list[float]]]:
     """By schedule the losses (seeds, points)."""
     jobs = list(product(SCHEDULES, [seeds[first:first + STACK] for first in range(0, len(seeds), STACK)]))
     found = {schedule: [] for schedule in SCHEDULES}
     with ProcessPoolExecutor(min(N_WORKERS, len(jobs))) as pool:
-        parts = pool.map(trained, [folder] * len(jobs), [size] * len(jobs), *zip(*jobs, strict=True))
+        parts = pool.map(trained, [folder] * len(jobs), [size] * len(jobs), [tokens] * len(jobs), *zip(*jobs, strict=True))
         for (schedule, _), part in zip(jobs, parts, strict=True):
             found[schedule] += part
     return found
 
 
 def rows_of(names: list[str], run: Run, decay: float) -> dict[str, np.ndarray]:
-    """Columns of both laws for the mean curves of these schedules, from FIRST_TOKENS on; `schedule` counts SCHEDULES from 1."""
+    """Columns of both laws for the mean curves of these schedules; `schedule` counts SCHEDULES from 1."""
     parts = []
     for name in names:
         steps, lr = EVERY_STEPS * np.arange(1, run.losses[name].shape[1] + 1), run.rates(name)
-        keep = steps * BATCH_TOKENS >= FIRST_TOKENS
+        keep = steps * BATCH_TOKENS >= run.first_tokens
         parts.append({"step": steps[keep], "schedule": np.full(keep.sum(), SCHEDULES.index(name) + 1), "value": run.losses[name].mean(0)[keep],
                       "lr_area": lr_area(lr, steps)[keep], "lr_fall": lr_fall(lr, steps, warmup=WARMUP, decay=decay)[keep]})
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -135,6 +137,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, default=Path("data/pack"))
     parser.add_argument("--size", default="25k")
+    parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--first-tokens", type=int, default=FIRST_TOKENS, help="what comes before is left out")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--curves", type=Path, help="file that keeps the curves")
@@ -143,10 +147,10 @@ def main() -> None:
     if arguments.curves and arguments.curves.is_file():
         kept = json.loads(arguments.curves.read_text())
     else:
-        kept = all_curves(arguments.pack, arguments.size, seeds)
+        kept = all_curves(arguments.pack, arguments.size, arguments.tokens, seeds)
         if arguments.curves:
             arguments.curves.write_text(json.dumps(kept))
-    run, result = Run(arguments.size, {name: np.array(kept[name]) for name in SCHEDULES}), {}
+    run, result = Run(arguments.size, {name: np.array(kept[name]) for name in SCHEDULES}, arguments.tokens, arguments.first_tokens), {}
     for third in SCHEDULES:
         result[third] = found = judged(third, run)
         print(f"{third} from the other two (standard error of a point over seeds {noise_of(run.losses[third]):.4f})")

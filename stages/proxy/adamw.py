@@ -70,7 +70,7 @@ class AdamW:
     def state(self) -> dict:
         return {"flat": self.weights.flat.clone(), "first": self.first.clone(), "second": self.second.clone(), "n_steps": self.n_steps}
 
-    def whole(self, state: dict | None) -> dict | None:
+    def whole(self, state: dict | None, keep: bool = True) -> dict | None:
         """A state as a file keeps it: the same, as nothing of it is elsewhere (`sharded.py`)."""
         return state
 

@@ -95,7 +95,9 @@ def train_on_ranks(specs: Sequence[RunSpec], data: ProxyData, n_ranks: int, *, d
     """
     with tempfile.TemporaryDirectory(prefix="assay-ranks-") as folder:
         job, answer = Path(folder) / "job.pickle", Path(folder) / "answer.pickle"
-        job.write_bytes(pickle.dumps((list(specs), data, {"device": device, "checkpoint": checkpoint, "sharded": sharded, **options}, answer)))
+        spread = f"weights and moments {'spread over' if sharded else 'copied to'} {n_ranks} devices"
+        options |= {"device": device, "checkpoint": checkpoint, "sharded": sharded, "notes": (*options.get("notes", ()), spread)}
+        job.write_bytes(pickle.dumps((list(specs), data, options, answer)))
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_ranks}", "-m", "stages.proxy.rank_main", str(job)]
         done = subprocess.run([sys.executable, *command], env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

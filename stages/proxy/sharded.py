@@ -47,7 +47,8 @@ class _Layer(nn.Module):
 
     def forward(self, x, shape, turn, keep, mask, recompute):
         weights = {f"0.{kind}": weight[None] for kind, weight in self.named_parameters(recurse=False)}
-        run = _compiled_layer() if x.is_cuda and not shape.n_experts else model.one_layer
+        whole_batch = x.is_cuda and torch.is_grad_enabled() and not shape.n_experts  # held-out batches differ in shape, experts in rows
+        run = _compiled_layer() if whole_batch else model.one_layer
         if recompute:
             return checkpoint(run, x, weights, 0, shape, turn, keep, mask, use_reentrant=False, preserve_rng_state=False)
         return run(x, weights, 0, shape, turn, keep, mask)
@@ -146,13 +147,18 @@ class ShardedAdamW:
         return {what: [each.to_local().clone() for each in self._kept(what)] for what in KEPT} | {"n_steps": self.n_steps}
 
     @torch.no_grad()
-    def whole(self, state: dict | None) -> dict | None:
-        """A state as `adamw.AdamW.state` has it, (1, P) on CPU; all processes ask together, weight by weight."""
+    def whole(self, state: dict | None, keep: bool = True) -> dict | None:
+        """A state as `adamw.AdamW.state` has it, (1, P) on CPU; all processes ask together, and one that does not keep it gets None."""
         if state is None or isinstance(state["flat"], torch.Tensor):
             return state
-        like = list(self.weights.shards.values())
-        gathered = {what: [_like(shard, each).full_tensor().flatten().cpu() for shard, each in zip(state[what], like, strict=True)] for what in KEPT}
-        return {what: torch.cat(parts)[None] for what, parts in gathered.items()} | {"n_steps": state["n_steps"]}
+        found = {"n_steps": state["n_steps"]}
+        for what in KEPT:
+            parts = []
+            for shard, like in zip(state[what], self.weights.shards.values(), strict=True):
+                gathered = _like(shard, like).full_tensor()
+                parts += [gathered.flatten().cpu()] if keep else []
+            found[what] = torch.cat(parts)[None] if keep else None
+        return found if keep else None
 
     @torch.no_grad()
     def load(self, state: dict) -> None:

@@ -182,8 +182,8 @@ class Trainer:
         self.place = Place(self.place.segment + 1)
 
     def state(self) -> dict:
-        place = vars(self.place) | {"trunk": self.optimiser.whole(self.place.trunk)}
-        return {"place": place, "optimiser": self.optimiser.whole(self.optimiser.state()), "record": self.record.state()}
+        trunk, now = (self.optimiser.whole(state, self.writes) for state in (self.place.trunk, self.optimiser.state()))
+        return {"place": vars(self.place) | {"trunk": trunk}, "optimiser": now, "record": self.record.state()}
 
     def load(self, state: dict) -> None:
         self.place = Place(**state["place"])

@@ -36,6 +36,7 @@ def test_a_run_goes_from_one_process_to_two_shards_and_back(data, make_spec, tmp
         train_on_ranks([spec], data, 2, sharded=True, micro_sequences=1, recompute=True, on_step=tuple(range(22)).index, **kept)
     both = torch.load(tmp_path / "c.pt", weights_only=True)["state"]
     assert (alone["record"]["n_steps"], both["record"]["n_steps"]) == (9, 21) and both["place"]["trunk"]["first"].shape == (1, SHAPE.n_params_total)
+    assert "weights and moments spread over 2 devices" in both["record"]["notes"]
     [back] = train_group([spec], data, **kept)
     assert np.allclose(back.curve["loss_nats"], whole.curve["loss_nats"], rtol=1e-4)
     assert back.budgets[-1].held_out["held"].loss_nats == pytest.approx(whole.budgets[-1].held_out["held"].loss_nats, rel=1e-4)
