@@ -21,7 +21,7 @@ from stages.proxy.shape import Shape, whole_batches
 
 BUDGETS = (1_048_576, 1_572_864, 2_097_152, 3_145_728, 4_456_448)
 ONE_LR, ONE_BATCH = 0.012, 1024
-GRID = {("6k", 1024): (0.006, 0.012, 0.024, 0.048), ("25k", 1024): (0.006, 0.012, 0.024), ("147k", 1024): (0.006, 0.012, 0.024),
+GRID = {("6k", 1024): (0.006, 0.012, 0.024, 0.048), ("25k", 1024): (0.006, 0.012), ("147k", 1024): (0.006, 0.012, 0.024),
         ("6k", 512): (0.012, 0.024), ("25k", 512): (0.006, 0.012), ("147k", 512): (0.006, 0.012)}
 SMALL_BATCH_BUDGETS = BUDGETS[:3]  # where twice the steps could help most
 Rows = dict[tuple[str, int, float], dict[int, float]]  # (size, batch, lr) -> loss of each budget

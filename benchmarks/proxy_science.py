@@ -1,6 +1,6 @@
 """What small proxies show, measured on real text: the size-data law, and a learning rate carried to 8 times the width.
 
-python benchmarks/proxy_science.py [ladder] [transfer] [--pack FOLDER]. FOLDER is a project's data/pack (default). Without
+python benchmarks/proxy_science.py [ladder] [transfer] [--pack FOLDER] [--sizes SIZE ...]. FOLDER is a project's data/pack (default). Without
 names both run, under 8 CPU-minutes. Prints a table a part and, as its last line, one JSON object.
 
 ladder      4 decades of budgets of 3 sizes off one trunk each, one rule of tuning; where the power law begins, and its residual above
@@ -62,10 +62,10 @@ def spec_of(shape: Shape, budgets, **options) -> RunSpec:
     return RunSpec(arm="all", shape=shape, budgets_tokens=tuple(whole_batches(b, values["batch_tokens"]) for b in budgets), **values)
 
 
-def ladder(folder: Path) -> dict:
+def ladder(folder: Path, sizes: tuple[str, ...] = LADDER_SIZES) -> dict:
     """L(N, D): the onset of the law, its residual above, and the noise of a seed."""
     data = load(folder)
-    runs = train([spec_of(Shape.named(size), BUDGETS) for size in LADDER_SIZES], data)
+    runs = train([spec_of(Shape.named(size), BUDGETS) for size in sizes], data)
     noise_specs = [spec_of(Shape.named("6k"), BUDGETS[:5], seed=seed, data_seed=seed) for seed in range(1, 1 + NOISE_SEEDS)]
     noise = np.array(list(train(noise_specs, data).values()))
     cells = [(spec.shape.n_params, budget, loss) for spec, losses in runs.items() for budget, loss in zip(spec.budgets_tokens, losses, strict=True)]
@@ -73,7 +73,7 @@ def ladder(folder: Path) -> dict:
     result = {name: law_of(name, rows) for name in LAWS}
     seed_noise = float(np.std(noise[:, -1], ddof=1) / noise[:, -1].mean())
     print(f"seed noise at 6k and {BUDGETS[4]:,} tokens: {100 * seed_noise:.2f} % of the loss")
-    for size, losses in zip(LADDER_SIZES, runs.values(), strict=True):
+    for size, losses in zip(sizes, runs.values(), strict=True):
         print(f"  {size:5} " + " ".join(f"{loss:6.3f}" for loss in losses))
     return {"laws": result, "seed_noise": seed_noise, "cells": cells}
 
@@ -129,10 +129,11 @@ def machine() -> dict[str, object]:
 
 
 def main() -> None:
-    parts = {"ladder": ladder, "transfer": transfer}
+    parts = {"ladder": lambda folder: ladder(folder, tuple(arguments.sizes)), "transfer": transfer}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; default all")
     parser.add_argument("--pack", type=Path, default=Path("data/pack"))
+    parser.add_argument("--sizes", nargs="+", default=LADDER_SIZES, help="of the ladder")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(parts):
         parser.error(f"no part {unknown.pop()!r}; there are {', '.join(parts)}")
