@@ -29,14 +29,13 @@ from proxy_science import N_WORKERS, load, machine, spec_of
 from stages.laws import get_law
 from stages.laws.fit import fit_law
 from stages.laws.multi_power import multi_power
-from stages.laws.schedule import lr_area, lr_fall
+from stages.laws.schedule import MEMORY, decay_for, lr_area, lr_fall
 from stages.proxy.shape import Shape
 from stages.proxy.spec import RunSpec
 
 SCHEDULES, WARMUP, BATCH_TOKENS, STACK = ("constant", "cosine", "wsd"), 30, 1024, 4
 TOKENS, EVERY_STEPS, FIRST_TOKENS, HELD_OUT_TOKENS = 3_145_728, 32, 1_048_576, 30_000
 MEAN_OF = 4  # measured: a point of the mean of 8 seeds varies by .006 nats about its neighbours at a constant rate, .003 of a cosine
-MEMORY = 1 / 24  # cited: Tissue et al.'s .999 forgets over 1,000 steps, of the 24,000 on which it was seen to hold at three sizes
 OTHERS, GOAL_NATS = (0.9, 0.98, 0.99, 0.995, 0.999), 0.01
 
 
@@ -99,7 +98,7 @@ def rows_of(names: list[str], run: Run, decay: float) -> dict[str, np.ndarray]:
 
 def candidates(run: Run) -> dict[str, tuple]:
     """Law and memory of the fall, by name; the first is the one that counts."""
-    decay = 1 - 1 / (MEMORY * len(run.rates("wsd")))
+    decay = decay_for(len(run.rates("wsd")))
     ways = {f"annealing, {MEMORY:.3f} of the run": (get_law("annealing"), decay)}
     ways |= {f"annealing {other}": (get_law("annealing"), other) for other in OTHERS}
     return ways | {"multi_power": (multi_power([run.rates(name) for name in SCHEDULES]), decay)}
