@@ -8,10 +8,11 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from stages.errors import InputError
 from stages.proxy import gpus
+from stages.proxy.engine import AutogradEngine
 from stages.proxy.model import Weights
 from stages.proxy.ranks import replicas_fit, train_on_ranks
 from stages.proxy.shape import Shape
-from stages.proxy.sharded import ShardedAdamW, ShardedWeights, sharded_parts
+from stages.proxy.sharded import ShardedAdamW, ShardedEngine, ShardedWeights, sharded_parts
 from stages.proxy.train import train_group
 from stages.proxy.transfer import factors
 
@@ -41,6 +42,28 @@ def test_a_run_goes_from_one_process_to_two_shards_and_back(data, make_spec, tmp
     assert np.allclose(back.curve["loss_nats"], whole.curve["loss_nats"], rtol=1e-4)
     assert back.budgets[-1].held_out["held"].loss_nats == pytest.approx(whole.budgets[-1].held_out["held"].loss_nats, rel=1e-4)
     assert back.budgets[0].held_out["held"].loss_nats == pytest.approx(whole.budgets[0].held_out["held"].loss_nats, rel=1e-4)
+
+
+@pytest.fixture
+def one_process():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_losses_and_gradients_are_those_of_the_reference(one_process, dtype):
+    """Layers are gathered in bfloat16 where the reference casts to it, and nothing else is rounded."""
+    flat = Weights(SHAPE, [3])
+    with torch.no_grad():
+        flat.flat.normal_(generator=torch.Generator().manual_seed(0)).mul_(0.3)
+    weights = ShardedWeights(SHAPE, "cpu", dtype)
+    weights.fill(flat.named.values())
+    reference, sharded = AutogradEngine(flat, dtype), ShardedEngine(weights, dtype)
+    inputs, targets = torch.randint(0, 64, (2, 1, 4, 32), generator=torch.Generator().manual_seed(1))
+    assert torch.equal(reference.step_loss(inputs, targets), sharded.step_loss(inputs, targets))
+    assert torch.equal(flat.grad[0], torch.cat([weight.grad.full_tensor().flatten() for weight in weights.shards.values()]))
+    assert torch.equal(reference.token_losses(inputs[0], targets[0]), sharded.token_losses(inputs[0], targets[0]))
 
 
 @pytest.fixture
