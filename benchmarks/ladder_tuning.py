@@ -1,7 +1,7 @@
 """Does the additive law L = E + A/N^a + B/D^b miss the ladder of proxies because of their tuning, or because N and D act on each other?
 
 python benchmarks/ladder_tuning.py [--pack FOLDER] [--runs FILE]. Trains every size of the ladder at several learning rates and two
-batches (about 15 CPU-minutes; runs in FILE are not trained again), and fits the laws to the budgets of a million tokens and more under rules
+batches (about 14 CPU-minutes; runs in FILE are not trained again), and fits the laws to the budgets of a million tokens and more under rules
 of tuning from one rate for all to the best of everything in each cell. Prints the gain from more tokens by size, a row of residuals
 a rule, the residual that no sum of a function of N and one of D can go below, and, as its last line, one JSON object.
 """
