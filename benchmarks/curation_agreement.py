@@ -16,7 +16,7 @@ SETS = {
     "gopher_repetition": REPETITION,
     "fineweb": [name for name in RULES if name.startswith("fineweb")],
     "c4": RULE_SETS["c4"],
-    "c4_any_end": ["c4_lorem_ipsum", "c4_curly_bracket", "c4_sentences_any_end"],
+    "c4_any_end": [f"{name}_any_end" for name in RULE_SETS["c4"]],
 }
 
 

@@ -6,9 +6,9 @@ abbreviations is not followed (Mr. is two words here, one there). Cost: 130 MB a
 """
 
 import numpy as np
-from numba import njit
 
 from stages.curation.classes import ALPHA, SPACE, WORD
+from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, Loop, Part
 
 PREFIX, SUFFIX, TIE, HYPHEN = 1, 2, 4, 8
 
@@ -30,10 +30,10 @@ def _affix_classes() -> np.ndarray:
 AFFIX = _affix_classes()
 
 
-@njit(cache=True, nogil=True)
-def affix_words(codes, flags, starts, ends):
+@Loop
+def affix_words(codes: UINT32S, flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S):
     """Fills `starts` and `ends` with words as spaCy's English tokeniser cuts them; returns how many."""
-    found, index, size = 0, 0, len(flags)
+    found, index = 0, 0
     while index < size:
         if flags[index] & SPACE:
             index += 1
@@ -67,7 +67,7 @@ def affix_words(codes, flags, starts, ends):
     return found
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _dots(codes, start, stop):
     count = 0
     while start + count < stop and codes[start + count] == 46:
@@ -75,13 +75,13 @@ def _dots(codes, start, stop):
     return count
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _symbol(code, flag):
     """A mark outside ASCII that is stripped from both ends; dashes are, mathematical signs are not."""
     return code > 127 and not flag & WORD and not 0x2190 <= code < 0x2300 and code != 0xD7 and code != 0xB1
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _prefix(codes, flags, start, stop):
     code = codes[start]
     if code == 46:
@@ -96,7 +96,7 @@ def _prefix(codes, flags, start, stop):
     return 1 if _symbol(code, flags[start]) else 0
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _suffix(codes, flags, start, stop):
     code = codes[stop - 1]
     if code == 46:
@@ -124,7 +124,7 @@ def _suffix(codes, flags, start, stop):
     return 1 if _symbol(code, flags[stop - 1]) else 0
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _mark(codes, start, stop):
     """Length of the stripped mark that stands at `start`."""
     if codes[start] == 46:
@@ -133,7 +133,7 @@ def _mark(codes, start, stop):
     return 2 if apostrophe and start + 1 < stop and (codes[start + 1] | 32) == 115 else 1
 
 
-@njit(cache=True, nogil=True)
+@Part
 def _core(codes, flags, start, stop, starts, ends, found):
     """Cuts what is left between the stripped marks."""
     if start == stop:

@@ -1,19 +1,25 @@
 """The compiled loop behind `character_ratios`."""
 
 import numpy as np
-from numba import njit
 
 from stages.curation.classes import DIGIT, SPACE
+from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, Loop
 
 
-@njit(cache=True, nogil=True)
-def character_counts(codes, flags, doc_starts):
+def character_counts(codes: np.ndarray, flags: np.ndarray, doc_starts: np.ndarray) -> np.ndarray:
     """Digits, spaces, brackets, plain characters and characters of URLs of each document (5, D).
 
     Plain are ASCII letters and digits, newlines and ? ! , . ; a URL runs from http:// or https:// to the next space, quote or <.
     """
-    counts = np.zeros((5, len(doc_starts) - 1), dtype=np.int64)
-    for doc in range(len(doc_starts) - 1):
+    n_docs = len(doc_starts) - 1
+    counts = np.zeros((5, n_docs), dtype=np.int64)
+    _counts(codes, flags, doc_starts, n_docs, counts)
+    return counts
+
+
+@Loop
+def _counts(codes: UINT32S, flags: UINT8S, doc_starts: INT64S, n_docs: INT64, counts: INT64S):
+    for doc in range(n_docs):
         digits, spaces, brackets, plain, address, until = 0, 0, 0, 0, 0, 0
         stop = doc_starts[doc + 1] - 1
         for index in range(doc_starts[doc], stop):
@@ -30,5 +36,5 @@ def character_counts(codes, flags, doc_starts):
                     while until < stop and not flags[until] & SPACE and codes[until] != 34 and codes[until] != 60:
                         until += 1
                     address += until - index
-        counts[0, doc], counts[1, doc], counts[2, doc], counts[3, doc], counts[4, doc] = digits, spaces, brackets, plain, address
-    return counts
+        counts[doc], counts[doc + n_docs], counts[doc + 2 * n_docs] = digits, spaces, brackets
+        counts[doc + 3 * n_docs], counts[doc + 4 * n_docs] = plain, address

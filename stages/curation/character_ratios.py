@@ -7,13 +7,12 @@ Cost: 200 MB a CPU-second (measured).
 
 import numpy as np
 
+from stages.curation.character_kernel import character_counts
 from stages.curation.characters import Block
 
 
 def character_measures(block: Block, flags: np.ndarray) -> dict[str, np.ndarray]:
     """Shares of the characters of each document (D,)."""
-    from stages.curation.character_kernel import character_counts  # compiled code: half a second to import
-
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     digits, spaces, brackets, plain, address = character_counts(block.codes.astype(np.uint32, copy=False), flags, block.doc_starts)
     return {

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.classes import ALONE, ALPHA, DIGIT, JOINER, KNOWN, SPACE, UPPER, WORD
+from stages.curation.minhash_kernel import word_hashes
 
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
@@ -39,7 +40,7 @@ class _CharacterTables:
         self.ascii_lower_words = np.where(word, self.lower[:256], 0).astype(np.uint8).tobytes()
 
     def learn(self, codes: np.ndarray) -> None:
-        for code in np.unique(codes[self.flags[codes] & KNOWN == 0]).tolist():
+        for code in set(codes[self.flags[codes] & KNOWN == 0].tolist()):
             char = chr(code)
             flag = WORD * (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M")
             flag |= SPACE * char.isspace() | ALPHA * char.isalpha() | ALONE * any(code in span for span in CJK)
@@ -108,11 +109,9 @@ def blocks(texts: pl.Series, block_chars: int = BLOCK_CHARS) -> Iterator[tuple[s
 
 def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """(hash_T, doc_T): hashes of the lower-case words, punctuation dropped; a CJK or Thai character is a word."""
-    from stages.curation.minhash_kernel import word_hashes  # compiled code: half a second to import
-
     plain = block.codes.dtype == np.uint8
     alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
-    return word_hashes(block.lower_words(), alone, block.doc_starts)
+    return word_hashes(block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts)
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

@@ -2,32 +2,22 @@
 
 Question: what is left of each document? Input: documents. Output: the documents with `text` rewritten, `lines_dropped`, and
 `dropped`, why the whole document should go (null: it stays). The document rules of `rules` judge without rewriting: take the
-one or the other. C4's order (its published code) decides what a dropped line can still do: a curly bracket or "lorem
-ipsum" drops the document only in a line that is long enough and ends in an end mark; a citation such as [3] goes first.
+one or the other. C4's order is that of its published code, see `c4_lines`.
 Cost: 40 to 50 MB a CPU-second (measured).
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import polars as pl
 
+from stages.curation.c4_lines import C4_PHRASES, CITATION, c4_lines
 from stages.curation.characters import Block, blocks
 from stages.curation.lines import Lines, lines_of
-from stages.curation.page_measures import (
-    C4_MAX_WORD_CHARS,
-    C4_MIN_WORDS,
-    END_MARKS,
-    ascii_lower,
-    c4_line_verdicts,
-    places,
-    policy_lines,
-    refinedweb_line_verdicts,
-)
+from stages.curation.page_measures import NAVIGATION_PHRASES, refinedweb_line_verdicts
+from stages.curation.phrase_kernel import phrase_places
 from stages.curation.spans import without_spans
 
-CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 MIN_SENTENCES = 5  # C4
 MAX_REMOVED_WORDS = 0.05  # RefinedWeb, share of a document's words
 Cleaned = tuple[list[str], np.ndarray, list[str | None]]  # texts, lines dropped, why the document should go
@@ -38,52 +28,48 @@ def c4_cleaned(frame: pl.DataFrame, *, any_end: bool = False, min_sentences: int
 
     `dropped` is lorem_ipsum, curly_bracket or too_few_sentences; such a document keeps its lines for a look.
     """
-    return _rewritten(frame, lambda block, lines, texts: _c4(block, lines, texts, any_end, min_sentences))
+    return _rewritten(frame, lambda block, flags, lines, texts: _c4(block, flags, lines, texts, any_end, min_sentences))
 
 
 def refinedweb_cleaned(frame: pl.DataFrame, *, max_removed: float = MAX_REMOVED_WORDS) -> pl.DataFrame:
     """Documents without the lines that RefinedWeb drops; `dropped` is removed_words where they held more of the words."""
-    return _rewritten(frame, lambda block, lines, texts: _refinedweb(block, lines, texts, max_removed))
+    return _rewritten(frame, lambda *block: _refinedweb(*block, max_removed))
 
 
-def _rewritten(frame: pl.DataFrame, clean: Callable[[Block, Lines, list[str]], Cleaned]) -> pl.DataFrame:
+def _rewritten(frame: pl.DataFrame, clean: Callable[[Block, np.ndarray, Lines, list[str]], Cleaned]) -> pl.DataFrame:
     parts = [pl.DataFrame(schema={"text": pl.String, "lines_dropped": pl.Int64, "dropped": pl.String})]
     for rows, block in blocks(frame["text"]):
-        texts, dropped, reasons = clean(block, lines_of(block, block.flags()), frame["text"][rows].to_list())
+        flags = block.flags()
+        texts, dropped, reasons = clean(block, flags, lines_of(block, flags), frame["text"][rows].to_list())
         parts.append(pl.DataFrame({"text": texts, "lines_dropped": dropped.astype(np.int64), "dropped": pl.Series(reasons, dtype=pl.String)}))
     table = pl.concat(parts)
     frame = frame.with_columns(table["text"], table["lines_dropped"], table["dropped"])
     return frame.with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64)) if "n_chars" in frame.columns else frame
 
 
-def _c4(block: Block, lines: Lines, texts: list[str], any_end: bool, min_sentences: int) -> Cleaned:
-    lower = ascii_lower(block)
-    policy = policy_lines(lines, lower)
-    _, ended = c4_line_verdicts(block, lines, lower, policy)
-    spelled = list(_stripped(block, lines, texts))
-    for line in np.flatnonzero(lines.holding(np.flatnonzero(block.codes == ord("[")))).tolist():
-        spelled[line] = CITATION.sub("", spelled[line])
-        ended[line] = spelled[line].endswith(tuple(END_MARKS)) and not spelled[line].endswith("...")
-    reached = (lines.n_words >= C4_MIN_WORDS) & (lines.longest <= C4_MAX_WORD_CHARS) & (ended | any_end)
-    lorem = lines.count(reached & lines.holding(places(lower, b"lorem ipsum"))) > 0
-    reached &= ~lines.holding(places(lower, b"javascript"))
-    curly = lines.count(reached & lines.holding(np.flatnonzero(block.codes == ord("{")))) > 0
-    kept = reached & ~policy
-    few = lines.count(kept * np.maximum(lines.sentences, 1)) < min_sentences
-    reasons = ["lorem_ipsum" if a else "curly_bracket" if b else "too_few_sentences" if c else None for a, b, c in zip(lorem, curly, few, strict=True)]
-    bounds = np.searchsorted(lines.docs, np.arange(block.n_docs + 1)).tolist()
-    joined = ["\n".join(spelled[line] for line in range(first, stop) if kept[line]).strip() for first, stop in zip(bounds, bounds[1:], strict=False)]
-    return joined, lines.count(~kept), reasons
+def _c4(block: Block, flags: np.ndarray, lines: Lines, texts: list[str], any_end: bool, min_sentences: int) -> Cleaned:
+    found = c4_lines(block, flags, lines, phrase_places(block.codes, C4_PHRASES))
+    kept, lorem, curly, sentences = found.measures(any_end)
+    reasons = [
+        "lorem_ipsum" if a else "curly_bracket" if b else "too_few_sentences" if c else None
+        for a, b, c in zip(lorem, curly, sentences < min_sentences, strict=True)
+    ]
+    left: list[list[str]] = [[] for _ in texts]
+    for doc, line in _spelled(block, found.lines, np.flatnonzero(kept), texts):
+        left[doc].append(CITATION.sub("", line) if "[" in line else line)
+    return ["\n".join(rows).strip() for rows in left], found.lines.count(~kept), reasons
 
 
-def _stripped(block: Block, lines: Lines, texts: list[str]) -> Iterator[str]:
-    first, last = lines.first - block.doc_starts[lines.docs], lines.last + 1 - block.doc_starts[lines.docs]
-    for doc, start, stop in zip(lines.docs.tolist(), first.tolist(), last.tolist(), strict=True):
-        yield texts[doc][start:stop]
+def _spelled(block: Block, lines: Lines, chosen: np.ndarray, texts: list[str]) -> Iterator[tuple[int, str]]:
+    """(document, line) of the chosen lines, without their outer spaces."""
+    docs = lines.docs[chosen]
+    first, stop = lines.first[chosen] - block.doc_starts[docs], lines.last[chosen] + 1 - block.doc_starts[docs]
+    for doc, start, end in zip(docs.tolist(), first.tolist(), stop.tolist(), strict=True):
+        yield doc, texts[doc][start:end]
 
 
-def _refinedweb(block: Block, lines: Lines, texts: list[str], max_removed: float) -> Cleaned:
-    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, ascii_lower(block)).values()))
+def _refinedweb(block: Block, _: np.ndarray, lines: Lines, texts: list[str], max_removed: float) -> Cleaned:
+    removed = np.logical_or.reduce(list(refinedweb_line_verdicts(block, lines, phrase_places(block.codes, NAVIGATION_PHRASES)).values()))
     share = lines.count(removed * lines.n_words) / np.maximum(lines.count(lines.n_words), 1)
     offsets = block.doc_starts[lines.docs[removed]]
     cut = without_spans(texts, lines.docs[removed], lines.starts[removed] - offsets, lines.ends[removed] + 1 - offsets)

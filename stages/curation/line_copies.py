@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.characters import Block, blocks, mixed
+from stages.curation.line_kernel import joined
 from stages.curation.lines import lines_of
 from stages.curation.spans import without_spans
 from stages.errors import InputError
@@ -65,8 +66,6 @@ def _units(frame: pl.DataFrame, unit: str, min_chars: int) -> Iterator[tuple[sli
         lines = lines_of(block, block.flags())
         hashes, first, last = lines.hashes, np.arange(len(lines.docs)), np.arange(len(lines.docs))
         if unit == "paragraph":
-            from stages.curation.line_kernel import joined
-
             hashes, first = joined(lines.hashes, lines.opens), np.flatnonzero(lines.opens)
             last = np.concatenate([first[1:] - 1, [len(lines.docs) - 1]]) if len(first) else first
         docs = lines.docs[first]

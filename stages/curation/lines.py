@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.curation.characters import Block
+from stages.curation.line_kernel import copies, joined, line_table
 
 SHORT_LINE_CHARS = 30  # FineWeb
 LONG_LINE_CHARS = 200  # C4's paragraph rule
@@ -32,7 +33,7 @@ class Lines:
     tails: np.ndarray  # of the letters it ends in
     n_words: np.ndarray  # between spaces
     longest: np.ndarray  # characters of the longest word
-    sentences: np.ndarray  # . ? ! before a space, a quotation mark or the end of the line
+    sentences: np.ndarray  # pieces with a letter or digit between end marks
     upper: np.ndarray  # upper-case characters
     digits: np.ndarray
     n_docs: int
@@ -58,8 +59,6 @@ class Lines:
 
 def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
     """The lines; with `blank` those that hold only spaces stay, but no empty one, and paragraphs end only at empty ones."""
-    from stages.curation.line_kernel import line_table  # compiled code: half a second to import
-
     codes = block.codes.astype(np.uint32, copy=False)
     breaks = np.flatnonzero(block.codes == 10)  # each document ends with one
     table, hashes, tails = line_table(codes, flags, len(breaks))
@@ -75,8 +74,6 @@ def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
 
 def line_measures(block: Block, lines: Lines, n_words: np.ndarray) -> dict[str, np.ndarray]:
     """Measures of Gopher's and FineWeb's line rules (D,); shares unless the name says otherwise."""
-    from stages.curation.line_kernel import copies
-
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     breaks = np.diff(np.searchsorted(np.flatnonzero(block.codes == 10), block.doc_starts)) - 1
     copy = copies(lines.hashes, lines.docs)
@@ -99,8 +96,6 @@ def datatrove_line_measures(block: Block, flags: np.ndarray, lines: Lines) -> di
     """The measures that datatrove 0.10 counts in another way: lines of spaces are lines for Gopher's rules, paragraphs end
     at empty lines only, and FineWeb's end marks leave out quotation marks, ellipses and anything before a space.
     """
-    from stages.curation.line_kernel import copies
-
     codes, n_chars = block.codes, np.maximum(np.diff(block.doc_starts) - 1, 1)
     spaced = lines_of(block, flags, blank=True)
     head = (codes[block.doc_starts[:-1]] == 10).astype(np.int64)  # an empty text before the first newline
@@ -120,8 +115,6 @@ def datatrove_line_measures(block: Block, flags: np.ndarray, lines: Lines) -> di
 
 
 def _paragraph_measures(lines: Lines, n_chars: np.ndarray) -> dict[str, np.ndarray]:
-    from stages.curation.line_kernel import copies, joined
-
     opens = np.flatnonzero(lines.opens)
     closes = np.concatenate([opens[1:] - 1, [len(lines.docs) - 1]]) if len(opens) else opens
     docs, length = lines.docs[opens], lines.ends[closes] - lines.starts[opens]

@@ -16,6 +16,7 @@ import polars as pl
 import xxhash
 
 from stages.curation.characters import blocks, mixed, ngram_hashes, plain_words, segment_hashes
+from stages.curation.minhash_kernel import shingle_minima
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +98,6 @@ def shingles(words: np.ndarray, docs: np.ndarray, n: int) -> tuple[np.ndarray, n
 
 def band_keys(words: np.ndarray, docs: np.ndarray, whole: np.ndarray, params: MinHash, permutations: tuple) -> np.ndarray:
     """Keys (bands, D). A document with fewer words than a shingle matches only documents of the same words."""
-    from stages.curation.minhash_kernel import shingle_minima  # compiled code: half a second to import
-
     minima = shingle_minima(words, docs, params.shingle_words, *permutations)
     keys = _banded(minima.T, params)
     short = np.diff(docs) < params.shingle_words

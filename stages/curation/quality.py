@@ -9,15 +9,18 @@ Cost: 18 MB of training text and 45 MB of scored text a CPU-second, 3 bytes a ch
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_matrix, vstack
 
 from stages.curation.characters import blocks, plain_words
 from stages.curation.documents import uniform
 from stages.curation.minhash import shingles
 from stages.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix  # a tenth of a second to import, which a run without this model does not need
 
 # How a row is scaled, so that length moves a score little. Power 1 is fastText's mean over n-grams, 1/2 nearly Euclidean.
 # Measured on the demo's pool, powers 1/2, 3/4, 1: the first 100 characters of a news passage score .33, .58, .67 where the
@@ -77,13 +80,15 @@ def fold_of(frame: pl.DataFrame, params: Quality) -> np.ndarray:
     return (uniform(params.seed, frame["parent"], "fold") * params.folds).astype(np.int64)
 
 
-def features(frame: pl.DataFrame, params: Quality) -> csr_matrix:
+def features(frame: pl.DataFrame, params: Quality) -> "csr_matrix":
     """Rows over hashed n-grams, each counted as 1 + log(count), divided by their sum to the power `LENGTH_POWER`."""
+    from scipy.sparse import csr_matrix, vstack
+
     parts = list(_feature_blocks(frame, params))
     return vstack(parts, format="csr") if parts else csr_matrix((0, 1 << params.hash_bits), dtype=np.float32)
 
 
-def _feature_blocks(frame: pl.DataFrame, params: Quality) -> Iterable[csr_matrix]:
+def _feature_blocks(frame: pl.DataFrame, params: Quality) -> "Iterable[csr_matrix]":
     for _, block in blocks(frame["text"]):
         words, docs = plain_words(block)
         grams = [shingles(words, docs, n) for n in range(1, params.ngram_words + 1)]
@@ -92,7 +97,9 @@ def _feature_blocks(frame: pl.DataFrame, params: Quality) -> Iterable[csr_matrix
         yield _normalised(columns, owners, block.n_docs, params)
 
 
-def _normalised(columns: np.ndarray, owners: np.ndarray, n_docs: int, params: Quality) -> csr_matrix:
+def _normalised(columns: np.ndarray, owners: np.ndarray, n_docs: int, params: Quality) -> "csr_matrix":
+    from scipy.sparse import csr_matrix
+
     keys, counts = np.unique((owners.astype(np.uint64) << np.uint64(params.hash_bits)) | columns, return_counts=True)
     rows = (keys >> np.uint64(params.hash_bits)).astype(np.int64)
     values = 1 + np.log(counts)
@@ -112,6 +119,8 @@ def fit_quality(pool: pl.DataFrame, reference: pl.DataFrame, params: Quality = Q
     fold = np.concatenate([fold_of(pool, params), fold_of(reference, params)])
     label = np.repeat([0, 1], [pool.height, reference.height])
     _refuse_thin(fold, label, params)
+    from scipy.sparse import vstack
+
     x = vstack([features(pool, params), features(reference, params)], format="csr")
     weights, intercepts = zip(*(_fit_fold(x[fold != f], label[fold != f], params) for f in range(params.folds)), strict=True)
     return QualityModel(params, np.stack(weights), np.array(intercepts))
@@ -132,12 +141,10 @@ def _refuse_thin(fold: np.ndarray, label: np.ndarray, params: Quality) -> None:
             )
 
 
-def _fit_fold(x: csr_matrix, label: np.ndarray, params: Quality) -> tuple[np.ndarray, float]:
+def _fit_fold(x: "csr_matrix", label: np.ndarray, params: Quality) -> tuple[np.ndarray, float]:
     from sklearn.linear_model import SGDClassifier  # takes a second to import
 
-    model = SGDClassifier(
-        loss="log_loss", alpha=params.l2, max_iter=params.passes, tol=None, average=True, class_weight="balanced", random_state=params.seed
-    )
+    model = SGDClassifier(loss="log_loss", alpha=params.l2, max_iter=params.passes, tol=None, average=True, class_weight="balanced", random_state=params.seed)
     model.fit(x, label)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 

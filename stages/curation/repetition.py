@@ -11,6 +11,7 @@ Cost: 150 MB a CPU-second (measured); compiled once a machine.
 import numpy as np
 
 from stages.curation.characters import Block
+from stages.curation.repetition_kernel import ngram_chars
 from stages.curation.words import Words
 
 TOP_LENGTHS = (2, 3, 4)
@@ -19,8 +20,6 @@ DUP_LENGTHS = (5, 6, 7, 8, 9, 10)
 
 def repetition_measures(block: Block, words: Words, top_min_count: int = 2, greedy: bool = False) -> dict[str, np.ndarray]:
     """`top_2_gram_frac` .. `top_4_gram_frac`, `dup_5_gram_frac` .. `dup_10_gram_frac`, each (D,)."""
-    from stages.curation.repetition_kernel import ngram_chars  # compiled code: half a second to import
-
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     lengths = np.concatenate([[0], np.cumsum(words.lengths)])
     shares = ngram_chars(words.hashes, lengths, words.docs, top_min_count, greedy) / n_chars

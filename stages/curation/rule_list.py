@@ -114,10 +114,15 @@ RULES: dict[str, Rule] = {
         Rule("gopher_ellipsis_lines", GOPHER, "ellipsis_lines_frac", "at most", "max_ellipsis_lines_ratio"),
         Rule("gopher_alphabetic_words", GOPHER, "alphabetic_words_frac", "at least", "max_non_alpha_words_ratio"),
         Rule("gopher_stop_words", GOPHER, "stop_words", "at least", "min_stop_words"),
-        Rule("c4_lorem_ipsum", C4, "lorem_ipsum", "at most", "max_lorem_ipsum"),
-        Rule("c4_curly_bracket", C4, "curly_brackets", "at most", "max_curly_brackets"),
-        Rule("c4_sentences", C4, "c4_sentences", "at least", "min_num_sentences"),
-        Rule("c4_sentences_any_end", f"{C4}, lines without end mark kept as in FineWeb", "c4_sentences_any_end", "at least", "min_num_sentences"),
+        *(
+            rule
+            for suffix, source in (("", C4), ("_any_end", f"{C4}, lines without end mark kept as in FineWeb"))
+            for rule in (
+                Rule(f"c4_lorem_ipsum{suffix}", source, f"c4_lorem_lines{suffix}", "at most", "max_lorem_ipsum"),
+                Rule(f"c4_curly_bracket{suffix}", source, f"c4_curly_lines{suffix}", "at most", "max_curly_brackets"),
+                Rule(f"c4_sentences{suffix}", source, f"c4_sentences{suffix}", "at least", "min_num_sentences"),
+            )
+        ),
         Rule("c4_paragraphs", "Xue et al. 2021 (mC4), three lines of 200 characters", "long_lines", "at least", "min_paragraphs"),
         Rule("fineweb_line_punctuation", FINEWEB, "line_punct_frac", "at least", "line_punct_thr"),
         Rule("fineweb_short_lines", FINEWEB, "short_line_frac", "at most", "short_line_thr"),
@@ -138,11 +143,11 @@ RULES: dict[str, Rule] = {
     )
 }
 _GOPHER = [name for name in RULES if name.startswith("gopher")]
-_C4_PAGE = ["c4_lorem_ipsum", "c4_curly_bracket"]
+_C4 = ("c4_lorem_ipsum", "c4_curly_bracket", "c4_sentences")
 RULE_SETS: dict[str, list[str]] = {
     "gopher": _GOPHER,
-    "c4": [*_C4_PAGE, "c4_sentences"],
-    "fineweb": [*_GOPHER, *_C4_PAGE, "c4_sentences_any_end", *(name for name in RULES if name.startswith("fineweb"))],
+    "c4": [*_C4],
+    "fineweb": [*_GOPHER, *(f"{name}_any_end" for name in _C4), *(name for name in RULES if name.startswith("fineweb"))],
     "refinedweb": [*_GOPHER, "refinedweb_removed_words"],
     "curator": [name for name in RULES if name.startswith("curator")],
     "url": [*URL_LISTS, "url_soft_words"],

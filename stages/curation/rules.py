@@ -2,8 +2,8 @@
 
 Question: which documents does each rule drop, alone and in order? Input: document tables. Output: a table of measured
 values and a table of `pass_<rule>` booleans; `rule_report` counts and shows. Rules judge whole documents; `cleaning` and
-`pii` rewrite. Cost: all rules of a set together 20 to 25 MB a CPU-second, memory of one block (measured); the first call in a
-process loads compiled code for half a second, the first on a machine compiles it for some.
+`pii` rewrite. Cost: all rules of a set together 20 to 25 MB a CPU-second, memory of one block (measured); the first call on a
+machine compiles for seconds (see `compiled`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ from stages.curation.page_measures import page_measures
 from stages.curation.repetition import repetition_measures
 from stages.curation.rule_list import RULE_SETS, RULES, STOP_WORDS, Rule, Thresholds, rule_names
 from stages.curation.rule_report import rule_examples, rule_report
+from stages.curation.word_kernel import totals
 from stages.curation.words import Words, word_hash, words_of
 from stages.errors import InputError
 
@@ -58,12 +59,12 @@ def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFr
     for rows, block in blocks(frame["text"]):
         flags = block.flags()
         words, lines = words_of(block, flags, thresholds.words), lines_of(block, flags)
-        values = word_measures(block, words) | line_measures(block, lines, words.per_doc) | page_measures(block, lines)
+        values = word_measures(block, words) | line_measures(block, lines, words.per_doc) | page_measures(block, flags, lines)
         values |= repetition_measures(block, words, 1 if quirks else thresholds.top_min_count, greedy=quirks)
         values |= datatrove_line_measures(block, flags, lines) if quirks else {}
         values |= character_measures(block, flags)
         columns = [pl.Series(name, value, dtype=pl.Float64) for name, value in values.items()]
-        yield frame.select("id")[rows].with_columns(columns).with_columns(_asked(frame[rows], thresholds))
+        yield pl.DataFrame([frame["id"][rows], *columns, *_asked(frame[rows], thresholds)])
 
 
 def _asked(frame: pl.DataFrame, thresholds: Thresholds) -> list[pl.Series]:
@@ -82,8 +83,6 @@ def _asked(frame: pl.DataFrame, thresholds: Thresholds) -> list[pl.Series]:
 
 def word_measures(block: Block, words: Words) -> dict[str, np.ndarray]:
     """Measures of Gopher's quality rules (D,)."""
-    from stages.curation.word_kernel import totals
-
     parts = (words.starts, words.ends, words.docs, words.hashes, words.named, words.alphabetic)
     named, chars, alphabetic, stops = totals(*parts, _stop_hashes())
     n_words = np.maximum(words.per_doc, 1)

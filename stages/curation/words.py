@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from stages.curation import affix_kernel, word_kernel
 from stages.curation.characters import Block, block_of
 from stages.errors import InputError
 
@@ -44,16 +45,14 @@ class Words:
 
 def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     """The words of a block; `flags` are its class bits."""
-    from stages.curation import affix_kernel, word_kernel  # compiled code: half a second to import
-
     codes = block.codes.astype(np.uint32, copy=False)
     starts, ends = np.empty(len(codes) + 1, dtype=np.int64), np.empty(len(codes) + 1, dtype=np.int64)
     if tokeniser == "whitespace":
-        found = word_kernel.space_words(flags, starts, ends)
+        found = word_kernel.space_words(flags, len(flags), starts, ends)
     elif tokeniser == "regex":
-        found = word_kernel.pattern_words(flags, starts, ends)
+        found = word_kernel.pattern_words(flags, len(flags), starts, ends)
     elif tokeniser == "datatrove":
-        found = affix_kernel.affix_words(codes, flags, starts, ends)
+        found = affix_kernel.affix_words(codes, flags, len(flags), starts, ends)
     else:
         raise InputError(f"no tokeniser {tokeniser!r} for the document rules; known are {', '.join(TOKENISERS)}")
     starts, ends = starts[:found].copy(), ends[:found].copy()

@@ -38,6 +38,7 @@ def test_c4_drops_documents():
     assert cleaned(c4_cleaned, f"{page}\nThen lorem ipsum came along.")[0][2] == "lorem_ipsum"
     assert cleaned(c4_cleaned, f"{page}\nif (x) {{ return y. }} now.")[0][2] == "curly_bracket"
     assert cleaned(c4_cleaned, f"{page}\nif (x) {{ in a line that goes anyhow")[0][2] is None
+    assert cleaned(c4_cleaned, f"{page}\nlorem ipsum, two.[3] Or")[0][2] is None
     assert cleaned(c4_cleaned, f"{page}\nif (x) {{ in a line that stays", any_end=True)[0][2] == "curly_bracket"
 
 

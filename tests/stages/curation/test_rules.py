@@ -11,7 +11,8 @@ from stages.curation.documents import documents
 from stages.curation import rules
 from stages.curation.characters import block_of
 from stages.curation.lines import TERMINAL
-from stages.curation.page_measures import COUNTED, POLICY_PHRASES
+from stages.curation.c4_lines import POLICY_PHRASES
+from stages.curation.page_measures import COUNTED
 from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_examples, rule_report, rule_table
 from stages.curation.words import words_of
 from stages.errors import InputError
@@ -20,6 +21,7 @@ PIECES = [
     "the", "of", "and", "Words", "don't", "U.S", "naïve", "a", "x_1", "42", "3.14", "#", "...", "…", "....", ".", "!", "?", ",", "{", "é",
     "• item", "- item", "terms of use", "JavaScript is on", "lorem ipsum", "\n", "\n", "\n\n", "\n \n", "y" * 1001, '"quoted."', "“so.”", "日本。",
     "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's", "see http://a.b/c?d", "https://x", "(3) [4]",
+    "so.[12]", "Is it (so?) Yes.", "\nSome words of a line. And { more.\n",
 ]  # fmt: skip
 
 
@@ -118,6 +120,29 @@ def character_shares(text):
     }
 
 
+def c4_counts(text):
+    """C4's order, line by line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    counts = Counter()
+    for suffix in ("", "_any_end"):
+        for line in lines:
+            cut = re.sub(r"\[(\d*|edit|citation needed)\]", "", line)
+            ended = cut.endswith((".", "?", "!", '"', "'")) and not cut.endswith("...")
+            if len(line.split()) < 3 or max(map(len, line.split())) > 1000 or not (ended or suffix):
+                continue
+            counts["c4_lorem_lines" + suffix] += "lorem ipsum" in line.lower()
+            if "javascript" in line.lower():
+                continue
+            counts["c4_curly_lines" + suffix] += "{" in line
+            if any(phrase.decode() in line.lower() for phrase in POLICY_PHRASES):
+                continue
+            counts["c4_kept_lines" + suffix] += 1
+            pieces = re.split(r"[.?!。！？](?=[\s\"'”’»)\]}]|$)", line)
+            counts["c4_sentences" + suffix] += max(1, sum(bool(re.search(r"\w", piece)) for piece in pieces))
+    names = [name + suffix for name in ("c4_lorem_lines", "c4_curly_lines", "c4_sentences") for suffix in ("", "_any_end")]
+    return {name: counts[name] for name in names} | {"c4_kept_lines_frac": counts["c4_kept_lines"] / max(len(lines), 1)}
+
+
 def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
     words = split_words(text, words_kind)
     named = [word for word in words if re.search(r"\w", word)]
@@ -126,14 +151,6 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
     paragraphs = [part for part in re.split(r"\n(?:[^\S\n]*\n)+", "\n" + text + "\n") if part.strip()]
     paragraphs = [re.sub(r"^(?:[^\S\n]*\n)+|(?:\n[^\S\n]*)+$", "", part) for part in paragraphs]
     share = lambda mask: sum(mask) / max(len(lines), 1)  # noqa: E731
-    ended = [line[-1] in ".?!\"'" and not line.endswith(("...", "…")) for line in stripped]
-    fits = [
-        len(line.split()) >= 3
-        and max(map(len, line.split())) <= 1000
-        and not any(phrase.decode() in line.lower() for phrase in (b"javascript", *POLICY_PHRASES))
-        for line in stripped
-    ]
-    sentences = [max(1, len(re.findall(r"[.?!。！？](?=[\s\"'”’»]|$)", line + "\n"))) for line in stripped]
     return {
         "words": len(words),
         "named_words": len(named),
@@ -153,11 +170,7 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
         "char_duplicates_frac": copies(lines)[1] / len(text.replace("\n", "")),
         "new_lines_per_word": text.count("\n") / max(len(words), 1),
         "long_lines": sum(len(line) >= 200 for line in lines),
-        "c4_sentences": sum(n for n, end, fit in zip(sentences, ended, fits, strict=True) if end and fit),
-        "c4_sentences_any_end": sum(n for n, fit in zip(sentences, fits, strict=True) if fit),
-        "c4_kept_lines_frac": share(end and fit for end, fit in zip(ended, fits, strict=True)),
-        "lorem_ipsum": text.lower().count("lorem ipsum"),
-        "curly_brackets": text.count("{"),
+        **c4_counts(text),
         **{f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)},
         **{f"dup_{n}_gram_frac": dup_frac(text, words, n) for n in range(5, 11)},
         "refinedweb_removed_words_frac": sum(len(line.split()) for line in lines if refinedweb_removes(line)) / max(len(text.split()), 1),
@@ -179,6 +192,14 @@ def test_every_measure_is_what_its_slow_definition_says(settings, seed):
     fast = measure(frame_of(texts), settings).drop("id").to_dicts()
     for text, row in zip(texts, fast, strict=True):
         assert row == pytest.approx(slow(text, settings.words, settings.top_min_count, settings.quirks)), text
+
+
+def test_c4_ends_lines_wherever_python_does():
+    rng = random.Random(5)
+    texts = [re.sub("\n", lambda _: rng.choice(["\n", "\r\n", "\x0b", "\x85", "\u2028", "\x1c"]), text) for text in made_up(5, 60)]
+    for text, row in zip(texts, measure(frame_of(texts)).to_dicts(), strict=True):
+        expected = c4_counts(text)
+        assert {name: row[name] for name in expected} == pytest.approx(expected), text
 
 
 def test_measures_do_not_depend_on_neighbours_or_batches():
@@ -218,8 +239,8 @@ Nobody knows yet what the work will cost, or whether the region is ready to pay 
         ("Too short, and that is all that there is to it.", "gopher_min_words"),
         ("spam and eggs with " * 60, "gopher_top_2_gram"),
         ("\n".join(["The very same line of the very same text."] * 20), "gopher_dup_line_frac"),
-        (GOOD + " {", "c4_curly_bracket"),
-        (GOOD.replace("The council", "Lorem ipsum council"), "c4_lorem_ipsum"),
+        (GOOD + " {", "c4_curly_bracket_any_end"),
+        (GOOD.replace("The council", "Lorem ipsum council"), "c4_lorem_ipsum_any_end"),
         (GOOD.replace(".\n", "\n").replace("ended.", "ended"), "fineweb_line_punctuation"),
         (re.sub(r"\b(the|of|and|have|with|to|that)\b", "qua", GOOD), "gopher_stop_words"),
     ],
@@ -239,15 +260,15 @@ def test_a_document_at_the_threshold_stays_and_none_switches_a_rule_off():
 
 
 def test_report_counts_drops_alone_and_in_order():
-    frame = frame_of([GOOD, "Short {", "Short too.", GOOD + "{"])
-    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket"])
+    frame = frame_of([GOOD, "Too short {", "Short too.", GOOD + "{"])
+    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket_any_end"])
     report = rule_report(table, frame)
-    assert report["rule"].to_list() == ["gopher_min_words", "c4_curly_bracket"]
+    assert report["rule"].to_list() == ["gopher_min_words", "c4_curly_bracket_any_end"]
     assert report["documents_alone"].to_list() == [2, 2]
     assert report["documents_in_order"].to_list() == [2, 1]
-    assert report["characters_in_order"].to_list() == [17, len(GOOD) + 1]
+    assert report["characters_in_order"].to_list() == [21, len(GOOD) + 1]
     assert report["threshold"].to_list() == [50, 0]
-    assert table["first_failed"].to_list() == [None, "gopher_min_words", "gopher_min_words", "c4_curly_bracket"]
+    assert table["first_failed"].to_list() == [None, "gopher_min_words", "gopher_min_words", "c4_curly_bracket_any_end"]
 
 
 def test_an_unknown_rule_lists_the_known_ones():
@@ -269,12 +290,12 @@ def test_documents_without_words_or_lines_are_measured():
 
 
 def test_examples_show_what_a_rule_drops():
-    frame = frame_of([GOOD, "Short {", "Short\ntoo.", GOOD + "{"])
-    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket"])
+    frame = frame_of([GOOD, "Too short {", "Short\ntoo.", GOOD + "{"])
+    table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket_any_end"])
     rows = rule_examples(table, frame, per_rule=2, chars=9)
-    assert rows["rule"].to_list() == ["gopher_min_words"] * 2 + ["c4_curly_bracket"] * 2
-    assert sorted(rows["starts"][:2]) == ["Short {", "Short⏎too"]
-    assert rows["starts"][2:].to_list() == [GOOD[:9], "Short {"]  # first what no rule before it drops
+    assert rows["rule"].to_list() == ["gopher_min_words"] * 2 + ["c4_curly_bracket_any_end"] * 2
+    assert sorted(rows["starts"][:2]) == ["Short⏎too", "Too short"]
+    assert rows["starts"][2:].to_list() == [GOOD[:9], "Too short"]  # first what no rule before it drops
     assert rows["in_order"].to_list() == [True, True, True, False]
     assert rows["value"].to_list()[2:] == [1, 1] and rows["threshold"].to_list() == [50, 50, 0, 0]
 
