@@ -4,7 +4,8 @@ python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [
 
 Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters trained as one batched model
 with the same proxy alone (compiled) and with a plain loop over one model (compiled, fused AdamW); a 124M proxy at 1,024 tokens
-of context with that loop, and with a checkout of nanoGPT where --peer names one. For each: tokens/s, model FLOPs over the
+of context with that loop, and with a checkout of nanoGPT where --peer names one. Ours with steps recorded as one CUDA graph, as
+sweeps train, and without. For each: tokens/s, model FLOPs over the
 card's peak (MFU), the highest MFU that its operations and bytes allow, and peak memory beside the planner's estimate.
 --toy does the same with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU.
 --floors H100 prints the operations and bytes of the cases on that card, and trains nothing.
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
@@ -29,6 +31,8 @@ from plain_gpt import Foreign, PlainGPT, PlainLoop  # noqa: E402
 from stages.proxy.adamw import AdamW  # noqa: E402
 from stages.proxy.device import choose_device  # noqa: E402
 from stages.proxy.engine import build_engine  # noqa: E402
+from stages.proxy.graphs import WARM_STEPS as GRAPH_STEPS  # noqa: E402
+from stages.proxy.graphs import step_runner  # noqa: E402
 from stages.proxy.memory import training_bytes  # noqa: E402
 from stages.proxy.model import Weights  # noqa: E402
 from stages.proxy.shape import Shape  # noqa: E402
@@ -81,20 +85,19 @@ def timed(step: Callable[[], None], n_steps: int, device: torch.device) -> float
     return time.perf_counter() - started
 
 
-def stacked(case: Case, n_runs: int, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
-    """A step of `n_runs` of ours; on CUDA any wait of the host inside it is an error."""
+def stacked(case: Case, n_runs: int, device: torch.device, dtype: torch.dtype, graphs: bool = True) -> Callable[[], None]:
+    """A step of `n_runs` of ours; on CUDA any wait of the host inside it, and a step that cannot be recorded, is an error."""
     weights = Weights(case.shape, range(n_runs), device)
     engine, optimiser = build_engine(weights, dtype, micro_sequences=case.micro_sequences), AdamW(weights, [0.01] * n_runs, [0.1] * n_runs)
+    take_step, taken = step_runner(engine, optimiser, sys.exit, graphs), 0
     tokens = torch.randint(0, case.shape.vocab_size, (2, n_runs, case.batch_tokens // case.shape.context, case.shape.context), device=device)
-    taken = 0
 
     def step() -> None:
         nonlocal taken
         taken += 1
         if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode("error" if taken > 2 else "default")  # compiling may wait
-        engine.step_loss(tokens[0], tokens[1])
-        optimiser.step(1.0)
+            torch.cuda.set_sync_debug_mode("error" if taken > GRAPH_STEPS + 1 else "default")  # compiling and recording may wait
+        take_step(tokens[0], tokens[1], None, 1.0)
         if device.type == "cuda":
             torch.cuda.set_sync_debug_mode("default")
 
@@ -111,9 +114,11 @@ def plain(case: Case, model: torch.nn.Module, device: torch.device, dtype: torch
 def run_case(case: Case, peer: Path | None, seconds: float, device: torch.device, dtype: torch.dtype, peak: float) -> dict[str, dict]:
     """Every way of training the case, each built, measured and let go before the next."""
     torch.manual_seed(0)
-    ways: dict[str, tuple[int, Callable[[], Callable[[], None]]]] = {f"ours, {case.n_runs} at once": (case.n_runs, lambda: stacked(case, case.n_runs, device, dtype))}
-    if case.n_runs > 1:
-        ways["ours, one at a time"] = 1, lambda: stacked(case, 1, device, dtype)
+    ways: dict[str, tuple[int, Callable[[], Callable[[], None]]]] = {}
+    for n_runs in dict.fromkeys((case.n_runs, 1)):
+        name = "ours, one at a time" if n_runs == 1 < case.n_runs else f"ours, {n_runs} at once"
+        ways[name] = n_runs, partial(stacked, case, n_runs, device, dtype)
+        ways[f"{name}, no graph"] = n_runs, partial(stacked, case, n_runs, device, dtype, graphs=False)
     ways["plain loop, one at a time"] = 1, lambda: plain(case, PlainGPT(case.shape), device, dtype)
     if peer and case.n_runs == 1:
         ways["nanoGPT"] = 1, lambda: plain(case, Foreign(peer, case.shape), device, dtype)
@@ -161,10 +166,12 @@ def floors_of(card: str, asked: list[Case]) -> None:
 def show(case: Case, found: dict[str, dict], highest: float, expected: int, single: str) -> None:
     print(f"\n{case.name}: d_model {case.shape.d_model} x {case.shape.n_layers}, context {case.shape.context}, vocabulary {case.shape.vocab_size}, "
           f"{case.batch_tokens} tokens a run and step")
-    print(f"  {'':28s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}")
+    print(f"  {'':30s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}")
     for name, row in found.items():
         peak = f"{row['peak_bytes'] / 1e9:9.2f}" if row["peak_bytes"] else f"{'-':>9s}"
-        print(f"  {name:28s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}{row['mfu']:8.1%}{row['tokens_per_second'] / found[single]['tokens_per_second']:22.2f}{peak}")
+        print(f"  {name:30s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}{row['mfu']:8.1%}{row['tokens_per_second'] / found[single]['tokens_per_second']:22.2f}{peak}")
+    if found[single]["peak_bytes"] is None:
+        print("  no graphs on CPU: ours with and without are the same steps")
     print(f"  highest MFU by the floors {highest:.1%}; planner expects {expected / 1e9:.3f} GB")
 
 
@@ -193,7 +200,7 @@ def main(argv: list[str] | None = None) -> None:
         ours = found[f"ours, {case.n_runs} at once"]
         results[case.name] = {"n_params": case.shape.n_params, "ways": found, "highest_mfu": highest, "planned_bytes": expected, "goal_mfu": case.goal,
                               "goal_times": case.times, "times": ours["tokens_per_second"] / found[single]["tokens_per_second"]}
-    print(json.dumps({"toy": arguments.toy, "cases": results, "peak_flops": peak, "bandwidth": bandwidth,
+    print(json.dumps({"toy": arguments.toy, "cases": results, "recorded": device.type == "cuda", "peak_flops": peak, "bandwidth": bandwidth,
                       "machine": {"device": name, "torch": torch.__version__, "python": platform.python_version()}}))
 
 

@@ -1,10 +1,9 @@
-"""What small proxies show, measured on real text: the size-data law, the annealing law, and a learning rate carried to 8 times the width.
+"""What small proxies show, measured on real text: the size-data law, and a learning rate carried to 8 times the width.
 
-python benchmarks/proxy_science.py [ladder] [annealing] [transfer] [--pack FOLDER]. FOLDER is a project's data/pack (default). Without
-names all three run, about 10 CPU-minutes. Prints a table a part and, as its last line, one JSON object.
+python benchmarks/proxy_science.py [ladder] [transfer] [--pack FOLDER] [--sizes SIZE ...]. FOLDER is a project's data/pack (default). Without
+names both run, under 8 CPU-minutes. Prints a table a part and, as its last line, one JSON object.
 
 ladder      4 decades of budgets of 3 sizes off one trunk each, one rule of tuning; where the power law begins, and its residual above
-annealing   one model under three schedules; the law fitted on two curves predicts the third
 transfer    the best learning rate at width 16 used at width 128, with and without width transfer, against the best at 128
 """
 
@@ -20,7 +19,6 @@ import numpy as np
 from stages.laws import get_law
 from stages.laws.fit import fit_law
 from stages.laws.onset import power_law_onset
-from stages.laws.schedule import lr_area, lr_fall
 from stages.proxy.data import ProxyData
 from stages.proxy.evaluate import HeldOut
 from stages.proxy.packed import Packed
@@ -33,9 +31,7 @@ from stages.proxy.workers import run_groups
 BUDGETS = (65_536, 131_072, 262_144, 524_288, 1_048_576, 1_572_864, 2_097_152, 3_145_728, 4_456_448)
 LADDER_SIZES, NOISE_SEEDS, LEAST_TOKENS = ("6k", "25k", "147k"), 3, 1_000_000
 LAWS = ("chinchilla", "kaplan", "coupled")  # sizes and tokens add up, or act on each other
-CURVE_TOKENS, CURVE_EVERY, FIRST_CURVE_TOKENS = 1_572_864, 32, 400_000
 HELD_OUT_EVERY, N_WORKERS = 40, int(os.environ.get("ASSAY_JOBS") or 0) or min(2, os.cpu_count() or 1)
-MEAN_OF = 4  # measured: at a constant rate one point varies by .015 nats about its neighbours, which no law of the schedule can follow
 WIDTHS, TRANSFER_TOKENS = (16, 128), 262_144
 LRS = tuple(0.012 * 2.0**power for power in (-3, -2, -1, 0, 1, 2))
 
@@ -66,10 +62,10 @@ def spec_of(shape: Shape, budgets, **options) -> RunSpec:
     return RunSpec(arm="all", shape=shape, budgets_tokens=tuple(whole_batches(b, values["batch_tokens"]) for b in budgets), **values)
 
 
-def ladder(folder: Path) -> dict:
+def ladder(folder: Path, sizes: tuple[str, ...] = LADDER_SIZES) -> dict:
     """L(N, D): the onset of the law, its residual above, and the noise of a seed."""
     data = load(folder)
-    runs = train([spec_of(Shape.named(size), BUDGETS) for size in LADDER_SIZES], data)
+    runs = train([spec_of(Shape.named(size), BUDGETS) for size in sizes], data)
     noise_specs = [spec_of(Shape.named("6k"), BUDGETS[:5], seed=seed, data_seed=seed) for seed in range(1, 1 + NOISE_SEEDS)]
     noise = np.array(list(train(noise_specs, data).values()))
     cells = [(spec.shape.n_params, budget, loss) for spec, losses in runs.items() for budget, loss in zip(spec.budgets_tokens, losses, strict=True)]
@@ -77,7 +73,7 @@ def ladder(folder: Path) -> dict:
     result = {name: law_of(name, rows) for name in LAWS}
     seed_noise = float(np.std(noise[:, -1], ddof=1) / noise[:, -1].mean())
     print(f"seed noise at 6k and {BUDGETS[4]:,} tokens: {100 * seed_noise:.2f} % of the loss")
-    for size, losses in zip(LADDER_SIZES, runs.values(), strict=True):
+    for size, losses in zip(sizes, runs.values(), strict=True):
         print(f"  {size:5} " + " ".join(f"{loss:6.3f}" for loss in losses))
     return {"laws": result, "seed_noise": seed_noise, "cells": cells}
 
@@ -100,61 +96,6 @@ def law_of(name: str, rows: dict[str, np.ndarray]) -> dict:
 
 def rms(fit, rows) -> float:
     return float(np.sqrt(np.mean((np.log(rows["value"]) - np.log(fit.predict(rows))) ** 2)))
-
-
-def curve(data: ProxyData, schedule: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps at which the held-out loss was measured, the losses, and the learning rate of every step."""
-    from stages.proxy.device import one_thread
-    from stages.proxy.train import Trainer
-
-    spec = spec_of(Shape.named("25k"), [CURVE_TOKENS], schedule=schedule)
-    with one_thread():
-        trainer, steps, losses = Trainer([spec], data, "cpu"), [], []
-
-        def measure(step: int) -> None:
-            if step % CURVE_EVERY == 0:
-                steps.append(step)
-                losses.append(trainer.scorer.score(trainer.engine.token_losses, 1)[0]["held_out"].loss_nats)
-
-        trainer.run(on_step=measure)
-    return np.array(steps), np.array(losses), spec.lr * np.concatenate([segment.lr_factors for segment in trainer.plan])
-
-
-def annealing(folder: Path) -> dict:
-    """Fit the annealing law to two schedules, predict the third; every choice of the third is shown."""
-    data = load(folder, held_out_tokens=30_000)
-    curves = {name: curve(data, name) for name in ("constant", "cosine", "wsd")}
-    result = {}
-    for third in curves:
-        result[third] = {f"means of {n}": prediction_of(third, curves, n) for n in (MEAN_OF, 1)}
-        means, points = (found["mae_nats"] for found in result[third].values())
-        print(f"annealing law of the other two predicts {third:9}: mean absolute error {means:.4f} nats of means of {MEAN_OF}, {points:.4f} of points")
-    return result | {"curves": {name: [steps.tolist(), losses.tolist()] for name, (steps, losses, _) in curves.items()}}
-
-
-def prediction_of(third: str, curves: dict, mean_of: int) -> dict:
-    """Error on the third curve of the law fitted to the others; the momentum of the fall is the one that fits those best."""
-    fits = []
-    for decay in (0.9, 0.95, 0.98, 0.99, 0.995, 0.999):
-        two = merged([annealing_rows(*curves[name], decay, mean_of) for name in curves if name != third])
-        fit = fit_law(get_law("annealing"), two, objective="least_squares_log")
-        fits.append((rms(fit, two), decay, fit))
-    residual, decay, fit = min(fits, key=lambda found: found[0])
-    rows = annealing_rows(*curves[third], decay, mean_of)
-    error = float(np.mean(np.abs(fit.predict(rows) - rows["value"])))
-    return {"mae_nats": error, "decay": decay, "rms_log_of_the_two": residual, "points": len(rows["value"])}
-
-
-def annealing_rows(steps, losses, lr, decay: float, mean_of: int) -> dict[str, np.ndarray]:
-    """The law's columns from FIRST_CURVE_TOKENS on, past the warm-up and what comes before a power law, averaged over neighbours."""
-    keep = steps * 1024 >= FIRST_CURVE_TOKENS
-    columns = {"lr_area": lr_area(lr, steps)[keep], "lr_fall": lr_fall(lr, steps, warmup=30, decay=decay)[keep], "value": losses[keep]}
-    n = keep.sum() // mean_of * mean_of
-    return {name: column[-n:].reshape(-1, mean_of).mean(1) for name, column in columns.items()}
-
-
-def merged(parts: list[dict]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def transfer(folder: Path) -> dict:
@@ -188,10 +129,11 @@ def machine() -> dict[str, object]:
 
 
 def main() -> None:
-    parts = {"ladder": ladder, "annealing": annealing, "transfer": transfer}
+    parts = {"ladder": lambda folder: ladder(folder, tuple(arguments.sizes)), "transfer": transfer}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; default all")
     parser.add_argument("--pack", type=Path, default=Path("data/pack"))
+    parser.add_argument("--sizes", nargs="+", default=LADDER_SIZES, help="of the ladder")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(parts):
         parser.error(f"no part {unknown.pop()!r}; there are {', '.join(parts)}")

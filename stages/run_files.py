@@ -56,12 +56,20 @@ def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
         **{key: run[key] for key in ("data_hash", "code_hash")},
         "device": result["device"],
         **shape.mixture_variables,
+        **_growth(spec),
     }
     return [
         {**shared, **_budget(run["trunk_id"], budget), "metric": metric, "value": value, "value_se": error}
         for budget in result["budgets"]
         for metric, value, error in [*_losses(budget["held_out"]), *((name, *score) for name, score in budget.get("items", {}).items())]
     ]
+
+
+def _growth(spec: dict[str, Any]) -> dict[str, Any]:
+    """How a model that grew in depth did so; nothing for one that did not."""
+    if not spec.get("grown_from"):
+        return {}
+    return {"grown_from_layers": spec["grown_from"], "growth_tokens": spec["growth_tokens"], "growth": spec["growth"]}
 
 
 def _losses(held_out: dict[str, Any]) -> Iterator[tuple[str, float, float]]:

@@ -18,6 +18,7 @@ from stages.files import content_hash, read_json, whole_file, write_json
 from stages.images import are_pooled
 from stages.images import sweep as image_sweep
 from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
+from stages.model_forms import Experts, Growth, fault_in_time, fault_of, formed, grown
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
@@ -38,14 +39,6 @@ class Regularisation(Section):
     weight_decay: float = Field(0.1, ge=0, le=100)
     dropout: float = Field(0.0, ge=0, lt=1)
     min_epochs: float = Field(0.0, ge=0, description="tried only on arms whose largest budget passes this many epochs")
-
-
-class Experts(Section):
-    """A mixture of experts in place of every MLP; granularity 1 splits the dense MLP over the active experts."""
-
-    n_experts: int = Field(ge=1, le=1024)
-    top_k: int = Field(ge=1)
-    granularity: float = Field(1.0, gt=0, le=64)
 
 
 class SweepParams(Section):
@@ -69,6 +62,7 @@ class SweepParams(Section):
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
     documents_apart: bool = Field(False, description="attention stops at document boundaries")
     experts: Experts | None = Field(None, description="null: dense proxies")
+    growth: Growth | None = Field(None, description="null: every layer is there from the start")
     items: str | None = Field(None, description="jsonl of items scored at every budget: {question, choices, answer: index} or {question, answer: text}")
 
     @model_validator(mode="after")
@@ -78,6 +72,11 @@ class SweepParams(Section):
                 raise ValueError(f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of images mlp-32, residual-8 and so on")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
+        if fault := fault_of([*self.sizes, *self.control_sizes], self.experts, self.growth):
+            raise ValueError(fault)
+        if self.growth and not self.tuning.sets_batch and (
+                fault := fault_in_time(self.growth, self.budgets_tokens[0], self.batch_tokens, self.decay_fraction, self.schedule)):
+            raise ValueError(fault)
         if self.tuning.rule == "power" and self.schedule != "wsd":
             raise ValueError(f"tuning.rule power is a schedule of its own (value schedule: {self.schedule}); leave schedule at wsd")
         return self
@@ -206,8 +205,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
 def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisation, draw: int, control: Any, data: Views) -> list[RunSpec]:
     """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its own part of the arm."""
     seed = draw + (CONTROL_SEED if control else 0)
-    shape = Shape.named(size, context=params.context, vocab_size=data.packed.vocab_size, qk_norm=params.qk_norm)
-    shape = shape.with_experts(**dict(params.experts)) if params.experts else shape
+    shape = formed(Shape.named(size, context=params.context, vocab_size=data.packed.vocab_size, qk_norm=params.qk_norm), params.experts)
     rule, _ = hyperparameters(params.tuning, shape=shape, largest_tokens=params.budgets_tokens[-1], lr=params.lr, batch_tokens=params.batch_tokens)
     budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"]) if params.tuning.sets_batch else tuple(params.budgets_tokens)
     decay = params.decay_mix.get(view.rsplit("/", 1)[0])
@@ -228,6 +226,7 @@ def _specs(params: SweepParams, view: str, size: str, regularisation: Regularisa
         "data_seed": seed,
         "pool_draw": draw,
         "decay_arm": f"{decay}/{draw}" if decay else None,
+        **grown(params.growth, rule["batch_tokens"]),
         **rule,
     }
     if params.pool_passes is None:

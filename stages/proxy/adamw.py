@@ -36,7 +36,7 @@ class AdamW:
         flat, grad, work = self.weights.flat, self.weights.grad, self._work
         self.n_steps += 1
         if flat.is_cuda:
-            return self._fused_step(lr_factor)
+            return self.update(lr_factor, self.n_steps)
         norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
         grad.mul_((CLIP_NORM / (norm + 1e-6)).clamp_(max=1.0))
         self.first.lerp_(grad, 1 - BETA1)
@@ -50,21 +50,29 @@ class AdamW:
         flat[:, self.weights.inner].mul_(self._like(1 - lr * self.weight_decay * self._decay_factor))
         flat.sub_(work.mul_(self._like(lr / (1 - BETA1**self.n_steps))))
 
-    def _fused_step(self, lr_factor: float, update=None) -> None:
-        """The same update as one compiled pass; numbers of the step travel as tensors, so that no step compiles anew."""
+    @torch.no_grad()
+    def update(self, lr_factor: float | torch.Tensor, n_steps: float | torch.Tensor, update=None) -> None:
+        """The same update as one compiled pass, the `n_steps`-th of the run; both numbers may be float64 tensors of no axes.
+
+        They travel on as tensors, so that no step compiles anew and a recorded step (`graphs.py`) reads those of its own time."""
         like = self.weights.flat
         lr = self.lr * lr_factor
-        shrink, size = self._like(1 - lr * self.weight_decay * self._decay_factor), self._like(lr / (1 - BETA1**self.n_steps))
+        shrink, size = self._like(1 - lr * self.weight_decay * self._decay_factor), self._like(lr / (1 - BETA1**n_steps))
         if self._lr_factor is not None:
             size = size * self._lr_factor
-        root = like.new_full((1, 1), (1 - BETA2**self.n_steps) ** -0.5)
-        (update or _compiled_update())(like, self.weights.grad, self.first, self.second, shrink, size, root, self.weights.inner.start, self.weights.inner.stop)
+        root = self._like(torch.ones_like(self.lr[:1]) * (1 - BETA2**n_steps) ** -0.5)
+        update = update or (_compiled_update() if like.is_cuda else one_update)
+        update(like, self.weights.grad, self.first, self.second, shrink, size, root, self.weights.inner.start, self.weights.inner.stop)
 
     def _like(self, column: torch.Tensor) -> torch.Tensor:
         return column.to(self.weights.flat)
 
     def state(self) -> dict:
         return {"flat": self.weights.flat.clone(), "first": self.first.clone(), "second": self.second.clone(), "n_steps": self.n_steps}
+
+    def whole(self, state: dict | None, keep: bool = True) -> dict | None:
+        """A state as a file keeps it: the same, as nothing of it is elsewhere (`sharded.py`)."""
+        return state
 
     @torch.no_grad()
     def load(self, state: dict) -> None:

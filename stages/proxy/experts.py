@@ -1,4 +1,4 @@
-"""A mixture of experts in place of the MLP: each token goes to its `top_k` experts, all runs and experts in two batched products.
+"""A mixture of experts in place of the MLP of some layers or all: each token goes to its `top_k` experts, all runs and experts in two batched products.
 
 Every token reaches its experts (none is dropped), so a loss does not depend on which tokens share its batch: the rows of an
 expert are padded to the longest. Cost: that padding (balance keeps it small), one look at the counts from the host a layer,

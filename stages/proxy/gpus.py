@@ -12,7 +12,7 @@ from stages.proxy.backlog import Backlog, CheckpointOf, Settings, Tell, train_he
 from stages.proxy.data import ProxyData
 from stages.proxy.lease import device_lease, gpu_names
 from stages.proxy.outcome import Failure, Outcome, first_line
-from stages.proxy.ranks import LARGE_PARAMS, train_on_ranks
+from stages.proxy.ranks import LARGE_PARAMS, replicas_fit, train_on_ranks
 from stages.proxy.spec import RunResult, RunSpec
 
 
@@ -35,17 +35,28 @@ def is_large(spec: RunSpec, least: int = LARGE_PARAMS) -> bool:
     return spec.shape.n_params >= least
 
 
+def spread(groups: Sequence[Sequence[RunSpec]], card_bytes: float) -> Iterator[Sequence[RunSpec]]:
+    """Groups of large runs as they are trained: one run at a time where a card does not hold all of a group."""
+    for group in groups:
+        yield from [group] if all(replicas_fit(spec, card_bytes / len(group)) for spec in group) else ([spec] for spec in group)
+
+
 def train_on_gpus(groups: Sequence[Sequence[RunSpec]], data: ProxyData, *, on_result: Callable[[RunResult], None], device: str = "cuda",
                   checkpoint: CheckpointOf | None = None, settings: Settings | None = None,
-                  on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS) -> list[Failure]:
-    """Train every group; returns those that failed. Arguments as in `workers.Workers.train`; large runs report at their end alone."""
+                  on_progress: Tell | None = None, n_gpus: int | None = None, large_params: int = LARGE_PARAMS,
+                  card_bytes: float | None = None) -> list[Failure]:
+    """Train every group; returns those that failed. Arguments as in `workers.Workers.train`; large runs report at their end alone.
+
+    A large run that does not fit a card of `card_bytes` (default: the first card's) is sharded over the cards."""
     n_gpus = torch.cuda.device_count() if n_gpus is None else n_gpus
+    room = card_bytes or (torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else float("inf"))
     large = [group for group in groups if n_gpus > 1 and is_large(group[0], large_params)]
     small = [group for group in groups if group not in large]
-    backlog = Backlog(large, checkpoint, settings)
+    backlog = Backlog(spread(large, room), checkpoint, settings)
     while job := backlog.take():
+        sharded = not replicas_fit(job.group[0], room)
         try:
-            outcome = Outcome(train_on_ranks(job.group, data, n_gpus, device=device, **backlog.options(job)))
+            outcome = Outcome(train_on_ranks(job.group, data, n_gpus, device=device, sharded=sharded, **backlog.options(job)))
         except RuntimeError as error:
             outcome = Outcome(message=first_line(error))
         backlog.settle(job, outcome, on_result)

@@ -38,7 +38,7 @@ def stack_state(state: dict, shallow: Weights, deep: Weights, silent: bool) -> d
     """The state of an optimiser of the shallow model (`AdamW.state`) as one of the deep model."""
     grown = {"n_steps": state["n_steps"]}
     for name in ("flat", "first", "second"):
-        grown[name] = torch.empty_like(deep.flat, requires_grad=False)
+        grown[name] = state[name].new_empty(len(state[name]), deep.shape.n_params_total)
         stack_layers(state[name], shallow.shape, grown[name], deep.shape, silent)
     return grown
 

@@ -7,7 +7,7 @@ reference: plain autograd, any device. `kernel.py` is the same function with han
 Axes: R runs, B sequences, T context, D d_model, H heads, K head width, V words, P weights of a run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
     for layer in range(shape.n_layers):
         sizes[f"{layer}.qkv"] = (3 * d, d)
         sizes[f"{layer}.out"] = (d, d)
-        if shape.n_experts:
+        if shape.has_experts(layer):
             sizes |= experts.weight_sizes(shape, layer)
         else:
             sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
@@ -46,7 +46,7 @@ class Weights:
     def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None, transfer: dict[str, Factors] | None = None):
         self.shape, self.sizes = shape, weight_sizes(shape)
         dtype = dtype or torch.float32
-        self.flat = torch.stack([_initial(self.sizes, seed, transfer) for seed in seeds]).to(device=device, dtype=dtype)
+        self.flat = torch.stack([torch.cat(list(initial_parts(self.sizes, seed, transfer))) for seed in seeds]).to(device=device, dtype=dtype)
         self.grad = torch.zeros_like(self.flat)
         self.named = dict(self._views(self.flat))
         self.named_grad = dict(self._views(self.grad))
@@ -66,15 +66,13 @@ class Weights:
             start += rows * columns
 
 
-def _initial(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> torch.Tensor:
-    """Weights of one run (P,): embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
+def initial_parts(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> Iterator[torch.Tensor]:
+    """Weights of one run in storage order, (rows * columns,) each: embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
     generator = torch.Generator().manual_seed(seed)
-    parts = []
     for name, (rows, columns) in sizes.items():
         scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
         scale *= transfer[kind_of_weight(name)].start if transfer else 1.0
-        parts.append(torch.randn(rows * columns, generator=generator) * scale)
-    return torch.cat(parts)
+        yield torch.randn(rows * columns, generator=generator) * scale
 
 
 def rotary_complex(shape: Shape, n_positions: int) -> torch.Tensor:
@@ -101,11 +99,12 @@ def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
 
 
 def hidden_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None,
-                       turn: Turn | None = None, eos_id: int | None = None, recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
+                       turn: Turn | None = None, eos_id: int | None = None, recompute: bool = False,
+                       run_layer: Callable | None = None) -> tuple[torch.Tensor, torch.Tensor | float]:
     """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are none.
 
     Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and makes the rest again in the
-    backward pass: less memory for a third more arithmetic (Chen et al. 2016).
+    backward pass: less memory for a third more arithmetic (Chen et al. 2016). `run_layer` takes the place of `one_layer`.
     """
     turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
     mask = None if eos_id is None else same_document(inputs, eos_id)
@@ -113,17 +112,18 @@ def hidden_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: t
     x, balance = _dropped(weights["embedding"][rows, inputs], keep, 0), 0.0
     for layer in range(shape.n_layers):
         if recompute:
-            x, more = checkpoint(_layer, x, weights, layer, shape, turn, keep, mask, use_reentrant=False)
+            x, more = checkpoint(run_layer or one_layer, x, weights, layer, shape, turn, keep, mask, use_reentrant=False, preserve_rng_state=False)
         else:
-            x, more = _layer(x, weights, layer, shape, turn, keep, mask)
+            x, more = (run_layer or one_layer)(x, weights, layer, shape, turn, keep, mask)
         balance = balance + more
     return _normed(x), balance
 
 
-def _layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
-           keep: torch.Tensor | None, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | float]:
+def one_layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
+              keep: torch.Tensor | None, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
     x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1)
-    if shape.n_experts:
+    if f"{layer}.router" in weights:
         change, balance = experts.mix(_normed(x), weights, layer, shape)
     else:
         wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
@@ -139,13 +139,13 @@ def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.T
 
 
 def losses_and_more(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None,
-                    turn: Turn | None = None, z_loss: float = 0.0, eos_id: int | None = None,
-                    recompute: bool = False) -> tuple[torch.Tensor, torch.Tensor | float]:
+                    turn: Turn | None = None, z_loss: float = 0.0, eos_id: int | None = None, recompute: bool = False,
+                    run_layer: Callable | None = None) -> tuple[torch.Tensor, torch.Tensor | float]:
     """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
 
     That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
     """
-    state, more = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute)
+    state, more = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute, run_layer)
     logits = _logits(state, weights)
     losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
     if z_loss:

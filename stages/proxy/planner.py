@@ -55,7 +55,7 @@ class TrainingPlan:
 
     @property
     def flops(self) -> float:
-        return float(sum(len(group) * n_tokens_trained(group[0]) * group[0].shape.flops_per_token for group in self.groups))
+        return float(sum(len(group) * group[0].flops(n_tokens_trained(group[0]), exact=True) for group in self.groups))
 
     def without(self, done: set, key: Callable[[RunSpec], object], begun: Callable[[list[RunSpec]], bool] = lambda group: False) -> "TrainingPlan":
         """The plan of what is left: the same groups less the runs whose key is done, the time of each in proportion.
@@ -85,6 +85,7 @@ def kind_of(spec: RunSpec, device: str) -> str:
     shape = spec.shape
     dtype = "" if spec.dtype == "auto" else f" {spec.dtype}"
     experts = f" {shape.top_k} of {shape.n_experts} experts of {shape.expert_width}" if shape.n_experts else ""
+    experts += f" in every {shape.expert_every}. layer" if shape.expert_every > 1 else ""
     return f"{device} d{shape.d_model} x {shape.n_layers} vocabulary {shape.vocab_size} batch {spec.batch_tokens} x {shape.context}{experts}{dtype}"
 
 

@@ -3,7 +3,6 @@
 import os
 import pickle
 import sys
-import warnings
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ def main(job: Path) -> None:
     on_gpu = options["device"] != "cpu"
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
     try:
         results = train_group(specs, data, ranks=True, **options)
         if dist.get_rank() == 0:
@@ -31,7 +30,6 @@ def main(job: Path) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
     try:
         main(Path(sys.argv[1]))
     except Exception as error:

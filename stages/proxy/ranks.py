@@ -2,8 +2,8 @@
 
 Weights, optimiser, schedule and checkpoints are those of `train.py`, the same in every process; a step differs from one
 device's by the order of a sum. Processes are started by torchrun: `train_on_ranks` from a stage, `rank_main.py` in each.
-Cost: one all-reduce of the gradient a step, 4 bytes a parameter. Weights are not sharded: 20 bytes a parameter and
-device, so 3e9 parameters fill a card of 80 GB.
+Cost: one all-reduce of the gradient a step, 4 bytes a parameter. Every device holds 20 bytes a parameter, 44 while a branch
+is open and a checkpoint is written; where that does not fit, the run is sharded (`sharded.py`: 16 and 28, over the devices).
 """
 
 import os
@@ -18,8 +18,10 @@ import torch
 import torch.distributed as dist
 
 from stages.errors import InputError
+from stages.proxy.checkpoint import Checkpoint
 from stages.proxy.data import ProxyData
 from stages.proxy.engine import AutogradEngine
+from stages.proxy.memory import SAFE_FRACTION, training_bytes
 from stages.proxy.model import Weights
 from stages.proxy.spec import RunResult, RunSpec
 
@@ -45,11 +47,8 @@ class RankEngine:
 
     def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of each run (R,) over the whole batch (R, B, T); the gradient of all parts in `weights.grad`."""
-        n, rank, n_ranks = inputs.shape[1], dist.get_rank(), dist.get_world_size()
-        if n % n_ranks:
-            raise InputError(f"{n} sequences a step do not divide among {n_ranks} processes; change batch_tokens")
-        part = slice(rank * (n // n_ranks), (rank + 1) * (n // n_ranks))
-        loss = self.engine.summed_loss(inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part], n)
+        part = own_part(inputs.shape[1])
+        loss = self.engine.summed_loss(inputs[:, part], targets[:, part], None if keep is None else keep[:, :, part], inputs.shape[1])
         dist.all_reduce(self.weights.grad)
         dist.all_reduce(loss)
         return loss
@@ -58,16 +57,47 @@ class RankEngine:
         return self.engine.token_losses(inputs, targets)
 
 
+def own_part(n_sequences: int) -> slice:
+    """The sequences of a step that this process trains."""
+    rank, n_ranks = dist.get_rank(), dist.get_world_size()
+    if n_sequences % n_ranks:
+        raise InputError(f"{n_sequences} sequences a step do not divide among {n_ranks} processes; change batch_tokens")
+    return slice(rank * (n_sequences // n_ranks), (rank + 1) * (n_sequences // n_ranks))
+
+
+class AgreedCheckpoint:
+    """A checkpoint of which every process holds a part: the clock of the first says when, all give their parts, it writes."""
+
+    def __init__(self, store: Checkpoint):
+        self.store = store
+
+    def due(self) -> bool:
+        says = torch.tensor([self.store.due()])  # on CPU: no device waits
+        dist.broadcast(says, 0)
+        return bool(says)
+
+    def save(self, state: dict) -> str:
+        return self.store.save(state) if is_first() else ""
+
+
+def replicas_fit(spec: RunSpec, card_bytes: float) -> bool:
+    """Whether a card holds all of a run, a sequence at a time, so that its weights need not be sharded."""
+    return training_bytes(spec.shape, spec.context, 1, "cuda", spec.dropout > 0) <= SAFE_FRACTION * card_bytes
+
+
 def train_on_ranks(specs: Sequence[RunSpec], data: ProxyData, n_ranks: int, *, device: str = "cuda", checkpoint: Path | str | None = None,
-                   **options) -> list[RunResult]:
+                   sharded: bool = False, **options) -> list[RunResult]:
     """Train a group on `n_ranks` processes of this machine; options go to `train_group` (micro_sequences, recompute, ...).
 
+    `sharded`: weights, gradients and moments of one run are spread over the devices (`sharded.py`).
     Raises RuntimeError with the last line of the first process that failed.
     Example: `[result] = train_on_ranks([spec], data, torch.cuda.device_count(), micro_sequences=8, recompute=True)`.
     """
     with tempfile.TemporaryDirectory(prefix="assay-ranks-") as folder:
         job, answer = Path(folder) / "job.pickle", Path(folder) / "answer.pickle"
-        job.write_bytes(pickle.dumps((list(specs), data, {"device": device, "checkpoint": checkpoint, **options}, answer)))
+        spread = f"weights and moments {'spread over' if sharded else 'copied to'} {n_ranks} devices"
+        options |= {"device": device, "checkpoint": checkpoint, "sharded": sharded, "notes": (*options.get("notes", ()), spread)}
+        job.write_bytes(pickle.dumps((list(specs), data, options, answer)))
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_ranks}", "-m", "stages.proxy.rank_main", str(job)]
         done = subprocess.run([sys.executable, *command], env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

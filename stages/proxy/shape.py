@@ -30,6 +30,7 @@ class Shape:
     n_experts: int = 0  # 0: dense
     top_k: int = 0  # experts that a token uses
     expert_width: int = 0  # hidden units of an expert; granularity in the laws is 2 d_model / expert_width
+    expert_every: int = 1  # layers from one with experts to the next; the last of each such stretch has them, the others stay dense
 
     def __post_init__(self):
         if min(self.d_model, self.n_layers, self.n_heads, self.context, self.vocab_size) < 1:
@@ -39,6 +40,8 @@ class Shape:
         if self.n_experts and not (1 <= self.top_k <= self.n_experts and self.expert_width >= 1):
             raise InputError(f"{self.n_experts} experts of width {self.expert_width} with {self.top_k} for each token; "
                              "give a width, and a top_k from 1 to the number of experts")
+        if not 1 <= self.expert_every <= self.n_layers:
+            raise InputError(f"experts in every {self.expert_every}. layer of {self.n_layers} leave none with experts; give 1 to {self.n_layers}")
 
     @classmethod
     def named(cls, name: str, *, context: int = 128, vocab_size: int = 512, qk_norm: bool = True) -> "Shape":
@@ -52,34 +55,41 @@ class Shape:
     def head_width(self) -> int:
         return self.d_model // self.n_heads
 
-    def with_experts(self, n_experts: int, top_k: int, granularity: float = 1.0) -> "Shape":
-        """This shape with experts in place of each MLP; granularity 1 is the dense MLP split over the `top_k` active experts.
+    def with_experts(self, n_experts: int, top_k: int, granularity: float = 1.0, every: int = 1) -> "Shape":
+        """This shape with experts in place of every `every`-th MLP; granularity 1 is the dense MLP split over the `top_k` active experts.
 
         Example: `Shape.named("25k").with_experts(8, 2)` has 4 times the MLP weights and does the arithmetic of the dense one.
         """
-        return replace(self, n_experts=n_experts, top_k=top_k, expert_width=max(1, round(MLP_RATIO * self.d_model / (top_k * granularity))))
+        width = max(1, round(MLP_RATIO * self.d_model / (top_k * granularity)))
+        return replace(self, n_experts=n_experts, top_k=top_k, expert_width=width, expert_every=every)
+
+    def has_experts(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, has experts in place of its MLP."""
+        return self.n_experts > 0 and (layer + 1) % self.expert_every == 0
 
     @property
     def mixture_variables(self) -> dict[str, float]:
         """What the laws over mixtures of experts call the form of one; nothing for a dense model."""
         if not self.n_experts:
             return {}
-        return {"activation_ratio": self.top_k / self.n_experts, "granularity": 2 * self.d_model / self.expert_width}
+        some = {"expert_layers": self.n_layers // self.expert_every / self.n_layers} if self.expert_every > 1 else {}
+        return {"activation_ratio": self.top_k / self.n_experts, "granularity": 2 * self.d_model / self.expert_width} | some
 
-    def _layer_params(self, n_used: int) -> int:
-        """Weights of a layer with `n_used` of its experts."""
-        mlp = self.d_model * (2 * n_used * self.expert_width + self.n_experts) if self.n_experts else 2 * MLP_RATIO * self.d_model**2
-        return 4 * self.d_model**2 + mlp
+    def _layers_params(self, n_used: int) -> int:
+        """Weights of all layers with `n_used` of the experts of each that has them."""
+        mixed = self.n_layers // self.expert_every if self.n_experts else 0
+        mlp = mixed * self.d_model * (2 * n_used * self.expert_width + self.n_experts) + (self.n_layers - mixed) * 2 * MLP_RATIO * self.d_model**2
+        return self.n_layers * 4 * self.d_model**2 + mlp
 
     @property
     def n_params(self) -> int:
         """Non-embedding parameters that a token uses: without token embedding and head."""
-        return self.n_layers * self._layer_params(self.top_k)
+        return self._layers_params(self.top_k)
 
     @property
     def n_params_total(self) -> int:
         """All weights: every expert, token embedding and head."""
-        return self.n_layers * self._layer_params(self.n_experts) + 2 * self.vocab_size * self.d_model
+        return self._layers_params(self.n_experts) + 2 * self.vocab_size * self.d_model
 
     @property
     def flops_per_token(self) -> int:

@@ -133,6 +133,8 @@ def _check_growth(spec: RunSpec) -> None:
         return
     if spec.grown_from < 1 or spec.shape.n_layers % spec.grown_from or spec.grown_from == spec.shape.n_layers:
         raise InputError(f"grown_from {spec.grown_from} must divide the {spec.shape.n_layers} layers of the shape and be fewer")
+    if spec.shape.n_experts and spec.grown_from % spec.shape.expert_every:
+        raise InputError(f"grown_from {spec.grown_from} must be whole stretches of {spec.shape.expert_every} layers, each with one of experts")
     trunk = spec.segments[0]
     leave = 0 if trunk.budget_tokens else trunk.n_steps * spec.batch_tokens
     if not 0 < spec.growth_tokens < leave or spec.growth_tokens % spec.batch_tokens:

@@ -36,4 +36,4 @@ def training_cost(group: list[RunSpec]) -> float:
     """Relative time of a group: FLOPs of all its runs plus the fixed cost of its steps."""
     spec = group[0]
     n_tokens = n_tokens_trained(spec)
-    return len(group) * n_tokens * spec.shape.flops_per_token + n_tokens / spec.batch_tokens * STEP_OVERHEAD_FLOPS
+    return len(group) * spec.flops(n_tokens, exact=True) + n_tokens / spec.batch_tokens * STEP_OVERHEAD_FLOPS

@@ -18,9 +18,10 @@ from stages.proxy.data import Feed, ProxyData
 from stages.proxy.device import choose_device, compute_threads
 from stages.proxy.engine import DropoutMasks, build_engine
 from stages.proxy.evaluate import Scorer
+from stages.proxy.graphs import step_runner
 from stages.proxy.items import ItemScorer
 from stages.proxy.model import Weights
-from stages.proxy.ranks import is_first, ranked_engine
+from stages.proxy.ranks import AgreedCheckpoint, is_first, ranked_engine
 from stages.proxy.record import Record, watched
 from stages.proxy.schedule import Segment
 from stages.proxy.shape import Shape
@@ -47,6 +48,8 @@ def train_group(
     micro_sequences: int | None = None,
     recompute: bool = False,
     ranks: bool = False,
+    sharded: bool = False,
+    graphs: bool = True,
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
 
@@ -55,17 +58,20 @@ def train_group(
     `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
     the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
     the record of every run. `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is
-    one of several that train the group together (`ranks.py`), of which the first alone writes.
+    one of several that train the group together (`ranks.py`), of which the first alone writes; `sharded`: each holds a part of it.
+    `graphs`: on CUDA steps are recorded as one graph (`graphs.py`).
     Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
     with compute_threads(threads):
-        trainer = Trainer(specs, data, device, dtype, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks)
+        trainer = Trainer(specs, data, device, dtype, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks, sharded=sharded, graphs=graphs)
         trainer.record.notes += notes
         on_step = watched(trainer.record, on_step, on_progress)
         store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
         if store and (state := store.load()):
             trainer.load(state)
-        store = store if trainer.writes else None
+        if sharded and store:
+            store = AgreedCheckpoint(store)
+        store = store if sharded or trainer.writes else None
         trainer.run(store, on_step)
         if store and len(specs) > 1:
             trainer.record.note(store.save(trainer.state()))
@@ -85,9 +91,9 @@ class Trainer:
     """A group of R runs in training."""
 
     def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto", *,
-                 micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False):
+                 micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False, sharded: bool = False, graphs: bool = True):
         first = _one_stack(specs)
-        self.specs, self.ranks = list(specs), ranks
+        self.specs, self.ranks, self.sharded, self.graphs = list(specs), ranks, sharded, graphs
         self.courses = [data.course(spec) for spec in specs]
         self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
         self.plan = first.segments
@@ -107,9 +113,15 @@ class Trainer:
         """Weights, and all that depends on their number."""
         first = self.specs[0]
         transfer = factors(shape, first.base_width, first.base_depth)
-        self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device, transfer=transfer)
-        self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs], transfer)
-        self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
+        if self.sharded:
+            from stages.proxy.sharded import sharded_parts  # half a second to load
+
+            self.weights, self.optimiser, self.engine = sharded_parts(shape, self.specs, self.device, transfer, self.engine_options)
+        else:
+            self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device, transfer=transfer)
+            self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs], transfer)
+            self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
+        self.train_step = step_runner(self.engine, self.optimiser, lambda text: self.record.note(text), self.graphs)
         self.dropout = DropoutMasks(shape, [spec.seed for spec in self.specs], [spec.dropout for spec in self.specs], self.device)
 
     @property
@@ -125,7 +137,7 @@ class Trainer:
         """Stack the layers of the model so far and go on with the deep one; the record says how far the loss jumps."""
         spec, step = self.specs[0], self.place.step
         before = self.engine.step_loss(*self.feed.at(step))
-        shallow, state = self.weights, self.optimiser.state()
+        shallow, state = self.weights, self.optimiser.whole(self.optimiser.state())
         self._build(spec.shape)
         self.optimiser.load(grow.stack_state(state, shallow, self.weights, silent=spec.growth == "identity"))
         jump = (self.engine.step_loss(*self.feed.at(step)) - before).tolist()
@@ -155,9 +167,8 @@ class Trainer:
         if self.is_shallow and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens:
             self._grow()
         inputs, targets = self.decay_feed.at(self.place.step) if self.decay_feed and segment.budget_tokens else self.feed.at(step)
-        loss_nats = self.engine.step_loss(inputs, targets, self.dropout.at(step, inputs.shape[1]))
-        self.optimiser.step(float(segment.lr_factors[self.place.step]))
-        self.record.add_step(loss_nats)
+        keep = self.dropout.at(step, inputs.shape[1])
+        self.record.add_step(self.train_step(inputs, targets, keep, float(segment.lr_factors[self.place.step])))
         self.place.step += 1
 
     def _close(self, segment: Segment) -> None:
@@ -171,11 +182,12 @@ class Trainer:
         self.place = Place(self.place.segment + 1)
 
     def state(self) -> dict:
-        return {"place": vars(self.place), "optimiser": self.optimiser.state(), "record": self.record.state()}
+        trunk, now = (self.optimiser.whole(state, self.writes) for state in (self.place.trunk, self.optimiser.state()))
+        return {"place": vars(self.place) | {"trunk": trunk}, "optimiser": now, "record": self.record.state()}
 
     def load(self, state: dict) -> None:
         self.place = Place(**state["place"])
-        if self.is_shallow and state["optimiser"]["flat"].shape != self.weights.flat.shape:
+        if self.is_shallow and state["optimiser"]["flat"].shape[1] == self.specs[0].shape.n_params_total:
             self._build(self.specs[0].shape)  # it had grown
         self.optimiser.load(state["optimiser"])
         self.record.load(state["record"])

@@ -47,7 +47,8 @@ def test_the_toy_run_prints_its_tables_and_one_json_line(tmp_path):
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["toy"] and set(figures["cases"]) == {"toy stack", "toy large"}
     ways = figures["cases"]["toy stack"]["ways"]
-    assert set(ways) == {"ours, 4 at once", "ours, one at a time", "plain loop, one at a time"}
+    assert set(ways) == {"ours, 4 at once", "ours, 4 at once, no graph", "ours, one at a time", "ours, one at a time, no graph", "plain loop, one at a time"}
+    assert not figures["recorded"] and "no graphs on CPU" in done.stdout
     assert "nanoGPT" in figures["cases"]["toy large"]["ways"]
     assert all(row["tokens_per_second"] > 0 and 0 < row["mfu"] < 2 for row in ways.values())
 

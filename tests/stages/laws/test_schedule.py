@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.errors import InputError
-from stages.laws.schedule import SHAPES, fall, lr_area, lr_fall, warmup_stable_decay, wsd_cost
+from stages.laws.schedule import SHAPES, decay_for, fall, lr_area, lr_fall, warmup_stable_decay, wsd_cost
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -40,3 +40,10 @@ def test_shared_stems_cost_what_was_published(evidence):
         own = [row for row in rows if row["model"] == model]
         published = float(own[0]["wsd_over_cosine_flops_ratio_for_this_model"])
         assert wsd_cost([float(row["train_flops"]) for row in own], 0.2) == pytest.approx(published, abs=1e-6)
+
+
+def test_memory_is_the_same_share_of_every_run():
+    """S2 of one schedule at two step lengths is the same area, when the decay follows the number of steps."""
+    ends = [lr_fall(schedule, decay=decay_for(len(schedule)))[-1] / len(schedule) for schedule in
+            (warmup_stable_decay(n, 1e-3, decay_steps=n // 5) for n in (1200, 24_000))]
+    assert decay_for(24_000) == pytest.approx(0.999) and ends[0] == pytest.approx(ends[1], rel=0.02)

@@ -36,5 +36,5 @@ def test_the_update_compiles_once_whatever_the_step_and_its_rate():
         weights.grad.fill_(0.1)
         optimiser.n_steps += 1
         with torch.no_grad():
-            optimiser._fused_step(1.0 - 0.2 * step, update)
+            optimiser.update(1.0 - 0.2 * step, optimiser.n_steps, update)
     assert len(graphs) == 1

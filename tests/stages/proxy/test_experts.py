@@ -87,6 +87,19 @@ def test_one_expert_is_the_dense_model():
     assert torch.allclose(AutogradEngine(one).token_losses(*tokens), AutogradEngine(dense).token_losses(*tokens), rtol=1e-12)
 
 
+def test_every_second_layer_may_have_experts_and_the_others_stay_dense(data, make_spec):
+    shape = DENSE.with_experts(6, 2, every=2)
+    weights = Weights(shape, [0])
+    assert [name for name in weights.sizes if "router" in name] == ["1.router"] and weights.sizes["0.up"] == (64, 16)
+    assert weights.flat.shape == (1, shape.n_params_total) and shape.n_params == DENSE.n_params + 6 * 16
+    assert shape.mixture_variables == {"activation_ratio": 1 / 3, "granularity": 1.0, "expert_layers": 0.5}
+    small = make_spec().shape.with_experts(4, 2, every=2)
+    [result] = train_group([make_spec(shape=small, budgets_tokens=(1280, 6400))], data, device="cpu")
+    assert result.budgets[1].held_out["held"].loss_nats < result.budgets[0].held_out["held"].loss_nats - 0.1
+    with pytest.raises(InputError, match="experts in every 3. layer of 2"):
+        DENSE.with_experts(6, 2, every=3)
+
+
 def test_a_stack_of_mixtures_learns_as_each_alone(data, make_spec):
     shape = make_spec().shape.with_experts(4, 2)
     specs = [make_spec(shape=shape, seed=seed, budgets_tokens=(1280, 12_800)) for seed in (1, 2)]

@@ -38,6 +38,41 @@ def test_a_grown_run_learns_on_and_pays_for_the_layers_it_had(data, make_spec, g
     assert (abs(jump) < 1e-4) == (growth == "identity") and "from 2 to 4 layers at 2560 tokens" in note
 
 
+def flops_of_a_step(weights, batch_tokens, exact):
+    """Training operations of one step, counted product by product for the model as it is at that step."""
+    shape, total = weights.shape, 0
+    for name, (rows, columns) in weights.sizes.items():
+        if name == "embedding" or (name == "head" and not exact):
+            continue
+        total += 2 * rows * columns * batch_tokens  # every weight meets every token once
+    if exact:
+        for _ in range(shape.n_layers):
+            for position in range(shape.context):  # scores and values of each key it sees, itself included
+                total += 2 * (2 * shape.d_model * (position + 1)) * (batch_tokens // shape.context)
+    return 3 * total  # forward, and two products backward
+
+
+def test_operations_of_a_grown_run_are_those_of_its_steps(data, make_spec):
+    """Every budget's path is counted step by step; branches of other budgets do not belong to it."""
+    spec = make_spec(shape=DEEP, grown_from=2, growth_tokens=1024, budgets_tokens=(2560, 5120))
+    trainer, counted, at = Trainer([spec], data, "cpu"), [], 0
+
+    def count(step):
+        counted.append([flops_of_a_step(trainer.weights, spec.batch_tokens, exact) for exact in (False, True)])
+
+    trainer.run(on_step=count)
+    segments = {}
+    for segment in trainer.plan:
+        segments[segment] = counted[at:at + segment.n_steps]
+        at += segment.n_steps
+    for budget in trainer.record.results(1)[0].budgets:
+        branch = next(segment for segment in trainer.plan if segment.budget_tokens == budget.budget_tokens)
+        path = [steps for segment, steps in segments.items() if segment is branch or (not segment.budget_tokens and segment.first_step < branch.first_step)]
+        sums = [sum(step[exact] for steps in path for step in steps) for exact in (0, 1)]
+        assert [budget.flops, budget.flops_exact] == sums
+        assert budget.flops < 6 * DEEP.n_params * budget.n_tokens_seen
+
+
 @pytest.mark.parametrize("kill_at", [10, 20, 21, 40])
 def test_a_grown_run_resumes_to_the_bit(data, make_spec, tmp_path, kill_at):
     spec = make_spec(shape=DEEP, grown_from=2, growth_tokens=2560, budgets_tokens=(5120, 6400))
@@ -56,6 +91,7 @@ def test_a_grown_run_resumes_to_the_bit(data, make_spec, tmp_path, kill_at):
 
 def test_growth_that_cannot_be_is_refused(make_spec):
     for changes, said in [({"grown_from": 3}, "must divide the 4 layers"), ({"growth_tokens": 100}, "whole batches"),
+                          ({"shape": DEEP.with_experts(2, 1, every=4)}, "whole stretches of 4 layers"),
                           ({"growth_tokens": 6400}, "before the first decay"), ({"growth": "magic"}, "copy or identity")]:
         with pytest.raises(InputError, match=said):
             make_spec(**({"shape": DEEP, "grown_from": 2, "growth_tokens": 512, "budgets_tokens": (6400,)} | changes))

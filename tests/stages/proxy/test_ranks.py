@@ -25,6 +25,7 @@ def test_two_processes_train_as_one_with_accumulation_and_recomputing(data, make
     [both] = [result for result in found if result.spec == large]
     assert np.allclose(both.curve["loss_nats"], alone.curve["loss_nats"], rtol=1e-4)
     assert both.budgets[-1].held_out["held"].loss_nats == pytest.approx(alone.budgets[-1].held_out["held"].loss_nats, rel=1e-4)
+    assert "weights and moments copied to 2 devices" in both.notes
     assert both.budgets[-1].n_tokens_unique == alone.budgets[-1].n_tokens_unique
 
 
