@@ -68,13 +68,13 @@ def fit_perplexity(pool: Documents, reference: Documents | None, params: Perplex
     if params.train_on == "reference":
         if reference is None or not reference.n_chars:
             raise InputError("perplexity trained on the reference needs reference documents; give some or train on the pool")
-        return FittedPerplexity(params, [train_ngram(_sampled(reference, params, None), ngram)])
+        return FittedPerplexity(params, [train_ngram(sampled_texts(reference, params), ngram)])
     if params.train_on != "pool":
         raise InputError(f"perplexity cannot be trained on {params.train_on!r}; choose reference or pool")
     sides = pl.concat(first_half(frame, params) for frame in pool.batches(["parent"]))
     if sides.all() or not sides.any():
         raise InputError(f"the pool of {len(sides)} documents has too few parents to train on one half and score the other")
-    return FittedPerplexity(params, [train_ngram(_sampled(pool, params, reads), ngram) for reads in (False, True)])
+    return FittedPerplexity(params, [train_ngram(sampled_texts(pool, params, reads), ngram) for reads in (False, True)])
 
 
 def first_half(frame: pl.DataFrame, params: Perplexity) -> pl.Series:
@@ -82,7 +82,7 @@ def first_half(frame: pl.DataFrame, params: Perplexity) -> pl.Series:
     return pl.Series(uniform(params.seed, frame["parent"], "perplexity half") < 0.5, dtype=pl.Boolean)
 
 
-def _sampled(documents: Documents, params: Perplexity, side: bool | None) -> Iterator[pl.Series]:
+def sampled_texts(documents: Documents, params: Perplexity, side: bool | None = None) -> Iterator[pl.Series]:
     """Texts of at most about `train_chars` characters, whole parents by hash, in id order, of one half or (None) of all."""
     def mine(frame: pl.DataFrame) -> pl.DataFrame:
         return frame if side is None else frame.filter(first_half(frame, params) == side)

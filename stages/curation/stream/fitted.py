@@ -15,7 +15,8 @@ import polars as pl
 
 from stages.curation.documents import uniform
 from stages.curation.ngram_model import Ngram, NgramModel, load_ngram, train_ngram
-from stages.curation.perplexity import Perplexity, sampled
+from stages.curation.ordered_pool import HeldPool
+from stages.curation.perplexity import Perplexity, sampled_texts
 from stages.curation.quality import Quality, QualityModel, fit_quality
 from stages.curation.readers import read_all
 from stages.curation.rows import Columns
@@ -65,15 +66,15 @@ def _fit_ngram(units: Sequence[Unit], settings: CurateSettings, asked: NgramScor
     params = Ngram(unit=asked.unit, order=asked.order)
     if asked.reference:
         texts = read_all(asked.reference, "reference", columns=Columns(text=asked.text))
-        parts = [sampled(texts, Perplexity(train_chars=asked.train_chars, seed=asked.seed))]
+        parts = [sampled_texts(HeldPool(texts), Perplexity(train_chars=asked.train_chars, seed=asked.seed))]
     else:
         drawn = sample(units, settings, 2 * asked.train_chars, asked.seed).sort("id")
         half = pl.Series(in_first_half(drawn, asked.seed), dtype=pl.Boolean)
-        parts = [drawn.filter(half), drawn.filter(~half)]
+        parts = [drawn.filter(half)["text"], drawn.filter(~half)["text"]]
         if parts[0].is_empty() or parts[1].is_empty():
             raise InputError(f"the input of {drawn.height} documents is too small to learn from; give a reference")
     for side, part in zip(sides, parts, strict=True):
-        train_ngram(part["text"], params).save(folder / side, {})
+        train_ngram(part, params).save(folder / side, {})
 
 
 def load_ngrams(folder: Path) -> list[NgramModel]:
