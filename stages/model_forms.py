@@ -31,7 +31,9 @@ class Growth(Section):
 
 def fault_of(sizes: Iterable[str], experts: Experts | None, growth: Growth | None) -> str:
     """Why these sizes cannot have this form, in one line; empty where they can."""
-    for name in sizes:
+    for name in sizes if experts or growth else ():
+        if name not in LADDER:
+            return f"experts and growth are forms of text proxies, {name} is none; leave them out"
         n_layers = LADDER[name][1]
         if experts and experts.every > n_layers:
             return f"experts.every {experts.every} leaves size {name} of {n_layers} layers without experts; lower it"

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.curation import storage
-from stages.curation.stream import parts, staged
+from stages.curation import row_groups, storage
+from stages.curation.stream import staged
 from stages.errors import InputError
 from stages.stage import ROOT
 
@@ -166,7 +166,7 @@ def test_no_permission_stops_before_any_work(curated, tmp_path, monkeypatch):
     assert not (tmp_path / "outFalse").exists()
 
 
-@pytest.mark.parametrize("module", [staged, parts])
+@pytest.mark.parametrize("module", [staged, row_groups])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(curated, tmp_path, monkeypatch, module):
     """While documents are staged, and while the output is written."""
 
