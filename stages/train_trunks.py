@@ -90,7 +90,7 @@ def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str, workers:
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     n_workers = jobs() if place.type == "cpu" else 1
     specs = [trunk["spec"] for trunk in trunks]
-    kinds = known_kinds(specs, place.type, n_workers, workers)
+    kinds = known_kinds(trunks, place.type, n_workers, workers)
     held_out_tokens = sum(int(domain.n_tokens_each.sum()) for domain in data.held_out.values())
     options = {"n_workers": n_workers, "device": place.type, "held_out_tokens": held_out_tokens}
     whole = packed(specs, kinds, **options)
@@ -154,22 +154,29 @@ def checkpoint_file(group: Sequence[RunSpec]) -> Path:
     return CHECKPOINTS / f"{content_hash([spec.to_dict() for spec in group])}.pt"
 
 
-def known_kinds(specs: Sequence[RunSpec], device: str, n_workers: int, workers: Workers | None = None) -> dict[str, Kind]:
+def sweep_id(trunks: Sequence[Trunk]) -> str:
+    """Hash of all that a sweep is to train."""
+    return content_hash(sorted(trunk["trunk_id"] for trunk in trunks))
+
+
+def known_kinds(trunks: Sequence[Trunk], device: str, n_workers: int, workers: Workers | None = None) -> dict[str, Kind]:
     """What was measured of each kind of run, probed now where the runs folder has nothing yet.
 
     Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been."""
     file = RUNS / PROBES
-    known = read_json(file) if file.is_file() else {}
+    kept = read_json(file) if file.is_file() else {}
+    known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}  # of another sweep, another load of the machine
+    specs = [trunk["spec"] for trunk in trunks]
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:
         by_kind.setdefault(kind_of(spec, device), []).append(spec)
-    if unknown := [kind for kind in by_kind if "rates" not in known.get(kind, {})]:
+    if unknown := [kind for kind in by_kind if kind not in known]:
         threads = jobs() if len(specs) < n_workers else 1
         options = {"n_workers": n_workers, "n_threads": threads, "device": device, "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown))}
         with _measuring(device, min(n_workers, len(specs)), workers) as rates:
             for kind in unknown:
                 known[kind] = measured(by_kind[kind][0], rates=rates, **options).to_dict()
-                write_json(file, known)
+                write_json(file, {"sweep": sweep_id(trunks), "kinds": known})
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
 
