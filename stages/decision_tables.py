@@ -4,30 +4,32 @@ from typing import Any
 
 from stages.decision_text import flops_text, interval_text
 from stages.fit_file import parameter_rows
+from stages.metric_words import MetricWords, metric_words
 
 
 def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Every table of the page by name."""
+    words = metric_words(decision["metric"])
     return {
-        "targets": [target_row(target, decision["labels"]) for target in decision["targets"]],
+        "targets": [target_row(target, decision["labels"], words) for target in decision["targets"]],
         "flips": [flip_row(flip, decision["labels"]) for flip in decision["crossovers"]],
-        "flips_by_size": [row for size, path in decision["crossovers_by_size"].items() for row in size_rows(int(size), path, decision["labels"])],
-        "heldout": [heldout_row(row, decision["labels"]) for row in decision["heldout_check"]["rows"]],
-        "controls": [control_row(row) for row in decision["controls"]],
+        "flips_by_size": [row for size, path in decision["crossovers_by_size"].items() for row in size_rows(int(size), path, decision["labels"], words)],
+        "heldout": [heldout_row(row, decision["labels"], words) for row in decision["heldout_check"]["rows"]],
+        "controls": [control_row(row, words) for row in decision["controls"]],
         "laws": [law_row(row) for row in decision["ranking"]],
         "parameters": shown_parameters(decision["law"]["params"]),
         "regularisation": decision["regularisation"],
     }
 
 
-def target_row(target: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+def target_row(target: dict[str, Any], labels: dict[str, str], words: MetricWords) -> dict[str, Any]:
     value, low, high = target["values"][target["best"]]
     lead = target["lead"]
     return {
         "FLOPs": flops_text(target["flops"]),
         "train on": labels[target["best"]],
         "P(best)": round(target["p_best"][target["best"]], 3),
-        "loss": f"{value:.3f} [{low:.3f}, {high:.3f}]",
+        words.value: f"{value:.3f} [{low:.3f}, {high:.3f}]",
         "lead over the next": f"{-lead[0]:.3f} [{-lead[2]:.3f}, {-lead[1]:.3f}]",
         "next": labels[target["second"]] if target["second"] else "",
         "regret": round(target["regret"][target["best"]], 4),
@@ -47,23 +49,23 @@ def flip_row(flip: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def size_rows(size: int, path: list[dict[str, Any]], labels: dict[str, str]) -> list[dict[str, Any]]:
+def size_rows(size: int, path: list[dict[str, Any]], labels: dict[str, str], words: MetricWords) -> list[dict[str, Any]]:
     return [
         {
             "parameters": f"{size:,}",
             "best": labels[step["arm"]],
             "up to": interval_text(step["up_to"]) if step["up_to"] else "the end of the range",
-            "tokens there": f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else "",
+            f"{words.counted} there": f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else "",
         }
         for step in path
     ]
 
 
-def heldout_row(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+def heldout_row(row: dict[str, Any], labels: dict[str, str], words: MetricWords) -> dict[str, Any]:
     return {
         "arm": labels[row["arm"]],
         "parameters": row["n_params"],
-        "tokens": row["n_tokens_seen"],
+        words.counted: row["n_tokens_seen"],
         "measured": round(row["measured"], 3),
         "predicted": round(row["predicted"], 3),
         "interval": f"[{row['low']:.3f}, {row['high']:.3f}]",
@@ -71,7 +73,7 @@ def heldout_row(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def control_row(row: dict[str, Any]) -> dict[str, Any]:
+def control_row(row: dict[str, Any], words: MetricWords) -> dict[str, Any]:
     says = {
         "same": "same data, other seeds: only noise",
         "drop_half": "a random half of the documents dropped",
@@ -81,7 +83,7 @@ def control_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "control": says[row["kind"]],
         "against": row["like"],
-        "difference (nats)": f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]",
+        f"difference ({words.difference_unit})": f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]",
         "could detect": round(row["smallest_detectable_effect_nats"], 4),
         "resamples": row["n_draws"],
     }

@@ -13,6 +13,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 import polars as pl  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from stages.metric_words import MetricWords  # noqa: E402
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 MARKERS = "osD^vP*X"
 STYLE = {
@@ -34,7 +36,7 @@ def colour_of(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def loss_by_flops(
-    points: pl.DataFrame, curves: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], measured_to: float
+    points: pl.DataFrame, curves: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], measured_to: float, words: MetricWords
 ) -> Figure:
     """Held-out loss against training FLOPs: points are means over draws, lines the law, bands 90 %.
 
@@ -50,13 +52,13 @@ def loss_by_flops(
         _mark_flips(axes, flips)
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
         axes.annotate("measured up to here", (measured_to, 1), xycoords=("data", "axes fraction"), fontsize=7, color="0.4", rotation=90, va="top", ha="right")
-        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel="held-out loss (nats a token)")
+        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel=f"held-out {words.value} ({words.unit})")
         _clip(axes, points["value"], curves.filter(pl.col("flops") <= 2 * measured_to)["value"])
         axes.legend(fontsize=8)
     return figure
 
 
-def advantage(differences: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], base: str, measured_to: float) -> Figure:
+def advantage(differences: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], base: str, measured_to: float, words: MetricWords) -> Figure:
     """Loss of every arm less that of the base arm, with paired 90 % bands: below zero is better.
 
     differences: arm, flops, value, low, high, from the same bootstrap draws.
@@ -74,12 +76,12 @@ def advantage(differences: pl.DataFrame, flips: Sequence[dict], labels: dict[str
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
         inside = differences.filter((pl.col("arm") != base) & (pl.col("flops") <= 2 * measured_to))
         _clip(axes, inside["value"], inside["value"] * 0)
-        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel=f"loss less that of: {labels[base]} (nats)")
+        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel=f"{words.value} less that of: {labels[base]} ({words.difference_unit})")
         axes.legend(fontsize=8)
     return figure
 
 
-def heldout_check(rows: pl.DataFrame, labels: dict[str, str]) -> Figure:
+def heldout_check(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> Figure:
     """Predicted against measured on the rung that the law had not seen. rows: arm, measured, predicted, low, high."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(HEIGHT, HEIGHT), layout="constrained")
@@ -89,7 +91,7 @@ def heldout_check(rows: pl.DataFrame, labels: dict[str, str]) -> Figure:
             axes.errorbar(part["measured"], part["predicted"], yerr=reach, fmt=marker, color=colour, ms=4.5, lw=0.8, label=labels[arm])
         ends = [min(rows["measured"].min(), rows["predicted"].min()), max(rows["measured"].max(), rows["predicted"].max())]
         axes.plot(ends, ends, color="0.4", lw=0.8)
-        axes.set(xlabel="measured loss (nats a token)", ylabel="predicted loss (nats a token)")
+        axes.set(xlabel=f"measured {words.value} ({words.unit})", ylabel=f"predicted {words.value} ({words.unit})")
         axes.legend(fontsize=7)
     return figure
 

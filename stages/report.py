@@ -14,6 +14,7 @@ from pydantic import Field
 
 from stages import figures
 from stages.files import read_json, whole_file, whole_folder
+from stages.metric_words import metric_words
 from stages.stage import ROOT, Section, Stage
 
 TEMPLATE = "stages/page.html.j2"
@@ -30,6 +31,7 @@ def run(params: ReportParams) -> None:
     with whole_folder("data/report") as folder:
         for decision in decisions:
             drawn = draw(decision)
+            decision["words"] = metric_words(decision["metric"])
             decision["figures"] = {name: figures.svg(figure) for name, figure in drawn.items()}
             for name, figure in drawn.items():
                 save_png(figure, folder / f"{decision['question']['name']}-{name}.png", params.png_dpi)
@@ -53,11 +55,11 @@ def draw(decision: dict[str, Any]) -> dict[str, Figure]:
     name, labels = decision["question"]["name"], decision["labels"]
     curves = pl.read_parquet(f"data/curves/{name}.parquet")
     points = pl.DataFrame(decision["points"])
-    flips, reach = decision["crossovers_drawn"], decision["measured_to_flops"]
+    flips, reach, words = decision["crossovers_drawn"], decision["measured_to_flops"], metric_words(decision["metric"])
     return {
-        "loss": figures.loss_by_flops(points, curves.filter(kind="loss"), flips, labels, reach),
-        "advantage": figures.advantage(curves.filter(kind="difference"), flips, labels, decision["base"], reach),
-        "heldout": figures.heldout_check(pl.DataFrame(decision["heldout_check"]["rows"]), labels),
+        "loss": figures.loss_by_flops(points, curves.filter(kind="loss"), flips, labels, reach, words),
+        "advantage": figures.advantage(curves.filter(kind="difference"), flips, labels, decision["base"], reach, words),
+        "heldout": figures.heldout_check(pl.DataFrame(decision["heldout_check"]["rows"]), labels, words),
     }
 
 

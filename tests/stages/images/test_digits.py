@@ -1,6 +1,7 @@
 """The whole pipeline on scikit-learn's digits: from an image pool to a decision record with the error as metric."""
 
 import json
+from copy import deepcopy
 
 import polars as pl
 import pytest
@@ -11,25 +12,21 @@ from stages.params import load_params
 from stages.pipeline import PIPELINE
 from stages.stage import ROOT
 
-ARMS = {
-    "keep_100": {"keep": 1.0},
-    "easy_30": {"keep": 0.3, "by": "el2n", "take": "low"},
-    "hard_30": {"keep": 0.3, "by": "el2n"},
-    "random_30": {"keep": 0.3, "take": "random"},
-}
+EXAMPLE = yaml.safe_load((ROOT / "docs/digits.yaml").read_text("utf-8"))  # of the README
+ARMS = EXAMPLE["arms"]["arms"]
 STAGES = ["ingest", "dedup", "score", "pack", "arms", "sweep", "fit", "decide", "report"]
 
 
 @pytest.fixture(scope="module")
 def params():
-    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["ingest"] = {"modality": "image", "pools": {"digits": {"images": "digits", "heldout": 0.3}}}
+    """The example, made smaller."""
+    params = deepcopy(EXAMPLE)
+    params["ingest"].pop("wheel_cache")
     params["score"] = {"images": {"metrics": ["el2n"], "models": 2, "samples": 3200}}
-    params["arms"] |= {"draws": 2, "draw_tokens": 600, "arms": ARMS, "controls": {"same": {"like": "keep_100", "kind": "same"}},
-                       "questions": {"prune": {"title": "Which digits should be kept?", "arms": list(ARMS)}}}  # fmt: skip
-    params["sweep"] |= {"sizes": ["mlp-8", "mlp-32"], "control_sizes": ["mlp-8"], "budgets_tokens": [640, 1600, 4800, 9600], "batch_tokens": 32,
-                        "lr": 0.004, "warmup_steps": 5, "regularisations": [{"weight_decay": 0.1}], "device": "cpu"}  # fmt: skip
-    params["fit"] |= {"domain": "digits", "metric": "error", "laws": ["power_floor", "chinchilla"], "draws": 60, "starts": 16}
+    params["arms"] |= {"draws": 2, "draw_tokens": 600}
+    params["sweep"] |= {"sizes": ["mlp-8", "mlp-32"], "control_sizes": ["mlp-8"], "budgets_tokens": [640, 1600, 4800, 9600], "device": "cpu"}
+    params["sweep"]["regularisations"].pop()
+    params["fit"] |= {"laws": ["power_floor", "chinchilla"], "draws": 60, "starts": 16}
     params["decide"] |= {"target_flops": [1.0e7, 1.0e8]}
     return params
 
@@ -52,7 +49,7 @@ def test_the_pipeline_ends_in_a_decision_on_the_error(project):
     assert decision["metric"] == {"name": "error_digits", "domain": "digits", "unit": "share wrong"}
     assert decision["status"] in ("decided", "tie", "insufficient_evidence", "extrapolating") and set(decision["labels"]) == set(ARMS)
     assert all(0 < target["values"][arm][0] < 1 for target in decision["targets"] for arm in ARMS)
-    assert "nats" not in decision["heldout_check"]["text"] and (project / "data/report/index.html").stat().st_size > 10_000
+    assert "nats" not in decision["heldout_check"]["text"] and "nats" not in (project / "data/report/index.html").read_text("utf-8")
 
 
 def test_the_runs_table_counts_samples(project):
