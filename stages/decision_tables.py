@@ -64,8 +64,8 @@ def size_rows(size: int, path: list[dict[str, Any]], labels: dict[str, str], wor
 def heldout_row(row: dict[str, Any], labels: dict[str, str], words: MetricWords) -> dict[str, Any]:
     return {
         "arm": labels[row["arm"]],
-        "parameters": row["n_params"],
-        words.counted: row["n_tokens_seen"],
+        "parameters": f"{row['n_params']:,.0f}",
+        words.counted: f"{row['n_tokens_seen']:,.0f}",
         "measured": round(row["measured"], 3),
         "predicted": round(row["predicted"], 3),
         "interval": f"[{row['low']:.3f}, {row['high']:.3f}]",
