@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 import yaml
 
-from stages import arms, dedup, ingest, pack, score
 from stages.curation.dedup import SHORTENED
 from stages.errors import InputError
 from stages.params import load_params
@@ -41,7 +40,7 @@ def planted(rng):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, run_stages):
     folder, rng = tmp_path_factory.mktemp("policies"), random.Random(0)
     (folder / "raw").mkdir()
     pl.DataFrame([{"name": name, "text": text} for name, text in planted(rng).items()]).write_ndjson(folder / "raw/web.jsonl")
@@ -53,13 +52,7 @@ def project(tmp_path_factory):
     params["score"] |= {"folds": 2, "prototypes": 8}
     params["arms"] |= {"draws": 2, "draw_tokens": 20_000, "controls": {}, "arms": {name: {"dedup": name} for name in POLICIES},
                        "questions": {"copies": {"title": "Which copies should go?", "arms": list(POLICIES)}}}  # fmt: skip
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        sections = load_params("params.yaml", PIPELINE)
-        for stage in (ingest, dedup, pack, score, arms):
-            stage.run(sections[stage.stage.name])
-    return folder
+    return run_stages(folder, params, "arms")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from stages import arms, dedup, ingest, pack, score
+from stages import score
 from stages.arms import Arm
 from stages.curation import ordered_pool
 from stages.decision_text import arm_label
@@ -35,7 +35,7 @@ ARMS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, run_stages):
     folder, rng = tmp_path_factory.mktemp("rules"), random.Random(0)
     for name in ("raw", "lists"):
         (folder / name).mkdir()
@@ -55,13 +55,7 @@ def project(tmp_path_factory):
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
     params["score"] |= RULES | {"folds": 2, "prototypes": 8}
     params["arms"] |= {"draws": 2, "draw_tokens": 15_000, "controls": {}, "arms": ARMS, "questions": {"q": {"title": "?", "arms": ["clean", "plain"]}}}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        sections = load_params("params.yaml", PIPELINE)
-        for stage in (ingest, dedup, pack, score, arms):
-            stage.run(sections[stage.stage.name])
-    return folder
+    return run_stages(folder, params, "arms")
 
 
 @pytest.fixture(scope="module")

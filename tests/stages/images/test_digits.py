@@ -14,7 +14,6 @@ from stages.stage import ROOT
 
 EXAMPLE = yaml.safe_load((ROOT / "docs/digits.yaml").read_text("utf-8"))  # of the README
 ARMS = EXAMPLE["arms"]["arms"]
-STAGES = ["ingest", "dedup", "score", "pack", "arms", "sweep", "fit", "decide", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +31,8 @@ def params():
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, params):
-    folder = tmp_path_factory.mktemp("digits")
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        sections = load_params("params.yaml", PIPELINE)
-        for stage in PIPELINE:
-            stage.run(sections[stage.name])
-            assert not [path for path in stage.products if not (folder / path).exists()], stage.name
-    return folder
+def project(tmp_path_factory, params, run_stages):
+    return run_stages(tmp_path_factory.mktemp("digits"), params, "report")
 
 
 def test_the_pipeline_ends_in_a_decision_on_the_error(project):
