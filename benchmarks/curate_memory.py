@@ -69,22 +69,26 @@ def replaced(document: np.ndarray, share: float, rng: np.random.Generator) -> np
 
 
 def run(folder: Path, out: Path, workers: int) -> dict:
-    """One run of the command: CPU seconds, wall seconds and the largest memory of its process tree."""
-    command = [sys.executable, "-m", "flows.cli", "curate", str(folder), "--out", str(out), "--workers", str(workers), "--json"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    """One run of `assay curate`: what it cost and its counts."""
     with open(out.with_suffix(".json"), "w") as file:
-        process = subprocess.Popen(command, stdout=file, env=environment, cwd=folder.parent)
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, tree_bytes(process.pid))
-            time.sleep(0.2)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
-        sys.exit(f"assay curate ended with code {process.returncode}")
+        cost = measured(["flows.cli", "curate", str(folder), "--out", str(out), "--workers", str(workers), "--json"], folder.parent, stdout=file)
     manifest = json.loads(out.with_suffix(".json").read_text())
+    return cost | {name: manifest["counts"][name] for name in ("documents", "kept")}
+
+
+def measured(module: list[str], folder: Path, **streams) -> dict:
+    """CPU seconds, wall seconds and the largest memory of the process tree of `python -m MODULE...` in a folder."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    before, start, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
+    process = subprocess.Popen([sys.executable, "-m", *module], env=environment, cwd=folder, **streams)
+    while process.poll() is None:
+        peak = max(peak, tree_bytes(process.pid))
+        time.sleep(0.2)
+    if process.returncode:
+        sys.exit(f"{' '.join(module)} ended with code {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"cpu_s": cpu, "wall_s": time.monotonic() - start, "peak_mb": peak / 1e6} | {name: manifest["counts"][name] for name in ("documents", "kept")}
+    return {"cpu_s": cpu, "wall_s": time.monotonic() - start, "peak_mb": peak / 1e6}
 
 
 def tree_bytes(pid: int) -> int:

@@ -9,14 +9,10 @@ import argparse
 import json
 import os
 import platform
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from curate_memory import ROOT, real_documents, tree_bytes, write_input
+from curate_memory import ROOT, measured, real_documents, write_input
 
 SETTINGS = {
     "defaults": "curate: {}\n",
@@ -25,25 +21,15 @@ SETTINGS = {
 
 
 def run(folder: Path, name: str, workers: int) -> dict:
-    """One run of the command on folder/input: CPU seconds, the largest memory of its process tree, and its counts."""
+    """One run of the command on folder/input: what it cost, and its counts."""
     (folder / f"{name}.yaml").write_text(SETTINGS[name])
-    command = [sys.executable, "-m", "flows.cli", "curate", "input", "--out", name, "--params", f"{name}.yaml", "--workers", str(workers), "--json"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    before, peak = resource.getrusage(resource.RUSAGE_CHILDREN), 0
     with open(folder / f"{name}.json", "w") as file:
-        process = subprocess.Popen(command, stdout=file, env=environment, cwd=folder)
-        while process.poll() is None:
-            peak = max(peak, tree_bytes(process.pid))
-            time.sleep(0.2)
-    if process.returncode:
-        sys.exit(f"assay curate ended with code {process.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cost = measured(["flows.cli", "curate", "input", "--out", name, "--params", f"{name}.yaml", "--workers", str(workers), "--json"], folder, stdout=file)
     manifest = json.loads((folder / f"{name}.json").read_text())
     searched = {row["reason"]: row["documents_in_order"] for row in manifest["reasons"] if row["documents_alone"] is None}
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     counts = {part: manifest["counts"][part] for part in ("documents", "kept")}
     removed = manifest.get("repeats", {}).get("removed_chars", 0)
-    return {"settings": name, "cpu_s": cpu, "peak_mb": peak / 1e6, **counts, "searched": searched, "removed_chars": removed}
+    return {"settings": name, **cost, **counts, "searched": searched, "removed_chars": removed}
 
 
 def main() -> None:

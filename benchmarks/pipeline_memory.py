@@ -9,16 +9,13 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import yaml
-from curate_memory import ROOT, real_documents, tree_bytes, write_input
+from curate_memory import ROOT, measured, real_documents, write_input
 
 STAGES = ("ingest", "dedup", "score", "pack", "arms")
 
@@ -32,18 +29,8 @@ def write_params(folder: Path) -> None:
 
 
 def run(stage: str, folder: Path) -> dict:
-    """One stage: CPU seconds, wall seconds and its largest memory."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    before, start, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
-    process = subprocess.Popen([sys.executable, "-m", "stages", stage], cwd=folder, env=environment, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        peak = max(peak, tree_bytes(process.pid))
-        time.sleep(0.2)
-    if process.returncode:
-        sys.exit(f"{stage} ended with code {process.returncode}: see {folder}/.assay/logs")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"stage": stage, "cpu_s": cpu, "wall_s": time.monotonic() - start, "peak_mb": peak / 1e6}
+    """One stage: CPU seconds, wall seconds and its largest memory; its log is below .assay/logs."""
+    return {"stage": stage} | measured(["stages", stage], folder, stderr=subprocess.DEVNULL)
 
 
 def growth(rows: list[dict]) -> list[dict]:

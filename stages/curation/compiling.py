@@ -19,9 +19,9 @@ def machine_code(python: Callable, kinds: list[tuple[str, bool]]) -> tuple[str, 
     options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
     compiled = numba.njit(**options)(_with_parts(python, numba.njit(_nrt=False, error_model="numpy")))
     compiled.compile(signature)
-    result = compiled.overloads[signature]
-    _, _, (code, _) = result.library.serialize_using_object_code()
-    return result.fndesc.llvm_func_name, code
+    parts = compiled.overloads[signature]._asdict()
+    _, _, (code, _) = parts["library"].serialize_using_object_code()
+    return parts["fndesc"].llvm_func_name, code
 
 
 def callback(python: Callable, kinds: list[tuple[str, bool]]) -> Callable:

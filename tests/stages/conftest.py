@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from stages.errors import InputError
 from stages.params import load_params
 from stages.pipeline import PIPELINE
 
@@ -24,3 +25,16 @@ def run_stages():
         raise ValueError(f"no stage {until!r}")
 
     return run
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """refused(params, message): params.yaml is refused in one line that matches."""
+
+    def check(params, message):
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        with pytest.raises(InputError, match=message) as error:
+            load_params(tmp_path / "params.yaml", PIPELINE)
+        assert "\n" not in str(error.value)
+
+    return check
