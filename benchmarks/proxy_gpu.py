@@ -1,15 +1,18 @@
-"""Proxies on a GPU: 64 stacked beside one at a time, one large proxy beside a plain loop, memory, and the floors of each.
+"""Proxies on a GPU: 64 stacked beside one at a time, one large proxy beside a plain loop, memory,
+and the floors of each.
 
-python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [--runs 64] [--seconds 5]
+python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [--runs 64]
+[--seconds 5]
 
-Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters trained as one batched model
-with the same proxy alone (compiled) and with a plain loop over one model (compiled, fused AdamW); a 124M proxy at 1,024 tokens
-of context with that loop, and with a checkout of nanoGPT where --peer names one. Ours with steps recorded as one CUDA graph, as
-sweeps train, and without. For each: tokens/s, model FLOPs over the
-card's peak (MFU), the highest MFU that its operations and bytes allow, and peak memory beside the planner's estimate.
---toy does the same with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU.
---floors H100 prints the operations and bytes of the cases on that card, and trains nothing.
-Prints tables and, as its last line, one JSON object.
+Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters
+trained as one batched model with the same proxy alone (compiled) and with a plain loop over one
+model (compiled, fused AdamW); a 124M proxy at 1,024 tokens of context with that loop, and with a
+checkout of nanoGPT where --peer names one. Ours with steps recorded as one CUDA graph, as sweeps
+train, and without. For each: tokens/s, model FLOPs over the card's peak (MFU), the highest MFU that
+its operations and bytes allow, and peak memory beside the planner's estimate. --toy does the same
+with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU. --floors H100
+prints the operations and bytes of the cases on that card, and trains nothing. Prints tables and, as
+its last line, one JSON object.
 """
 
 import argparse
@@ -38,12 +41,16 @@ from stages.proxy.model import Weights  # noqa: E402
 from stages.proxy.shape import Shape  # noqa: E402
 
 WARM_STEPS, ROUNDS = 5, 3
-COPIES_OF_A_SWEEP = 6  # of the flat buffer: three of a trunk, three of a checkpoint being written
+COPIES_OF_A_SWEEP = (
+    6  # of the flat buffer: three of a trunk, three of a checkpoint being written
+)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A proxy, its tokens a step, and how many are stacked; `goal` MFU and `times` over one at a time are what is asked for."""
+    """A proxy, its tokens a step, and how many are stacked; `goal` MFU and `times` over one at a
+    time are what is asked for.
+    """
 
     name: str
     shape: Shape
@@ -56,15 +63,33 @@ class Case:
 
 def cases(toy: bool, n_runs: int) -> list[Case]:
     if toy:
-        return [Case("toy stack", Shape(16, 1, 1, 16, 64), 64, min(n_runs, 4), 0.0, None), Case("toy large", Shape(32, 2, 1, 32, 64), 128, 1, 0.0, None, 2)]
+        return [
+            Case("toy stack", Shape(16, 1, 1, 16, 64), 64, min(n_runs, 4), 0.0, None),
+            Case("toy large", Shape(32, 2, 1, 32, 64), 128, 1, 0.0, None, 2),
+        ]
     return [
         Case(f"{n_runs} x 1M", Shape(192, 2, 3, 512, 4096), 4096, n_runs, 0.12, 8.0),
         Case(f"{n_runs} x 10M", Shape(512, 3, 8, 512, 4096), 4096, n_runs, 0.35, 3.0),
-        Case("124M, context 1,024", Shape(768, 12, 12, 1024, 50_304), 65_536, 1, 0.45, None, 16),
+        Case(
+            "124M, context 1,024",
+            Shape(768, 12, 12, 1024, 50_304),
+            65_536,
+            1,
+            0.45,
+            None,
+            16,
+        ),
     ]
 
 
-def measured(step: Callable[[], None], n_tokens: int, flops_per_token: int, peak: float, seconds: float, device: torch.device) -> dict[str, float]:
+def measured(
+    step: Callable[[], None],
+    n_tokens: int,
+    flops_per_token: int,
+    peak: float,
+    seconds: float,
+    device: torch.device,
+) -> dict[str, float]:
     """Tokens/s of the best of a few rounds, MFU and peak memory."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -72,8 +97,14 @@ def measured(step: Callable[[], None], n_tokens: int, flops_per_token: int, peak
     n_steps = max(1, int(seconds / ROUNDS / max(warm_s, 1e-6)))
     fastest = min(timed(step, n_steps, device) for _ in range(ROUNDS)) / n_steps
     rate = n_tokens / fastest
-    return {"tokens_per_second": rate, "mfu": rate * flops_per_token / peak, "step_ms": 1e3 * fastest,
-            "peak_bytes": torch.cuda.max_memory_allocated() if device.type == "cuda" else None}
+    return {
+        "tokens_per_second": rate,
+        "mfu": rate * flops_per_token / peak,
+        "step_ms": 1e3 * fastest,
+        "peak_bytes": (
+            torch.cuda.max_memory_allocated() if device.type == "cuda" else None
+        ),
+    }
 
 
 def timed(step: Callable[[], None], n_steps: int, device: torch.device) -> float:
@@ -85,18 +116,36 @@ def timed(step: Callable[[], None], n_steps: int, device: torch.device) -> float
     return time.perf_counter() - started
 
 
-def stacked(case: Case, n_runs: int, device: torch.device, dtype: torch.dtype, graphs: bool = True) -> Callable[[], None]:
-    """A step of `n_runs` of ours; on CUDA any wait of the host inside it, and a step that cannot be recorded, is an error."""
+def stacked(
+    case: Case,
+    n_runs: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    graphs: bool = True,
+) -> Callable[[], None]:
+    """A step of `n_runs` of ours; on CUDA any wait of the host inside it, and a step that cannot be
+    recorded, is an error.
+    """
     weights = Weights(case.shape, range(n_runs), device)
-    engine, optimiser = build_engine(weights, dtype, micro_sequences=case.micro_sequences), AdamW(weights, [0.01] * n_runs, [0.1] * n_runs)
+    engine, optimiser = (
+        build_engine(weights, dtype, micro_sequences=case.micro_sequences),
+        AdamW(weights, [0.01] * n_runs, [0.1] * n_runs),
+    )
     take_step, taken = step_runner(engine, optimiser, sys.exit, graphs), 0
-    tokens = torch.randint(0, case.shape.vocab_size, (2, n_runs, case.batch_tokens // case.shape.context, case.shape.context), device=device)
+    tokens = torch.randint(
+        0,
+        case.shape.vocab_size,
+        (2, n_runs, case.batch_tokens // case.shape.context, case.shape.context),
+        device=device,
+    )
 
     def step() -> None:
         nonlocal taken
         taken += 1
         if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode("error" if taken > GRAPH_STEPS + 1 else "default")  # compiling and recording may wait
+            torch.cuda.set_sync_debug_mode(
+                "error" if taken > GRAPH_STEPS + 1 else "default"
+            )  # compiling and recording may wait
         take_step(tokens[0], tokens[1], None, 1.0)
         if device.type == "cuda":
             torch.cuda.set_sync_debug_mode("default")
@@ -104,28 +153,61 @@ def stacked(case: Case, n_runs: int, device: torch.device, dtype: torch.dtype, g
     return step
 
 
-def plain(case: Case, model: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
+def plain(
+    case: Case, model: torch.nn.Module, device: torch.device, dtype: torch.dtype
+) -> Callable[[], None]:
     n_sequences = case.batch_tokens // case.shape.context
-    loop = PlainLoop(model, device, dtype, n_sequences // (case.micro_sequences or n_sequences))
-    tokens = torch.randint(0, case.shape.vocab_size, (2, n_sequences, case.shape.context), device=device)
+    loop = PlainLoop(
+        model, device, dtype, n_sequences // (case.micro_sequences or n_sequences)
+    )
+    tokens = torch.randint(
+        0, case.shape.vocab_size, (2, n_sequences, case.shape.context), device=device
+    )
     return lambda: loop.step(tokens[0], tokens[1])
 
 
-def run_case(case: Case, peer: Path | None, seconds: float, device: torch.device, dtype: torch.dtype, peak: float) -> dict[str, dict]:
+def run_case(
+    case: Case,
+    peer: Path | None,
+    seconds: float,
+    device: torch.device,
+    dtype: torch.dtype,
+    peak: float,
+) -> dict[str, dict]:
     """Every way of training the case, each built, measured and let go before the next."""
     torch.manual_seed(0)
     ways: dict[str, tuple[int, Callable[[], Callable[[], None]]]] = {}
     for n_runs in dict.fromkeys((case.n_runs, 1)):
-        name = "ours, one at a time" if n_runs == 1 < case.n_runs else f"ours, {n_runs} at once"
+        name = (
+            "ours, one at a time"
+            if n_runs == 1 < case.n_runs
+            else f"ours, {n_runs} at once"
+        )
         ways[name] = n_runs, partial(stacked, case, n_runs, device, dtype)
-        ways[f"{name}, no graph"] = n_runs, partial(stacked, case, n_runs, device, dtype, graphs=False)
-    ways["plain loop, one at a time"] = 1, lambda: plain(case, PlainGPT(case.shape), device, dtype)
+        ways[f"{name}, no graph"] = (
+            n_runs,
+            partial(stacked, case, n_runs, device, dtype, graphs=False),
+        )
+    ways["plain loop, one at a time"] = (
+        1,
+        lambda: plain(case, PlainGPT(case.shape), device, dtype),
+    )
     if peer and case.n_runs == 1:
-        ways["nanoGPT"] = 1, lambda: plain(case, Foreign(peer, case.shape), device, dtype)
+        ways["nanoGPT"] = (
+            1,
+            lambda: plain(case, Foreign(peer, case.shape), device, dtype),
+        )
     found = {}
     for name, (n_runs, build) in ways.items():
         step = build()
-        found[name] = measured(step, n_runs * case.batch_tokens, case.shape.flops_per_token, peak, seconds, device)
+        found[name] = measured(
+            step,
+            n_runs * case.batch_tokens,
+            case.shape.flops_per_token,
+            peak,
+            seconds,
+            device,
+        )
         del step
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -133,55 +215,110 @@ def run_case(case: Case, peer: Path | None, seconds: float, device: torch.device
 
 
 def estimate(case: Case, device: str) -> int:
-    """Bytes that the planner expects for the case, less the trunk behind a branch and the checkpoint, which are not made here."""
-    tokens = (case.micro_sequences or case.batch_tokens // case.shape.context) * case.shape.context
-    return training_bytes(case.shape, tokens, case.n_runs, device) - COPIES_OF_A_SWEEP * 4 * case.n_runs * case.shape.n_params_total
+    """Bytes that the planner expects for the case, less the trunk behind a branch and the
+    checkpoint, which are not made here.
+    """
+    tokens = (
+        case.micro_sequences or case.batch_tokens // case.shape.context
+    ) * case.shape.context
+    return (
+        training_bytes(case.shape, tokens, case.n_runs, device)
+        - COPIES_OF_A_SWEEP * 4 * case.n_runs * case.shape.n_params_total
+    )
 
 
 def card_of(device: torch.device) -> tuple[str, float, float]:
-    """Name, peak FLOP/s and bytes/s: of the datasheet for a known card, else measured here by one product and one copy."""
+    """Name, peak FLOP/s and bytes/s: of the datasheet for a known card, else measured here by one
+    product and one copy.
+    """
     if device.type == "cuda":
         name = torch.cuda.get_device_name()
         for card, (peak, bandwidth) in roofline.CARDS.items():
             if card in name:
                 return name, peak, bandwidth
     n = 512 if device.type == "cpu" else 8192
-    a = torch.randn(n, n, device=device, dtype=torch.float32 if device.type == "cpu" else torch.bfloat16)
+    a = torch.randn(
+        n,
+        n,
+        device=device,
+        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
+    )
     big = torch.empty(1 << (24 if device.type == "cpu" else 28), device=device)
     product_s = min(timed(lambda: a @ a, 3, device) / 3 for _ in range(5))
     copy_s = min(timed(lambda: big.clone(), 1, device) for _ in range(5))
-    return (platform.processor() or platform.machine()) if device.type == "cpu" else name, 2 * n**3 / product_s, 2 * big.nbytes / copy_s
+    return (
+        (platform.processor() or platform.machine()) if device.type == "cpu" else name,
+        2 * n**3 / product_s,
+        2 * big.nbytes / copy_s,
+    )
 
 
 def floors_of(card: str, asked: list[Case]) -> None:
     """The floors of every case on a card of the datasheet."""
     peak, bandwidth = roofline.CARDS[card]
     for case in asked:
-        print(f"\n{case.name} on {card}: {case.shape}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}")
-    highest = {case.name: roofline.highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth) for case in asked}
-    print(json.dumps({"card": card, "highest_mfu": highest, "goal_mfu": {case.name: case.goal for case in asked},
-                      "planned_bytes": {case.name: estimate(case, "cuda") for case in asked}, "machine": {"python": platform.python_version()}}))
+        print(
+            f"\n{case.name} on {card}:"
+            f" {case.shape}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+        )
+    highest = {
+        case.name: roofline.highest_mfu(
+            case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
+        )
+        for case in asked
+    }
+    print(
+        json.dumps(
+            {
+                "card": card,
+                "highest_mfu": highest,
+                "goal_mfu": {case.name: case.goal for case in asked},
+                "planned_bytes": {case.name: estimate(case, "cuda") for case in asked},
+                "machine": {"python": platform.python_version()},
+            }
+        )
+    )
 
 
-def show(case: Case, found: dict[str, dict], highest: float, expected: int, single: str) -> None:
-    print(f"\n{case.name}: d_model {case.shape.d_model} x {case.shape.n_layers}, context {case.shape.context}, vocabulary {case.shape.vocab_size}, "
-          f"{case.batch_tokens} tokens a run and step")
-    print(f"  {'':30s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}")
+def show(
+    case: Case, found: dict[str, dict], highest: float, expected: int, single: str
+) -> None:
+    print(
+        f"\n{case.name}: d_model {case.shape.d_model} x {case.shape.n_layers}, context"
+        f" {case.shape.context}, vocabulary {case.shape.vocab_size},"
+        f" {case.batch_tokens} tokens a run and step"
+    )
+    print(
+        f"  {'':30s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}"
+    )
     for name, row in found.items():
         peak = f"{row['peak_bytes'] / 1e9:9.2f}" if row["peak_bytes"] else f"{'-':>9s}"
-        print(f"  {name:30s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}{row['mfu']:8.1%}{row['tokens_per_second'] / found[single]['tokens_per_second']:22.2f}{peak}")
+        print(
+            f"  {name:30s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}{row['mfu']:8.1%}{row['tokens_per_second'] / found[single]['tokens_per_second']:22.2f}{peak}"
+        )
     if found[single]["peak_bytes"] is None:
         print("  no graphs on CPU: ours with and without are the same steps")
-    print(f"  highest MFU by the floors {highest:.1%}; planner expects {expected / 1e9:.3f} GB")
+    print(
+        f"  highest MFU by the floors {highest:.1%}; planner expects"
+        f" {expected / 1e9:.3f} GB"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--toy", action="store_true", help="tiny shapes on CPU: tests the script")
-    parser.add_argument("--floors", choices=sorted(roofline.CARDS), help="only the floors, of a card that need not be here")
+    parser.add_argument(
+        "--toy", action="store_true", help="tiny shapes on CPU: tests the script"
+    )
+    parser.add_argument(
+        "--floors",
+        choices=sorted(roofline.CARDS),
+        help="only the floors, of a card that need not be here",
+    )
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
     parser.add_argument("--runs", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="of each measurement"
+    )
     arguments = parser.parse_args(argv)
     if arguments.floors:
         return floors_of(arguments.floors, cases(False, arguments.runs))
@@ -192,16 +329,47 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{reason}\npeak {peak / 1e12:.3g} TFLOP/s, {bandwidth / 1e9:.4g} GB/s")
     results = {}
     for case in cases(arguments.toy, arguments.runs):
-        print(f"\nfloors of a step, {case.name}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}")
+        print(
+            "\nfloors of a step,"
+            f" {case.name}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+        )
         found = run_case(case, arguments.peer, arguments.seconds, device, dtype, peak)
-        highest, expected = roofline.highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth), estimate(case, device.type)
-        single = "ours, one at a time" if case.n_runs > 1 else "plain loop, one at a time"
+        highest, expected = (
+            roofline.highest_mfu(
+                case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
+            ),
+            estimate(case, device.type),
+        )
+        single = (
+            "ours, one at a time" if case.n_runs > 1 else "plain loop, one at a time"
+        )
         show(case, found, highest, expected, single)
         ours = found[f"ours, {case.n_runs} at once"]
-        results[case.name] = {"n_params": case.shape.n_params, "ways": found, "highest_mfu": highest, "planned_bytes": expected, "goal_mfu": case.goal,
-                              "goal_times": case.times, "times": ours["tokens_per_second"] / found[single]["tokens_per_second"]}
-    print(json.dumps({"toy": arguments.toy, "cases": results, "recorded": device.type == "cuda", "peak_flops": peak, "bandwidth": bandwidth,
-                      "machine": {"device": name, "torch": torch.__version__, "python": platform.python_version()}}))
+        results[case.name] = {
+            "n_params": case.shape.n_params,
+            "ways": found,
+            "highest_mfu": highest,
+            "planned_bytes": expected,
+            "goal_mfu": case.goal,
+            "goal_times": case.times,
+            "times": ours["tokens_per_second"] / found[single]["tokens_per_second"],
+        }
+    print(
+        json.dumps(
+            {
+                "toy": arguments.toy,
+                "cases": results,
+                "recorded": device.type == "cuda",
+                "peak_flops": peak,
+                "bandwidth": bandwidth,
+                "machine": {
+                    "device": name,
+                    "torch": torch.__version__,
+                    "python": platform.python_version(),
+                },
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

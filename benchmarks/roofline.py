@@ -1,9 +1,11 @@
-"""Floors of a training step: operations and bytes of each part of a stacked proxy, and which of the two bounds it.
+"""Floors of a training step: operations and bytes of each part of a stacked proxy, and which of the
+two bounds it.
 
-A part takes at least max(operations / peak, bytes / bandwidth) seconds; the sum over the parts is the floor of a step, and
-the operations of the step over the floor is the highest MFU that any program with these parts can reach. Bytes assume that
-every part reads its inputs and writes its outputs once in bfloat16 (elementwise work fused into one pass a branch, attention
-never stored), fp32 master weights, gradients and moments, and a cast of the weights a step.
+A part takes at least max(operations / peak, bytes / bandwidth) seconds; the sum over the parts is
+the floor of a step, and the operations of the step over the floor is the highest MFU that any
+program with these parts can reach. Bytes assume that every part reads its inputs and writes its
+outputs once in bfloat16 (elementwise work fused into one pass a branch, attention never stored),
+fp32 master weights, gradients and moments, and a cast of the weights a step.
 """
 
 from dataclasses import dataclass
@@ -12,9 +14,13 @@ from stages.proxy.shape import MLP_RATIO, Shape
 
 HALF, FULL = 2, 4  # bytes of bfloat16 and fp32
 BACKWARD = 3  # forward and two products a weight, in operations and about in bytes
-UPDATE_BYTES = 7 * FULL  # read weight, gradient and two moments, write weight and two moments
+UPDATE_BYTES = (
+    7 * FULL
+)  # read weight, gradient and two moments, write weight and two moments
 CAST_BYTES = FULL + HALF  # read a master weight, write its bfloat16 copy
-GRADIENT_BYTES = HALF + FULL + FULL  # written in bfloat16 by the product, read and written into the flat buffer as fp32
+GRADIENT_BYTES = (
+    HALF + FULL + FULL
+)  # written in bfloat16 by the product, read and written into the flat buffer as fp32
 # Datasheet peaks, dense bfloat16 FLOP/s and bytes/s (cited: NVIDIA H100 SXM, H200 and A100 SXM 80 GB)
 CARDS = {"H100": (989e12, 3.35e12), "H200": (989e12, 4.8e12), "A100": (312e12, 2.04e12)}
 
@@ -31,14 +37,20 @@ class Part:
         return max(self.flops / peak, self.n_bytes / bandwidth)
 
     def bound(self, peak: float, bandwidth: float) -> str:
-        return "arithmetic" if self.flops / peak >= self.n_bytes / bandwidth else "memory"
+        return (
+            "arithmetic" if self.flops / peak >= self.n_bytes / bandwidth else "memory"
+        )
 
 
-def product(name: str, n_runs: int, n_tokens: int, columns: int, rows: int, times: int) -> Part:
+def product(
+    name: str, n_runs: int, n_tokens: int, columns: int, rows: int, times: int
+) -> Part:
     """`times` maps of columns to rows over n_tokens of each run, forward and backward."""
     flops = 2 * n_tokens * columns * rows
     moved = HALF * (n_tokens * (columns + rows) + columns * rows)
-    return Part(name, BACKWARD * n_runs * times * flops, BACKWARD * n_runs * times * moved)
+    return Part(
+        name, BACKWARD * n_runs * times * flops, BACKWARD * n_runs * times * moved
+    )
 
 
 def step_parts(shape: Shape, batch_tokens: int, n_runs: int) -> list[Part]:
@@ -52,12 +64,24 @@ def step_parts(shape: Shape, batch_tokens: int, n_runs: int) -> list[Part]:
         product("MLP up", n_runs, n, d, MLP_RATIO * d, layers),
         product("MLP down", n_runs, n, MLP_RATIO * d, d, layers),
         # scores and values over half of the context; the backward pass makes the scores again
-        Part("attention", layers * n_runs * n * 2 * d * (shape.context + 1) * 3.5, layers * activation * (4 + 9)),
+        Part(
+            "attention",
+            layers * n_runs * n * 2 * d * (shape.context + 1) * 3.5,
+            layers * activation * (4 + 9),
+        ),
         # forward: two norms, norm and rotation of query and key, two residual sums, relu squared; backward twice that
-        Part("elementwise", 0.0, layers * 3 * activation * (2 * 2 + 2 * 2 + 2 * 3 + 2 * MLP_RATIO)),
+        Part(
+            "elementwise",
+            0.0,
+            layers * 3 * activation * (2 * 2 + 2 * 2 + 2 * 3 + 2 * MLP_RATIO),
+        ),
         product("head", n_runs, n, d, words, 1),
         Part("loss", 0.0, n_runs * n * words * HALF * 3),
-        Part("weights' casts, gradients, update", 0.0, weights * (CAST_BYTES + GRADIENT_BYTES + UPDATE_BYTES)),
+        Part(
+            "weights' casts, gradients, update",
+            0.0,
+            weights * (CAST_BYTES + GRADIENT_BYTES + UPDATE_BYTES),
+        ),
     ]
 
 
@@ -65,20 +89,35 @@ def floor_seconds(parts: list[Part], peak: float, bandwidth: float) -> float:
     return sum(part.seconds(peak, bandwidth) for part in parts)
 
 
-def highest_mfu(shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float) -> float:
+def highest_mfu(
+    shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float
+) -> float:
     """Model operations (`Shape.flops_per_token`) over what the floor would allow at peak."""
     model = n_runs * batch_tokens * shape.flops_per_token
-    return model / peak / floor_seconds(step_parts(shape, batch_tokens, n_runs), peak, bandwidth)
+    return (
+        model
+        / peak
+        / floor_seconds(step_parts(shape, batch_tokens, n_runs), peak, bandwidth)
+    )
 
 
-def printed(shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float) -> str:
+def printed(
+    shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float
+) -> str:
     """The table of one case."""
     parts = step_parts(shape, batch_tokens, n_runs)
-    lines = [f"  {'part':34s}{'GFLOP':>11s}{'MB':>11s}{'FLOP/byte':>11s}{'floor ms':>10s}  bound by"]
+    lines = [
+        f"  {'part':34s}{'GFLOP':>11s}{'MB':>11s}{'FLOP/byte':>11s}{'floor ms':>10s} "
+        " bound by"
+    ]
     for part in parts:
-        lines.append(f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}{part.flops / part.n_bytes:11.1f}"
-                     f"{1e3 * part.seconds(peak, bandwidth):10.4f}  {part.bound(peak, bandwidth)}")
+        lines.append(
+            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
+            f"  {part.bound(peak, bandwidth)}"
+        )
     floor = floor_seconds(parts, peak, bandwidth)
-    lines.append(f"  {'all':34s}{sum(p.flops for p in parts) / 1e9:11.3f}{sum(p.n_bytes for p in parts) / 1e6:11.2f}{'':11s}{1e3 * floor:10.4f}  "
-                 f"highest MFU {highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth):.1%}")
+    lines.append(
+        f"  {'all':34s}{sum(p.flops for p in parts) / 1e9:11.3f}{sum(p.n_bytes for p in parts) / 1e6:11.2f}{'':11s}{1e3 * floor:10.4f}"
+        f"  highest MFU {highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth):.1%}"
+    )
     return "\n".join(lines)

@@ -1,7 +1,9 @@
-"""Spherical k-means, semantic deduplication and neighbours on one core, beside faiss and scikit-learn in the same run.
+"""Spherical k-means, semantic deduplication and neighbours on one core, beside faiss and
+scikit-learn in the same run.
 
-python benchmarks/semantic_speed.py [ROWS]. Default 100,000 rows of 64 columns around 300 topics, a tenth of them copies. Needs the
-extra `neighbours`. Prints a table and, as its last line, one JSON object. CPU seconds; run with OMP_NUM_THREADS=1.
+python benchmarks/semantic_speed.py [ROWS]. Default 100,000 rows of 64 columns around 300 topics, a
+tenth of them copies. Needs the extra `neighbours`. Prints a table and, as its last line, one JSON
+object. CPU seconds; run with OMP_NUM_THREADS=1.
 """
 
 import json
@@ -24,7 +26,9 @@ ITERATIONS = 25  # faiss's default
 
 def rows_with_copies(n: int) -> np.ndarray:
     random = np.random.default_rng(0)
-    rows = random.normal(size=(TOPICS, COLUMNS))[random.integers(0, TOPICS, n)] + 1.2 * random.normal(size=(n, COLUMNS))
+    rows = random.normal(size=(TOPICS, COLUMNS))[
+        random.integers(0, TOPICS, n)
+    ] + 1.2 * random.normal(size=(n, COLUMNS))
     rows[-n // 10 :] = rows[: n // 10] + 0.03 * random.normal(size=(n // 10, COLUMNS))
     return unit_rows(rows)
 
@@ -36,7 +40,9 @@ def timed(function):
 
 def by_faiss(rows: np.ndarray, k: int) -> float:
     """Mean cosine to the centre."""
-    found = faiss.Kmeans(rows.shape[1], k, niter=ITERATIONS, spherical=True, seed=1, verbose=False)
+    found = faiss.Kmeans(
+        rows.shape[1], k, niter=ITERATIONS, spherical=True, seed=1, verbose=False
+    )
     found.train(rows)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(found.centroids)
@@ -45,11 +51,17 @@ def by_faiss(rows: np.ndarray, k: int) -> float:
 
 def by_sklearn(rows: np.ndarray, k: int) -> float:
     found = MiniBatchKMeans(k, n_init=1, batch_size=4096, random_state=0).fit(rows)
-    return float(np.einsum("ij,ij->i", rows, unit_rows(found.cluster_centers_)[found.labels_]).mean())
+    return float(
+        np.einsum(
+            "ij,ij->i", rows, unit_rows(found.cluster_centers_)[found.labels_]
+        ).mean()
+    )
 
 
 def plain_semdedup(rows: np.ndarray, clustering: Clustering) -> np.ndarray:
-    """The published rule as plainly as numpy says it: the full matrix of each cluster, the largest cosine to any earlier row."""
+    """The published rule as plainly as numpy says it: the full matrix of each cluster, the largest
+    cosine to any earlier row.
+    """
     keep = np.ones(len(rows), bool)
     for cluster in range(len(clustering.centres)):
         members = np.flatnonzero(clustering.cluster == cluster)
@@ -66,25 +78,52 @@ def main(n: int) -> None:
 
     def add(name: str, seconds: float, **more: float) -> None:
         results[name] = {"cpu_seconds": seconds, **more}
-        print(f"{name:52s}{seconds:9.2f}  " + ", ".join(f"{key} {value:.4g}" for key, value in more.items()), flush=True)
+        print(
+            f"{name:52s}{seconds:9.2f}  "
+            + ", ".join(f"{key} {value:.4g}" for key, value in more.items()),
+            flush=True,
+        )
 
     print(f"{n} rows x {COLUMNS}, {k} clusters{'CPU s':>38s}")
     clustering, seconds = timed(lambda: spherical_kmeans(rows, ids, k))
     add("spherical k-means, ours", seconds, mean_cosine=float(clustering.cosine.mean()))
-    for name, function in (("faiss Kmeans(spherical)", by_faiss), ("scikit-learn MiniBatchKMeans", by_sklearn)):
+    for name, function in (
+        ("faiss Kmeans(spherical)", by_faiss),
+        ("scikit-learn MiniBatchKMeans", by_sklearn),
+    ):
         cosine, seconds = timed(lambda function=function: function(rows, k))
         add(f"spherical k-means, {name}", seconds, mean_cosine=cosine)
     ours, seconds = timed(lambda: semdedup(rows, ids, eps=EPS, clustering=clustering))
     add("SemDeDup at one eps, ours", seconds, dropped=ours.dropped_fraction)
     plain, seconds = timed(lambda: plain_semdedup(rows, clustering))
-    add("SemDeDup at one eps, the published rule in numpy", seconds, dropped=float(1 - plain.mean()))
-    tuned, seconds = timed(lambda: semdedup(rows, ids, drop_fraction=0.25, clustering=clustering))
+    add(
+        "SemDeDup at one eps, the published rule in numpy",
+        seconds,
+        dropped=float(1 - plain.mean()),
+    )
+    tuned, seconds = timed(
+        lambda: semdedup(rows, ids, drop_fraction=0.25, clustering=clustering)
+    )
     add("SemDeDup, eps sought for 25 %, ours", seconds, dropped=tuned.dropped_fraction)
     (exact, _), seconds = timed(lambda: neighbours(rows[:N_QUERIES], rows, K, "exact"))
     add(f"{K} neighbours of {N_QUERIES} rows, exact", seconds, recall=1.0)
     (found, _), seconds = timed(lambda: neighbours(rows[:N_QUERIES], rows, K, "hnsw"))
-    add(f"{K} neighbours of {N_QUERIES} rows, HNSW with its building", seconds, recall=recall(found, exact))
-    print(json.dumps({"rows": n, "columns": COLUMNS, "clusters": k, "results": results, "machine": machine()}))
+    add(
+        f"{K} neighbours of {N_QUERIES} rows, HNSW with its building",
+        seconds,
+        recall=recall(found, exact),
+    )
+    print(
+        json.dumps(
+            {
+                "rows": n,
+                "columns": COLUMNS,
+                "clusters": k,
+                "results": results,
+                "machine": machine(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -16,19 +16,43 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Which data to train on, for the compute you will really spend, and how sure that is.",
+    help=(
+        "Which data to train on, for the compute you will really spend, and how sure"
+        " that is."
+    ),
 )
-USAGE = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # typer carries its own copy of click
+USAGE = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)  # typer carries its own copy of click
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
-ParamsFile = Annotated[Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")]
+ParamsFile = Annotated[
+    Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")
+]
 
 
 @app.command()
 def run(
     params: ParamsFile = Path("params.yaml"),
-    jobs: Annotated[int, typer.Option(min=0, help="worker processes; 0: one a core")] = 0,
-    executor: Annotated[str, typer.Option(help="local: workers of the sweep stage; prefect: one task a group of runs; ray: those on Ray")] = "local",
-    gpus: Annotated[float, typer.Option(min=0, max=1, help="ray: part of a GPU for each group of runs; 0: a whole one on CUDA")] = 0.0,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="worker processes; 0: one a core")
+    ] = 0,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "local: workers of the sweep stage; prefect: one task a group of runs;"
+                " ray: those on Ray"
+            )
+        ),
+    ] = "local",
+    gpus: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="ray: part of a GPU for each group of runs; 0: a whole one on CUDA",
+        ),
+    ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     from flows.main_job import main_job
@@ -38,26 +62,103 @@ def run(
 
 @app.command()
 def curate(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="files, folders, quoted globs or URLs: parquet, jsonl, WET, text; .gz, .zst")],
-    out: Annotated[str, typer.Option(metavar="DIR", help="where kept/, dropped/, report.md and manifest.json go; a folder or URL")],
-    params: Annotated[Path | None, typer.Option("--params", metavar="FILE", help="YAML with a section `curate`; default: FineWeb's rules")] = None,
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="column or key that holds the text")] = None,
-    id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="column or key with a unique name")] = None,
-    lang: Annotated[str | None, typer.Option(metavar="COLUMN", help="column or key that holds the language")] = None,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help=(
+                "files, folders, quoted globs or URLs: parquet, jsonl, WET, text; .gz,"
+                " .zst"
+            ),
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR",
+            help=(
+                "where kept/, dropped/, report.md and manifest.json go; a folder or URL"
+            ),
+        ),
+    ],
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params",
+            metavar="FILE",
+            help="YAML with a section `curate`; default: FineWeb's rules",
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="column or key that holds the text"),
+    ] = None,
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", metavar="COLUMN", help="column or key with a unique name"),
+    ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="column or key that holds the language"),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 1,
-    executor: Annotated[str, typer.Option(metavar="local|ray", help="who runs the shards")] = "local",
-    index: Annotated[Path | None, typer.Option(metavar="DIR", help="drop copies of what earlier runs with this index kept, and add to it")] = None,
-    work: Annotated[Path | None, typer.Option(metavar="DIR", help="folder for unfinished work; default inside --out")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="stop at the first row that cannot be read; default: set it aside")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the result of another run in --out")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only estimate the cost, from one sampled shard")] = False,
+    executor: Annotated[
+        str, typer.Option(metavar="local|ray", help="who runs the shards")
+    ] = "local",
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="drop copies of what earlier runs with this index kept, and add to it",
+        ),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="folder for unfinished work; default inside --out"
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="stop at the first row that cannot be read; default: set it aside",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="replace the result of another run in --out"),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="only estimate the cost, from one sampled shard"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Only the curation steps, on your own files: rules, quality, decontamination, duplicates."""
     from flows.curate_command import curate_command
 
-    columns = {name: value for name, value in (("text", text), ("id", id_), ("lang", lang)) if value is not None}
-    curate_command(inputs, out, params, columns, workers, executor, index, work, strict, overwrite, dry_run, as_json)
+    columns = {
+        name: value
+        for name, value in (("text", text), ("id", id_), ("lang", lang))
+        if value is not None
+    }
+    curate_command(
+        inputs,
+        out,
+        params,
+        columns,
+        workers,
+        executor,
+        index,
+        work,
+        strict,
+        overwrite,
+        dry_run,
+        as_json,
+    )
 
 
 @app.command("dvc-yaml")
@@ -81,7 +182,9 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def laws(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
+def laws(
+    name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
+) -> None:
     """The laws: formula, variables with units, parameters, source."""
     from flows.law_list import describe_laws
 
@@ -90,52 +193,147 @@ def laws(name: Annotated[str | None, typer.Argument()] = None, as_json: Json = F
 
 @app.command()
 def fit(
-    law: Annotated[str, typer.Argument(metavar="LAW|auto", help="auto: chosen by what it predicts above the compute it saw")],
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")],
+    law: Annotated[
+        str,
+        typer.Argument(
+            metavar="LAW|auto",
+            help="auto: chosen by what it predicts above the compute it saw",
+        ),
+    ],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+    ],
     map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
-    holdout: Annotated[str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")] = None,
-    predict: Annotated[Path | None, typer.Option(metavar="TABLE2", help="rows to predict")] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="refits for the intervals; 0 for none")] = 500,
-    cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")] = None,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    holdout: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")
+    ] = None,
+    predict: Annotated[
+        Path | None, typer.Option(metavar="TABLE2", help="rows to predict")
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="refits for the intervals; 0 for none")
+    ] = 500,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="rows of one cluster are resampled together"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a law to a table of runs, with intervals, a held-out check and predictions."""
     from flows.law_commands import fit_command
 
-    fit_command(law, table, map_, where, holdout, predict, bootstrap, cluster, out, figures, as_json)
+    fit_command(
+        law,
+        table,
+        map_,
+        where,
+        holdout,
+        predict,
+        bootstrap,
+        cluster,
+        out,
+        figures,
+        as_json,
+    )
 
 
 @app.command()
 def compare(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")],
-    arm: Annotated[str, typer.Option(metavar="COLUMN", help="column that names the data set of a run")],
-    at: Annotated[list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")],
-    law: Annotated[str, typer.Option(metavar="LAW|auto", help="auto: chosen by what it predicts above the compute it saw")] = "auto",
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+    ],
+    arm: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="column that names the data set of a run"),
+    ],
+    at: Annotated[
+        list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")
+    ],
+    law: Annotated[
+        str,
+        typer.Option(
+            metavar="LAW|auto",
+            help="auto: chosen by what it predicts above the compute it saw",
+        ),
+    ] = "auto",
     map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="COLUMN", help="rows of one cluster are resampled together, paired over arms")] = None,
-    n_params: Annotated[float | None, typer.Option(min=1, help="model size; default the best of each arm within the measured sizes")] = None,
-    share: Annotated[str, typer.Option(metavar="auto|all|none|NAMES", help="parameters that the arms share, e.g. alpha,beta")] = "auto",
-    bootstrap: Annotated[int, typer.Option(min=50, help="refits for the intervals")] = 500,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="rows of one cluster are resampled together, paired over arms",
+        ),
+    ] = None,
+    n_params: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="model size; default the best of each arm within the measured sizes",
+        ),
+    ] = None,
+    share: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|all|none|NAMES",
+            help="parameters that the arms share, e.g. alpha,beta",
+        ),
+    ] = "auto",
+    bootstrap: Annotated[
+        int, typer.Option(min=50, help="refits for the intervals")
+    ] = 500,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Which data set wins at a budget, P(best), and where the answer flips."""
     from flows.compare_commands import compare_command
 
-    compare_command(table, arm, at, law, map_, where, cluster, n_params, bootstrap, figures, as_json, share)
+    compare_command(
+        table,
+        arm,
+        at,
+        law,
+        map_,
+        where,
+        cluster,
+        n_params,
+        bootstrap,
+        figures,
+        as_json,
+        share,
+    )
 
 
 @app.command()
 def plan(
-    law: Annotated[Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")],
+    law: Annotated[
+        Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")
+    ],
     flops: Annotated[float, typer.Option(min=1, help="budget, FLOPs (6ND)")],
-    unique_tokens: Annotated[float | None, typer.Option(min=1, help="different tokens that there are")] = None,
-    next_run: Annotated[bool, typer.Option(help="also the proxy runs that would say most")] = False,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")] = None,
+    unique_tokens: Annotated[
+        float | None, typer.Option(min=1, help="different tokens that there are")
+    ] = None,
+    next_run: Annotated[
+        bool, typer.Option(help="also the proxy runs that would say most")
+    ] = False,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
@@ -145,7 +343,11 @@ def plan(
 
 
 @app.command()
-def serve(cron: Annotated[str, typer.Option(help="when to run, as a cron line")] = "0 3 * * *") -> None:
+def serve(
+    cron: Annotated[
+        str, typer.Option(help="when to run, as a cron line")
+    ] = "0 3 * * *",
+) -> None:
     """Schedule the flow with a Prefect server on this machine."""
     from flows.serve import serve_forever
 
@@ -175,7 +377,12 @@ def main() -> None:
             error.show()
         else:
             command = error.ctx.command_path if getattr(error, "ctx", None) else "assay"
-            print(f"assay: {' '.join(error.format_message().split()).rstrip('.')}; `{command.replace('python -m flows.cli', 'assay')} --help` shows the options", file=sys.stderr)
+            print(
+                f"assay: {' '.join(error.format_message().split()).rstrip('.')};"
+                f" `{command.replace('python -m flows.cli', 'assay')} --help` shows the"
+                " options",
+                file=sys.stderr,
+            )
         sys.exit(2)
 
 

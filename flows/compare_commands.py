@@ -6,7 +6,13 @@ from pathlib import Path
 from flows.law_commands import parse_map, show_figures, show_warnings
 from flows.show import paragraph, show
 from flows.tables import load_table
-from stages.compare_rows import crossover_rows, decision_rows, shown_chances, shown_decisions, shown_flips
+from stages.compare_rows import (
+    crossover_rows,
+    decision_rows,
+    shown_chances,
+    shown_decisions,
+    shown_flips,
+)
 from stages.compare_table import compare_table
 from stages.decision_text import flops_text
 from stages.errors import InputError, RefusedError
@@ -14,7 +20,13 @@ from stages.files import read_json
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.record import from_state
-from stages.plan_table import next_run_rows, plan_notes, plan_rows, shown_next_runs, shown_plan
+from stages.plan_table import (
+    next_run_rows,
+    plan_notes,
+    plan_rows,
+    shown_next_runs,
+    shown_plan,
+)
 
 SETTLED = ("decided", "tie")
 
@@ -36,11 +48,23 @@ def compare_command(
     """The winner at each budget, how sure, and where the answer flips."""
     mapping = parse_map(pairs)
     rows = load_table(table, mapping, where)
-    done = compare_table(rows, str(table), arm=arm, at=at, law=law, cluster=cluster, n_params=n_params, n_draws=n_draws, share=share)
+    done = compare_table(
+        rows,
+        str(table),
+        arm=arm,
+        at=at,
+        law=law,
+        cluster=cluster,
+        n_params=n_params,
+        n_draws=n_draws,
+        share=share,
+    )
     budgets, flips = decision_rows(done.decisions), crossover_rows(done.found)
     paths = []
     if figures is not None:
-        from stages.compare_figures import draw_compare  # here, because matplotlib takes half a second to import
+        from stages.compare_figures import (
+            draw_compare,
+        )  # here, because matplotlib takes half a second to import
         from stages.figure_marks import save_all
 
         paths = save_all(draw_compare(done, mapping.get("value", "value")), figures)
@@ -48,43 +72,77 @@ def compare_command(
         searched = {"low": done.found.flops_low, "high": done.found.flops_high}
         print(
             json.dumps(
-                {"law": done.reason, "budgets": budgets, "crossovers": flips, "searched_flops": searched, "warnings": done.warnings, "figures": paths}, indent=2
+                {
+                    "law": done.reason,
+                    "budgets": budgets,
+                    "crossovers": flips,
+                    "searched_flops": searched,
+                    "warnings": done.warnings,
+                    "figures": paths,
+                },
+                indent=2,
             )
         )
     else:
         print(paragraph(f"law: {done.reason}") + "\n")
-        show(shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals")
+        show(
+            shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals"
+        )
         for row in budgets:
             print(paragraph(f"{flops_text(row['flops'])}: {row['reason']}"))
         if len(budgets[0]["arms"]) > 2:
             print()
             show(shown_chances(budgets), False, title="P(best) by budget in FLOPs")
         print()
-        reach = f"between {flops_text(done.found.flops_low)} and {flops_text(done.found.flops_high)} FLOPs"
-        show(shown_flips(flips, done.found), False, title=f"Flips {reach}") if flips else print(f"no flip {reach}")
+        reach = (
+            f"between {flops_text(done.found.flops_low)} and"
+            f" {flops_text(done.found.flops_high)} FLOPs"
+        )
+        (
+            show(shown_flips(flips, done.found), False, title=f"Flips {reach}")
+            if flips
+            else print(f"no flip {reach}")
+        )
         show_warnings(done.warnings)
         show_figures(paths)
     if not any(d.status in SETTLED for d in done.decisions):
-        raise RefusedError("no budget can be decided from these runs; the reasons are above")
+        raise RefusedError(
+            "no budget can be decided from these runs; the reasons are above"
+        )
 
 
 def stored_fit(file: Path) -> tuple[Bootstrap, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
-        raise InputError(f"{file}: no such file; write one with `assay fit LAW TABLE --out {file}`")
+        raise InputError(
+            f"{file}: no such file; write one with `assay fit LAW TABLE --out {file}`"
+        )
     try:
         record = read_json(file)
         state, label = record["state"], str(record.get("value_label", "value"))
         law = get_law(state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        raise InputError(f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE --out {file}` (bootstrap above 0)") from None
+        raise InputError(
+            f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
+            f" --out {file}` (bootstrap above 0)"
+        ) from None
     try:
         return from_state(state, law), label
     except (KeyError, TypeError, ValueError) as problem:
-        raise InputError(f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again with `assay fit LAW TABLE --out {file}`") from None
+        raise InputError(
+            f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"
+            f" with `assay fit LAW TABLE --out {file}`"
+        ) from None
 
 
-def plan_command(law: Path, flops: float, unique_tokens: float | None, next_run: bool, figures: Path | None, as_json: bool) -> None:
+def plan_command(
+    law: Path,
+    flops: float,
+    unique_tokens: float | None,
+    next_run: bool,
+    figures: Path | None,
+    as_json: bool,
+) -> None:
     """Compute-optimal parameters, tokens and epochs; with --next-run the most telling proxy runs."""
     boot, value_label = stored_fit(law)
     rows = plan_rows(boot, flops, unique_tokens)
@@ -96,19 +154,38 @@ def plan_command(law: Path, flops: float, unique_tokens: float | None, next_run:
 
         paths = save_all(draw_plan(boot, rows, unique_tokens, value_label), figures)
     if as_json:
-        print(json.dumps({"law": boot.fit.law.name, "plan": rows, "next_runs": runs, "warnings": notes, "figures": paths}, indent=2))
+        print(
+            json.dumps(
+                {
+                    "law": boot.fit.law.name,
+                    "plan": rows,
+                    "next_runs": runs,
+                    "warnings": notes,
+                    "figures": paths,
+                },
+                indent=2,
+            )
+        )
         return
     print(f"law: {boot.fit.law.name}, fitted to {boot.fit.n_points} runs\n")
     for row in rows:
         show(
             shown_plan(row),
             False,
-            title=f"Compute-optimal at {flops_text(flops)} FLOPs" + (f", arm {row['arm']}" if len(rows) > 1 or row["arm"] != "all" else ""),
+            title=f"Compute-optimal at {flops_text(flops)} FLOPs"
+            + (f", arm {row['arm']}" if len(rows) > 1 or row["arm"] != "all" else ""),
         )
         print()
     print(paragraph(f"rule for batch and learning rate: {rows[0]['rule']}"))
     if runs:
         print()
-        show(shown_next_runs(runs, flops), False, title="Next runs: variance of the plan's value that one run removes, most per FLOP first")
+        show(
+            shown_next_runs(runs, flops),
+            False,
+            title=(
+                "Next runs: variance of the plan's value that one run removes, most per"
+                " FLOP first"
+            ),
+        )
     show_warnings(notes)
     show_figures(paths)

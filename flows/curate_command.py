@@ -36,12 +36,32 @@ def curate_command(
 ) -> None:
     """Run, or estimate, and print."""
     if executor not in EXECUTORS:
-        raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
-    settings = (load_curate(params) if params else CurateSettings()).model_copy(update=columns)
-    options = {"workers": workers, "executor": executor, "strict": strict, "overwrite": overwrite, "work": work, "index": index}
-    request = Request(inputs=inputs, out=out, settings=settings, embed=_proxy(settings), **options)
+        raise InputError(
+            f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
+        )
+    settings = (load_curate(params) if params else CurateSettings()).model_copy(
+        update=columns
+    )
+    options = {
+        "workers": workers,
+        "executor": executor,
+        "strict": strict,
+        "overwrite": overwrite,
+        "work": work,
+        "index": index,
+    }
+    request = Request(
+        inputs=inputs, out=out, settings=settings, embed=_proxy(settings), **options
+    )
     if dry_run:
-        show([{"what": name, "estimate": value} for name, value in estimate(request).items()], as_json, title="Cost of the run, from one sampled shard")
+        show(
+            [
+                {"what": name, "estimate": value}
+                for name, value in estimate(request).items()
+            ],
+            as_json,
+            title="Cost of the run, from one sampled shard",
+        )
         return
     start = time.monotonic()
     manifest = _followed(request)
@@ -70,7 +90,10 @@ def _followed(request: Request) -> dict[str, Any]:
     try:
         return curate(request, bar.update) if bar else curate(request)
     except KeyboardInterrupt:
-        print("assay: stopped; finished shards are kept, run the same command to go on", file=sys.stderr)
+        print(
+            "assay: stopped; finished shards are kept, run the same command to go on",
+            file=sys.stderr,
+        )
         sys.exit(130)
     finally:
         log.removeHandler(handler)
@@ -89,7 +112,12 @@ class _Bar:
 
         if step != self.step:
             self.close()
-            self.step, self.bar = step, tqdm(total=total, desc=step, unit="task", leave=False, dynamic_ncols=True)
+            self.step, self.bar = (
+                step,
+                tqdm(
+                    total=total, desc=step, unit="task", leave=False, dynamic_ncols=True
+                ),
+            )
         self.bar.update(done - self.bar.n)
 
     def close(self) -> None:
@@ -99,7 +127,11 @@ class _Bar:
 
 def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
     counts, kept = manifest["counts"], manifest["kept"]
-    rows = [row for row in manifest["reasons"] if row["documents_alone"] or row["documents_in_order"]]
+    rows = [
+        row
+        for row in manifest["reasons"]
+        if row["documents_alone"] or row["documents_in_order"]
+    ]
     shown = [
         {
             "reason": row["reason"],
@@ -110,21 +142,40 @@ def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
         }
         for row in rows
     ]
-    show(shown, False, title="What each reason drops alone, and of what the reasons before it left")
+    show(
+        shown,
+        False,
+        title="What each reason drops alone, and of what the reasons before it left",
+    )
     if quiet := len(manifest["reasons"]) - len(rows):
         print(f"{quiet} other reasons drop nothing.")
     print(
-        f"\n{counts['documents']:,} documents, {kept['documents']:,} kept ({kept['documents'] / max(1, counts['documents']):.1%}), {counts['dropped']:,} dropped; "
-        f"{counts['empty']:,} rows without text, {counts['bad_rows']:,} cannot be read.\n{out}: kept/ dropped/ report.md manifest.json; {seconds:.0f} s"
+        f"\n{counts['documents']:,} documents, {kept['documents']:,} kept"
+        f" ({kept['documents'] / max(1, counts['documents']):.1%}),"
+        f" {counts['dropped']:,} dropped; {counts['empty']:,} rows without text,"
+        f" {counts['bad_rows']:,} cannot be read.\n{out}: kept/ dropped/ report.md"
+        f" manifest.json; {seconds:.0f} s"
     )
     if "repeats" in manifest:
         repeats = manifest["repeats"]
-        print(f"Repeated lines and paragraphs: {repeats['removed_chars']:,} characters cut out of {repeats['shortened']:,} kept documents.")
+        print(
+            f"Repeated lines and paragraphs: {repeats['removed_chars']:,} characters"
+            f" cut out of {repeats['shortened']:,} kept documents."
+        )
     faults = [
-        f"{fault['first']}" + (f" (and {fault['rows'] - 1} more rows of this file)" if fault["rows"] > 1 else "") for fault in manifest["faults"].values()
+        f"{fault['first']}"
+        + (
+            f" (and {fault['rows'] - 1} more rows of this file)"
+            if fault["rows"] > 1
+            else ""
+        )
+        for fault in manifest["faults"].values()
     ]
     faults += [f"{path}: the file is empty" for path in manifest["empty_files"]]
     for line in faults[:FAULT_LINES]:
         print(f"set aside: {line}", file=sys.stderr)
     if len(faults) > FAULT_LINES:
-        print(f"and {len(faults) - FAULT_LINES} more files, see report.md", file=sys.stderr)
+        print(
+            f"and {len(faults) - FAULT_LINES} more files, see report.md",
+            file=sys.stderr,
+        )

@@ -20,7 +20,10 @@ class StageFailure(Exception):
     """A stage's command ended with an exit code other than 0; its own line said why."""
 
     def __init__(self, stage: str, exit_code: int, why: str = "") -> None:
-        super().__init__(f"stage {stage}: {why or f'ended with exit code {exit_code}'}; go on with `assay run`")
+        super().__init__(
+            f"stage {stage}: {why or f'ended with exit code {exit_code}'}; go on with"
+            " `assay run`"
+        )
         self.stage, self.exit_code = stage, exit_code
 
 
@@ -28,9 +31,18 @@ def stale_reasons(stage: Stage) -> list[str]:
     """What makes the stage stale, in words; empty where it is up to date."""
     with Repo() as repo:
         status = repo.status(targets=[stage.name])
-    reasons = [reason for change in status.get(stage.name, []) for reason in _reasons(change)]
+    reasons = [
+        reason for change in status.get(stage.name, []) for reason in _reasons(change)
+    ]
     keys = changed_params(stage.name)
-    return [f"params: {', '.join(keys)}" if keys and reason.endswith(f" {stage.name}") else reason for reason in reasons]
+    return [
+        (
+            f"params: {', '.join(keys)}"
+            if keys and reason.endswith(f" {stage.name}")
+            else reason
+        )
+        for reason in reasons
+    ]
 
 
 def changed_params(name: str) -> list[str]:
@@ -38,10 +50,19 @@ def changed_params(name: str) -> list[str]:
     lock = Path("dvc.lock")
     if not lock.is_file():
         return []
-    recorded = yaml.safe_load(lock.read_text("utf-8")).get("stages", {}).get(name, {}).get("params", {})
+    recorded = (
+        yaml.safe_load(lock.read_text("utf-8"))
+        .get("stages", {})
+        .get(name, {})
+        .get("params", {})
+    )
     changed = []
     for file, sections in recorded.items():
-        now = yaml.safe_load(Path(file).read_text("utf-8")) if Path(file).is_file() else {}
+        now = (
+            yaml.safe_load(Path(file).read_text("utf-8"))
+            if Path(file).is_file()
+            else {}
+        )
         for section, values in sections.items():
             changed += _differences(values, now.get(section), section)
     return changed
@@ -50,7 +71,11 @@ def changed_params(name: str) -> list[str]:
 def _differences(old: object, new: object, key: str) -> list[str]:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return [] if old == new else [key]
-    return [found for name in dict.fromkeys([*old, *new]) for found in _differences(old.get(name), new.get(name), f"{key}.{name}")]
+    return [
+        found
+        for name in dict.fromkeys([*old, *new])
+        for found in _differences(old.get(name), new.get(name), f"{key}.{name}")
+    ]
 
 
 def _reasons(change: object) -> list[str]:
@@ -92,10 +117,14 @@ def relay_log(name: str) -> None:
 
 
 def failure_of(state: State) -> BaseException | None:
-    """What a failed state carries: Prefect wraps it in a record, and a flow that returns a task's state in that state."""
+    """What a failed state carries: Prefect wraps it in a record, and a flow that returns a task's
+    state in that state.
+    """
     found = state.data
     while found is not None and not isinstance(found, BaseException):
-        found = found.data if isinstance(found, State) else getattr(found, "result", None)
+        found = (
+            found.data if isinstance(found, State) else getattr(found, "result", None)
+        )
     return found
 
 
@@ -104,7 +133,11 @@ def _worth_a_retry(_task: object, _run: object, state: State) -> bool:
     return not (isinstance(failure, StageFailure) and failure.exit_code == BAD_INPUT)
 
 
-@task(task_run_name="{name}", retry_delay_seconds=[10, 60], retry_condition_fn=_worth_a_retry)
+@task(
+    task_run_name="{name}",
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=_worth_a_retry,
+)
 def run_stage(name: str, reasons: list[str]) -> State:
     """Run one changed stage; bad input is a failed state with its one line and no traceback."""
     get_run_logger().info("%s runs because of %s", name, "; ".join(reasons[:3]))

@@ -13,7 +13,9 @@ from stages.stage import Stage
 def freshness() -> list[dict[str, Any]]:
     """One row a stage, then one a decision: name, kind, state, because."""
     if not Path("dvc.yaml").is_file():
-        raise InputError(f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder")
+        raise InputError(
+            f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder"
+        )
     rows, stale = [], {}
     for stage in PIPELINE:
         reasons = stale_reasons(stage) + _inherited(stage, stale)
@@ -23,14 +25,28 @@ def freshness() -> list[dict[str, Any]]:
     for file in sorted(Path("data/decisions").glob("*.json")):
         decision = json.loads(file.read_text("utf-8"))
         row = _row(file.stem, "decision", stale.get("decide", []))
-        rows.append({**row, "state": row["state"] if stale.get("decide") else decision["status"]})
+        rows.append(
+            {
+                **row,
+                "state": row["state"] if stale.get("decide") else decision["status"],
+            }
+        )
     return rows
 
 
 def _inherited(stage: Stage, stale: dict[str, list[str]]) -> list[str]:
     """Stale stages upstream: what they make will change."""
-    return [f"stage {other.name} is stale" for other in PIPELINE if other.name in stale and set(other.products) & set(stage.deps)]
+    return [
+        f"stage {other.name} is stale"
+        for other in PIPELINE
+        if other.name in stale and set(other.products) & set(stage.deps)
+    ]
 
 
 def _row(name: str, kind: str, reasons: list[str]) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "state": "stale" if reasons else "fresh", "because": "; ".join(reasons[:3])}
+    return {
+        "name": name,
+        "kind": kind,
+        "state": "stale" if reasons else "fresh",
+        "because": "; ".join(reasons[:3]),
+    }

@@ -19,24 +19,48 @@ from stages.runs import COLUMNS, filter_rows, read_table
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
     """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
-    known, mapping = {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)}, {}
+    known, mapping = (
+        {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)},
+        {},
+    )
     for pair in pairs:
         variable, equals, column = pair.partition("=")
         if not (variable and equals and column):
-            raise InputError(f"--map {pair}: write LAW_VAR=COLUMN, for example n_params=params_N")
+            raise InputError(
+                f"--map {pair}: write LAW_VAR=COLUMN, for example n_params=params_N"
+            )
         if variable in mapping:
-            raise InputError(f"--map {variable} is given twice, as {mapping[variable]!r} and {column!r}; keep one")
+            raise InputError(
+                f"--map {variable} is given twice, as {mapping[variable]!r} and"
+                f" {column!r}; keep one"
+            )
         if variable not in known and not variable.startswith(("share_", "unique_")):
-            near = get_close_matches(variable, [*known, *([column] if column in known else [])], 1, 0.5)
+            near = get_close_matches(
+                variable, [*known, *([column] if column in known else [])], 1, 0.5
+            )
             raise InputError(
                 f"--map {pair}: no law reads {variable!r}"
-                + (f"; did you mean {near[0]}={column}?" if near and near[0] != column else "")
-                + (f" (LAW_VAR comes first: {column}={variable})" if column in known else "")
+                + (
+                    f"; did you mean {near[0]}={column}?"
+                    if near and near[0] != column
+                    else ""
+                )
+                + (
+                    f" (LAW_VAR comes first: {column}={variable})"
+                    if column in known
+                    else ""
+                )
             )
         mapping[variable] = column
-    for one, other in (("n_params", "n_tokens_seen"), *((name, "value") for name in mapping if name != "value")):
+    for one, other in (
+        ("n_params", "n_tokens_seen"),
+        *((name, "value") for name in mapping if name != "value"),
+    ):
         if mapping.get(one, one) == mapping.get(other):
-            raise InputError(f"--map {one} and {other} are both {mapping[other]!r}; map each to a column of its own")
+            raise InputError(
+                f"--map {one} and {other} are both {mapping[other]!r}; map each to a"
+                " column of its own"
+            )
     return mapping
 
 
@@ -62,15 +86,35 @@ def fit_command(
         held = filter_rows(rows, holdout, str(table))
         rows = filter_rows(rows, f"NOT ({holdout})", str(table))
         if held.is_empty() or rows.is_empty():
-            raise InputError(f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and {len(held)} to predict; change it")
-    wanted = read_table(predict, {v: c for v, c in mapping.items() if v != "value"}) if predict else None
+            raise InputError(
+                f"{table}: --holdout {holdout!r} leaves {len(rows)} rows to fit and"
+                f" {len(held)} to predict; change it"
+            )
+    wanted = (
+        read_table(predict, {v: c for v, c in mapping.items() if v != "value"})
+        if predict
+        else None
+    )
     result = fit_table(
-        law_name, rows, str(table), holdout=held, predict=wanted, n_draws=n_draws, cluster=cluster, figures=figures, value_label=mapping.get("value", "value")
+        law_name,
+        rows,
+        str(table),
+        holdout=held,
+        predict=wanted,
+        n_draws=n_draws,
+        cluster=cluster,
+        figures=figures,
+        value_label=mapping.get("value", "value"),
     )
     if out is not None:
         write_json(out, result)
     if as_json:
-        print(json.dumps({key: value for key, value in result.items() if key != "state"}, indent=2))
+        print(
+            json.dumps(
+                {key: value for key, value in result.items() if key != "state"},
+                indent=2,
+            )
+        )
     else:
         print_fit(result, wanted)
 
@@ -82,8 +126,10 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         print(paragraph(f"chosen: {result['choice']['reason']}"))
     starts = result["starts"]
     said = (
-        f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']} clusters, rms of log residuals {result['rms_log']:.4f}; "
-        f"{starts['same_basin']} of {starts['run']} starts agree, {starts['failed']} failed; {result['seconds']:.1f} s"
+        f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']}"
+        f" clusters, rms of log residuals {result['rms_log']:.4f};"
+        f" {starts['same_basin']} of {starts['run']} starts agree, {starts['failed']}"
+        f" failed; {result['seconds']:.1f} s"
     )
     print(paragraph(said) + "\n")
     show(parameter_rows(result["params"]), False, title="Parameters, 90 % intervals")
@@ -94,7 +140,11 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         own = [c for c in (wanted.columns if wanted is not None else [])][:3]
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
         print()
-        show([{key: row[key] for key in keys} for row in result["predictions"]], False, title="Predictions")
+        show(
+            [{key: row[key] for key in keys} for row in result["predictions"]],
+            False,
+            title="Predictions",
+        )
     show_warnings(result["warnings"])
     show_figures(result["figures"])
 
@@ -102,7 +152,12 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
 def show_warnings(warnings: list[dict[str, str]]) -> None:
     """One line a coded warning."""
     for warning in warnings:
-        print("\n" + paragraph(f"{warning['severity']} {warning['code']}: {warning['message']}"))
+        print(
+            "\n"
+            + paragraph(
+                f"{warning['severity']} {warning['code']}: {warning['message']}"
+            )
+        )
 
 
 def show_figures(paths: list[str]) -> None:

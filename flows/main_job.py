@@ -20,16 +20,25 @@ EXECUTORS = ("local", "prefect", "ray")
 def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
     """The exit code of the whole pipeline."""
     if executor not in EXECUTORS:
-        raise InputError(f"--executor {executor}: must be one of {', '.join(EXECUTORS)}")
+        raise InputError(
+            f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
+        )
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
-        raise InputError(f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder")
+        raise InputError(
+            f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
+        )
     params = load_params(params_file, PIPELINE)
     if write_pipeline_file(params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # DVC calls `python`
+    os.environ["PATH"] = (  # DVC calls `python`
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
     if executor == "ray" and not find_spec("ray"):
-        raise InputError("--executor ray needs Ray: pip install 'assay[ray]', or take --executor prefect")
+        raise InputError(
+            "--executor ray needs Ray: pip install 'assay[ray]', or take --executor"
+            " prefect"
+        )
     start_own_server()
     from flows.dvc_tasks import BAD_INPUT, StageFailure, failure_of
     from flows.pipeline import pipeline
@@ -38,7 +47,14 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     state = pipeline(executor, jobs, str(params_file), gpus, return_state=True)
     if state.is_completed():
         print(printed_decisions())
-        print(f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs: assay ui")
+        print(
+            f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs:"
+            " assay ui"
+        )
         return 0
     failure = failure_of(state)
-    return failure.exit_code if isinstance(failure, StageFailure) and failure.exit_code in (1, BAD_INPUT) else 1
+    return (
+        failure.exit_code
+        if isinstance(failure, StageFailure) and failure.exit_code in (1, BAD_INPUT)
+        else 1
+    )

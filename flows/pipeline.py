@@ -13,10 +13,20 @@ environment.prepare()
 
 import polars as pl  # noqa: E402
 from prefect import flow, get_run_logger, task  # noqa: E402
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact  # noqa: E402
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)  # noqa: E402
 from prefect.states import Completed, Failed, State  # noqa: E402
 
-from flows.dvc_tasks import BAD_INPUT, TRAINING_RETRIES, StageFailure, run_stage, stale_reasons  # noqa: E402
+from flows.dvc_tasks import (
+    BAD_INPUT,
+    TRAINING_RETRIES,
+    StageFailure,
+    run_stage,
+    stale_reasons,
+)  # noqa: E402
 from stages import images  # noqa: E402
 from stages.pipeline import PIPELINE  # noqa: E402
 from stages.decision_text import decision_markdown  # noqa: E402
@@ -28,11 +38,24 @@ TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 
 def resume_hint(_flow: object, _run: object, state: State) -> None:
     """What to type after a failure: finished runs are on disk and are not trained again."""
-    print(f"{state.message or 'the flow stopped'}\nto go on from what is finished: assay run")
+    print(
+        f"{state.message or 'the flow stopped'}\nto go on from what is finished:"
+        " assay run"
+    )
 
 
-@flow(name="assay", on_failure=[resume_hint], on_crashed=[resume_hint], on_cancellation=[resume_hint])
-def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.yaml", gpus: float = 0.0) -> State:
+@flow(
+    name="assay",
+    on_failure=[resume_hint],
+    on_crashed=[resume_hint],
+    on_cancellation=[resume_hint],
+)
+def pipeline(
+    executor: str = "local",
+    jobs: int = 0,
+    params_file: str = "params.yaml",
+    gpus: float = 0.0,
+) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
     executor: local (worker processes of the sweep stage), prefect (one task a group of runs) or ray (the same on Ray).
@@ -45,16 +68,22 @@ def pipeline(executor: str = "local", jobs: int = 0, params_file: str = "params.
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
-        if stage.name == "sweep" and executor != "local" and not images.are_pooled():  # image proxies train in the stage itself
+        if (
+            stage.name == "sweep" and executor != "local" and not images.are_pooled()
+        ):  # image proxies train in the stage itself
             from flows.sweep import fill
 
             try:
                 fill(params_file, executor, jobs, gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
-                return Failed(message=str(error), data=StageFailure("sweep", code, str(error)))
+                return Failed(
+                    message=str(error), data=StageFailure("sweep", code, str(error))
+                )
         retries = TRAINING_RETRIES if stage.resumable else 0
-        state = run_stage.with_options(name=stage.name, retries=retries)(stage.name, reasons, return_state=True)
+        state = run_stage.with_options(name=stage.name, retries=retries)(
+            stage.name, reasons, return_state=True
+        )
         if not state.is_completed():
             return state
     publish_to_mlflow()
@@ -70,7 +99,9 @@ def publish_to_mlflow() -> None:
     try:
         link = publish()
     except TrackingOutage as outage:
-        get_run_logger().warning("%s; `python -m stages publish` sends it later", outage)
+        get_run_logger().warning(
+            "%s; `python -m stages publish` sends it later", outage
+        )
         return
     get_run_logger().info("MLflow has every run: %s", link)
     create_link_artifact(link=link, link_text="Runs in MLflow", key="mlflow-runs")
@@ -81,12 +112,33 @@ def show_decisions() -> None:
     """The decisions as markdown, the runs as a table, the page as a link."""
     for file in sorted(DECISIONS.glob("*.json")):
         decision = json.loads(file.read_text("utf-8"))
-        key = "decision-" + "".join(c if c.isalnum() else "-" for c in file.stem.lower())
-        create_markdown_artifact(decision_markdown(decision), key=key, description=decision["question"]["title"])
+        key = "decision-" + "".join(
+            c if c.isalnum() else "-" for c in file.stem.lower()
+        )
+        create_markdown_artifact(
+            decision_markdown(decision),
+            key=key,
+            description=decision["question"]["title"],
+        )
     runs = pl.read_parquet("data/sweep/runs.parquet").head(TABLE_ROWS)
-    columns = ["arm", "n_params", "n_tokens_seen", "epochs", "weight_decay", "pool_draw", "metric", "value"]
-    create_table_artifact(runs.select(columns).to_dicts(), key="runs", description="Proxy runs")
-    create_link_artifact(link=Path("data/report/index.html").resolve().as_uri(), link_text="The page", key="report")
+    columns = [
+        "arm",
+        "n_params",
+        "n_tokens_seen",
+        "epochs",
+        "weight_decay",
+        "pool_draw",
+        "metric",
+        "value",
+    ]
+    create_table_artifact(
+        runs.select(columns).to_dicts(), key="runs", description="Proxy runs"
+    )
+    create_link_artifact(
+        link=Path("data/report/index.html").resolve().as_uri(),
+        link_text="The page",
+        key="report",
+    )
 
 
 if __name__ == "__main__":

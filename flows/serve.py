@@ -18,7 +18,10 @@ def start_pages() -> None:
     """MLflow and Prefect servers until Ctrl-C; both end together."""
     environment.prepare()
     servers = [_prefect_server(), _mlflow_server()]
-    print(f"Prefect  http://127.0.0.1:{PREFECT_PORT}\nMLflow   http://127.0.0.1:{MLFLOW_PORT}\nstop with Ctrl-C")
+    print(
+        f"Prefect  http://127.0.0.1:{PREFECT_PORT}\nMLflow  "
+        f" http://127.0.0.1:{MLFLOW_PORT}\nstop with Ctrl-C"
+    )
     _until_stopped(servers)
 
 
@@ -28,14 +31,19 @@ def serve_forever(cron: str) -> None:
     The temporary server of a plain run keeps no schedule, so one is started here unless PREFECT_API_URL names one.
     """
     if len(cron.split()) != 5:
-        raise InputError(f"--cron {cron!r}: needs five fields, for example '0 3 * * *' for every night at three")
+        raise InputError(
+            f"--cron {cron!r}: needs five fields, for example '0 3 * * *' for every"
+            " night at three"
+        )
     environment.prepare()
     servers = []
     if "PREFECT_API_URL" not in os.environ:
         servers.append(_prefect_server())
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PREFECT_PORT}/api"
         wait_for(f"{os.environ['PREFECT_API_URL']}/health", servers[0])
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
     from flows.pipeline import pipeline
 
     try:
@@ -45,13 +53,32 @@ def serve_forever(cron: str) -> None:
 
 
 def _prefect_server() -> subprocess.Popen:
-    return start_tied("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PREFECT_PORT))
+    return start_tied(
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(PREFECT_PORT),
+    )
 
 
 def _mlflow_server() -> subprocess.Popen:
     from stages.tracking import tracking_uri
 
-    return start_tied("-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(), "--host", "127.0.0.1", "--port", str(MLFLOW_PORT))
+    return start_tied(
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        tracking_uri(),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(MLFLOW_PORT),
+    )
 
 
 def _until_stopped(servers: list[subprocess.Popen]) -> None:

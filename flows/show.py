@@ -29,7 +29,18 @@ def show(rows: list[dict[str, Any]], as_json: bool, *, title: str = "") -> None:
 
 def paragraph(words: str) -> str:
     """Text folded to the width of the tables, later lines indented."""
-    return "\n".join(textwrap.wrap(words, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)) or words
+    return (
+        "\n".join(
+            textwrap.wrap(
+                words,
+                WIDTH,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+        or words
+    )
 
 
 def text(value: Any) -> str:

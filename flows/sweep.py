@@ -29,12 +29,15 @@ RETRIES, RETRY_SECONDS = 2, 10  # assumed
 LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Concurrency
 
 
-def fill(params_file: str, executor: str = "prefect", n_workers: int = 0, gpus: float = 0.0) -> None:
+def fill(
+    params_file: str, executor: str = "prefect", n_workers: int = 0, gpus: float = 0.0
+) -> None:
     """Train what the sweep stage would find missing.
 
-    executor: prefect (worker processes here) or ray. n_workers: groups at once, 0 for all that fit. gpus: part of a GPU
-    for each group, for Ray; 0 for none on CPU and a whole one on CUDA.
-    Raises InputError for what no retry mends, RefusedError where groups failed for good; the others are on disk by then.
+    executor: prefect (worker processes here) or ray. n_workers: groups at once, 0 for all that fit.
+    gpus: part of a GPU for each group, for Ray; 0 for none on CPU and a whole one on CUDA. Raises
+    InputError for what no retry mends, RefusedError where groups failed for good; the others are on
+    disk by then.
     """
     params = load_params(params_file, PIPELINE)["sweep"]
     with runs_lease():
@@ -47,11 +50,21 @@ def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) 
     """On this machine: groups in worker processes, or one after another on the GPU that is held."""
     with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
         work = missing_work(trunks, data, device)
-        n_tasks = 1 if work.place == "cuda" else max(1, min(n_workers or jobs(), len(work.groups)))
+        n_tasks = (
+            1
+            if work.place == "cuda"
+            else max(1, min(n_workers or jobs(), len(work.groups)))
+        )
         with contextlib.ExitStack() as stack:
-            idle: SimpleQueue[Workers | None] = SimpleQueue()  # a process that has loaded torch goes from task to task
+            idle: SimpleQueue[Workers | None] = (
+                SimpleQueue()
+            )  # a process that has loaded torch goes from task to task
             for _ in range(n_tasks):
-                idle.put(stack.enter_context(Workers(work.data, 1, device=work.device)) if work.place == "cpu" else None)
+                idle.put(
+                    stack.enter_context(Workers(work.data, 1, device=work.device))
+                    if work.place == "cpu"
+                    else None
+                )
 
             def train(number: int) -> None:
                 worker = idle.get()
@@ -65,7 +78,9 @@ def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) 
             _run(work, train, n_tasks)
 
 
-def _on_ray(trunks: list, data: object, device: str, n_workers: int, gpus: float) -> None:
+def _on_ray(
+    trunks: list, data: object, device: str, n_workers: int, gpus: float
+) -> None:
     """On Ray, whose processes hold their own part of a GPU; this one holds a whole one only while it measures."""
     from flows.ray_workers import ray_workers
 
@@ -80,12 +95,17 @@ def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
     if not work.groups:
         return
     _show_limit(n_tasks)
-    failed = flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=n_tasks))(_train_all)(_Unseen((work, train)))
+    failed = flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=n_tasks))(
+        _train_all
+    )(_Unseen((work, train)))
     if bad := [error for error in failed if isinstance(error, InputError)]:
         raise bad[0]
     if failed:
         first = (str(failed[0]).splitlines() or [type(failed[0]).__name__])[0]
-        raise RefusedError(f"{len(failed)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {first}")
+        raise RefusedError(
+            f"{len(failed)} of {len(work.groups)} groups of runs failed, the rest is"
+            f" kept; the first: {first}"
+        )
 
 
 class _Unseen:
@@ -99,14 +119,26 @@ def _train_all(unseen: _Unseen) -> list[BaseException]:
     """What went wrong, one error a group that failed for good."""
     work, train = unseen.content
 
-    @task(retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_worth_a_retry, task_run_name="{label}")
+    @task(
+        retries=RETRIES,
+        retry_delay_seconds=RETRY_SECONDS,
+        retry_condition_fn=_worth_a_retry,
+        task_run_name="{label}",
+    )
     def train_group(label: str, number: int) -> None:
         with concurrency(LIMIT, occupy=1):
             train(number)
 
-    labels = [f"{group[0].arm} d{group[0].shape.d_model} and {len(group) - 1} more" for group in work.groups]
+    labels = [
+        f"{group[0].arm} d{group[0].shape.d_model} and {len(group) - 1} more"
+        for group in work.groups
+    ]
     futures = train_group.map(labels, range(len(labels)))
-    return [error for future in futures if isinstance(error := future.result(raise_on_failure=False), BaseException)]
+    return [
+        error
+        for future in futures
+        if isinstance(error := future.result(raise_on_failure=False), BaseException)
+    ]
 
 
 def _worth_a_retry(_task: object, _run: object, state: object) -> bool:
@@ -117,4 +149,6 @@ def _show_limit(n_tasks: int) -> None:
     """Set the limit and free its slots: those of a sweep that was killed would be held for ever."""
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(LIMIT, n_tasks)
-        client.update_global_concurrency_limit(LIMIT, GlobalConcurrencyLimitUpdate(active_slots=0))
+        client.update_global_concurrency_limit(
+            LIMIT, GlobalConcurrencyLimitUpdate(active_slots=0)
+        )

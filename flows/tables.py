@@ -9,10 +9,16 @@ from stages.runs import mapped, read_table
 MLFLOW = "mlflow:"
 
 
-def load_table(source: str | Path, mapping: dict[str, str] | None = None, where: str | None = None) -> pl.DataFrame:
+def load_table(
+    source: str | Path, mapping: dict[str, str] | None = None, where: str | None = None
+) -> pl.DataFrame:
     """The runs table behind the argument, mapped and filtered as read_table does."""
     if not str(source).startswith(MLFLOW):
         return read_table(source, mapping, where)
-    from stages.tracking import read_experiment  # here, because mlflow takes seconds to import
+    from stages.tracking import (
+        read_experiment,
+    )  # here, because mlflow takes seconds to import
 
-    return mapped(read_experiment(str(source).removeprefix(MLFLOW)), str(source), mapping, where)
+    return mapped(
+        read_experiment(str(source).removeprefix(MLFLOW)), str(source), mapping, where
+    )

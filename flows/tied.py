@@ -1,7 +1,8 @@
-"""Start a server that ends with the process that started it, however that ends (Linux; elsewhere it is stopped in order).
+"""Start a server that ends with the process that started it, however that ends (Linux; elsewhere it
+is stopped in order).
 
-The server runs through this file: `python -m flows.tied PARENT_PID ARGUMENTS...` asks the kernel for a signal at the
-parent's end, which survives the exec, and becomes `python ARGUMENTS...`.
+The server runs through this file: `python -m flows.tied PARENT_PID ARGUMENTS...` asks the kernel
+for a signal at the parent's end, which survives the exec, and becomes `python ARGUMENTS...`.
 """
 
 import os
@@ -22,10 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def start_tied(*arguments: str) -> subprocess.Popen:
-    """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread: it counts as the parent."""
+    """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread:
+    it counts as the parent.
+    """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "flows.tied", str(os.getpid()), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path})
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path}
+    )
 
 
 def wait_for(url: str, server: subprocess.Popen) -> None:
@@ -33,13 +38,19 @@ def wait_for(url: str, server: subprocess.Popen) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise InputError(f"the server behind {url} ended with exit code {server.returncode}; is its port taken?")
+            raise InputError(
+                f"the server behind {url} ended with exit code {server.returncode}; is"
+                " its port taken?"
+            )
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise InputError(f"no answer from {url} in {START_SECONDS} s; see {os.environ.get('PREFECT_HOME', 'its log')}")
+    raise InputError(
+        f"no answer from {url} in {START_SECONDS} s; see"
+        f" {os.environ.get('PREFECT_HOME', 'its log')}"
+    )
 
 
 def stop(servers: list[subprocess.Popen]) -> None:

@@ -38,7 +38,10 @@ def main(argv: list[str] | None = None) -> int:
         log.error("%s: %s", arguments.name, error)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
-        log.error("%s: stopped; finished work is kept, run the same command to go on", arguments.name)
+        log.error(
+            "%s: stopped; finished work is kept, run the same command to go on",
+            arguments.name,
+        )
         return 130
     return 0
 
@@ -55,8 +58,15 @@ def run(name: str, params: dict, params_file: str) -> None:
         log.info("%s: started", name)
         stage = next(stage for stage in PIPELINE if stage.name == name)
         stage.run(params[name])
-        peak_gb = (_peak_bytes(resource.RUSAGE_SELF) + _peak_bytes(resource.RUSAGE_CHILDREN)) / 1e9
-        log.info("%s: done in %.1f s, at most %.2f GB", name, time.monotonic() - start, peak_gb)
+        peak_gb = (
+            _peak_bytes(resource.RUSAGE_SELF) + _peak_bytes(resource.RUSAGE_CHILDREN)
+        ) / 1e9
+        log.info(
+            "%s: done in %.1f s, at most %.2f GB",
+            name,
+            time.monotonic() - start,
+            peak_gb,
+        )
 
 
 def _peak_bytes(who: int) -> int:
@@ -66,7 +76,10 @@ def _peak_bytes(who: int) -> int:
 def start_logging(name: str) -> None:
     """One line an event, to the terminal and to a file of its own."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.StreamHandler(), logging.FileHandler(LOGS / f"{name}.log", mode="w")]
+    handlers = [
+        logging.StreamHandler(),
+        logging.FileHandler(LOGS / f"{name}.log", mode="w"),
+    ]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(message)s"))
     log.setLevel(logging.INFO)

@@ -10,7 +10,13 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages.curation.arm_views import OWN_SCORES, arm_view, resamples, tier_labels, view_hash
+from stages.curation.arm_views import (
+    OWN_SCORES,
+    arm_view,
+    resamples,
+    tier_labels,
+    view_hash,
+)
 from stages.curation.dedup import SHORTENED
 from stages.curation.ledger import Ledger
 from stages.curation.rule_list import named_rules
@@ -19,7 +25,6 @@ from stages.files import whole_file, write_json
 from stages.images.scores import ImageScoring
 from stages.stage import Section, Stage
 
-
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
 
@@ -27,24 +32,63 @@ LEAST_TOKENS = 4_096  # of a draw of text
 class Arm(Section):
     """A data set to compare: a part of the draw, and how often its documents are used."""
 
-    keep: float = Field(1.0, gt=0, le=1, description="fraction of the draw's tokens kept")
-    by: str = Field("quality", description="what orders documents: quality, difficulty, a name under score.extra or a measure of a document rule")
-    take: Literal["high", "low", "middle", "random"] = Field("high", description="which end of the score is kept; high difficulty is keep-hard")
-    upweight: float | None = Field(None, gt=0, lt=1, description="share of training tokens for the kept part; the rest of the draw gets what is left")
-    mixture: dict[str, float] | None = Field(None, min_length=1, description="share of training tokens by pool; pools not named are left out")
-    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field("near", description="policy; of a cluster of copies the smallest id stays")
+    keep: float = Field(
+        1.0, gt=0, le=1, description="fraction of the draw's tokens kept"
+    )
+    by: str = Field(
+        "quality",
+        description=(
+            "what orders documents: quality, difficulty, a name under score.extra or a"
+            " measure of a document rule"
+        ),
+    )
+    take: Literal["high", "low", "middle", "random"] = Field(
+        "high",
+        description="which end of the score is kept; high difficulty is keep-hard",
+    )
+    upweight: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "share of training tokens for the kept part; the rest of the draw gets what"
+            " is left"
+        ),
+    )
+    mixture: dict[str, float] | None = Field(
+        None,
+        min_length=1,
+        description="share of training tokens by pool; pools not named are left out",
+    )
+    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field(
+        "near", description="policy; of a cluster of copies the smallest id stays"
+    )
     rules: bool | str | list[str] = Field(
-        False, description="drop documents that fail a document rule: true for all that score judges, or rules and rule sets by name"
+        False,
+        description=(
+            "drop documents that fail a document rule: true for all that score judges,"
+            " or rules and rule sets by name"
+        ),
     )
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> "Arm":
         if self.mixture is not None:
-            if min(self.mixture.values()) <= 0 or abs(sum(self.mixture.values()) - 1) > 1e-6:
-                seen = ", ".join(f"{pool}: {share:g}" for pool, share in self.mixture.items())
-                raise ValueError(f"mixture needs shares above 0 that sum to 1, got {seen} (sum {sum(self.mixture.values()):g})")
+            if (
+                min(self.mixture.values()) <= 0
+                or abs(sum(self.mixture.values()) - 1) > 1e-6
+            ):
+                seen = ", ".join(
+                    f"{pool}: {share:g}" for pool, share in self.mixture.items()
+                )
+                raise ValueError(
+                    f"mixture needs shares above 0 that sum to 1, got {seen} (sum"
+                    f" {sum(self.mixture.values()):g})"
+                )
             if self.upweight is not None:
-                raise ValueError("an arm has a mixture or an upweight, not both; make two arms")
+                raise ValueError(
+                    "an arm has a mixture or an upweight, not both; make two arms"
+                )
         return self
 
 
@@ -65,7 +109,14 @@ class Question(Section):
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
-    draw_tokens: int = Field(262_144, ge=100, description="tokens (or images) of one resample, duplicates removed, before any arm takes its part")
+    draw_tokens: int = Field(
+        262_144,
+        ge=100,
+        description=(
+            "tokens (or images) of one resample, duplicates removed, before any arm"
+            " takes its part"
+        ),
+    )
     questions: dict[str, Question] = Field(min_length=1)
     arms: dict[str, Arm] = Field(min_length=2)
     controls: dict[str, Control] = {}
@@ -74,16 +125,26 @@ class ArmsParams(Section):
     def _names_exist(self) -> "ArmsParams":
         for name, question in self.questions.items():
             if missing := [arm for arm in question.arms if arm not in self.arms]:
-                raise ValueError(f"question {name!r} names the arm {missing[0]!r}; arms are {', '.join(self.arms)}")
+                raise ValueError(
+                    f"question {name!r} names the arm {missing[0]!r}; arms are"
+                    f" {', '.join(self.arms)}"
+                )
         for name, control in self.controls.items():
             if control.like not in self.arms or name in self.arms:
-                raise ValueError(f"control {name!r} needs a name of its own and `like` one of {', '.join(self.arms)}")
+                raise ValueError(
+                    f"control {name!r} needs a name of its own and `like` one of"
+                    f" {', '.join(self.arms)}"
+                )
         return self
 
     @property
     def tier_edges(self) -> list[float]:
         """Kept fractions by high quality: the tiers whose utility the pool-mixing law fits apart."""
-        edges = {arm.keep for arm in self.arms.values() if arm.by == "quality" and arm.take == "high"}
+        edges = {
+            arm.keep
+            for arm in self.arms.values()
+            if arm.by == "quality" and arm.take == "high"
+        }
         return sorted(edges - {1.0})
 
 
@@ -91,8 +152,15 @@ def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
     image = params["ingest"].modality == "image"
     if not image and params["arms"].draw_tokens < LEAST_TOKENS:
-        return ["arms", "draw_tokens"], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
-    own, measures, judged = [*OWN_SCORES, *params["score"].extra], params["score"].measures(), params["score"].judged_names()
+        return [
+            "arms",
+            "draw_tokens",
+        ], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
+    own, measures, judged = (
+        [*OWN_SCORES, *params["score"].extra],
+        params["score"].measures(),
+        params["score"].judged_names(),
+    )
     for name, arm in params["arms"].arms.items():
         place = ["arms", "arms", name]
         if image:
@@ -100,16 +168,38 @@ def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
                 return [*place, fault[0]], fault[1]
             continue
         if arm.by not in [*own, *measures]:
-            known = f"scores are {', '.join(own)} (further ones go under score.extra), measures of rules are {', '.join(measures)}"
+            known = (
+                f"scores are {', '.join(own)} (further ones go under score.extra),"
+                f" measures of rules are {', '.join(measures)}"
+            )
             return [*place, "by"], f"no score {arm.by!r}; {known}"
-        if arm.dedup in ("semantic", "lines") and getattr(params["dedup"], arm.dedup) is None:
-            return [*place, "dedup"], f"the dedup stage does not look for {arm.dedup}; add to its section `{arm.dedup}: {{}}`"
+        if (
+            arm.dedup in ("semantic", "lines")
+            and getattr(params["dedup"], arm.dedup) is None
+        ):
+            return (
+                [*place, "dedup"],
+                (
+                    f"the dedup stage does not look for {arm.dedup}; add to its section"
+                    f" `{arm.dedup}: {{}}`"
+                ),
+            )
         try:
-            unjudged = [] if isinstance(arm.rules, bool) else [rule for rule in named_rules(arm.rules) if rule not in judged]
+            unjudged = (
+                []
+                if isinstance(arm.rules, bool)
+                else [rule for rule in named_rules(arm.rules) if rule not in judged]
+            )
         except InputError as error:
             return [*place, "rules"], str(error)
         if unjudged:
-            return [*place, "rules"], f"the rule {unjudged[0]} is not judged by the score stage; it judges {', '.join(judged) or 'none'} (score.rules)"
+            return (
+                [*place, "rules"],
+                (
+                    f"the rule {unjudged[0]} is not judged by the score stage; it"
+                    f" judges {', '.join(judged) or 'none'} (score.rules)"
+                ),
+            )
     return None
 
 
@@ -117,28 +207,56 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
     """What an arm of images cannot have: the key and why."""
     scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
     if arm.by not in scores:
-        return "by", f"no score {arm.by!r}; scores of images are {', '.join(scores)} (score.images.metrics)"
+        return (
+            "by",
+            (
+                f"no score {arm.by!r}; scores of images are {', '.join(scores)}"
+                " (score.images.metrics)"
+            ),
+        )
     if arm.dedup not in ("none", "exact", "near"):
-        return "dedup", f"images are searched for exact copies only; choose none or exact (value {arm.dedup!r})"
-    for key, wrong in (("upweight", arm.upweight is not None), ("mixture", arm.mixture is not None), ("rules", arm.rules is not False)):
+        return (
+            "dedup",
+            (
+                "images are searched for exact copies only; choose none or exact"
+                f" (value {arm.dedup!r})"
+            ),
+        )
+    for key, wrong in (
+        ("upweight", arm.upweight is not None),
+        ("mixture", arm.mixture is not None),
+        ("rules", arm.rules is not False),
+    ):
         if wrong:
-            return key, "is for text; an image proxy reads each image of its arm once a pass"
+            return (
+                key,
+                "is for text; an image proxy reads each image of its arm once a pass",
+            )
     return None
 
 
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
     documents = joined_documents(params)
-    pools, disjoint = resamples(documents, params.draw_tokens, draws=params.draws, seed=params.seed)
+    pools, disjoint = resamples(
+        documents, params.draw_tokens, draws=params.draws, seed=params.seed
+    )
     if not disjoint:
-        log.info("arms: %d draws of %d tokens overlap: the pool is too small for disjoint ones", params.draws, params.draw_tokens)
+        log.info(
+            "arms: %d draws of %d tokens overlap: the pool is too small for disjoint"
+            " ones",
+            params.draws,
+            params.draw_tokens,
+        )
     views = []
     for draw, pool in enumerate(pools):
         pool = tier_labels(pool, params.tier_edges)
         for name, arm, control in arms_and_controls(params):
             view = arm_view(pool, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
-    table = pl.concat(views).select("arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens")
+    table = pl.concat(views).select(
+        "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens"
+    )
     with whole_file("data/arms/views.parquet") as temporary:
         table.write_parquet(temporary)
     write_json("data/arms/arms.json", summary(params, table, disjoint))
@@ -150,38 +268,82 @@ def run(params: ArmsParams) -> None:
 def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
     """(name, arm, kind of control or None) of everything that is trained."""
     arms = [(name, arm, None) for name, arm in params.arms.items()]
-    return arms + [(name, params.arms[control.like], control.kind) for name, control in params.controls.items()]
+    return arms + [
+        (name, params.arms[control.like], control.kind)
+        for name, control in params.controls.items()
+    ]
 
 
 def joined_documents(params: ArmsParams) -> pl.DataFrame:
     """Every packed document with its cluster, pool, size and the scores and verdicts that arms name; ordered by id."""
-    index = pl.read_parquet("data/pack/pools/index.parquet", columns=["id", "n_tokens"]).with_row_index("row")
+    index = pl.read_parquet(
+        "data/pack/pools/index.parquet", columns=["id", "n_tokens"]
+    ).with_row_index("row")
     clusters = with_groups(pl.read_parquet("data/dedup/clusters.parquet"))
-    documents = index.join(clusters, on="id", validate="1:1").join(_scores(params), on="id", validate="1:1").sort("id")
+    documents = (
+        index.join(clusters, on="id", validate="1:1")
+        .join(_scores(params), on="id", validate="1:1")
+        .sort("id")
+    )
     shortened = pl.read_parquet("data/dedup/lines.parquet", columns=["id"])
     if shortened.is_empty():
         return documents
-    packed = index.select(_id=pl.col("id").str.strip_suffix(SHORTENED), line_row=pl.col("row").cast(pl.Int64), line_tokens="n_tokens", _own="id").filter(pl.col("_id") != pl.col("_own"))
-    rows = shortened.join(packed.drop("_own"), left_on="id", right_on="_id", how="left").with_columns(pl.col("line_row").fill_null(-1))
-    return documents.join(rows, on="id", how="left", maintain_order="left", validate="1:1")
+    packed = index.select(
+        _id=pl.col("id").str.strip_suffix(SHORTENED),
+        line_row=pl.col("row").cast(pl.Int64),
+        line_tokens="n_tokens",
+        _own="id",
+    ).filter(pl.col("_id") != pl.col("_own"))
+    rows = shortened.join(
+        packed.drop("_own"), left_on="id", right_on="_id", how="left"
+    ).with_columns(pl.col("line_row").fill_null(-1))
+    return documents.join(
+        rows, on="id", how="left", maintain_order="left", validate="1:1"
+    )
 
 
 def with_groups(clusters: pl.DataFrame) -> pl.DataFrame:
-    """Adds `group`, where semantic copies are known: the clusters of copies and of what they are like come into a draw together."""
+    """Adds `group`, where semantic copies are known: the clusters of copies and of what they are
+    like come into a draw together.
+    """
     if "semantic_of" not in clusters.columns:
         return clusters
-    like = clusters.filter(pl.col("semantic_of").is_not_null()).select("cluster", id="semantic_of")
-    kept = like.join(clusters.select("id", group="cluster"), on="id", how="left").select("cluster", "group")
-    return clusters.join(kept, on="cluster", how="left", maintain_order="left").with_columns(group=pl.coalesce("group", "cluster"))
+    like = clusters.filter(pl.col("semantic_of").is_not_null()).select(
+        "cluster", id="semantic_of"
+    )
+    kept = like.join(
+        clusters.select("id", group="cluster"), on="id", how="left"
+    ).select("cluster", "group")
+    return clusters.join(
+        kept, on="cluster", how="left", maintain_order="left"
+    ).with_columns(group=pl.coalesce("group", "cluster"))
 
 
 def _scores(params: ArmsParams) -> pl.DataFrame:
     """The columns of data/score that arms use."""
     there = pl.read_parquet_schema("data/score/scores.parquet")
-    named = [name for arm in params.arms.values() if not isinstance(arm.rules, bool) for name in named_rules(arm.rules)]
-    wanted = dict.fromkeys(["id", "pool", "n_chars", *OWN_SCORES, "rules_pass", *(arm.by for arm in params.arms.values()), *(f"pass_{name}" for name in named)])
+    named = [
+        name
+        for arm in params.arms.values()
+        if not isinstance(arm.rules, bool)
+        for name in named_rules(arm.rules)
+    ]
+    wanted = dict.fromkeys(
+        [
+            "id",
+            "pool",
+            "n_chars",
+            *OWN_SCORES,
+            "rules_pass",
+            *(arm.by for arm in params.arms.values()),
+            *(f"pass_{name}" for name in named),
+        ]
+    )
     if lacking := [name for name in wanted if name not in there]:
-        raise InputError(f"data/score/scores.parquet has no score {lacking[0]!r}; run the score stage again")
+        raise InputError(
+            f"data/score/scores.parquet has no score {lacking[0]!r}; run the score"
+            " stage again"
+        )
     return pl.read_parquet("data/score/scores.parquet", columns=list(wanted))
 
 
@@ -189,12 +351,24 @@ def retention_ledger(documents: pl.DataFrame) -> Ledger:
     """Every document read, step by step, to the pool without copies; what arms keep of it is in arms.json."""
     read = pl.concat(
         [
-            documents.select("id", "pool", "n_chars", "n_tokens", reason=pl.lit(None, dtype=pl.String)),
-            pl.read_parquet("data/pack/set_aside.parquet").select("id", "pool", "n_chars", "n_tokens", "reason"),
+            documents.select(
+                "id",
+                "pool",
+                "n_chars",
+                "n_tokens",
+                reason=pl.lit(None, dtype=pl.String),
+            ),
+            pl.read_parquet("data/pack/set_aside.parquet").select(
+                "id", "pool", "n_chars", "n_tokens", "reason"
+            ),
         ]
     ).sort("id")
     ledger = Ledger()
-    kept = ledger.add_frames("set aside", read.drop("reason"), read.filter(pl.col("reason").is_in(["held out", "reference"])))
+    kept = ledger.add_frames(
+        "set aside",
+        read.drop("reason"),
+        read.filter(pl.col("reason").is_in(["held out", "reference"])),
+    )
     kept = ledger.add_frames("decontaminate", kept, read)
     ledger.add_frames("deduplicate", kept, documents.select("id", reason="duplicate"))
     return ledger
@@ -213,7 +387,9 @@ def summary(params: ArmsParams, views: pl.DataFrame, disjoint: bool) -> dict:
         for (arm, draw), view in views.group_by("arm", "draw", maintain_order=True)
     }
     return {
-        "questions": {name: question.model_dump() for name, question in params.questions.items()},
+        "questions": {
+            name: question.model_dump() for name, question in params.questions.items()
+        },
         "arms": {name: arm.model_dump() for name, arm in params.arms.items()},
         "controls": {name: {"kind": kinds[name], "like": like[name]} for name in kinds},
         "tiers": tier_names(params.tier_edges),
@@ -226,11 +402,16 @@ def summary(params: ArmsParams, views: pl.DataFrame, disjoint: bool) -> dict:
 def tier_names(edges: list[float]) -> list[str]:
     """`q000_005` for the best 5 % of tokens, and so on, best first."""
     bounds = [0, *edges, 1]
-    return [f"q{round(100 * low):03d}_{round(100 * high):03d}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [
+        f"q{round(100 * low):03d}_{round(100 * high):03d}"
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    ]
 
 
 def metrics(views: pl.DataFrame) -> dict:
-    tokens = views.group_by("arm", "draw", maintain_order=True).agg(pl.col("n_tokens").sum())
+    tokens = views.group_by("arm", "draw", maintain_order=True).agg(
+        pl.col("n_tokens").sum()
+    )
     mean = tokens.group_by("arm", maintain_order=True).agg(pl.col("n_tokens").mean())
     return {"unique_tokens": {arm: round(value) for arm, value in mean.iter_rows()}}
 
@@ -240,7 +421,12 @@ stage = Stage(
     params=ArmsParams,
     question="Which documents does each arm train on, in each resample of the pool?",
     agrees=names_exist,
-    deps=("data/pack/pools", "data/dedup/clusters.parquet", "data/dedup/lines.parquet", "data/score/scores.parquet"),
+    deps=(
+        "data/pack/pools",
+        "data/dedup/clusters.parquet",
+        "data/dedup/lines.parquet",
+        "data/score/scores.parquet",
+    ),
     outs=("data/arms/views.parquet",),
     tracked=("data/arms/arms.json", "data/arms/ledger.csv"),
     metrics=("data/metrics/arms.json",),

@@ -37,9 +37,13 @@ def arm_entry(d: Decision, arm: str) -> dict[str, float | None]:
     """One arm at one budget. n_params and n_tokens are None where the law does not know them."""
     value, low, high = d.values[arm]
     sizes = {"n_params": d.n_params[arm], "n_tokens": d.n_tokens[arm]}
-    return {"value": value, "low": low, "high": high, "p_best": d.p_best[arm], "regret": d.regret[arm]} | {
-        k: v if np.isfinite(v) else None for k, v in sizes.items()
-    }
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "p_best": d.p_best[arm],
+        "regret": d.regret[arm],
+    } | {k: v if np.isfinite(v) else None for k, v in sizes.items()}
 
 
 def shown_decisions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -60,13 +64,32 @@ def shown_decisions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def shown_chances(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """P(best) of every arm, one column a budget, the likeliest arms first."""
-    arms = sorted(records[0]["arms"], key=lambda arm: -max(r["arms"][arm]["p_best"] for r in records))
-    return [{"arm": arm} | {flops_text(r["flops"]): f"{r['arms'][arm]['p_best']:.2f}" for r in records} for arm in arms]
+    arms = sorted(
+        records[0]["arms"],
+        key=lambda arm: -max(r["arms"][arm]["p_best"] for r in records),
+    )
+    return [
+        {"arm": arm}
+        | {flops_text(r["flops"]): f"{r['arms'][arm]['p_best']:.2f}" for r in records}
+        for arm in arms
+    ]
 
 
 def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
-    """The flips between the arms that are best in turn; low or high None: the end lies outside of the range searched."""
-    return [{"from": c.first, "to": c.second, "flops": c.flops, "low": c.low, "high": c.high, "share_of_draws": c.share} for c in found.switches]
+    """The flips between the arms that are best in turn; low or high None: the end lies outside of
+    the range searched.
+    """
+    return [
+        {
+            "from": c.first,
+            "to": c.second,
+            "flops": c.flops,
+            "low": c.low,
+            "high": c.high,
+            "share_of_draws": c.share,
+        }
+        for c in found.switches
+    ]
 
 
 def shown_flips(rows: list[dict[str, Any]], found: Crossovers) -> list[dict[str, Any]]:
@@ -86,4 +109,6 @@ def shown_flips(rows: list[dict[str, Any]], found: Crossovers) -> list[dict[str,
 def flip_interval(low: float | None, high: float | None, found: Crossovers) -> str:
     """`3.0e10 to 5.5e10`; an open end says where the search stopped."""
     start = f"below {flops_text(found.flops_low)}" if low is None else flops_text(low)
-    return f"{start} to " + (f"above {flops_text(found.flops_high)}" if high is None else flops_text(high))
+    return f"{start} to " + (
+        f"above {flops_text(found.flops_high)}" if high is None else flops_text(high)
+    )

@@ -14,26 +14,48 @@ from stages.laws.compare import paired_differences, smallest_detectable_effect
 from stages.laws.path import ArmColumns, arm_path
 from stages.study import best_regularised, law_rows
 
-Z_90, Z_975, Z_POWER = 1.645, 1.960, 1.282  # normal quantiles; the small number of draws is in the refits already
+Z_90, Z_975, Z_POWER = (
+    1.645,
+    1.960,
+    1.282,
+)  # normal quantiles; the small number of draws is in the refits already
 
 
 def chance_lead(
-    boot: Bootstrap, columns: ArmColumns, pairs: dict[str, str], flops: list[float], n_params: int, level: float
+    boot: Bootstrap,
+    columns: ArmColumns,
+    pairs: dict[str, str],
+    flops: list[float],
+    n_params: int,
+    level: float,
 ) -> list[float | None]:
     """The lead that this whole analysis gives by chance at each budget: half the interval between an arm and its twin.
 
-    Twins train on the same documents from other seeds, and are tuned and fitted as two arms. None without a twin."""
+    Twins train on the same documents from other seeds, and are tuned and fitted as two arms. None without a twin.
+    """
     if not pairs:
         return [None] * len(flops)
     path = arm_path(boot, np.array(flops), columns, n_params=n_params)
     tails = [(1 - level) / 2, (1 + level) / 2]
-    widths = [np.diff(np.quantile(path.draws[twin] - path.draws[arm], tails, axis=0), axis=0)[0] / 2 for twin, arm in pairs.items()]
+    widths = [
+        np.diff(np.quantile(path.draws[twin] - path.draws[arm], tails, axis=0), axis=0)[
+            0
+        ]
+        / 2
+        for twin, arm in pairs.items()
+    ]
     return [float(width) for width in np.max(widths, axis=0)]
 
 
-def detectable(chance: list[float | None], flops: list[float], reach: float) -> float | None:
+def detectable(
+    chance: list[float | None], flops: list[float], reach: float
+) -> float | None:
     """Smallest difference found with 90 % power at the 5 % level, at the median budget within what was measured."""
-    inside = [lead for lead, c in zip(chance, flops, strict=True) if lead is not None and c <= reach]
+    inside = [
+        lead
+        for lead, c in zip(chance, flops, strict=True)
+        if lead is not None and c <= reach
+    ]
     return float(np.median(inside)) / Z_90 * (Z_975 + Z_POWER) if inside else None
 
 
@@ -44,9 +66,16 @@ def control_effects(arms: dict[str, Any], metric: str) -> list[dict[str, Any]]:
     for name, control in arms["controls"].items():
         own = runs.filter(arm=name)
         setting = own.select("weight_decay", "dropout").unique()
-        like = runs.filter(arm=control["like"]).join(setting, on=["weight_decay", "dropout"], how="semi")
+        like = runs.filter(arm=control["like"]).join(
+            setting, on=["weight_decay", "dropout"], how="semi"
+        )
         both = best_regularised(pl.concat([own, like]))
-        by_draw = np.array([paired_differences(law_rows(part), name, control["like"]).mean() for (_,), part in both.group_by("pool_draw", maintain_order=True)])
+        by_draw = np.array(
+            [
+                paired_differences(law_rows(part), name, control["like"]).mean()
+                for (_,), part in both.group_by("pool_draw", maintain_order=True)
+            ]
+        )
         detectable = smallest_detectable_effect(by_draw)
         results.append(
             {

@@ -11,10 +11,22 @@ def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Every table of the page by name."""
     words = metric_words(decision["metric"])
     return {
-        "targets": [target_row(target, decision["labels"], words) for target in decision["targets"]],
-        "flips": [flip_row(flip, decision["labels"]) for flip in decision["crossovers"]],
-        "flips_by_size": [row for size, path in decision["crossovers_by_size"].items() for row in size_rows(int(size), path, decision["labels"], words)],
-        "heldout": [heldout_row(row, decision["labels"], words) for row in decision["heldout_check"]["rows"]],
+        "targets": [
+            target_row(target, decision["labels"], words)
+            for target in decision["targets"]
+        ],
+        "flips": [
+            flip_row(flip, decision["labels"]) for flip in decision["crossovers"]
+        ],
+        "flips_by_size": [
+            row
+            for size, path in decision["crossovers_by_size"].items()
+            for row in size_rows(int(size), path, decision["labels"], words)
+        ],
+        "heldout": [
+            heldout_row(row, decision["labels"], words)
+            for row in decision["heldout_check"]["rows"]
+        ],
         "controls": [control_row(row, words) for row in decision["controls"]],
         "laws": [law_row(row) for row in decision["ranking"]],
         "parameters": shown_parameters(decision["law"]["params"]),
@@ -22,7 +34,9 @@ def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def target_row(target: dict[str, Any], labels: dict[str, str], words: MetricWords) -> dict[str, Any]:
+def target_row(
+    target: dict[str, Any], labels: dict[str, str], words: MetricWords
+) -> dict[str, Any]:
     value, low, high = target["values"][target["best"]]
     lead = target["lead"]
     return {
@@ -33,7 +47,9 @@ def target_row(target: dict[str, Any], labels: dict[str, str], words: MetricWord
         "lead over the next": f"{-lead[0]:.3f} [{-lead[2]:.3f}, {-lead[1]:.3f}]",
         "next": labels[target["second"]] if target["second"] else "",
         "regret": round(target["regret"][target["best"]], 4),
-        "other law says": labels[target["runner_up_best"]] if target["runner_up_best"] else "",
+        "other law says": (
+            labels[target["runner_up_best"]] if target["runner_up_best"] else ""
+        ),
         "status": target["status"].replace("_", " "),
         "_best": target["status"] == "decided",
     }
@@ -49,19 +65,29 @@ def flip_row(flip: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def size_rows(size: int, path: list[dict[str, Any]], labels: dict[str, str], words: MetricWords) -> list[dict[str, Any]]:
+def size_rows(
+    size: int, path: list[dict[str, Any]], labels: dict[str, str], words: MetricWords
+) -> list[dict[str, Any]]:
     return [
         {
             "parameters": f"{size:,}",
             "best": labels[step["arm"]],
-            "up to": interval_text(step["up_to"]) if step["up_to"] else "the end of the range",
-            f"{words.counted} there": f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else "",
+            "up to": (
+                interval_text(step["up_to"])
+                if step["up_to"]
+                else "the end of the range"
+            ),
+            f"{words.counted} there": (
+                f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else ""
+            ),
         }
         for step in path
     ]
 
 
-def heldout_row(row: dict[str, Any], labels: dict[str, str], words: MetricWords) -> dict[str, Any]:
+def heldout_row(
+    row: dict[str, Any], labels: dict[str, str], words: MetricWords
+) -> dict[str, Any]:
     return {
         "arm": labels[row["arm"]],
         "parameters": f"{row['n_params']:,.0f}",
@@ -83,7 +109,9 @@ def control_row(row: dict[str, Any], words: MetricWords) -> dict[str, Any]:
     return {
         "control": says[row["kind"]],
         "against": row["like"],
-        f"difference ({words.difference_unit})": f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]",
+        f"difference ({words.difference_unit})": (
+            f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
+        ),
         "could detect": round(row["smallest_detectable_effect_nats"], 4),
         "resamples": row["n_draws"],
     }
@@ -111,6 +139,12 @@ def shown_parameters(params: dict[str, Any]) -> list[dict[str, Any]]:
     flags = (("at a bound", "at_bound"), ("identified", "identified"))
     return [
         {key: row[key] for key in ("parameter", "value", "low", "high", "unit")}
-        | {"notes": ", ".join(text if name == "at_bound" else "not identified" for text, name in flags if row[name] == (name == "at_bound"))}
+        | {
+            "notes": ", ".join(
+                text if name == "at_bound" else "not identified"
+                for text, name in flags
+                if row[name] == (name == "at_bound")
+            )
+        }
         for row in parameter_rows(params)
     ]

@@ -26,7 +26,9 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
     else:
         text = "keep everything" if arm["keep"] == 1 else f"keep {part_label(arm)}"
     if arm.get("mixture"):
-        mix = "train on " + ", ".join(f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items())
+        mix = "train on " + ", ".join(
+            f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items()
+        )
         text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
     return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"])
 
@@ -45,7 +47,11 @@ def part_label(arm: dict[str, Any]) -> str:
         return f"a random {percent}"
     if by in WORDS:
         return f"the {WORDS[by][arm['take']]} {percent}"
-    return f"the middle {percent} by {by}" if arm["take"] == "middle" else f"the {percent} {arm['take']}est in {by}"
+    return (
+        f"the middle {percent} by {by}"
+        if arm["take"] == "middle"
+        else f"the {percent} {arm['take']}est in {by}"
+    )
 
 
 def flops_text(value: float) -> str:
@@ -61,14 +67,19 @@ def interval_text(flip: dict[str, Any]) -> str:
     return f"{flops_text(flip['flops'])} FLOPs [{low}, {high}]"
 
 
-def sentence(path: list[str], flips: list[dict[str, Any]], labels: dict[str, str], status: str) -> str:
+def sentence(
+    path: list[str], flips: list[dict[str, Any]], labels: dict[str, str], status: str
+) -> str:
     """The answer: which arm up to which budget. `path` has one arm more than there are flips."""
     if not flips:
         said = f"{labels[path[0]]} at every budget searched"
     else:
         first, *middle, last = path
         parts = [f"{labels[first]} up to {interval_text(flips[0])}"]
-        parts += [f"{labels[arm]} up to {interval_text(flip)}" for arm, flip in zip(middle, flips[1:], strict=True)]
+        parts += [
+            f"{labels[arm]} up to {interval_text(flip)}"
+            for arm, flip in zip(middle, flips[1:], strict=True)
+        ]
         said = ", then ".join(parts) + f", above that {labels[last]}"
     said = said[0].upper() + said[1:]
     lead = {
@@ -82,12 +93,23 @@ def sentence(path: list[str], flips: list[dict[str, Any]], labels: dict[str, str
 
 def decision_markdown(decision: dict[str, Any]) -> str:
     """The record as markdown for the Prefect page."""
-    lines = [f"## {decision['question']['title']}", f"**{decision['sentence']}**", f"Status: {decision['status']}. {decision['reason']}", ""]
+    lines = [
+        f"## {decision['question']['title']}",
+        f"**{decision['sentence']}**",
+        f"Status: {decision['status']}. {decision['reason']}",
+        "",
+    ]
     rows = decision["tables"]["targets"]
     keys = [key for key in rows[0] if not key.startswith("_")]
     lines += ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
     lines += ["| " + " | ".join(_cell(row[key]) for key in keys) + " |" for row in rows]
-    lines += ["", f"Law: {decision['law']['title']} (`{decision['law']['name']}`). {decision['heldout_check']['text']}"]
+    lines += [
+        "",
+        (
+            f"Law: {decision['law']['title']} (`{decision['law']['name']}`)."
+            f" {decision['heldout_check']['text']}"
+        ),
+    ]
     return "\n".join(lines)
 
 
@@ -100,5 +122,8 @@ def printed_decisions() -> str:
     texts = []
     for file in sorted(Path("data/decisions").glob("*.json")):
         decision = read_json(file)
-        texts.append(f"\n{decision['question']['title']}\n  {decision['sentence']}\n  status: {decision['status']}. {decision['reason']}")
+        texts.append(
+            f"\n{decision['question']['title']}\n  {decision['sentence']}\n  status:"
+            f" {decision['status']}. {decision['reason']}"
+        )
     return "\n".join(texts)

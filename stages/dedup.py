@@ -1,8 +1,10 @@
-"""Question: which documents are copies of which, by each policy that an arm may choose?
-Input: the pools. Output: a cluster for every document (named by its smallest id), whether it stays, and
-the weakest test that found it to be a copy (exact, words, near); where params ask for it, what the first of each cluster says again in
-other words (`semantic_of`), and the texts that are shorter without lines of earlier documents. Nothing is removed here: removal is an
-arm's choice. Cost: about 1 s per 25 MB; memory of the signatures, 144 bytes a document; see dedup_semantic.py and dedup_lines.py for theirs.
+"""Question: which documents are copies of which, by each policy that an arm may choose? Input: the
+pools. Output: a cluster for every document (named by its smallest id), whether it stays, and the
+weakest test that found it to be a copy (exact, words, near); where params ask for it, what the
+first of each cluster says again in other words (`semantic_of`), and the texts that are shorter
+without lines of earlier documents. Nothing is removed here: removal is an arm's choice. Cost: about
+1 s per 25 MB; memory of the signatures, 144 bytes a document; see dedup_semantic.py and
+dedup_lines.py for theirs.
 """
 
 import logging
@@ -25,14 +27,39 @@ log = logging.getLogger("assay")
 
 class DedupParams(Section):
     shingle_words: int = Field(5, ge=1, le=50, description="words a shingle")
-    bands: int = Field(14, ge=1, le=256, description="bands of the locality-sensitive hash")
-    rows: int = Field(8, ge=1, le=64, description="rows a band; pairs of similarity s meet with probability 1-(1-s^rows)^bands")
+    bands: int = Field(
+        14, ge=1, le=256, description="bands of the locality-sensitive hash"
+    )
+    rows: int = Field(
+        8,
+        ge=1,
+        le=64,
+        description=(
+            "rows a band; pairs of similarity s meet with probability"
+            " 1-(1-s^rows)^bands"
+        ),
+    )
     seed: int = Field(1, ge=0)
-    semantic: SemanticParams | None = Field(None, description="look for documents that say the same, for arms with dedup: semantic")
-    lines: LineParams | None = Field(None, description="look for lines that earlier documents hold, for arms with dedup: lines")
+    semantic: SemanticParams | None = Field(
+        None,
+        description=(
+            "look for documents that say the same, for arms with dedup: semantic"
+        ),
+    )
+    lines: LineParams | None = Field(
+        None,
+        description=(
+            "look for lines that earlier documents hold, for arms with dedup: lines"
+        ),
+    )
 
     def minhash(self) -> MinHash:
-        return MinHash(shingle_words=self.shingle_words, bands=self.bands, rows=self.rows, seed=self.seed)
+        return MinHash(
+            shingle_words=self.shingle_words,
+            bands=self.bands,
+            rows=self.rows,
+            seed=self.seed,
+        )
 
 
 def run(params: DedupParams) -> None:
@@ -41,23 +68,38 @@ def run(params: DedupParams) -> None:
         dedup_images()
         return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
-    table = signatures((frame for shard in shards for frame in batches(shard, ["id", "text"])), params.minhash())
-    clusters = duplicates(table, "near").rename({"keep": "is_first", "reason": "duplicate"})
+    table = signatures(
+        (frame for shard in shards for frame in batches(shard, ["id", "text"])),
+        params.minhash(),
+    )
+    clusters = duplicates(table, "near").rename(
+        {"keep": "is_first", "reason": "duplicate"}
+    )
     del table
     counts = dict(clusters["duplicate"].drop_nulls().value_counts().iter_rows())
-    metrics = {f"{kind}_duplicates": counts.get(kind, 0) for kind in ("exact", "words", "near")}
+    metrics = {
+        f"{kind}_duplicates": counts.get(kind, 0) for kind in ("exact", "words", "near")
+    }
     firsts = clusters.filter("is_first").select("id")
     if params.semantic is not None:
         twins = semantic_twins(shards, firsts, params.semantic, params.seed)
-        clusters = clusters.join(twins, on="id", how="left", maintain_order="left", validate="1:1")
+        clusters = clusters.join(
+            twins, on="id", how="left", maintain_order="left", validate="1:1"
+        )
         metrics["semantic_duplicates"] = twins.height
-    shortened = write_shortened(shards, firsts, params.lines, Path("data/dedup/lines.parquet"))
+    shortened = write_shortened(
+        shards, firsts, params.lines, Path("data/dedup/lines.parquet")
+    )
     if params.lines is not None:
         metrics["shortened_documents"] = shortened
     with whole_file("data/dedup/clusters.parquet") as temporary:
         clusters.write_parquet(temporary)
     write_json("data/metrics/dedup.json", metrics)
-    log.info("dedup: %d documents, %s", len(clusters), ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in metrics.items()))
+    log.info(
+        "dedup: %d documents, %s",
+        len(clusters),
+        ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in metrics.items()),
+    )
 
 
 stage = Stage(

@@ -9,7 +9,10 @@ from stages.pipeline import PIPELINE
 from stages.files import whole_file
 from stages.stage import Section, dvc_stage
 
-HEADER = "# Written by `assay dvc-yaml` from the stage declarations in stages/. Edit those, not this.\n"
+HEADER = (
+    "# Written by `assay dvc-yaml` from the stage declarations in stages/. Edit those,"
+    " not this.\n"
+)
 PIPELINE_FILE = Path("dvc.yaml")
 
 
@@ -20,8 +23,14 @@ def pipeline_text(params: dict[str, Section], params_file: str) -> str:
         for entry in entries.values():
             entry["cmd"] += f" --params {params_file}"
             entry["params"] = [{params_file: entry["params"]}]
-    document: dict[str, Any] = {"stages": entries, "plots": PLOTS, "artifacts": ARTIFACTS}
-    return HEADER + yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
+    document: dict[str, Any] = {
+        "stages": entries,
+        "plots": PLOTS,
+        "artifacts": ARTIFACTS,
+    }
+    return HEADER + yaml.safe_dump(
+        document, sort_keys=False, width=110, allow_unicode=True
+    )
 
 
 def write_pipeline_file(params: dict[str, Section], params_file: str) -> bool:
@@ -77,13 +86,18 @@ ARTIFACTS = {
     "decision": {
         "path": "data/decisions",
         "type": "decision",
-        "desc": "One JSON record a question: verdict, interval, flip budgets, law, runs and data hashes",
+        "desc": (
+            "One JSON record a question: verdict, interval, flip budgets, law, runs and"
+            " data hashes"
+        ),
         "labels": ["curation", "scaling-law"],
     },
     "curated-views": {
         "path": "data/arms/views.parquet",
         "type": "dataset",
-        "desc": "Every arm as document rows with weights, in every resample of the pool",
+        "desc": (
+            "Every arm as document rows with weights, in every resample of the pool"
+        ),
         "labels": ["curation"],
     },
     "proxy-runs": {

@@ -15,7 +15,16 @@ from matplotlib.figure import Figure  # noqa: E402
 
 from stages.metric_words import MetricWords  # noqa: E402
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#8C8C8C",
+)
 MARKERS = "osD^vP*X"
 STYLE = {
     "font.size": 9,
@@ -32,11 +41,19 @@ WIDTH, HEIGHT = 7.2, 4.0
 
 def colour_of(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
     """arm -> (colour, marker), fixed by the order of the arms in the question."""
-    return {arm: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, arm in enumerate(arms)}
+    return {
+        arm: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+        for i, arm in enumerate(arms)
+    }
 
 
 def loss_by_flops(
-    points: pl.DataFrame, curves: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], measured_to: float, words: MetricWords
+    points: pl.DataFrame,
+    curves: pl.DataFrame,
+    flips: Sequence[dict],
+    labels: dict[str, str],
+    measured_to: float,
+    words: MetricWords,
 ) -> Figure:
     """Held-out loss against training FLOPs: points are means over draws, lines the law, bands 90 %.
 
@@ -45,20 +62,61 @@ def loss_by_flops(
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
         for arm, (colour, marker) in colour_of(list(labels)).items():
-            curve, seen = curves.filter(pl.col("arm") == arm), points.filter(pl.col("arm") == arm)
-            axes.fill_between(curve["flops"], curve["low"], curve["high"], color=colour, alpha=0.13, lw=0)
+            curve, seen = (
+                curves.filter(pl.col("arm") == arm),
+                points.filter(pl.col("arm") == arm),
+            )
+            axes.fill_between(
+                curve["flops"],
+                curve["low"],
+                curve["high"],
+                color=colour,
+                alpha=0.13,
+                lw=0,
+            )
             axes.plot(curve["flops"], curve["value"], color=colour, lw=1.4)
-            axes.plot(seen["flops"], seen["value"], marker, color=colour, ms=4.5, label=labels[arm])
+            axes.plot(
+                seen["flops"],
+                seen["value"],
+                marker,
+                color=colour,
+                ms=4.5,
+                label=labels[arm],
+            )
         _mark_flips(axes, flips)
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
-        axes.annotate("measured up to here", (measured_to, 1), xycoords=("data", "axes fraction"), fontsize=7, color="0.4", rotation=90, va="top", ha="right")
-        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel=f"held-out {words.value} ({words.unit})")
-        _clip(axes, points["value"], curves.filter(pl.col("flops") <= 2 * measured_to)["value"])
+        axes.annotate(
+            "measured up to here",
+            (measured_to, 1),
+            xycoords=("data", "axes fraction"),
+            fontsize=7,
+            color="0.4",
+            rotation=90,
+            va="top",
+            ha="right",
+        )
+        axes.set(
+            xscale="log",
+            xlabel="training FLOPs (6ND)",
+            ylabel=f"held-out {words.value} ({words.unit})",
+        )
+        _clip(
+            axes,
+            points["value"],
+            curves.filter(pl.col("flops") <= 2 * measured_to)["value"],
+        )
         axes.legend(fontsize=8)
     return figure
 
 
-def advantage(differences: pl.DataFrame, flips: Sequence[dict], labels: dict[str, str], base: str, measured_to: float, words: MetricWords) -> Figure:
+def advantage(
+    differences: pl.DataFrame,
+    flips: Sequence[dict],
+    labels: dict[str, str],
+    base: str,
+    measured_to: float,
+    words: MetricWords,
+) -> Figure:
     """Loss of every arm less that of the base arm, with paired 90 % bands: below zero is better.
 
     differences: arm, flops, value, low, high, from the same bootstrap draws.
@@ -69,29 +127,66 @@ def advantage(differences: pl.DataFrame, flips: Sequence[dict], labels: dict[str
             curve = differences.filter(pl.col("arm") == arm)
             if arm == base or curve.is_empty():
                 continue
-            axes.fill_between(curve["flops"], curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
-            axes.plot(curve["flops"], curve["value"], color=colour, lw=1.4, label=labels[arm])
+            axes.fill_between(
+                curve["flops"],
+                curve["low"],
+                curve["high"],
+                color=colour,
+                alpha=0.15,
+                lw=0,
+            )
+            axes.plot(
+                curve["flops"], curve["value"], color=colour, lw=1.4, label=labels[arm]
+            )
         axes.axhline(0, color="0.2", lw=1)
         _mark_flips(axes, flips)
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
-        inside = differences.filter((pl.col("arm") != base) & (pl.col("flops") <= 2 * measured_to))
+        inside = differences.filter(
+            (pl.col("arm") != base) & (pl.col("flops") <= 2 * measured_to)
+        )
         _clip(axes, inside["value"], inside["value"] * 0)
-        axes.set(xscale="log", xlabel="training FLOPs (6ND)", ylabel=f"{words.value} less that of: {labels[base]} ({words.difference_unit})")
+        axes.set(
+            xscale="log",
+            xlabel="training FLOPs (6ND)",
+            ylabel=(
+                f"{words.value} less that of: {labels[base]} ({words.difference_unit})"
+            ),
+        )
         axes.legend(fontsize=8)
     return figure
 
 
-def heldout_check(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> Figure:
+def heldout_check(
+    rows: pl.DataFrame, labels: dict[str, str], words: MetricWords
+) -> Figure:
     """Predicted against measured on the rung that the law had not seen. rows: arm, measured, predicted, low, high."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(HEIGHT, HEIGHT), layout="constrained")
         for arm, (colour, marker) in colour_of(list(labels)).items():
             part = rows.filter(pl.col("arm") == arm)
-            reach = [(part["predicted"] - part["low"]).clip(0), (part["high"] - part["predicted"]).clip(0)]
-            axes.errorbar(part["measured"], part["predicted"], yerr=reach, fmt=marker, color=colour, ms=4.5, lw=0.8, label=labels[arm])
-        ends = [min(rows["measured"].min(), rows["predicted"].min()), max(rows["measured"].max(), rows["predicted"].max())]
+            reach = [
+                (part["predicted"] - part["low"]).clip(0),
+                (part["high"] - part["predicted"]).clip(0),
+            ]
+            axes.errorbar(
+                part["measured"],
+                part["predicted"],
+                yerr=reach,
+                fmt=marker,
+                color=colour,
+                ms=4.5,
+                lw=0.8,
+                label=labels[arm],
+            )
+        ends = [
+            min(rows["measured"].min(), rows["predicted"].min()),
+            max(rows["measured"].max(), rows["predicted"].max()),
+        ]
         axes.plot(ends, ends, color="0.4", lw=0.8)
-        axes.set(xlabel=f"measured {words.value} ({words.unit})", ylabel=f"predicted {words.value} ({words.unit})")
+        axes.set(
+            xlabel=f"measured {words.value} ({words.unit})",
+            ylabel=f"predicted {words.value} ({words.unit})",
+        )
         axes.legend(fontsize=7)
     return figure
 
@@ -99,7 +194,9 @@ def heldout_check(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords
 def retention(ledger: pl.DataFrame) -> Figure:
     """Tokens that reach each step of curation. ledger: step, tokens_out."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.32 * len(ledger) + 0.9), layout="constrained")
+        figure, axes = plt.subplots(
+            figsize=(WIDTH, 0.32 * len(ledger) + 0.9), layout="constrained"
+        )
         axes.barh(ledger["step"], ledger["tokens_out"] / 1e6, color=COLOURS[0])
         axes.invert_yaxis()
         axes.set(xlabel="million tokens")

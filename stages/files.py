@@ -23,7 +23,10 @@ def room_for(path: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        raise InputError(f"{path} cannot be written: {os.strerror(error.errno)}; make room and run again, finished work is kept") from None
+        raise InputError(
+            f"{path} cannot be written: {os.strerror(error.errno)}; make room and run"
+            " again, finished work is kept"
+        ) from None
 
 
 @contextmanager
@@ -78,7 +81,9 @@ def _alive(process: int) -> bool:
 def write_json(path: Path | str, value: Any) -> None:
     """Sorted nothing, rounded nothing: keys keep the order given, floats their shortest exact form."""
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        temporary.write_text(
+            json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8"
+        )
 
 
 def read_json(path: Path | str) -> Any:
@@ -94,4 +99,6 @@ def content_hash(value: Any) -> str:
 def file_hash(path: Path | str) -> str:
     """16 hex characters of a file's bytes."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        return hashlib.file_digest(
+            file, lambda: hashlib.blake2b(digest_size=8)
+        ).hexdigest()

@@ -25,34 +25,67 @@ from stages.laws.onset import LEAST_RUNGS, Onset, power_law_onset
 from stages.laws.record import fit_record, to_state
 from stages.proxy.packed import Packed
 from stages.stage import Section, Stage
-from stages.study import best_regularised, heldout_resamples, law_rows, regularisation_shares
+from stages.study import (
+    best_regularised,
+    heldout_resamples,
+    law_rows,
+    regularisation_shares,
+)
 
 log = logging.getLogger("assay")
-MIXTURE = "half_life_mix"  # the half-life law over the quality tiers of the pool, with model size
+MIXTURE = (  # the half-life law over the quality tiers of the pool, with model size
+    "half_life_mix"
+)
 
 
 class FitParams(Section):
     seed: int = Field(1, ge=0)
-    domain: str | None = Field(None, description="held-out domain whose loss decides; null: the first by name")
-    metric: Literal["loss", "error"] = Field("loss", description="what decides: the loss, or of images the share that is classified wrongly")
-    laws: list[str] = Field(min_length=2, description=f"candidates, by name (see `assay laws`), or {MIXTURE}")
+    domain: str | None = Field(
+        None, description="held-out domain whose loss decides; null: the first by name"
+    )
+    metric: Literal["loss", "error"] = Field(
+        "loss",
+        description=(
+            "what decides: the loss, or of images the share that is classified wrongly"
+        ),
+    )
+    laws: list[str] = Field(
+        min_length=2,
+        description=f"candidates, by name (see `assay laws`), or {MIXTURE}",
+    )
     draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
     starts: int = Field(128, ge=8, le=10_000, description="starting points of a fit")
-    held_out_rungs: int = Field(1, ge=1, description="largest compute budgets that a law must predict to be chosen")
-    leave_out_early: bool = Field(True, description="of five token budgets or more, leave out those before the power law begins, with the reason")
+    held_out_rungs: int = Field(
+        1,
+        ge=1,
+        description="largest compute budgets that a law must predict to be chosen",
+    )
+    leave_out_early: bool = Field(
+        True,
+        description=(
+            "of five token budgets or more, leave out those before the power law"
+            " begins, with the reason"
+        ),
+    )
 
     @field_validator("laws")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
         for name in names:
             if name not in LAWS and name != MIXTURE:
-                raise ValueError(f"no law {name!r}; choose among {', '.join([*LAWS, MIXTURE])}")
+                raise ValueError(
+                    f"no law {name!r}; choose among {', '.join([*LAWS, MIXTURE])}"
+                )
         return names
 
 
 def law_named(name: str, tiers: list[str]) -> Law:
     """A law by name; the mixture is made for the tiers of the pool."""
-    return half_life(tiers, sized=True) if name in (MIXTURE, half_life(tiers, sized=True).name) else LAWS[name]
+    return (
+        half_life(tiers, sized=True)
+        if name in (MIXTURE, half_life(tiers, sized=True).name)
+        else LAWS[name]
+    )
 
 
 def run(params: FitParams) -> None:
@@ -70,30 +103,62 @@ def run(params: FitParams) -> None:
 
 def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
     """Controls that are the same data as an arm of the question: control -> arm. They are fitted like any arm."""
-    return {name: control["like"] for name, control in arms["controls"].items() if control["kind"] == "same" and control["like"] in names}
+    return {
+        name: control["like"]
+        for name, control in arms["controls"].items()
+        if control["kind"] == "same" and control["like"] in names
+    }
 
 
 def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str:
     """`loss_<domain>` or `error_<domain>` of the runs table."""
-    metrics = sorted(metric for metric in runs["metric"].unique() if metric.startswith(f"{kind}_"))
+    metrics = sorted(
+        metric for metric in runs["metric"].unique() if metric.startswith(f"{kind}_")
+    )
     if not metrics:
-        raise InputError(f"params.yaml: fit.metric: the runs have no {kind}; text has loss, images have loss and error")
+        raise InputError(
+            f"params.yaml: fit.metric: the runs have no {kind}; text has loss, images"
+            " have loss and error"
+        )
     if domain is None:
         return metrics[0]
     if f"{kind}_{domain}" not in metrics:
-        raise InputError(f"params.yaml: fit.domain: no held-out domain {domain!r}; there are {', '.join(m.removeprefix(f'{kind}_') for m in metrics)}")
+        raise InputError(
+            f"params.yaml: fit.domain: no held-out domain {domain!r}; there are"
+            f" {', '.join(m.removeprefix(f'{kind}_') for m in metrics)}"
+        )
     return f"{kind}_{domain}"
 
 
-def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams) -> dict[str, Any]:
+def fit_question(
+    name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams
+) -> dict[str, Any]:
     """Everything about one question, written to data/fit; the metrics to track."""
     if metric.startswith("error_"):
-        runs = runs.with_columns(pl.col("value").clip(lower_bound=least_error(pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric))))
+        runs = runs.with_columns(
+            pl.col("value").clip(
+                lower_bound=least_error(
+                    pl.read_parquet("data/sweep/heldout_losses.parquet").filter(
+                        metric=metric
+                    )
+                )
+            )
+        )
     best = best_regularised(runs)
     candidates = [law_named(law, tiers) for law in params.laws]
-    options = {"n_rungs": params.held_out_rungs, "clusters": "pool_draw", "n_starts": params.starts, "seed": params.seed, "delta": None}
+    options = {
+        "n_rungs": params.held_out_rungs,
+        "clusters": "pool_draw",
+        "n_starts": params.starts,
+        "seed": params.seed,
+        "delta": None,
+    }
     choice = choose_law(candidates, law_rows(best), **options)
-    onset = early_budgets(choice, law_rows(best), params) if params.leave_out_early else None
+    onset = (
+        early_budgets(choice, law_rows(best), params)
+        if params.leave_out_early
+        else None
+    )
     if onset and not onset.keep.all():
         best = best.filter(onset.keep)
         choice = choose_law(candidates, law_rows(best), **options)
@@ -102,21 +167,48 @@ def fit_question(name: str, runs: pl.DataFrame, tiers: list[str], metric: str, p
     log.info("fit: %s: %s", name, choice.reason)
     values = resampled_values(best, metric, params)
     fits = {"law": choice.fit, "runner_up": choice.runner_up}
-    boots = {role: bootstrap(fit, rows, clusters="pool_draw", n_draws=params.draws, values=values, seed=params.seed) for role, fit in fits.items() if fit}
+    boots = {
+        role: bootstrap(
+            fit,
+            rows,
+            clusters="pool_draw",
+            n_draws=params.draws,
+            values=values,
+            seed=params.seed,
+        )
+        for role, fit in fits.items()
+        if fit
+    }
     check = heldout_check(choice, candidates, rows, params)
-    write_json(f"data/fit/{name}-refits.json", {role: to_state(boot) for role, boot in boots.items()})
+    write_json(
+        f"data/fit/{name}-refits.json",
+        {role: to_state(boot) for role, boot in boots.items()},
+    )
     with whole_file(f"data/fit/{name}.parquet") as temporary:
         best.write_parquet(temporary)
     write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
-    return {"law": choice.fit.law.name, "heldout_mape": round(check["mape"], 5), "heldout_coverage": round(check["coverage"], 3), "rms_log": round(choice.fit.rms_log, 5)}
+    return {
+        "law": choice.fit.law.name,
+        "heldout_mape": round(check["mape"], 5),
+        "heldout_coverage": round(check["coverage"], 3),
+        "rms_log": round(choice.fit.rms_log, 5),
+    }
 
 
-def early_budgets(choice: Choice, rows: dict[str, np.ndarray], params: FitParams) -> Onset | None:
+def early_budgets(
+    choice: Choice, rows: dict[str, np.ndarray], params: FitParams
+) -> Onset | None:
     """The token budgets before the law chosen holds; None where there are no more than are always kept."""
     if len(np.unique(rows["n_tokens_seen"])) <= LEAST_RUNGS:
         return None
     try:
-        return power_law_onset(choice.fit.law, rows, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed)
+        return power_law_onset(
+            choice.fit.law,
+            rows,
+            by_arm=choice.fit.by_arm,
+            n_starts=params.starts,
+            seed=params.seed,
+        )
     except InputError as few:
         log.info("fit: no search for budgets before the law: %s", few)
         return None
@@ -125,9 +217,19 @@ def early_budgets(choice: Choice, rows: dict[str, np.ndarray], params: FitParams
 def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:
     """Losses under re-weighted held-out documents, (draws, runs)."""
     losses = pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric)
-    weights = np.ones(n_scored(losses)) if images.are_pooled() else Packed.open(f"data/pack/heldout/{metric.partition('_')[2]}").n_tokens_each
-    values = heldout_resamples(losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed)
-    return np.maximum(values, least_error(losses)) if metric.startswith("error_") else values
+    weights = (
+        np.ones(n_scored(losses))
+        if images.are_pooled()
+        else Packed.open(f"data/pack/heldout/{metric.partition('_')[2]}").n_tokens_each
+    )
+    values = heldout_resamples(
+        losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed
+    )
+    return (
+        np.maximum(values, least_error(losses))
+        if metric.startswith("error_")
+        else values
+    )
 
 
 def n_scored(losses: pl.DataFrame) -> int:
@@ -140,15 +242,44 @@ def least_error(losses: pl.DataFrame) -> float:
     return 0.5 / n_scored(losses)
 
 
-def heldout_check(choice: Choice, candidates: list[Law], rows: dict[str, np.ndarray], params: FitParams) -> dict[str, Any]:
+def heldout_check(
+    choice: Choice,
+    candidates: list[Law],
+    rows: dict[str, np.ndarray],
+    params: FitParams,
+) -> dict[str, Any]:
     """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
     held = largest_rungs(rows["flops"], params.held_out_rungs)
-    below, above = ({key: column[mask] for key, column in rows.items()} for mask in (~held, held))
-    fit = fit_law(choice.fit.law, below, by_arm=choice.fit.by_arm, n_starts=params.starts, seed=params.seed, delta=None, identify=False)
-    boot = bootstrap(fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed)
+    below, above = (
+        {key: column[mask] for key, column in rows.items()} for mask in (~held, held)
+    )
+    fit = fit_law(
+        choice.fit.law,
+        below,
+        by_arm=choice.fit.by_arm,
+        n_starts=params.starts,
+        seed=params.seed,
+        delta=None,
+        identify=False,
+    )
+    boot = bootstrap(
+        fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed
+    )
     low, high = boot.interval(above, new_run=True)
-    table = pl.DataFrame({**{key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")}, "measured": above["value"], "predicted": fit.predict(above), "low": low, "high": high})
-    cells = table.group_by("arm", "n_params", "n_tokens_seen", "flops", maintain_order=True).agg(pl.all().mean())
+    table = pl.DataFrame(
+        {
+            **{
+                key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")
+            },
+            "measured": above["value"],
+            "predicted": fit.predict(above),
+            "low": low,
+            "high": high,
+        }
+    )
+    cells = table.group_by(
+        "arm", "n_params", "n_tokens_seen", "flops", maintain_order=True
+    ).agg(pl.all().mean())
     error = table["predicted"] - table["measured"]
     inside = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
     return {
@@ -162,15 +293,26 @@ def heldout_check(choice: Choice, candidates: list[Law], rows: dict[str, np.ndar
     }
 
 
-def record(choice: Choice, boots: dict[str, Bootstrap], check: dict[str, Any], best: pl.DataFrame, metric: str) -> dict[str, Any]:
+def record(
+    choice: Choice,
+    boots: dict[str, Bootstrap],
+    check: dict[str, Any],
+    best: pl.DataFrame,
+    metric: str,
+) -> dict[str, Any]:
     """The fit file of the chosen law, the ranking behind the choice, and the check."""
-    ranking = [{key: value for key, value in vars(score).items() if key != "errors"} for score in choice.ranking]
+    ranking = [
+        {key: value for key, value in vars(score).items() if key != "errors"}
+        for score in choice.ranking
+    ]
     return {
         "metric": metric,
         "reason": choice.reason,
         "ranking": ranking,
         "refused": choice.refused,
-        "law": fit_record(boots["law"].fit, boots["law"]) | {"title": choice.fit.law.title},
+        "law": (
+            fit_record(boots["law"].fit, boots["law"]) | {"title": choice.fit.law.title}
+        ),
         "runner_up": choice.runner_up.law.name if choice.runner_up else None,
         "holdout": check,
         "warnings": choice.warnings,
@@ -181,8 +323,16 @@ def record(choice: Choice, boots: dict[str, Bootstrap], check: dict[str, Any], b
 stage = Stage(
     run=run,
     params=FitParams,
-    question="Which law carries these runs to larger compute, and with which uncertainty?",
-    deps=("data/ingest/manifest.json", "data/sweep/runs.parquet", "data/sweep/heldout_losses.parquet", "data/arms/arms.json", "data/pack/heldout"),
+    question=(
+        "Which law carries these runs to larger compute, and with which uncertainty?"
+    ),
+    deps=(
+        "data/ingest/manifest.json",
+        "data/sweep/runs.parquet",
+        "data/sweep/heldout_losses.parquet",
+        "data/arms/arms.json",
+        "data/pack/heldout",
+    ),
     outs=("data/fit",),
     metrics=("data/metrics/fit.json",),
 )

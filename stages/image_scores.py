@@ -1,7 +1,8 @@
-"""Question: how hard is every image of a pool, by each of the published pruning metrics?
-Input: a pool and held-out images (ImageData), a model recipe (ImageSpec). Output: a difficulty an image, high = keep-hard.
-Models are trained here, scores are computed in stages/curation; `image_arms` turns a score into arms of equal count.
-Cost: `models` trainings of the recipe, but one for prototypes; see METRICS.
+"""Question: how hard is every image of a pool, by each of the published pruning metrics? Input: a
+pool and held-out images (ImageData), a model recipe (ImageSpec). Output: a difficulty an image,
+high = keep-hard. Models are trained here, scores are computed in stages/curation; `image_arms`
+turns a score into arms of equal count. Cost: `models` trainings of the recipe, but one for
+prototypes; see METRICS.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,13 @@ from stages.curation.class_balance import FLOOR, keep_balanced
 from stages.curation.el2n import el2n, grand
 from stages.curation.ensembles import active_learning, dichotomous_difficulty, margin
 from stages.curation.forgetting import forgetting
-from stages.curation.memorisation import influence, influence_max, influence_sum_abs, memorisation, random_subsets
+from stages.curation.memorisation import (
+    influence,
+    influence_max,
+    influence_sum_abs,
+    memorisation,
+    random_subsets,
+)
 from stages.curation.prototypes import class_prototype_distance, prototype_distance
 from stages.errors import InputError
 
@@ -24,14 +31,18 @@ if TYPE_CHECKING:
     from stages.proxy.image_data import ImageData
     from stages.proxy.image_spec import ImageSpec
 
-EARLY = 0.1  # of the steps: when EL2N and GraNd look (Paul et al. 2021 look at 5 to 10 %)
+EARLY = (
+    0.1  # of the steps: when EL2N and GraNd look (Paul et al. 2021 look at 5 to 10 %)
+)
 ARMS = {"keep_hard": "high", "keep_easy": "low", "middle": "middle", "random": "random"}
 CHECKS = 20  # of a training, for forgetting (assumed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring:
-    """How models are trained for scores: `spec` is the recipe, `others` further recipes of other kinds (DDD wants them)."""
+    """How models are trained for scores: `spec` is the recipe, `others` further recipes of other
+    kinds (DDD wants them).
+    """
 
     spec: "ImageSpec"
     models: int = 10  # cited: Paul et al. 2021 average 10
@@ -69,14 +80,22 @@ class Observed:
     def _early(self, gradients: bool) -> np.ndarray:
         from stages.proxy.image_observe import early
 
-        return early(self.data, self.how.spec, self.how.seeds, max(1, round(EARLY * self.how.n_steps)), gradients)
+        return early(
+            self.data,
+            self.how.spec,
+            self.how.seeds,
+            max(1, round(EARLY * self.how.n_steps)),
+            gradients,
+        )
 
     @cached_property
     def correct_over_time(self) -> np.ndarray:
         """(models, checks, n) bool."""
         from stages.proxy.image_observe import correct_over_time
 
-        return correct_over_time(self.data, self.how.spec, self.how.seeds, max(1, self.how.n_steps // CHECKS))
+        return correct_over_time(
+            self.data, self.how.spec, self.how.seeds, max(1, self.how.n_steps // CHECKS)
+        )
 
     @cached_property
     def out_of_fold(self) -> np.ndarray:
@@ -84,14 +103,24 @@ class Observed:
         from stages.proxy.image_observe import out_of_fold
 
         how = self.how
-        return np.concatenate([out_of_fold(self.data, spec, max(1, how.models // 2), how.seed) for spec in (how.spec, *how.others)])
+        return np.concatenate(
+            [
+                out_of_fold(self.data, spec, max(1, how.models // 2), how.seed)
+                for spec in (how.spec, *how.others)
+            ]
+        )
 
     @cached_property
     def subsets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """included (models, n), right on the pool (models, n), right on the held-out images (models, m)."""
         from stages.proxy.image_observe import subset_results
 
-        included = random_subsets(len(self.data.labels), self.how.subset_models, self.how.subset_share, self.how.seed)
+        included = random_subsets(
+            len(self.data.labels),
+            self.how.subset_models,
+            self.how.subset_share,
+            self.how.seed,
+        )
         return included, *subset_results(self.data, self.how.spec, included)
 
     @cached_property
@@ -110,7 +139,9 @@ class Observed:
     def prototypes(self) -> np.ndarray:
         """Distance to the nearest centre; as the features were trained with labels, a wrong label is felt a little."""
         names = [f"{row:09d}" for row in range(len(self.data.labels))]
-        return prototype_distance(self.features, names, self.how.prototypes, seed=self.how.seed)
+        return prototype_distance(
+            self.features, names, self.how.prototypes, seed=self.how.seed
+        )
 
 
 METRICS: dict[str, Callable[[Observed], np.ndarray]] = {
@@ -123,28 +154,59 @@ METRICS: dict[str, Callable[[Observed], np.ndarray]] = {
     "memorisation": lambda seen: memorisation(seen.subsets[1], seen.subsets[0]),
     "influence_max": lambda seen: influence_max(seen.influence),
     "influence_sum_abs": lambda seen: influence_sum_abs(seen.influence),
-    "class_prototypes": lambda seen: class_prototype_distance(seen.features, seen.data.labels),
+    "class_prototypes": lambda seen: class_prototype_distance(
+        seen.features, seen.data.labels
+    ),
     "prototypes": Observed.prototypes,
-    "random": lambda seen: np.random.default_rng(seen.how.seed).random(len(seen.data.labels)),
+    "random": (
+        lambda seen: np.random.default_rng(seen.how.seed).random(len(seen.data.labels))
+    ),
 }
 
 
-def image_difficulty(metrics: Sequence[str], data: "ImageData", how: Scoring) -> dict[str, np.ndarray]:
+def image_difficulty(
+    metrics: Sequence[str], data: "ImageData", how: Scoring
+) -> dict[str, np.ndarray]:
     """Difficulty of every pool image (n,) by each of the METRICS asked for; `random` is always among them.
 
     >>> image_difficulty(["el2n", "forgetting"], data, Scoring(spec=spec))["el2n"]  # doctest: +SKIP
     """
     if unknown := [name for name in metrics if name not in METRICS]:
-        raise InputError(f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}")
+        raise InputError(
+            f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}"
+        )
     seen = Observed(data, how)
     return {name: METRICS[name](seen) for name in dict.fromkeys([*metrics, "random"])}
 
 
-def image_arms(data: "ImageData", difficulty: np.ndarray, fraction: float, *, floor: float = FLOOR, seed: int = 0) -> dict[str, np.ndarray]:
-    """Arms of equal count, as rows of the pool: keep-hard, keep-easy, middle and random, no class below `floor` of its even share.
+def image_arms(
+    data: "ImageData",
+    difficulty: np.ndarray,
+    fraction: float,
+    *,
+    floor: float = FLOOR,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Arms of equal count, as rows of the pool: keep-hard, keep-easy, middle and random, no class
+    below `floor` of its even share.
 
     >>> data.with_arms(image_arms(data, scores["el2n"], 0.5))  # doctest: +SKIP
     """
     names = [f"{row:09d}" for row in range(len(data.labels))]
-    frame = pl.DataFrame({"id": names, "row": np.arange(len(names)), "score": difficulty, "label": data.labels, "n_samples": np.ones(len(names), np.int64)})
-    return {arm: keep_balanced(frame, fraction, floor=floor, take=take, size="n_samples", seed=seed)["row"].to_numpy() for arm, take in ARMS.items()}
+    frame = pl.DataFrame(
+        {
+            "id": names,
+            "row": np.arange(len(names)),
+            "score": difficulty,
+            "label": data.labels,
+            "n_samples": np.ones(len(names), np.int64),
+        }
+    )
+    return {
+        arm: (
+            keep_balanced(
+                frame, fraction, floor=floor, take=take, size="n_samples", seed=seed
+            )["row"].to_numpy()
+        )
+        for arm, take in ARMS.items()
+    }

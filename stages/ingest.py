@@ -1,9 +1,10 @@
-"""Question: what text do we have, and which of it may nobody train on?
-Input: files in the user's formats, or real text read out of pinned wheels. Output: sharded parquet a
-pool, reference text for the quality classifier, held-out domains, the drops with reasons, a manifest.
-Held-out and reference documents are split off by a hash of the (parent) document before anything else
-sees them, and duplicates of held-out text leave the pools. Pools are read batch by batch, staged, and read again once all
-held-out text is known. Cost: about 1 s per 10 MB; memory of one shard, and 8 bytes a held-out word (16 while they are sorted).
+"""Question: what text do we have, and which of it may nobody train on? Input: files in the user's
+formats, or real text read out of pinned wheels. Output: sharded parquet a pool, reference text for
+the quality classifier, held-out domains, the drops with reasons, a manifest. Held-out and reference
+documents are split off by a hash of the (parent) document before anything else sees them, and
+duplicates of held-out text leave the pools. Pools are read batch by batch, staged, and read again
+once all held-out text is known. Cost: about 1 s per 10 MB; memory of one shard, and 8 bytes a
+held-out word (16 while they are sorted).
 """
 
 import hashlib
@@ -26,23 +27,35 @@ from stages.stage import Stage
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")
-SHARD_DOCUMENTS, SHARD_CHARS = 50_000, 32_000_000  # a shard ends at the first of them (assumed)
+SHARD_DOCUMENTS, SHARD_CHARS = (
+    50_000,
+    32_000_000,
+)  # a shard ends at the first of them (assumed)
 FOLDER = Path("data/ingest")
 
 
 def input_files(params: IngestParams) -> list[str]:
     """The user's own files and folders, as DVC dependencies; of a glob the folder above its first wildcard."""
     paths = [pool.path for pool in params.pools.values() if pool.path is not None]
-    flat = [path for entry in paths for path in ([entry] if isinstance(entry, str) else entry)]
+    flat = [
+        path
+        for entry in paths
+        for path in ([entry] if isinstance(entry, str) else entry)
+    ]
     return sorted({_fixed_part(path) for path in flat})
 
 
 def _fixed_part(path: str) -> str:
     """The path itself, or the folder above its first wildcard: DVC knows files and folders, not globs."""
     parts = Path(path).parts
-    wild = next((i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts))
+    wild = next(
+        (i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts)
+    )
     if wild == 0:
-        raise InputError(f"params.yaml: ingest.pools: path {path!r} begins with a wildcard; put the files into a folder of their own")
+        raise InputError(
+            f"params.yaml: ingest.pools: path {path!r} begins with a wildcard; put the"
+            " files into a folder of their own"
+        )
     return Path(*parts[:wild]).as_posix()
 
 
@@ -55,19 +68,36 @@ def run(params: IngestParams) -> None:
     remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
         (folder / "staged").mkdir()
-        pools = {name: stage_pool(name, pool, params, folder / "staged" / f"{name}.parquet", url=url) for name, pool in params.pools.items()}
+        pools = {
+            name: stage_pool(
+                name, pool, params, folder / "staged" / f"{name}.parquet", url=url
+            )
+            for name, pool in params.pools.items()
+        }
         known = Reference(_held_out(pools, folder))
         tallies = _written(pools, known, folder)
-        sizes = {role: _sum(tally.kept[role] for tally in tallies.values()) for role in ("reference", "pool")}
+        sizes = {
+            role: _sum(tally.kept[role] for tally in tallies.values())
+            for role in ("reference", "pool")
+        }
         sizes["held-out"] = _sum(tally.read["heldout"] for tally in tallies.values())
         for role in ("held-out", "reference", "pool"):
             if not sizes[role]["documents"]:
-                raise InputError(f"params.yaml: ingest leaves no {role} document; add documents or change the fractions")
+                raise InputError(
+                    f"params.yaml: ingest leaves no {role} document; add documents or"
+                    " change the fractions"
+                )
         shutil.rmtree(folder / "staged")
         manifest = _manifest(params, pools, tallies)
         write_json(folder / "manifest.json", manifest)
-    metrics = {f"{role.replace('-', '')}_documents": sizes[role]["documents"] for role in ("pool", "reference", "held-out")}
-    write_json("data/metrics/ingest.json", metrics | {"contaminated_documents": manifest["total"]["dropped"]["documents"]})
+    metrics = {
+        f"{role.replace('-', '')}_documents": sizes[role]["documents"]
+        for role in ("pool", "reference", "held-out")
+    }
+    write_json(
+        "data/metrics/ingest.json",
+        metrics | {"contaminated_documents": manifest["total"]["dropped"]["documents"]},
+    )
 
 
 def _held_out(pools: dict[str, StagedPool], folder: Path) -> Iterator[pl.DataFrame]:
@@ -85,17 +115,25 @@ def _held_out(pools: dict[str, StagedPool], folder: Path) -> Iterator[pl.DataFra
             groups.close()
 
 
-def _written(pools: dict[str, StagedPool], known: Reference, folder: Path) -> dict[str, "Tally"]:
+def _written(
+    pools: dict[str, StagedPool], known: Reference, folder: Path
+) -> dict[str, "Tally"]:
     """Judge and write all that is not held out; what each pool holds."""
     tallies = {name: Tally() for name in pools}
-    reference, dropped = RowGroups(folder / "reference.parquet"), RowGroups(folder / "dropped.parquet")
+    reference, dropped = (
+        RowGroups(folder / "reference.parquet"),
+        RowGroups(folder / "dropped.parquet"),
+    )
     for name, pool in pools.items():
         shards = Shards(folder / "pools" / name)
         for frame in pool.batches():
             tallies[name].add(frame)
             frame = frame.filter(pl.col("role") != "heldout")
             frame = frame.with_columns(known.judge(frame)["reason"])
-            gone, kept = frame.filter(pl.col("reason").is_not_null()), frame.filter(pl.col("reason").is_null()).drop("reason")
+            gone, kept = (
+                frame.filter(pl.col("reason").is_not_null()),
+                frame.filter(pl.col("reason").is_null()).drop("reason"),
+            )
             tallies[name].split(gone, kept)
             dropped.add(gone)
             reference.add(kept.filter(pl.col("role") == "reference").drop("role"))
@@ -117,14 +155,19 @@ class Shards:
             room = SHARD_DOCUMENTS - sum(part.height for part in self.waiting)
             self.waiting.append(compact(frame[:room]))
             frame = frame[room:]
-            if sum(part.height for part in self.waiting) == SHARD_DOCUMENTS or sum(part["n_chars"].sum() for part in self.waiting) >= SHARD_CHARS:
+            if (
+                sum(part.height for part in self.waiting) == SHARD_DOCUMENTS
+                or sum(part["n_chars"].sum() for part in self.waiting) >= SHARD_CHARS
+            ):
                 self.close()
 
     def close(self) -> None:
         """Write what waits."""
         if self.waiting:
             self.folder.mkdir(parents=True, exist_ok=True)
-            pl.concat(self.waiting, rechunk=True).write_parquet(self.folder / f"part-{self.written:05d}.parquet")
+            pl.concat(self.waiting, rechunk=True).write_parquet(
+                self.folder / f"part-{self.written:05d}.parquet"
+            )
             self.written, self.waiting = self.written + 1, []
 
 
@@ -132,23 +175,32 @@ class Tally:
     """What a pool holds by role, what of it was dropped, and a hash of its ids and texts in reading order."""
 
     def __init__(self) -> None:
-        self.read, self.kept = ({role: {"documents": 0, "characters": 0} for role in ROLES} for _ in range(2))
+        self.read, self.kept = (
+            {role: {"documents": 0, "characters": 0} for role in ROLES}
+            for _ in range(2)
+        )
         self.dropped = {"documents": 0, "characters": 0}
         self.digest = hashlib.blake2b(digest_size=8)
 
     def add(self, frame: pl.DataFrame) -> None:
         for role in ROLES:
-            self.read[role] = _sum([self.read[role], _size(frame.filter(pl.col("role") == role))])
+            self.read[role] = _sum(
+                [self.read[role], _size(frame.filter(pl.col("role") == role))]
+            )
         for id_, text in frame.select("id", "text").iter_rows():
             self.digest.update(f"{id_}{text}".encode())
 
     def split(self, gone: pl.DataFrame, kept: pl.DataFrame) -> None:
         self.dropped = _sum([self.dropped, _size(gone)])
         for role in ROLES[1:]:
-            self.kept[role] = _sum([self.kept[role], _size(kept.filter(pl.col("role") == role))])
+            self.kept[role] = _sum(
+                [self.kept[role], _size(kept.filter(pl.col("role") == role))]
+            )
 
 
-def _manifest(params: IngestParams, pools: dict[str, StagedPool], tallies: dict[str, Tally]) -> dict:
+def _manifest(
+    params: IngestParams, pools: dict[str, StagedPool], tallies: dict[str, Tally]
+) -> dict:
     """Per pool: documents and characters by role, drops by reason, where it came from, content hash."""
     entries = {}
     for name, tally in tallies.items():
@@ -184,7 +236,9 @@ def _size(frame: pl.DataFrame) -> dict[str, int]:
 
 def _sum(sizes) -> dict[str, int]:
     sizes = list(sizes)
-    return {unit: sum(size[unit] for size in sizes) for unit in ("documents", "characters")}
+    return {
+        unit: sum(size[unit] for size in sizes) for unit in ("documents", "characters")
+    }
 
 
 stage = Stage(

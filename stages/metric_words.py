@@ -22,4 +22,9 @@ def metric_words(metric: dict[str, str]) -> MetricWords:
     if metric["unit"] == "share wrong":
         return MetricWords("error", "share wrong", "share wrong", "images")
     counted = metric["unit"].partition("/")[2]
-    return MetricWords("loss", f"nats {'an' if counted == 'image' else 'a'} {counted}", "nats", f"{counted}s")
+    return MetricWords(
+        "loss",
+        f"nats {'an' if counted == 'image' else 'a'} {counted}",
+        "nats",
+        f"{counted}s",
+    )

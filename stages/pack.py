@@ -1,8 +1,8 @@
-"""Question: what are the documents as tokens?
-Input: the ingested pools and held-out documents. Output: one byte-level BPE tokenizer, trained here
-on the training pools alone, and every document tokenised once into memmaps with a document index; behind the pools the shorter texts
-that the dedup stage made for arms with `dedup: lines`. Files are read batch by batch.
-Cost: about 1 s per MB of text; arms are views over these files, so they cost no disk.
+"""Question: what are the documents as tokens? Input: the ingested pools and held-out documents.
+Output: one byte-level BPE tokenizer, trained here on the training pools alone, and every document
+tokenised once into memmaps with a document index; behind the pools the shorter texts that the dedup
+stage made for arms with `dedup: lines`. Files are read batch by batch. Cost: about 1 s per MB of
+text; arms are views over these files, so they cost no disk.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,26 @@ HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
 
 
 class PackParams(Section):
-    vocab_size: int = Field(1024, ge=260, le=1 << 20, description="tokens in the vocabulary, 256 bytes and the end mark among them")
-    tokenizer_chars: int = Field(4_000_000, ge=10_000, description="characters of pool text the tokenizer learns from, taken in id order")
-    heldout_tokens: int = Field(40_000, ge=1_000, description="tokens scored on each held-out domain, whole documents in id order")
+    vocab_size: int = Field(
+        1024,
+        ge=260,
+        le=1 << 20,
+        description="tokens in the vocabulary, 256 bytes and the end mark among them",
+    )
+    tokenizer_chars: int = Field(
+        4_000_000,
+        ge=10_000,
+        description=(
+            "characters of pool text the tokenizer learns from, taken in id order"
+        ),
+    )
+    heldout_tokens: int = Field(
+        40_000,
+        ge=1_000,
+        description=(
+            "tokens scored on each held-out domain, whole documents in id order"
+        ),
+    )
 
 
 def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokenizer":  # noqa: F821
@@ -40,19 +57,27 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokeni
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=[EOS], initial_alphabet=alphabet, show_progress=False
+        vocab_size=vocab_size,
+        special_tokens=[EOS],
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
-def tokenised(frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer") -> Iterator[tuple[str, np.ndarray, int]]:  # noqa: F821
+def tokenised(
+    frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer"
+) -> Iterator[tuple[str, np.ndarray, int]]:  # noqa: F821
     """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
     eos = tokenizer.token_to_id(EOS)
     for frame in frames:
         for batch in frame.iter_slices(BATCH_DOCUMENTS):
             for id_, text, encoding in zip(
-                batch["id"], batch["text"], tokenizer.encode_batch_fast(batch["text"].to_list()), strict=True
+                batch["id"],
+                batch["text"],
+                tokenizer.encode_batch_fast(batch["text"].to_list()),
+                strict=True,
             ):
                 yield id_, np.array([*encoding.ids, eos]), len(text.encode())
 
@@ -63,15 +88,23 @@ def run(params: PackParams) -> None:
         pack_images()
         return
     shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
-    tokenizer = train_tokenizer(iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size)
+    tokenizer = train_tokenizer(
+        iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size
+    )
     with whole_file("data/pack/tokenizer.json") as temporary:
         tokenizer.save(str(temporary))
-    sizes = dict(vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))
-    write_packed(Path("data/pack/pools"), tokenised(training_texts(shards), tokenizer), **sizes)
+    sizes = dict(
+        vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS)
+    )
+    write_packed(
+        Path("data/pack/pools"), tokenised(training_texts(shards), tokenizer), **sizes
+    )
     with whole_folder("data/pack/heldout") as folder:
         for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
             documents = tokenised(in_id_order(file), tokenizer)
-            write_packed(folder / file.stem, up_to(documents, params.heldout_tokens), **sizes)
+            write_packed(
+                folder / file.stem, up_to(documents, params.heldout_tokens), **sizes
+            )
     write_set_aside(tokenizer)
     pools = Packed.open(Path("data/pack/pools"))
     write_json(
@@ -88,7 +121,9 @@ def training_texts(shards: list[Path]) -> Iterator[pl.DataFrame]:
     """The pools, then the texts that lost lines, under ids of their own."""
     yield from (frame for shard in shards for frame in batches(shard, ["id", "text"]))
     for frame in batches("data/dedup/lines.parquet", ["id", "text"]):
-        yield frame.filter(pl.col("text").str.strip_chars() != "").with_columns(pl.col("id") + SHORTENED)
+        yield frame.filter(pl.col("text").str.strip_chars() != "").with_columns(
+            pl.col("id") + SHORTENED
+        )
 
 
 def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
@@ -97,17 +132,29 @@ def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
     for first in range(0, len(ids), HEAD_DOCUMENTS):
         low, high = ids[first], ids[min(first + HEAD_DOCUMENTS, len(ids)) - 1]
         chosen = pl.col("id").is_between(pl.lit(low), pl.lit(high))
-        yield pl.concat(compact(frame.filter(chosen)) for frame in batches(file, ["id", "text"])).sort("id")
+        yield pl.concat(
+            compact(frame.filter(chosen)) for frame in batches(file, ["id", "text"])
+        ).sort("id")
 
 
 def write_set_aside(tokenizer: "tokenizers.Tokenizer") -> None:  # noqa: F821
-    """Sizes of what no arm may train on (held out, reference, contaminated), so that the ledger counts tokens throughout."""
+    """Sizes of what no arm may train on (held out, reference, contaminated), so that the ledger
+    counts tokens throughout.
+    """
     parts = []
     for file, reason in set_aside_files():
         for frame in batches(file):
             frame = frame.with_columns(reason=reason)
-            sizes = [len(tokens) for _, tokens, _ in tokenised(iter([frame]), tokenizer)]
-            parts.append(compact(frame.select("id", "pool", "n_chars", "reason").with_columns(n_tokens=pl.Series(sizes, dtype=pl.Int32))))
+            sizes = [
+                len(tokens) for _, tokens, _ in tokenised(iter([frame]), tokenizer)
+            ]
+            parts.append(
+                compact(
+                    frame.select("id", "pool", "n_chars", "reason").with_columns(
+                        n_tokens=pl.Series(sizes, dtype=pl.Int32)
+                    )
+                )
+            )
     with whole_file("data/pack/set_aside.parquet") as temporary:
         pl.concat(parts).write_parquet(temporary)
 
@@ -117,18 +164,31 @@ def set_aside_files() -> Iterator[tuple[Path, pl.Expr]]:
     for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
         yield file, pl.lit("held out")
     yield Path("data/ingest/reference.parquet"), pl.lit("reference")
-    yield Path("data/ingest/dropped.parquet"), pl.when(pl.col("role") == "reference").then(pl.lit("reference")).otherwise("reason")
+    yield (
+        Path("data/ingest/dropped.parquet"),
+        pl.when(pl.col("role") == "reference")
+        .then(pl.lit("reference"))
+        .otherwise("reason"),
+    )
 
 
 def sample_texts(shards: list[Path], n_chars: int) -> pl.Series:
     """Texts of the documents with the smallest ids (ids are hashes: a uniform sample) up to `n_chars`."""
-    sizes = pl.concat(frame for shard in shards for frame in batches(shard, ["id", "n_chars"])).sort("id")
+    sizes = pl.concat(
+        frame for shard in shards for frame in batches(shard, ["id", "n_chars"])
+    ).sort("id")
     n_documents = max(1, int((sizes["n_chars"].cum_sum() <= n_chars).sum()))
     last = sizes["id"][n_documents - 1]
-    return pl.concat(compact(frame.filter(pl.col("id") <= last)) for shard in shards for frame in batches(shard, ["id", "text"])).sort("id")["text"]
+    return pl.concat(
+        compact(frame.filter(pl.col("id") <= last))
+        for shard in shards
+        for frame in batches(shard, ["id", "text"])
+    ).sort("id")["text"]
 
 
-def up_to(documents: Iterator[tuple[str, np.ndarray, int]], tokens: int) -> Iterator[tuple[str, np.ndarray, int]]:
+def up_to(
+    documents: Iterator[tuple[str, np.ndarray, int]], tokens: int
+) -> Iterator[tuple[str, np.ndarray, int]]:
     """Whole documents until `tokens` is reached; at least one."""
     total = 0
     for document in documents:
@@ -143,6 +203,11 @@ stage = Stage(
     params=PackParams,
     question="What are the documents as tokens?",
     deps=("data/ingest", "data/dedup/lines.parquet"),
-    outs=("data/pack/tokenizer.json", "data/pack/pools", "data/pack/heldout", "data/pack/set_aside.parquet"),
+    outs=(
+        "data/pack/tokenizer.json",
+        "data/pack/pools",
+        "data/pack/heldout",
+        "data/pack/set_aside.parquet",
+    ),
     metrics=("data/metrics/pack.json",),
 )

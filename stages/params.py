@@ -1,7 +1,8 @@
 """params.yaml, read and checked whole before any work starts.
 
-One section a stage, of the same name; `curate` may stand there too, for `assay curate`. A message names the file, the line, the dotted key, the rule
-and the value seen: `params.yaml:41: arms.draws: must be at least 2 (value 1)`.
+One section a stage, of the same name; `curate` may stand there too, for `assay curate`. A message
+names the file, the line, the dotted key, the rule and the value seen: `params.yaml:41: arms.draws:
+must be at least 2 (value 1)`.
 """
 
 import difflib
@@ -30,15 +31,22 @@ RULES = {
 
 def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
     """The model of the whole file: one required section a stage, and `curate`."""
-    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline} | {"curate": (CurateSettings, CurateSettings())}
-    return create_model("Params", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
+    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline} | {
+        "curate": (CurateSettings, CurateSettings())
+    }
+    return create_model(
+        "Params", __config__=ConfigDict(frozen=True, extra="forbid"), **fields
+    )
 
 
 def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
     """Every section of the file by stage name. Raises InputError with one line for the first fault."""
     tree, values = _read(Path(path))
     if not isinstance(values, dict):
-        raise InputError(f"{path}: must hold one section a stage ({', '.join(s.name for s in pipeline)})")
+        raise InputError(
+            f"{path}: must hold one section a stage"
+            f" ({', '.join(s.name for s in pipeline)})"
+        )
     checked = _validated(Path(path), tree, values, params_model(pipeline))
     sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
     for stage in pipeline:
@@ -52,8 +60,15 @@ def load_curate(path: Path | str) -> CurateSettings:
     """The section `curate` of a file; sections of stages may stand beside it and are not looked at."""
     tree, values = _read(Path(path))
     if not isinstance(values, dict) or "curate" not in values:
-        raise InputError(f"{path}: has no section 'curate'; add one, or leave out --params for the defaults")
-    model = create_model("CurateFile", __config__=ConfigDict(frozen=True, extra="ignore"), curate=(CurateSettings, ...))
+        raise InputError(
+            f"{path}: has no section 'curate'; add one, or leave out --params for the"
+            " defaults"
+        )
+    model = create_model(
+        "CurateFile",
+        __config__=ConfigDict(frozen=True, extra="ignore"),
+        curate=(CurateSettings, ...),
+    )
     return _validated(Path(path), tree, values, model).curate
 
 
@@ -62,19 +77,28 @@ def _read(path: Path) -> tuple[yaml.Node, Any]:
         text = path.read_text("utf-8")
         return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run this in the project's folder or pass --params FILE") from None
+        raise InputError(
+            f"{path}: no such file; run this in the project's folder or pass --params"
+            " FILE"
+        ) from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+        ) from None
 
 
-def _validated(path: Path, tree: yaml.Node, values: dict, model: type[BaseModel]) -> Any:
+def _validated(
+    path: Path, tree: yaml.Node, values: dict, model: type[BaseModel]
+) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise InputError(_message(path, tree, model, error)) from None
 
 
-def _message(path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError) -> str:
+def _message(
+    path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError
+) -> str:
     first = error.errors()[0]
     keys = [key for key in first["loc"] if key != "[key]"]
     line = _line(tree, keys)
@@ -86,7 +110,11 @@ def _message(path: Path, tree: yaml.Node, model: type[BaseModel], error: Validat
     else:
         rule = first["msg"].removeprefix("Value error, ")
     seen = first["input"]
-    value = "" if first["type"] == "missing" or isinstance(seen, dict) else f" (value {seen!r})"
+    value = (
+        ""
+        if first["type"] == "missing" or isinstance(seen, dict)
+        else f" (value {seen!r})"
+    )
     more = len(error.errors()) - 1
     return f"{where}: {rule}{value}" + (f"; {more} more" if more else "")
 
@@ -100,7 +128,11 @@ def _line(node: yaml.Node, keys: list[Any]) -> int:
             if pair is None:
                 break
             line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode)
+            and isinstance(key, int)
+            and key < len(node.value)
+        ):
             node = node.value[key]
             line = node.start_mark.line + 1
     return line
@@ -114,4 +146,8 @@ def _suggestion(model: type[BaseModel], keys: list[Any]) -> str:
         current = field.annotation if field else None
     known = list(getattr(current, "model_fields", {}))
     near = difflib.get_close_matches(str(keys[-1]), known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else (f"; known keys: {', '.join(known)}" if known else "")
+    return (
+        f"; did you mean {near[0]!r}?"
+        if near
+        else (f"; known keys: {', '.join(known)}" if known else "")
+    )

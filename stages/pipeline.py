@@ -2,4 +2,7 @@
 
 from stages import arms, decide, dedup, fit, ingest, pack, report, score, sweep
 
-PIPELINE = tuple(module.stage for module in (ingest, dedup, pack, score, arms, sweep, fit, decide, report))
+PIPELINE = tuple(
+    module.stage
+    for module in (ingest, dedup, pack, score, arms, sweep, fit, decide, report)
+)

@@ -9,7 +9,18 @@ from typing import Any
 import polars as pl
 import yaml
 
-PACKAGES = ("dvc", "mlflow", "numpy", "polars", "prefect", "pyarrow", "scikit-learn", "scipy", "tokenizers", "torch")
+PACKAGES = (
+    "dvc",
+    "mlflow",
+    "numpy",
+    "polars",
+    "prefect",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "tokenizers",
+    "torch",
+)
 
 
 def provenance(rows: pl.DataFrame) -> dict[str, Any]:
@@ -32,14 +43,23 @@ def dvc_hashes(lock: Path) -> dict[str, dict[str, str]]:
         return {}
     stages = yaml.safe_load(lock.read_text("utf-8")).get("stages", {})
     downstream = {"fit", "decide", "report"}
-    return {name: {out["path"]: out["md5"] for out in entry.get("outs", [])} for name, entry in stages.items() if name not in downstream}
+    return {
+        name: {out["path"]: out["md5"] for out in entry.get("outs", [])}
+        for name, entry in stages.items()
+        if name not in downstream
+    }
 
 
 def git_commit() -> str | None:
     """The commit of the working tree, with `+` where tracked code differs from it."""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "stages", "flows", "params.yaml"], check=False).returncode
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "diff", "--quiet", "HEAD", "--", "stages", "flows", "params.yaml"],
+            check=False,
+        ).returncode
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+" if changed else "")

@@ -21,22 +21,34 @@ TEMPLATE = "stages/page.html.j2"
 
 
 class ReportParams(Section):
-    png_dpi: int = Field(140, ge=50, le=400, description="resolution of the PNG figures")
+    png_dpi: int = Field(
+        140, ge=50, le=400, description="resolution of the PNG figures"
+    )
 
 
 def run(params: ReportParams) -> None:
     """Draw every figure once, as SVG in the page and as PNG beside it, and write the plot tables."""
-    decisions = [read_json(file) for file in sorted(Path("data/decisions").glob("*.json"))]
+    decisions = [
+        read_json(file) for file in sorted(Path("data/decisions").glob("*.json"))
+    ]
     runs = pl.read_parquet("data/sweep/runs.parquet")
     with whole_folder("data/report") as folder:
         for decision in decisions:
             drawn = draw(decision)
             decision["words"] = metric_words(decision["metric"])
-            decision["figures"] = {name: figures.svg(figure) for name, figure in drawn.items()}
+            decision["figures"] = {
+                name: figures.svg(figure) for name, figure in drawn.items()
+            }
             for name, figure in drawn.items():
-                save_png(figure, folder / f"{decision['question']['name']}-{name}.png", params.png_dpi)
+                save_png(
+                    figure,
+                    folder / f"{decision['question']['name']}-{name}.png",
+                    params.png_dpi,
+                )
         ledger = ledger_rows(pl.read_csv("data/arms/ledger.csv"))
-        shown = figures.retention(pl.DataFrame(ledger).select("step", tokens_out="tokens kept"))
+        shown = figures.retention(
+            pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
+        )
         save_png(shown, folder / "retention.png", params.png_dpi)
         page = render(
             decisions=decisions,
@@ -55,11 +67,26 @@ def draw(decision: dict[str, Any]) -> dict[str, Figure]:
     name, labels = decision["question"]["name"], decision["labels"]
     curves = pl.read_parquet(f"data/curves/{name}.parquet")
     points = pl.DataFrame(decision["points"])
-    flips, reach, words = decision["crossovers_drawn"], decision["measured_to_flops"], metric_words(decision["metric"])
+    flips, reach, words = (
+        decision["crossovers_drawn"],
+        decision["measured_to_flops"],
+        metric_words(decision["metric"]),
+    )
     return {
-        "loss": figures.loss_by_flops(points, curves.filter(kind="loss"), flips, labels, reach, words),
-        "advantage": figures.advantage(curves.filter(kind="difference"), flips, labels, decision["base"], reach, words),
-        "heldout": figures.heldout_check(pl.DataFrame(decision["heldout_check"]["rows"]), labels, words),
+        "loss": figures.loss_by_flops(
+            points, curves.filter(kind="loss"), flips, labels, reach, words
+        ),
+        "advantage": figures.advantage(
+            curves.filter(kind="difference"),
+            flips,
+            labels,
+            decision["base"],
+            reach,
+            words,
+        ),
+        "heldout": figures.heldout_check(
+            pl.DataFrame(decision["heldout_check"]["rows"]), labels, words
+        ),
     }
 
 
@@ -69,18 +96,41 @@ def save_png(figure: Figure, path: Path, dpi: int) -> None:
 
 def ledger_rows(ledger: pl.DataFrame) -> list[dict[str, Any]]:
     """All pools together: documents, characters and tokens kept after each step, and what left by reason."""
-    sums = ledger.group_by("position", "step", "status", "reason", maintain_order=True).agg(pl.col("documents", "characters", "tokens").sum())
-    rows = [_ledger_row("read", sums.filter((pl.col("position") == 0) & (pl.col("status") == "in")), "")]
-    for (_, step), part in sums.sort("position", maintain_order=True).group_by("position", "step", maintain_order=True):
-        gone = part.filter(pl.col("status") == "dropped").sort("tokens", descending=True)
-        reasons = ", ".join(f"{reason} {documents:,} ({tokens:,} tokens)" for reason, documents, tokens in gone.select("reason", "documents", "tokens").iter_rows())
+    sums = ledger.group_by(
+        "position", "step", "status", "reason", maintain_order=True
+    ).agg(pl.col("documents", "characters", "tokens").sum())
+    rows = [
+        _ledger_row(
+            "read",
+            sums.filter((pl.col("position") == 0) & (pl.col("status") == "in")),
+            "",
+        )
+    ]
+    for (_, step), part in sums.sort("position", maintain_order=True).group_by(
+        "position", "step", maintain_order=True
+    ):
+        gone = part.filter(pl.col("status") == "dropped").sort(
+            "tokens", descending=True
+        )
+        reasons = ", ".join(
+            f"{reason} {documents:,} ({tokens:,} tokens)"
+            for reason, documents, tokens in gone.select(
+                "reason", "documents", "tokens"
+            ).iter_rows()
+        )
         rows.append(_ledger_row(step, part.filter(pl.col("status") == "kept"), reasons))
     return rows
 
 
 def _ledger_row(step: str, kept: pl.DataFrame, reasons: str) -> dict[str, Any]:
     row = kept.row(0, named=True)
-    return {"step": step, "documents kept": row["documents"], "characters kept": row["characters"], "tokens kept": row["tokens"], "left out, by reason": reasons}
+    return {
+        "step": step,
+        "documents kept": row["documents"],
+        "characters kept": row["characters"],
+        "tokens kept": row["tokens"],
+        "left out, by reason": reasons,
+    }
 
 
 def pool_rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -89,9 +139,16 @@ def pool_rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
             "pool": name,
             "documents": entry["documents"],
             "characters": entry["characters"],
-            **{role: entry["roles"][role]["documents"] for role in ("pool", "reference", "heldout")},
+            **{
+                role: entry["roles"][role]["documents"]
+                for role in ("pool", "reference", "heldout")
+            },
             "content hash": entry["content_hash"],
-            "from": ", ".join([entry["origin"]] if isinstance(entry["origin"], str) else [o.split(" ")[0] for o in entry["origin"]]),
+            "from": ", ".join(
+                [entry["origin"]]
+                if isinstance(entry["origin"], str)
+                else [o.split(" ")[0] for o in entry["origin"]]
+            ),
             "licence": entry["licence"],
         }
         for name, entry in manifest["pools"].items()
@@ -110,7 +167,12 @@ def provenance(runs: pl.DataFrame) -> dict[str, Any]:
 
 
 def render(**values: Any) -> str:
-    environment = Environment(loader=FileSystemLoader(ROOT / "stages"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "stages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["number"] = number
     return environment.get_template("page.html.j2").render(**values)
 
@@ -126,15 +188,36 @@ def number(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def write_plot_tables(decisions: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> None:
+def write_plot_tables(
+    decisions: list[dict[str, Any]], ledger: list[dict[str, Any]]
+) -> None:
     """The tables that dvc.yaml's plots read, one row a point."""
     loss, difference, checked = [], [], []
     for decision in decisions:
         name = decision["question"]["name"]
-        curves = pl.read_parquet(f"data/curves/{name}.parquet").with_columns(question=pl.lit(name))
-        loss.append(curves.filter(kind="loss").select("question", "arm", "flops", loss_nats="value", low="low", high="high"))
-        difference.append(curves.filter(kind="difference").select("question", "arm", "flops", loss_difference_nats="value", low="low", high="high"))
-        checked.append(pl.DataFrame(decision["heldout_check"]["rows"]).with_columns(question=pl.lit(name)))
+        curves = pl.read_parquet(f"data/curves/{name}.parquet").with_columns(
+            question=pl.lit(name)
+        )
+        loss.append(
+            curves.filter(kind="loss").select(
+                "question", "arm", "flops", loss_nats="value", low="low", high="high"
+            )
+        )
+        difference.append(
+            curves.filter(kind="difference").select(
+                "question",
+                "arm",
+                "flops",
+                loss_difference_nats="value",
+                low="low",
+                high="high",
+            )
+        )
+        checked.append(
+            pl.DataFrame(decision["heldout_check"]["rows"]).with_columns(
+                question=pl.lit(name)
+            )
+        )
     tables = {
         "loss_by_flops": pl.concat(loss),
         "advantage": pl.concat(difference),
@@ -149,8 +232,17 @@ def write_plot_tables(decisions: list[dict[str, Any]], ledger: list[dict[str, An
 stage = Stage(
     run=run,
     params=ReportParams,
-    question="What does a person need to see to act on the decisions, and to distrust them?",
-    deps=(TEMPLATE, "data/decisions", "data/curves", "data/sweep/runs.parquet", "data/arms/ledger.csv", "data/ingest/manifest.json"),
+    question=(
+        "What does a person need to see to act on the decisions, and to distrust them?"
+    ),
+    deps=(
+        TEMPLATE,
+        "data/decisions",
+        "data/curves",
+        "data/sweep/runs.parquet",
+        "data/arms/ledger.csv",
+        "data/ingest/manifest.json",
+    ),
     outs=("data/report",),
     tracked=("data/plots",),
 )

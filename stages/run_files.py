@@ -22,12 +22,16 @@ ROUNDED = 12  # digits of a document's loss that survive; beyond is summation or
 def code_hash() -> str:
     """Hash of what the trainer does: the syntax trees of stages/proxy, comments and layout left out."""
     files = sorted((ROOT / "stages/proxy").glob("*.py"))
-    return content_hash({file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files})
+    return content_hash(
+        {file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files}
+    )
 
 
 def save_run(header: dict[str, Any], result: Any) -> None:
     """Write one finished trunk: `header` {trunk_id, arm, control, data_hash, code_hash} and a proxy RunResult."""
-    write_json(RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()})
+    write_json(
+        RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()}
+    )
 
 
 def is_finished(trunk: dict[str, Any]) -> bool:
@@ -37,7 +41,11 @@ def is_finished(trunk: dict[str, Any]) -> bool:
 
 def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
     """The runs of these trunks that are on disk, in the order asked for."""
-    return [read_json(RUNS / f"{id_}.json") for id_ in trunk_ids if (RUNS / f"{id_}.json").is_file()]
+    return [
+        read_json(RUNS / f"{id_}.json")
+        for id_ in trunk_ids
+        if (RUNS / f"{id_}.json").is_file()
+    ]
 
 
 def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
@@ -52,16 +60,28 @@ def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
         "n_params": shape.n_params,
         "n_params_total": shape.n_params_total,
         "batch_tokens": spec["batch_tokens"],
-        **{key: spec[key] for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")},
+        **{
+            key: spec[key]
+            for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")
+        },
         **{key: run[key] for key in ("data_hash", "code_hash")},
         "device": result["device"],
         **shape.mixture_variables,
         **_growth(spec),
     }
     return [
-        {**shared, **_budget(run["trunk_id"], budget), "metric": metric, "value": value, "value_se": error}
+        {
+            **shared,
+            **_budget(run["trunk_id"], budget),
+            "metric": metric,
+            "value": value,
+            "value_se": error,
+        }
         for budget in result["budgets"]
-        for metric, value, error in [*_losses(budget["held_out"]), *((name, *score) for name, score in budget.get("items", {}).items())]
+        for metric, value, error in [
+            *_losses(budget["held_out"]),
+            *((name, *score) for name, score in budget.get("items", {}).items()),
+        ]
     ]
 
 
@@ -69,18 +89,34 @@ def _growth(spec: dict[str, Any]) -> dict[str, Any]:
     """How a model that grew in depth did so; nothing for one that did not."""
     if not spec.get("grown_from"):
         return {}
-    return {"grown_from_layers": spec["grown_from"], "growth_tokens": spec["growth_tokens"], "growth": spec["growth"]}
+    return {
+        "grown_from_layers": spec["grown_from"],
+        "growth_tokens": spec["growth_tokens"],
+        "growth": spec["growth"],
+    }
 
 
 def _losses(held_out: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
     """Metric, value and standard error of every held-out domain."""
     for domain, score in held_out.items():
         yield f"loss_{domain}", score["loss_nats"], score["standard_error_nats"]
-        yield f"bpb_{domain}", score["bits_per_byte"], score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"]
+        yield (
+            f"bpb_{domain}",
+            score["bits_per_byte"],
+            score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"],
+        )
 
 
 def _budget(trunk_id: str, budget: dict[str, Any]) -> dict[str, Any]:
-    keys = ("n_tokens_seen", "n_tokens_unique", "epochs", "flops", "flops_exact", "diverged", "seconds")
+    keys = (
+        "n_tokens_seen",
+        "n_tokens_unique",
+        "epochs",
+        "flops",
+        "flops_exact",
+        "diverged",
+        "seconds",
+    )
     return {
         "run_id": f"{trunk_id}-{budget['budget_tokens']}",
         **{key: budget[key] for key in keys},
@@ -100,10 +136,23 @@ def _by_part(groups: dict[str, float], prefix: str) -> dict[str, float]:
 
 def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
     """The runs table of design.md, ordered by arm, size, draw, regularisation and budget."""
-    table = pl.from_dicts([row for run in runs for row in rows_of(run)], infer_schema_length=None)
-    table = table.with_columns(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    table = pl.from_dicts(
+        [row for run in runs for row in rows_of(run)], infer_schema_length=None
+    )
+    table = table.with_columns(
+        pl.col(name).cast(kind) for name, kind in COLUMNS.items()
+    )
     extra = sorted(set(table.columns) - set(COLUMNS))
-    order = ["arm", "n_params", "pool_draw", "weight_decay", "dropout", "seed", "n_tokens_seen", "metric"]
+    order = [
+        "arm",
+        "n_params",
+        "pool_draw",
+        "weight_decay",
+        "dropout",
+        "seed",
+        "n_tokens_seen",
+        "metric",
+    ]
     return table.select(*COLUMNS, *extra).sort(order)
 
 
@@ -114,7 +163,9 @@ def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
             "run_id": f"{run['trunk_id']}-{budget['budget_tokens']}",
             "metric": f"loss_{domain}",
             "n_tokens": score["n_tokens"],
-            "loss_nats": [round(value, ROUNDED) for value in score["document_loss_nats"]],
+            "loss_nats": [
+                round(value, ROUNDED) for value in score["document_loss_nats"]
+            ],
         }
         for run in runs
         for budget in run["result"]["budgets"]
@@ -124,12 +175,38 @@ def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def curves(runs: list[dict[str, Any]]) -> pl.DataFrame:
-    """Training curves of all trunks: trunk_id, arm, n_params, pool_draw, step, n_tokens_seen, budget_tokens (0 on the trunk), loss_nats, lr."""
-    kinds = {"step": pl.Int64, "n_tokens_seen": pl.Int64, "budget_tokens": pl.Int64, "loss_nats": pl.Float64, "lr": pl.Float64}
+    """Training curves of all trunks: trunk_id, arm, n_params, pool_draw, step, n_tokens_seen,
+    budget_tokens (0 on the trunk), loss_nats, lr.
+    """
+    kinds = {
+        "step": pl.Int64,
+        "n_tokens_seen": pl.Int64,
+        "budget_tokens": pl.Int64,
+        "loss_nats": pl.Float64,
+        "lr": pl.Float64,
+    }
     frames = []
     for run in runs:
         spec = run["result"]["spec"]
-        who = [run["trunk_id"], run["arm"], Shape(**spec["shape"]).n_params, spec["pool_draw"]]
-        labels = [pl.lit(value, dtype=pl.Int64 if isinstance(value, int) else None).alias(name) for name, value in zip(("trunk_id", "arm", "n_params", "pool_draw"), who, strict=True)]
-        frames.append(pl.DataFrame({name: run["result"]["curve"][name] for name in kinds}, schema=kinds).select(*labels, *kinds))
-    return pl.concat(frames).sort("arm", "n_params", "pool_draw", "trunk_id", "step", "budget_tokens")
+        who = [
+            run["trunk_id"],
+            run["arm"],
+            Shape(**spec["shape"]).n_params,
+            spec["pool_draw"],
+        ]
+        labels = [
+            pl.lit(value, dtype=pl.Int64 if isinstance(value, int) else None).alias(
+                name
+            )
+            for name, value in zip(
+                ("trunk_id", "arm", "n_params", "pool_draw"), who, strict=True
+            )
+        ]
+        frames.append(
+            pl.DataFrame(
+                {name: run["result"]["curve"][name] for name in kinds}, schema=kinds
+            ).select(*labels, *kinds)
+        )
+    return pl.concat(frames).sort(
+        "arm", "n_params", "pool_draw", "trunk_id", "step", "budget_tokens"
+    )

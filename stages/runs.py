@@ -55,27 +55,45 @@ def read_table(
     return mapped(_read(Path(source)), str(source), mapping, where)
 
 
-def mapped(table: pl.DataFrame, name: str, mapping: dict[str, str] | None = None, where: str | None = None) -> pl.DataFrame:
+def mapped(
+    table: pl.DataFrame,
+    name: str,
+    mapping: dict[str, str] | None = None,
+    where: str | None = None,
+) -> pl.DataFrame:
     """The rows that hold `where`, with law variables under their own names; `name` is what messages call the table."""
     for variable, column in (mapping or {}).items():
         if column not in table.columns:
             raise InputError(
-                f"{name}: no column {column!r} for {variable}; columns are {', '.join(table.columns[:20])}"
+                f"{name}: no column {column!r} for {variable}; columns are"
+                f" {', '.join(table.columns[:20])}"
             )
         table = table.with_columns(pl.col(column).alias(variable))
     if where:
         table = filter_rows(table, where, name)
     table = without_diverged(table, name)
     if table.is_empty():
-        raise InputError(f"{name}: no rows" + (f" where {where}" if where else "; expected one row a run"))
+        raise InputError(
+            f"{name}: no rows"
+            + (f" where {where}" if where else "; expected one row a run")
+        )
     return table
 
 
 def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The rows that are not marked `diverged`: the loss of a run that failed says nothing of its data. How many go is logged."""
-    if table.schema.get("diverged") != pl.Boolean or not (n_diverged := int(table["diverged"].fill_null(False).sum())):
+    """The rows that are not marked `diverged`: the loss of a run that failed says nothing of its
+    data. How many go is logged.
+    """
+    if table.schema.get("diverged") != pl.Boolean or not (
+        n_diverged := int(table["diverged"].fill_null(False).sum())
+    ):
         return table
-    log.warning("%s: %d of %d rows are marked diverged and left out", name, n_diverged, len(table))
+    log.warning(
+        "%s: %d of %d rows are marked diverged and left out",
+        name,
+        n_diverged,
+        len(table),
+    )
     return table.filter(~pl.col("diverged").fill_null(False))
 
 
@@ -89,8 +107,14 @@ def _read(path: Path) -> pl.DataFrame:
             return pl.read_parquet(path)
         return pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not readable as {path.suffix.lstrip('.') or 'csv'}: {first}") from None
+        first = (
+            str(error).strip().splitlines()[0]
+            if str(error).strip()
+            else type(error).__name__
+        )
+        raise InputError(
+            f"{path}: not readable as {path.suffix.lstrip('.') or 'csv'}: {first}"
+        ) from None
 
 
 def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
@@ -101,25 +125,33 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
         reason = re.sub(r"\s+", " ", str(error))
         missing = re.search(r'unable to find column "([^"]*)"', reason)
         if missing:
-            reason = f"no column {missing[1]!r} (a text value stands in single quotes: data = 'c4'); columns are {', '.join(table.columns[:20])}"
+            reason = (
+                f"no column {missing[1]!r} (a text value stands in single quotes: data"
+                f" = 'c4'); columns are {', '.join(table.columns[:20])}"
+            )
         reason = reason if len(reason) < 400 else reason[:400] + " ..."
         raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
 
 
-def numbers(table: pl.DataFrame, names: list[str], name: str) -> dict[str, "numpy.ndarray"]:  # noqa: F821
+def numbers(
+    table: pl.DataFrame, names: list[str], name: str
+) -> dict[str, "numpy.ndarray"]:  # noqa: F821
     """The columns as float64 arrays (n,); InputError naming the column, row and value that is none."""
     columns = {}
     for column in names:
         if column not in table.columns:
             raise InputError(
-                f"{name}: no column {column!r}; map one with --map {column}=COLUMN (columns: {', '.join(table.columns[:20])})"
+                f"{name}: no column {column!r}; map one with --map {column}=COLUMN"
+                f" (columns: {', '.join(table.columns[:20])})"
             )
         series = table[column].cast(pl.Float64, strict=False)
         bad = (series.is_null() | series.is_nan() | series.is_infinite()).arg_max()
-        if bad is not None and (series[bad] is None or not abs(series[bad]) < float("inf")):
+        if bad is not None and (
+            series[bad] is None or not abs(series[bad]) < float("inf")
+        ):
             raise InputError(
-                f"{name}: column {column!r}, row {bad + 1}: {table[column][bad]!r} is not a finite number; "
-                f"mend it or leave it out with --where"
+                f"{name}: column {column!r}, row {bad + 1}: {table[column][bad]!r} is"
+                " not a finite number; mend it or leave it out with --where"
             )
         columns[column] = series.to_numpy()
     return columns

@@ -1,9 +1,11 @@
-"""Question: how good and how hard is every document, and which rules does it break?
-Input: pools and reference text. Output: per document an out-of-fold quality score, a difficulty (distance
-to the nearest prototype), every rule's measured value and verdict; a report of what each rule would drop.
-Nothing is dropped here: dropping is an arm's choice. `extra` asks for further columns by name (extra_scores.py), none by
-default. Models learn from a sample by hash of at most `train_chars`; the pool goes by in ranges of ids, so memory does not grow with
-its text (benchmarks/pipeline_memory.py). Cost: about 1 s per 7 MB, and what the extra columns cost; disk of two thirds of the text while it runs.
+"""Question: how good and how hard is every document, and which rules does it break? Input: pools
+and reference text. Output: per document an out-of-fold quality score, a difficulty (distance to the
+nearest prototype), every rule's measured value and verdict; a report of what each rule would drop.
+Nothing is dropped here: dropping is an arm's choice. `extra` asks for further columns by name
+(extra_scores.py), none by default. Models learn from a sample by hash of at most `train_chars`; the
+pool goes by in ranges of ids, so memory does not grow with its text
+(benchmarks/pipeline_memory.py). Cost: about 1 s per 7 MB, and what the extra columns cost; disk of
+two thirds of the text while it runs.
 """
 
 import logging
@@ -19,7 +21,16 @@ from stages import images
 from stages.curation.arm_views import OWN_SCORES
 from stages.curation.ordered_pool import HeldPool, OrderedPool, ordered_pool
 from stages.curation.prototypes import TextPrototypes, fit_text_prototypes
-from stages.curation.quality import Quality, QualityModel, QualityResult, fit_sampled, in_sample, quality_result, training_sample, training_share
+from stages.curation.quality import (
+    Quality,
+    QualityModel,
+    QualityResult,
+    fit_sampled,
+    in_sample,
+    quality_result,
+    training_sample,
+    training_share,
+)
 from stages.curation.quality_card import save_quality
 from stages.curation.row_groups import RowGroups, batches, compact
 from stages.errors import InputError
@@ -35,28 +46,82 @@ log = logging.getLogger("assay")
 REFERENCE = Path("data/ingest/reference.parquet")
 WORK = Path(".assay/score")  # ranges of the pool while the stage runs; git ignores it
 TAKEN = {
-    *OWN_SCORES, "id", "row", "pool", "n_chars", "n_tokens", "cluster", "is_first", "duplicate", "arm", "draw", "weight", "tier", "tier_name",
-    "text", "source", "lang", "parent", "url", "group", "semantic_of", "line_row", "line_tokens",
-}  # fmt: skip
+    *OWN_SCORES,
+    "id",
+    "row",
+    "pool",
+    "n_chars",
+    "n_tokens",
+    "cluster",
+    "is_first",
+    "duplicate",
+    "arm",
+    "draw",
+    "weight",
+    "tier",
+    "tier_name",
+    "text",
+    "source",
+    "lang",
+    "parent",
+    "url",
+    "group",
+    "semantic_of",
+    "line_row",
+    "line_tokens",
+}
 
 
 def names_are_free(extra: dict[str, ExtraScore]) -> dict[str, ExtraScore]:
     """The columns asked for; ValueError where a name is taken or no plain name."""
     for name in extra:
-        if not name.isidentifier() or name != name.lower() or name in TAKEN or name.startswith("_"):
-            raise ValueError(f"a column cannot be named {name!r}; a name is lower-case letters, digits and _ and none of {', '.join(sorted(TAKEN))}")
+        if (
+            not name.isidentifier()
+            or name != name.lower()
+            or name in TAKEN
+            or name.startswith("_")
+        ):
+            raise ValueError(
+                f"a column cannot be named {name!r}; a name is lower-case letters,"
+                f" digits and _ and none of {', '.join(sorted(TAKEN))}"
+            )
     return extra
 
 
 class ScoreParams(RuleSettings):
     seed: int = Field(1, ge=0)
-    save_quality: str | None = Field(None, description="folder to keep the quality classifier in, with its card, for new data; DVC does not track it")
-    extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field({}, description="further score columns by name, for arms to select by")
-    folds: int = Field(5, ge=2, le=20, description="parts of the pool; each is scored by a model trained on the others")
-    train_chars: int = Field(20_000_000, ge=10_000, description="pool characters that the quality classifier and the prototypes learn from")
-    prototypes: int = Field(64, ge=2, le=100_000, description="clusters for the difficulty score")
+    save_quality: str | None = Field(
+        None,
+        description=(
+            "folder to keep the quality classifier in, with its card, for new data; DVC"
+            " does not track it"
+        ),
+    )
+    extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field(
+        {}, description="further score columns by name, for arms to select by"
+    )
+    folds: int = Field(
+        5,
+        ge=2,
+        le=20,
+        description=(
+            "parts of the pool; each is scored by a model trained on the others"
+        ),
+    )
+    train_chars: int = Field(
+        20_000_000,
+        ge=10_000,
+        description=(
+            "pool characters that the quality classifier and the prototypes learn from"
+        ),
+    )
+    prototypes: int = Field(
+        64, ge=2, le=100_000, description="clusters for the difficulty score"
+    )
 
-    images: ImageScoring | None = Field(None, description="how images are scored, where ingest.modality is image")
+    images: ImageScoring | None = Field(
+        None, description="how images are scored, where ingest.modality is image"
+    )
 
     def quality(self) -> Quality:
         return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
@@ -69,13 +134,17 @@ def run(params: ScoreParams) -> None:
         return
     shutil.rmtree(WORK, ignore_errors=True)
     try:
-        pool = ordered_pool(sorted(Path("data/ingest/pools").rglob("*.parquet")), WORK / "pool")
+        pool = ordered_pool(
+            sorted(Path("data/ingest/pools").rglob("*.parquet")), WORK / "pool"
+        )
         rules = RuleColumns(params)
         judge = Judge(params, pool, rules)
         with whole_file("data/score/scores.parquet") as temporary:
             quality, passed = judge.write(temporary)
         if params.save_quality:
-            save_quality(params.save_quality, quality, pool.batches(), judge.reference.batches())
+            save_quality(
+                params.save_quality, quality, pool.batches(), judge.reference.batches()
+            )
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
     with whole_file("data/score/calibration.csv") as temporary:
@@ -89,18 +158,35 @@ def run(params: ScoreParams) -> None:
         "rules_pass_fraction": round(passed, 4),
     }
     write_json("data/metrics/score.json", metrics)
-    log.info("score: quality AUC %.3f (worst fold %.3f), %.0f %% pass all rules", quality.auc, min(quality.fold_auc), 100 * metrics["rules_pass_fraction"])
+    log.info(
+        "score: quality AUC %.3f (worst fold %.3f), %.0f %% pass all rules",
+        quality.auc,
+        min(quality.fold_auc),
+        100 * metrics["rules_pass_fraction"],
+    )
 
 
 class Judge:
     """What gives documents their scores: models fitted on a sample, ready for one range of ids after the other."""
 
-    def __init__(self, params: ScoreParams, pool: OrderedPool, rules: RuleColumns) -> None:
+    def __init__(
+        self, params: ScoreParams, pool: OrderedPool, rules: RuleColumns
+    ) -> None:
         self.params, self.pool, self.rules = params, pool, rules
         self.share = training_share(pool.n_chars, params.quality())
         address_column(first := next(pool.batches()).head(1), params)
-        taken = ["id", "pool", "n_chars", *OWN_SCORES, *rules.of(first, count=False).columns]
-        self.reference = ordered_pool([REFERENCE], WORK / "reference") if params.extra or params.save_quality else None
+        taken = [
+            "id",
+            "pool",
+            "n_chars",
+            *OWN_SCORES,
+            *rules.of(first, count=False).columns,
+        ]
+        self.reference = (
+            ordered_pool([REFERENCE], WORK / "reference")
+            if params.extra or params.save_quality
+            else None
+        )
         self.model, self.prototypes, self.of_sample = self._fitted()
         self.extras = extra_scorers(params, pool, self.reference, taken)
 
@@ -108,7 +194,11 @@ class Judge:
         settings = self.params.quality()
         sample = training_sample(self.pool, settings)
         model = fit_sampled(sample, training_reference(settings), settings)
-        return model, *fit_text_prototypes(sample["text"].to_list(), n_clusters=self.params.prototypes, seed=self.params.seed)
+        return model, *fit_text_prototypes(
+            sample["text"].to_list(),
+            n_clusters=self.params.prototypes,
+            seed=self.params.seed,
+        )
 
     def write(self, path: Path) -> tuple[QualityResult, float]:
         """The table; how far to trust the quality score, and the fraction of documents that pass all rules."""
@@ -116,55 +206,91 @@ class Judge:
         groups = RowGroups(path, dictionaries=("pool", "first_failed"))
         for frame in self.pool.batches():
             learned = in_sample(frame, self.share, self.params.quality())
-            difficulty = self._difficulty(frame, learned, self.of_sample[at : at + learned.sum()])
+            difficulty = self._difficulty(
+                frame, learned, self.of_sample[at : at + learned.sum()]
+            )
             at += int(learned.sum())
             quality = self.model.score(frame)
             rules = self.rules.of(frame)
-            table = frame.select("id", "pool", "n_chars").with_columns(difficulty=difficulty, quality=quality["score"])
+            table = frame.select("id", "pool", "n_chars").with_columns(
+                difficulty=difficulty, quality=quality["score"]
+            )
             table = pl.concat([table, rules.drop("id")], how="horizontal")
             groups.add(table.with_columns(scorer(frame) for scorer in self.extras))
             passed += int(rules["rules_pass"].sum())
             scores.append(quality.select("score", pl.col("fold").cast(pl.Int8)))
             sizes.append(frame.select(pl.col("pool").cast(pl.Categorical), "n_chars"))
         groups.close()
-        reference = pl.concat(self.model.score(frame).drop("id") for frame in batches(REFERENCE))
-        return quality_result(self.model, pl.concat(scores), reference, pl.concat(sizes)), passed / max(1, groups.documents)
+        reference = pl.concat(
+            self.model.score(frame).drop("id") for frame in batches(REFERENCE)
+        )
+        return quality_result(
+            self.model, pl.concat(scores), reference, pl.concat(sizes)
+        ), passed / max(1, groups.documents)
 
-    def _difficulty(self, frame: pl.DataFrame, learned: pl.Series, known: np.ndarray) -> np.ndarray:
+    def _difficulty(
+        self, frame: pl.DataFrame, learned: pl.Series, known: np.ndarray
+    ) -> np.ndarray:
         """Documents that the prototypes were learned from keep what they were given there."""
         values = np.empty(frame.height, dtype=known.dtype)
         values[learned.to_numpy()] = known
         if not learned.all():
-            values[~learned.to_numpy()] = self.prototypes.difficulty(frame["text"].filter(~learned).to_list())
+            values[~learned.to_numpy()] = self.prototypes.difficulty(
+                frame["text"].filter(~learned).to_list()
+            )
         return values
 
 
 def training_reference(settings: Quality) -> pl.DataFrame:
     """The reference text that is learned from, sorted by id, without holding the rest."""
-    share = training_share(sum(int(frame["n_chars"].sum()) for frame in batches(REFERENCE, ["n_chars"])), settings)
-    return pl.concat(compact(frame.filter(in_sample(frame, share, settings))) for frame in batches(REFERENCE)).sort("id")
+    share = training_share(
+        sum(int(frame["n_chars"].sum()) for frame in batches(REFERENCE, ["n_chars"])),
+        settings,
+    )
+    return pl.concat(
+        compact(frame.filter(in_sample(frame, share, settings)))
+        for frame in batches(REFERENCE)
+    ).sort("id")
 
 
-def extra_scorers(params: ScoreParams, pool: Any, reference: Any, taken: list[str]) -> list[Scorer]:
+def extra_scorers(
+    params: ScoreParams, pool: Any, reference: Any, taken: list[str]
+) -> list[Scorer]:
     """What gives the columns asked for, in the order of params."""
     scorers = []
     for name, settings in params.extra.items():
         if name in taken:
-            raise InputError(f"params.yaml: score.extra.{name}: a document rule has this name; choose another")
+            raise InputError(
+                f"params.yaml: score.extra.{name}: a document rule has this name;"
+                " choose another"
+            )
         scorers.append(extra_scorer(name, settings, pool, reference, params.seed))
         log.info("score: %s (%s)", name, settings.kind)
     return scorers
 
 
-def extra_columns(params: ScoreParams, pool: pl.DataFrame, reference: pl.DataFrame, taken: list[str]) -> list[pl.Series]:
+def extra_columns(
+    params: ScoreParams, pool: pl.DataFrame, reference: pl.DataFrame, taken: list[str]
+) -> list[pl.Series]:
     """The columns asked for, of a pool that is held in memory."""
-    return [scorer(pool) for scorer in extra_scorers(params, HeldPool(pool), HeldPool(reference), taken)]
+    return [
+        scorer(pool)
+        for scorer in extra_scorers(params, HeldPool(pool), HeldPool(reference), taken)
+    ]
 
 
 def addresses_are_mapped(params: dict[str, Section]) -> tuple[list[str], str] | None:
     """Where URL lists are given for pools without addresses: the key and the fault."""
-    if params["score"].url_lists is not None and all(pool.url is None for pool in params["ingest"].pools.values()):
-        return ["score", "url_lists"], "needs the addresses of documents; map the column that holds them at ingest.pools.NAME.url"
+    if params["score"].url_lists is not None and all(
+        pool.url is None for pool in params["ingest"].pools.values()
+    ):
+        return (
+            ["score", "url_lists"],
+            (
+                "needs the addresses of documents; map the column that holds them at"
+                " ingest.pools.NAME.url"
+            ),
+        )
     return None
 
 

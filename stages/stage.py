@@ -18,13 +18,20 @@ from pydantic import BaseModel, ConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 # Read by every stage, so a change in them must not retrain everything; tests pin their behaviour.
-PLUMBING = {"stages/__init__.py", "stages/stage.py", "stages/errors.py", "stages/files.py"}
+PLUMBING = {
+    "stages/__init__.py",
+    "stages/stage.py",
+    "stages/errors.py",
+    "stages/files.py",
+}
 
 
 class Section(BaseModel):
     """One section of params.yaml: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, allow_inf_nan=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +46,12 @@ class Stage:
     tracked: tuple[str, ...] = ()  # small outs that git keeps (cache: false)
     metrics: tuple[str, ...] = ()
     resumable: tuple[str, ...] = ()  # outs that survive a rerun (persist: true)
-    inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())  # deps named in the params
-    agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(default=lambda _: None)  # a fault across sections: its keys and the rule
+    inputs: Callable[[Any], Sequence[str]] = field(
+        default=lambda _: ()
+    )  # deps named in the params
+    agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
+        default=lambda _: None
+    )  # a fault across sections: its keys and the rule
 
     @property
     def name(self) -> str:
@@ -59,7 +70,9 @@ def imported_modules(module_file: Path) -> set[Path]:
         if isinstance(node, ast.Import):
             names: Iterable[str] = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package = module_file.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            package = (
+                module_file.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            )
             base = ".".join([*package, *([node.module] if node.module else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:

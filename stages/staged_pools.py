@@ -1,8 +1,8 @@
-"""Question: what does a pool hold, and which of its documents does `max_chars` take?
-Input: the user's files, or text in a wheel, read batch by batch. Output: one file a pool, its documents in reading order with the
-role of each (held out, reference, pool), to be read again once all held-out text is known.
-Cost: 65 MB a CPU-second, read again at 1,000; disk of two thirds of the text (lz4; measured). Memory of one batch and, where
-`max_chars` is set, two numbers a document.
+"""Question: what does a pool hold, and which of its documents does `max_chars` take? Input: the
+user's files, or text in a wheel, read batch by batch. Output: one file a pool, its documents in
+reading order with the role of each (held out, reference, pool), to be read again once all held-out
+text is known. Cost: 65 MB a CPU-second, read again at 1,000; disk of two thirds of the text (lz4;
+measured). Memory of one batch and, where `max_chars` is set, two numbers a document.
 """
 
 import logging
@@ -25,7 +25,9 @@ log = logging.getLogger("assay")
 
 @dataclass(frozen=True)
 class StagedPool:
-    """The documents of a pool on disk. `last` is the place (hash, row) of the last one that `max_chars` takes; None takes all."""
+    """The documents of a pool on disk. `last` is the place (hash, row) of the last one that
+    `max_chars` takes; None takes all.
+    """
 
     path: Path
     report: ReadReport
@@ -39,7 +41,10 @@ class StagedPool:
                 frame = frame.with_columns(_row=pl.int_range(row, row + frame.height))
                 row += frame.height
                 at, last_row = self.last
-                frame = frame.filter((pl.col("_u") < at) | ((pl.col("_u") == at) & (pl.col("_row") <= last_row))).drop("_row", "_u")
+                frame = frame.filter(
+                    (pl.col("_u") < at)
+                    | ((pl.col("_u") == at) & (pl.col("_row") <= last_row))
+                ).drop("_row", "_u")
             if frame.height:
                 yield frame
 
@@ -64,38 +69,90 @@ class _Places:
         return float(place[at]), int(at)
 
 
-def stage_pool(name: str, pool: Pool, params: IngestParams, path: Path, *, url: bool = False) -> StagedPool:
+def stage_pool(
+    name: str, pool: Pool, params: IngestParams, path: Path, *, url: bool = False
+) -> StagedPool:
     """Read a pool once; `url` gives every document a column of this name, null where the pool maps none."""
     report, known = ReadReport(), _Places()
-    groups, documents, characters = RowGroups(path, compression="lz4", dictionaries=("pool", "lang", "role")), 0, 0
+    groups, documents, characters = (
+        RowGroups(path, compression="lz4", dictionaries=("pool", "lang", "role")),
+        0,
+        0,
+    )
     for frame in _read(name, pool, params, report):
         frame = frame.select(*SCHEMA, *([_url(frame)] if url else []))
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
         role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
-        role = role.when(place < pool.heldout + pool.reference).then(pl.lit("reference")).otherwise(pl.lit("pool"))
+        role = (
+            role.when(place < pool.heldout + pool.reference)
+            .then(pl.lit("reference"))
+            .otherwise(pl.lit("pool"))
+        )
         frame = frame.with_columns(role=role)
         if pool.max_chars is not None:
-            frame = frame.with_columns(_u=pl.Series(uniform(params.seed, frame["parent"], "max_chars")))
+            frame = frame.with_columns(
+                _u=pl.Series(uniform(params.seed, frame["parent"], "max_chars"))
+            )
             known.add(frame)
         groups.add(frame)
-        documents, characters = documents + frame.height, characters + int(frame["n_chars"].sum())
+        documents, characters = (
+            documents + frame.height,
+            characters + int(frame["n_chars"].sum()),
+        )
     if not documents:
-        raise InputError(f"params.yaml: ingest.pools.{name}: no document with text in it; give other files or leave the pool out")
+        raise InputError(
+            f"params.yaml: ingest.pools.{name}: no document with text in it; give other"
+            " files or leave the pool out"
+        )
     groups.close()
     if report.empty:
-        log.info("ingest: %s: %d empty documents left out, the first is %s", name, report.empty, report.empty_sources[0])
-    log.info("ingest: %s: %d documents, %.2f M characters read", name, documents, characters / 1e6)
-    return StagedPool(path, report, known.last(pool.max_chars) if pool.max_chars is not None else None)
+        log.info(
+            "ingest: %s: %d empty documents left out, the first is %s",
+            name,
+            report.empty,
+            report.empty_sources[0],
+        )
+    log.info(
+        "ingest: %s: %d documents, %.2f M characters read",
+        name,
+        documents,
+        characters / 1e6,
+    )
+    return StagedPool(
+        path, report, known.last(pool.max_chars) if pool.max_chars is not None else None
+    )
 
 
-def _read(name: str, pool: Pool, params: IngestParams, report: ReadReport) -> Iterator[pl.DataFrame]:
+def _read(
+    name: str, pool: Pool, params: IngestParams, report: ReadReport
+) -> Iterator[pl.DataFrame]:
     if pool.extract is not None:
-        yield read_pool(pool.extract, params.wheel_cache, pool=name, passage_chars=params.passage_chars)
+        yield read_pool(
+            pool.extract,
+            params.wheel_cache,
+            pool=name,
+            passage_chars=params.passage_chars,
+        )
         return
-    columns = Columns(text=pool.text, id=pool.id, lang=pool.lang, extra=() if pool.url is None else (pool.url,))
-    for frame in read_documents(pool.path, name, columns=columns, passage_chars=params.passage_chars, report=report):
+    columns = Columns(
+        text=pool.text,
+        id=pool.id,
+        lang=pool.lang,
+        extra=() if pool.url is None else (pool.url,),
+    )
+    for frame in read_documents(
+        pool.path,
+        name,
+        columns=columns,
+        passage_chars=params.passage_chars,
+        report=report,
+    ):
         yield frame if pool.url is None else frame.rename({f"extra_{pool.url}": "url"})
 
 
 def _url(frame: pl.DataFrame) -> pl.Expr:
-    return pl.col("url") if "url" in frame.columns else pl.lit(None, dtype=pl.String).alias("url")
+    return (
+        pl.col("url")
+        if "url" in frame.columns
+        else pl.lit(None, dtype=pl.String).alias("url")
+    )

@@ -1,7 +1,8 @@
-"""Train the trunks of a sweep that are not on disk yet: worker processes on CPU, one process on a GPU.
+"""Train the trunks of a sweep that are not on disk yet: worker processes on CPU, one process on a
+GPU.
 
-The packing is planned from rates that are measured once and kept with the runs; expected time and cost are printed first,
-and the time left follows what is measured on the way.
+The packing is planned from rates that are measured once and kept with the runs; expected time and
+cost are printed first, and the time left follows what is measured on the way.
 """
 
 import contextlib
@@ -40,7 +41,11 @@ Trunk = dict[str, Any]
 
 def jobs() -> int:
     """Worker processes: ASSAY_JOBS, else one a core that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     return int(os.environ.get("ASSAY_JOBS") or 0) or cores
 
 
@@ -65,14 +70,36 @@ class Work:
     def save(self, result: RunResult) -> None:
         """Write the file of one finished run."""
         trunk = self.headers[content_hash(result.spec.to_dict())]
-        if not is_finished(trunk):  # else written before a kill, after which its group went on whole
-            save_run({key: trunk[key] for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")}, result)
+        if not is_finished(
+            trunk
+        ):  # else written before a kill, after which its group went on whole
+            save_run(
+                {
+                    key: trunk[key]
+                    for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")
+                },
+                result,
+            )
 
-    def train(self, groups: list[list[RunSpec]], workers: Workers | None, on_result: Callable[[RunResult], None],
-              on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None) -> list[str]:
+    def train(
+        self,
+        groups: list[list[RunSpec]],
+        workers: Workers | None,
+        on_result: Callable[[RunResult], None],
+        on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None,
+    ) -> list[str]:
         """Train these groups, on worker processes or in this one; the messages of those that failed."""
-        options = {"on_result": on_result, "on_progress": on_progress, "checkpoint": checkpoint_file, "settings": self.settings}
-        failures = workers.train(groups, **options) if workers else train_on_gpus(groups, self.data, device=self.device, **options)
+        options = {
+            "on_result": on_result,
+            "on_progress": on_progress,
+            "checkpoint": checkpoint_file,
+            "settings": self.settings,
+        }
+        failures = (
+            workers.train(groups, **options)
+            if workers
+            else train_on_gpus(groups, self.data, device=self.device, **options)
+        )
         return [failure.message for failure in failures]
 
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
@@ -83,32 +110,67 @@ class Work:
         return {"threads": way.threads, "dtype": way.dtype}
 
 
-def missing_work(trunks: Sequence[Trunk], data: ProxyData, device: str, workers: Workers | None = None) -> Work:
-    """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the plan is printed.
+def missing_work(
+    trunks: Sequence[Trunk],
+    data: ProxyData,
+    device: str,
+    workers: Workers | None = None,
+) -> Work:
+    """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the
+    plan is printed.
 
-    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. workers: those that measure what is not known yet."""
+    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. workers: those
+    that measure what is not known yet.
+    """
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     n_workers = jobs() if place.type == "cpu" else 1
     specs = [trunk["spec"] for trunk in trunks]
     kinds = known_kinds(trunks, place.type, n_workers, workers)
-    held_out_tokens = sum(int(domain.n_tokens_each.sum()) for domain in data.held_out.values())
-    options = {"n_workers": n_workers, "device": place.type, "held_out_tokens": held_out_tokens}
+    held_out_tokens = sum(
+        int(domain.n_tokens_each.sum()) for domain in data.held_out.values()
+    )
+    options = {
+        "n_workers": n_workers,
+        "device": place.type,
+        "held_out_tokens": held_out_tokens,
+    }
     whole = packed(specs, kinds, **options)
-    plan = whole.without({content_hash(trunk["spec"].to_dict()) for trunk in trunks if is_finished(trunk)},
-                         lambda spec: content_hash(spec.to_dict()), begun=lambda group: checkpoint_file(group).is_file())
+    plan = whole.without(
+        {
+            content_hash(trunk["spec"].to_dict())
+            for trunk in trunks
+            if is_finished(trunk)
+        },
+        lambda spec: content_hash(spec.to_dict()),
+        begun=lambda group: checkpoint_file(group).is_file(),
+    )
     log.info("sweep: %s", reason)
     for line in plan.lines():
         log.info("sweep: %s", line)
-    return Work(plan, data, {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks}, device, place.type)
+    return Work(
+        plan,
+        data,
+        {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks},
+        device,
+        place.type,
+    )
 
 
 def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
     """Train every trunk without a file, and write one file each as they finish.
 
-    Raises RefusedError with the first failure where runs failed; the others are on disk by then."""
-    place, n_missing = choose_device(device)[0].type, sum(not is_finished(trunk) for trunk in trunks)
+    Raises RefusedError with the first failure where runs failed; the others are on disk by then.
+    """
+    place, n_missing = (
+        choose_device(device)[0].type,
+        sum(not is_finished(trunk) for trunk in trunks),
+    )
     with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], place):
-        with Workers(data, min(jobs(), n_missing), device=device) if place == "cpu" else contextlib.nullcontext() as workers:
+        with (
+            Workers(data, min(jobs(), n_missing), device=device)
+            if place == "cpu"
+            else contextlib.nullcontext()
+        ) as workers:
             _train_all(missing_work(trunks, data, device, workers), workers)
 
 
@@ -119,7 +181,12 @@ def runs_lease() -> contextlib.AbstractContextManager[None]:
 
 def _train_all(work: Work, workers: Workers | None) -> None:
     progress = Progress(work.plan, peak_of(work.card))
-    with tqdm(total=100, desc="proxies", disable=None, bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}") as bar:
+    with tqdm(
+        total=100,
+        desc="proxies",
+        disable=None,
+        bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}",
+    ) as bar:
         shown = _Shown(progress, bar)
 
         def keep(result: RunResult) -> None:
@@ -127,9 +194,16 @@ def _train_all(work: Work, workers: Workers | None) -> None:
             shown([result.spec], 1.0)
 
         failures = work.train(work.groups, workers, keep, shown)
-    log.info("sweep: trained in %s, %s was planned", spoken(progress.elapsed_s), spoken(work.plan.seconds))
+    log.info(
+        "sweep: trained in %s, %s was planned",
+        spoken(progress.elapsed_s),
+        spoken(work.plan.seconds),
+    )
     if failures:
-        raise RefusedError(f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is kept; the first: {failures[0]}")
+        raise RefusedError(
+            f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is"
+            f" kept; the first: {failures[0]}"
+        )
 
 
 class _Shown:
@@ -138,7 +212,9 @@ class _Shown:
     def __init__(self, progress: Progress, bar: tqdm) -> None:
         self.progress, self.bar, self.fifths = progress, bar, 1
 
-    def __call__(self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None) -> None:
+    def __call__(
+        self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None
+    ) -> None:
         self.progress.report(group, fraction, loss_nats)
         done = self.progress.fraction
         self.bar.update(100 * done - self.bar.n)
@@ -159,29 +235,43 @@ def sweep_id(trunks: Sequence[Trunk]) -> str:
     return content_hash(sorted(trunk["trunk_id"] for trunk in trunks))
 
 
-def known_kinds(trunks: Sequence[Trunk], device: str, n_workers: int, workers: Workers | None = None) -> dict[str, Kind]:
+def known_kinds(
+    trunks: Sequence[Trunk], device: str, n_workers: int, workers: Workers | None = None
+) -> dict[str, Kind]:
     """What was measured of each kind of run, probed now where the runs folder has nothing yet.
 
-    Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been."""
+    Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been.
+    """
     file = RUNS / PROBES
     kept = read_json(file) if file.is_file() else {}
-    known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}  # of another sweep, another load of the machine
+    known = (
+        kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}
+    )  # of another sweep, another load of the machine
     specs = [trunk["spec"] for trunk in trunks]
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:
         by_kind.setdefault(kind_of(spec, device), []).append(spec)
     if unknown := [kind for kind in by_kind if kind not in known]:
         threads = jobs() if len(specs) < n_workers else 1
-        options = {"n_workers": n_workers, "n_threads": threads, "device": device, "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown))}
+        options = {
+            "n_workers": n_workers,
+            "n_threads": threads,
+            "device": device,
+            "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
+        }
         with _measuring(device, min(n_workers, len(specs)), workers) as rates:
             for kind in unknown:
-                known[kind] = measured(by_kind[kind][0], rates=rates, **options).to_dict()
+                known[kind] = measured(
+                    by_kind[kind][0], rates=rates, **options
+                ).to_dict()
                 write_json(file, {"sweep": sweep_id(trunks), "kinds": known})
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
 
 @contextlib.contextmanager
-def _measuring(device: str, n_workers: int, workers: Workers | None) -> Iterator[Callable[..., dict[Candidate, float]]]:
+def _measuring(
+    device: str, n_workers: int, workers: Workers | None
+) -> Iterator[Callable[..., dict[Candidate, float]]]:
     """How rates are measured: on a GPU in this process, else by these workers or by some that are started for it."""
     if device == "cuda":
         yield measured_rates
@@ -193,7 +283,9 @@ def _measuring(device: str, n_workers: int, workers: Workers | None) -> Iterator
 
 
 def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
-    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite where it diverged. data: sweep.Views."""
+    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite
+    where it diverged. data: sweep.Views.
+    """
     from stages.sweep import proxy_data
 
     place, _, _ = choose_device(device)
@@ -201,12 +293,18 @@ def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float
 
     def keep(result: RunResult) -> None:
         if not (last := result.budgets[-1]).diverged:
-            losses[result.spec.lr] = sum(loss.loss_nats for loss in last.held_out.values()) / len(last.held_out)
+            losses[result.spec.lr] = sum(
+                loss.loss_nats for loss in last.held_out.values()
+            ) / len(last.held_out)
 
     options = {"on_result": keep, "device": device}
     groups, given = stacks(specs, 2), proxy_data(data)
     with gpus_held(specs, place.type):
-        failures = train_on_gpus(groups, given, **options) if place.type == "cuda" else run_groups(groups, given, n_workers=jobs(), **options)
+        failures = (
+            train_on_gpus(groups, given, **options)
+            if place.type == "cuda"
+            else run_groups(groups, given, n_workers=jobs(), **options)
+        )
     if failures:
         raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
     return losses
@@ -219,4 +317,6 @@ def noise_of(spec: RunSpec, data: Any, device: str) -> float:
     n_steps = max(1, spec.segments[0].n_steps // 2)
     place = choose_device(device)[0].type
     with gpus_held([spec], place):
-        return gradient_noise_scale(spec, proxy_data(data), n_steps * spec.batch_tokens, device=place)
+        return gradient_noise_scale(
+            spec, proxy_data(data), n_steps * spec.batch_tokens, device=place
+        )

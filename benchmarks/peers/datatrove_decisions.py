@@ -1,13 +1,20 @@
-"""datatrove's verdict on each document, filter by filter: `python datatrove_decisions.py IN.jsonl OUT.jsonl`.
+"""datatrove's verdict on each document, filter by filter: `python datatrove_decisions.py IN.jsonl
+OUT.jsonl`.
 
-Each filter sees the whole document, so the verdicts do not depend on the order of the filters. Runs in datatrove's environment.
+Each filter sees the whole document, so the verdicts do not depend on the order of the filters. Runs
+in datatrove's environment.
 """
 
 import json
 import sys
 
 from datatrove.data import Document
-from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
+from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+)
 from datatrove.pipeline.formatters import PIIFormatter
 
 FILTERS = {
@@ -24,13 +31,20 @@ def verdicts(row: dict) -> dict:
     for name, rule in FILTERS.items():
         document = Document(text=row["text"], id=row["id"])
         result = rule.filter(document)
-        passed, reason = (True, None) if result is True else (False, result[1] if isinstance(result, tuple) else "dropped")
+        passed, reason = (
+            (True, None)
+            if result is True
+            else (False, result[1] if isinstance(result, tuple) else "dropped")
+        )
         out |= {name: passed, f"{name}_reason": reason}
         if name.startswith("c4") and passed:
             out[f"{name}_text"] = document.text
     return out
 
 
-with open(sys.argv[1], encoding="utf-8") as source, open(sys.argv[2], "w", encoding="utf-8") as target:
+with (
+    open(sys.argv[1], encoding="utf-8") as source,
+    open(sys.argv[2], "w", encoding="utf-8") as target,
+):
     for line in source:
         target.write(json.dumps(verdicts(json.loads(line)), ensure_ascii=False) + "\n")

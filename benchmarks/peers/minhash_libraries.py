@@ -1,7 +1,9 @@
-"""Near duplicates with datasketch or rensa: `python minhash_libraries.py datasketch|rensa IN.jsonl`.
+"""Near duplicates with datasketch or rensa: `python minhash_libraries.py datasketch|rensa
+IN.jsonl`.
 
-112 hashes in 14 bands over 5-word shingles of lower-case words, documents joined by union-find to the smallest, as datatrove
-and we do. Prints one JSON object with the documents that stay. Runs in the peers' environment.
+112 hashes in 14 bands over 5-word shingles of lower-case words, documents joined by union-find to
+the smallest, as datatrove and we do. Prints one JSON object with the documents that stay. Runs in
+the peers' environment.
 """
 
 import json
@@ -14,7 +16,10 @@ BANDS, ROWS, WORDS = 14, 8, 5
 
 def shingles(text: str) -> list[str]:
     words = WORD.findall(text.lower())
-    return [" ".join(words[place : place + WORDS]) for place in range(max(len(words) - WORDS + 1, 1))]
+    return [
+        " ".join(words[place : place + WORDS])
+        for place in range(max(len(words) - WORDS + 1, 1))
+    ]
 
 
 def datasketch_neighbours(texts):
@@ -43,7 +48,11 @@ def main() -> None:
     parent: list[int] = []
     with open(sys.argv[2], encoding="utf-8") as source:
         texts = (json.loads(line)["text"] for line in source)
-        for place, found in enumerate({"datasketch": datasketch_neighbours, "rensa": rensa_neighbours}[sys.argv[1]](texts)):
+        for place, found in enumerate(
+            {"datasketch": datasketch_neighbours, "rensa": rensa_neighbours}[
+                sys.argv[1]
+            ](texts)
+        ):
             parent.append(place)
             for other in found:
                 roots = []

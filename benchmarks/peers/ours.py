@@ -42,4 +42,8 @@ def main(what: str, folder: str, workers: int = 1) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1)))
+    print(
+        json.dumps(
+            main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+        )
+    )

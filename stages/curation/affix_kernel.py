@@ -1,8 +1,9 @@
 """The compiled tokeniser behind the words "datatrove": words as spaCy's English rules cut them.
 
-Input: code points and class bits of a block's characters. Output: where words begin and end. The order is spaCy's: split at
-spaces, strip marks from both ends, then split inside at hyphens, contractions and a few more places. Its list of
-abbreviations is not followed (Mr. is two words here, one there). Cost: 130 MB a CPU-second (measured).
+Input: code points and class bits of a block's characters. Output: where words begin and end. The
+order is spaCy's: split at spaces, strip marks from both ends, then split inside at hyphens,
+contractions and a few more places. Its list of abbreviations is not followed (Mr. is two words
+here, one there). Cost: 130 MB a CPU-second (measured).
 """
 
 import numpy as np
@@ -31,7 +32,9 @@ AFFIX = _affix_classes()
 
 
 @Loop
-def affix_words(codes: UINT32S, flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S):
+def affix_words(
+    codes: UINT32S, flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S
+):
     """Fills `starts` and `ends` with words as spaCy's English tokeniser cuts them; returns how many."""
     found, index = 0, 0
     while index < size:
@@ -78,7 +81,13 @@ def _dots(codes, start, stop):
 @Part
 def _symbol(code, flag):
     """A mark outside ASCII that is stripped from both ends; dashes are, mathematical signs are not."""
-    return code > 127 and not flag & WORD and not 0x2190 <= code < 0x2300 and code != 0xD7 and code != 0xB1
+    return (
+        code > 127
+        and not flag & WORD
+        and not 0x2190 <= code < 0x2300
+        and code != 0xD7
+        and code != 0xB1
+    )
 
 
 @Part
@@ -89,7 +98,12 @@ def _prefix(codes, flags, start, stop):
         return dots if dots > 1 else 0
     if code < 128:
         if code == 43:
-            return 1 if start + 1 < stop and (flags[start + 1] & WORD == 0 or flags[start + 1] & ALPHA) else 0
+            return (
+                1
+                if start + 1 < stop
+                and (flags[start + 1] & WORD == 0 or flags[start + 1] & ALPHA)
+                else 0
+            )
         if code == 39 and stop - start == 2 and (codes[stop - 1] | 32) == 115:
             return 0
         return 1 if AFFIX[code] & PREFIX else 0
@@ -114,12 +128,26 @@ def _suffix(codes, flags, start, stop):
             return 0  # e.g. and i.e.
         if flag & WORD:
             return 1
-        return 1 if before > 127 or before == 43 or before == 45 or AFFIX[before] & SUFFIX else 0
-    if stop - start > 2 and (code | 32) == 115 and (codes[stop - 2] == 39 or codes[stop - 2] == 0x2019):
+        return (
+            1
+            if before > 127 or before == 43 or before == 45 or AFFIX[before] & SUFFIX
+            else 0
+        )
+    if (
+        stop - start > 2
+        and (code | 32) == 115
+        and (codes[stop - 2] == 39 or codes[stop - 2] == 0x2019)
+    ):
         return 2
     if code < 128:
         if code == 43:
-            return 1 if stop - start > 1 and flags[stop - 2] & WORD and not flags[stop - 2] & ALPHA else 0
+            return (
+                1
+                if stop - start > 1
+                and flags[stop - 2] & WORD
+                and not flags[stop - 2] & ALPHA
+                else 0
+            )
         return 1 if AFFIX[code] & SUFFIX else 0
     return 1 if _symbol(code, flags[stop - 1]) else 0
 
@@ -130,7 +158,9 @@ def _mark(codes, start, stop):
     if codes[start] == 46:
         return _dots(codes, start, stop)
     apostrophe = codes[start] == 39 or codes[start] == 0x2019
-    return 2 if apostrophe and start + 1 < stop and (codes[start + 1] | 32) == 115 else 1
+    return (
+        2 if apostrophe and start + 1 < stop and (codes[start + 1] | 32) == 115 else 1
+    )
 
 
 @Part
@@ -140,9 +170,15 @@ def _core(codes, flags, start, stop, starts, ends, found):
         return found
     address, tail = False, stop
     for index in range(start, stop - 2):
-        address |= codes[index] == 58 and codes[index + 1] == 47 and codes[index + 2] == 47
+        address |= (
+            codes[index] == 58 and codes[index + 1] == 47 and codes[index + 2] == 47
+        )
     for back in range(2, min(4, stop - start)):
-        if (codes[stop - back] == 39 or codes[stop - back] == 0x2019) and flags[stop - back - 1] & ALPHA and flags[stop - 1] & ALPHA:
+        if (
+            (codes[stop - back] == 39 or codes[stop - back] == 0x2019)
+            and flags[stop - back - 1] & ALPHA
+            and flags[stop - 1] & ALPHA
+        ):
             tail = stop - back  # 't, 're, 'll: as many words as spaCy's n't, 're, 'll
     begin, index = start, start + 1
     while index < tail and not address:
@@ -152,7 +188,12 @@ def _core(codes, flags, start, stop, starts, ends, found):
             dots = _dots(codes, index, tail)
             if dots > 1:
                 step = dots
-            elif index + 1 < tail and (before & ALPHA) and not 65 <= codes[index - 1] < 91 and 65 <= codes[index + 1] < 91:
+            elif (
+                index + 1 < tail
+                and (before & ALPHA)
+                and not 65 <= codes[index - 1] < 91
+                and 65 <= codes[index + 1] < 91
+            ):
                 step = 1
         elif code == 0x2026:
             step = 1
@@ -167,13 +208,23 @@ def _core(codes, flags, start, stop, starts, ends, found):
                     step = run
             elif code < 128 and AFFIX[code] & TIE and after & ALPHA:
                 step = 1 if before & ALPHA or (code != 44 and before & WORD) else 0
-            digits = before & WORD and not before & ALPHA and after & WORD and not after & ALPHA
+            digits = (
+                before & WORD
+                and not before & ALPHA
+                and after & WORD
+                and not after & ALPHA
+            )
             if digits and (code == 43 or code == 45 or code == 42 or code == 94):
                 step = 1
         if step == 0:
             index += 1
             continue
-        starts[found], ends[found], starts[found + 1], ends[found + 1] = begin, index, index, index + step
+        starts[found], ends[found], starts[found + 1], ends[found + 1] = (
+            begin,
+            index,
+            index,
+            index + step,
+        )
         found, begin = found + 2, index + step
         index = begin + 1
     if begin < tail:

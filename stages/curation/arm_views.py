@@ -1,10 +1,12 @@
-"""Arms as views: a resample of the pool, the part of it that an arm keeps, and how often each document is used.
+"""Arms as views: a resample of the pool, the part of it that an arm keeps, and how often each
+document is used.
 
-A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so that
-draws differ in documents and not only in seeds, and copies come along with what they copy.
-Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, duplicate, quality, difficulty, rules_pass, the scores
-and `pass_<rule>` that arms name; where the dedup stage looked for them also semantic_of and group (semantic copies together), and
-line_row, line_tokens (the text without repeated lines; null: it lost none, row -1: all of it).
+A draw is what another crawl of the same size would have given: whole duplicate clusters by hash, so
+that draws differ in documents and not only in seeds, and copies come along with what they copy.
+Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, duplicate, quality,
+difficulty, rules_pass, the scores and `pass_<rule>` that arms name; where the dedup stage looked
+for them also semantic_of and group (semantic copies together), and line_row, line_tokens (the text
+without repeated lines; null: it lost none, row -1: all of it).
 """
 
 import hashlib
@@ -18,8 +20,10 @@ from stages.curation.rule_list import named_rules
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
-
-OWN_SCORES = ("quality", "difficulty")  # columns that every score table has; others are asked for under score.extra
+OWN_SCORES = (
+    "quality",
+    "difficulty",
+)  # columns that every score table has; others are asked for under score.extra
 
 
 class ArmLike(Protocol):
@@ -43,7 +47,10 @@ DEDUP = {
     "lines": "of the near policy, without lines that another document holds",
 }
 
-def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: int) -> tuple[list[pl.DataFrame], bool]:
+
+def resamples(
+    documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: int
+) -> tuple[list[pl.DataFrame], bool]:
     """`draws` resamples of `draw_tokens` unique tokens each, and whether they share no document.
 
     They are disjoint where the pool holds enough; else each is drawn anew, and draws overlap. Whole duplicate
@@ -54,14 +61,21 @@ def resamples(documents: pl.DataFrame, draw_tokens: int, *, draws: int, seed: in
     total = int(firsts["n_tokens"].sum())
     if total < draw_tokens:
         raise InputError(
-            f"params.yaml: arms.draw_tokens is {draw_tokens}, the pool holds {total} tokens without duplicates; add text or lower it"
+            f"params.yaml: arms.draw_tokens is {draw_tokens}, the pool holds {total}"
+            " tokens without duplicates; add text or lower it"
         )
     disjoint = draws * draw_tokens <= total
     if disjoint:
         chosen = disjoint_draws(firsts, draw_tokens, draws, seed, unit=unit)
     else:
-        chosen = [draw(firsts, draw_tokens, seed * 1000 + number, unit=unit) for number in range(draws)]
-    return [documents.join(part.select(unit), on=unit, how="semi").sort("id") for part in chosen], disjoint
+        chosen = [
+            draw(firsts, draw_tokens, seed * 1000 + number, unit=unit)
+            for number in range(draws)
+        ]
+    return [
+        documents.join(part.select(unit), on=unit, how="semi").sort("id")
+        for part in chosen
+    ], disjoint
 
 
 def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
@@ -76,18 +90,33 @@ def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
         return firsts.filter(pl.col("semantic_of").is_null())
     if policy == "lines":
         firsts = firsts.filter(pl.col("line_row").fill_null(0) >= 0)
-        shorter = pl.when(pl.col("line_row").is_not_null()).then(pl.col("id") + SHORTENED).otherwise("id")
-        return firsts.with_columns(id=shorter, row=pl.coalesce("line_row", "row").cast(pl.UInt32), n_tokens=pl.coalesce("line_tokens", "n_tokens"))
+        shorter = (
+            pl.when(pl.col("line_row").is_not_null())
+            .then(pl.col("id") + SHORTENED)
+            .otherwise("id")
+        )
+        return firsts.with_columns(
+            id=shorter,
+            row=pl.coalesce("line_row", "row").cast(pl.UInt32),
+            n_tokens=pl.coalesce("line_tokens", "n_tokens"),
+        )
     return firsts
 
 
 def tier_labels(resample: pl.DataFrame, edges: list[float]) -> pl.DataFrame:
     """Adds `tier` (0 best): the band of quality, in fractions of the draw's tokens; a copy has that of its cluster."""
     ranked = tiers(resample.filter("is_first"), [*edges, 1.0], score="quality")
-    return resample.join(ranked.select("cluster", "tier"), on="cluster", how="left", maintain_order="left")
+    return resample.join(
+        ranked.select("cluster", "tier"),
+        on="cluster",
+        how="left",
+        maintain_order="left",
+    )
 
 
-def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | None = None) -> pl.DataFrame:
+def arm_view(
+    resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | None = None
+) -> pl.DataFrame:
     """The documents of an arm in one draw with `weight`, the mean number of uses a pass; ordered by row.
 
     control: same (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
@@ -95,19 +124,35 @@ def arm_view(resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | 
     """
     pool = deduplicated(resample, arm.dedup)
     if arm.rules is not False:
-        pool = pool.filter("rules_pass" if arm.rules is True else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules)))
+        pool = pool.filter(
+            "rules_pass"
+            if arm.rules is True
+            else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules))
+        )
     pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
-    missing = "refuse" if arm.by in OWN_SCORES else "last"  # an extra score may have none for a document too short for one
-    kept = keep_fraction(pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing)
+    missing = (
+        "refuse" if arm.by in OWN_SCORES else "last"
+    )  # an extra score may have none for a document too short for one
+    kept = keep_fraction(
+        pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing
+    )
     view = kept.with_columns(weight=pl.lit(1.0))
     if arm.upweight is not None:
         view = _upweighted(pool, kept, arm.upweight)
     if arm.mixture is not None:
         view = _mixed(kept, arm.mixture)
     if control in ("drop_half", "duplicate_half"):
-        half = keep_fraction(view, 0.5, score=None, take="random", seed=seed + 1)["id"].implode()
+        half = keep_fraction(view, 0.5, score=None, take="random", seed=seed + 1)[
+            "id"
+        ].implode()
         inside = pl.col("id").is_in(half)
-        view = view.filter(inside) if control == "drop_half" else view.with_columns(weight=pl.when(inside).then(2.0).otherwise(1.0) * pl.col("weight"))
+        view = (
+            view.filter(inside)
+            if control == "drop_half"
+            else view.with_columns(
+                weight=pl.when(inside).then(2.0).otherwise(1.0) * pl.col("weight")
+            )
+        )
     return view.sort("row")
 
 
@@ -119,7 +164,10 @@ def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.Data
     inside = pl.col("id").is_in(kept["id"].implode())
     n_kept, n_all = int(kept["n_tokens"].sum()), int(pool["n_tokens"].sum())
     if n_kept == n_all:
-        raise InputError("params.yaml: an arm with `upweight` keeps the whole draw, so nothing is left to weigh against; lower its keep")
+        raise InputError(
+            "params.yaml: an arm with `upweight` keeps the whole draw, so nothing is"
+            " left to weigh against; lower its keep"
+        )
     ratio = (share / n_kept) / ((1 - share) / (n_all - n_kept))
     high, low = max(ratio, 1.0), max(1 / ratio, 1.0)
     return pool.with_columns(weight=pl.when(inside).then(high).otherwise(low))
@@ -129,18 +177,30 @@ def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """The documents of the pools that a mixture names; each must have some."""
     there = pool["pool"].unique().to_list()
     if missing := [name for name in names if name not in there]:
-        raise InputError(f"params.yaml: an arm's mixture names the pool {missing[0]!r}, the draw has documents of {', '.join(sorted(there))}; name one of these")
+        raise InputError(
+            f"params.yaml: an arm's mixture names the pool {missing[0]!r}, the draw has"
+            f" documents of {', '.join(sorted(there))}; name one of these"
+        )
     return pool.filter(pl.col("pool").is_in(names))
 
 
 def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
-    """Weights such that each pool makes up its share of the training tokens; the pool that is used least has weight 1."""
+    """Weights such that each pool makes up its share of the training tokens; the pool that is used
+    least has weight 1.
+    """
     n_tokens = dict(kept.group_by("pool").agg(pl.col("n_tokens").sum()).iter_rows())
     if empty := [name for name in shares if not n_tokens.get(name)]:
-        raise InputError(f"params.yaml: an arm's mixture asks for {shares[empty[0]]:g} of the pool {empty[0]!r}, of which its filter keeps nothing; raise its keep")
+        raise InputError(
+            f"params.yaml: an arm's mixture asks for {shares[empty[0]]:g} of the pool"
+            f" {empty[0]!r}, of which its filter keeps nothing; raise its keep"
+        )
     uses = {name: share / n_tokens[name] for name, share in shares.items()}
     least = min(uses.values())
-    return kept.with_columns(weight=pl.col("pool").replace_strict({name: use / least for name, use in uses.items()}, return_dtype=pl.Float64))
+    return kept.with_columns(
+        weight=pl.col("pool").replace_strict(
+            {name: use / least for name, use in uses.items()}, return_dtype=pl.Float64
+        )
+    )
 
 
 def view_hash(view: pl.DataFrame) -> str:

@@ -43,36 +43,61 @@ def read_list(file: Path | str) -> frozenset[str]:
     try:
         lines = Path(file).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot read the list ({error}); give a UTF-8 text file with one entry a line") from None
+        raise InputError(
+            f"{file}: cannot read the list ({error}); give a UTF-8 text file with one"
+            " entry a line"
+        ) from None
     entries = frozenset(line.partition("#")[0].strip().lower() for line in lines) - {""}
     if not entries:
-        raise InputError(f"{file}: the list has no entry; give one a line, or leave the list out")
+        raise InputError(
+            f"{file}: the list has no entry; give one a line, or leave the list out"
+        )
     return entries
 
 
 def url_measures(urls: pl.Series, lists: UrlLists) -> dict[str, np.ndarray]:
-    """`url_domains`, `url_addresses`, `url_words`, `url_soft_words`, `url_substrings`: entries that each URL holds (D,).
+    """`url_domains`, `url_addresses`, `url_words`, `url_soft_words`, `url_substrings`: entries that
+    each URL holds (D,).
 
-    A missing URL holds none. Words are what stands between characters other than letters and digits.
+    A missing URL holds none. Words are what stands between characters other than letters and
+    digits.
     """
     lower = urls.fill_null("").str.to_lowercase()
     words = lower.str.replace_all("[^a-z0-9]+", " ").str.split(" ")
     squeezed = lower.str.replace_all("[^a-z0-9]+", "")
     hosts = lower.str.extract(HOST).fill_null("")
-    blocked = {host: any(".".join(host.split(".")[at:]) in lists.domains for at in range(host.count(".") + 1)) for host in hosts.unique()}
+    blocked = {
+        host: any(
+            ".".join(host.split(".")[at:]) in lists.domains
+            for at in range(host.count(".") + 1)
+        )
+        for host in hosts.unique()
+    }
     return {
-        "url_domains": np.fromiter((blocked[host] for host in hosts), dtype=np.float64, count=len(hosts)),
+        "url_domains": np.fromiter(
+            (blocked[host] for host in hosts), dtype=np.float64, count=len(hosts)
+        ),
         "url_addresses": lower.is_in(list(lists.urls)).cast(pl.Float64).to_numpy(),
         "url_words": _held(words, lists.words),
         "url_soft_words": _held(words, lists.soft_words),
-        "url_substrings": squeezed.str.contains_any(sorted(lists.substrings)).cast(pl.Float64).to_numpy() if lists.substrings else np.zeros(len(urls)),
+        "url_substrings": (
+            squeezed.str.contains_any(sorted(lists.substrings))
+            .cast(pl.Float64)
+            .to_numpy()
+            if lists.substrings
+            else np.zeros(len(urls))
+        ),
     }
 
 
 def _held(words: pl.Series, entries: Iterable[str]) -> np.ndarray:
     """How many distinct entries each list of words holds (D,)."""
     known = [re.sub("[^a-z0-9]+", "", entry) for entry in sorted(entries)]
-    return words.list.set_intersection(known).list.len().cast(pl.Float64).to_numpy() if known else np.zeros(len(words))
+    return (
+        words.list.set_intersection(known).list.len().cast(pl.Float64).to_numpy()
+        if known
+        else np.zeros(len(words))
+    )
 
 
 def bad_word_counts(texts: pl.Series, entries: Iterable[str]) -> np.ndarray:
@@ -80,7 +105,10 @@ def bad_word_counts(texts: pl.Series, entries: Iterable[str]) -> np.ndarray:
 
     In scripts written without spaces each character is a word, so that an entry is found anywhere.
     """
-    listed = [np.asarray(plain_words(block_of(pl.Series([entry])))[0]) for entry in sorted(entries)]
+    listed = [
+        np.asarray(plain_words(block_of(pl.Series([entry])))[0])
+        for entry in sorted(entries)
+    ]
     by_length = {len(words): [] for words in listed if len(words)}
     for words in listed:
         if len(words):

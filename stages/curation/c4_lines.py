@@ -1,11 +1,13 @@
 """Which lines C4 keeps, and what a line that gets so far does to its document.
 
-Question: what would C4 leave of a page? The paper (Raffel et al. 2020, section 2.2) lists the rules, the code that made the
-data set (tensorflow_datasets, c4_utils.clean_page) gives their order, and that order is followed here: a line goes for
-a word of over 1000 characters, for its end once citations such as [3] are cut out, or for fewer than three words; of the others one
-with "lorem ipsum" drops the page; one with "javascript" goes; one with { drops the page; one with a policy phrase goes.
-So a curly bracket in a line that goes anyhow drops nothing, though the paper says "any page". Lines end wherever
-`str.splitlines` ends them. `any_end` keeps lines without end mark, as FineWeb does.
+Question: what would C4 leave of a page? The paper (Raffel et al. 2020, section 2.2) lists the
+rules, the code that made the data set (tensorflow_datasets, c4_utils.clean_page) gives their order,
+and that order is followed here: a line goes for a word of over 1000 characters, for its end once
+citations such as [3] are cut out, or for fewer than three words; of the others one with "lorem
+ipsum" drops the page; one with "javascript" goes; one with { drops the page; one with a policy
+phrase goes. So a curly bracket in a line that goes anyhow drops nothing, though the paper says "any
+page". Lines end wherever `str.splitlines` ends them. `any_end` keeps lines without end mark, as
+FineWeb does.
 """
 
 import re
@@ -19,7 +21,14 @@ from stages.curation.lines import Lines, ends_in_ellipsis, is_one_of, lines_of
 
 MIN_WORDS, MAX_WORD_CHARS = 3, 1000
 END_MARKS = ".?!\"'"
-POLICY_PHRASES = (b"terms of use", b"privacy policy", b"cookie policy", b"uses cookies", b"use of cookies", b"use cookies")
+POLICY_PHRASES = (
+    b"terms of use",
+    b"privacy policy",
+    b"cookie policy",
+    b"uses cookies",
+    b"use of cookies",
+    b"use cookies",
+)
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 C4_PHRASES = (*POLICY_PHRASES, b"lorem ipsum", b"javascript")
 
@@ -37,21 +46,39 @@ class C4Lines:
     policy: np.ndarray
     sentences: np.ndarray  # at least one
 
-    def measures(self, any_end: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(lines kept (L,); lines with lorem ipsum, lines with {, sentences kept, each (D,)) where a line gets so far."""
+    def measures(
+        self, any_end: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(lines kept (L,); lines with lorem ipsum, lines with {, sentences kept, each (D,)) where
+        a line gets so far.
+        """
         reached = self.fits if any_end else self.fits & self.ended
         plain = reached & ~self.script
         kept = plain & ~self.policy
         count = self.lines.count
-        return kept, count(reached & self.lorem), count(plain & self.curly), count(kept * self.sentences)
+        return (
+            kept,
+            count(reached & self.lorem),
+            count(plain & self.curly),
+            count(kept * self.sentences),
+        )
 
 
-def c4_lines(block: Block, flags: np.ndarray, lines: Lines, found: dict[bytes, np.ndarray]) -> C4Lines:
+def c4_lines(
+    block: Block, flags: np.ndarray, lines: Lines, found: dict[bytes, np.ndarray]
+) -> C4Lines:
     """The verdicts; `found` holds the places of C4_PHRASES, `lines` are those between newlines."""
     lines = _all_lines(block, flags, lines)
-    ended = is_one_of(block.codes[lines.last], END_MARKS) & ~ends_in_ellipsis(block.codes, lines.last)
+    ended = is_one_of(block.codes[lines.last], END_MARKS) & ~ends_in_ellipsis(
+        block.codes, lines.last
+    )
     for line in np.flatnonzero(block.codes[lines.last] == ord("]")).tolist():
-        spelled = CITATION.sub("", "".join(map(chr, block.codes[lines.first[line] : lines.last[line] + 1].tolist())))
+        spelled = CITATION.sub(
+            "",
+            "".join(
+                map(chr, block.codes[lines.first[line] : lines.last[line] + 1].tolist())
+            ),
+        )
         ended[line] = spelled.endswith(tuple(END_MARKS)) and not spelled.endswith("...")
     return C4Lines(
         lines,
@@ -72,4 +99,6 @@ def _all_lines(block: Block, flags: np.ndarray, lines: Lines) -> Lines:
 
 def policy_lines(lines: Lines, found: dict[bytes, np.ndarray]) -> np.ndarray:
     """Lines with a policy phrase (L,)."""
-    return np.logical_or.reduce([lines.holding(found[phrase]) for phrase in POLICY_PHRASES])
+    return np.logical_or.reduce(
+        [lines.holding(found[phrase]) for phrase in POLICY_PHRASES]
+    )

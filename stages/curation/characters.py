@@ -17,15 +17,30 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from stages.curation.classes import ALONE, ALPHA, DIGIT, JOINER, KNOWN, SPACE, UPPER, WORD
+from stages.curation.classes import (
+    ALONE,
+    ALPHA,
+    DIGIT,
+    JOINER,
+    KNOWN,
+    SPACE,
+    UPPER,
+    WORD,
+)
 from stages.curation.minhash_kernel import word_hashes
 
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-JOINERS = "'\u2019.-"  # between two word characters they belong to the word: don't, U.S, well-known
+JOINERS = (  # between two word characters they belong to the word: don't, U.S, well-known
+    "'\u2019.-"
+)
 CJK = (  # scripts written without spaces: each character counts as a word in a shingle
-    range(0x0E00, 0x0E80), range(0x2E80, 0xA4D0), range(0xAC00, 0xD7B0), range(0xF900, 0xFB00), range(0x20000, 0x32000),
-)  # fmt: skip
+    range(0x0E00, 0x0E80),
+    range(0x2E80, 0xA4D0),
+    range(0xAC00, 0xD7B0),
+    range(0xF900, 0xFB00),
+    range(0x20000, 0x32000),
+)
 
 
 class _CharacterTables:
@@ -37,14 +52,26 @@ class _CharacterTables:
         self.learn(np.arange(128))
         self.ascii_flags = self.flags[:256].tobytes()
         word = self.flags[:256] & WORD > 0
-        self.ascii_lower_words = np.where(word, self.lower[:256], 0).astype(np.uint8).tobytes()
+        self.ascii_lower_words = (
+            np.where(word, self.lower[:256], 0).astype(np.uint8).tobytes()
+        )
 
     def learn(self, codes: np.ndarray) -> None:
         for code in set(codes[self.flags[codes] & KNOWN == 0].tolist()):
             char = chr(code)
-            flag = WORD * (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M")
-            flag |= SPACE * char.isspace() | ALPHA * char.isalpha() | ALONE * any(code in span for span in CJK)
-            flag |= JOINER * (char in JOINERS) | UPPER * char.isupper() | DIGIT * char.isdigit()
+            flag = WORD * (
+                char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M"
+            )
+            flag |= (
+                SPACE * char.isspace()
+                | ALPHA * char.isalpha()
+                | ALONE * any(code in span for span in CJK)
+            )
+            flag |= (
+                JOINER * (char in JOINERS)
+                | UPPER * char.isupper()
+                | DIGIT * char.isdigit()
+            )
             self.flags[code] = flag | KNOWN
             lower = char.lower()
             self.lower[code] = ord(lower) if len(lower) == 1 else code
@@ -70,12 +97,22 @@ class Block:
 
     def lower_words(self) -> np.ndarray:
         """Lower-case code of each word character, 0 elsewhere (C,)."""
-        return self._mapped(TABLES.ascii_lower_words, lambda codes: TABLES.lower[codes] * (TABLES.flags[codes] & WORD))
+        return self._mapped(
+            TABLES.ascii_lower_words,
+            lambda codes: TABLES.lower[codes] * (TABLES.flags[codes] & WORD),
+        )
 
     def _mapped(self, ascii_table: bytes, rest) -> np.ndarray:
         if self.codes.dtype == np.uint8:
-            return np.frombuffer(self.codes.tobytes().translate(ascii_table), dtype=np.uint8)
-        plain = np.minimum(self.codes, 255).astype(np.uint8).tobytes().translate(ascii_table)
+            return np.frombuffer(
+                self.codes.tobytes().translate(ascii_table), dtype=np.uint8
+            )
+        plain = (
+            np.minimum(self.codes, 255)
+            .astype(np.uint8)
+            .tobytes()
+            .translate(ascii_table)
+        )
         where = np.flatnonzero(self.codes > 127)
         values = rest(self.codes[where])
         mapped = np.frombuffer(plain, dtype=np.uint8).astype(values.dtype)
@@ -96,13 +133,17 @@ def block_of(texts: pl.Series) -> Block:
     return Block(codes, starts)
 
 
-def blocks(texts: pl.Series, block_chars: int = BLOCK_CHARS) -> Iterator[tuple[slice, Block]]:
+def blocks(
+    texts: pl.Series, block_chars: int = BLOCK_CHARS
+) -> Iterator[tuple[slice, Block]]:
     """(rows, block) pairs of about `block_chars` characters; a longer document is a block of its own."""
     ends = np.cumsum(texts.str.len_chars().to_numpy().astype(np.int64) + 1)
     first = 0
     while first < len(texts):
         done = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, done + block_chars, side="right")))
+        last = max(
+            first + 1, int(np.searchsorted(ends, done + block_chars, side="right"))
+        )
         yield slice(first, last), block_of(texts[first:last])
         first = last
 
@@ -111,7 +152,9 @@ def plain_words(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """(hash_T, doc_T): hashes of the lower-case words, punctuation dropped; a CJK or Thai character is a word."""
     plain = block.codes.dtype == np.uint8
     alone = np.zeros(0, dtype=np.uint8) if plain else block.flags() & ALONE
-    return word_hashes(block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts)
+    return word_hashes(
+        block.lower_words().astype(np.uint32, copy=False), alone, block.doc_starts
+    )
 
 
 _powers: list[np.ndarray] = [np.ones(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)]

@@ -1,12 +1,14 @@
 """Loops that numba compiles once a machine and that later processes run without importing numba.
 
-Question: how does a short process get its compiled loops? numba takes most of a CPU second to import and to load from its
-own cache. Input: a function whose annotations are the C types below. Output: its machine code, from a file beside the
-package (or in the user's cache folder) that llvmlite links. The file's name is a hash of the function, of
-what it calls and reads, of the versions and of the processor, so an old one is never used.
-Cost: .06 CPU-s a process to load llvmlite and all loops of the rules; 5 CPU-s the first time on a machine (measured).
+Question: how does a short process get its compiled loops? numba takes most of a CPU second to
+import and to load from its own cache. Input: a function whose annotations are the C types below.
+Output: its machine code, from a file beside the package (or in the user's cache folder) that
+llvmlite links. The file's name is a hash of the function, of what it calls and reads, of the
+versions and of the processor, so an old one is never used. Cost: .06 CPU-s a process to load
+llvmlite and all loops of the rules; 5 CPU-s the first time on a machine (measured).
 
-A loop gets pointers: it must not ask for a length, cut a slice or make an array. It returns one integer or nothing.
+A loop gets pointers: it must not ask for a length, cut a slice or make an array. It returns one
+integer or nothing.
 """
 
 import ctypes
@@ -36,7 +38,13 @@ class Kind:
     array: bool = True
 
 
-UINT8S, UINT32S, UINT64S, INT64S, INT64 = Kind("uint8"), Kind("uint32"), Kind("uint64"), Kind("int64"), Kind("int64", array=False)
+UINT8S, UINT32S, UINT64S, INT64S, INT64 = (
+    Kind("uint8"),
+    Kind("uint32"),
+    Kind("uint64"),
+    Kind("int64"),
+    Kind("int64", array=False),
+)
 LOCK = RLock()
 
 
@@ -51,26 +59,44 @@ class Loop:
     """A function compiled when it is first called; the call lets other threads run."""
 
     def __init__(self, python: Callable) -> None:
-        self.python, self.__doc__, self.__name__ = python, python.__doc__, python.__name__
-        self.kinds = [python.__annotations__[name] for name in python.__code__.co_varnames[: python.__code__.co_argcount]]
+        self.python, self.__doc__, self.__name__ = (
+            python,
+            python.__doc__,
+            python.__name__,
+        )
+        self.kinds = [
+            python.__annotations__[name]
+            for name in python.__code__.co_varnames[: python.__code__.co_argcount]
+        ]
         self.native: Callable | None = None
 
     def __call__(self, *args: Any) -> int:
-        values = [_value(arg, kind, self.__name__) for arg, kind in zip(args, self.kinds, strict=True)]
+        values = [
+            _value(arg, kind, self.__name__)
+            for arg, kind in zip(args, self.kinds, strict=True)
+        ]
         if self.native is None:
             with LOCK:
                 self.native = self._ready()
         result = ctypes.c_int64()
         if failed := self.native(ctypes.addressof(result), None, *values):
-            raise RuntimeError(f"the compiled loop {self.__name__} failed with status {failed}")
+            raise RuntimeError(
+                f"the compiled loop {self.__name__} failed with status {failed}"
+            )
         return result.value
 
     def _ready(self) -> Callable:
-        """Linked object code; where another numba or llvmlite no longer gives it, a function of numba's public interface, compiled each time."""
+        """Linked object code; where another numba or llvmlite no longer gives it, a function of
+        numba's public interface, compiled each time.
+        """
         try:
             return self._linked()
         except (AttributeError, TypeError, KeyError, RuntimeError) as error:
-            warnings.warn(f"compiled loops are not kept between processes with numba {version('numba')}: {error}", stacklevel=4)
+            warnings.warn(
+                "compiled loops are not kept between processes with numba"
+                f" {version('numba')}: {error}",
+                stacklevel=4,
+            )
             return _public(self)
 
     def _linked(self) -> Callable:
@@ -78,15 +104,26 @@ class Loop:
         engine = _engine()
         engine.add_object_file(_llvm().ObjectFileRef.from_data(code))
         engine.finalize_object()
-        types = [ctypes.c_void_p if kind.array else ctypes.c_int64 for kind in self.kinds]
-        return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *types)(engine.get_function_address(symbol))
+        types = [
+            ctypes.c_void_p if kind.array else ctypes.c_int64 for kind in self.kinds
+        ]
+        return ctypes.CFUNCTYPE(
+            ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *types
+        )(engine.get_function_address(symbol))
 
 
 def _value(arg: Any, kind: Kind, name: str) -> int:
     if not kind.array:
         return int(arg)
-    if arg.dtype != kind.dtype and not (arg.dtype == np.bool_ and kind == UINT8S) or not arg.flags.c_contiguous:
-        raise TypeError(f"the compiled loop {name} wants a contiguous array of {kind.dtype}, not of {arg.dtype}")
+    if (
+        arg.dtype != kind.dtype
+        and not (arg.dtype == np.bool_ and kind == UINT8S)
+        or not arg.flags.c_contiguous
+    ):
+        raise TypeError(
+            f"the compiled loop {name} wants a contiguous array of {kind.dtype}, not of"
+            f" {arg.dtype}"
+        )
     return arg.ctypes.data
 
 
@@ -113,7 +150,10 @@ def stored(key: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]
             return symbol.decode(), code
     symbol, code = make()
     for folder in _folders():
-        if _written(folder / f"{key}.loop", f"{_digest(symbol.encode() + code)}\n{symbol}\n".encode() + code):
+        if _written(
+            folder / f"{key}.loop",
+            f"{_digest(symbol.encode() + code)}\n{symbol}\n".encode() + code,
+        ):
             break
     return symbol, code
 
@@ -160,8 +200,18 @@ def _described(python: Callable) -> Iterator[Any]:
 @cache
 def _machine() -> tuple[str, ...]:
     llvm = _llvm()
-    features = sorted(name for name, there in llvm.get_host_cpu_features().items() if there)
-    return version("numba"), version("llvmlite"), np.__version__, sys.version, llvm.get_default_triple(), llvm.get_host_cpu_name(), ",".join(features)
+    features = sorted(
+        name for name, there in llvm.get_host_cpu_features().items() if there
+    )
+    return (
+        version("numba"),
+        version("llvmlite"),
+        np.__version__,
+        sys.version,
+        llvm.get_default_triple(),
+        llvm.get_host_cpu_name(),
+        ",".join(features),
+    )
 
 
 @cache
@@ -177,5 +227,7 @@ def _llvm() -> Any:
 def _engine() -> Any:
     """The linker of this process."""
     llvm = _llvm()
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True, codemodel="jitdefault")
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        jit=True, codemodel="jitdefault"
+    )
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -34,10 +34,19 @@ def near_duplicates_of(
     n-gram, as is usual against evaluation sets; with None only copies are found. A reference text of fewer than
     `ngram_words` words has no n-gram: only copies of it are found.
     """
-    known = Reference(reference, params=params, ngram_words=ngram_words, overlap_share=overlap_share)
+    known = Reference(
+        reference, params=params, ngram_words=ngram_words, overlap_share=overlap_share
+    )
     frames = [train] if isinstance(train, pl.DataFrame) else train
-    found = [frame.select("id").hstack(known.judge(frame)).filter(pl.col("reason").is_not_null()) for frame in frames]
-    empty = pl.DataFrame(schema={"id": pl.String, "reason": pl.String, "overlap": pl.Float64})
+    found = [
+        frame.select("id")
+        .hstack(known.judge(frame))
+        .filter(pl.col("reason").is_not_null())
+        for frame in frames
+    ]
+    empty = pl.DataFrame(
+        schema={"id": pl.String, "reason": pl.String, "overlap": pl.Float64}
+    )
     return pl.concat([empty, *found])
 
 
@@ -66,17 +75,33 @@ class Reference:
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Columns `reason` (null for clean text) and `overlap`, one row a document in input order."""
         table = signatures(frame, self.params)
-        found = {name: contains(values, table[name].to_numpy()) for name, values in self.known.items()}
+        found = {
+            name: contains(values, table[name].to_numpy())
+            for name, values in self.known.items()
+        }
         near = np.logical_or.reduce([found[name] for name in self.params.band_names()])
-        overlap = np.zeros(frame.height) if self.grams is None else self.grams.overlap(frame["text"])
+        overlap = (
+            np.zeros(frame.height)
+            if self.grams is None
+            else self.grams.overlap(frame["text"])
+        )
         limit = 2.0 if self.overlap_share is None else self.overlap_share
         reason = (
-            pl.when("exact").then(pl.lit("exact"))
-            .when("words").then(pl.lit("words"))
-            .when("near").then(pl.lit("near"))
-            .when((pl.col("overlap") > 0) & (pl.col("overlap") >= limit)).then(pl.lit("overlap"))
-        )  # fmt: skip
-        verdicts = {"exact": found["exact"], "words": found["words"], "near": near, "overlap": overlap}
+            pl.when("exact")
+            .then(pl.lit("exact"))
+            .when("words")
+            .then(pl.lit("words"))
+            .when("near")
+            .then(pl.lit("near"))
+            .when((pl.col("overlap") > 0) & (pl.col("overlap") >= limit))
+            .then(pl.lit("overlap"))
+        )
+        verdicts = {
+            "exact": found["exact"],
+            "words": found["words"],
+            "near": near,
+            "overlap": overlap,
+        }
         return pl.DataFrame(verdicts).select(reason=reason, overlap="overlap")
 
 
@@ -87,7 +112,9 @@ class _NgramSet:
         self.n, self.hashes, self.waiting = n, np.zeros(0, dtype=np.uint64), []
 
     def add(self, texts: pl.Series) -> None:
-        self.waiting += [shingles(*plain_words(block), self.n)[0] for _, block in blocks(texts)]
+        self.waiting += [
+            shingles(*plain_words(block), self.n)[0] for _, block in blocks(texts)
+        ]
 
     def closed(self) -> "_NgramSet":
         """Ready for questions; n-grams of 13 words are nearly all different, so they are sorted once and in place."""
@@ -113,7 +140,9 @@ class _NgramSet:
             hashes, bounds = shingles(*plain_words(block), self.n)
             maybe = np.flatnonzero(self.sieve[self._low(hashes)])
             hits = maybe[contains(self.hashes, hashes[maybe])]
-            counts = np.bincount(np.searchsorted(bounds, hits, side="right") - 1, minlength=block.n_docs)
+            counts = np.bincount(
+                np.searchsorted(bounds, hits, side="right") - 1, minlength=block.n_docs
+            )
             shares[rows] = counts / np.maximum(np.diff(bounds), 1)
         return shares
 

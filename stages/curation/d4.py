@@ -22,7 +22,9 @@ R_DEDUP = 0.75  # cited: Tirumala et al. 2023
 
 @dataclass(frozen=True, eq=False)
 class Diversified:
-    """`keep` (n,) bool; `reason` (n,) "" for a kept row, else "copy" or "typical"; `first` and `second` are the clusterings."""
+    """`keep` (n,) bool; `reason` (n,) "" for a kept row, else "copy" or "typical"; `first` and
+    `second` are the clusterings.
+    """
 
     keep: np.ndarray
     reason: np.ndarray
@@ -31,29 +33,60 @@ class Diversified:
     second: Clustering
 
 
-def d4(vectors: np.ndarray, ids, keep: float, *, r_dedup: float = R_DEDUP, n_clusters: int | None = None, seed: int = 0,
-       device: str = "cpu") -> Diversified:
-    """Keep the fraction `keep` of the rows: `r_dedup` after copies are dropped, `keep / r_dedup` of those after typical ones are.
+def d4(
+    vectors: np.ndarray,
+    ids,
+    keep: float,
+    *,
+    r_dedup: float = R_DEDUP,
+    n_clusters: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Diversified:
+    """Keep the fraction `keep` of the rows: `r_dedup` after copies are dropped, `keep / r_dedup` of
+    those after typical ones are.
 
     >>> frame.filter(d4(embeddings, frame["id"], 0.5).keep)
     """
     if not 0 < keep <= r_dedup <= 1:
-        raise InputError(f"need 0 < keep <= r_dedup <= 1, got keep {keep} and r_dedup {r_dedup}")
+        raise InputError(
+            f"need 0 < keep <= r_dedup <= 1, got keep {keep} and r_dedup {r_dedup}"
+        )
     ids = np.asarray([str(name) for name in ids])
-    copies = semdedup(vectors, ids, drop_fraction=1 - r_dedup, n_clusters=n_clusters, seed=seed, device=device)
+    copies = semdedup(
+        vectors,
+        ids,
+        drop_fraction=1 - r_dedup,
+        n_clusters=n_clusters,
+        seed=seed,
+        device=device,
+    )
     rest = np.flatnonzero(copies.keep)
     again = n_clusters if n_clusters is None else min(n_clusters, len(rest))
     second = spherical_kmeans(vectors[rest], ids[rest], again, seed=seed, device=device)
     n_kept = min(len(rest), round(keep * len(ids)))
-    farthest_first = np.lexsort((ids[rest], np.round(second.cosine.astype(np.float64), 6)))
+    farthest_first = np.lexsort(
+        (ids[rest], np.round(second.cosine.astype(np.float64), 6))
+    )
     reason = np.where(copies.keep, "typical", "copy")
     reason[rest[farthest_first[:n_kept]]] = ""
     return Diversified(reason == "", reason, copies.eps, copies.clustering, second)
 
 
-def duplicate_driven(clustering: Clustering, spread: float = COPIES_SPREAD) -> np.ndarray:
-    """Which clusters (k,) are made by copies: their rows lie so evenly about the centre that the std of the distance is below `spread`."""
+def duplicate_driven(
+    clustering: Clustering, spread: float = COPIES_SPREAD
+) -> np.ndarray:
+    """Which clusters (k,) are made by copies: their rows lie so evenly about the centre that the
+    std of the distance is below `spread`.
+    """
     sizes = np.maximum(clustering.sizes, 1)
     mean = np.bincount(clustering.cluster, clustering.distance, len(sizes)) / sizes
-    square = np.bincount(clustering.cluster, (clustering.distance - mean[clustering.cluster]) ** 2, len(sizes)) / sizes
+    square = (
+        np.bincount(
+            clustering.cluster,
+            (clustering.distance - mean[clustering.cluster]) ** 2,
+            len(sizes),
+        )
+        / sizes
+    )
     return (np.sqrt(square) < spread) & (clustering.sizes >= SMALLEST_JUDGED)

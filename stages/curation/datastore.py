@@ -1,14 +1,17 @@
-"""One index, every datastore: filter, subsample and deduplicate after retrieval (MassiveDS, Shao et al. 2024).
+"""One index, every datastore: filter, subsample and deduplicate after retrieval (MassiveDS, Shao et
+al. 2024).
 
-Question: what would retrieval have found, had the datastore been smaller, filtered, or drawn with another seed? Input: the K best
-candidates of each query from one index of everything. Output: its k best from the datastore asked for, and whether that is
-certain. A document is inside iff hash(seed, id) < fraction, whatever the query, so all queries see one datastore (a coin
-a query and document, as in the published code, does not give one); sizes of one seed are nested. Order: filter, subsample,
-then one document of each duplicate cluster, the smallest id left, so a kept copy that leaves makes room for the next.
-Equal to building that datastore first and searching it, exactly, for every query that `is_exact` (a test); the others are short.
-A query is short with probability P(Binomial(K, fraction of K that passes) < k), reported before and after.
-Cost: one search for all datastores; a selection is a join and a sort of the candidates. Fails where the fraction is
-small: 1 % of K = 1,000 leaves 10, so k = 10 is short for nearly half of the queries; raise K.
+Question: what would retrieval have found, had the datastore been smaller, filtered, or drawn with
+another seed? Input: the K best candidates of each query from one index of everything. Output: its k
+best from the datastore asked for, and whether that is certain. A document is inside iff hash(seed,
+id) < fraction, whatever the query, so all queries see one datastore (a coin a query and document,
+as in the published code, does not give one); sizes of one seed are nested. Order: filter,
+subsample, then one document of each duplicate cluster, the smallest id left, so a kept copy that
+leaves makes room for the next. Equal to building that datastore first and searching it, exactly,
+for every query that `is_exact` (a test); the others are short. A query is short with probability
+P(Binomial(K, fraction of K that passes) < k), reported before and after. Cost: one search for all
+datastores; a selection is a join and a sort of the candidates. Fails where the fraction is small: 1
+% of K = 1,000 leaves 10, so k = 10 is short for nearly half of the queries; raise K.
 """
 
 from dataclasses import dataclass
@@ -33,7 +36,10 @@ class Datastore:
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
-            raise InputError(f"a datastore of fraction {self.fraction} is outside 0 to 1; write 20 % as 0.2")
+            raise InputError(
+                f"a datastore of fraction {self.fraction} is outside 0 to 1; write 20 %"
+                " as 0.2"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,9 @@ class Retrieved:
         return 1.0 - float(self.queries["is_exact"].mean())
 
 
-def candidates(queries: np.ndarray, documents: np.ndarray, ids: list[str], count: int) -> pl.DataFrame:
+def candidates(
+    queries: np.ndarray, documents: np.ndarray, ids: list[str], count: int
+) -> pl.DataFrame:
     """The `count` best documents of each query by cosine: query, id, score. Ties go to the smaller id.
 
     Documents may come in shards: `merged` over the candidates of each is the same.
@@ -62,44 +70,79 @@ def candidates(queries: np.ndarray, documents: np.ndarray, ids: list[str], count
     for first in range(0, len(goals), BLOCK_QUERIES):
         scores = goals[first : first + BLOCK_QUERIES] @ rows.T
         for number, row in enumerate(scores, first):
-            near = np.flatnonzero(row >= np.partition(row, -count)[-count] - 2 * ROUNDING)
-            score = (rows[near] * goals[number]).sum(axis=1, dtype=np.float64)  # unlike a product, the same in any shard
+            near = np.flatnonzero(
+                row >= np.partition(row, -count)[-count] - 2 * ROUNDING
+            )
+            score = (rows[near] * goals[number]).sum(
+                axis=1, dtype=np.float64
+            )  # unlike a product, the same in any shard
             best = np.argsort(-score, kind="stable")[:count]
-            parts.append(pl.DataFrame({"query": number, "id": names[near[best]].tolist(), "score": score[best]}, schema_overrides={"query": pl.Int64}))
+            parts.append(
+                pl.DataFrame(
+                    {
+                        "query": number,
+                        "id": names[near[best]].tolist(),
+                        "score": score[best],
+                    },
+                    schema_overrides={"query": pl.Int64},
+                )
+            )
     return pl.concat(parts)
 
 
 def merged(parts: list[pl.DataFrame], count: int) -> pl.DataFrame:
     """The `count` best of each query over the candidates of several shards."""
-    order = pl.concat(parts).sort("query", "score", "id", descending=[False, True, False])
+    order = pl.concat(parts).sort(
+        "query", "score", "id", descending=[False, True, False]
+    )
     return order.group_by("query", maintain_order=True).head(count)
 
 
 def members(documents: pl.DataFrame, store: Datastore) -> pl.DataFrame:
-    """`id` of every document of a datastore. documents: id, and `cluster` where duplicates leave, `passes` where a filter is meant."""
+    """`id` of every document of a datastore. documents: id, and `cluster` where duplicates leave,
+    `passes` where a filter is meant.
+    """
     kept = documents.filter("passes") if "passes" in documents.columns else documents
-    kept = kept.filter(pl.Series(uniform(store.seed, kept["id"], "datastore") < store.fraction))
+    kept = kept.filter(
+        pl.Series(uniform(store.seed, kept["id"], "datastore") < store.fraction)
+    )
     if store.deduplicate and "cluster" in kept.columns:
         kept = kept.group_by("cluster").agg(pl.col("id").min())
     return kept.select("id").sort("id")
 
 
-def after_retrieval(found: pl.DataFrame, documents: pl.DataFrame, store: Datastore, k: int) -> Retrieved:
+def after_retrieval(
+    found: pl.DataFrame, documents: pl.DataFrame, store: Datastore, k: int
+) -> Retrieved:
     """The k best of each query from `store`, out of the candidates of an index of everything.
 
     >>> wide = candidates(queries, embeddings, ids, 1000)
     >>> after_retrieval(wide, documents, Datastore(fraction=0.1, seed=3), k=3).found
     """
     inside = members(documents, store)
-    order = found.join(inside, on="id", how="semi").sort("query", "score", "id", descending=[False, True, False])
+    order = found.join(inside, on="id", how="semi").sort(
+        "query", "score", "id", descending=[False, True, False]
+    )
     best = order.group_by("query", maintain_order=True).head(k)
     best = best.with_columns(rank=pl.int_range(pl.len()).over("query"))
     counts = found.group_by("query").agg(candidates=pl.len()).sort("query")
-    counts = counts.join(order.group_by("query").agg(passing=pl.len()), on="query", how="left").with_columns(pl.col("passing").fill_null(0))
-    whole = pl.col("candidates") >= documents.height  # everything was a candidate, so nothing is missing
+    counts = counts.join(
+        order.group_by("query").agg(passing=pl.len()), on="query", how="left"
+    ).with_columns(pl.col("passing").fill_null(0))
+    whole = (
+        pl.col("candidates") >= documents.height
+    )  # everything was a candidate, so nothing is missing
     counts = counts.with_columns(is_exact=whole | (pl.col("passing") >= k))
-    chance = shortfall(int(counts["candidates"].max() or 0), inside.height / max(1, documents.height), k)
-    return Retrieved(best.sort("query", "rank"), counts.sort("query"), 0.0 if counts["candidates"].min() == documents.height else chance)
+    chance = shortfall(
+        int(counts["candidates"].max() or 0),
+        inside.height / max(1, documents.height),
+        k,
+    )
+    return Retrieved(
+        best.sort("query", "rank"),
+        counts.sort("query"),
+        0.0 if counts["candidates"].min() == documents.height else chance,
+    )
 
 
 def shortfall(n_candidates: int, passing: float, k: int) -> float:

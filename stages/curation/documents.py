@@ -50,10 +50,16 @@ def documents(
         "text": pl.Series(texts, dtype=pl.String),
         "pool": pl.Series(pools, dtype=pl.String),
         "source": pl.Series(sources, dtype=pl.String),
-        "lang": pl.repeat(langs, len(ids), eager=True, dtype=pl.String) if langs is None or isinstance(langs, str) else langs,
+        "lang": (
+            pl.repeat(langs, len(ids), eager=True, dtype=pl.String)
+            if langs is None or isinstance(langs, str)
+            else langs
+        ),
         "parent": ids if parents is None else list(map(document_id, pools, parents)),
     }
-    frame = pl.DataFrame(columns).with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64))
+    frame = pl.DataFrame(columns).with_columns(
+        n_chars=pl.col("text").str.len_chars().cast(pl.Int64)
+    )
     return frame.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
@@ -68,5 +74,8 @@ def uniform(seed: int | str, ids: Iterable[str], salt: str = "") -> np.ndarray:
     `salt` names the use ("fold", "draw", "random selection"), so that two uses with one seed are independent.
     """
     prefix = f"{seed}\0{salt}\0".encode()
-    hashes = np.fromiter((xxhash.xxh3_64_intdigest(prefix + name.encode()) for name in ids), dtype=np.uint64)
+    hashes = np.fromiter(
+        (xxhash.xxh3_64_intdigest(prefix + name.encode()) for name in ids),
+        dtype=np.uint64,
+    )
     return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53

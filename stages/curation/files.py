@@ -20,11 +20,18 @@ from stages.errors import InputError
 READ_BYTES = 1 << 18
 COMPRESSIONS = (".gz", ".zst")
 KINDS = {
-    ".parquet": "parquet", ".pq": "parquet",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-    ".warc": "warc", ".wet": "warc",
-    ".txt": "text", ".text": "text", ".md": "text", ".rst": "text",
-}  # fmt: skip
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".warc": "warc",
+    ".wet": "warc",
+    ".txt": "text",
+    ".text": "text",
+    ".md": "text",
+    ".rst": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,9 @@ def classify(path: Path) -> tuple[str, str] | None:
     return kind, compression
 
 
-def find_files(inputs: Sequence[str | os.PathLike] | str | os.PathLike) -> tuple[list[InputFile], list[Path]]:
+def find_files(
+    inputs: Sequence[str | os.PathLike] | str | os.PathLike,
+) -> tuple[list[InputFile], list[Path]]:
     """Files meant by `inputs`, sorted by name, and the files in their folders that were left out by their suffix.
 
     A name is the path below the folder or glob that found it; when two inputs hold the same name, all names become
@@ -97,7 +106,9 @@ def _expand(item: str) -> Iterator[tuple[Path | str, str]]:
         yield from storage.list_url(item)
         return
     item = storage.local_path(item)
-    yield from ((path, path.relative_to(root).as_posix()) for path, root in _expand_local(item))
+    yield from (
+        (path, path.relative_to(root).as_posix()) for path, root in _expand_local(item)
+    )
 
 
 def _expand_local(item: str) -> Iterator[tuple[Path, Path]]:
@@ -110,14 +121,23 @@ def _expand_local(item: str) -> Iterator[tuple[Path, Path]]:
         root = _plain_prefix(path)
         for match in sorted(glob.glob(str(path), recursive=True)):
             match = Path(match)
-            yield from ((file, root) for file in (_walk(match) if match.is_dir() else [match]))
+            yield from (
+                (file, root) for file in (_walk(match) if match.is_dir() else [match])
+            )
     else:
-        raise InputError(f"{item}: no such file or folder; give a file, a folder or a quoted glob such as 'raw/**/*.jsonl.zst'")
+        raise InputError(
+            f"{item}: no such file or folder; give a file, a folder or a quoted glob"
+            " such as 'raw/**/*.jsonl.zst'"
+        )
 
 
 def _walk(folder: Path) -> list[Path]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return sorted(
+        path
+        for path in files
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _plain_prefix(path: Path) -> Path:
@@ -129,9 +149,17 @@ def _plain_prefix(path: Path) -> Path:
 
 
 def _nothing_found(inputs: list, ignored: list[Path]) -> str:
-    seen = f"; saw only {ignored[0].name}" + (f" and {len(ignored) - 1} more" if len(ignored) > 1 else "") if ignored else ""
+    seen = (
+        f"; saw only {ignored[0].name}"
+        + (f" and {len(ignored) - 1} more" if len(ignored) > 1 else "")
+        if ignored
+        else ""
+    )
     shown = ", ".join(os.fspath(item) for item in inputs) or "(no inputs)"
-    return f"{shown}: no file to read{seen}; readable are {' '.join(sorted(KINDS))}, the text kinds also with .gz or .zst"
+    return (
+        f"{shown}: no file to read{seen}; readable are {' '.join(sorted(KINDS))}, the"
+        " text kinds also with .gz or .zst"
+    )
 
 
 def byte_chunks(file: InputFile, span: Span | None = None) -> Iterator[bytes]:
@@ -156,7 +184,10 @@ def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
             try:
                 chunk = stream.decompress(data)
             except (zlib.error, zstandard.ZstdError) as error:
-                what = f"damaged {file.compression[1:]} data before byte {consumed} ({error})"
+                what = (
+                    f"damaged {file.compression[1:]} data before byte {consumed}"
+                    f" ({error})"
+                )
                 raise CutOff(f"{file.path}: {what}; fetch the file again") from None
             if chunk:
                 yield chunk
@@ -164,14 +195,23 @@ def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
             if stream.eof:  # the next member or frame; zero bytes are padding
                 data, stream = stream.unused_data.lstrip(b"\0"), None
     if stream is not None:
-        raise CutOff(f"{file.path}: {file.compression[1:]} stream cut off at byte {consumed}, its end is missing; fetch the file again")
+        raise CutOff(
+            f"{file.path}: {file.compression[1:]} stream cut off at byte {consumed},"
+            " its end is missing; fetch the file again"
+        )
 
 
 def _new_stream(compression: str):
-    return zlib.decompressobj(wbits=31) if compression == ".gz" else zstandard.ZstdDecompressor().decompressobj()
+    return (
+        zlib.decompressobj(wbits=31)
+        if compression == ".gz"
+        else zstandard.ZstdDecompressor().decompressobj()
+    )
 
 
-def byte_lines(file: InputFile, span: Span | None = None, max_bytes: int | None = None) -> Iterator[tuple[int, int, bytes]]:
+def byte_lines(
+    file: InputFile, span: Span | None = None, max_bytes: int | None = None
+) -> Iterator[tuple[int, int, bytes]]:
     """(line number from 1, byte offset in the decompressed file, line without its newline).
 
     Of a line above `max_bytes` only the start is held, as a LongLine.
@@ -188,7 +228,11 @@ def byte_lines(file: InputFile, span: Span | None = None, max_bytes: int | None 
                 offset += size + 1
             pending.add(tail)
     except CutOff as error:
-        error.line, error.offset, error.rest = number + 1, offset, pending.finished(b"")[0]
+        error.line, error.offset, error.rest = (
+            number + 1,
+            offset,
+            pending.finished(b"")[0],
+        )
         raise
     last, size = pending.finished(b"")
     if size:
@@ -229,4 +273,7 @@ def decoded(line: bytes, where: str, offset: int) -> str:
         at = offset + error.start
         utf16 = offset == 0 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
         encoding = "UTF-16" if utf16 else "ITS-ENCODING"
-        raise InputError(f"{where}: not UTF-8 at byte {at} (value 0x{line[error.start]:02x}); convert it with: iconv -f {encoding} -t UTF-8") from None
+        raise InputError(
+            f"{where}: not UTF-8 at byte {at} (value 0x{line[error.start]:02x});"
+            f" convert it with: iconv -f {encoding} -t UTF-8"
+        ) from None

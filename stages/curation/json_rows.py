@@ -9,12 +9,26 @@ import json
 from collections.abc import Iterator
 
 from stages.curation.files import CutOff, InputFile, LongLine, Span, byte_lines, decoded
-from stages.curation.rows import BadRow, Columns, OnBad, RawRows, as_text, missing_column, refuse
+from stages.curation.rows import (
+    BadRow,
+    Columns,
+    OnBad,
+    RawRows,
+    as_text,
+    missing_column,
+    refuse,
+)
 from stages.errors import InputError
 
 
 def json_rows(
-    file: InputFile, columns: Columns, batch_chars: int, *, span: Span | None = None, on_bad: OnBad = refuse, max_row_bytes: int | None = None
+    file: InputFile,
+    columns: Columns,
+    batch_chars: int,
+    *,
+    span: Span | None = None,
+    on_bad: OnBad = refuse,
+    max_row_bytes: int | None = None,
 ) -> Iterator[RawRows]:
     """Batches of about `batch_chars` characters. Blank lines are no rows; a cut-off end is one bad row."""
     rows, size = _empty(columns), 0
@@ -39,13 +53,26 @@ def json_rows(
 
 
 def _empty(columns: Columns) -> RawRows:
-    return RawRows(langs=None if columns.lang is None else [], extra={name: [] for name in columns.extra})
+    return RawRows(
+        langs=None if columns.lang is None else [],
+        extra={name: [] for name in columns.extra},
+    )
 
 
-def _add(rows: RawRows, file: InputFile, number: int, offset: int, raw: bytes, columns: Columns) -> int:
+def _add(
+    rows: RawRows,
+    file: InputFile,
+    number: int,
+    offset: int,
+    raw: bytes,
+    columns: Columns,
+) -> int:
     """Add the row on this line, if there is one; its characters."""
     if isinstance(raw, LongLine):
-        raise InputError(f"{file.path}:{number}: the line has {raw.n_bytes} bytes, more than max_row_bytes; raise it or split the document")
+        raise InputError(
+            f"{file.path}:{number}: the line has {raw.n_bytes} bytes, more than"
+            " max_row_bytes; raise it or split the document"
+        )
     line = decoded(raw, f"{file.path}:{number}", offset)
     line = line.removeprefix("\ufeff") if number == 1 else line
     if not line or line.isspace():
@@ -54,7 +81,11 @@ def _add(rows: RawRows, file: InputFile, number: int, offset: int, raw: bytes, c
     value = _value(row, columns.text, file, number)
     if "\\u" in line:
         _refuse_lone_surrogate(value or "", file, number)
-    name = number if columns.id is None else str(_value(row, columns.id, file, number, kinds=(str, int)))
+    name = (
+        number
+        if columns.id is None
+        else str(_value(row, columns.id, file, number, kinds=(str, int)))
+    )
     lang = None if columns.lang is None else _value(row, columns.lang, file, number)
     rows.texts.append(value)
     rows.names.append(name)
@@ -69,16 +100,37 @@ def _row(line: str, file: InputFile, number: int) -> dict:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        array = number == 1 and line.lstrip().startswith(("[", "{")) and len(line.strip()) < 3
-        cure = "this is one JSON document, not JSON lines; turn it into lines with: jq -c '.[]'" if array else "mend or delete the line"
-        reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        raise InputError(f"{file.path}:{number}: broken JSON ({reason}, near {_near(line, error)!r}); {cure}") from None
+        array = (
+            number == 1
+            and line.lstrip().startswith(("[", "{"))
+            and len(line.strip()) < 3
+        )
+        cure = (
+            "this is one JSON document, not JSON lines; turn it into lines with: jq -c"
+            " '.[]'"
+            if array
+            else "mend or delete the line"
+        )
+        reason = (
+            f"{error.msg} at column {error.colno}"
+            if isinstance(error, json.JSONDecodeError)
+            else "nested too deep"
+        )
+        raise InputError(
+            f"{file.path}:{number}: broken JSON ({reason}, near"
+            f" {_near(line, error)!r}); {cure}"
+        ) from None
     except ValueError as error:  # an integer of thousands of digits
-        raise InputError(f"{file.path}:{number}: broken JSON ({error}); mend or delete the line") from None
+        raise InputError(
+            f"{file.path}:{number}: broken JSON ({error}); mend or delete the line"
+        ) from None
     if isinstance(row, dict):
         return row
     kind = "a JSON array" if isinstance(row, list) else f"a JSON {type(row).__name__}"
-    raise InputError(f"{file.path}:{number}: the line holds {kind}, not an object; turn it into lines with: jq -c '.[]'")
+    raise InputError(
+        f"{file.path}:{number}: the line holds {kind}, not an object; turn it into"
+        " lines with: jq -c '.[]'"
+    )
 
 
 def _refuse_lone_surrogate(text: str, file: InputFile, number: int) -> None:
@@ -86,7 +138,10 @@ def _refuse_lone_surrogate(text: str, file: InputFile, number: int) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(text[error.start]):04x}"
-        where = f"{file.path}:{number}: half a surrogate pair ({half}) at character {error.start}"
+        where = (
+            f"{file.path}:{number}: half a surrogate pair ({half}) at character"
+            f" {error.start}"
+        )
         raise InputError(f"{where} is no text; mend or delete the line") from None
 
 
@@ -104,4 +159,7 @@ def _value(row: dict, name: str, file: InputFile, number: int, kinds: tuple = (s
         raise missing_column(file, f":{number}", list(row), name)
     if value is None and kinds == (str,):
         return None
-    raise InputError(f"{where}: column {name!r} holds {type(value).__name__} {str(value)[:30]!r}, not text; map the column that holds the text")
+    raise InputError(
+        f"{where}: column {name!r} holds {type(value).__name__} {str(value)[:30]!r},"
+        " not text; map the column that holds the text"
+    )

@@ -36,8 +36,14 @@ class Count:
         return cls(frame.height, int(frame["n_chars"].sum()), tokens)
 
     def __add__(self, other: "Count") -> "Count":
-        tokens = None if self.tokens is None or other.tokens is None else self.tokens + other.tokens
-        return Count(self.documents + other.documents, self.characters + other.characters, tokens)
+        tokens = (
+            None
+            if self.tokens is None or other.tokens is None
+            else self.tokens + other.tokens
+        )
+        return Count(
+            self.documents + other.documents, self.characters + other.characters, tokens
+        )
 
 
 class Unbalanced(ValueError):
@@ -57,49 +63,109 @@ class Ledger:
         self.rows: list[dict] = []
         self._last: dict[str, tuple[int, Count]] = {}  # pool -> (position, kept)
 
-    def add(self, step: str, before: Count, *, kept: Count, dropped: Mapping[str, Count] | None = None, pool: str = "") -> None:
+    def add(
+        self,
+        step: str,
+        before: Count,
+        *,
+        kept: Count,
+        dropped: Mapping[str, Count] | None = None,
+        pool: str = "",
+    ) -> None:
         """Record one step of one pool, after checking it against itself and against the step before."""
-        dropped = {reason: count for reason, count in sorted((dropped or {}).items()) if count.documents or count.characters}
+        dropped = {
+            reason: count
+            for reason, count in sorted((dropped or {}).items())
+            if count.documents or count.characters
+        }
         out = sum(dropped.values(), start=kept)
         where = f"{f'pool {pool}' if pool else 'all pools'}, step {step!r}: in"
         _check(where, before, "kept + dropped", out)
         position, previous = self._last.get(pool, (-1, before))
         _check(where, before, "kept by the step before", previous)
         self._last[pool] = (position + 1, kept)
-        entries = [("in", "", before), ("kept", "", kept), *(("dropped", reason, count) for reason, count in dropped.items())]
+        entries = [
+            ("in", "", before),
+            ("kept", "", kept),
+            *(("dropped", reason, count) for reason, count in dropped.items()),
+        ]
         self.rows += [_row(pool, step, position + 1, *entry) for entry in entries]
 
-    def add_frames(self, step: str, before: pl.DataFrame, reasons: pl.DataFrame) -> pl.DataFrame:
+    def add_frames(
+        self, step: str, before: pl.DataFrame, reasons: pl.DataFrame
+    ) -> pl.DataFrame:
         """Record, pool by pool, a step that drops the documents in `reasons` (columns `id`, `reason`; null is kept).
 
         Returns the documents kept, in their order.
         """
-        marked = before.join(reasons.select("id", "reason"), on="id", how="left", maintain_order="left")
-        for (pool,), part in marked.partition_by("pool", as_dict=True, maintain_order=True).items():
-            drops = part.filter(pl.col("reason").is_not_null()).partition_by("reason", as_dict=True)
+        marked = before.join(
+            reasons.select("id", "reason"), on="id", how="left", maintain_order="left"
+        )
+        for (pool,), part in marked.partition_by(
+            "pool", as_dict=True, maintain_order=True
+        ).items():
+            drops = part.filter(pl.col("reason").is_not_null()).partition_by(
+                "reason", as_dict=True
+            )
             dropped = {reason: Count.of(rows) for (reason,), rows in drops.items()}
-            self.add(step, Count.of(part), kept=Count.of(part.filter(pl.col("reason").is_null())), dropped=dropped, pool=pool)
+            self.add(
+                step,
+                Count.of(part),
+                kept=Count.of(part.filter(pl.col("reason").is_null())),
+                dropped=dropped,
+                pool=pool,
+            )
         return marked.filter(pl.col("reason").is_null()).select(before.columns)
 
     def frame(self) -> pl.DataFrame:
         """The ledger as a table with the columns of `COLUMNS`, pools together, steps in order."""
-        return pl.DataFrame(self.rows, schema=COLUMNS).sort("pool", "position", maintain_order=True)
+        return pl.DataFrame(self.rows, schema=COLUMNS).sort(
+            "pool", "position", maintain_order=True
+        )
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> "Ledger":
         """Read a table written from `frame`, checking it again."""
         ledger = cls()
-        for (pool, position), rows in frame.sort("pool", "position", maintain_order=True).partition_by(
-            "pool", "position", as_dict=True, maintain_order=True
-        ).items():  # fmt: skip
-            by = {(row["status"], row["reason"]): Count(row["documents"], row["characters"], row["tokens"]) for row in rows.iter_rows(named=True)}
-            dropped = {reason: count for (status, reason), count in by.items() if status == "dropped"}
-            ledger.add(rows["step"][0], by["in", ""], kept=by["kept", ""], dropped=dropped, pool=pool)
+        for (pool, position), rows in (
+            frame.sort("pool", "position", maintain_order=True)
+            .partition_by("pool", "position", as_dict=True, maintain_order=True)
+            .items()
+        ):
+            by = {
+                (row["status"], row["reason"]): Count(
+                    row["documents"], row["characters"], row["tokens"]
+                )
+                for row in rows.iter_rows(named=True)
+            }
+            dropped = {
+                reason: count
+                for (status, reason), count in by.items()
+                if status == "dropped"
+            }
+            ledger.add(
+                rows["step"][0],
+                by["in", ""],
+                kept=by["kept", ""],
+                dropped=dropped,
+                pool=pool,
+            )
         return ledger
 
 
-def _row(pool: str, step: str, position: int, status: str, reason: str, count: Count) -> dict:
-    values = (pool, step, position, status, reason, count.documents, count.characters, count.tokens)
+def _row(
+    pool: str, step: str, position: int, status: str, reason: str, count: Count
+) -> dict:
+    values = (
+        pool,
+        step,
+        position,
+        status,
+        reason,
+        count.documents,
+        count.characters,
+        count.tokens,
+    )
     return dict(zip(COLUMNS, values, strict=True))
 
 
@@ -107,7 +173,10 @@ def _check(left_name: str, left: Count, right_name: str, right: Count) -> None:
     for unit in ("documents", "characters", "tokens"):
         a, b = getattr(left, unit), getattr(right, unit)
         if a is not None and b is not None and a != b:
-            raise Unbalanced(f"{left_name} {a} {unit}, but {right_name} {b}; a document was lost or counted twice")
+            raise Unbalanced(
+                f"{left_name} {a} {unit}, but {right_name} {b}; a document was lost or"
+                " counted twice"
+            )
 
 
 def merge(ledgers: Iterable[Ledger]) -> Ledger:
@@ -115,7 +184,16 @@ def merge(ledgers: Iterable[Ledger]) -> Ledger:
     frames = [ledger.frame() for ledger in ledgers]
     if not frames:
         return Ledger()
-    tokens = pl.when(pl.col("tokens").is_null().any()).then(None).otherwise(pl.col("tokens").sum()).alias("tokens")
+    tokens = (
+        pl.when(pl.col("tokens").is_null().any())
+        .then(None)
+        .otherwise(pl.col("tokens").sum())
+        .alias("tokens")
+    )
     keys = ["pool", "step", "position", "status", "reason"]
-    total = pl.concat(frames).group_by(keys, maintain_order=True).agg(pl.col("documents", "characters").sum(), tokens)
+    total = (
+        pl.concat(frames)
+        .group_by(keys, maintain_order=True)
+        .agg(pl.col("documents", "characters").sum(), tokens)
+    )
     return Ledger.of(total.select(COLUMNS.keys()))

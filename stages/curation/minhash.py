@@ -15,7 +15,13 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from stages.curation.characters import blocks, mixed, ngram_hashes, plain_words, segment_hashes
+from stages.curation.characters import (
+    blocks,
+    mixed,
+    ngram_hashes,
+    plain_words,
+    segment_hashes,
+)
 from stages.curation.minhash_kernel import shingle_minima
 
 
@@ -31,14 +37,18 @@ class MinHash:
     def __post_init__(self) -> None:
         for name in ("shingle_words", "bands", "rows"):
             if getattr(self, name) < 1:
-                raise ValueError(f"MinHash {name} is {getattr(self, name)}; give at least 1")
+                raise ValueError(
+                    f"MinHash {name} is {getattr(self, name)}; give at least 1"
+                )
 
     def band_names(self) -> list[str]:
         return [f"band_{index:02d}" for index in range(self.bands)]
 
     def permutations(self) -> tuple[np.ndarray, np.ndarray]:
         """Odd factors and offsets (bands * rows,) of the maps x -> a x + b modulo 2^32."""
-        drawn = np.random.default_rng(self.seed).integers(0, 1 << 32, size=(2, self.bands * self.rows), dtype=np.uint32)
+        drawn = np.random.default_rng(self.seed).integers(
+            0, 1 << 32, size=(2, self.bands * self.rows), dtype=np.uint32
+        )
         return drawn[0] | np.uint32(1), drawn[1]
 
     def probability(self, similarity: float) -> float:
@@ -46,7 +56,9 @@ class MinHash:
         return 1 - (1 - similarity**self.rows) ** self.bands
 
 
-def signatures(frames: pl.DataFrame | Iterable[pl.DataFrame], params: MinHash = MinHash()) -> pl.DataFrame:
+def signatures(
+    frames: pl.DataFrame | Iterable[pl.DataFrame], params: MinHash = MinHash()
+) -> pl.DataFrame:
     """Columns `id`, `exact`, `words` and one `band_..` a band (all UInt64): one row a document, in input order.
 
     `frames` may be a stream of batches; only their signatures are kept.
@@ -57,7 +69,12 @@ def signatures(frames: pl.DataFrame | Iterable[pl.DataFrame], params: MinHash = 
 
 
 def _empty(params: MinHash) -> pl.DataFrame:
-    return pl.DataFrame(schema={"id": pl.String, **dict.fromkeys(["exact", "words", *params.band_names()], pl.UInt64)})
+    return pl.DataFrame(
+        schema={
+            "id": pl.String,
+            **dict.fromkeys(["exact", "words", *params.band_names()], pl.UInt64),
+        }
+    )
 
 
 def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataFrame]:
@@ -68,15 +85,23 @@ def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataF
         whole = document_hashes(hashes, docs, exact[rows])
         keys = band_keys(hashes, docs, whole, params, permutations)
         columns = {"id": frame["id"][rows], "exact": exact[rows], "words": whole}
-        yield pl.DataFrame({**columns, **dict(zip(params.band_names(), keys, strict=True))})
+        yield pl.DataFrame(
+            {**columns, **dict(zip(params.band_names(), keys, strict=True))}
+        )
 
 
 def text_hashes(texts: pl.Series) -> np.ndarray:
     """xxh3 of each text as it stands (D,); a loop, but at 2 GB/s (measured)."""
-    return np.fromiter((xxhash.xxh3_64_intdigest(text.encode()) for text in texts), dtype=np.uint64, count=len(texts))
+    return np.fromiter(
+        (xxhash.xxh3_64_intdigest(text.encode()) for text in texts),
+        dtype=np.uint64,
+        count=len(texts),
+    )
 
 
-def document_hashes(words: np.ndarray, docs: np.ndarray, exact: np.ndarray) -> np.ndarray:
+def document_hashes(
+    words: np.ndarray, docs: np.ndarray, exact: np.ndarray
+) -> np.ndarray:
     """Hash of a document's words in order (D,); of its exact text where it has no word."""
     filled = np.flatnonzero(np.diff(docs))
     result = mixed(exact ^ np.uint64(0x5851F42D4C957F2D))
@@ -84,7 +109,9 @@ def document_hashes(words: np.ndarray, docs: np.ndarray, exact: np.ndarray) -> n
     return result
 
 
-def shingles(words: np.ndarray, docs: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def shingles(
+    words: np.ndarray, docs: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(hash_S, doc_S): hashes of the n-word shingles and the first shingle of each document, S at the end.
 
     A document of fewer than n words has none.
@@ -96,7 +123,13 @@ def shingles(words: np.ndarray, docs: np.ndarray, n: int) -> tuple[np.ndarray, n
     return mixed(every[place]), bounds
 
 
-def band_keys(words: np.ndarray, docs: np.ndarray, whole: np.ndarray, params: MinHash, permutations: tuple) -> np.ndarray:
+def band_keys(
+    words: np.ndarray,
+    docs: np.ndarray,
+    whole: np.ndarray,
+    params: MinHash,
+    permutations: tuple,
+) -> np.ndarray:
     """Keys (bands, D). A document with fewer words than a shingle matches only documents of the same words."""
     minima = shingle_minima(words, docs, params.shingle_words, *permutations)
     keys = _banded(minima.T, params)

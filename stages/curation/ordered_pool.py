@@ -1,8 +1,8 @@
-"""Question: how does one go through a pool of any size in the order of its ids?
-Input: parquet files of documents. Output: document tables in id order, again and again, and every document's size without its text.
-Ids are hashes, so a first pass cuts the documents into ranges of ids of about `RANGE_CHARS` characters, on disk; a range is sorted
-when it is read.
-Cost: the first pass 140 MB a CPU-second, each later one 750; disk of two thirds of the text (lz4; measured). Memory of one range.
+"""Question: how does one go through a pool of any size in the order of its ids? Input: parquet
+files of documents. Output: document tables in id order, again and again, and every document's size
+without its text. Ids are hashes, so a first pass cuts the documents into ranges of ids of about
+`RANGE_CHARS` characters, on disk; a range is sorted when it is read. Cost: the first pass 140 MB a
+CPU-second, each later one 750; disk of two thirds of the text (lz4; measured). Memory of one range.
 """
 
 import shutil
@@ -37,7 +37,11 @@ class OrderedPool:
     @cached_property
     def n_chars(self) -> int:
         """Characters of all documents."""
-        return sum(int(frame["n_chars"].sum()) for part in self.parts for frame in batches(part, ["n_chars"]))
+        return sum(
+            int(frame["n_chars"].sum())
+            for part in self.parts
+            for frame in batches(part, ["n_chars"])
+        )
 
     def columns(self, *names: str) -> pl.DataFrame:
         """Some columns of all documents, in id order."""
@@ -56,7 +60,11 @@ class HeldPool:
         self.n_chars = int(frame["n_chars"].sum())
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        yield self.frame if columns is None else self.frame.select(list(dict.fromkeys(["id", *columns])))
+        yield (
+            self.frame
+            if columns is None
+            else self.frame.select(list(dict.fromkeys(["id", *columns])))
+        )
 
     def columns(self, *names: str) -> pl.DataFrame:
         return self.frame.select(names)
@@ -71,14 +79,27 @@ Documents = OrderedPool | HeldPool
 def ordered_pool(files: Sequence[Path], work: Path) -> OrderedPool:
     """Cut the documents of `files` into ranges of ids, below the folder `work`, which is this pool's alone."""
     if not files:
-        raise InputError(f"{work}: no file of documents was found for it; run the ingest stage again")
-    total = sum(int(frame["n_chars"].sum()) for file in files for frame in batches(file, ["n_chars"]))
+        raise InputError(
+            f"{work}: no file of documents was found for it; run the ingest stage again"
+        )
+    total = sum(
+        int(frame["n_chars"].sum())
+        for file in files
+        for frame in batches(file, ["n_chars"])
+    )
     ranges = min(MOST_RANGES, -(-total // RANGE_CHARS))
     shutil.rmtree(work, ignore_errors=True)
     with room_for(work):
         work.mkdir(parents=True)
-        options = dict(compression="lz4", dictionaries=("pool", "lang"), group_chars=WAITING_CHARS // max(8, ranges))
-        parts = [RowGroups(work / f"range-{number:04d}.parquet", **options) for number in range(max(1, ranges))]
+        options = dict(
+            compression="lz4",
+            dictionaries=("pool", "lang"),
+            group_chars=WAITING_CHARS // max(8, ranges),
+        )
+        parts = [
+            RowGroups(work / f"range-{number:04d}.parquet", **options)
+            for number in range(max(1, ranges))
+        ]
         for file in files:
             for frame in batches(file):
                 _add(frame, parts)
@@ -92,5 +113,7 @@ def _add(frame: pl.DataFrame, parts: list[RowGroups]) -> None:
     for part in parts:
         if part.writer is None:
             part.add(frame.clear())
-    for (number,), some in frame.with_columns(_range=place).partition_by("_range", as_dict=True).items():
+    for (number,), some in (
+        frame.with_columns(_range=place).partition_by("_range", as_dict=True).items()
+    ):
         parts[number].add(some.drop("_range"))

@@ -12,13 +12,24 @@ import numpy as np
 from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, Loop
 
 
-def phrase_places(codes: np.ndarray, phrases: tuple[bytes, ...]) -> dict[bytes, np.ndarray]:
-    """The places of each phrase; phrases are ASCII, lower case, of two characters or more, and none begins with another."""
+def phrase_places(
+    codes: np.ndarray, phrases: tuple[bytes, ...]
+) -> dict[bytes, np.ndarray]:
+    """The places of each phrase; phrases are ASCII, lower case, of two characters or more, and none
+    begins with another.
+    """
     codes = codes.astype(np.uint32, copy=False)
     letters, bounds, pairs = _tables(phrases)
-    places, which = np.empty((2, len(codes) + 1), dtype=np.int64)  # memory is taken only where it is written
-    found = _phrase_places(codes, len(codes), letters, bounds, len(phrases), pairs, places, which)
-    return {phrase: places[:found][which[:found] == number] for number, phrase in enumerate(phrases)}
+    places, which = np.empty(
+        (2, len(codes) + 1), dtype=np.int64
+    )  # memory is taken only where it is written
+    found = _phrase_places(
+        codes, len(codes), letters, bounds, len(phrases), pairs, places, which
+    )
+    return {
+        phrase: places[:found][which[:found] == number]
+        for number, phrase in enumerate(phrases)
+    }
 
 
 @cache
@@ -26,13 +37,24 @@ def _tables(phrases: tuple[bytes, ...]) -> tuple[np.ndarray, np.ndarray, np.ndar
     """(all characters, bounds of the phrases in them, pairs of characters that begin one)."""
     pairs = np.zeros(1 << 14, dtype=np.uint8)
     pairs[[phrase[0] << 7 | phrase[1] for phrase in phrases]] = 1
-    return np.frombuffer(b"".join(phrases), dtype=np.uint8).copy(), np.cumsum([0, *map(len, phrases)]), pairs
+    return (
+        np.frombuffer(b"".join(phrases), dtype=np.uint8).copy(),
+        np.cumsum([0, *map(len, phrases)]),
+        pairs,
+    )
 
 
 @Loop
 def _phrase_places(
-    codes: UINT32S, size: INT64, letters: UINT8S, bounds: INT64S, n_phrases: INT64, pairs: UINT8S, places: INT64S, which: INT64S
-):  # fmt: skip
+    codes: UINT32S,
+    size: INT64,
+    letters: UINT8S,
+    bounds: INT64S,
+    n_phrases: INT64,
+    pairs: UINT8S,
+    places: INT64S,
+    which: INT64S,
+):
     found, before = 0, 0
     for index in range(size):
         code = codes[index]

@@ -11,24 +11,39 @@ import re
 
 import polars as pl
 
-EMAIL_MASK, IP_MASK = "email@example.com", "192.0.2.1"  # reserved for documentation by RFC 2606 and RFC 5737
-LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{0,63}[\w!#$%&'*+/=?^`{|}~-]"  # at most 64 characters (RFC 5321), so no text takes quadratic time
+EMAIL_MASK, IP_MASK = (
+    "email@example.com",
+    "192.0.2.1",
+)  # reserved for documentation by RFC 2606 and RFC 5737
+LOCAL = (  # at most 64 characters (RFC 5321), so no text takes quadratic time
+    r"[\w.!#$%&'*+/=?^`{|}~-]{0,63}[\w!#$%&'*+/=?^`{|}~-]"
+)
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL = re.compile(rf"\b{LOCAL}@(?:{LABEL}\.)+{LABEL}", re.ASCII)
 IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)", re.ASCII)
 
 
 def masked(frame: pl.DataFrame) -> pl.DataFrame:
-    """The documents with `text` masked and columns `masked_emails` and `masked_ips` added; `n_chars`, if there, follows."""
+    """The documents with `text` masked and columns `masked_emails` and `masked_ips` added;
+    `n_chars`, if there, follows.
+    """
     texts = frame["text"]
-    suspects = texts.str.contains("@", literal=True) | texts.str.contains(r"\d\.\d{1,3}\.\d{1,3}\.\d")
+    suspects = texts.str.contains("@", literal=True) | texts.str.contains(
+        r"\d\.\d{1,3}\.\d{1,3}\.\d"
+    )
     out, emails, ips = texts.to_list(), [0] * len(texts), [0] * len(texts)
     for row in suspects.arg_true():
         out[row], emails[row], ips[row] = mask(out[row])
     frame = frame.with_columns(
-        pl.Series("text", out, dtype=pl.String), masked_emails=pl.Series(emails, dtype=pl.Int64), masked_ips=pl.Series(ips, dtype=pl.Int64)
+        pl.Series("text", out, dtype=pl.String),
+        masked_emails=pl.Series(emails, dtype=pl.Int64),
+        masked_ips=pl.Series(ips, dtype=pl.Int64),
     )
-    return frame.with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64)) if "n_chars" in frame.columns else frame
+    return (
+        frame.with_columns(n_chars=pl.col("text").str.len_chars().cast(pl.Int64))
+        if "n_chars" in frame.columns
+        else frame
+    )
 
 
 def mask(text: str) -> tuple[str, int, int]:

@@ -1,13 +1,16 @@
-"""RDS+: the documents most like a few examples of the task, every example having its turn (Ivison et al. 2025, 2503.01807).
+"""RDS+: the documents most like a few examples of the task, every example having its turn (Ivison
+et al. 2025, 2503.01807).
 
-Question: which documents look like the target? Input: embeddings of documents and of query examples. Output: the order
-in which they are taken. A text's embedding is the mean of its last hidden states with weights i / sum j over its real
-tokens, so later tokens, which have read more, count more; padding never counts, whatever the batch. In Algorithm 1 the
-queries take turns, each its best document that is not taken yet, so no query wins by the scale of its cosines. With
-several tasks each task has equal turns, whatever its number of queries (theirs: the same, from one score a task).
-High = keep. Cost: q x n cosines, then 5 microseconds a document taken (200 queries, 50,000 documents, measured); memory a row of n a query.
-Fails where the queries are not the target: an off-topic query takes its full 1/q of the selection; and it has no sense
-of copies: near-duplicates of a query are all taken, so deduplicate first (both are tests).
+Question: which documents look like the target? Input: embeddings of documents and of query
+examples. Output: the order in which they are taken. A text's embedding is the mean of its last
+hidden states with weights i / sum j over its real tokens, so later tokens, which have read more,
+count more; padding never counts, whatever the batch. In Algorithm 1 the queries take turns, each
+its best document that is not taken yet, so no query wins by the scale of its cosines. With several
+tasks each task has equal turns, whatever its number of queries (theirs: the same, from one score a
+task). High = keep. Cost: q x n cosines, then 5 microseconds a document taken (200 queries, 50,000
+documents, measured); memory a row of n a query. Fails where the queries are not the target: an
+off-topic query takes its full 1/q of the selection; and it has no sense of copies: near-duplicates
+of a query are all taken, so deduplicate first (both are tests).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +28,10 @@ def position_weighted(hidden: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Embeddings (B, D) of hidden states (B, T, D); `mask` (B, T) is 1 on real tokens, padding on either side."""
     mask = np.asarray(mask, dtype=np.float64)
     if not mask.any(axis=1).all():
-        raise InputError(f"text {int((~mask.any(axis=1)).argmax())} of the batch has no token; leave empty texts out")
+        raise InputError(
+            f"text {int((~mask.any(axis=1)).argmax())} of the batch has no token; leave"
+            " empty texts out"
+        )
     place = np.cumsum(mask, axis=1) * mask  # 1, 2, ... over real tokens
     return np.einsum("bt,btd->bd", place / place.sum(axis=1, keepdims=True), hidden)
 
@@ -35,7 +41,9 @@ def cosines(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
     return unit_rows(queries) @ unit_rows(documents).T
 
 
-def round_robin(similarity: np.ndarray, count: int | None = None, *, tasks: Sequence | None = None) -> np.ndarray:
+def round_robin(
+    similarity: np.ndarray, count: int | None = None, *, tasks: Sequence | None = None
+) -> np.ndarray:
     """Document indices in the order taken (count,), all of them by default. similarity: (queries, documents).
 
     `tasks` (queries,) names the task of each query. Ties go to the lower index.
@@ -46,10 +54,16 @@ def round_robin(similarity: np.ndarray, count: int | None = None, *, tasks: Sequ
     similarity = np.asarray(similarity)
     n_queries, n_documents = similarity.shape
     if not n_queries:
-        raise InputError("no query to select for; give at least one example of the target")
+        raise InputError(
+            "no query to select for; give at least one example of the target"
+        )
     count = n_documents if count is None else min(count, n_documents)
     best = [_best_first(row) for row in similarity]
-    turns, taken, order = _turns(tasks, n_queries), np.zeros(n_documents, dtype=bool), []
+    turns, taken, order = (
+        _turns(tasks, n_queries),
+        np.zeros(n_documents, dtype=bool),
+        [],
+    )
     while True:
         for query in turns:
             if len(order) >= count:
@@ -59,7 +73,9 @@ def round_robin(similarity: np.ndarray, count: int | None = None, *, tasks: Sequ
             order.append(document)
 
 
-def round_robin_scores(similarity: np.ndarray, *, tasks: Sequence | None = None) -> np.ndarray:
+def round_robin_scores(
+    similarity: np.ndarray, *, tasks: Sequence | None = None
+) -> np.ndarray:
     """The same order as a score (documents,): 1 for the first taken, falling evenly to 1 / n; high = keep."""
     order = round_robin(similarity, tasks=tasks)
     scores = np.empty(len(order))
@@ -83,10 +99,15 @@ def _turns(tasks: Sequence | None, n_queries: int) -> list[int]:
     if tasks is None:
         return list(range(n_queries))
     if len(tasks) != n_queries:
-        raise InputError(f"{len(tasks)} task names for {n_queries} queries; give one each")
+        raise InputError(
+            f"{len(tasks)} task names for {n_queries} queries; give one each"
+        )
     by_task: dict = {}
     for query, task in enumerate(tasks):
         by_task.setdefault(task, []).append(query)
     longest = max(map(len, by_task.values()))
-    rows = [[queries[turn % len(queries)] for turn in range(longest)] for queries in by_task.values()]
+    rows = [
+        [queries[turn % len(queries)] for turn in range(longest)]
+        for queries in by_task.values()
+    ]
     return [query for column in zip_longest(*rows) for query in column]

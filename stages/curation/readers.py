@@ -1,10 +1,11 @@
-"""Read a raw pool as a stream of document tables: parquet, JSON lines (plain, .gz, .zst), WET files and folders of text.
+"""Read a raw pool as a stream of document tables: parquet, JSON lines (plain, .gz, .zst), WET files
+and folders of text.
 
-Question: which documents does this pool hold? Input: files, folders, globs or URLs. Output: batches with the columns of
-`documents.SCHEMA`. No row is skipped in silence: empty texts are left out and counted, and everything else that
-cannot be read is an InputError that names file, line and cure, or goes to `on_bad`.
-Cost: memory of one batch; JSON lines 150 MB a CPU-second, compressed 100, parquet 190 (measured). Mapping an id
-column adds about 100 bytes a document, to find repeated ids.
+Question: which documents does this pool hold? Input: files, folders, globs or URLs. Output: batches
+with the columns of `documents.SCHEMA`. No row is skipped in silence: empty texts are left out and
+counted, and everything else that cannot be read is an InputError that names file, line and cure, or
+goes to `on_bad`. Cost: memory of one batch; JSON lines 150 MB a CPU-second, compressed 100, parquet
+190 (measured). Mapping an id column adds about 100 bytes a document, to find repeated ids.
 """
 
 import os
@@ -37,7 +38,9 @@ class ReadReport:
     empty_sources: list[str] = field(default_factory=list)  # the first ten, to look at
     documents: int = 0  # rows of the batches, after splitting into passages
     characters: int = 0
-    ignored: list[Path] = field(default_factory=list)  # files in a folder left out by their suffix
+    ignored: list[Path] = field(
+        default_factory=list
+    )  # files in a folder left out by their suffix
 
 
 def read_documents(
@@ -63,8 +66,16 @@ def read_documents(
         seen: set[str] = set()
         for rows in _checked_rows(file, columns, batch_chars):
             report.rows += len(rows.names)
-            frame = documents(rows.texts, _sources(file, rows.names, columns, seen), pool, langs=rows.langs or lang)
-            frame = frame.with_columns(pl.Series(f"extra_{name}", values, dtype=pl.String) for name, values in rows.extra.items())
+            frame = documents(
+                rows.texts,
+                _sources(file, rows.names, columns, seen),
+                pool,
+                langs=rows.langs or lang,
+            )
+            frame = frame.with_columns(
+                pl.Series(f"extra_{name}", values, dtype=pl.String)
+                for name, values in rows.extra.items()
+            )
             yield from _finished(frame, passage_chars, report)
 
 
@@ -73,7 +84,9 @@ def read_all(inputs, pool: str, **options) -> pl.DataFrame:
     return pl.concat([empty_documents(), *read_documents(inputs, pool, **options)])
 
 
-def _finished(frame: pl.DataFrame, passage_chars: int | None, report: ReadReport) -> Iterator[pl.DataFrame]:
+def _finished(
+    frame: pl.DataFrame, passage_chars: int | None, report: ReadReport
+) -> Iterator[pl.DataFrame]:
     blank = frame["text"].fill_null("").str.strip_chars() == ""
     if blank.any():
         report.empty += int(blank.sum())
@@ -84,51 +97,84 @@ def _finished(frame: pl.DataFrame, passage_chars: int | None, report: ReadReport
         whole, own = frame, [name for name in frame.columns if name not in SCHEMA]
         frame = split_passages(frame.select(list(SCHEMA)), passage_chars)
         if own:
-            frame = frame.join(whole.select(parent="id", *own), on="parent", how="left", maintain_order="left")
+            frame = frame.join(
+                whole.select(parent="id", *own),
+                on="parent",
+                how="left",
+                maintain_order="left",
+            )
     report.documents += frame.height
     report.characters += int(frame["n_chars"].sum())
     if frame.height:
         yield frame
 
 
-def _sources(file: InputFile, names: list, columns: Columns, seen: set[str]) -> list[str]:
+def _sources(
+    file: InputFile, names: list, columns: Columns, seen: set[str]
+) -> list[str]:
     if file.kind == "text":
         return [file.name]
     if columns.id is None:
         return [f"{file.name}:{name}" for name in names]
     for name in names:
         if name in seen:
-            raise InputError(f"{file.path}: id {name!r} occurs twice in column {columns.id!r}; choose a unique column or none")
+            raise InputError(
+                f"{file.path}: id {name!r} occurs twice in column {columns.id!r};"
+                " choose a unique column or none"
+            )
         seen.add(name)
     return [f"{file.name}#{name}" for name in names]
 
 
-def _checked_rows(file: InputFile, columns: Columns, batch_chars: int) -> Iterator[RawRows]:
+def _checked_rows(
+    file: InputFile, columns: Columns, batch_chars: int
+) -> Iterator[RawRows]:
     if storage.size_of(file.path) == 0:
-        raise InputError(f"{file.path}: the file is empty; write it again or leave it out")
+        raise InputError(
+            f"{file.path}: the file is empty; write it again or leave it out"
+        )
     rows = 0
     for batch in read_rows(file, columns, batch_chars):
         rows += len(batch.names)
         yield batch
     if rows == 0:
-        raise InputError(f"{file.path}: the file holds no rows; write it again or leave it out")
+        raise InputError(
+            f"{file.path}: the file holds no rows; write it again or leave it out"
+        )
 
 
 def read_rows(
-    file: InputFile, columns: Columns, batch_chars: int, *, span: Span | None = None, on_bad: OnBad = refuse, max_row_bytes: int | None = None
+    file: InputFile,
+    columns: Columns,
+    batch_chars: int,
+    *,
+    span: Span | None = None,
+    on_bad: OnBad = refuse,
+    max_row_bytes: int | None = None,
 ) -> Iterator[RawRows]:
     """The rows of one file, or of a span of it, in order; what cannot be read goes to `on_bad`."""
     if file.kind == "jsonl":
-        yield from json_rows(file, columns, batch_chars, span=span, on_bad=on_bad, max_row_bytes=max_row_bytes)
+        yield from json_rows(
+            file,
+            columns,
+            batch_chars,
+            span=span,
+            on_bad=on_bad,
+            max_row_bytes=max_row_bytes,
+        )
     elif file.kind == "parquet":
         yield from parquet_rows(file, columns, span=span, on_bad=on_bad)
     elif file.kind == "warc":
-        yield from warc_rows(file, columns, batch_chars, on_bad=on_bad, max_row_bytes=max_row_bytes)
+        yield from warc_rows(
+            file, columns, batch_chars, on_bad=on_bad, max_row_bytes=max_row_bytes
+        )
     else:
         yield from _text_file(file, columns, on_bad, max_row_bytes)
 
 
-def _text_file(file: InputFile, columns: Columns, on_bad: OnBad, max_row_bytes: int | None) -> Iterator[RawRows]:
+def _text_file(
+    file: InputFile, columns: Columns, on_bad: OnBad, max_row_bytes: int | None
+) -> Iterator[RawRows]:
     parts, size = [], 0
     try:
         for chunk in byte_chunks(file):
@@ -136,9 +182,17 @@ def _text_file(file: InputFile, columns: Columns, on_bad: OnBad, max_row_bytes: 
             size += len(chunk)
             if max_row_bytes is not None and size > max_row_bytes:
                 parts = []
-                raise InputError(f"{file.path}: the text has more than max_row_bytes, {max_row_bytes}; raise it or split the document")
+                raise InputError(
+                    f"{file.path}: the text has more than max_row_bytes,"
+                    f" {max_row_bytes}; raise it or split the document"
+                )
         text = decoded(b"".join(parts), str(file.path), 0)
     except InputError as error:
         on_bad(BadRow(file.name, None, None, error, b"".join(parts)))
         return
-    yield RawRows([text.removeprefix("\ufeff")], [1], None, {name: [None] for name in columns.extra})
+    yield RawRows(
+        [text.removeprefix("\ufeff")],
+        [1],
+        None,
+        {name: [None] for name in columns.extra},
+    )

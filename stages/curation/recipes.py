@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import polars as pl
 
 
-def recipes(views: pl.DataFrame, arms: Sequence[str], tiers: Sequence[str]) -> dict[str, dict[str, float]]:
+def recipes(
+    views: pl.DataFrame, arms: Sequence[str], tiers: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """arm -> {n_tokens_unique, unique_<tier>, share_<tier>}, means over the draws.
 
     views: arm, draw, weight, tier (number), n_tokens. A tier that an arm does not use has share 0 and, since
@@ -20,7 +22,11 @@ def recipes(views: pl.DataFrame, arms: Sequence[str], tiers: Sequence[str]) -> d
         total = sum(row["uses"] for row in part.values())
         columns = {"n_tokens_unique": sum(row["n_tokens"] for row in part.values())}
         for number, tier in enumerate(tiers):
-            columns[f"unique_{tier}"] = part[number]["n_tokens"] if number in part else 1.0
-            columns[f"share_{tier}"] = part[number]["uses"] / total if number in part else 0.0
+            columns[f"unique_{tier}"] = (
+                part[number]["n_tokens"] if number in part else 1.0
+            )
+            columns[f"share_{tier}"] = (
+                part[number]["uses"] / total if number in part else 0.0
+            )
         made[arm] = columns
     return made

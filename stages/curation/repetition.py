@@ -18,10 +18,17 @@ TOP_LENGTHS = (2, 3, 4)
 DUP_LENGTHS = (5, 6, 7, 8, 9, 10)
 
 
-def repetition_measures(block: Block, words: Words, top_min_count: int = 2, greedy: bool = False) -> dict[str, np.ndarray]:
+def repetition_measures(
+    block: Block, words: Words, top_min_count: int = 2, greedy: bool = False
+) -> dict[str, np.ndarray]:
     """`top_2_gram_frac` .. `top_4_gram_frac`, `dup_5_gram_frac` .. `dup_10_gram_frac`, each (D,)."""
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     lengths = np.concatenate([[0], np.cumsum(words.lengths)])
-    shares = ngram_chars(words.hashes, lengths, words.docs, top_min_count, greedy) / n_chars
-    names = [*(f"top_{n}_gram_frac" for n in TOP_LENGTHS), *(f"dup_{n}_gram_frac" for n in DUP_LENGTHS)]
+    shares = (
+        ngram_chars(words.hashes, lengths, words.docs, top_min_count, greedy) / n_chars
+    )
+    names = [
+        *(f"top_{n}_gram_frac" for n in TOP_LENGTHS),
+        *(f"dup_{n}_gram_frac" for n in DUP_LENGTHS),
+    ]
     return dict(zip(names, shares, strict=True))

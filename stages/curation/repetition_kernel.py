@@ -11,32 +11,67 @@ import numpy as np
 from stages.curation.compiled import INT64, INT64S, UINT64S, Loop
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-FIRST, LAST_TOP, LAST = 2, 4, 10  # n-gram lengths of Gopher's table: 2-4 top, 5-10 repeated
+FIRST, LAST_TOP, LAST = (
+    2,
+    4,
+    10,
+)  # n-gram lengths of Gopher's table: 2-4 top, 5-10 repeated
 
 
-def ngram_chars(hashes: np.ndarray, lengths: np.ndarray, docs: np.ndarray, top_min_count: int, greedy: bool) -> np.ndarray:
+def ngram_chars(
+    hashes: np.ndarray,
+    lengths: np.ndarray,
+    docs: np.ndarray,
+    top_min_count: int,
+    greedy: bool,
+) -> np.ndarray:
     """Characters (9, D) for the n-grams of 2 .. 10 words.
 
-    `hashes` (T,) of words, `lengths` (T + 1,) prefix sums of their characters, `docs` (D + 1,) first word of each document.
+    `hashes` (T,) of words, `lengths` (T + 1,) prefix sums of their characters, `docs` (D + 1,)
+    first word of each document.
     """
     n_docs, longest = len(docs) - 1, int(np.diff(docs).max(initial=1))
     chars = np.zeros((LAST - FIRST + 1, n_docs), dtype=np.int64)
-    rows, slots = np.empty((3, longest), dtype=np.int64), 1 << max(4, (2 * longest - 1).bit_length())
+    rows, slots = (
+        np.empty((3, longest), dtype=np.int64),
+        1 << max(4, (2 * longest - 1).bit_length()),
+    )
     _ngram_chars(
-        hashes, lengths, docs, n_docs, top_min_count, int(greedy),
-        rows[0], rows[1].view(np.uint64), rows[2],
-        np.empty(slots, dtype=np.uint64), np.zeros(slots, dtype=np.int64), np.empty(slots, dtype=np.int64), np.empty(slots, dtype=np.int64), chars,
-    )  # fmt: skip
+        hashes,
+        lengths,
+        docs,
+        n_docs,
+        top_min_count,
+        int(greedy),
+        rows[0],
+        rows[1].view(np.uint64),
+        rows[2],
+        np.empty(slots, dtype=np.uint64),
+        np.zeros(slots, dtype=np.int64),
+        np.empty(slots, dtype=np.int64),
+        np.empty(slots, dtype=np.int64),
+        chars,
+    )
     return chars
 
 
 @Loop
 def _ngram_chars(
-    hashes: UINT64S, lengths: INT64S, docs: INT64S, n_docs: INT64, top_min_count: INT64, greedy: INT64,
-    places: INT64S, grams: UINT64S, slots: INT64S,  # one entry a word of a document
-    table: UINT64S, stamps: INT64S, counts: INT64S, firsts: INT64S,  # one a slot of the hash table
+    hashes: UINT64S,
+    lengths: INT64S,
+    docs: INT64S,
+    n_docs: INT64,
+    top_min_count: INT64,
+    greedy: INT64,
+    places: INT64S,
+    grams: UINT64S,
+    slots: INT64S,  # one entry a word of a document
+    table: UINT64S,
+    stamps: INT64S,
+    counts: INT64S,
+    firsts: INT64S,  # one a slot of the hash table
     chars: INT64S,
-):  # fmt: skip
+):
     stamp = 0
     for doc in range(n_docs):
         start, stop = docs[doc], docs[doc + 1]
@@ -49,7 +84,9 @@ def _ngram_chars(
             places[index], grams[index] = start + index, hashes[start + index]
         for n in range(FIRST, LAST + 1):
             if top_min_count < 2 and n <= LAST_TOP and stop - start >= n:
-                chars[(n - FIRST) * n_docs + doc] = lengths[start + n] - lengths[start] + n - 1
+                chars[(n - FIRST) * n_docs + doc] = (
+                    lengths[start + n] - lengths[start] + n - 1
+                )
             stamp += 1
             inside = 0
             for index in range(found):
@@ -62,7 +99,12 @@ def _ngram_chars(
                 while stamps[slot] == stamp and table[slot] != gram:
                     slot = (slot + 1) & mask
                 if stamps[slot] != stamp:
-                    stamps[slot], table[slot], counts[slot], firsts[slot] = stamp, gram, 0, index
+                    stamps[slot], table[slot], counts[slot], firsts[slot] = (
+                        stamp,
+                        gram,
+                        0,
+                        index,
+                    )
                 counts[slot] += 1
                 slots[index] = slot
                 inside += 1
@@ -72,7 +114,9 @@ def _ngram_chars(
                     slot = slots[index]
                     if firsts[slot] == index and counts[slot] > best:
                         best, place = counts[slot], places[index]
-                        chars[(n - FIRST) * n_docs + doc] = best * (lengths[place + n] - lengths[place] + n - 1)
+                        chars[(n - FIRST) * n_docs + doc] = best * (
+                            lengths[place + n] - lengths[place] + n - 1
+                        )
             else:
                 covered, until = 0, start
                 for index in range(inside):
@@ -93,6 +137,10 @@ def _ngram_chars(
             found = 0
             for index in range(inside - 1):
                 place = places[index]
-                if places[index + 1] == place + 1 and abs(counts[slots[index]]) > 1 and abs(counts[slots[index + 1]]) > 1:
+                if (
+                    places[index + 1] == place + 1
+                    and abs(counts[slots[index]]) > 1
+                    and abs(counts[slots[index + 1]]) > 1
+                ):
                     places[found], grams[found] = place, grams[index]
                     found += 1

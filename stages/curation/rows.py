@@ -20,13 +20,23 @@ class Columns:
     """Names of the columns or JSON keys that hold a document; all but `text` are optional."""
 
     text: str = "text"
-    id: str | None = None  # becomes part of `source` in place of the line number, and must be unique in its file
+    id: str | None = (
+        None  # becomes part of `source` in place of the line number, and must be unique in its file
+    )
     lang: str | None = None
-    extra: tuple[str, ...] = ()  # carried along as text; a value that is no text becomes JSON
+    extra: tuple[
+        str, ...
+    ] = ()  # carried along as text; a value that is no text becomes JSON
 
     def names(self) -> list[str]:
         """Every column of the file that is read."""
-        return list(dict.fromkeys(name for name in (self.text, self.id, self.lang, *self.extra) if name is not None))
+        return list(
+            dict.fromkeys(
+                name
+                for name in (self.text, self.id, self.lang, *self.extra)
+                if name is not None
+            )
+        )
 
 
 @dataclass
@@ -60,13 +70,25 @@ def refuse(bad: BadRow) -> None:
 
 def as_text(value: Any) -> str | None:
     """A value of an extra column: text as it is, anything else as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        value
+        if value is None or isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def mapping_hint(seen: list[str], wanted: str) -> str:
     """What a person can do about a column that is not there."""
-    guesses = [name for name in ("text", "content", "body", "raw_content", "document", "completion") if name in seen and name != wanted]
-    guess = f"; map it, for example text={guesses[0]}" if guesses else "; map the column that holds it, for example text=NAME"
+    guesses = [
+        name
+        for name in ("text", "content", "body", "raw_content", "document", "completion")
+        if name in seen and name != wanted
+    ]
+    guess = (
+        f"; map it, for example text={guesses[0]}"
+        if guesses
+        else "; map the column that holds it, for example text=NAME"
+    )
     return f"columns seen: {', '.join(seen[:20]) or '(none)'}{guess}"
 
 
@@ -74,6 +96,10 @@ def text_series(texts: Sequence[str | None]) -> pl.Series:
     return texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
 
 
-def missing_column(file: InputFile, where: str, seen: list[str], wanted: str) -> InputError:
+def missing_column(
+    file: InputFile, where: str, seen: list[str], wanted: str
+) -> InputError:
     """The error for a column that a file or a row does not have."""
-    return InputError(f"{file.path}{where}: no column {wanted!r}; {mapping_hint(seen, wanted)}")
+    return InputError(
+        f"{file.path}{where}: no column {wanted!r}; {mapping_hint(seen, wanted)}"
+    )

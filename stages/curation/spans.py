@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def without_spans(texts: list[str], docs: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> list[str]:
+def without_spans(
+    texts: list[str], docs: np.ndarray, starts: np.ndarray, stops: np.ndarray
+) -> list[str]:
     """The texts without characters [start, stop) of text `doc`; spans rise and do not overlap. Outer newlines go too.
 
     >>> without_spans(["one\\ntwo\\nthree"], np.array([0]), np.array([4]), np.array([8]))
@@ -15,5 +17,7 @@ def without_spans(texts: list[str], docs: np.ndarray, starts: np.ndarray, stops:
         doc = int(docs[first])
         froms = [0, *stops[first:last].tolist()]
         tos = [*starts[first:last].tolist(), len(texts[doc])]
-        out[doc] = "".join(texts[doc][start:stop] for start, stop in zip(froms, tos, strict=True)).strip("\n")
+        out[doc] = "".join(
+            texts[doc][start:stop] for start, stop in zip(froms, tos, strict=True)
+        ).strip("\n")
     return out

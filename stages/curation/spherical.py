@@ -19,13 +19,17 @@ from stages.errors import InputError
 
 SAMPLE_PER_CLUSTER = 256  # cited: the default of faiss's k-means; more moved no centre that mattered there
 SPREAD_ROWS = 16  # a cluster (assumed)
-SPREAD_LIMIT = 1024  # assumed: above, choosing the starts would cost more than an iteration
+SPREAD_LIMIT = (
+    1024  # assumed: above, choosing the starts would cost more than an iteration
+)
 ITERATIONS = 30  # assumed: it stops earlier when no row moves
 
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """`centres` (k, d) of length 1, `cluster` (n,) index of each row's centre, `cosine` (n,) to it; rows in input order."""
+    """`centres` (k, d) of length 1, `cluster` (n,) index of each row's centre, `cosine` (n,) to it;
+    rows in input order.
+    """
 
     centres: np.ndarray
     cluster: np.ndarray
@@ -47,7 +51,14 @@ def cluster_count(n_rows: int) -> int:
     return max(1, round(n_rows**0.5))
 
 
-def spherical_kmeans(vectors: np.ndarray, ids, n_clusters: int | None = None, *, seed: int = 0, device: str = "cpu") -> Clustering:
+def spherical_kmeans(
+    vectors: np.ndarray,
+    ids,
+    n_clusters: int | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Clustering:
     """Cluster the rows of `vectors` (n, d), which need not have length 1; `ids` (n,) name them.
 
     >>> found = spherical_kmeans(embeddings, frame["id"], 100)
@@ -56,13 +67,23 @@ def spherical_kmeans(vectors: np.ndarray, ids, n_clusters: int | None = None, *,
     ids = [str(name) for name in ids]
     n_clusters = cluster_count(len(rows)) if n_clusters is None else n_clusters
     if not 1 <= n_clusters <= len(rows) or len(ids) != len(rows):
-        raise InputError(f"{n_clusters} clusters of {len(rows)} rows with {len(ids)} ids; ask for 1 to {len(rows)} clusters and one id a row")
+        raise InputError(
+            f"{n_clusters} clusters of {len(rows)} rows with {len(ids)} ids; ask for 1"
+            f" to {len(rows)} clusters and one id a row"
+        )
     if len(set(ids)) < len(ids):
-        raise InputError(f"{len(ids) - len(set(ids))} of {len(ids)} ids occur twice; give every row a name of its own")
+        raise InputError(
+            f"{len(ids) - len(set(ids))} of {len(ids)} ids occur twice; give every row"
+            " a name of its own"
+        )
     order = np.lexsort((np.asarray(ids), uniform(seed, ids, "k-means")))
-    centres = _trained(rows[order[: SAMPLE_PER_CLUSTER * n_clusters]], n_clusters, seed, device)
+    centres = _trained(
+        rows[order[: SAMPLE_PER_CLUSTER * n_clusters]], n_clusters, seed, device
+    )
     cluster, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
-    cluster[order], cosine[order] = nearest(rows[order], centres, device)  # in that order too: a product's rounding may depend on its place
+    cluster[order], cosine[order] = nearest(
+        rows[order], centres, device
+    )  # in that order too: a product's rounding may depend on its place
     return Clustering(centres, cluster, cosine)
 
 
@@ -83,23 +104,34 @@ def _trained(sample: np.ndarray, n_clusters: int, seed: int, device: str) -> np.
 
 
 def _spread_out(sample: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    """Starting centres by k-means++ (Arthur & Vassilvitskii 2007) on a part of the sample; the first rows where clusters are many."""
+    """Starting centres by k-means++ (Arthur & Vassilvitskii 2007) on a part of the sample; the
+    first rows where clusters are many.
+    """
     if n_clusters > SPREAD_LIMIT:
         return sample[:n_clusters].copy()
     pool, random = sample[: SPREAD_ROWS * n_clusters], np.random.default_rng(seed)
     chosen, closest = [0], pool @ pool[0]
     for _ in range(n_clusters - 1):
-        weight = np.maximum(1.0 - closest.astype(np.float64), 0.0)  # squared chord, halved
+        weight = np.maximum(
+            1.0 - closest.astype(np.float64), 0.0
+        )  # squared chord, halved
         weight[chosen] = 0.0
         total = np.cumsum(weight if weight.any() else np.ones(len(pool)))
-        chosen.append(int(np.searchsorted(total, random.random() * total[-1], side="right")))
+        chosen.append(
+            int(np.searchsorted(total, random.random() * total[-1], side="right"))
+        )
         closest = np.maximum(closest, pool @ pool[chosen[-1]])
     return pool[chosen].copy()
 
 
-def _means(sample: np.ndarray, cluster: np.ndarray, cosine: np.ndarray, n_clusters: int) -> np.ndarray:
+def _means(
+    sample: np.ndarray, cluster: np.ndarray, cosine: np.ndarray, n_clusters: int
+) -> np.ndarray:
     """Unit mean of each cluster; an empty one restarts at the worst-served rows."""
-    members = csr_array((np.ones(len(sample), np.float32), (cluster, np.arange(len(sample)))), shape=(n_clusters, len(sample)))
+    members = csr_array(
+        (np.ones(len(sample), np.float32), (cluster, np.arange(len(sample)))),
+        shape=(n_clusters, len(sample)),
+    )
     centres = members @ sample
     empty = np.flatnonzero(np.bincount(cluster, minlength=n_clusters) == 0)
     if empty.size:

@@ -34,9 +34,14 @@ def file_system(url: str):
     try:
         return fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise InputError(f"{url}: {error}; for s3 run: pip install 'assay[s3]'") from None
+        raise InputError(
+            f"{url}: {error}; for s3 run: pip install 'assay[s3]'"
+        ) from None
     except ValueError as error:
-        raise InputError(f"{url}: {error}; known are local paths, s3://, memory:// and what fsspec has a package for") from None
+        raise InputError(
+            f"{url}: {error}; known are local paths, s3://, memory:// and what fsspec"
+            " has a package for"
+        ) from None
 
 
 @contextmanager
@@ -45,10 +50,14 @@ def remote_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google"):
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[
+            0
+        ] not in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google"):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(f"{path}: {reason}; check the URL, AWS_ENDPOINT_URL and the credentials") from None
+        raise InputError(
+            f"{path}: {reason}; check the URL, AWS_ENDPOINT_URL and the credentials"
+        ) from None
 
 
 @contextmanager
@@ -56,7 +65,11 @@ def reading(path: Path | str) -> Iterator:
     """The open file (bytes); what keeps it from being opened is an InputError."""
     try:
         with remote_errors(path):
-            handle = file_system(path)[0].open(path, "rb") if isinstance(path, str) and is_url(path) else open(path, "rb")
+            handle = (
+                file_system(path)[0].open(path, "rb")
+                if isinstance(path, str) and is_url(path)
+                else open(path, "rb")
+            )
     except OSError as error:
         raise unreadable(path, error) from None
     with handle, remote_errors(path):
@@ -66,16 +79,27 @@ def reading(path: Path | str) -> Iterator:
 def unreadable(path: Path | str, error: OSError) -> InputError:
     """The line for a file that cannot be opened or listed."""
     if isinstance(error, PermissionError):
-        return InputError(f"{path}: no permission to read; give it (chmod, or the bucket's policy) or leave the file out")
+        return InputError(
+            f"{path}: no permission to read; give it (chmod, or the bucket's policy) or"
+            " leave the file out"
+        )
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path}: no such file or folder; give a file, a folder or a quoted glob such as 'raw/**/*.jsonl.zst'")
-    return InputError(f"{path}: cannot be read ({error.strerror or error}); try again or leave the file out")
+        return InputError(
+            f"{path}: no such file or folder; give a file, a folder or a quoted glob"
+            " such as 'raw/**/*.jsonl.zst'"
+        )
+    return InputError(
+        f"{path}: cannot be read ({error.strerror or error}); try again or leave the"
+        " file out"
+    )
 
 
 def size_of(path: Path | str) -> int:
     """Bytes of a file."""
     try:
-        return file_system(path)[0].size(path) if is_url(path) else os.stat(path).st_size
+        return (
+            file_system(path)[0].size(path) if is_url(path) else os.stat(path).st_size
+        )
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -90,7 +114,11 @@ def fingerprint(path: Path | str) -> str:
         return f"{stat.st_size}-{stat.st_mtime_ns}"
     files, inner = file_system(path)
     info = files.info(inner)
-    return "-".join(str(info.get(key)) for key in ("size", "ETag", "mtime", "LastModified", "created") if info.get(key) is not None)
+    return "-".join(
+        str(info.get(key))
+        for key in ("size", "ETag", "mtime", "LastModified", "created")
+        if info.get(key) is not None
+    )
 
 
 def list_url(item: str) -> list[tuple[str, str]]:
@@ -102,7 +130,11 @@ def list_url(item: str) -> list[tuple[str, str]]:
     except OSError as error:
         raise unreadable(item, error) from None
     names = [(path, path.removeprefix(root)) for path in sorted(found)]
-    return [(files.unstrip_protocol(path), name) for path, name in names if not any(part.startswith(".") for part in name.split("/"))]
+    return [
+        (files.unstrip_protocol(path), name)
+        for path, name in names
+        if not any(part.startswith(".") for part in name.split("/"))
+    ]
 
 
 def _found(files, inner: str) -> tuple[str, list[str]]:
@@ -118,7 +150,11 @@ def _found(files, inner: str) -> tuple[str, list[str]]:
 
 def join(folder: str, *names: str) -> str:
     """A path or URL below a folder or URL."""
-    return "/".join([folder.rstrip("/"), *names]) if is_url(folder) else os.path.join(folder, *names)
+    return (
+        "/".join([folder.rstrip("/"), *names])
+        if is_url(folder)
+        else os.path.join(folder, *names)
+    )
 
 
 def publish(local: Path, target: str) -> None:
@@ -162,4 +198,6 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         with room_for(path):
             yield
     except PermissionError:
-        raise InputError(f"{path}: no permission to write; choose another --out or give it") from None
+        raise InputError(
+            f"{path}: no permission to write; choose another --out or give it"
+        ) from None

@@ -1,8 +1,9 @@
 """The compiled loops behind `dedup` and the search for copies: union-find to the smallest member.
 
-Input: an array of parents, -1 for a node in no pair yet, and pairs of nodes, or keys. Output: the array, in which no parent is larger
-than its node; after `flatten` every parent is the smallest of its component. The order of the pairs does not matter.
-Cost: 29 million pairs a CPU-second (measured).
+Input: an array of parents, -1 for a node in no pair yet, and pairs of nodes, or keys. Output: the
+array, in which no parent is larger than its node; after `flatten` every parent is the smallest of
+its component. The order of the pairs does not matter. Cost: 29 million pairs a CPU-second
+(measured).
 """
 
 import numpy as np

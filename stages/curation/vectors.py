@@ -20,19 +20,30 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     """Rows scaled to length 1, float32 (n, d). A row of zeros stays zero: it is like nothing, not even itself."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or not vectors.size:
-        raise InputError(f"embeddings must be a table of rows and columns, got shape {vectors.shape}")
+        raise InputError(
+            f"embeddings must be a table of rows and columns, got shape {vectors.shape}"
+        )
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise InputError(f"embedding of row {row} is not finite; leave that document out or mend its embedding")
+        raise InputError(
+            f"embedding of row {row} is not finite; leave that document out or mend its"
+            " embedding"
+        )
     out = np.empty_like(vectors)
-    for part in blocks(len(vectors), 16 * vectors.shape[1]):  # the 64-bit copies of all rows at once would be four times the rows
+    for part in blocks(
+        len(vectors), 16 * vectors.shape[1]
+    ):  # the 64-bit copies of all rows at once would be four times the rows
         length = np.linalg.norm(vectors[part].astype(np.float64), axis=1, keepdims=True)
         out[part] = vectors[part] / np.where(length > 0, length, 1.0)
     return out
 
 
-def nearest(rows: np.ndarray, centres: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
-    """Index of the centre with the largest cosine to each row, and that cosine: (n,) int64, (n,) float32. Ties go to the lower index."""
+def nearest(
+    rows: np.ndarray, centres: np.ndarray, device: str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the centre with the largest cosine to each row, and that cosine: (n,) int64, (n,)
+    float32. Ties go to the lower index.
+    """
     product = _product(centres, device)
     index, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
     for block in blocks(len(rows), len(centres)):
@@ -55,14 +66,22 @@ def _largest(similar) -> tuple[np.ndarray, np.ndarray]:
     return index.cpu().numpy(), cosine.cpu().numpy()
 
 
-def close_pairs(rows: np.ndarray, at_least: float, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All (earlier, later, cosine) of pairs of rows whose cosine is `at_least` that, up to rounding; sorted by later, then earlier."""
+def close_pairs(
+    rows: np.ndarray, at_least: float, device: str = "cpu"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All (earlier, later, cosine) of pairs of rows whose cosine is `at_least` that, up to
+    rounding; sorted by later, then earlier.
+    """
     parts = list(_pairs_by_block(rows, at_least - ROUNDING, device))
-    later, earlier, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
+    later, earlier, cosine = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     return earlier, later, cosine
 
 
-def _pairs_by_block(rows: np.ndarray, above: float, device: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _pairs_by_block(
+    rows: np.ndarray, above: float, device: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     product = _product(rows, device)
     for place in blocks(len(rows), len(rows)):
         first, similar = place.start, product(rows[place])
@@ -86,5 +105,7 @@ def _product(columns: np.ndarray, device: str):
     try:
         there = torch.from_numpy(columns).to(device).T
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); use cpu") from None
+        raise InputError(
+            f"device {device!r} cannot be used ({str(error).splitlines()[0]}); use cpu"
+        ) from None
     return lambda block: torch.from_numpy(block).to(device) @ there

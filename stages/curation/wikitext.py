@@ -10,7 +10,13 @@ import re
 ANGLE = [
     (re.compile(r"<!--.*?-->", re.S), ""),
     (re.compile(r"<ref[^>]*/>", re.I), ""),
-    (re.compile(r"<(ref|math|gallery|timeline|imagemap|syntaxhighlight|source|score)\b[^>]*>.*?</\1\s*>", re.S | re.I), ""),
+    (
+        re.compile(
+            r"<(ref|math|gallery|timeline|imagemap|syntaxhighlight|source|score)\b[^>]*>.*?</\1\s*>",
+            re.S | re.I,
+        ),
+        "",
+    ),
     (re.compile(r"<br\s*/?>", re.I), "\n"),
     (re.compile(r"</?[a-z][^<>]*>", re.I), ""),
 ]
@@ -19,7 +25,11 @@ TABLE = re.compile(r"^[:\s]*\{\|(?:(?!^[:\s]*\{\|).)*?^\s*\|\}", re.S | re.M)
 MEDIA = re.compile(r"\[\[(?:File|Image|Category|[a-z-]{2,12}):[^\[\]]*\]\]", re.I)
 LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]")
 URL = re.compile(r"\[(?:https?:|ftp:|//)[^\s\]]*\s*([^\]]*)\]")
-TAIL = re.compile(r"^==\s*(?:see also|references|external links|notes|footnotes|further reading|bibliography|sources)\s*==", re.I | re.M)
+TAIL = re.compile(
+    r"^==\s*(?:see also|references|external links|notes|footnotes|further"
+    r" reading|bibliography|sources)\s*==",
+    re.I | re.M,
+)
 HEADING = re.compile(r"^(=+)\s*(.*?)\s*\1\s*$", re.M)
 BULLET = re.compile(r"^[*#:;]+\s*", re.M)
 REDIRECT = re.compile(r"\s*#redirect", re.I)
@@ -41,7 +51,12 @@ def plain_text(markup: str) -> str:
     text = _until_stable(TABLE, "", text)
     text = _without_links(text)
     text = HEADING.sub(r"\2\n", text)
-    text = BULLET.sub("", text).replace("'''", "").replace("''", "").replace("__NOTOC__", "")
+    text = (
+        BULLET.sub("", text)
+        .replace("'''", "")
+        .replace("''", "")
+        .replace("__NOTOC__", "")
+    )
     text = re.sub(r"[ \t\u00a0]+", " ", html.unescape(text))
     text = re.sub(r" *\n *", "\n", text).replace("( ", "(").replace("()", "")
     return re.sub(r"\n{3,}", "\n\n", text).strip()

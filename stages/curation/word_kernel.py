@@ -10,7 +10,10 @@ from stages.curation.classes import ALPHA, JOINER, SPACE, WORD
 from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, UINT64S, Loop, Part
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # finaliser of splitmix64
+MIX_1, MIX_2 = (
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)  # finaliser of splitmix64
 
 
 @Part
@@ -23,16 +26,30 @@ def _hash(codes, start, stop):
     return value ^ (value >> np.uint64(31))
 
 
-def described(codes: np.ndarray, flags: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def described(
+    codes: np.ndarray, flags: np.ndarray, starts: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(hashes, named, alphabetic) of the spans; `hashes` are mixed, and equal text gives an equal hash."""
     hashes = np.empty(len(starts), dtype=np.uint64)
-    named, alphabetic = np.empty(len(starts), dtype=np.bool_), np.empty(len(starts), dtype=np.bool_)
+    named, alphabetic = (
+        np.empty(len(starts), dtype=np.bool_),
+        np.empty(len(starts), dtype=np.bool_),
+    )
     _described(codes, flags, starts, ends, len(starts), hashes, named, alphabetic)
     return hashes, named, alphabetic
 
 
 @Loop
-def _described(codes: UINT32S, flags: UINT8S, starts: INT64S, ends: INT64S, n_words: INT64, hashes: UINT64S, named: UINT8S, alphabetic: UINT8S):
+def _described(
+    codes: UINT32S,
+    flags: UINT8S,
+    starts: INT64S,
+    ends: INT64S,
+    n_words: INT64,
+    hashes: UINT64S,
+    named: UINT8S,
+    alphabetic: UINT8S,
+):
     for word in range(n_words):
         bits = 0
         for index in range(starts[word], ends[word]):
@@ -42,21 +59,36 @@ def _described(codes: UINT32S, flags: UINT8S, starts: INT64S, ends: INT64S, n_wo
 
 
 def totals(
-    starts: np.ndarray, ends: np.ndarray, docs: np.ndarray, hashes: np.ndarray, named: np.ndarray, alphabetic: np.ndarray, wanted: np.ndarray
+    starts: np.ndarray,
+    ends: np.ndarray,
+    docs: np.ndarray,
+    hashes: np.ndarray,
+    named: np.ndarray,
+    alphabetic: np.ndarray,
+    wanted: np.ndarray,
 ) -> np.ndarray:
     """(named words, their characters, alphabetic words, distinct words of `wanted`) of each document (4, D)."""
     n_docs = len(docs) - 1
     sums = np.zeros((4, n_docs), dtype=np.int64)
-    _totals(starts, ends, docs, n_docs, hashes, named, alphabetic, wanted, len(wanted), sums)
+    _totals(
+        starts, ends, docs, n_docs, hashes, named, alphabetic, wanted, len(wanted), sums
+    )
     return sums
 
 
 @Loop
 def _totals(
-    starts: INT64S, ends: INT64S, docs: INT64S, n_docs: INT64,
-    hashes: UINT64S, named: UINT8S, alphabetic: UINT8S,
-    wanted: UINT64S, n_wanted: INT64, sums: INT64S,
-):  # fmt: skip
+    starts: INT64S,
+    ends: INT64S,
+    docs: INT64S,
+    n_docs: INT64,
+    hashes: UINT64S,
+    named: UINT8S,
+    alphabetic: UINT8S,
+    wanted: UINT64S,
+    n_wanted: INT64,
+    sums: INT64S,
+):
     for doc in range(n_docs):
         n_named, n_chars, n_alphabetic, seen = 0, 0, 0, 0
         for word in range(docs[doc], docs[doc + 1]):
@@ -71,7 +103,17 @@ def _totals(
         while seen:
             count += seen & 1
             seen >>= 1
-        sums[doc], sums[doc + n_docs], sums[doc + 2 * n_docs], sums[doc + 3 * n_docs] = n_named, n_chars, n_alphabetic, count
+        (
+            sums[doc],
+            sums[doc + n_docs],
+            sums[doc + 2 * n_docs],
+            sums[doc + 3 * n_docs],
+        ) = (
+            n_named,
+            n_chars,
+            n_alphabetic,
+            count,
+        )
 
 
 @Loop
@@ -101,7 +143,14 @@ def pattern_words(flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S):
         starts[found] = index
         index += 1
         if flags[index - 1] & WORD:
-            while index < size and (flags[index] & WORD or (flags[index] & JOINER and index + 1 < size and flags[index + 1] & WORD)):
+            while index < size and (
+                flags[index] & WORD
+                or (
+                    flags[index] & JOINER
+                    and index + 1 < size
+                    and flags[index + 1] & WORD
+                )
+            ):
                 index += 1
         ends[found] = index
         found += 1

@@ -1,9 +1,10 @@
 """Words as the document rules count them, with three tokenisers to choose from.
 
-`datatrove` (default) cuts as spaCy's English tokeniser does, which datatrove uses: split at spaces, strip punctuation marks
-from both ends, split at hyphens, contractions and a few marks inside. It is not a copy: 99.3 % of spaCy's words come
-out the same (measured on 2,000 real documents). `regex` is w+(['’.-]w+)* or one other visible character: 92.6 % of words.
-`whitespace` words are what the Gopher paper describes. In the first two, punctuation marks are words.
+`datatrove` (default) cuts as spaCy's English tokeniser does, which datatrove uses: split at spaces,
+strip punctuation marks from both ends, split at hyphens, contractions and a few marks inside. It is
+not a copy: 99.3 % of spaCy's words come out the same (measured on 2,000 real documents). `regex` is
+w+(['’.-]w+)* or one other visible character: 92.6 % of words. `whitespace` words are what the
+Gopher paper describes. In the first two, punctuation marks are words.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ class Words:
 def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     """The words of a block; `flags` are its class bits."""
     codes = block.codes.astype(np.uint32, copy=False)
-    starts, ends = np.empty(len(codes) + 1, dtype=np.int64), np.empty(len(codes) + 1, dtype=np.int64)
+    starts, ends = (
+        np.empty(len(codes) + 1, dtype=np.int64),
+        np.empty(len(codes) + 1, dtype=np.int64),
+    )
     if tokeniser == "whitespace":
         found = word_kernel.space_words(flags, len(flags), starts, ends)
     elif tokeniser == "regex":
@@ -54,10 +58,20 @@ def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     elif tokeniser == "datatrove":
         found = affix_kernel.affix_words(codes, flags, len(flags), starts, ends)
     else:
-        raise InputError(f"no tokeniser {tokeniser!r} for the document rules; known are {', '.join(TOKENISERS)}")
+        raise InputError(
+            f"no tokeniser {tokeniser!r} for the document rules; known are"
+            f" {', '.join(TOKENISERS)}"
+        )
     starts, ends = starts[:found].copy(), ends[:found].copy()
     hashes, named, alphabetic = word_kernel.described(codes, flags, starts, ends)
-    return Words(starts, ends, np.searchsorted(starts, block.doc_starts), hashes, named=named, alphabetic=alphabetic)
+    return Words(
+        starts,
+        ends,
+        np.searchsorted(starts, block.doc_starts),
+        hashes,
+        named=named,
+        alphabetic=alphabetic,
+    )
 
 
 def word_hash(word: str) -> int:

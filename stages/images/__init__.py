@@ -1,4 +1,6 @@
-"""Image pools in the pipeline: what each stage does where `ingest.modality` is image. Samples take the place of tokens."""
+"""Image pools in the pipeline: what each stage does where `ingest.modality` is image. Samples take
+the place of tokens.
+"""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
 """The images of the pools and of each held-out domain as arrays that a sweep maps.
 
-Question: what does a proxy read? Input: ingested images. Output: per folder pixels.npy (n, C, H, W), labels.npy (n,), and the index of the
-packed texts (id, start, n_tokens, n_bytes) in which an image counts as one token. Cost: one copy of the bytes.
+Question: what does a proxy read? Input: ingested images. Output: per folder pixels.npy (n, C, H,
+W), labels.npy (n,), and the index of the packed texts (id, start, n_tokens, n_bytes) in which an
+image counts as one token. Cost: one copy of the bytes.
 """
 
 import hashlib
@@ -28,33 +29,64 @@ def pack() -> None:
     heldout = pooled("data/ingest/heldout").with_columns(reason=pl.lit("held out"))
     dropped = pl.read_parquet("data/ingest/dropped.parquet")
     columns = ["id", "pool", "n_chars", "reason"]
-    set_aside = pl.concat([heldout.select(columns), dropped.select(columns)]).with_columns(n_tokens=pl.lit(1, dtype=pl.Int32))
+    set_aside = pl.concat(
+        [heldout.select(columns), dropped.select(columns)]
+    ).with_columns(n_tokens=pl.lit(1, dtype=pl.Int32))
     with whole_file("data/pack/set_aside.parquet") as temporary:
         set_aside.write_parquet(temporary)
     n_images = read_json("data/pack/pools/meta.json")["n_documents"]
-    write_json("data/metrics/pack.json", {"pool_documents": n_images, "pool_tokens": n_images, "bytes_per_token": 0})
+    write_json(
+        "data/metrics/pack.json",
+        {"pool_documents": n_images, "pool_tokens": n_images, "bytes_per_token": 0},
+    )
 
 
 def _write(folder: Path, images: pl.DataFrame) -> None:
     pixels = stacked(images)
     if pixels.ndim != 4:
-        raise InputError(f"images of {folder.name} have shape {list(pixels.shape[1:])}; write them as channels, height, width")
+        raise InputError(
+            f"images of {folder.name} have shape {list(pixels.shape[1:])}; write them"
+            " as channels, height, width"
+        )
     with whole_folder(folder) as temporary:
         np.save(temporary / "pixels.npy", pixels)
         np.save(temporary / "labels.npy", images["label"].to_numpy())
-        index = images.select("id", start=pl.int_range(pl.len(), dtype=pl.Int64), n_tokens=pl.lit(1, dtype=pl.Int32), n_bytes=pl.col("n_chars").cast(pl.Int32))
+        index = images.select(
+            "id",
+            start=pl.int_range(pl.len(), dtype=pl.Int64),
+            n_tokens=pl.lit(1, dtype=pl.Int32),
+            n_bytes=pl.col("n_chars").cast(pl.Int32),
+        )
         index.write_parquet(temporary / "index.parquet")
         digest = hashlib.sha256(np.ascontiguousarray(pixels))
         digest.update(images["label"].to_numpy().tobytes())
-        write_json(temporary / "meta.json", {"modality": "image", "n_documents": images.height, "sha256": digest.hexdigest()})
+        write_json(
+            temporary / "meta.json",
+            {
+                "modality": "image",
+                "n_documents": images.height,
+                "sha256": digest.hexdigest(),
+            },
+        )
 
 
 def opened(arms: Mapping[str, np.ndarray]) -> tuple[ImageData, dict[str, slice], str]:
     """Packed images with these arms, the held-out images of each domain, and a hash of all of them."""
-    folders = [path for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()]
-    parts = [(np.load(folder / "pixels.npy"), np.load(folder / "labels.npy")) for folder in [Path("data/pack/pools"), *folders]]
+    folders = [
+        path for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()
+    ]
+    parts = [
+        (np.load(folder / "pixels.npy"), np.load(folder / "labels.npy"))
+        for folder in [Path("data/pack/pools"), *folders]
+    ]
     edges = np.cumsum([0, *(len(labels) for _, labels in parts[1:])])
-    domains = {folder.name: slice(int(low), int(high)) for folder, low, high in zip(folders, edges, edges[1:], strict=False)}
+    domains = {
+        folder.name: slice(int(low), int(high))
+        for folder, low, high in zip(folders, edges, edges[1:], strict=False)
+    }
     held = [np.concatenate([part[side] for part in parts[1:]]) for side in (0, 1)]
-    hashes = "".join(read_json(folder / "meta.json")["sha256"] for folder in [Path("data/pack/pools"), *folders])
+    hashes = "".join(
+        read_json(folder / "meta.json")["sha256"]
+        for folder in [Path("data/pack/pools"), *folders]
+    )
     return ImageData(*parts[0], *held, dict(arms)), domains, hashes

@@ -1,8 +1,9 @@
 """Difficulties of the images of a pool by the published pruning metrics, for arms to select by.
 
-Question: how hard is every image? Input: pool and held-out images, a model recipe. Output: the scores table of the pipeline: one column a
-metric, `difficulty` (the first metric asked for) and `quality` (its negative: high = typical). Cost: the trainings that the metrics
-need, see image_scores.py.
+Question: how hard is every image? Input: pool and held-out images, a model recipe. Output: the
+scores table of the pipeline: one column a metric, `difficulty` (the first metric asked for) and
+`quality` (its negative: high = typical). Cost: the trainings that the metrics need, see
+image_scores.py.
 """
 
 from typing import Literal
@@ -20,11 +21,17 @@ from stages.stage import Section
 class ImageScoring(Section):
     """How models are trained for scores."""
 
-    metrics: list[str] = Field(["el2n"], min_length=1, description="pruning metrics, one column each: " + ", ".join(METRICS))
+    metrics: list[str] = Field(
+        ["el2n"],
+        min_length=1,
+        description="pruning metrics, one column each: " + ", ".join(METRICS),
+    )
     kind: Literal["mlp", "residual"] = "mlp"
     width: int = Field(32, ge=1)
     depth: int = Field(1, ge=1)
-    samples: int = Field(19_200, ge=32, description="samples that each model is trained on")
+    samples: int = Field(
+        19_200, ge=32, description="samples that each model is trained on"
+    )
     batch_samples: int = Field(32, ge=1)
     lr: float = Field(0.003, gt=0)
     models: int = Field(4, ge=1, description="models that a metric is averaged over")
@@ -33,7 +40,9 @@ class ImageScoring(Section):
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
         if unknown := [name for name in names if name not in METRICS]:
-            raise ValueError(f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}")
+            raise ValueError(
+                f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}"
+            )
         return names
 
 
@@ -43,18 +52,44 @@ def score(settings: ImageScoring, seed: int) -> None:
     from stages.proxy.image_spec import ImageShape, ImageSpec
 
     pool, heldout = pooled(), pooled("data/ingest/heldout")
-    data = ImageData(stacked(pool), pool["label"].to_numpy(), stacked(heldout), heldout["label"].to_numpy())
+    data = ImageData(
+        stacked(pool),
+        pool["label"].to_numpy(),
+        stacked(heldout),
+        heldout["label"].to_numpy(),
+    )
     classes = 1 + int(max(pool["label"].max(), heldout["label"].max()))
-    shape = ImageShape(settings.kind, settings.width, settings.depth, *data.pixels.shape[1:], classes)
+    shape = ImageShape(
+        settings.kind, settings.width, settings.depth, *data.pixels.shape[1:], classes
+    )
     budget = settings.samples - settings.samples % settings.batch_samples
-    spec = ImageSpec(arm="", shape=shape, budgets_samples=(budget,), batch_samples=settings.batch_samples, lr=settings.lr, seed=seed, data_seed=seed)
-    found = image_difficulty(settings.metrics, data, Scoring(spec=spec, models=settings.models, prototypes=classes, seed=seed))
+    spec = ImageSpec(
+        arm="",
+        shape=shape,
+        budgets_samples=(budget,),
+        batch_samples=settings.batch_samples,
+        lr=settings.lr,
+        seed=seed,
+        data_seed=seed,
+    )
+    found = image_difficulty(
+        settings.metrics,
+        data,
+        Scoring(spec=spec, models=settings.models, prototypes=classes, seed=seed),
+    )
     first = pl.Series(found[settings.metrics[0]], dtype=pl.Float64)
-    scores = pool.select("id", "pool", "n_chars", "label").with_columns(difficulty=first, quality=-first, rules_pass=pl.lit(True))
-    scores = scores.with_columns(pl.Series(name, found[name], dtype=pl.Float64) for name in settings.metrics)
+    scores = pool.select("id", "pool", "n_chars", "label").with_columns(
+        difficulty=first, quality=-first, rules_pass=pl.lit(True)
+    )
+    scores = scores.with_columns(
+        pl.Series(name, found[name], dtype=pl.Float64) for name in settings.metrics
+    )
     with whole_file("data/score/scores.parquet") as temporary:
         scores.write_parquet(temporary)
     for name in ("calibration", "rules"):
         with whole_file(f"data/score/{name}.csv") as temporary:
             temporary.write_text("")
-    write_json("data/metrics/score.json", {"images": scores.height, "mean_difficulty": round(float(first.mean()), 6)})
+    write_json(
+        "data/metrics/score.json",
+        {"images": scores.height, "mean_difficulty": round(float(first.mean()), 6)},
+    )

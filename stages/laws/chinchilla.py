@@ -23,8 +23,13 @@ def gradient(p, v):
     """d value / d parameter for each parameter. Shapes as in law.py."""
     log_n, log_d = np.log(v["n_params"]), np.log(v["n_tokens_seen"])
     per_a, per_b = np.exp(-p["alpha"] * log_n), np.exp(-p["beta"] * log_d)
-    return {"E": np.ones_like(per_a * per_b), "A": per_a, "alpha": -p["A"] * per_a * log_n,
-            "B": per_b, "beta": -p["B"] * per_b * log_d}
+    return {
+        "E": np.ones_like(per_a * per_b),
+        "A": per_a,
+        "alpha": -p["A"] * per_a * log_n,
+        "B": per_b,
+        "beta": -p["B"] * per_b * log_d,
+    }
 
 
 def balance(p):
@@ -49,6 +54,9 @@ CHINCHILLA = Law(
     value=value,
     gradient=gradient,
     optimum=optimum,
-    source="Hoffmann et al. 2022, arXiv 2203.15556, eq. 2; refit Besiroglu et al. 2024, arXiv 2404.10102",
+    source=(
+        "Hoffmann et al. 2022, arXiv 2203.15556, eq. 2; refit Besiroglu et al. 2024,"
+        " arXiv 2404.10102"
+    ),
     arm_parameters=("E", "B"),
 )

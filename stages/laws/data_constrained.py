@@ -10,8 +10,26 @@ from . import chinchilla
 from .law import N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE, Law, Parameter, Reduction
 
 # Starts span what refits of the published table gave: R_D* 5 to 95, R_N* 0.7 to unbounded.
-REPEATS = Parameter("R_D_star", "repeats", 1e-3, 1e6, 1.0, 100.0, "log", "repeats after which a repeat is worth 1/e")
-EXCESS = Parameter("R_N_star", "multiples", 1e-3, 1e6, 0.5, 100.0, "log", "excess of parameters worth 1/e")
+REPEATS = Parameter(
+    "R_D_star",
+    "repeats",
+    1e-3,
+    1e6,
+    1.0,
+    100.0,
+    "log",
+    "repeats after which a repeat is worth 1/e",
+)
+EXCESS = Parameter(
+    "R_N_star",
+    "multiples",
+    1e-3,
+    1e6,
+    0.5,
+    100.0,
+    "log",
+    "excess of parameters worth 1/e",
+)
 
 
 def decayed(unique, repeats, scale):
@@ -41,7 +59,11 @@ def effective_params(p, v):
 def value(p, v):
     """E + A / N'^alpha + B / D'^beta. Shapes as in law.py."""
     size_term = p["A"] * np.exp(-p["alpha"] * np.log(effective_params(p, v)))
-    return p["E"] + size_term + p["B"] * np.exp(-p["beta"] * np.log(effective_tokens(p, v)))
+    return (
+        p["E"]
+        + size_term
+        + p["B"] * np.exp(-p["beta"] * np.log(effective_tokens(p, v)))
+    )
 
 
 def gradient(p, v):
@@ -54,16 +76,25 @@ def gradient(p, v):
     by_params = -p["alpha"] * p["A"] * plain["A"] / params  # d value / d N'
     by_tokens = -p["beta"] * p["B"] * plain["B"] / tokens  # d value / d D'
     fade = np.exp(-(n / base - 1.0) / p["R_N_star"])
-    by_base = np.where(limit < n, by_params * (params - n * fade), 0.0)  # d value / d log U_N
+    by_base = np.where(
+        limit < n, by_params * (params - n * fade), 0.0
+    )  # d value / d log U_N
     for name, slope in _log_limit_gradient(p, unique).items():
         plain[name] = plain[name] + by_base * slope
-    return plain | {"R_D_star": by_tokens * _by_scale(unique, v["n_tokens_seen"] / unique - 1.0, p["R_D_star"]),
-                    "R_N_star": by_params * _by_scale(base, n / base - 1.0, p["R_N_star"])}
+    return plain | {
+        "R_D_star": (
+            by_tokens
+            * _by_scale(unique, v["n_tokens_seen"] / unique - 1.0, p["R_D_star"])
+        ),
+        "R_N_star": by_params * _by_scale(base, n / base - 1.0, p["R_N_star"]),
+    }
 
 
 def _by_scale(unique, repeats, scale):
     """d decayed / d scale."""
-    return unique * (-np.expm1(-repeats / scale) - repeats / scale * np.exp(-repeats / scale))
+    return unique * (
+        -np.expm1(-repeats / scale) - repeats / scale * np.exp(-repeats / scale)
+    )
 
 
 def _log_limit_gradient(p, unique):
@@ -71,21 +102,31 @@ def _log_limit_gradient(p, unique):
     alpha, beta = p["alpha"], p["beta"]
     log_g = np.log(chinchilla.balance(p))
     both, lever, reach = alpha + beta, 1.0 + beta / alpha, log_g + np.log(unique)
-    return {"A": lever / (p["A"] * both), "B": -lever / (p["B"] * both),
-            "alpha": lever * (1 / alpha - log_g) / both - beta / alpha**2 * reach,
-            "beta": lever * (-1 / beta - log_g) / both + reach / alpha}
+    return {
+        "A": lever / (p["A"] * both),
+        "B": -lever / (p["B"] * both),
+        "alpha": lever * (1 / alpha - log_g) / both - beta / alpha**2 * reach,
+        "beta": lever * (-1 / beta - log_g) / both + reach / alpha,
+    }
 
 
 DATA_CONSTRAINED = Law(
     name="data_constrained",
     title="Model size and tokens, repeats and excess parameters decay",
-    formula="value = E + A / N'^alpha + B / D'^beta; D' = U (1 + R_D* (1 - exp(-R_D / R_D*))), R_D = max(D/U - 1, 0); "
-            "N' likewise with U_N = min(N, N_opt(U))",
+    formula=(
+        "value = E + A / N'^alpha + B / D'^beta; D' = U (1 + R_D* (1 - exp(-R_D /"
+        " R_D*))), R_D = max(D/U - 1, 0); N' likewise with U_N = min(N, N_opt(U))"
+    ),
     variables=(N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE),
     parameters=(*chinchilla.PARAMETERS, REPEATS, EXCESS),
     value=value,
     gradient=gradient,
-    source="Muennighoff et al. 2023, arXiv 2305.16264, eq. 5 and 6, clipped as in the authors' code",
-    reduces_to=Reduction("chinchilla", {"R_N_star": 1e30}, {"n_tokens_unique": "n_tokens_seen"}),
+    source=(
+        "Muennighoff et al. 2023, arXiv 2305.16264, eq. 5 and 6, clipped as in the"
+        " authors' code"
+    ),
+    reduces_to=Reduction(
+        "chinchilla", {"R_N_star": 1e30}, {"n_tokens_unique": "n_tokens_seen"}
+    ),
     arm_parameters=("E", "B"),
 )

@@ -1,4 +1,6 @@
-"""Inversions and maps around the downstream laws: effective size, effective data, pass rates with few passes, subset to full score."""
+"""Inversions and maps around the downstream laws: effective size, effective data, pass rates with
+few passes, subset to full score.
+"""
 
 from dataclasses import dataclass
 
@@ -20,7 +22,11 @@ def loss_from_score(p, score) -> np.ndarray:
 def _inverted(left, amplitude, exponent):
     """x at which amplitude / x^exponent = left; inf where nothing is left."""
     possible = left > 0
-    return np.where(possible, np.power(amplitude / np.where(possible, left, amplitude), 1 / exponent), np.inf)
+    return np.where(
+        possible,
+        np.power(amplitude / np.where(possible, left, amplitude), 1 / exponent),
+        np.inf,
+    )
 
 
 def effective_params(p, loss, n_tokens) -> np.ndarray:
@@ -30,9 +36,11 @@ def effective_params(p, loss, n_tokens) -> np.ndarray:
 
 
 def effective_tokens(p, loss, n_params) -> np.ndarray:
-    """Tokens of the reference data (chinchilla p) that give this loss at n_params; inf where no amount does.
+    """Tokens of the reference data (chinchilla p) that give this loss at n_params; inf where no
+    amount does.
 
-    Of a curated set: effective_tokens(baseline, its loss, N) / its tokens is its density, how many baseline tokens one is worth.
+    Of a curated set: effective_tokens(baseline, its loss, N) / its tokens is its density, how many
+    baseline tokens one is worth.
     """
     left = np.asarray(loss, float) - p["E"] - p["A"] * np.power(n_params, -p["alpha"])
     return _inverted(left, p["B"], p["beta"])
@@ -58,22 +66,44 @@ def fit_pass_rate(n_params, passes, tries, wanted_passes: int) -> PassFit:
     The likelihood passes * log P + (tries - passes) * log(1 - P) does not depend on why sampling stopped, so a run that
     was cut with no pass at all still says that its rate is small; dropping it would bias small models up.
     """
-    from scipy.optimize import minimize  # here, because it doubles the time to import this package
+    from scipy.optimize import (
+        minimize,
+    )  # here, because it doubles the time to import this package
 
     n_params, passes, tries = (np.asarray(x, float) for x in (n_params, passes, tries))
     if np.unique(n_params).size < 2:
-        raise InputError(f"the pass-rate law needs several values of n_params, all are {n_params[0]:g}")
+        raise InputError(
+            "the pass-rate law needs several values of n_params, all are"
+            f" {n_params[0]:g}"
+        )
     centre = np.mean(np.log(n_params))
 
     def negative(theta):
-        p = {"c": np.exp(theta[0] + np.exp(theta[1]) * centre), "alpha": np.exp(theta[1])}
+        p = {
+            "c": np.exp(theta[0] + np.exp(theta[1]) * centre),
+            "alpha": np.exp(theta[1]),
+        }
         rate = np.clip(value_pass(p, {"n_params": n_params}), 1e-300, 1 - 1e-12)
         return -np.sum(passes * np.log(rate) + (tries - passes) * np.log1p(-rate))
 
-    found = min((minimize(negative, [a, b], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000})
-                 for a in (-1.0, 1.0, 2.0) for b in (-2.0, -0.7)), key=lambda result: result.fun)
+    found = min(
+        (
+            minimize(
+                negative,
+                [a, b],
+                method="Nelder-Mead",
+                options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000},
+            )
+            for a in (-1.0, 1.0, 2.0)
+            for b in (-2.0, -0.7)
+        ),
+        key=lambda result: result.fun,
+    )
     alpha = float(np.exp(found.x[1]))
-    return PassFit({"c": float(np.exp(found.x[0] + alpha * centre)), "alpha": alpha}, int(np.sum(passes < wanted_passes)))
+    return PassFit(
+        {"c": float(np.exp(found.x[0] + alpha * centre)), "alpha": alpha},
+        int(np.sum(passes < wanted_passes)),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +121,9 @@ def subset_map(subset_score, full_score) -> SubsetMap:
     """Least squares on anchor models, at least three; anchors of another family are an assumption of the method."""
     x, y = np.asarray(subset_score, float), np.asarray(full_score, float)
     if x.size < 3:
-        raise InputError(f"the map from subset to full score needs at least 3 anchor models, got {x.size}")
+        raise InputError(
+            "the map from subset to full score needs at least 3 anchor models, got"
+            f" {x.size}"
+        )
     design = (x * (1 - x))[:, None] * x[:, None] ** np.arange(3)
     return SubsetMap(np.linalg.lstsq(design, y - x, rcond=None)[0])

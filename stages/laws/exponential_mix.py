@@ -17,8 +17,18 @@ import numpy as np
 from .law import Law, Parameter, floor, share
 
 DEFAULT_DOMAINS = ("first", "second", "third")
-LOG_SIZE = (-18.0, 7.0, -2.0, 1.5)  # ours: bounds and starts of k; published fits lie in -3 .. 1
-SLOPE = (-60.0, 60.0, -3.0, 3.0)  # ours: bounds and starts of t; published fits lie in -5 .. 2
+LOG_SIZE = (
+    -18.0,
+    7.0,
+    -2.0,
+    1.5,
+)  # ours: bounds and starts of k; published fits lie in -3 .. 1
+SLOPE = (
+    -60.0,
+    60.0,
+    -3.0,
+    3.0,
+)  # ours: bounds and starts of t; published fits lie in -5 .. 2
 
 
 def _term_names(domains, term):
@@ -31,7 +41,18 @@ def _exponentials(domains, terms, p, v):
     """For each hidden domain the names of k and t, and exp(k + sum_j t_j s_j), (..., points)."""
     for term in terms:
         k, slopes = _term_names(domains, term)
-        yield k, slopes, np.exp(np.clip(p[k] + sum(p[t] * v[f"share_{domain}"] for domain, t in slopes.items()), -700.0, 700.0))
+        yield (
+            k,
+            slopes,
+            np.exp(
+                np.clip(
+                    p[k]
+                    + sum(p[t] * v[f"share_{domain}"] for domain, t in slopes.items()),
+                    -700.0,
+                    700.0,
+                )
+            ),
+        )
 
 
 def _law(domains, terms, **words) -> Law:
@@ -41,32 +62,80 @@ def _law(domains, terms, **words) -> Law:
     def gradient(p, v):
         found = {}
         for k, slopes, part in _exponentials(domains, terms, p, v):
-            found |= {k: part} | {t: part * v[f"share_{domain}"] for domain, t in slopes.items()}
+            found |= {k: part} | {
+                t: part * v[f"share_{domain}"] for domain, t in slopes.items()
+            }
         return found | {"E": np.ones_like(next(iter(found.values())))}
 
     names = [_term_names(domains, term) for term in terms]
-    scales = tuple(Parameter(k, "log value", *LOG_SIZE, "linear", "log of the reducible value on the first domain alone") for k, _ in names)
-    slopes = tuple(Parameter(t, "1", *SLOPE, "linear", f"log change of the reducible value from {domains[0]} to {domain}")
-                   for _, by_domain in names for domain, t in by_domain.items())
-    return Law(variables=tuple(share(domain, f"share of the tokens that come from {domain}") for domain in domains),
-               parameters=(floor(), *scales, *slopes), value=value, gradient=gradient, arm_parameters=("E", *(k for k, _ in names)), **words)
+    scales = tuple(
+        Parameter(
+            k,
+            "log value",
+            *LOG_SIZE,
+            "linear",
+            "log of the reducible value on the first domain alone",
+        )
+        for k, _ in names
+    )
+    slopes = tuple(
+        Parameter(
+            t,
+            "1",
+            *SLOPE,
+            "linear",
+            f"log change of the reducible value from {domains[0]} to {domain}",
+        )
+        for _, by_domain in names
+        for domain, t in by_domain.items()
+    )
+    return Law(
+        variables=tuple(
+            share(domain, f"share of the tokens that come from {domain}")
+            for domain in domains
+        ),
+        parameters=(floor(), *scales, *slopes),
+        value=value,
+        gradient=gradient,
+        arm_parameters=("E", *(k for k, _ in names)),
+        **words,
+    )
 
 
 def exponential_mix(domains: Sequence[str] = DEFAULT_DOMAINS) -> Law:
     """The explicit law, for one validation domain. >>> fit_law(exponential_mix(("web", "code")), rows)"""
-    return _law(tuple(domains), ("",), name="exponential_mix", title="Mixture: exponential law for one validation domain",
-                formula="value = E + exp(k + sum_j t_j s_j); t of the first domain 0",
-                source="Ye et al. 2024, data mixing laws, arXiv 2403.16952, the law per domain; gauge ours")
+    return _law(
+        tuple(domains),
+        ("",),
+        name="exponential_mix",
+        title="Mixture: exponential law for one validation domain",
+        formula="value = E + exp(k + sum_j t_j s_j); t of the first domain 0",
+        source=(
+            "Ye et al. 2024, data mixing laws, arXiv 2403.16952, the law per domain;"
+            " gauge ours"
+        ),
+    )
 
 
 def implicit_mix(domains: Sequence[str] = DEFAULT_DOMAINS, n_terms: int = 2) -> Law:
     """The implicit law: `n_terms` hidden validation domains, fitted to the overall value alone."""
-    return _law(tuple(domains), tuple(str(m + 1) for m in range(n_terms)), name="implicit_mix",
-                title="Mixture: sum of exponential laws for hidden validation domains",
-                formula="value = E + sum_m exp(k_m + sum_j t_mj s_j); t of the first domain 0",
-                source="Ye et al. 2024, data mixing laws, arXiv 2403.16952, the implicit form; softmax weights absorbed, gauge ours")
+    return _law(
+        tuple(domains),
+        tuple(str(m + 1) for m in range(n_terms)),
+        name="implicit_mix",
+        title="Mixture: sum of exponential laws for hidden validation domains",
+        formula="value = E + sum_m exp(k_m + sum_j t_mj s_j); t of the first domain 0",
+        source=(
+            "Ye et al. 2024, data mixing laws, arXiv 2403.16952, the implicit form;"
+            " softmax weights absorbed, gauge ours"
+        ),
+    )
 
 
-def overall(values: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+def overall(
+    values: Mapping[str, np.ndarray], weights: Mapping[str, float]
+) -> np.ndarray:
     """Weighted mean over validation domains of predicted values, domain -> (points,)."""
-    return sum(weights[domain] * values[domain] for domain in weights) / sum(weights.values())
+    return sum(weights[domain] * values[domain] for domain in weights) / sum(
+        weights.values()
+    )

@@ -21,7 +21,8 @@ SPAN = 1.0  # decades; ours: a parameter known only to a factor of ten is not kn
 @dataclass(frozen=True)
 class Profile:
     """For each slot: decades searched (slots, 6) in growing order without 0, objective at each (slots, 6),
-    the span in decades that is not rejected (slots,), and the best theta seen anywhere on the way."""
+    the span in decades that is not rejected (slots,), and the best theta seen anywhere on the way.
+    """
 
     decades: np.ndarray
     objective: np.ndarray
@@ -33,7 +34,8 @@ class Profile:
 def likelihood_power(problem: Problem, theta: np.ndarray) -> float:
     """k such that -2 log likelihood = k log(objective): n for squares, 2 n for absolute values.
 
-    Huber lies between, by the share of residuals beyond delta. n is reduced by the number of slots."""
+    Huber lies between, by the share of residuals beyond delta. n is reduced by the number of slots.
+    """
     freedom = max(problem.observed.size - theta.size, 1)
     if problem.objective != "huber_log":
         return freedom
@@ -41,15 +43,21 @@ def likelihood_power(problem: Problem, theta: np.ndarray) -> float:
     return freedom * (1.0 + float(np.mean(np.abs(residuals) > problem.delta)))
 
 
-def effective_unknowns(problem: Problem, theta: np.ndarray, frozen: np.ndarray) -> float:
-    """How many unknowns the runs settle: the free slots, less the part that priors already hold (trace of the shrinkage)."""
+def effective_unknowns(
+    problem: Problem, theta: np.ndarray, frozen: np.ndarray
+) -> float:
+    """How many unknowns the runs settle: the free slots, less the part that priors already hold
+    (trace of the shrinkage).
+    """
     free = ~frozen
     if problem.priors is None:
         return float(free.sum())
     means = problem.priors.mean[None]
     weights = np.ones(1) if problem.weights is None else problem.weights
     with np.errstate(all="ignore"):
-        both = problem.normal_equations(theta[None], weights[None], problem.observed[None], means)[2][0][np.ix_(free, free)]
+        both = problem.normal_equations(
+            theta[None], weights[None], problem.observed[None], means
+        )[2][0][np.ix_(free, free)]
     of_priors = problem.priors.curvature()[np.ix_(free, free)]
     return float(free.sum() - np.trace(np.linalg.lstsq(both, of_priors, rcond=None)[0]))
 
@@ -57,16 +65,30 @@ def effective_unknowns(problem: Problem, theta: np.ndarray, frozen: np.ndarray) 
 def _targets(problem, theta):
     """Where `profile` puts each slot: DECADES below and above its optimum, inside the bounds, (slots, 2, steps)."""
     low, high = problem.layout.range("low", "high")
-    logs = np.concatenate([np.full(problem.layout.width(p.name), p.transform == "log") for p in problem.layout.law.parameters])
+    logs = np.concatenate(
+        [
+            np.full(problem.layout.width(p.name), p.transform == "log")
+            for p in problem.layout.law.parameters
+        ]
+    )
     decades = np.stack([-np.array(DECADES), DECADES])
-    moved = np.where(logs[:, None, None], theta[:, None, None] + decades * np.log(10), theta[:, None, None] * 10.0**decades)
+    moved = np.where(
+        logs[:, None, None],
+        theta[:, None, None] + decades * np.log(10),
+        theta[:, None, None] * 10.0**decades,
+    )
     return np.clip(moved, low[:, None, None], high[:, None, None])
 
 
-def walk(problem: Problem, theta: np.ndarray, frozen: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move one free slot at a time from the optimum to its targets, (slots, 2, steps) nearest first, and refit the others at each.
+def walk(
+    problem: Problem, theta: np.ndarray, frozen: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move one free slot at a time from the optimum to its targets, (slots, 2, steps) nearest
+    first, and refit the others at each.
 
-    Returns the objective, (slots, 2, steps), and theta there, (slots, 2, steps, slots); inf and theta itself for frozen slots."""
+    Returns the objective, (slots, 2, steps), and theta there, (slots, 2, steps, slots); inf and
+    theta itself for frozen slots.
+    """
     free, steps = np.flatnonzero(~frozen), targets.shape[2]
     moves = [(slot, side) for slot in free for side in (0, 1)]
     current = np.repeat(theta[None], len(moves), axis=0)
@@ -76,19 +98,30 @@ def walk(problem: Problem, theta: np.ndarray, frozen: np.ndarray, targets: np.nd
     for step in range(steps):
         for row, (slot, side) in enumerate(moves):
             current[row, slot] = targets[slot, side, step]
-        solved = minimise(problem, current, frozen=held, tolerance=1e-8, max_iterations=60)
+        solved = minimise(
+            problem, current, frozen=held, tolerance=1e-8, max_iterations=60
+        )
         current = solved.theta.copy()
         for row, (slot, side) in enumerate(moves):
-            reached[slot, side, step], ends[slot, side, step] = solved.objective[row], solved.theta[row]
+            reached[slot, side, step], ends[slot, side, step] = (
+                solved.objective[row],
+                solved.theta[row],
+            )
     return reached, ends
 
 
-def profile(problem: Problem, theta: np.ndarray, objective: float, frozen: np.ndarray) -> Profile:
+def profile(
+    problem: Problem, theta: np.ndarray, objective: float, frozen: np.ndarray
+) -> Profile:
     """Profile every free slot of an optimum, (slots,), by continuation: .25, .5 and 1 decade either way."""
     walked, ends = walk(problem, theta, frozen, _targets(problem, theta))
     reached = np.concatenate([walked[:, 0, ::-1], walked[:, 1]], axis=1)
     lowest = np.unravel_index(np.nanargmin(walked), walked.shape)
-    best_theta, best = (ends[lowest], float(walked[lowest])) if walked[lowest] < objective else (theta, objective)
+    best_theta, best = (
+        (ends[lowest], float(walked[lowest]))
+        if walked[lowest] < objective
+        else (theta, objective)
+    )
     decades = np.array([*(-d for d in reversed(DECADES)), *DECADES])
     span = _span(reached, best, likelihood_power(problem, theta))
     span[frozen] = 0.0
@@ -100,6 +133,6 @@ def _span(reached: np.ndarray, best: float, power: float) -> np.ndarray:
     tiny = 1e-300
     rise = np.log((reached + tiny) / (best + tiny))
     accepted = (power * rise <= LIKELIHOOD_RATIO_90) | (rise <= TINY_CHANGE)
-    up, down = accepted[:, len(DECADES):], accepted[:, :len(DECADES)][:, ::-1]
+    up, down = accepted[:, len(DECADES) :], accepted[:, : len(DECADES)][:, ::-1]
     steps = np.diff([0.0, *DECADES])
     return (np.cumprod(up, axis=1) @ steps) + (np.cumprod(down, axis=1) @ steps)

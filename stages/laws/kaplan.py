@@ -11,9 +11,21 @@ law chosen there, measured). q = 1 is a sum; on that ladder q is fitted as .22 a
 import numpy as np
 
 from .chinchilla import PARAMETERS
-from .law import N_PARAMS, N_TOKENS_SEEN, Law, Parameter, Reduction, amplitude, floor, inverse
+from .law import (
+    N_PARAMS,
+    N_TOKENS_SEEN,
+    Law,
+    Parameter,
+    Reduction,
+    amplitude,
+    floor,
+    inverse,
+)
 
-SOURCE = "Kaplan et al. 2020, arXiv 2001.08361, eq. 1.5, with A = N_c^alpha_N and B = D_c^alpha_D"
+SOURCE = (
+    "Kaplan et al. 2020, arXiv 2001.08361, eq. 1.5, with A = N_c^alpha_N and B ="
+    " D_c^alpha_D"
+)
 
 
 def _bracket(p, v, q):
@@ -26,10 +38,18 @@ def _bracket(p, v, q):
 def _slopes(p, v, q):
     """d (bracket^q) / d parameter, and d / d q under the name 'q'. Shapes as in law.py."""
     size, data, total = _bracket(p, v, q)
-    of_size, of_data, found = np.exp(size - total), np.exp(data - total), np.exp(q * total)
-    return {"A": found * of_size / p["A"], "alpha": -found * of_size * np.log(v["n_params"]),
-            "B": found * of_data / p["B"], "beta": -found * of_data * np.log(v["n_tokens_seen"]),
-            "q": found * (total - of_size * size - of_data * data)}
+    of_size, of_data, found = (
+        np.exp(size - total),
+        np.exp(data - total),
+        np.exp(q * total),
+    )
+    return {
+        "A": found * of_size / p["A"],
+        "alpha": -found * of_size * np.log(v["n_params"]),
+        "B": found * of_data / p["B"],
+        "beta": -found * of_data * np.log(v["n_tokens_seen"]),
+        "q": found * (total - of_size * size - of_data * data),
+    }
 
 
 def value(p, v):
@@ -70,15 +90,28 @@ def _small_exponent(name, meaning):
     return Parameter(name, "1", 0.005, 2.0, 0.04, 0.5, "log", meaning)
 
 
-TERMS = (amplitude("A", "value of this size with unlimited tokens, less the floor, times N^alpha", ("alpha", inverse("n_params"))),
-         _small_exponent("alpha", "exponent over model size"),
-         amplitude("B", "value of these tokens with an unlimited model, less the floor, times D^beta", ("beta", inverse("n_tokens_seen"))),
-         _small_exponent("beta", "exponent over tokens"))
+TERMS = (
+    amplitude(
+        "A",
+        "value of this size with unlimited tokens, less the floor, times N^alpha",
+        ("alpha", inverse("n_params")),
+    ),
+    _small_exponent("alpha", "exponent over model size"),
+    amplitude(
+        "B",
+        "value of these tokens with an unlimited model, less the floor, times D^beta",
+        ("beta", inverse("n_tokens_seen")),
+    ),
+    _small_exponent("beta", "exponent over tokens"),
+)
 
 KAPLAN = Law(
     name="kaplan",
     title="Model size and tokens in one bracket, no floor",
-    formula="value = ((A / n_params^alpha)^(1/beta) + (B / n_tokens_seen^beta)^(1/beta))^beta",
+    formula=(
+        "value = ((A / n_params^alpha)^(1/beta) + (B /"
+        " n_tokens_seen^beta)^(1/beta))^beta"
+    ),
     variables=(N_PARAMS, N_TOKENS_SEEN),
     parameters=TERMS,
     value=value,
@@ -90,7 +123,10 @@ KAPLAN = Law(
 KAPLAN_FLOOR = Law(
     name="kaplan_floor",
     title="Model size and tokens in one bracket, and a floor",
-    formula="value = E + ((A / n_params^alpha)^(1/beta) + (B / n_tokens_seen^beta)^(1/beta))^beta",
+    formula=(
+        "value = E + ((A / n_params^alpha)^(1/beta) + (B /"
+        " n_tokens_seen^beta)^(1/beta))^beta"
+    ),
     variables=(N_PARAMS, N_TOKENS_SEEN),
     parameters=(floor(), *TERMS),
     value=value_floor,
@@ -102,12 +138,29 @@ KAPLAN_FLOOR = Law(
 BRACKET = Law(
     name="bracket",
     title="Model size and tokens in a bracket with an exponent of its own, and a floor",
-    formula="value = E + ((A / n_params^alpha)^(1/q) + (B / n_tokens_seen^beta)^(1/q))^q",
+    formula=(
+        "value = E + ((A / n_params^alpha)^(1/q) + (B / n_tokens_seen^beta)^(1/q))^q"
+    ),
     variables=(N_PARAMS, N_TOKENS_SEEN),
-    parameters=(*PARAMETERS, Parameter("q", "1", 0.05, 3.0, 0.1, 1.2, "log", "exponent of the bracket: 1 is a sum, small is the worse of the two terms")),
+    parameters=(
+        *PARAMETERS,
+        Parameter(
+            "q",
+            "1",
+            0.05,
+            3.0,
+            0.1,
+            1.2,
+            "log",
+            "exponent of the bracket: 1 is a sum, small is the worse of the two terms",
+        ),
+    ),
     value=value_free,
     gradient=gradient_free,
-    source="ours; between Hoffmann et al. 2022, arXiv 2203.15556 (q = 1), and Kaplan et al. 2020, arXiv 2001.08361 (q = beta)",
+    source=(
+        "ours; between Hoffmann et al. 2022, arXiv 2203.15556 (q = 1), and Kaplan et"
+        " al. 2020, arXiv 2001.08361 (q = beta)"
+    ),
     reduces_to=Reduction("chinchilla", {"q": 1.0}),
     arm_parameters=("E", "B"),
 )

@@ -106,26 +106,57 @@ class Law:
         return tuple(v.name for v in self.variables)
 
 
-N_PARAMS = Variable("n_params", "parameters", "non-embedding parameters of the model", typical=(1e6, 1e9))
-N_TOKENS_SEEN = Variable("n_tokens_seen", "tokens", "tokens trained on, repeats counted")
-N_TOKENS_UNIQUE = Variable("n_tokens_unique", "tokens", "different tokens among those available to the run", typical=(1e7, 1e9))
-FLOPS = Variable("flops", "FLOPs", "training compute, 6 * n_params * n_tokens_seen unless the table says otherwise",
-                 typical=(1e15, 1e20))
+N_PARAMS = Variable(
+    "n_params",
+    "parameters",
+    "non-embedding parameters of the model",
+    typical=(1e6, 1e9),
+)
+N_TOKENS_SEEN = Variable(
+    "n_tokens_seen", "tokens", "tokens trained on, repeats counted"
+)
+N_TOKENS_UNIQUE = Variable(
+    "n_tokens_unique",
+    "tokens",
+    "different tokens among those available to the run",
+    typical=(1e7, 1e9),
+)
+FLOPS = Variable(
+    "flops",
+    "FLOPs",
+    "training compute, 6 * n_params * n_tokens_seen unless the table says otherwise",
+    typical=(1e15, 1e20),
+)
 
 
 def share(name: str, meaning: str) -> Variable:
     """A share of a whole; the shares of one table row add up to 1."""
-    return Variable(f"share_{name}", "fraction", meaning, may_be_zero=True, typical=(0.02, 1.0))
+    return Variable(
+        f"share_{name}", "fraction", meaning, may_be_zero=True, typical=(0.02, 1.0)
+    )
 
 
 def floor(name: str = "E") -> Parameter:
     """The value that no compute and no data can go below. Bounds are multiples of the median value."""
-    return Parameter(name, "value", 0.0, 1.0, 0.1, 0.95, "linear", "irreducible value", relative=True)
+    return Parameter(
+        name, "value", 0.0, 1.0, 0.1, 0.95, "linear", "irreducible value", relative=True
+    )
 
 
 def amplitude(name: str, meaning: str, *term: tuple[str, Quantity]) -> Parameter:
     """Amplitude of a falling term: from a billionth to ten thousand times the median value at the centre."""
-    return Parameter(name, "value * unit^exponent", 1e-9, 1e4, 0.02, 1.0, "log", meaning, relative=True, term=term)
+    return Parameter(
+        name,
+        "value * unit^exponent",
+        1e-9,
+        1e4,
+        0.02,
+        1.0,
+        "log",
+        meaning,
+        relative=True,
+        term=term,
+    )
 
 
 def exponent(name: str, meaning: str) -> Parameter:

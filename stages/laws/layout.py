@@ -24,13 +24,22 @@ class Layout:
     centres: Mapping[str, tuple[tuple[str, float], ...]]
 
     @classmethod
-    def of(cls, law: Law, columns: Arrays, value_scale: float, arms=(), by_arm=(), fixed=()) -> "Layout":
+    def of(
+        cls, law: Law, columns: Arrays, value_scale: float, arms=(), by_arm=(), fixed=()
+    ) -> "Layout":
         """Layout for the columns of a table: the centres are taken from it once and kept.
 
-        A fixed amplitude is not centred, because its term would move with the exponent."""
-        centres = {p.name: tuple((power, _mean_log(quantity(columns))) for power, quantity in p.term
-                                 if (p.name in by_arm or power not in by_arm) and p.name not in fixed)
-                   for p in law.parameters if p.term}
+        A fixed amplitude is not centred, because its term would move with the exponent.
+        """
+        centres = {
+            p.name: tuple(
+                (power, _mean_log(quantity(columns)))
+                for power, quantity in p.term
+                if (p.name in by_arm or power not in by_arm) and p.name not in fixed
+            )
+            for p in law.parameters
+            if p.term
+        }
         return cls(law, tuple(arms) or ("all",), tuple(by_arm), value_scale, centres)
 
     def width(self, name: str) -> int:
@@ -40,8 +49,13 @@ class Layout:
     @property
     def slots(self) -> dict[str, slice]:
         """Where each parameter lies in theta."""
-        ends = np.cumsum([self.width(name) for name in self.law.parameter_names]).tolist()
-        return {name: slice(end - self.width(name), end) for name, end in zip(self.law.parameter_names, ends, strict=True)}
+        ends = np.cumsum(
+            [self.width(name) for name in self.law.parameter_names]
+        ).tolist()
+        return {
+            name: slice(end - self.width(name), end)
+            for name, end in zip(self.law.parameter_names, ends, strict=True)
+        }
 
     @property
     def size(self) -> int:
@@ -49,15 +63,20 @@ class Layout:
 
     def slot_names(self) -> list[tuple[str, str | None]]:
         """(parameter, arm or None) of each slot."""
-        return [(name, arm) for name in self.law.parameter_names
-                for arm in (self.arms if name in self.by_arm else (None,))]
+        return [
+            (name, arm)
+            for name in self.law.parameter_names
+            for arm in (self.arms if name in self.by_arm else (None,))
+        ]
 
     def to_params(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """theta (..., slots) -> parameter -> (..., 1) or (..., arms), in the units of the law."""
         slots, params = self.slots, {}
         for p in self.law.parameters:
             part = theta[..., slots[p.name]]
-            params[p.name] = np.exp(part) if p.transform == "log" and not p.term else part
+            params[p.name] = (
+                np.exp(part) if p.transform == "log" and not p.term else part
+            )
         for name, centre in self.centres.items():
             shift = sum((params[power] * mean for power, mean in centre), np.zeros(1))
             params[name] = np.exp(params[name] - shift)
@@ -76,8 +95,15 @@ class Layout:
 
     def range(self, low: str, high: str) -> tuple[np.ndarray, np.ndarray]:
         """Two fields of Parameter, ('low', 'high') or ('start_low', 'start_high'), as theta, each (slots,)."""
-        return tuple(np.concatenate([np.full(self.width(p.name), self._limit(p, getattr(p, side)))
-                                     for p in self.law.parameters]) for side in (low, high))
+        return tuple(
+            np.concatenate(
+                [
+                    np.full(self.width(p.name), self._limit(p, getattr(p, side)))
+                    for p in self.law.parameters
+                ]
+            )
+            for side in (low, high)
+        )
 
     def _limit(self, p: Parameter, limit: float) -> float:
         limit = limit * (self.value_scale if p.relative else 1.0)
@@ -86,7 +112,12 @@ class Layout:
     def typical(self) -> np.ndarray:
         """A step of one in theta is one for a log, the width of the starts for a linear parameter. (slots,)"""
         low, high = self.range("start_low", "start_high")
-        linear = np.concatenate([np.full(self.width(p.name), p.transform == "linear") for p in self.law.parameters])
+        linear = np.concatenate(
+            [
+                np.full(self.width(p.name), p.transform == "linear")
+                for p in self.law.parameters
+            ]
+        )
         return np.where(linear, np.maximum(high - low, 1e-12), 1.0)
 
 
@@ -96,6 +127,11 @@ def _mean_log(quantity: np.ndarray) -> float:
     return float(np.mean(np.log(positive))) if positive.size else 0.0
 
 
-def at_points(params: Mapping[str, np.ndarray], arm_index: np.ndarray) -> dict[str, np.ndarray]:
+def at_points(
+    params: Mapping[str, np.ndarray], arm_index: np.ndarray
+) -> dict[str, np.ndarray]:
     """Parameters (..., 1) stay; parameters by arm (..., arms) become (..., points)."""
-    return {name: part if part.shape[-1] == 1 else part[..., arm_index] for name, part in params.items()}
+    return {
+        name: part if part.shape[-1] == 1 else part[..., arm_index]
+        for name, part in params.items()
+    }

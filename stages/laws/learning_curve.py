@@ -8,12 +8,24 @@ likelihoods of series must be shifted to be positive, and curves in and out of d
 
 import numpy as np
 
-from .law import FLOPS, N_TOKENS_SEEN, Law, Parameter, Reduction, amplitude, exponent, floor, inverse
+from .law import (
+    FLOPS,
+    N_TOKENS_SEEN,
+    Law,
+    Parameter,
+    Reduction,
+    amplitude,
+    exponent,
+    floor,
+    inverse,
+)
 
 
 def value_three_regions(p, v):
     """E + the harmonic sum of the plateau G and the power law B / D^beta."""
-    return p["E"] + 1.0 / (1.0 / p["G"] + np.exp(p["beta"] * np.log(v["n_tokens_seen"])) / p["B"])
+    return p["E"] + 1.0 / (
+        1.0 / p["G"] + np.exp(p["beta"] * np.log(v["n_tokens_seen"])) / p["B"]
+    )
 
 
 def value_offset(p, v):
@@ -31,7 +43,9 @@ def pareto_front(flops, values, bins_per_octave: int = 1) -> np.ndarray:
     """
     flops, values = np.asarray(flops, float), np.asarray(values, float)
     bins = np.floor(np.log2(flops / flops.min()) * bins_per_octave + 1e-9).astype(int)
-    best = [np.flatnonzero(bins == b)[np.argmin(values[bins == b])] for b in np.unique(bins)]
+    best = [
+        np.flatnonzero(bins == b)[np.argmin(values[bins == b])] for b in np.unique(bins)
+    ]
     front, lowest = [], np.inf
     for i in best:
         if values[i] < lowest:
@@ -45,10 +59,27 @@ THREE_REGIONS = Law(
     title="Plateau, power law and floor over tokens",
     formula="value = E + 1 / (1 / G + n_tokens_seen^beta / B)",
     variables=(N_TOKENS_SEEN,),
-    parameters=(floor(), Parameter("G", "value", 1e-6, 1e6, 0.3, 5.0, "log", "plateau of the best guess, above the floor", relative=True),
-                amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))), exponent("beta", "exponent over tokens")),
+    parameters=(
+        floor(),
+        Parameter(
+            "G",
+            "value",
+            1e-6,
+            1e6,
+            0.3,
+            5.0,
+            "log",
+            "plateau of the best guess, above the floor",
+            relative=True,
+        ),
+        amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))),
+        exponent("beta", "exponent over tokens"),
+    ),
     value=value_three_regions,
-    source="three regions of Hestness et al. 2017, arXiv 1712.00409; the harmonic sum is ours",
+    source=(
+        "three regions of Hestness et al. 2017, arXiv 1712.00409; the harmonic sum is"
+        " ours"
+    ),
     reduces_to=Reduction("power_floor_tokens", {"G": 1e30}),
     arm_parameters=("E", "B"),
 )
@@ -58,10 +89,26 @@ COMPUTE_OFFSET = Law(
     title="Error over compute with an offset, for comparing data sets",
     formula="value = E + A (flops + C0)^-alpha",
     variables=(FLOPS,),
-    parameters=(floor(), amplitude("A", "amplitude over compute", ("alpha", inverse("flops"))), exponent("alpha", "exponent over compute"),
-                Parameter("C0", "FLOPs", 1e-6, 1e30, 1e5, 1e19, "log", "compute below which the curve bends to a plateau")),
+    parameters=(
+        floor(),
+        amplitude("A", "amplitude over compute", ("alpha", inverse("flops"))),
+        exponent("alpha", "exponent over compute"),
+        Parameter(
+            "C0",
+            "FLOPs",
+            1e-6,
+            1e30,
+            1e5,
+            1e19,
+            "log",
+            "compute below which the curve bends to a plateau",
+        ),
+    ),
     value=value_offset,
-    source="Nezhurina et al. 2025, Scaling laws for robust comparison of open foundation models, arXiv 2506.04598, as in the authors' code",
+    source=(
+        "Nezhurina et al. 2025, Scaling laws for robust comparison of open foundation"
+        " models, arXiv 2506.04598, as in the authors' code"
+    ),
     reduces_to=Reduction("power_floor", {"C0": 1e-30}),
     arm_parameters=("E", "A"),
 )
@@ -71,9 +118,15 @@ TIME_SERIES = Law(
     title="Power law over tokens without a floor, for time series",
     formula="value = B / n_tokens_seen^beta",
     variables=(N_TOKENS_SEEN,),
-    parameters=(amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))), exponent("beta", "exponent over tokens")),
+    parameters=(
+        amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))),
+        exponent("beta", "exponent over tokens"),
+    ),
     value=value_time_series,
-    source="Yao et al. 2024, Towards neural scaling laws for time series foundation models, arXiv 2410.12360 (second hand), B = x_c^beta",
+    source=(
+        "Yao et al. 2024, Towards neural scaling laws for time series foundation"
+        " models, arXiv 2410.12360 (second hand), B = x_c^beta"
+    ),
     reduces_to=Reduction("power_floor_tokens", {}, {}, {"E": 0.0}),
     arm_parameters=("B",),
 )

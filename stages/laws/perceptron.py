@@ -1,14 +1,18 @@
-"""Theory of pruning: test error of a max-margin perceptron on the examples that a probe finds hard (or easy) (Sorscher et al. 2022).
+"""Theory of pruning: test error of a max-margin perceptron on the examples that a probe finds hard
+(or easy) (Sorscher et al. 2022).
 
-Teacher T and student J in n dimensions, inputs normal, labels sign(T.x). A probe at angle theta to T ranks the pool by the
-margin |probe.x|; the fraction `keep` with the smallest (hard) or largest (easy) margin is kept, alpha examples a dimension.
-With x = J.T, y the overlap of J with the part of the probe that is not T, and t = sign(T.x) J.x,
+Teacher T and student J in n dimensions, inputs normal, labels sign(T.x). A probe at angle theta to
+T ranks the pool by the margin |probe.x|; the fraction `keep` with the smallest (hard) or largest
+(easy) margin is kept, alpha examples a dimension. With x = J.T, y the overlap of J with the part of
+the probe that is not T, and t = sign(T.x) J.x,
     alpha = Q / E[(kappa - t)_+^2] at its maximum over (x, y),   Q = 1 - x^2 - y^2,   error = arccos(x) / pi.
-This is the published set of saddle equations in a stabler form: the maximum is found by Newton-like steps, the margin kappa > 0 by
-bisection on a falling function. Integrals: Gauss-Legendre, the student's own noise in closed form. Cost: .1 to 1 s an error.
+This is the published set of saddle equations in a stabler form: the maximum is found by Newton-like
+steps, the margin kappa > 0 by bisection on a falling function. Integrals: Gauss-Legendre, the
+student's own noise in closed form. Cost: .1 to 1 s an error.
 
-What it says and what not: at a FIXED pool the hard examples never beat the pool in this theory, and easy ones may beat it in small
-pools (an effect of the max-margin estimator). theta is unknown in practice, and there is no label noise: on web data hard can mean wrong.
+What it says and what not: at a FIXED pool the hard examples never beat the pool in this theory, and
+easy ones may beat it in small pools (an effect of the max-margin estimator). theta is unknown in
+practice, and there is no label noise: on web data hard can mean wrong.
 """
 
 from dataclasses import dataclass
@@ -43,7 +47,9 @@ def _gauss(n: int):
 
 def _probe_nodes(keep: float, hard: bool):
     """Nodes |z| of the probe field and their weights, which add up to 1."""
-    from scipy.special import ndtri  # here, because it doubles the time to import this package
+    from scipy.special import (
+        ndtri,
+    )  # here, because it doubles the time to import this package
 
     edge = TAIL if keep >= 1 else float(-ndtri((1 - keep) / 2 if hard else keep / 2))
     low, high = (0.0, edge) if hard or keep >= 1 else (edge, edge + TAIL)
@@ -54,7 +60,9 @@ def _probe_nodes(keep: float, hard: bool):
 
 
 def _fields(keep: float, theta: float, hard: bool):
-    """(weights, |u|, sign(u) v) over the kept examples: teacher field u, v the part of the probe field that is not u."""
+    """(weights, |u|, sign(u) v) over the kept examples: teacher field u, v the part of the probe
+    field that is not u.
+    """
     z, weight = _probe_nodes(keep, hard)
     if theta < PERFECT:
         return weight, z, np.zeros_like(z)
@@ -63,16 +71,32 @@ def _fields(keep: float, theta: float, hard: bool):
     parts = []
     for sign in (1.0, -1.0):  # u of the sign of z, and against it
         centre = sign * c * z
-        low, high = np.maximum(centre - TAIL * s, 0.0), np.maximum(centre + TAIL * s, 0.0)
+        low, high = (
+            np.maximum(centre - TAIL * s, 0.0),
+            np.maximum(centre + TAIL * s, 0.0),
+        )
         u = low[:, None] + (high - low)[:, None] * nodes
-        density = weight[:, None] * (high - low)[:, None] * weights * np.exp(-0.5 * ((u - centre[:, None]) / s) ** 2) / (s * np.sqrt(2 * np.pi))
-        parts.append((density.ravel(), u.ravel(), ((sign * z[:, None] - c * u) / s).ravel()))
+        density = (
+            weight[:, None]
+            * (high - low)[:, None]
+            * weights
+            * np.exp(-0.5 * ((u - centre[:, None]) / s) ** 2)
+            / (s * np.sqrt(2 * np.pi))
+        )
+        parts.append(
+            (density.ravel(), u.ravel(), ((sign * z[:, None] - c * u) / s).ravel())
+        )
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def _log_capacity(point, kappa: float, fields):
-    """log Q - log E[(kappa - t)_+^2] at (logit r, angle), x = r cos, y = r sin, its gradient, and log's slope over log kappa."""
-    from scipy.special import expit, ndtr  # here, because it doubles the time to import this package
+    """log Q - log E[(kappa - t)_+^2] at (logit r, angle), x = r cos, y = r sin, its gradient, and
+    log's slope over log kappa.
+    """
+    from scipy.special import (
+        expit,
+        ndtr,
+    )  # here, because it doubles the time to import this package
 
     weight, u, v = fields
     r, angle = expit(point[0]), point[1]
@@ -82,17 +106,24 @@ def _log_capacity(point, kappa: float, fields):
     d = (kappa - mean) / root
     below, bell = ndtr(d), np.exp(-0.5 * d * d) / np.sqrt(2 * np.pi)
     total = q * np.sum(weight * ((1 + d * d) * below + d * bell))
-    total = max(total, 1e-300)  # 0 where all kept examples lie beyond the margin: any number of them can be learnt
+    total = max(
+        total, 1e-300
+    )  # 0 where all kept examples lie beyond the margin: any number of them can be learnt
     gap = 2 * root * weight * (d * below + bell)  # slope over kappa at each node
     by_r = -np.sum(gap * mean) / r - 2 * r * np.sum(weight * below)
     by_angle = -np.sum(gap * r * (np.cos(angle) * v - np.sin(angle) * u))
     slope_r = r * (1 - r)
-    return (np.log(q) - np.log(total), np.array([(-2 * r / q - by_r / total) * slope_r, -by_angle / total]))
+    return (
+        np.log(q) - np.log(total),
+        np.array([(-2 * r / q - by_r / total) * slope_r, -by_angle / total]),
+    )
 
 
 def _capacity(kappa: float, fields, start, perfect: bool):
     """Maximum of the log capacity over the student's direction, and where it lies."""
-    from scipy.optimize import minimize  # here, because it doubles the time to import this package
+    from scipy.optimize import (
+        minimize,
+    )  # here, because it doubles the time to import this package
 
     def negative(point):
         full = np.array([point[0], 0.0]) if perfect else point
@@ -100,7 +131,14 @@ def _capacity(kappa: float, fields, start, perfect: bool):
         return -value, -(slope[:1] if perfect else slope)
 
     size = 1 if perfect else 2
-    found = minimize(negative, start[:size], jac=True, method="L-BFGS-B", bounds=LIMITS[:size], options={"gtol": 1e-11, "ftol": 0.0, "maxls": 40})
+    found = minimize(
+        negative,
+        start[:size],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=LIMITS[:size],
+        options={"gtol": 1e-11, "ftol": 0.0, "maxls": 40},
+    )
     return -found.fun, np.append(found.x, 0.0) if perfect else found.x
 
 
@@ -111,19 +149,27 @@ def _bracket(target, fields, point, perfect):
     while (value > target) == (step > 0):
         log_kappa += step
         if not np.log(MARGINS[0]) < log_kappa < np.log(MARGINS[1]):
-            raise InputError(f"alpha = {np.exp(target):g} needs a margin outside {MARGINS[0]:g} .. {MARGINS[1]:g}, which the solver does not reach")
+            raise InputError(
+                f"alpha = {np.exp(target):g} needs a margin outside {MARGINS[0]:g} .."
+                f" {MARGINS[1]:g}, which the solver does not reach"
+            )
         value, point = _capacity(np.exp(log_kappa), fields, point, perfect)
     return min(log_kappa, log_kappa - step), max(log_kappa, log_kappa - step), point
 
 
-def saddle(alpha: float, keep: float = 1.0, theta_degrees: float = 0.0, hard: bool = True) -> Saddle:
+def saddle(
+    alpha: float, keep: float = 1.0, theta_degrees: float = 0.0, hard: bool = True
+) -> Saddle:
     """Solve for `alpha` kept examples a dimension (a pool of alpha / keep).
 
     >>> round(saddle(3.0, 0.5).error, 4)
     0.0812
     """
     if not (alpha > 0 and 0 < keep <= 1 and 0 <= theta_degrees < 90):
-        raise InputError(f"need alpha > 0, 0 < keep <= 1 and 0 <= theta < 90 degrees, got {alpha:g}, {keep:g} and {theta_degrees:g}")
+        raise InputError(
+            f"need alpha > 0, 0 < keep <= 1 and 0 <= theta < 90 degrees, got {alpha:g},"
+            f" {keep:g} and {theta_degrees:g}"
+        )
     theta = np.radians(theta_degrees)
     fields, perfect, target = _fields(keep, theta, hard), theta < PERFECT, np.log(alpha)
     point = np.array([0.0, 0.0])
@@ -134,11 +180,22 @@ def saddle(alpha: float, keep: float = 1.0, theta_degrees: float = 0.0, hard: bo
         low, high = (middle, high) if value > target else (low, middle)
     r, angle = 1 / (1 + np.exp(-point[0])), point[1]
     x, y = r * np.cos(angle), r * np.sin(angle)
-    return Saddle(float(np.arccos(x) / np.pi), float(np.exp(0.5 * (low + high))), float(x), float(np.cos(theta) * x + np.sin(theta) * y))
+    return Saddle(
+        float(np.arccos(x) / np.pi),
+        float(np.exp(0.5 * (low + high))),
+        float(x),
+        float(np.cos(theta) * x + np.sin(theta) * y),
+    )
 
 
-def pareto_keep(pool_alpha: float, keeps, theta_degrees: float = 0.0, hard: bool = True) -> tuple[float, float]:
-    """(keep, error) of the least error at a fixed pool among `keeps`; compare at fixed kept examples with `saddle` itself."""
-    errors = [saddle(keep * pool_alpha, keep, theta_degrees, hard).error for keep in keeps]
+def pareto_keep(
+    pool_alpha: float, keeps, theta_degrees: float = 0.0, hard: bool = True
+) -> tuple[float, float]:
+    """(keep, error) of the least error at a fixed pool among `keeps`; compare at fixed kept
+    examples with `saddle` itself.
+    """
+    errors = [
+        saddle(keep * pool_alpha, keep, theta_degrees, hard).error for keep in keeps
+    ]
     best = int(np.argmin(errors))
     return float(keeps[best]), errors[best]

@@ -17,7 +17,8 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class Prior:
-    """sum_j log_weights[j] * log(parameter j) ~ Normal(mean, sd). One parameter: {"alpha": 1}; a ratio: {"alpha": 1, "beta": -1}.
+    """sum_j log_weights[j] * log(parameter j) ~ Normal(mean, sd). One parameter: {"alpha": 1}; a
+    ratio: {"alpha": 1, "beta": -1}.
 
     Only parameters fitted in logs and without a `term` (exponents, scales, not E nor an amplitude).
 
@@ -32,7 +33,9 @@ class Prior:
 
 @dataclass(frozen=True)
 class Squares:
-    """Priors on theta: 0.5 * precision * (direction . theta - mean)^2 each. direction (priors, slots), others (priors,)."""
+    """Priors on theta: 0.5 * precision * (direction . theta - mean)^2 each. direction (priors,
+    slots), others (priors,).
+    """
 
     direction: np.ndarray
     mean: np.ndarray
@@ -41,7 +44,9 @@ class Squares:
 
     def total(self, theta: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Sum over priors, theta (members, slots) and mean (members, priors) -> (members,)."""
-        return 0.5 * np.sum(self.precision * (theta @ self.direction.T - mean) ** 2, axis=-1)
+        return 0.5 * np.sum(
+            self.precision * (theta @ self.direction.T - mean) ** 2, axis=-1
+        )
 
     def slope(self, theta: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Gradient of total, (members, slots)."""
@@ -65,15 +70,29 @@ def squares(priors: Sequence[Prior], layout: Layout, unit: float) -> Squares:
     for prior in priors:
         for name in prior.log_weights:
             if name not in by_name:
-                raise InputError(f"law '{layout.law.name}' has no parameter '{name}' for a prior; it has: {', '.join(by_name)}")
+                raise InputError(
+                    f"law '{layout.law.name}' has no parameter '{name}' for a prior; it"
+                    f" has: {', '.join(by_name)}"
+                )
             if by_name[name].transform != "log" or by_name[name].term:
-                raise InputError(f"a prior on '{name}' is not possible: it is not fitted as a log; put it on an exponent or a scale")
-        arms = len(layout.arms) if any(name in layout.by_arm for name in prior.log_weights) else 1
+                raise InputError(
+                    f"a prior on '{name}' is not possible: it is not fitted as a log;"
+                    " put it on an exponent or a scale"
+                )
+        arms = (
+            len(layout.arms)
+            if any(name in layout.by_arm for name in prior.log_weights)
+            else 1
+        )
         for arm in range(arms):
             row = np.zeros(layout.size)
             for name, weight in prior.log_weights.items():
-                row[layout.slots[name].start + (arm if name in layout.by_arm else 0)] = weight
+                row[
+                    layout.slots[name].start + (arm if name in layout.by_arm else 0)
+                ] = weight
             rows.append(row)
             means.append(prior.mean)
             sds.append(prior.sd)
-    return Squares(np.array(rows), np.array(means), np.array(sds), unit / np.square(sds))
+    return Squares(
+        np.array(rows), np.array(means), np.array(sds), unit / np.square(sds)
+    )

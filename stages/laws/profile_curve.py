@@ -12,13 +12,16 @@ import numpy as np
 from .fit import Fit
 from .identify import likelihood_power, walk
 
-DISTANCES = 0.004 * 1.75 ** np.arange(11)  # ours: 0.4 % of a decade (1 % of the value) to 1.08 decades
+DISTANCES = 0.004 * 1.75 ** np.arange(
+    11
+)  # ours: 0.4 % of a decade (1 % of the value) to 1.08 decades
 
 
 @dataclass(frozen=True)
 class ProfileCurve:
-    """One unknown. size (points,): the parameter, or for an amplitude its term at the centre of the data, in the unit of
-    value; rise (points,): -2 log likelihood above the best seen."""
+    """One unknown. size (points,): the parameter, or for an amplitude its term at the centre of the
+    data, in the unit of value; rise (points,): -2 log likelihood above the best seen.
+    """
 
     name: str
     arm: str | None
@@ -37,14 +40,23 @@ def profile_curves(fit: Fit) -> list[ProfileCurve]:
     targets = _fine_targets(fit)
     reached = walk(problem, theta, fit.frozen, targets)[0]
     best = min(fit.objective, float(np.nanmin(reached)))
-    power, by_name = likelihood_power(problem, theta), {p.name: p for p in layout.law.parameters}
+    power, by_name = (
+        likelihood_power(problem, theta),
+        {p.name: p for p in layout.law.parameters},
+    )
     curves = []
     for slot, (name, arm) in enumerate(layout.slot_names()):
         if fit.frozen[slot]:
             continue
-        at = np.concatenate([targets[slot, 0, ::-1], theta[slot : slot + 1], targets[slot, 1]])
-        objective = np.concatenate([reached[slot, 0, ::-1], [fit.objective], reached[slot, 1]])
-        at, first = np.unique(at, return_index=True)  # targets beyond a bound fall together on it
+        at = np.concatenate(
+            [targets[slot, 0, ::-1], theta[slot : slot + 1], targets[slot, 1]]
+        )
+        objective = np.concatenate(
+            [reached[slot, 0, ::-1], [fit.objective], reached[slot, 1]]
+        )
+        at, first = np.unique(
+            at, return_index=True
+        )  # targets beyond a bound fall together on it
         rise = power * np.log((objective[first] + 1e-300) / (best + 1e-300))
         log = by_name[name].transform == "log"
         fitted, size = (np.exp(theta[slot]), np.exp(at)) if log else (theta[slot], at)
@@ -68,10 +80,17 @@ def _fine_targets(fit: Fit) -> np.ndarray:
     """theta of each slot at DISTANCES below and above the optimum, inside the bounds, (slots, 2, steps)."""
     layout = fit.problem.layout
     low, high = layout.range("low", "high")
-    logs = np.array([next(p.transform for p in layout.law.parameters if p.name == name) == "log" for name, _ in layout.slot_names()])
+    logs = np.array(
+        [
+            next(p.transform for p in layout.law.parameters if p.name == name) == "log"
+            for name, _ in layout.slot_names()
+        ]
+    )
     width = np.where(logs, np.log(10), layout.typical())
     steps = width[:, None, None] * np.stack([-DISTANCES, DISTANCES])
-    return np.clip(fit.theta[:, None, None] + steps, low[:, None, None], high[:, None, None])
+    return np.clip(
+        fit.theta[:, None, None] + steps, low[:, None, None], high[:, None, None]
+    )
 
 
 def _of(entries: dict, name: str, arm: str | None) -> bool:

@@ -22,12 +22,16 @@ class Damage:
     warnings: list[dict[str, str]]
 
 
-def unique_repeated_tokens(total_tokens: float, repeated_share: float, repeats: float) -> float:
+def unique_repeated_tokens(
+    total_tokens: float, repeated_share: float, repeats: float
+) -> float:
     """Different tokens in the repeated part: r T / k."""
     return repeated_share * total_tokens / repeats
 
 
-def repeat_damage(n_params, measured, floor: float, amplitude: float, exponent: float) -> Damage:
+def repeat_damage(
+    n_params, measured, floor: float, amplitude: float, exponent: float
+) -> Damage:
     """Invert the clean law floor + amplitude / N^exponent (fitted on runs without repetition, same tokens).
 
     n_params, measured: (runs,) size and value on held-out text that was never repeated.
@@ -36,11 +40,26 @@ def repeat_damage(n_params, measured, floor: float, amplitude: float, exponent: 
     """
     n_params, measured = np.asarray(n_params, float), np.asarray(measured, float)
     if np.any(measured <= floor):
-        raise InputError(f"a measured value of {measured.min():g} is not above the floor {floor:g} of the clean law; refit the clean law")
+        raise InputError(
+            f"a measured value of {measured.min():g} is not above the floor {floor:g}"
+            " of the clean law; refit the clean law"
+        )
     effective = np.exp(np.log(amplitude / (measured - floor)) / exponent)
-    notes = [note("damage_not_monotone", "warning", "damage by repetition peaks at a moderate number of repeats: do not extrapolate over "
-                  "repeats or epochs")]
+    notes = [
+        note(
+            "damage_not_monotone",
+            "warning",
+            "damage by repetition peaks at a moderate number of repeats: do not"
+            " extrapolate over repeats or epochs",
+        )
+    ]
     if np.any(effective > 1.02 * n_params):
-        notes.append(note("better_than_clean", "warning", f"{int(np.sum(effective > 1.02 * n_params))} runs beat the clean law of their size: "
-                          "check that it was fitted at the same tokens"))
+        notes.append(
+            note(
+                "better_than_clean",
+                "warning",
+                f"{int(np.sum(effective > 1.02 * n_params))} runs beat the clean law of"
+                " their size: check that it was fitted at the same tokens",
+            )
+        )
     return Damage(effective, effective / n_params, notes)

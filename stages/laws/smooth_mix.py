@@ -1,11 +1,13 @@
-"""Ours: a smooth surface from mixture weights to loss, a Gaussian process with one relevance for each domain.
+"""Ours: a smooth surface from mixture weights to loss, a Gaussian process with one relevance for
+each domain.
 
-Trees need hundreds of mixtures because they learn steps; the surface is smooth in the fourth root of a share, and each
-validation domain listens to few training domains. The kernel is s exp(-sum_j a_j (x_j - x'_j)^2 / 2) + b sum_j a_j x_j x'_j on
-standardised roots, log values; a, s, b and the noise come from the marginal likelihood with weak priors. Measured on the
-published 1M-parameter proxies: mean rank correlation over 13 domains with 60M runs 97.8 from 64 mixtures, where boosted trees
-reach 90 to 95 and need 512 for 98.2. Cost: 13 domains, 128 mixtures, under 2 s; past MAX_ROWS mixtures the scales are learnt on
-MAX_ROWS of them and all are used to predict.
+Trees need hundreds of mixtures because they learn steps; the surface is smooth in the fourth root
+of a share, and each validation domain listens to few training domains. The kernel is s exp(-sum_j
+a_j (x_j - x'_j)^2 / 2) + b sum_j a_j x_j x'_j on standardised roots, log values; a, s, b and the
+noise come from the marginal likelihood with weak priors. Measured on the published 1M-parameter
+proxies: mean rank correlation over 13 domains with 60M runs 97.8 from 64 mixtures, where boosted
+trees reach 90 to 95 and need 512 for 98.2. Cost: 13 domains, 128 mixtures, under 2 s; past MAX_ROWS
+mixtures the scales are learnt on MAX_ROWS of them and all are used to predict.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +19,11 @@ from stages.errors import InputError
 ROOT_OFFSET = 1e-3  # ours: published weights are rounded to three decimals, and 0 must not be infinitely far from .001
 MAX_ROWS = 160  # measured: scales from 160 mixtures and from 512 rank the same to .1 of a point
 JITTER = 1e-6
-RELEVANCE_PRIOR, NOISE_PRIOR, WIDTH = np.log(0.3), -6.0, 2.0  # assumed: centres and width of the priors on the logs
+RELEVANCE_PRIOR, NOISE_PRIOR, WIDTH = (
+    np.log(0.3),
+    -6.0,
+    2.0,
+)  # assumed: centres and width of the priors on the logs
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,25 @@ class Surface:
         """Values at mixtures (points, domains)."""
         return np.exp(self._log_mean(self._inputs(shares)))
 
-    def interval(self, shares, level: float = 0.9, *, new_run: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def interval(
+        self, shares, level: float = 0.9, *, new_run: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) at each mixture; new_run includes the noise of a run."""
-        from scipy.special import ndtri  # here, because it doubles the time to import this package
+        from scipy.special import (
+            ndtri,
+        )  # here, because it doubles the time to import this package
 
         x = self._inputs(shares)
-        across = np.linalg.solve(self._factor, _kernel(self._known, x, self.relevance, *self._scales))
+        across = np.linalg.solve(
+            self._factor, _kernel(self._known, x, self.relevance, *self._scales)
+        )
         own = self._scales[0] + self._scales[1] * (x**2 @ self.relevance)
-        spread = np.sqrt(np.maximum(own - np.sum(across**2, axis=0), 0.0)) * self._shift[3]
-        spread = np.hypot(spread, self.noise_log if new_run else 0.0) * ndtri((1 + level) / 2)
+        spread = (
+            np.sqrt(np.maximum(own - np.sum(across**2, axis=0), 0.0)) * self._shift[3]
+        )
+        spread = np.hypot(spread, self.noise_log if new_run else 0.0) * ndtri(
+            (1 + level) / 2
+        )
         centre = self._log_mean(x)
         return np.exp(centre - spread), np.exp(centre + spread)
 
@@ -52,7 +68,12 @@ class Surface:
         return (_roots(shares) - self._shift[0]) / self._shift[1]
 
     def _log_mean(self, x):
-        return _kernel(x, self._known, self.relevance, *self._scales) @ self._weights * self._shift[3] + self._shift[2]
+        return (
+            _kernel(x, self._known, self.relevance, *self._scales)
+            @ self._weights
+            * self._shift[3]
+            + self._shift[2]
+        )
 
 
 def _roots(shares):
@@ -74,7 +95,9 @@ def _negative_log_posterior(theta, x, squares, y):
     bump = size * np.exp(-0.5 * np.einsum("dij,d->ij", squares, relevance))
     linear = (x * relevance) @ x.T
     try:
-        factor = np.linalg.cholesky(bump + slope * linear + (noise + JITTER) * np.eye(n))
+        factor = np.linalg.cholesky(
+            bump + slope * linear + (noise + JITTER) * np.eye(n)
+        )
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(theta)
     half = np.linalg.solve(factor, np.eye(n))
@@ -82,10 +105,25 @@ def _negative_log_posterior(theta, x, squares, y):
     weights = inverse @ y
     slack = 0.5 * (inverse - np.outer(weights, weights))
     by_bump = slack * bump
-    by_relevance = -0.5 * np.einsum("ij,dij->d", by_bump, squares) + slope * np.einsum("id,id->d", x, slack @ x)
-    gradient = np.concatenate([relevance * by_relevance, [by_bump.sum(), noise * np.trace(slack), slope * np.sum(slack * linear)]])
-    off = np.concatenate([theta[:d] - RELEVANCE_PRIOR, [0.0, theta[d + 1] - NOISE_PRIOR, 0.0]]) / WIDTH
-    return 0.5 * y @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off, gradient + off / WIDTH
+    by_relevance = -0.5 * np.einsum("ij,dij->d", by_bump, squares) + slope * np.einsum(
+        "id,id->d", x, slack @ x
+    )
+    gradient = np.concatenate(
+        [
+            relevance * by_relevance,
+            [by_bump.sum(), noise * np.trace(slack), slope * np.sum(slack * linear)],
+        ]
+    )
+    off = (
+        np.concatenate(
+            [theta[:d] - RELEVANCE_PRIOR, [0.0, theta[d + 1] - NOISE_PRIOR, 0.0]]
+        )
+        / WIDTH
+    )
+    return (
+        0.5 * y @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off,
+        gradient + off / WIDTH,
+    )
 
 
 def fit_surface(shares, values, max_iterations: int = 60) -> Surface:
@@ -96,22 +134,51 @@ def fit_surface(shares, values, max_iterations: int = 60) -> Surface:
     >>> surface = fit_surface(shares, loss)
     >>> order = surface.predict(candidates).argsort()
     """
-    from scipy.optimize import minimize  # here, because it doubles the time to import this package
+    from scipy.optimize import (
+        minimize,
+    )  # here, because it doubles the time to import this package
 
     roots, values = _roots(shares), np.asarray(values, float)
     if roots.shape[0] != values.size or values.size < 4:
-        raise InputError(f"a surface needs one value a mixture and at least 4 mixtures, got {roots.shape[0]} mixtures and {values.size} values")
+        raise InputError(
+            "a surface needs one value a mixture and at least 4 mixtures, got"
+            f" {roots.shape[0]} mixtures and {values.size} values"
+        )
     if not (values > 0).all():
         raise InputError(f"values must be positive, the least is {values.min():g}")
     log_values = np.log(values)
-    shift = roots.mean(axis=0), roots.std(axis=0) + 1e-9, float(log_values.mean()), float(log_values.std() + 1e-12)
+    shift = (
+        roots.mean(axis=0),
+        roots.std(axis=0) + 1e-9,
+        float(log_values.mean()),
+        float(log_values.std() + 1e-12),
+    )
     x, y = (roots - shift[0]) / shift[1], (log_values - shift[2]) / shift[3]
     part = slice(MAX_ROWS)
     squares = np.stack([np.subtract.outer(column, column) ** 2 for column in x[part].T])
-    start = np.concatenate([np.full(x.shape[1], RELEVANCE_PRIOR), [0.0, np.log(1e-2), -1.0]])
-    found = minimize(_negative_log_posterior, start, args=(x[part], squares, y[part]), jac=True, method="L-BFGS-B",
-                     bounds=[(-14.0, 8.0)] * start.size, options={"maxiter": max_iterations})
+    start = np.concatenate(
+        [np.full(x.shape[1], RELEVANCE_PRIOR), [0.0, np.log(1e-2), -1.0]]
+    )
+    found = minimize(
+        _negative_log_posterior,
+        start,
+        args=(x[part], squares, y[part]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-14.0, 8.0)] * start.size,
+        options={"maxiter": max_iterations},
+    )
     relevance, (size, noise, slope) = np.exp(found.x[:-3]), np.exp(found.x[-3:])
-    factor = np.linalg.cholesky(_kernel(x, x, relevance, size, slope) + (noise + JITTER) * np.eye(y.size))
+    factor = np.linalg.cholesky(
+        _kernel(x, x, relevance, size, slope) + (noise + JITTER) * np.eye(y.size)
+    )
     weights = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
-    return Surface(relevance, float(np.sqrt(noise) * shift[3]), (float(size), float(slope)), shift, x, weights, factor)
+    return Surface(
+        relevance,
+        float(np.sqrt(noise) * shift[3]),
+        (float(size), float(slope)),
+        shift,
+        x,
+        weights,
+        factor,
+    )

@@ -20,12 +20,32 @@ def rising_score(variable: Variable, name: str) -> Law:
         title=f"Score that rises with {x} up to 1",
         formula=f"value = min(1, A {x}^a)",
         variables=(variable,),
-        parameters=(Parameter("A", "score / unit^a", 1e-9, 1e4, 0.1, 1.0, "log", "score at one unit", relative=True, term=(("a", lambda v: v[x]),)),
-                    Parameter("a", "1", 1e-4, 2.0, 0.005, 0.2, "log", f"exponent over {x}")),
+        parameters=(
+            Parameter(
+                "A",
+                "score / unit^a",
+                1e-9,
+                1e4,
+                0.1,
+                1.0,
+                "log",
+                "score at one unit",
+                relative=True,
+                term=(("a", lambda v: v[x]),),
+            ),
+            Parameter("a", "1", 1e-4, 2.0, 0.005, 0.2, "log", f"exponent over {x}"),
+        ),
         value=value,
-        source="Li et al. 2024, On the scalability of diffusion-based text-to-image generation, arXiv 2404.02883 (second hand); cap ours",
+        source=(
+            "Li et al. 2024, On the scalability of diffusion-based text-to-image"
+            " generation, arXiv 2404.02883 (second hand); cap ours"
+        ),
         arm_parameters=("A",),
     )
 
 
-TEXT_TO_IMAGE = (rising_score(FLOPS, "score_flops"), rising_score(N_PARAMS, "score_params"), rising_score(N_TOKENS_SEEN, "score_tokens"))
+TEXT_TO_IMAGE = (
+    rising_score(FLOPS, "score_flops"),
+    rising_score(N_PARAMS, "score_params"),
+    rising_score(N_TOKENS_SEEN, "score_tokens"),
+)

@@ -19,14 +19,21 @@ from .prior import Prior
 
 # Cited: 13 exponents of published fits (arXiv 2203.15556, 2404.10102, 2305.16264, 2403.08540, 2406.19146, 2503.04715)
 # have log mean log(.28) and log sd .28; measured: a ratio held to 5 % extrapolates better than to 15 or 30 %.
-PUBLISHED = {name: Prior({name: 1.0}, float(np.log(0.28)), 0.28, "spread of 13 published exponents") for name in ("alpha", "beta")}
+PUBLISHED = {
+    name: Prior(
+        {name: 1.0}, float(np.log(0.28)), 0.28, "spread of 13 published exponents"
+    )
+    for name in ("alpha", "beta")
+}
 TIED = Prior({"alpha": 1.0, "beta": -1.0}, 0.0, 0.05, "alpha close to beta")
 COMPUTE_WEIGHT = 0.15  # measured: .15 is better than 0 on three of four studies, .3 and more is worse on noisy ones
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How a candidate is fitted. compute_weight: a run counts in proportion to FLOPs to this power. ranges: name -> (low, high)."""
+    """How a candidate is fitted. compute_weight: a run counts in proportion to FLOPs to this power.
+    ranges: name -> (low, high).
+    """
 
     law: Law
     label: str = ""
@@ -40,8 +47,18 @@ class Variant:
 
     def fit(self, rows: table.Rows, **options) -> Fit:
         """fit_law with the variant's priors, weights and ranges; options as there."""
-        weights = table.run_flops(rows) ** self.compute_weight if self.compute_weight else None
-        return fit_law(bounded(self.law, **self.ranges), rows, priors=self.priors, weights=weights, **options)
+        weights = (
+            table.run_flops(rows) ** self.compute_weight
+            if self.compute_weight
+            else None
+        )
+        return fit_law(
+            bounded(self.law, **self.ranges),
+            rows,
+            priors=self.priors,
+            weights=weights,
+            **options,
+        )
 
 
 def variants_of(law: Law) -> list[Variant]:
@@ -51,12 +68,19 @@ def variants_of(law: Law) -> list[Variant]:
         made.append(Variant(law, "published alpha", (PUBLISHED["alpha"],)))
     elif {"alpha", "beta"} <= set(law.parameter_names):
         both = tuple(PUBLISHED.values())
-        made += [Variant(law, "alpha ~ beta", (TIED,), COMPUTE_WEIGHT), Variant(law, "published exponents", both),
-                 Variant(law, "alpha ~ beta, published exponents", (TIED, *both), COMPUTE_WEIGHT)]
+        made += [
+            Variant(law, "alpha ~ beta", (TIED,), COMPUTE_WEIGHT),
+            Variant(law, "published exponents", both),
+            Variant(
+                law, "alpha ~ beta, published exponents", (TIED, *both), COMPUTE_WEIGHT
+            ),
+        ]
     return made
 
 
-COUPLED_SIZE = ("coupled",)  # their beta is an exponent over tokens per parameter, for which no fits are published
+COUPLED_SIZE = (
+    "coupled",
+)  # their beta is an exponent over tokens per parameter, for which no fits are published
 
 
 def with_variants(laws: Sequence[Law]) -> list[Variant]:

@@ -1,4 +1,5 @@
-"""Small proxy models trained on arms of a data pool; needs torch, numpy and pyarrow alone, so it runs on a bare GPU box.
+"""Small proxy models trained on arms of a data pool; needs torch, numpy and pyarrow alone, so it
+runs on a bare GPU box.
 
     packed    write_packed, Packed             tokenised documents on disk
     view      View                             an arm: rows and weights over a pack
@@ -23,10 +24,11 @@
     backlog   train_here                       the same in this process, and what becomes of a group that failed
     memory    training_bytes, runs_that_fit    what a group needs and what there is
 
-Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without torch.
+Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without
+torch.
 
-    pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0)
-    data = ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web": HeldOut(held_out)})
-    spec = RunSpec(arm="all", shape=Shape.named("25k"), budgets_tokens=(65_536, 262_144))
-    [result] = train_group([spec], data)
+    pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0) data =
+    ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web":
+    HeldOut(held_out)}) spec = RunSpec(arm="all", shape=Shape.named("25k"), budgets_tokens=(65_536,
+    262_144)) [result] = train_group([spec], data)
 """

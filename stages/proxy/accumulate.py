@@ -4,7 +4,9 @@ from stages.proxy.memory import SAFE_FRACTION, cuda_activation_bytes
 from stages.proxy.shape import Shape
 
 
-def parts_that_fit(shape: Shape, n_runs: int, n_sequences: int, free_bytes: float) -> tuple[int, bool]:
+def parts_that_fit(
+    shape: Shape, n_runs: int, n_sequences: int, free_bytes: float
+) -> tuple[int, bool]:
     """Sequences of a run trained at once, and whether activations are recomputed in the backward pass.
 
     Recomputing costs a third more arithmetic, so it is taken only where not even one sequence fits without it.

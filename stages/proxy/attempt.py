@@ -12,10 +12,19 @@ from stages.proxy.spec import RunSpec
 from stages.proxy.train import train_group
 
 
-def outcome_of(group: Sequence[RunSpec], data: ProxyData, options: dict, send: Callable[[News], None]) -> Outcome:
+def outcome_of(
+    group: Sequence[RunSpec],
+    data: ProxyData,
+    options: dict,
+    send: Callable[[News], None],
+) -> Outcome:
     """Train a group; `send` gets News about once a second. Options go to `train_group`."""
     try:
-        return Outcome(train_group(group, data, on_progress=lambda *news: send(News(*news)), **options))
+        return Outcome(
+            train_group(
+                group, data, on_progress=lambda *news: send(News(*news)), **options
+            )
+        )
     except Exception as error:
         failed = failure(error)
     gc.collect()  # outside of the handler, whose traceback holds the tensors
@@ -25,4 +34,8 @@ def outcome_of(group: Sequence[RunSpec], data: ProxyData, options: dict, send: C
 
 
 def failure(error: Exception) -> Outcome:
-    return Outcome(message=first_line(error), detail="".join(traceback.format_exception(error)), out_of_memory=is_out_of_memory(error))
+    return Outcome(
+        message=first_line(error),
+        detail="".join(traceback.format_exception(error)),
+        out_of_memory=is_out_of_memory(error),
+    )

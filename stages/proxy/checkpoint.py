@@ -16,7 +16,13 @@ FORMAT = 1
 class Checkpoint:
     """Saves and loads the state of a group whose `identity` (specs and data) it must match."""
 
-    def __init__(self, path: Path, identity: dict, every_seconds: float, every_steps: int | None = None):
+    def __init__(
+        self,
+        path: Path,
+        identity: dict,
+        every_seconds: float,
+        every_steps: int | None = None,
+    ):
         self.path, self.identity = path, identity
         self.every_seconds, self.every_steps = every_seconds, every_steps
         self._steps, self._saved_at = 0, time.monotonic()
@@ -36,10 +42,15 @@ class Checkpoint:
         self._saved_at = time.monotonic()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save({"format": FORMAT, "identity": self.identity, "state": state}, partial)
+            torch.save(
+                {"format": FORMAT, "identity": self.identity, "state": state}, partial
+            )
             os.replace(partial, self.path)
         except (OSError, RuntimeError) as error:
-            return f"checkpoint {self.path.name} was not written ({first_line(error)}); a killed run starts from the one before"
+            return (
+                f"checkpoint {self.path.name} was not written ({first_line(error)}); a"
+                " killed run starts from the one before"
+            )
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
@@ -53,9 +64,15 @@ class Checkpoint:
             saved = torch.load(self.path, weights_only=True)
         except (RuntimeError, EOFError, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"checkpoint {self.path} cannot be read ({reason}); delete it to train from the start") from None
+            raise InputError(
+                f"checkpoint {self.path} cannot be read ({reason}); delete it to train"
+                " from the start"
+            ) from None
         if saved.get("format") != FORMAT or saved["identity"] != self.identity:
-            raise InputError(f"checkpoint {self.path} belongs to other specs or data; delete it to train from the start")
+            raise InputError(
+                f"checkpoint {self.path} belongs to other specs or data; delete it to"
+                " train from the start"
+            )
         return saved["state"]
 
     def remove(self) -> None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc mallopt.h
 
 
-def choose_device(wanted: str = "auto", dtype: str = "auto") -> tuple["torch.device", "torch.dtype", str]:
+def choose_device(
+    wanted: str = "auto", dtype: str = "auto"
+) -> tuple["torch.device", "torch.dtype", str]:
     """Device, precision of the matrix products and one line saying why.
 
     CUDA trains in bfloat16 with fp32 master weights and torch.compile; CPU in fp32 with one thread a worker.
@@ -26,12 +28,20 @@ def choose_device(wanted: str = "auto", dtype: str = "auto") -> tuple["torch.dev
     if wanted == "cpu" or not torch.cuda.is_available():
         why = "asked for" if wanted == "cpu" else "no CUDA device"
         precision = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-        return torch.device("cpu"), precision, f"device cpu ({why}), {_name(precision)}, one thread"
+        return (
+            torch.device("cpu"),
+            precision,
+            f"device cpu ({why}), {_name(precision)}, one thread",
+        )
     capability = torch.cuda.get_device_capability()
     half = dtype == "bfloat16" or (dtype == "auto" and capability >= (8, 0))
     precision = torch.bfloat16 if half else torch.float32
     card = f"{torch.cuda.get_device_name()}, SM {capability[0]}{capability[1]}"
-    return torch.device("cuda"), precision, f"device cuda ({card}), {_name(precision)} products, fp32 weights"
+    return (
+        torch.device("cuda"),
+        precision,
+        f"device cuda ({card}), {_name(precision)} products, fp32 weights",
+    )
 
 
 def _name(dtype: "torch.dtype") -> str:
@@ -39,15 +49,27 @@ def _name(dtype: "torch.dtype") -> str:
 
 
 def usable_cores() -> tuple[int, str]:
-    """Worker processes that this machine feeds, and why: the cores this process may use, less where a container caps them."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Worker processes that this machine feeds, and why: the cores this process may use, less where
+    a container caps them.
+    """
+    n_cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
     except (OSError, ValueError):
         quota, period = "max", "1"
     if quota != "max" and int(quota) < n_cores * int(period):
         capped = max(1, int(quota) // int(period))
-        return capped, f"{capped} workers: the container is capped at {int(quota) / int(period):.1f} of {n_cores} cores"
+        return (
+            capped,
+            (
+                f"{capped} workers: the container is capped at"
+                f" {int(quota) / int(period):.1f} of {n_cores} cores"
+            ),
+        )
     return n_cores, f"{n_cores} workers: one a core"
 
 

@@ -17,7 +17,9 @@ from stages.errors import InputError
 from stages.proxy.packed import Packed
 from stages.proxy.spec import DomainLoss
 
-SAMPLE_SEED = 20_240_229  # assumed: any fixed number; decides which documents a cap keeps
+SAMPLE_SEED = (
+    20_240_229  # assumed: any fixed number; decides which documents a cap keeps
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,20 @@ class HeldOut:
     @cached_property
     def chosen(self) -> np.ndarray:
         """Document rows that are scored (documents,), in pack order."""
-        rows = np.arange(self.packed.n_documents) if self.rows is None else np.unique(self.rows)
+        rows = (
+            np.arange(self.packed.n_documents)
+            if self.rows is None
+            else np.unique(self.rows)
+        )
         if self.max_tokens is not None:
             order = np.random.default_rng(SAMPLE_SEED).permutation(rows)
             within = np.cumsum(self.packed.n_tokens_each[order]) <= self.max_tokens
             rows = np.sort(order[within])
         if not len(rows):
-            raise InputError(f"no held-out document of {self.packed.folder} fits into {self.max_tokens} tokens; raise the cap")
+            raise InputError(
+                f"no held-out document of {self.packed.folder} fits into"
+                f" {self.max_tokens} tokens; raise the cap"
+            )
         return rows
 
     @property
@@ -53,15 +62,21 @@ class HeldOut:
         """UTF-8 bytes of each scored document (documents,)."""
         return self.packed.n_bytes[self.chosen].astype(np.int64)
 
-    def batches(self, context: int, batch_tokens: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Inputs and targets (windows, longest) int64, padded with EOS and -1, and the document of each window (windows,)."""
+    def batches(
+        self, context: int, batch_tokens: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Inputs and targets (windows, longest) int64, padded with EOS and -1, and the document of
+        each window (windows,).
+        """
         document, first, length = self._windows(context)
         order = np.argsort(-length, kind="stable")
         while len(order):
             longest = int(length[order[0]])
             taken, order = np.split(order, [max(1, batch_tokens // longest)])
             inside = np.arange(longest) < length[taken, None]
-            where = np.where(inside, first[taken, None] + np.arange(longest), first[taken, None])
+            where = np.where(
+                inside, first[taken, None] + np.arange(longest), first[taken, None]
+            )
             targets = np.where(inside, self.packed.tokens[where].astype(np.int64), -1)
             inputs = np.full_like(targets, self.packed.eos_id)
             inputs[:, 1:] = np.where(inside, targets, self.packed.eos_id)[:, :-1]
@@ -72,7 +87,10 @@ class HeldOut:
         n_tokens = self.n_tokens_each
         n_windows = -(-n_tokens // context)
         document = np.repeat(np.arange(len(n_tokens)), n_windows)
-        offset = (np.arange(len(document)) - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)) * context
+        offset = (
+            np.arange(len(document))
+            - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)
+        ) * context
         first = self.packed.start[self.chosen][document] + offset
         return document, first, np.minimum(context, n_tokens[document] - offset)
 
@@ -80,37 +98,65 @@ class HeldOut:
 class Scorer:
     """Held-out batches of all domains as tensors, made once and used at every budget of every run in a group."""
 
-    def __init__(self, held_out: dict[str, HeldOut], context: int, batch_tokens: int, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        held_out: dict[str, HeldOut],
+        context: int,
+        batch_tokens: int,
+        device: torch.device | str = "cpu",
+    ):
         self.held_out = held_out
         self.batches = {
-            name: [tuple(torch.from_numpy(part).to(device) for part in batch) for batch in domain.batches(context, batch_tokens)]
+            name: [
+                tuple(torch.from_numpy(part).to(device) for part in batch)
+                for batch in domain.batches(context, batch_tokens)
+            ]
             for name, domain in held_out.items()
         }
 
-    def score(self, token_losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], n_runs: int) -> list[dict[str, DomainLoss]]:
+    def score(
+        self,
+        token_losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        n_runs: int,
+    ) -> list[dict[str, DomainLoss]]:
         """Losses by domain for each run; `token_losses` maps inputs and targets (B, T) to losses (R, B, T)."""
         found: list[dict[str, DomainLoss]] = [{} for _ in range(n_runs)]
         for name, domain in self.held_out.items():
             sums = self._document_sums(token_losses, name, n_runs)
             for run in range(n_runs):
-                found[run][name] = domain_loss(sums[run], domain.n_tokens_each, domain.n_bytes_each)
+                found[run][name] = domain_loss(
+                    sums[run], domain.n_tokens_each, domain.n_bytes_each
+                )
         return found
 
     def _document_sums(self, token_losses, name: str, n_runs: int) -> np.ndarray:
         """Summed loss of every document (R, documents) float64."""
         total = np.zeros((n_runs, len(self.held_out[name].chosen)))
         for inputs, targets, document in self.batches[name]:
-            losses = token_losses(inputs, targets.clamp(min=0)).masked_fill(targets < 0, 0)
+            losses = token_losses(inputs, targets.clamp(min=0)).masked_fill(
+                targets < 0, 0
+            )
             windows = losses.sum(-1, dtype=torch.float64).cpu().numpy()
             np.add.at(total, (slice(None), document.cpu().numpy()), windows)
         return total
 
 
-def domain_loss(document_loss_nats: np.ndarray, n_tokens: np.ndarray, n_bytes: np.ndarray) -> DomainLoss:
+def domain_loss(
+    document_loss_nats: np.ndarray, n_tokens: np.ndarray, n_bytes: np.ndarray
+) -> DomainLoss:
     """Loss per token as a ratio of sums, with its standard error over documents (linearised ratio estimator)."""
     n = len(document_loss_nats)
     loss = document_loss_nats.sum() / n_tokens.sum()
     residual = document_loss_nats - loss * n_tokens
-    error = np.sqrt(n / (n - 1) * (residual**2).sum()) / n_tokens.sum() if n > 1 else np.nan
+    error = (
+        np.sqrt(n / (n - 1) * (residual**2).sum()) / n_tokens.sum() if n > 1 else np.nan
+    )
     bits = document_loss_nats.sum() / np.log(2) / max(1, n_bytes.sum())
-    return DomainLoss(float(loss), float(error), float(bits), int(n_tokens.sum()), n, document_loss_nats)
+    return DomainLoss(
+        float(loss),
+        float(error),
+        float(bits),
+        int(n_tokens.sum()),
+        n,
+        document_loss_nats,
+    )

@@ -1,9 +1,11 @@
-"""Growth in depth: train a shallow model, copy its layers into a deep one, go on (Du et al. 2024, Stacking your transformers).
+"""Growth in depth: train a shallow model, copy its layers into a deep one, go on (Du et al. 2024,
+Stacking your transformers).
 
-The layers of the deep model are those of the shallow one over and over: 0 1 0 1 for two into four. Moments of the optimiser
-move with their weights. With "copy" the function jumps, and the run's record says by how much; with "identity" every added
-layer starts by adding nothing, so the function is kept exactly, but its two output maps must be learnt from zero.
-Tokens of the shallow model count at the shallow model's cost.
+The layers of the deep model are those of the shallow one over and over: 0 1 0 1 for two into four.
+Moments of the optimiser move with their weights. With "copy" the function jumps, and the run's
+record says by how much; with "identity" every added layer starts by adding nothing, so the function
+is kept exactly, but its two output maps must be learnt from zero. Tokens of the shallow model count
+at the shallow model's cost.
 """
 
 from dataclasses import replace
@@ -19,12 +21,22 @@ SILENT = ("out", "down")  # the maps that write to the residual stream
 
 def first_shape(spec: RunSpec) -> Shape:
     """The model that training starts with."""
-    return replace(spec.shape, n_layers=spec.grown_from) if spec.grown_from else spec.shape
+    return (
+        replace(spec.shape, n_layers=spec.grown_from) if spec.grown_from else spec.shape
+    )
 
 
 @torch.no_grad()
-def stack_layers(shallow: torch.Tensor, shallow_shape: Shape, deep: torch.Tensor, deep_shape: Shape, silent: bool) -> None:
-    """Fill the flat buffer of a deep model (R, P_deep) from that of a shallow one (R, P_shallow); `silent`: added layers add nothing."""
+def stack_layers(
+    shallow: torch.Tensor,
+    shallow_shape: Shape,
+    deep: torch.Tensor,
+    deep_shape: Shape,
+    silent: bool,
+) -> None:
+    """Fill the flat buffer of a deep model (R, P_deep) from that of a shallow one (R, P_shallow);
+    `silent`: added layers add nothing.
+    """
     source, target = _columns(shallow_shape), _columns(deep_shape)
     for name, columns in target.items():
         layer, _, kind = name.partition(".")

@@ -1,7 +1,9 @@
-"""Images of a group of runs: the pool, the held-out images, the arms as rows of the pool, and the order in which a run reads them.
+"""Images of a group of runs: the pool, the held-out images, the arms as rows of the pool, and the
+order in which a run reads them.
 
-Every epoch is a new permutation, a function of (seed, epoch), so nothing needs to be saved to resume or to repeat a run.
-Pixels are scaled by the mean and deviation of the whole pool, the same for all arms.
+Every epoch is a new permutation, a function of (seed, epoch), so nothing needs to be saved to
+resume or to repeat a run. Pixels are scaled by the mean and deviation of the whole pool, the same
+for all arms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +29,20 @@ class ImageData:
     arms: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        for pixels, labels in ((self.pixels, self.labels), (self.held_out_pixels, self.held_out_labels)):
-            if pixels.ndim != 4 or np.shape(labels) != (len(pixels),) or not len(pixels) or np.min(labels) < 0:
-                raise InputError(f"images need shape (n, channels, height, width) and a label from 0 each, got {pixels.shape} and {np.shape(labels)}")
+        for pixels, labels in (
+            (self.pixels, self.labels),
+            (self.held_out_pixels, self.held_out_labels),
+        ):
+            if (
+                pixels.ndim != 4
+                or np.shape(labels) != (len(pixels),)
+                or not len(pixels)
+                or np.min(labels) < 0
+            ):
+                raise InputError(
+                    "images need shape (n, channels, height, width) and a label from 0"
+                    f" each, got {pixels.shape} and {np.shape(labels)}"
+                )
 
     @cached_property
     def scale(self) -> tuple[float, float]:
@@ -45,15 +58,27 @@ class ImageData:
     def rows(self, arm: str) -> np.ndarray:
         """Rows of the pool that an arm holds (each once), sorted, so that their order in the arm does not matter."""
         if arm not in self.arms:
-            raise InputError(f"no arm {arm!r} in the images; it has {', '.join(map(repr, list(self.arms)[:8]))}")
+            raise InputError(
+                f"no arm {arm!r} in the images; it has"
+                f" {', '.join(map(repr, list(self.arms)[:8]))}"
+            )
         rows = np.unique(np.asarray(self.arms[arm], np.int64))
         if not len(rows) or rows[0] < 0 or rows[-1] >= len(self.labels):
-            raise InputError(f"arm {arm!r} has {len(rows)} rows outside or none of 0 to {len(self.labels) - 1}; select rows of the pool")
+            raise InputError(
+                f"arm {arm!r} has {len(rows)} rows outside or none of 0 to"
+                f" {len(self.labels) - 1}; select rows of the pool"
+            )
         return rows
 
     def with_arms(self, arms: Mapping[str, np.ndarray]) -> "ImageData":
         """The same images under other arms."""
-        return ImageData(self.pixels, self.labels, self.held_out_pixels, self.held_out_labels, dict(arms))
+        return ImageData(
+            self.pixels,
+            self.labels,
+            self.held_out_pixels,
+            self.held_out_labels,
+            dict(arms),
+        )
 
 
 class Order:
@@ -75,11 +100,21 @@ class Order:
 
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
-            self._epoch, self._permuted = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+            self._epoch, self._permuted = (
+                epoch,
+                np.random.default_rng([self.seed, epoch]).permutation(self.rows),
+            )
         return self._permuted
 
 
-def batches(orders: Sequence[Order], step: int, batch_samples: int, n_steps: int) -> np.ndarray:
+def batches(
+    orders: Sequence[Order], step: int, batch_samples: int, n_steps: int
+) -> np.ndarray:
     """Rows of `n_steps` batches from `step` on (steps, R, B)."""
-    streams = [order.at(step * batch_samples, n_steps * batch_samples).reshape(n_steps, batch_samples) for order in orders]
+    streams = [
+        order.at(step * batch_samples, n_steps * batch_samples).reshape(
+            n_steps, batch_samples
+        )
+        for order in orders
+    ]
     return np.stack(streams, axis=1)

@@ -16,14 +16,27 @@ from stages.proxy.device import quick_products
 from stages.proxy.model import NORM_EPS, Weights, rotary_complex
 from stages.proxy.shape import MLP_RATIO, Shape
 
-HEAD_ROWS = 1024  # assumed: logits of so many tokens are made, used and dropped while in cache
+HEAD_ROWS = (
+    1024  # assumed: logits of so many tokens are made, used and dropped while in cache
+)
 
 
 class Buffers:
     """Activations of one batch shape; those that the backward pass needs are kept for each layer."""
 
-    def __init__(self, shape: Shape, n_runs: int, n_sequences: int, context: int, like: torch.Tensor):
-        d, n, n_heads = shape.d_model, n_sequences * context, n_runs * n_sequences * shape.n_heads
+    def __init__(
+        self,
+        shape: Shape,
+        n_runs: int,
+        n_sequences: int,
+        context: int,
+        like: torch.Tensor,
+    ):
+        d, n, n_heads = (
+            shape.d_model,
+            n_sequences * context,
+            n_runs * n_sequences * shape.n_heads,
+        )
         self.size, self.context = (n_runs, n_sequences, context), context
 
         def new(*size: int) -> torch.Tensor:
@@ -32,34 +45,72 @@ class Buffers:
         def new_each(*size: int) -> list[torch.Tensor]:
             return [new(*size) for _ in range(shape.n_layers)]
 
-        self.x, self.gradient, self.part = new(n_runs, n, d), new(n_runs, n, d), new(n_runs, n, d)
-        self.scale, self.dot = [new(n_runs, n, 1) for _ in range(2 * shape.n_layers + 1)], new(n_runs, n, 1)
+        self.x, self.gradient, self.part = (
+            new(n_runs, n, d),
+            new(n_runs, n, d),
+            new(n_runs, n, d),
+        )
+        self.scale, self.dot = (
+            [new(n_runs, n, 1) for _ in range(2 * shape.n_layers + 1)],
+            new(n_runs, n, 1),
+        )
         self.normed = [new(n_runs, n, d) for _ in range(2 * shape.n_layers + 1)]
-        self.qkv, self.heads_raw = new(n_runs, n, 3 * d), new(3, n_heads, context, shape.head_width)
+        self.qkv, self.heads_raw = (
+            new(n_runs, n, 3 * d),
+            new(3, n_heads, context, shape.head_width),
+        )
         self.value = new_each(n_heads, context, shape.head_width)
-        self.head_scale, self.head_normed = new_each(2, n_heads, context, 1), new_each(2, n_heads, context, shape.head_width)
+        self.head_scale, self.head_normed = (
+            new_each(2, n_heads, context, 1),
+            new_each(2, n_heads, context, shape.head_width),
+        )
         self.query_key = new_each(2, n_heads, context, shape.head_width)
-        self.attention, self.scores = new_each(n_heads, context, context), new(n_heads, context, context)
-        self.heads, self.head_part = new(n_heads, context, shape.head_width), new(2, n_heads, context, shape.head_width)
+        self.attention, self.scores = (
+            new_each(n_heads, context, context),
+            new(n_heads, context, context),
+        )
+        self.heads, self.head_part = (
+            new(n_heads, context, shape.head_width),
+            new(2, n_heads, context, shape.head_width),
+        )
         self.mixed, self.head_dot = new_each(n_runs, n, d), new(2, n_heads, context, 1)
-        self.active, self.squared = new_each(n_runs, n, MLP_RATIO * d), new_each(n_runs, n, MLP_RATIO * d)
+        self.active, self.squared = (
+            new_each(n_runs, n, MLP_RATIO * d),
+            new_each(n_runs, n, MLP_RATIO * d),
+        )
         self.wide, self.losses = new(n_runs, n, MLP_RATIO * d), new(n_runs, n)
         self.logits = new(min(n, HEAD_ROWS), shape.vocab_size)
-        self.future = torch.full((context, context), -math.inf, dtype=like.dtype).triu_(1)
-        self.rotation = rotary_complex(shape, context).to(torch.complex64 if like.dtype == torch.float32 else torch.complex128)
+        self.future = torch.full((context, context), -math.inf, dtype=like.dtype).triu_(
+            1
+        )
+        self.rotation = rotary_complex(shape, context).to(
+            torch.complex64 if like.dtype == torch.float32 else torch.complex128
+        )
         self.rotation_back = self.rotation.conj().resolve_conj()
 
 
 class KernelEngine:
     """The same interface as `engine.AutogradEngine`, for fp32 or fp64 weights on CPU; dtype is that of the products."""
 
-    def __init__(self, weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0):
-        self.z_loss, self.weights, self.shape, self.dtype = z_loss, weights, weights.shape, dtype
+    def __init__(
+        self, weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0
+    ):
+        self.z_loss, self.weights, self.shape, self.dtype = (
+            z_loss,
+            weights,
+            weights.shape,
+            dtype,
+        )
         self.named = {name: weight.detach() for name, weight in weights.named.items()}
         self._buffers: Buffers | None = None
 
     @torch.no_grad()
-    def step_loss(self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    def step_loss(
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        keep: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
         buffers = self._buffers_for(inputs)
         with quick_products(self.dtype):
@@ -84,19 +135,25 @@ class KernelEngine:
             self._buffers = Buffers(self.shape, *inputs.shape, like=self.weights.flat)
         return self._buffers
 
-    def _forward(self, b: Buffers, inputs: torch.Tensor, keep: torch.Tensor | None) -> None:
+    def _forward(
+        self, b: Buffers, inputs: torch.Tensor, keep: torch.Tensor | None
+    ) -> None:
         for run, embedding in enumerate(self.named["embedding"]):
             torch.index_select(embedding, 0, inputs[run].reshape(-1), out=b.x[run])
         _drop(b.x, keep, 0)
         for layer in range(self.shape.n_layers):
             _norm(b.x, b.scale[2 * layer], b.normed[2 * layer])
             self._attend(b, layer)
-            _add_branch(b, b.mixed[layer], self.named[f"{layer}.out"], keep, 2 * layer + 1)
+            _add_branch(
+                b, b.mixed[layer], self.named[f"{layer}.out"], keep, 2 * layer + 1
+            )
             _norm(b.x, b.scale[2 * layer + 1], b.normed[2 * layer + 1])
             _times(b.normed[2 * layer + 1], self.named[f"{layer}.up"], b.active[layer])
             b.active[layer].relu_()
             torch.mul(b.active[layer], b.active[layer], out=b.squared[layer])
-            _add_branch(b, b.squared[layer], self.named[f"{layer}.down"], keep, 2 * layer + 2)
+            _add_branch(
+                b, b.squared[layer], self.named[f"{layer}.down"], keep, 2 * layer + 2
+            )
         _norm(b.x, b.scale[-1], b.normed[-1])
 
     def _attend(self, b: Buffers, layer: int) -> None:
@@ -110,7 +167,13 @@ class KernelEngine:
         torch.mul(_complex(head), b.rotation, out=_complex(b.query_key[layer]))
         query, key = b.query_key[layer]
         scores = b.attention[layer]
-        torch.baddbmm(b.future, query, key.transpose(1, 2), alpha=self.shape.head_width**-0.5, out=scores)
+        torch.baddbmm(
+            b.future,
+            query,
+            key.transpose(1, 2),
+            alpha=self.shape.head_width**-0.5,
+            out=scores,
+        )
         torch.softmax(scores, -1, out=scores)
         torch.bmm(scores, b.value[layer], out=b.heads)
         self._as_tokens(b, b.mixed[layer], 1).copy_(self._as_heads(b, b.heads[None]))
@@ -119,9 +182,13 @@ class KernelEngine:
         """(parts, R B H, T, K) seen as (parts, R B, H, T, K)."""
         return heads.unflatten(1, (-1, self.shape.n_heads))
 
-    def _as_tokens(self, b: Buffers, tokens: torch.Tensor, n_parts: int) -> torch.Tensor:
+    def _as_tokens(
+        self, b: Buffers, tokens: torch.Tensor, n_parts: int
+    ) -> torch.Tensor:
         """(R, n, parts D) seen as (parts, R B, H, T, K)."""
-        return tokens.view(-1, b.context, n_parts, self.shape.n_heads, self.shape.head_width).permute(2, 0, 3, 1, 4)
+        return tokens.view(
+            -1, b.context, n_parts, self.shape.n_heads, self.shape.head_width
+        ).permute(2, 0, 3, 1, 4)
 
     def _head(self, b: Buffers, targets: torch.Tensor, with_gradient: bool) -> None:
         """Losses of all tokens and, asked for, `part` = gradient of the normed state and the gradient of the head."""
@@ -129,22 +196,47 @@ class KernelEngine:
         for run, head in enumerate(self.named["head"]):
             for first in range(0, n_tokens, HEAD_ROWS):
                 rows = slice(first, min(first + HEAD_ROWS, n_tokens))
-                state, target = b.normed[-1][run, rows], targets[run].reshape(-1)[rows, None]
-                chance = b.logits[:len(state)]
+                state, target = (
+                    b.normed[-1][run, rows],
+                    targets[run].reshape(-1)[rows, None],
+                )
+                chance = b.logits[: len(state)]
                 torch.mm(state, head.t(), out=chance)
-                log_sum = chance.logsumexp(-1, keepdim=True) if with_gradient and self.z_loss else None
+                log_sum = (
+                    chance.logsumexp(-1, keepdim=True)
+                    if with_gradient and self.z_loss
+                    else None
+                )
                 torch.softmax(chance, -1, out=chance)
                 b.losses[run, rows] = chance.gather(1, target)[:, 0].log_().neg_()
                 if with_gradient:
                     if log_sum is not None:
                         chance.mul_(log_sum.mul_(2 * self.z_loss).add_(1))
                     chance.scatter_add_(1, target, chance.new_full(target.shape, -1.0))
-                    torch.addmm(b.part[run, rows], chance, head, beta=0, alpha=1 / n_tokens, out=b.part[run, rows])
+                    torch.addmm(
+                        b.part[run, rows],
+                        chance,
+                        head,
+                        beta=0,
+                        alpha=1 / n_tokens,
+                        out=b.part[run, rows],
+                    )
                     into = self.weights.named_grad["head"][run]
-                    torch.addmm(into, chance.t(), state, beta=float(first > 0), alpha=1 / n_tokens, out=into)
+                    torch.addmm(
+                        into,
+                        chance.t(),
+                        state,
+                        beta=float(first > 0),
+                        alpha=1 / n_tokens,
+                        out=into,
+                    )
 
-    def _backward(self, b: Buffers, inputs: torch.Tensor, keep: torch.Tensor | None) -> None:
-        """From `part`, the gradient of the last normed state, down to the embedding; `gradient` is that of the residual stream."""
+    def _backward(
+        self, b: Buffers, inputs: torch.Tensor, keep: torch.Tensor | None
+    ) -> None:
+        """From `part`, the gradient of the last normed state, down to the embedding; `gradient` is
+        that of the residual stream.
+        """
         b.gradient.zero_()
         _norm_backward(b, len(b.normed) - 1)
         for layer in reversed(range(self.shape.n_layers)):
@@ -160,8 +252,15 @@ class KernelEngine:
     def _mlp_backward(self, b: Buffers, layer: int, gradient: torch.Tensor) -> None:
         _outer(gradient, b.squared[layer], self.weights.named_grad[f"{layer}.down"])
         _times_back(gradient, self.named[f"{layer}.down"], b.wide)
-        b.wide.mul_(b.active[layer])  # half the gradient: the factor 2 of the square follows as alpha
-        _outer(b.wide, b.normed[2 * layer + 1], self.weights.named_grad[f"{layer}.up"], alpha=2.0)
+        b.wide.mul_(
+            b.active[layer]
+        )  # half the gradient: the factor 2 of the square follows as alpha
+        _outer(
+            b.wide,
+            b.normed[2 * layer + 1],
+            self.weights.named_grad[f"{layer}.up"],
+            alpha=2.0,
+        )
         _times_back(b.wide, self.named[f"{layer}.up"], b.part, alpha=2.0)
 
     def _attend_backward(self, b: Buffers, layer: int, gradient: torch.Tensor) -> None:
@@ -169,15 +268,32 @@ class KernelEngine:
         _outer(gradient, b.mixed[layer], self.weights.named_grad[f"{layer}.out"])
         _times_back(gradient, self.named[f"{layer}.out"], b.part)
         self._as_heads(b, b.heads[None]).copy_(self._as_tokens(b, b.part, 1))
-        attention, (query, key), scale = b.attention[layer], b.query_key[layer], self.shape.head_width**-0.5
+        attention, (query, key), scale = (
+            b.attention[layer],
+            b.query_key[layer],
+            self.shape.head_width**-0.5,
+        )
         torch.bmm(attention.transpose(1, 2), b.heads, out=b.heads_raw[2])
         torch.bmm(b.heads, b.value[layer].transpose(1, 2), out=b.scores)
-        torch._softmax_backward_data(b.scores, attention, -1, attention.dtype, grad_input=b.scores)
-        torch.baddbmm(b.head_part[0], b.scores, key, beta=0, alpha=scale, out=b.head_part[0])
-        torch.baddbmm(b.head_part[1], b.scores.transpose(1, 2), query, beta=0, alpha=scale, out=b.head_part[1])
+        torch._softmax_backward_data(
+            b.scores, attention, -1, attention.dtype, grad_input=b.scores
+        )
+        torch.baddbmm(
+            b.head_part[0], b.scores, key, beta=0, alpha=scale, out=b.head_part[0]
+        )
+        torch.baddbmm(
+            b.head_part[1],
+            b.scores.transpose(1, 2),
+            query,
+            beta=0,
+            alpha=scale,
+            out=b.head_part[1],
+        )
         torch.mul(_complex(b.head_part), b.rotation_back, out=_complex(b.head_part))
         if self.shape.qk_norm:
-            _norm_gradient(b.head_part, b.head_normed[layer], b.head_dot, out=b.heads_raw[:2])
+            _norm_gradient(
+                b.head_part, b.head_normed[layer], b.head_dot, out=b.heads_raw[:2]
+            )
             torch.mul(b.heads_raw[:2], b.head_scale[layer], out=b.heads_raw[:2])
         else:
             b.heads_raw[:2].copy_(b.head_part)
@@ -186,22 +302,30 @@ class KernelEngine:
         _times_back(b.qkv, self.named[f"{layer}.qkv"], b.part)
 
 
-def _times(x: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, beta: float = 0.0) -> None:
+def _times(
+    x: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, beta: float = 0.0
+) -> None:
     """out (R, n, rows) = beta out + x (R, n, columns) weight^T."""
     _product(x, weight.transpose(1, 2), out, beta, 1.0)
 
 
-def _times_back(gradient: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, alpha: float = 1.0) -> None:
+def _times_back(
+    gradient: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, alpha: float = 1.0
+) -> None:
     """out (R, n, columns) = alpha gradient (R, n, rows) weight."""
     _product(gradient, weight, out, 0.0, alpha)
 
 
-def _outer(gradient: torch.Tensor, x: torch.Tensor, out: torch.Tensor, alpha: float = 1.0) -> None:
+def _outer(
+    gradient: torch.Tensor, x: torch.Tensor, out: torch.Tensor, alpha: float = 1.0
+) -> None:
     """out (R, rows, columns) = alpha gradient^T x, summed over tokens."""
     _product(gradient.transpose(1, 2), x, out, 0.0, alpha)
 
 
-def _product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor, beta: float, alpha: float) -> None:
+def _product(
+    a: torch.Tensor, b: torch.Tensor, out: torch.Tensor, beta: float, alpha: float
+) -> None:
     if len(a) == 1:
         torch.addmm(out[0], a[0], b[0], beta=beta, alpha=alpha, out=out[0])
     else:
@@ -215,7 +339,9 @@ def _norm(x: torch.Tensor, scale: torch.Tensor, out: torch.Tensor) -> None:
     torch.mul(x, scale, out=out)
 
 
-def _norm_gradient(gradient: torch.Tensor, normed: torch.Tensor, dot: torch.Tensor, out: torch.Tensor) -> None:
+def _norm_gradient(
+    gradient: torch.Tensor, normed: torch.Tensor, dot: torch.Tensor, out: torch.Tensor
+) -> None:
     """out = gradient - normed mean(gradient normed), which times scale is the gradient through the norm."""
     torch.mul(gradient, normed, out=out)
     torch.sum(out, -1, keepdim=True, out=dot)
@@ -228,7 +354,13 @@ def _norm_backward(b: Buffers, index: int) -> None:
     b.gradient.addcmul_(b.x, b.scale[index])
 
 
-def _add_branch(b: Buffers, x: torch.Tensor, weight: torch.Tensor, keep: torch.Tensor | None, site: int) -> None:
+def _add_branch(
+    b: Buffers,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    keep: torch.Tensor | None,
+    site: int,
+) -> None:
     """Add x weight^T to the residual stream, dropped out where asked."""
     if keep is None:
         _times(x, weight, b.x, beta=1.0)

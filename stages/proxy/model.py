@@ -19,7 +19,9 @@ from stages.proxy.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
-Turn = tuple[torch.Tensor, torch.Tensor]  # cosines and sines of the rotary positions, (T, K / 2) each
+Turn = tuple[
+    torch.Tensor, torch.Tensor
+]  # cosines and sines of the rotary positions, (T, K / 2) each
 
 
 def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
@@ -43,10 +45,22 @@ class Weights:
     `grad`, so the optimiser works on two tensors whatever the depth.
     """
 
-    def __init__(self, shape: Shape, seeds: Sequence[int], device="cpu", dtype=None, transfer: dict[str, Factors] | None = None):
+    def __init__(
+        self,
+        shape: Shape,
+        seeds: Sequence[int],
+        device="cpu",
+        dtype=None,
+        transfer: dict[str, Factors] | None = None,
+    ):
         self.shape, self.sizes = shape, weight_sizes(shape)
         dtype = dtype or torch.float32
-        self.flat = torch.stack([torch.cat(list(initial_parts(self.sizes, seed, transfer))) for seed in seeds]).to(device=device, dtype=dtype)
+        self.flat = torch.stack(
+            [
+                torch.cat(list(initial_parts(self.sizes, seed, transfer)))
+                for seed in seeds
+            ]
+        ).to(device=device, dtype=dtype)
         self.grad = torch.zeros_like(self.flat)
         self.named = dict(self._views(self.flat))
         self.named_grad = dict(self._views(self.grad))
@@ -62,12 +76,19 @@ class Weights:
     def _views(self, flat: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         start = 0
         for name, (rows, columns) in self.sizes.items():
-            yield name, flat[:, start:start + rows * columns].view(len(flat), rows, columns)
+            yield (
+                name,
+                flat[:, start : start + rows * columns].view(len(flat), rows, columns),
+            )
             start += rows * columns
 
 
-def initial_parts(sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None) -> Iterator[torch.Tensor]:
-    """Weights of one run in storage order, (rows * columns,) each: embedding of unit variance, maps of variance 1 / fan-in, head of zeros."""
+def initial_parts(
+    sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None
+) -> Iterator[torch.Tensor]:
+    """Weights of one run in storage order, (rows * columns,) each: embedding of unit variance, maps
+    of variance 1 / fan-in, head of zeros.
+    """
     generator = torch.Generator().manual_seed(seed)
     for name, (rows, columns) in sizes.items():
         scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
@@ -89,8 +110,13 @@ def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> Turn:
     return turn.real.to(like), turn.imag.to(like)
 
 
-def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
-           keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
+def hidden(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+) -> torch.Tensor:
     """Normed last hidden state (R, B, T, D) of inputs (R, B, T).
 
     `keep` (sites, R, B, T, D) are dropout factors; `turn` is `rotary` of T positions, made here if not given.
@@ -98,13 +124,22 @@ def hidden(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor,
     return hidden_and_balance(weights, shape, inputs, keep, turn)[0]
 
 
-def hidden_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, keep: torch.Tensor | None = None,
-                       turn: Turn | None = None, eos_id: int | None = None, recompute: bool = False,
-                       run_layer: Callable | None = None) -> tuple[torch.Tensor, torch.Tensor | float]:
-    """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are none.
+def hidden_and_balance(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+    eos_id: int | None = None,
+    recompute: bool = False,
+    run_layer: Callable | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are
+    none.
 
-    Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and makes the rest again in the
-    backward pass: less memory for a third more arithmetic (Chen et al. 2016). `run_layer` takes the place of `one_layer`.
+    Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and
+    makes the rest again in the backward pass: less memory for a third more arithmetic (Chen et al.
+    2016). `run_layer` takes the place of `one_layer`.
     """
     turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
     mask = None if eos_id is None else same_document(inputs, eos_id)
@@ -112,17 +147,39 @@ def hidden_and_balance(weights: dict[str, torch.Tensor], shape: Shape, inputs: t
     x, balance = _dropped(weights["embedding"][rows, inputs], keep, 0), 0.0
     for layer in range(shape.n_layers):
         if recompute:
-            x, more = checkpoint(run_layer or one_layer, x, weights, layer, shape, turn, keep, mask, use_reentrant=False, preserve_rng_state=False)
+            x, more = checkpoint(
+                run_layer or one_layer,
+                x,
+                weights,
+                layer,
+                shape,
+                turn,
+                keep,
+                mask,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
         else:
-            x, more = (run_layer or one_layer)(x, weights, layer, shape, turn, keep, mask)
+            x, more = (run_layer or one_layer)(
+                x, weights, layer, shape, turn, keep, mask
+            )
         balance = balance + more
     return _normed(x), balance
 
 
-def one_layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
-              keep: torch.Tensor | None, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | float]:
+def one_layer(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+    keep: torch.Tensor | None,
+    mask: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
     """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
-    x = x + _dropped(_attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1)
+    x = x + _dropped(
+        _attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1
+    )
     if f"{layer}.router" in weights:
         change, balance = experts.mix(_normed(x), weights, layer, shape)
     else:
@@ -131,25 +188,48 @@ def one_layer(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, sha
     return x + _dropped(change, keep, 2 * layer + 2), balance
 
 
-def token_losses(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor,
-                 keep: torch.Tensor | None = None, turn: Turn | None = None) -> torch.Tensor:
+def token_losses(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
     logits = _logits(hidden(weights, shape, inputs, keep, turn), weights)
-    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
+        inputs.shape
+    )
 
 
-def losses_and_more(weights: dict[str, torch.Tensor], shape: Shape, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None = None,
-                    turn: Turn | None = None, z_loss: float = 0.0, eos_id: int | None = None, recompute: bool = False,
-                    run_layer: Callable | None = None) -> tuple[torch.Tensor, torch.Tensor | float]:
+def losses_and_more(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+    z_loss: float = 0.0,
+    eos_id: int | None = None,
+    recompute: bool = False,
+    run_layer: Callable | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
     """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
 
     That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
     """
-    state, more = hidden_and_balance(weights, shape, inputs, keep, turn, eos_id, recompute, run_layer)
+    state, more = hidden_and_balance(
+        weights, shape, inputs, keep, turn, eos_id, recompute, run_layer
+    )
     logits = _logits(state, weights)
-    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(inputs.shape)
+    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
+        inputs.shape
+    )
     if z_loss:
-        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean((1, 2))
+        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean(
+            (1, 2)
+        )
     return losses, more
 
 
@@ -177,25 +257,43 @@ def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """x (R, ..., columns) times weight (R, rows, columns) transposed: (R, ..., rows)."""
     if len(weight) == 1:
         return F.linear(x, weight[0])
-    return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(*x.shape[:-1], weight.shape[1])
+    return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(
+        *x.shape[:-1], weight.shape[1]
+    )
 
 
-def _attention(x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape, turn: Turn,
-               mask: torch.Tensor | None = None) -> torch.Tensor:
+def _attention(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
     n_runs, n_sequences, context, _ = x.shape
-    qkv = linear(x, weights[f"{layer}.qkv"]).view(n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width)
+    qkv = linear(x, weights[f"{layer}.qkv"]).view(
+        n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width
+    )
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
     if shape.qk_norm:
         query, key = _normed(query), _normed(key)
     query, key = _rotated(query, turn), _rotated(key, turn)
-    mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, attn_mask=mask, is_causal=mask is None)
+    mixed = F.scaled_dot_product_attention(
+        query.to(value.dtype),
+        key.to(value.dtype),
+        value,
+        attn_mask=mask,
+        is_causal=mask is None,
+    )
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 
 
 def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
     cosine, sine = turn
     real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1).flatten(-2)
+    return torch.stack(
+        [real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1
+    ).flatten(-2)
 
 
 def _normed(x: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 
 from stages.proxy.spec import RunResult, RunSpec
 
-NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")  # cited: torch's own texts
+NO_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # cited: torch's own texts
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,9 @@ class News:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results of a group, or one line and the traceback. Whoever owns the sweep reports it, so nothing is swallowed here."""
+    """Results of a group, or one line and the traceback. Whoever owns the sweep reports it, so
+    nothing is swallowed here.
+    """
 
     results: list[RunResult] = field(default_factory=list)
     message: str = ""
@@ -38,13 +45,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether fewer runs at once could cure it. torch raises a plain RuntimeError where the CPU has no memory left."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(
+        text in str(error) for text in NO_MEMORY
+    )
 
 
 def first_line(error: BaseException) -> str:
     """The kind of an error and the first line of its message; our own errors speak for themselves."""
     line = (str(error).splitlines() or [""])[0]
-    return line if type(error).__name__ in ("InputError", "RefusedError") else f"{type(error).__name__}: {line}"
+    return (
+        line
+        if type(error).__name__ in ("InputError", "RefusedError")
+        else f"{type(error).__name__}: {line}"
+    )
 
 
 def named(group: tuple[RunSpec, ...] | list[RunSpec]) -> str:

@@ -1,4 +1,6 @@
-"""One process of a run on several devices, started by torchrun: `torchrun ... -m stages.proxy.rank_main JOB`; not for people."""
+"""One process of a run on several devices, started by torchrun: `torchrun ... -m
+stages.proxy.rank_main JOB`; not for people.
+"""
 
 import os
 import pickle
@@ -33,5 +35,10 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
     except Exception as error:
-        print(f"rank failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}", file=sys.stderr, flush=True)
+        print(
+            f"rank failed: {type(error).__name__}:"
+            f" {(str(error).splitlines() or [''])[0]}",
+            file=sys.stderr,
+            flush=True,
+        )
         raise

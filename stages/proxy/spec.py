@@ -15,8 +15,25 @@ from stages.errors import InputError
 from stages.proxy.schedule import DECAY_SHAPES, SCHEDULES, Segment, segments
 from stages.proxy.shape import Shape, whole_batches
 
-STACKED_ALIKE = ("shape", "budgets_tokens", "batch_tokens", "warmup_steps", "decay_fraction", "dtype", "schedule", "decay_shape", "power_tokens",
-                 "z_loss", "base_width", "base_depth", "has_curriculum", "documents_apart", "grown_from", "growth_tokens", "growth")
+STACKED_ALIKE = (
+    "shape",
+    "budgets_tokens",
+    "batch_tokens",
+    "warmup_steps",
+    "decay_fraction",
+    "dtype",
+    "schedule",
+    "decay_shape",
+    "power_tokens",
+    "z_loss",
+    "base_width",
+    "base_depth",
+    "has_curriculum",
+    "documents_apart",
+    "grown_from",
+    "growth_tokens",
+    "growth",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +58,29 @@ class RunSpec:
     dtype: str = "auto"  # auto | float32 | bfloat16
     schedule: str = "wsd"  # wsd | wsd_s | power | cosine | constant, see schedule.py
     decay_shape: str = "linear"  # linear | sqrt, of every decay but a cosine
-    power_tokens: float = math.inf  # schedule power: tokens at which the stable rate begins to fall
+    power_tokens: float = (
+        math.inf
+    )  # schedule power: tokens at which the stable rate begins to fall
     z_loss: float = 0.0  # times the squared log of the softmax's sum; 1e-4 is usual (PaLM, Chowdhery et al. 2022)
-    base_width: int | None = None  # lr and weight_decay are those of this width and are scaled to the shape's, see transfer.py
+    base_width: int | None = (
+        None  # lr and weight_decay are those of this width and are scaled to the shape's, see transfer.py
+    )
     base_depth: int | None = None  # the same for the number of layers
-    decay_arm: str | None = None  # a curriculum: the view that decays read, from its own start
-    unique_tokens: int | None = None  # simulated epoching: the view is cut to about so many distinct tokens
+    decay_arm: str | None = (
+        None  # a curriculum: the view that decays read, from its own start
+    )
+    unique_tokens: int | None = (
+        None  # simulated epoching: the view is cut to about so many distinct tokens
+    )
     documents_apart: bool = False  # attention stops at document boundaries
     grown_from: int = 0  # layers that training starts with; 0: all of them
     growth_tokens: int = 0  # tokens before the layers are stacked to the shape's
     growth: str = "copy"  # copy | identity: what the added layers do at first
 
     def __post_init__(self):
-        object.__setattr__(self, "budgets_tokens", tuple(int(n) for n in self.budgets_tokens))
+        object.__setattr__(
+            self, "budgets_tokens", tuple(int(n) for n in self.budgets_tokens)
+        )
         object.__setattr__(self, "power_tokens", float(self.power_tokens))
         _check_budgets(self)
         _check_optimiser(self)
@@ -70,8 +97,15 @@ class RunSpec:
     @property
     def segments(self) -> list[Segment]:
         """The steps of the run in the order in which they are trained."""
-        return segments(self.budgets_tokens, batch_tokens=self.batch_tokens, decay_fraction=self.decay_fraction, warmup_steps=self.warmup_steps,
-                        name=self.schedule, decay_shape=self.decay_shape, power_tokens=self.power_tokens)
+        return segments(
+            self.budgets_tokens,
+            batch_tokens=self.batch_tokens,
+            decay_fraction=self.decay_fraction,
+            warmup_steps=self.warmup_steps,
+            name=self.schedule,
+            decay_shape=self.decay_shape,
+            power_tokens=self.power_tokens,
+        )
 
     @property
     def stack_key(self) -> tuple:
@@ -79,51 +113,91 @@ class RunSpec:
         return tuple(getattr(self, name) for name in STACKED_ALIKE)
 
     def flops(self, n_tokens: int, exact: bool = False) -> float:
-        """Training FLOPs of the first `n_tokens`: 6 N a token, or with head and attention; tokens before growth at the shallow cost."""
+        """Training FLOPs of the first `n_tokens`: 6 N a token, or with head and attention; tokens
+        before growth at the shallow cost.
+        """
+
         def per_token(shape: Shape) -> int:
             return shape.flops_per_token if exact else shape.flops_per_token_6n
 
         n_shallow = min(n_tokens, self.growth_tokens) if self.grown_from else 0
-        shallow = dataclasses.replace(self.shape, n_layers=self.grown_from or self.shape.n_layers)
-        return float(per_token(shallow) * n_shallow + per_token(self.shape) * (n_tokens - n_shallow))
+        shallow = dataclasses.replace(
+            self.shape, n_layers=self.grown_from or self.shape.n_layers
+        )
+        return float(
+            per_token(shallow) * n_shallow
+            + per_token(self.shape) * (n_tokens - n_shallow)
+        )
 
     def to_dict(self) -> dict:
-        endless = {"power_tokens": None} if math.isinf(self.power_tokens) else {}  # JSON knows no infinity
-        return dataclasses.asdict(self) | {"budgets_tokens": list(self.budgets_tokens)} | endless
+        endless = (
+            {"power_tokens": None} if math.isinf(self.power_tokens) else {}
+        )  # JSON knows no infinity
+        return (
+            dataclasses.asdict(self)
+            | {"budgets_tokens": list(self.budgets_tokens)}
+            | endless
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "RunSpec":
-        endless = {"power_tokens": math.inf} if values.get("power_tokens") is None else {}
+        endless = (
+            {"power_tokens": math.inf} if values.get("power_tokens") is None else {}
+        )
         return cls(**{**values, "shape": Shape(**values["shape"]), **endless})
 
 
 def _check_budgets(spec: RunSpec) -> None:
     if spec.batch_tokens < 1 or spec.batch_tokens % spec.context:
-        raise InputError(f"batch_tokens {spec.batch_tokens} is no multiple of the context {spec.context}; "
-                         f"use {whole_batches(spec.batch_tokens, spec.context)}")
+        raise InputError(
+            f"batch_tokens {spec.batch_tokens} is no multiple of the context"
+            f" {spec.context}; use {whole_batches(spec.batch_tokens, spec.context)}"
+        )
     budgets = spec.budgets_tokens
     if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
-        raise InputError(f"budgets_tokens {list(budgets)} must be positive and rising; sort them and drop doubles")
+        raise InputError(
+            f"budgets_tokens {list(budgets)} must be positive and rising; sort them and"
+            " drop doubles"
+        )
     for budget in budgets:
         if budget % spec.batch_tokens:
-            raise InputError(f"budget of {budget} tokens is not a whole number of batches of {spec.batch_tokens}; "
-                             f"use {whole_batches(budget, spec.batch_tokens)}")
+            raise InputError(
+                f"budget of {budget} tokens is not a whole number of batches of"
+                f" {spec.batch_tokens}; use {whole_batches(budget, spec.batch_tokens)}"
+            )
 
 
 def _check_optimiser(spec: RunSpec) -> None:
-    bounds = {"lr": (0, math.inf), "weight_decay": (0, math.inf), "dropout": (0, 0.999),
-              "warmup_steps": (0, math.inf), "decay_fraction": (0, 1), "z_loss": (0, 1), "power_tokens": (1, math.inf)}
+    bounds = {
+        "lr": (0, math.inf),
+        "weight_decay": (0, math.inf),
+        "dropout": (0, 0.999),
+        "warmup_steps": (0, math.inf),
+        "decay_fraction": (0, 1),
+        "z_loss": (0, 1),
+        "power_tokens": (1, math.inf),
+    }
     for name in ("base_width", "base_depth", "unique_tokens"):
         if getattr(spec, name) is not None and getattr(spec, name) < 1:
-            raise InputError(f"{name} is {getattr(spec, name)}, it must be at least 1; leave it out to turn it off")
+            raise InputError(
+                f"{name} is {getattr(spec, name)}, it must be at least 1; leave it out"
+                " to turn it off"
+            )
     for name, known in (("schedule", SCHEDULES), ("decay_shape", DECAY_SHAPES)):
         if getattr(spec, name) not in known:
-            raise InputError(f"{name} is {getattr(spec, name)!r}; use {', '.join(known)}")
+            raise InputError(
+                f"{name} is {getattr(spec, name)!r}; use {', '.join(known)}"
+            )
     if spec.has_curriculum and spec.schedule not in ("wsd", "power"):
-        raise InputError(f"decay_arm {spec.decay_arm!r} needs branches that decay and return, schedule {spec.schedule} has none; use wsd or power")
+        raise InputError(
+            f"decay_arm {spec.decay_arm!r} needs branches that decay and return,"
+            f" schedule {spec.schedule} has none; use wsd or power"
+        )
     for name, (low, high) in bounds.items():
         if not low <= getattr(spec, name) <= high:
-            raise InputError(f"{name} is {getattr(spec, name)}, it must lie between {low} and {high}")
+            raise InputError(
+                f"{name} is {getattr(spec, name)}, it must lie between {low} and {high}"
+            )
     if spec.dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"dtype is {spec.dtype!r}; use auto, float32 or bfloat16")
 
@@ -131,14 +205,27 @@ def _check_optimiser(spec: RunSpec) -> None:
 def _check_growth(spec: RunSpec) -> None:
     if not spec.grown_from:
         return
-    if spec.grown_from < 1 or spec.shape.n_layers % spec.grown_from or spec.grown_from == spec.shape.n_layers:
-        raise InputError(f"grown_from {spec.grown_from} must divide the {spec.shape.n_layers} layers of the shape and be fewer")
+    if (
+        spec.grown_from < 1
+        or spec.shape.n_layers % spec.grown_from
+        or spec.grown_from == spec.shape.n_layers
+    ):
+        raise InputError(
+            f"grown_from {spec.grown_from} must divide the {spec.shape.n_layers} layers"
+            " of the shape and be fewer"
+        )
     if spec.shape.n_experts and spec.grown_from % spec.shape.expert_every:
-        raise InputError(f"grown_from {spec.grown_from} must be whole stretches of {spec.shape.expert_every} layers, each with one of experts")
+        raise InputError(
+            f"grown_from {spec.grown_from} must be whole stretches of"
+            f" {spec.shape.expert_every} layers, each with one of experts"
+        )
     trunk = spec.segments[0]
     leave = 0 if trunk.budget_tokens else trunk.n_steps * spec.batch_tokens
     if not 0 < spec.growth_tokens < leave or spec.growth_tokens % spec.batch_tokens:
-        raise InputError(f"growth_tokens {spec.growth_tokens} must be whole batches of {spec.batch_tokens} before the first decay begins at {leave} tokens")
+        raise InputError(
+            f"growth_tokens {spec.growth_tokens} must be whole batches of"
+            f" {spec.batch_tokens} before the first decay begins at {leave} tokens"
+        )
     if spec.growth not in ("copy", "identity"):
         raise InputError(f"growth is {spec.growth!r}; use copy or identity")
 
@@ -159,7 +246,14 @@ class DomainLoss:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "DomainLoss":
-        return cls(**{**values, "document_loss_nats": np.array(values["document_loss_nats"], np.float64)})
+        return cls(
+            **{
+                **values,
+                "document_loss_nats": np.array(
+                    values["document_loss_nats"], np.float64
+                ),
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,16 +271,27 @@ class BudgetResult:
     shares: dict[str, float]  # fraction of the tokens seen, by group
     unique: dict[str, int]  # distinct tokens seen, by group
     held_out: dict[str, DomainLoss]
-    items: dict[str, tuple[float, float]] = field(default_factory=dict)  # value and standard error, by metric
+    items: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # value and standard error, by metric
 
     def to_dict(self) -> dict:
-        values = vars(self) | {"held_out": {name: loss.to_dict() for name, loss in self.held_out.items()}}
+        values = vars(self) | {
+            "held_out": {name: loss.to_dict() for name, loss in self.held_out.items()}
+        }
         values.pop("items")
-        return values | ({"items": {name: list(score) for name, score in self.items.items()}} if self.items else {})
+        return values | (
+            {"items": {name: list(score) for name, score in self.items.items()}}
+            if self.items
+            else {}
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "BudgetResult":
-        held_out = {name: DomainLoss.from_dict(loss) for name, loss in values["held_out"].items()}
+        held_out = {
+            name: DomainLoss.from_dict(loss)
+            for name, loss in values["held_out"].items()
+        }
         items = {name: tuple(score) for name, score in values.get("items", {}).items()}
         return cls(**{**values, "held_out": held_out, "items": items})
 
@@ -210,9 +315,20 @@ class RunResult:
 
     def to_dict(self) -> dict:
         budgets = [budget.to_dict() for budget in self.budgets]
-        return vars(self) | {"spec": self.spec.to_dict(), "budgets": budgets, "notes": list(self.notes)}
+        return vars(self) | {
+            "spec": self.spec.to_dict(),
+            "budgets": budgets,
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "RunResult":
         budgets = tuple(BudgetResult.from_dict(budget) for budget in values["budgets"])
-        return cls(**{**values, "spec": RunSpec.from_dict(values["spec"]), "budgets": budgets, "notes": tuple(values["notes"])})
+        return cls(
+            **{
+                **values,
+                "spec": RunSpec.from_dict(values["spec"]),
+                "budgets": budgets,
+                "notes": tuple(values["notes"]),
+            }
+        )

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable
 
 from stages.proxy.spec import RunSpec
 
-STEP_OVERHEAD_FLOPS = 6e7  # measured: 0.75 ms of fixed cost a step at 85 GFLOP/s on one core
+STEP_OVERHEAD_FLOPS = (
+    6e7  # measured: 0.75 ms of fixed cost a step at 85 GFLOP/s on one core
+)
 
 
-def stacks(specs: Iterable[RunSpec], stack_size: int | Callable[[RunSpec], int] = 1) -> list[list[RunSpec]]:
+def stacks(
+    specs: Iterable[RunSpec], stack_size: int | Callable[[RunSpec], int] = 1
+) -> list[list[RunSpec]]:
     """Groups for `train_group`, the longest first so that workers finish together.
 
     `stack_size` is a number or a function of a spec (each shape has its own best). Order inside is kept.
@@ -23,7 +27,7 @@ def stacks(specs: Iterable[RunSpec], stack_size: int | Callable[[RunSpec], int] 
     found = []
     for group in alike.values():
         size = stack_size(group[0]) if callable(stack_size) else stack_size
-        found += [group[first:first + size] for first in range(0, len(group), size)]
+        found += [group[first : first + size] for first in range(0, len(group), size)]
     return sorted(found, key=training_cost, reverse=True)
 
 
@@ -36,4 +40,7 @@ def training_cost(group: list[RunSpec]) -> float:
     """Relative time of a group: FLOPs of all its runs plus the fixed cost of its steps."""
     spec = group[0]
     n_tokens = n_tokens_trained(spec)
-    return len(group) * spec.flops(n_tokens, exact=True) + n_tokens / spec.batch_tokens * STEP_OVERHEAD_FLOPS
+    return (
+        len(group) * spec.flops(n_tokens, exact=True)
+        + n_tokens / spec.batch_tokens * STEP_OVERHEAD_FLOPS
+    )

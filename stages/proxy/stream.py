@@ -59,13 +59,17 @@ class Stream:
         self._pass_starts = [0]  # stream position at which each pass begins
         self._progress = _Progress(view)
 
-    def batch(self, step: int, batch_tokens: int, context: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(
+        self, step: int, batch_tokens: int, context: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of one step, each (sequences, context) int64."""
         flat = self.with_begin(step * batch_tokens, batch_tokens)
         return flat[:-1].reshape(-1, context), flat[1:].reshape(-1, context)
 
     def with_begin(self, first: int, n_tokens: int) -> np.ndarray:
-        """`n_tokens` of the stream from `first`, led by the token before them (EOS at the very start): (n_tokens + 1,)."""
+        """`n_tokens` of the stream from `first`, led by the token before them (EOS at the very
+        start): (n_tokens + 1,).
+        """
         if first:
             return self.tokens(first - 1, n_tokens + 1)
         return np.concatenate([[self.view.packed.eos_id], self.tokens(0, n_tokens)])
@@ -83,14 +87,22 @@ class Stream:
     def locate(self, position: int) -> tuple[int, int]:
         """(pass, offset in the pass) of a stream position."""
         while self._pass_starts[-1] <= position:
-            self._pass_starts.append(self._pass_starts[-1] + self._pass(len(self._pass_starts) - 1).n_tokens)
+            self._pass_starts.append(
+                self._pass_starts[-1] + self._pass(len(self._pass_starts) - 1).n_tokens
+            )
         index = int(np.searchsorted(self._pass_starts, position, side="right")) - 1
         return index, position - self._pass_starts[index]
 
     def counts(self, n_tokens_seen: int) -> Counts:
         """Exact counts after the first `n_tokens_seen` tokens; asking in rising order costs each pass once."""
         seen, unique = self._progress_to(n_tokens_seen).after(*self._at)
-        return Counts(n_tokens_seen, int(unique.sum()), n_tokens_seen / self.view.n_tokens, tuple(seen.tolist()), tuple(unique.tolist()))
+        return Counts(
+            n_tokens_seen,
+            int(unique.sum()),
+            n_tokens_seen / self.view.n_tokens,
+            tuple(seen.tolist()),
+            tuple(unique.tolist()),
+        )
 
     def reach(self, n_tokens_seen: int) -> np.ndarray:
         """Tokens read of each document of the view within the first `n_tokens_seen` (rows,)."""
@@ -116,22 +128,30 @@ class Stream:
     def _plan(self, index: int) -> _Pass:
         rows, weights = self.view.rows, self.view.weights
         whole = np.floor(weights)
-        times = (whole + (_uniform(self.seed, COIN, index, rows) < weights - whole)).astype(np.int64)
+        times = (
+            whole + (_uniform(self.seed, COIN, index, rows) < weights - whole)
+        ).astype(np.int64)
         uses = np.repeat(np.arange(len(rows)), times)
         copy = np.arange(len(uses)) - np.repeat(np.cumsum(times) - times, times)
-        order = uses[np.argsort(stable_hash(self.seed, ORDER, index, rows[uses], copy), kind="stable")]
+        order = uses[
+            np.argsort(
+                stable_hash(self.seed, ORDER, index, rows[uses], copy), kind="stable"
+            )
+        ]
         return _Pass(order, np.cumsum(self.view.n_tokens_each[order]))
 
     def _gather(self, plan: _Pass, offset: int, n_tokens: int) -> np.ndarray:
         """Tokens offset..offset+n_tokens-1 of one pass, by one index array over the documents they touch."""
         first = int(np.searchsorted(plan.ends, offset, side="right"))
         last = int(np.searchsorted(plan.ends, offset + n_tokens, side="left"))
-        touched = plan.order[first:last + 1]
+        touched = plan.order[first : last + 1]
         lengths = self.view.n_tokens_each[touched]
-        begins = plan.ends[first:last + 1] - lengths
-        shift = np.repeat(self.view.packed.start[self.view.rows[touched]] - begins, lengths)
+        begins = plan.ends[first : last + 1] - lengths
+        shift = np.repeat(
+            self.view.packed.start[self.view.rows[touched]] - begins, lengths
+        )
         skip = offset - int(begins[0])
-        where = np.arange(offset, offset + n_tokens) + shift[skip:skip + n_tokens]
+        where = np.arange(offset, offset + n_tokens) + shift[skip : skip + n_tokens]
         return self.view.packed.tokens[where].astype(np.int64)
 
 
@@ -152,7 +172,11 @@ class _Progress:
     def after(self, plan: _Pass, offset: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens seen and unique by group after the whole passes and `offset` tokens of `plan`: two (groups,)."""
         whole, part, n_part = self._split(plan, offset)
-        seen = self.seen + self._by_group(whole, self.view.n_tokens_each[whole]) + self._by_group(part, n_part)
+        seen = (
+            self.seen
+            + self._by_group(whole, self.view.n_tokens_each[whole])
+            + self._by_group(part, n_part)
+        )
         return seen, self._by_group(np.arange(len(self.read)), self.reach(plan, offset))
 
     def reach(self, plan: _Pass, offset: int) -> np.ndarray:
@@ -164,11 +188,21 @@ class _Progress:
         found[part] = np.maximum(found[part], n_part)
         return found
 
-    def _split(self, plan: _Pass, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Uses of `plan` that end within `offset` tokens, the one that is cut there, and its tokens read; the last two of length 0 or 1."""
+    def _split(
+        self, plan: _Pass, offset: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Uses of `plan` that end within `offset` tokens, the one that is cut there, and its tokens
+        read; the last two of length 0 or 1.
+        """
         n_whole = int(np.searchsorted(plan.ends, offset, side="right"))
-        whole, part = plan.order[:n_whole], plan.order[n_whole:n_whole + 1]
-        return whole, part, np.full(len(part), offset - (int(plan.ends[n_whole - 1]) if n_whole else 0))
+        whole, part = plan.order[:n_whole], plan.order[n_whole : n_whole + 1]
+        return (
+            whole,
+            part,
+            np.full(
+                len(part), offset - (int(plan.ends[n_whole - 1]) if n_whole else 0)
+            ),
+        )
 
     def _by_group(self, positions: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
         total = np.zeros(self.n_groups, np.int64)
@@ -176,7 +210,9 @@ class _Progress:
         return total
 
 
-def stable_hash(seed: int, family: int, index: int, rows: np.ndarray, copy: np.ndarray | None = None) -> np.ndarray:
+def stable_hash(
+    seed: int, family: int, index: int, rows: np.ndarray, copy: np.ndarray | None = None
+) -> np.ndarray:
     """64 pseudo-random bits of (seed, family, pass, row, copy): splitmix64 absorbed one word at a time."""
     state = np.zeros(len(rows), np.uint64)
     for word in (seed, family, index, rows, 0 if copy is None else copy):

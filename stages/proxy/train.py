@@ -28,7 +28,10 @@ from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.transfer import factors
 
-EVALUATION_TOKENS = 4096, 1024  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
+EVALUATION_TOKENS = (
+    4096,
+    1024,
+)  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
 
 
 def train_group(
@@ -51,22 +54,43 @@ def train_group(
     sharded: bool = False,
     graphs: bool = True,
 ) -> list[RunResult]:
-    """Train specs that share shape, budgets and batch as one batched model, and return a result for each, in order.
+    """Train specs that share shape, budgets and batch as one batched model, and return a result for
+    each, in order.
 
-    `checkpoint` is a file written every so many seconds or steps and at the end of several runs, and read if it exists; who
-    called removes it when all results are safe (`backlog.py`).
-    `on_step` is called after every optimiser step with the number of steps done, `on_progress` about once a second with
-    the fraction done and the mean training loss. `dtype` is for specs that leave theirs to the planner; `notes` go into
-    the record of every run. `micro_sequences` and `recompute` save memory (`engine.AutogradEngine`); `ranks`: this process is
-    one of several that train the group together (`ranks.py`), of which the first alone writes; `sharded`: each holds a part of it.
-    `graphs`: on CUDA steps are recorded as one graph (`graphs.py`).
-    Example: `[result] = train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
+    `checkpoint` is a file written every so many seconds or steps and at the end of several runs,
+    and read if it exists; who called removes it when all results are safe (`backlog.py`). `on_step`
+    is called after every optimiser step with the number of steps done, `on_progress` about once a
+    second with the fraction done and the mean training loss. `dtype` is for specs that leave theirs
+    to the planner; `notes` go into the record of every run. `micro_sequences` and `recompute` save
+    memory (`engine.AutogradEngine`); `ranks`: this process is one of several that train the group
+    together (`ranks.py`), of which the first alone writes; `sharded`: each holds a part of it.
+    `graphs`: on CUDA steps are recorded as one graph (`graphs.py`). Example: `[result] =
+    train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
     with compute_threads(threads):
-        trainer = Trainer(specs, data, device, dtype, micro_sequences=micro_sequences, recompute=recompute, ranks=ranks, sharded=sharded, graphs=graphs)
+        trainer = Trainer(
+            specs,
+            data,
+            device,
+            dtype,
+            micro_sequences=micro_sequences,
+            recompute=recompute,
+            ranks=ranks,
+            sharded=sharded,
+            graphs=graphs,
+        )
         trainer.record.notes += notes
         on_step = watched(trainer.record, on_step, on_progress)
-        store = Checkpoint(Path(checkpoint), trainer.identity, checkpoint_every_s, checkpoint_every_steps) if checkpoint else None
+        store = (
+            Checkpoint(
+                Path(checkpoint),
+                trainer.identity,
+                checkpoint_every_s,
+                checkpoint_every_steps,
+            )
+            if checkpoint
+            else None
+        )
         if store and (state := store.load()):
             trainer.load(state)
         if sharded and store:
@@ -90,23 +114,68 @@ class Place:
 class Trainer:
     """A group of R runs in training."""
 
-    def __init__(self, specs: Sequence[RunSpec], data: ProxyData, device: str = "auto", dtype: str = "auto", *,
-                 micro_sequences: int | None = None, recompute: bool = False, ranks: bool = False, sharded: bool = False, graphs: bool = True):
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        data: ProxyData,
+        device: str = "auto",
+        dtype: str = "auto",
+        *,
+        micro_sequences: int | None = None,
+        recompute: bool = False,
+        ranks: bool = False,
+        sharded: bool = False,
+        graphs: bool = True,
+    ):
         first = _one_stack(specs)
-        self.specs, self.ranks, self.sharded, self.graphs = list(specs), ranks, sharded, graphs
+        self.specs, self.ranks, self.sharded, self.graphs = (
+            list(specs),
+            ranks,
+            sharded,
+            graphs,
+        )
         self.courses = [data.course(spec) for spec in specs]
-        self.device, precision, self.reason = choose_device(device, dtype if first.dtype == "auto" else first.dtype)
+        self.device, precision, self.reason = choose_device(
+            device, dtype if first.dtype == "auto" else first.dtype
+        )
         self.plan = first.segments
-        self.feed = Feed([course.trunk for course in self.courses], first.batch_tokens, first.context, self.device)
-        decays = [course.decay for course in self.courses if course.decay]  # of all runs or of none
-        self.decay_feed = Feed(decays, first.batch_tokens, first.context, self.device) if decays else None
-        eos_id = self.courses[0].trunk.view.packed.eos_id if first.documents_apart else None
-        self.engine_options = {"dtype": precision, "z_loss": first.z_loss, "eos_id": eos_id, "micro_sequences": micro_sequences, "recompute": recompute}
+        self.feed = Feed(
+            [course.trunk for course in self.courses],
+            first.batch_tokens,
+            first.context,
+            self.device,
+        )
+        decays = [
+            course.decay for course in self.courses if course.decay
+        ]  # of all runs or of none
+        self.decay_feed = (
+            Feed(decays, first.batch_tokens, first.context, self.device)
+            if decays
+            else None
+        )
+        eos_id = (
+            self.courses[0].trunk.view.packed.eos_id if first.documents_apart else None
+        )
+        self.engine_options = {
+            "dtype": precision,
+            "z_loss": first.z_loss,
+            "eos_id": eos_id,
+            "micro_sequences": micro_sequences,
+            "recompute": recompute,
+        }
         self._build(grow.first_shape(first))
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
-        self.scorer = Scorer(dict(data.held_out), first.context, batch_tokens, self.device)
-        self.item_scorer = ItemScorer(data.items, first.context, batch_tokens, self.device) if data.items else None
-        self.record = Record(self.specs, self.plan, self.courses, self.device, self.reason)
+        self.scorer = Scorer(
+            dict(data.held_out), first.context, batch_tokens, self.device
+        )
+        self.item_scorer = (
+            ItemScorer(data.items, first.context, batch_tokens, self.device)
+            if data.items
+            else None
+        )
+        self.record = Record(
+            self.specs, self.plan, self.courses, self.device, self.reason
+        )
         self.place = Place()
 
     def _build(self, shape: Shape) -> None:
@@ -116,13 +185,39 @@ class Trainer:
         if self.sharded:
             from stages.proxy.sharded import sharded_parts  # half a second to load
 
-            self.weights, self.optimiser, self.engine = sharded_parts(shape, self.specs, self.device, transfer, self.engine_options)
+            self.weights, self.optimiser, self.engine = sharded_parts(
+                shape, self.specs, self.device, transfer, self.engine_options
+            )
         else:
-            self.weights = Weights(shape, [spec.seed for spec in self.specs], self.device, transfer=transfer)
-            self.optimiser = AdamW(self.weights, [spec.lr for spec in self.specs], [spec.weight_decay for spec in self.specs], transfer)
-            self.engine = ranked_engine(self.weights, **self.engine_options) if self.ranks else build_engine(self.weights, **self.engine_options)
-        self.train_step = step_runner(self.engine, self.optimiser, lambda text: self.record.note(text), self.graphs)
-        self.dropout = DropoutMasks(shape, [spec.seed for spec in self.specs], [spec.dropout for spec in self.specs], self.device)
+            self.weights = Weights(
+                shape,
+                [spec.seed for spec in self.specs],
+                self.device,
+                transfer=transfer,
+            )
+            self.optimiser = AdamW(
+                self.weights,
+                [spec.lr for spec in self.specs],
+                [spec.weight_decay for spec in self.specs],
+                transfer,
+            )
+            self.engine = (
+                ranked_engine(self.weights, **self.engine_options)
+                if self.ranks
+                else build_engine(self.weights, **self.engine_options)
+            )
+        self.train_step = step_runner(
+            self.engine,
+            self.optimiser,
+            lambda text: self.record.note(text),
+            self.graphs,
+        )
+        self.dropout = DropoutMasks(
+            shape,
+            [spec.seed for spec in self.specs],
+            [spec.dropout for spec in self.specs],
+            self.device,
+        )
 
     @property
     def writes(self) -> bool:
@@ -139,17 +234,33 @@ class Trainer:
         before = self.engine.step_loss(*self.feed.at(step))
         shallow, state = self.weights, self.optimiser.whole(self.optimiser.state())
         self._build(spec.shape)
-        self.optimiser.load(grow.stack_state(state, shallow, self.weights, silent=spec.growth == "identity"))
+        self.optimiser.load(
+            grow.stack_state(
+                state, shallow, self.weights, silent=spec.growth == "identity"
+            )
+        )
         jump = (self.engine.step_loss(*self.feed.at(step)) - before).tolist()
-        self.record.note(f"grown by {spec.growth} from {spec.grown_from} to {spec.shape.n_layers} layers at {spec.growth_tokens} tokens; "
-                         f"loss of the next batch {', '.join(f'{each:+.4f}' for each in jump)} nats")
+        self.record.note(
+            f"grown by {spec.growth} from {spec.grown_from} to {spec.shape.n_layers}"
+            f" layers at {spec.growth_tokens} tokens; loss of the next batch"
+            f" {', '.join(f'{each:+.4f}' for each in jump)} nats"
+        )
 
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {"specs": [spec.to_dict() for spec in self.specs], "views": [view.fingerprint for course in self.courses for view in course.views]}
+        return {
+            "specs": [spec.to_dict() for spec in self.specs],
+            "views": [
+                view.fingerprint for course in self.courses for view in course.views
+            ],
+        }
 
-    def run(self, store: Checkpoint | None = None, on_step: Callable[[int], None] | None = None) -> None:
+    def run(
+        self,
+        store: Checkpoint | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> None:
         while self.place.segment < len(self.plan):
             segment = self.plan[self.place.segment]
             if segment.budget_tokens and segment.returns and self.place.trunk is None:
@@ -164,30 +275,60 @@ class Trainer:
 
     def _step(self, segment: Segment) -> None:
         step = segment.first_step + self.place.step
-        if self.is_shallow and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens:
+        if (
+            self.is_shallow
+            and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens
+        ):
             self._grow()
-        inputs, targets = self.decay_feed.at(self.place.step) if self.decay_feed and segment.budget_tokens else self.feed.at(step)
+        inputs, targets = (
+            self.decay_feed.at(self.place.step)
+            if self.decay_feed and segment.budget_tokens
+            else self.feed.at(step)
+        )
         keep = self.dropout.at(step, inputs.shape[1])
-        self.record.add_step(self.train_step(inputs, targets, keep, float(segment.lr_factors[self.place.step])))
+        self.record.add_step(
+            self.train_step(
+                inputs, targets, keep, float(segment.lr_factors[self.place.step])
+            )
+        )
         self.place.step += 1
 
     def _close(self, segment: Segment) -> None:
         """End a segment: a branch is scored and the trunk restored."""
         if segment.budget_tokens:
             scores = self.scorer.score(self.engine.token_losses, len(self.specs))
-            items = self.item_scorer.score(self.engine.token_losses, self.weights, [spec.seed for spec in self.specs]) if self.item_scorer else None
+            items = (
+                self.item_scorer.score(
+                    self.engine.token_losses,
+                    self.weights,
+                    [spec.seed for spec in self.specs],
+                )
+                if self.item_scorer
+                else None
+            )
             self.record.add_budget(segment, scores, items)
             if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
 
     def state(self) -> dict:
-        trunk, now = (self.optimiser.whole(state, self.writes) for state in (self.place.trunk, self.optimiser.state()))
-        return {"place": vars(self.place) | {"trunk": trunk}, "optimiser": now, "record": self.record.state()}
+        trunk, now = (
+            self.optimiser.whole(state, self.writes)
+            for state in (self.place.trunk, self.optimiser.state())
+        )
+        return {
+            "place": vars(self.place) | {"trunk": trunk},
+            "optimiser": now,
+            "record": self.record.state(),
+        }
 
     def load(self, state: dict) -> None:
         self.place = Place(**state["place"])
-        if self.is_shallow and state["optimiser"]["flat"].shape[1] == self.specs[0].shape.n_params_total:
+        if (
+            self.is_shallow
+            and state["optimiser"]["flat"].shape[1]
+            == self.specs[0].shape.n_params_total
+        ):
             self._build(self.specs[0].shape)  # it had grown
         self.optimiser.load(state["optimiser"])
         self.record.load(state["record"])
@@ -203,6 +344,8 @@ def _one_stack(specs: Sequence[RunSpec]) -> RunSpec:
         raise InputError("no specs to train; name at least one arm")
     for spec in specs:
         if spec.stack_key != specs[0].stack_key:
-            raise InputError(f"arms {specs[0].arm!r} and {spec.arm!r} differ in shape, budgets, batch, schedule or dtype; "
-                             "train them in separate groups")
+            raise InputError(
+                f"arms {specs[0].arm!r} and {spec.arm!r} differ in shape, budgets,"
+                " batch, schedule or dtype; train them in separate groups"
+            )
     return specs[0]

@@ -40,7 +40,11 @@ class View:
 
     def __post_init__(self):
         rows = np.asarray(self.rows, dtype=np.int64).ravel()
-        weights = np.ones(len(rows)) if self.weights is None else np.asarray(self.weights, dtype=np.float64).ravel()
+        weights = (
+            np.ones(len(rows))
+            if self.weights is None
+            else np.asarray(self.weights, dtype=np.float64).ravel()
+        )
         _check_rows(self.arm, rows, weights, self.packed.n_documents)
         _check_groups(self.arm, self.groups, self.group_names, self.packed.n_documents)
         used = weights > 0
@@ -65,7 +69,11 @@ class View:
     @cached_property
     def group_of_row(self) -> np.ndarray:
         """Group label of each document of the view (rows,); all 0 without groups."""
-        return np.zeros(len(self.rows), np.int64) if self.groups is None else np.asarray(self.groups)[self.rows].astype(np.int64)
+        return (
+            np.zeros(len(self.rows), np.int64)
+            if self.groups is None
+            else np.asarray(self.groups)[self.rows].astype(np.int64)
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -79,8 +87,11 @@ class View:
         """Refuse a view that cannot fill one batch: such a run would be nothing but repetition inside a step."""
         smallest = min(self.n_tokens, self.n_tokens_per_pass)
         if smallest < batch_tokens:
-            raise InputError(f"arm {self.arm!r} has {smallest:.0f} tokens a pass, fewer than one batch of {batch_tokens}; "
-                             "keep more documents in the arm or lower batch_tokens")
+            raise InputError(
+                f"arm {self.arm!r} has {smallest:.0f} tokens a pass, fewer than one"
+                f" batch of {batch_tokens}; keep more documents in the arm or lower"
+                " batch_tokens"
+            )
 
     def stream(self, seed: int) -> "Stream":
         """Token stream of this view in the order given by the seed."""
@@ -88,8 +99,15 @@ class View:
 
         return Stream(self, seed)
 
-    def batches(self, *, seed: int, batch_tokens: int, context: int, first_step: int = 0,
-                stop_step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(
+        self,
+        *,
+        seed: int,
+        batch_tokens: int,
+        context: int,
+        first_step: int = 0,
+        stop_step: int,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inputs and targets of steps first_step..stop_step-1, each (sequences, context) int64.
 
         Example: `for x, y in view.batches(seed=1, batch_tokens=512, context=128, stop_step=10): ...`
@@ -99,29 +117,47 @@ class View:
             yield stream.batch(step, batch_tokens, context)
 
 
-def _check_rows(arm: str, rows: np.ndarray, weights: np.ndarray, n_documents: int) -> None:
+def _check_rows(
+    arm: str, rows: np.ndarray, weights: np.ndarray, n_documents: int
+) -> None:
     if not len(rows):
         raise InputError(f"arm {arm!r} has no documents; loosen its selection")
     if rows.min() < 0 or rows.max() >= n_documents:
-        raise InputError(f"arm {arm!r} names document rows {rows.min()} to {rows.max()}, the pack has {n_documents}; "
-                         "build the arm from this pack")
+        raise InputError(
+            f"arm {arm!r} names document rows {rows.min()} to {rows.max()}, the pack"
+            f" has {n_documents}; build the arm from this pack"
+        )
     if len(np.unique(rows)) != len(rows):
         n_twice = len(rows) - len(np.unique(rows))
-        raise InputError(f"arm {arm!r} names {n_twice} document rows twice; repeat a document through its weight")
+        raise InputError(
+            f"arm {arm!r} names {n_twice} document rows twice; repeat a document"
+            " through its weight"
+        )
     if len(weights) != len(rows):
-        raise InputError(f"arm {arm!r} has {len(weights)} weights for {len(rows)} documents; give one weight a document")
+        raise InputError(
+            f"arm {arm!r} has {len(weights)} weights for {len(rows)} documents; give"
+            " one weight a document"
+        )
     if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
-        raise InputError(f"arm {arm!r} has weights from {weights.min()} to {weights.max()}; "
-                         "give finite weights of at least 0, one above 0")
+        raise InputError(
+            f"arm {arm!r} has weights from {weights.min()} to {weights.max()}; "
+            "give finite weights of at least 0, one above 0"
+        )
 
 
-def _check_groups(arm: str, groups: np.ndarray | None, names: Sequence[str], n_documents: int) -> None:
+def _check_groups(
+    arm: str, groups: np.ndarray | None, names: Sequence[str], n_documents: int
+) -> None:
     if groups is None:
         return
     groups = np.asarray(groups)
     if len(groups) != n_documents:
-        raise InputError(f"arm {arm!r} has {len(groups)} group labels, the pack has {n_documents} documents; "
-                         "label every document of the pack")
+        raise InputError(
+            f"arm {arm!r} has {len(groups)} group labels, the pack has {n_documents}"
+            " documents; label every document of the pack"
+        )
     if groups.min() < 0 or groups.max() >= len(names):
-        raise InputError(f"arm {arm!r} has group labels {groups.min()} to {groups.max()} and {len(names)} group names; "
-                         "name every label")
+        raise InputError(
+            f"arm {arm!r} has group labels {groups.min()} to {groups.max()} and"
+            f" {len(names)} group names; name every label"
+        )

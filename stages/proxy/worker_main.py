@@ -1,6 +1,8 @@
-"""Entry of a worker process: reads questions and groups of specs from a pipe, writes answers, news and outcomes to another.
+"""Entry of a worker process: reads questions and groups of specs from a pipe, writes answers, news
+and outcomes to another.
 
-Started by `workers.py` as `python -m stages.proxy.worker_main READ_FD WRITE_FD PARENT_PID`; not for people.
+Started by `workers.py` as `python -m stages.proxy.worker_main READ_FD WRITE_FD PARENT_PID`; not for
+people.
 """
 
 import contextlib
@@ -10,28 +12,44 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h; counts the thread that started the worker as its parent
+PR_SET_PDEATHSIG = (
+    1  # linux/prctl.h; counts the thread that started the worker as its parent
+)
 
 
 def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
     die_with_parent(parent_pid)
-    receiver, sender = Connection(read_fd, writable=False), Connection(write_fd, readable=False)
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has closed its ends: nothing left to do
+    receiver, sender = (
+        Connection(read_fd, writable=False),
+        Connection(write_fd, readable=False),
+    )
+    with contextlib.suppress(
+        EOFError, BrokenPipeError
+    ):  # the parent has closed its ends: nothing left to do
         data, options, broken = _first_message(receiver)
         while True:
             match receiver.recv():
                 case (group, settings):
-                    sender.send(broken or _outcome(group, data, options | settings, sender.send))
+                    sender.send(
+                        broken or _outcome(group, data, options | settings, sender.send)
+                    )
                 case (function, arguments, named):
                     sender.send(_answer(function, arguments, named))
-    os._exit(0)  # torch takes a quarter of a second to leave in good order, and there is nothing to keep
+    os._exit(
+        0
+    )  # torch takes a quarter of a second to leave in good order, and there is nothing to keep
 
 
 def _first_message(receiver: Connection):
-    """Data and options, first of all: the parent waits until a large message is read. Data that cannot be opened answer every group."""
+    """Data and options, first of all: the parent waits until a large message is read. Data that
+    cannot be opened answer every group.
+    """
     try:
         return *receiver.recv(), None
-    except (ValueError, OSError) as error:  # a pack opens its files again here; InputError is a ValueError
+    except (
+        ValueError,
+        OSError,
+    ) as error:  # a pack opens its files again here; InputError is a ValueError
         from stages.proxy.attempt import failure
 
         return None, {}, failure(error)

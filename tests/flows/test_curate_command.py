@@ -14,12 +14,21 @@ from flows.curate_command import curate_command
 from stages.errors import InputError
 from stages.stage import ROOT
 
-SENTENCE = "It is known that the mill by the river turned with the water and that the people of the town came to have their grain ground there. "
+SENTENCE = (
+    "It is known that the mill by the river turned with the water and that the people"
+    " of the town came to have their grain ground there. "
+)
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 
 def assay(*arguments, cwd):
-    return subprocess.run([sys.executable, "-m", "flows.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT)
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=ENVIRONMENT,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +36,19 @@ def folder(tmp_path_factory):
     """raw/: 40 documents under the key `body`, one of them a copy, and a broken line."""
     folder = tmp_path_factory.mktemp("curate")
     (folder / "raw").mkdir()
-    words = "amber birch cedar delta ember fjord grove haven inlet joust knoll larch maple north ocean plain quill ridge shore trail".split()
+    words = (
+        "amber birch cedar delta ember fjord grove haven inlet joust knoll larch maple"
+        " north ocean plain quill ridge shore trail".split()
+    )
     rng = random.Random(0)
     texts = [f"{' '.join(rng.choices(words, k=40))}. {SENTENCE}" for _ in range(39)]
     rows = [json.dumps({"body": text, "url": "u"}) for text in [*texts, texts[3]]]
-    (folder / "raw/pages.jsonl").write_text("\n".join([*rows[:20], '{"body": ', *rows[20:]]) + "\n")
-    (folder / "params.yaml").write_text("curate:\n  text: body\n  rules: [gopher_min_words]\n  dedup: {policy: exact}\n")
+    (folder / "raw/pages.jsonl").write_text(
+        "\n".join([*rows[:20], '{"body": ', *rows[20:]]) + "\n"
+    )
+    (folder / "params.yaml").write_text(
+        "curate:\n  text: body\n  rules: [gopher_min_words]\n  dedup: {policy: exact}\n"
+    )
     return folder
 
 
@@ -45,46 +61,104 @@ def test_a_run_prints_one_table_and_names_what_it_set_aside(folder, done):
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert "duplicate_exact" in done.stdout and "40 documents, 39 kept" in done.stdout
-    assert done.stderr.count("\n") == 1 and done.stderr.startswith("set aside: ") and "pages.jsonl:21: broken JSON" in done.stderr
+    assert (
+        done.stderr.count("\n") == 1
+        and done.stderr.startswith("set aside: ")
+        and "pages.jsonl:21: broken JSON" in done.stderr
+    )
     assert pl.read_parquet(folder / "out/kept/*.parquet").height == 39
     assert (folder / "out/quarantine.jsonl").exists()
 
 
 def test_the_same_run_again_gives_its_manifest(folder, done):
-    again = assay("curate", "raw", "--out", "out", "--params", "params.yaml", "--json", cwd=folder)
-    assert json.loads(again.stdout) == json.loads((folder / "out/manifest.json").read_text())
+    again = assay(
+        "curate", "raw", "--out", "out", "--params", "params.yaml", "--json", cwd=folder
+    )
+    assert json.loads(again.stdout) == json.loads(
+        (folder / "out/manifest.json").read_text()
+    )
     assert "already done" in again.stderr
 
 
 def test_the_dry_run_estimates_and_writes_nothing(folder):
-    dry = assay("curate", "raw", "--out", "never", "--params", "params.yaml", "--dry-run", "--json", cwd=folder)
+    dry = assay(
+        "curate",
+        "raw",
+        "--out",
+        "never",
+        "--params",
+        "params.yaml",
+        "--dry-run",
+        "--json",
+        cwd=folder,
+    )
     assert dry.returncode == 0, dry.stderr
     estimate = {row["what"]: row["estimate"] for row in json.loads(dry.stdout)}
     assert (estimate["documents"], estimate["files"], estimate["shards"]) == (40, 1, 1)
-    assert estimate["cpu_seconds"] > 0 and estimate["peak_memory_bytes"] > 5e7 and estimate["disk_bytes"] > 0
+    assert (
+        estimate["cpu_seconds"] > 0
+        and estimate["peak_memory_bytes"] > 5e7
+        and estimate["disk_bytes"] > 0
+    )
     assert not (folder / "never").exists()
 
 
 def test_strict_is_exit_code_2_and_one_line(folder, done):
-    failed = assay("curate", "raw", "--out", "new", "--params", "params.yaml", "--strict", cwd=folder)
+    failed = assay(
+        "curate",
+        "raw",
+        "--out",
+        "new",
+        "--params",
+        "params.yaml",
+        "--strict",
+        cwd=folder,
+    )
     assert failed.returncode == 2 and failed.stdout == ""
-    assert "pages.jsonl:21: broken JSON" in failed.stderr and len(failed.stderr.strip().splitlines()) == 1
+    assert (
+        "pages.jsonl:21: broken JSON" in failed.stderr
+        and len(failed.stderr.strip().splitlines()) == 1
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"params": None}, "no column 'text'; columns seen: body, url; map it, for example text=body"),
+        (
+            {"params": None},
+            "no column 'text'; columns seen: body, url; map it, for example text=body",
+        ),
         ({"inputs": ["none.jsonl"]}, "none.jsonl: no such file or folder"),
         ({"params": Path("none.yaml")}, "none.yaml: no such file"),
         ({"executor": "magic"}, "--executor magic: must be one of local, ray"),
-        ({"out": "out", "columns": {"lang": "url"}}, "holds the result of other input or settings"),
+        (
+            {"out": "out", "columns": {"lang": "url"}},
+            "holds the result of other input or settings",
+        ),
     ],
 )
 def test_bad_input_is_one_line(folder, done, monkeypatch, changes, reason):
     monkeypatch.chdir(folder)
-    usual = {"inputs": ["raw"], "out": "new", "params": Path("params.yaml"), "columns": {}, "workers": 1, "executor": "local", "index": None}
-    options = usual | {"work": None, "strict": False, "overwrite": False, "dry_run": False, "as_json": False} | changes
+    usual = {
+        "inputs": ["raw"],
+        "out": "new",
+        "params": Path("params.yaml"),
+        "columns": {},
+        "workers": 1,
+        "executor": "local",
+        "index": None,
+    }
+    options = (
+        usual
+        | {
+            "work": None,
+            "strict": False,
+            "overwrite": False,
+            "dry_run": False,
+            "as_json": False,
+        }
+        | changes
+    )
     with pytest.raises(InputError) as caught:
         curate_command(**options)
     assert reason in str(caught.value) and "\n" not in str(caught.value)

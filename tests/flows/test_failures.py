@@ -8,13 +8,31 @@ from flows.dvc_tasks import BAD_INPUT, StageFailure, _worth_a_retry, failure_of
 
 
 def record(value):
-    return ResultRecord(result=value, metadata=ResultRecordMetadata(serializer=JSONSerializer(), storage_key="k"))
+    return ResultRecord(
+        result=value,
+        metadata=ResultRecordMetadata(serializer=JSONSerializer(), storage_key="k"),
+    )
 
 
 def test_the_failure_is_found_in_records_and_states_and_bad_input_is_not_retried():
-    bad, refused = StageFailure("sweep", BAD_INPUT, "no"), StageFailure("sweep", 1, "later")
-    for failure, again in ((bad, False), (refused, True), (RuntimeError("killed"), True)):
+    bad, refused = (
+        StageFailure("sweep", BAD_INPUT, "no"),
+        StageFailure("sweep", 1, "later"),
+    )
+    for failure, again in (
+        (bad, False),
+        (refused, True),
+        (RuntimeError("killed"), True),
+    ):
         plain, wrapped = Failed(data=failure), Failed(data=record(failure))
-        for state in (plain, wrapped, Failed(data=wrapped), Failed(data=record(wrapped))):
-            assert failure_of(state) is failure and _worth_a_retry(None, None, state) == again
+        for state in (
+            plain,
+            wrapped,
+            Failed(data=wrapped),
+            Failed(data=record(wrapped)),
+        ):
+            assert (
+                failure_of(state) is failure
+                and _worth_a_retry(None, None, state) == again
+            )
     assert failure_of(Completed(data=None)) is None

@@ -30,20 +30,39 @@ for i in range(20):
 client.create_run(experiment)
 """
     folder = tmp_path_factory.mktemp("mlflow")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/store.db"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, check=True, capture_output=True, cwd=folder)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "100",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/store.db",
+    }
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
     return environment
 
 
 def assay(store, *arguments):
-    return subprocess.run([sys.executable, "-m", "flows.cli", *arguments], capture_output=True, text=True, cwd=ROOT, env=store)
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=store,
+    )
 
 
 MAP = ["--map", "n_params=size", "--map", "n_tokens_seen=tokens", "--map", "value=loss"]
 
 
 def test_fit_reads_an_experiment(store):
-    done = assay(store, "fit", "chinchilla", "mlflow:ladder", *MAP, "--bootstrap", "0", "--json")
+    done = assay(
+        store, "fit", "chinchilla", "mlflow:ladder", *MAP, "--bootstrap", "0", "--json"
+    )
     assert done.returncode == 0, done.stderr
     fit = json.loads(done.stdout)
     assert fit["n_points"] == 20 and fit["rms_log"] < 1e-5
@@ -51,11 +70,34 @@ def test_fit_reads_an_experiment(store):
 
 
 def test_compare_reads_an_experiment(store):
-    done = assay(store, "compare", "mlflow:ladder", *MAP, "--arm", "data", "--at", "1e20", "--law", "chinchilla", "--bootstrap", "50", "--json")
+    done = assay(
+        store,
+        "compare",
+        "mlflow:ladder",
+        *MAP,
+        "--arm",
+        "data",
+        "--at",
+        "1e20",
+        "--law",
+        "chinchilla",
+        "--bootstrap",
+        "50",
+        "--json",
+    )
     assert json.loads(done.stdout)["budgets"][0]["best"] in ("a", "b"), done.stderr
 
 
-@pytest.mark.parametrize(("name", "reason"), [("nonsense", "there are: Default, empty, ladder"), ("empty", "no finished run"), ("ladder", "--map n_params=COLUMN")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nonsense", "there are: Default, empty, ladder"),
+        ("empty", "no finished run"),
+        ("ladder", "--map n_params=COLUMN"),
+    ],
+)
 def test_an_experiment_that_cannot_be_used_is_one_line(store, name, reason):
     done = assay(store, "fit", "chinchilla", f"mlflow:{name}")
-    assert done.returncode == 2 and reason in done.stderr.strip().splitlines()[-1], done.stderr
+    assert done.returncode == 2 and reason in done.stderr.strip().splitlines()[-1], (
+        done.stderr
+    )

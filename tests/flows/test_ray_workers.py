@@ -20,7 +20,10 @@ from stages.proxy.train import train_group
 from stages.proxy.view import View
 from stages.train_trunks import Work
 
-needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="ray is not installed (pip install 'assay[ray]')")
+needs_ray = pytest.mark.skipif(
+    not importlib.util.find_spec("ray"),
+    reason="ray is not installed (pip install 'assay[ray]')",
+)
 
 
 @pytest.fixture
@@ -33,9 +36,35 @@ def work(tmp_path, monkeypatch):
     held = write_packed(tmp_path / "held", documents[:5], vocab_size=64, eos_id=0)
     data = ProxyData({"all": View(pool, np.arange(60))}, {"held": HeldOut(held)})
     shape = Shape(16, 1, 1, 32, 64)
-    specs = [RunSpec(arm="all", shape=shape, budgets_tokens=(640, 1280), batch_tokens=64, seed=seed) for seed in range(4)]
-    plan = packed(specs, {kind_of(specs[0], "cpu"): Kind({Candidate(1): 1000.0, Candidate(2): 4000.0}, 4)}, n_workers=2)
-    headers = {content_hash(spec.to_dict()): {"trunk_id": f"t{spec.seed}", "arm": "all", "control": "", "data_hash": "d", "code_hash": "c"} for spec in specs}
+    specs = [
+        RunSpec(
+            arm="all",
+            shape=shape,
+            budgets_tokens=(640, 1280),
+            batch_tokens=64,
+            seed=seed,
+        )
+        for seed in range(4)
+    ]
+    plan = packed(
+        specs,
+        {
+            kind_of(specs[0], "cpu"): Kind(
+                {Candidate(1): 1000.0, Candidate(2): 4000.0}, 4
+            )
+        },
+        n_workers=2,
+    )
+    headers = {
+        content_hash(spec.to_dict()): {
+            "trunk_id": f"t{spec.seed}",
+            "arm": "all",
+            "control": "",
+            "data_hash": "d",
+            "code_hash": "c",
+        }
+        for spec in specs
+    }
     return Work(plan, data, headers, "cpu", "cpu")
 
 
@@ -48,7 +77,9 @@ def test_run_files_are_those_of_training_here(work, tmp_path):
             train(number)
     for group in work.groups:
         for result in train_group(group, work.data, device="cpu"):
-            written = json.loads((tmp_path / f"data/sweep/runs/t{result.spec.seed}.json").read_text())["result"]
+            written = json.loads(
+                (tmp_path / f"data/sweep/runs/t{result.spec.seed}.json").read_text()
+            )["result"]
             expected = json.loads(json.dumps(result.to_dict()))
             for each in (written, expected):
                 each.pop("seconds")

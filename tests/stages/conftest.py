@@ -10,7 +10,9 @@ from stages.pipeline import PIPELINE
 
 @pytest.fixture(scope="session")
 def run_stages():
-    """run_stages(folder, params, until) writes params.yaml and runs the pipeline up to a stage, each with all that it promised."""
+    """run_stages(folder, params, until) writes params.yaml and runs the pipeline up to a stage,
+    each with all that it promised.
+    """
 
     def run(folder, params, until):
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -19,7 +21,9 @@ def run_stages():
             sections = load_params("params.yaml", PIPELINE)
             for stage in PIPELINE:
                 stage.run(sections[stage.name])
-                assert not [path for path in stage.products if not (folder / path).exists()], stage.name
+                assert not [
+                    path for path in stage.products if not (folder / path).exists()
+                ], stage.name
                 if stage.name == until:
                     return folder
         raise ValueError(f"no stage {until!r}")

@@ -16,7 +16,10 @@ from stages.pack import EOS, tokenised, train_tokenizer
 from stages.proxy.packed import write_packed
 from stages.proxy.scoring.reader import train_reader
 
-WORDS = {"sport": "match team goal coach player season league score".split(), "money": "bank rate stock bond market price profit loan".split()}
+WORDS = {
+    "sport": "match team goal coach player season league score".split(),
+    "money": "bank rate stock bond market price profit loan".split(),
+}
 
 
 def sentences(topic, n, seed):
@@ -32,13 +35,22 @@ def project(tmp_path_factory):
     tokenizer = train_tokenizer(iter(texts), 300)
     tokenizer.save(str(folder / "tokenizer.json"))
     frame = pl.DataFrame({"id": [str(i) for i in range(300)], "text": texts})
-    packed = write_packed(folder / "pool", tokenised(iter([frame]), tokenizer), vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS))
-    train_reader(packed, np.arange(300), size="6k", tokens=16_384, context=32, batch_tokens=256).save(folder / "reader")
+    packed = write_packed(
+        folder / "pool",
+        tokenised(iter([frame]), tokenizer),
+        vocab_size=tokenizer.get_vocab_size(),
+        eos_id=tokenizer.token_to_id(EOS),
+    )
+    train_reader(
+        packed, np.arange(300), size="6k", tokens=16_384, context=32, batch_tokens=256
+    ).save(folder / "reader")
     return folder
 
 
 def test_topics_lie_apart_and_semantic_copies_are_dropped(project):
-    embed, reason = choose_embed(str(project / "reader"), str(project / "tokenizer.json"))
+    embed, reason = choose_embed(
+        str(project / "reader"), str(project / "tokenizer.json")
+    )
     texts = sentences("sport", 30, 5) + sentences("money", 30, 6)
     copies = [f"{text}." for text in texts[:10]]
     rows = embedded(embed, texts + copies)
@@ -50,7 +62,9 @@ def test_topics_lie_apart_and_semantic_copies_are_dropped(project):
     assert sum(not (found.keep[a] and found.keep[b]) for a, b in pairs) >= 8
 
 
-def test_without_a_proxy_words_are_hashed_and_what_is_missing_is_named(project, tmp_path):
+def test_without_a_proxy_words_are_hashed_and_what_is_missing_is_named(
+    project, tmp_path
+):
     assert choose_embed()[0] is hashed_words
     with pytest.raises(InputError, match="no such file; give the tokenizer"):
         proxy_embed(project / "reader", tmp_path / "none.json")
@@ -61,12 +75,44 @@ def test_without_a_proxy_words_are_hashed_and_what_is_missing_is_named(project, 
 def test_assay_curate_searches_semantic_copies_with_a_proxy(project, tmp_path):
     """The same bytes for one shard and many, though a proxy's rounding depends on its batch."""
     texts = sentences("sport", 40, 7) + sentences("money", 40, 8)
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, *(f"{text} ." for text in texts[:10])]))
-    semantic = {"embed": "proxy", "folder": str(project / "reader"), "tokenizer": str(project / "tokenizer.json"), "eps": 0.005, "keep": "longest"}
+    (tmp_path / "a.jsonl").write_text(
+        "".join(
+            json.dumps({"text": text}) + "\n"
+            for text in [*texts, *(f"{text} ." for text in texts[:10])]
+        )
+    )
+    semantic = {
+        "embed": "proxy",
+        "folder": str(project / "reader"),
+        "tokenizer": str(project / "tokenizer.json"),
+        "eps": 0.005,
+        "keep": "longest",
+    }
     manifests = []
     for shard_mb in (64, 0.001):
-        settings = CurateSettings.model_validate({"rules": [], "dedup": {"policy": "exact"}, "semantic": semantic, "shard_mb": shard_mb})
-        manifests.append(curate(Request(inputs=[str(tmp_path / "a.jsonl")], out=str(tmp_path / f"out{shard_mb}"), settings=settings, embed=proxy_of(settings))))
-    kept = pl.concat(pl.read_parquet(file) for file in (tmp_path / "out64/kept").iterdir())["text"].to_list()
-    assert sum(not (text in kept and f"{text} ." in kept) for text in texts[:10]) >= 8 and 20 < len(kept) <= 82
+        settings = CurateSettings.model_validate(
+            {
+                "rules": [],
+                "dedup": {"policy": "exact"},
+                "semantic": semantic,
+                "shard_mb": shard_mb,
+            }
+        )
+        manifests.append(
+            curate(
+                Request(
+                    inputs=[str(tmp_path / "a.jsonl")],
+                    out=str(tmp_path / f"out{shard_mb}"),
+                    settings=settings,
+                    embed=proxy_of(settings),
+                )
+            )
+        )
+    kept = pl.concat(
+        pl.read_parquet(file) for file in (tmp_path / "out64/kept").iterdir()
+    )["text"].to_list()
+    assert (
+        sum(not (text in kept and f"{text} ." in kept) for text in texts[:10]) >= 8
+        and 20 < len(kept) <= 82
+    )
     assert manifests[0]["kept"]["hash"] == manifests[1]["kept"]["hash"]

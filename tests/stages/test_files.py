@@ -14,7 +14,16 @@ def fill():
 def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path):
     path = tmp_path / "run.json"
     write_json(path, {"a": 1})
-    with pytest.raises(InputError, match="run.json cannot be written: No space left on device; make room and run again, finished work is kept"), whole_file(path):
+    with (
+        pytest.raises(
+            InputError,
+            match=(
+                "run.json cannot be written: No space left on device; make room and run"
+                " again, finished work is kept"
+            ),
+        ),
+        whole_file(path),
+    ):
         fill()
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
@@ -23,7 +32,10 @@ def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path):
 def test_the_same_for_a_folder(tmp_path):
     with whole_folder(tmp_path / "pack") as folder:
         (folder / "old").touch()
-    with pytest.raises(InputError, match="No space left on device"), whole_folder(tmp_path / "pack"):
+    with (
+        pytest.raises(InputError, match="No space left on device"),
+        whole_folder(tmp_path / "pack"),
+    ):
         fill()
     assert [file.name for file in (tmp_path / "pack").iterdir()] == ["old"]
     assert [file.name for file in tmp_path.iterdir()] == ["pack"]

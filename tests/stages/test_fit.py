@@ -14,16 +14,32 @@ ARMS = {"all": 60.0, "best": 50.0}
 
 def runs(n_budgets, early):
     """Two arms, three sizes; below 500k tokens losses are held back by `early` a halving."""
-    cells = [(arm, n, 4_194_304 / 2.0**halving) for arm in ARMS for n in (6e3, 25e3, 147e3) for halving in range(n_budgets)]
+    cells = [
+        (arm, n, 4_194_304 / 2.0**halving)
+        for arm in ARMS
+        for n in (6e3, 25e3, 147e3)
+        for halving in range(n_budgets)
+    ]
     arm, n_params, tokens = (np.array(column) for column in zip(*cells, strict=True))
-    loss = 1.5 + 40 / n_params**0.35 + np.array([ARMS[name] for name in arm]) / tokens**0.3
-    return {"arm": arm, "n_params": n_params, "n_tokens_seen": tokens, "flops": 6 * n_params * tokens,
-            "value": loss * np.exp(early * np.maximum(0, np.log2(524_288 / tokens)))}  # fmt: skip
+    loss = (
+        1.5 + 40 / n_params**0.35 + np.array([ARMS[name] for name in arm]) / tokens**0.3
+    )
+    return {
+        "arm": arm,
+        "n_params": n_params,
+        "n_tokens_seen": tokens,
+        "flops": 6 * n_params * tokens,
+        "value": loss * np.exp(early * np.maximum(0, np.log2(524_288 / tokens))),
+    }
 
 
 def left_out(rows):
-    late = {name: column[rows["n_tokens_seen"] >= 524_288] for name, column in rows.items()}
-    fit = fit_law(get_law("chinchilla"), late, by_arm=("B",), n_starts=32, identify=False)
+    late = {
+        name: column[rows["n_tokens_seen"] >= 524_288] for name, column in rows.items()
+    }
+    fit = fit_law(
+        get_law("chinchilla"), late, by_arm=("B",), n_starts=32, identify=False
+    )
     onset = early_budgets(SimpleNamespace(fit=fit), rows, PARAMS)
     return onset and sorted(set(rows["n_tokens_seen"][~onset.keep]))
 

@@ -11,7 +11,9 @@ from stages.pack import EOS, train_tokenizer
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    made = train_tokenizer(iter(["the red cat sat on the blue mat", "a green hat, a caf\u00e9"] * 20), 300)
+    made = train_tokenizer(
+        iter(["the red cat sat on the blue mat", "a green hat, a caf\u00e9"] * 20), 300
+    )
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     made.save(str(path))
     return made, path, made.token_to_id(EOS)
@@ -19,18 +21,35 @@ def tokenizer(tmp_path_factory):
 
 def write(folder, *rows):
     path = folder / "quiz.jsonl"
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text(
+        "".join(
+            (row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows
+        )
+    )
     return path
 
 
 def test_choices_and_tasks_are_read_from_one_file(tmp_path, tokenizer):
     made, file, eos_id = tokenizer
-    path = write(tmp_path, {"question": "The cat sat on the", "choices": ["mat", "caf\u00e9"], "answer": 0}, {"question": "red cat. red ", "answer": "caf\u00e9"})
+    path = write(
+        tmp_path,
+        {
+            "question": "The cat sat on the",
+            "choices": ["mat", "caf\u00e9"],
+            "answer": 0,
+        },
+        {"question": "red cat. red ", "answer": "caf\u00e9"},
+    )
     items = read_items(path, file, eos_id)
     assert items.name == "quiz"
-    assert made.decode(items.choices.choices[0][1].tolist()) == " caf\u00e9" and items.choices.n_bytes == [[4, 6]]
+    assert made.decode(
+        items.choices.choices[0][1].tolist()
+    ) == " caf\u00e9" and items.choices.n_bytes == [[4, 6]]
     assert items.passes.answers == ["caf\u00e9".encode()]
-    spelled = b"".join(items.passes.token_bytes[token] for token in made.encode("the blue caf\u00e9, hat").ids)
+    spelled = b"".join(
+        items.passes.token_bytes[token]
+        for token in made.encode("the blue caf\u00e9, hat").ids
+    )
     assert spelled.decode() == "the blue caf\u00e9, hat"
     path.write_text(path.read_text() + "\n")
     assert read_items(path, file, eos_id).fingerprint != items.fingerprint
@@ -38,10 +57,14 @@ def test_choices_and_tasks_are_read_from_one_file(tmp_path, tokenizer):
 
 def test_the_copy_task_can_be_read_and_checked(tmp_path, tokenizer):
     made, file, eos_id = tokenizer
-    write_copy_task(tmp_path / "copy.jsonl", ["red", "blue", "green", "hat"], 5, 3, seed=1)
+    write_copy_task(
+        tmp_path / "copy.jsonl", ["red", "blue", "green", "hat"], 5, 3, seed=1
+    )
     items = read_items(tmp_path / "copy.jsonl", file, eos_id)
     assert items.choices is None and len(items.passes.questions) == 5
-    for question, answer in zip(items.passes.questions, items.passes.answers, strict=True):
+    for question, answer in zip(
+        items.passes.questions, items.passes.answers, strict=True
+    ):
         words = made.decode(question.tolist()).replace(".", "").split()
         assert words[:2] == words[3:] and answer == b" " + words[2].encode()
 

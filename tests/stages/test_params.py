@@ -26,7 +26,9 @@ def changed(section: str, **values) -> str:
 
 
 def test_the_committed_file_is_valid():
-    assert set(load_params(ROOT / "params.yaml", PIPELINE)) == {stage.name for stage in PIPELINE}
+    assert set(load_params(ROOT / "params.yaml", PIPELINE)) == {
+        stage.name for stage in PIPELINE
+    }
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,11 @@ def test_the_committed_file_is_valid():
         ("arms", {"drwas": 3}, ["arms.drwas", "unknown key", "did you mean 'draws'"]),
         ("sweep", {"decay_fraction": "much"}, ["sweep.decay_fraction", "number"]),
         ("pack", {"vocab_size": 10}, ["pack.vocab_size", "must be at least 260"]),
-        ("ingest", {"pools": {"mine": {"path": "a.jsonl", "extract": "news"}}}, ["ingest.pools.mine", "exactly one of path"]),
+        (
+            "ingest",
+            {"pools": {"mine": {"path": "a.jsonl", "extract": "news"}}},
+            ["ingest.pools.mine", "exactly one of path"],
+        ),
     ],
 )
 def test_a_fault_names_key_rule_and_value(tmp_path, section, values, parts):
@@ -71,30 +77,65 @@ def test_broken_yaml_is_one_line(tmp_path):
 
 
 def test_a_question_must_name_arms_that_exist(tmp_path):
-    text = changed("arms", questions={"q": {"title": "?", "arms": ["nothing", "at_all"]}})
+    text = changed(
+        "arms", questions={"q": {"title": "?", "arms": ["nothing", "at_all"]}}
+    )
     with pytest.raises(InputError, match="question 'q' names the arm 'nothing'"):
         load(tmp_path, text)
 
 
 def test_curate_may_stand_beside_the_stages_or_alone(tmp_path):
-    assert set(load(tmp_path, GOOD + "\ncurate: {rules: gopher}\n")) == {stage.name for stage in PIPELINE}
+    assert set(load(tmp_path, GOOD + "\ncurate: {rules: gopher}\n")) == {
+        stage.name for stage in PIPELINE
+    }
     assert load_curate(tmp_path / "params.yaml").rules == "gopher"
-    (tmp_path / "alone.yaml").write_text("curate: {dedup: {policy: exact}, thresholds: {min_doc_words: 20, dup_5_gram: null}}")
+    (tmp_path / "alone.yaml").write_text(
+        "curate: {dedup: {policy: exact}, thresholds: {min_doc_words: 20, dup_5_gram:"
+        " null}}"
+    )
     settings = load_curate(tmp_path / "alone.yaml")
     assert settings.dedup.policy == "exact" and settings.rules == "fineweb"
     thresholds = settings.rule_thresholds()
-    assert (thresholds.min_doc_words, thresholds.dup_5_gram, thresholds.dup_6_gram) == (20, None, 0.14)
+    assert (thresholds.min_doc_words, thresholds.dup_5_gram, thresholds.dup_6_gram) == (
+        20,
+        None,
+        0.14,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("curate: {rules: finweb}", r"curate.rules: no document rule or rule set 'finweb'; sets are gopher, c4, fineweb"),
-        ("curate:\n  dedup: {policy: fuzzy}", r"yaml:2: curate.dedup.policy: must be one of .*'near' \(value 'fuzzy'\)"),
-        ("curate:\n  thresholds:\n    min_doc_word: 3", r"yaml:3: curate.thresholds.min_doc_word: unknown key; did you mean 'min_doc_words'"),
-        ("curate: {thresholds: {words: spacy}}", "words must be one of datatrove, .*whitespace"),
-        ("curate: {part_chars: 5}", r"curate.part_chars: must be at least 1000 \(value 5\)"),
-        ("curate: {decontaminate: {files: []}}", r"curate.decontaminate.files: needs at least 1 entries"),
+        (
+            "curate: {rules: finweb}",
+            (
+                r"curate.rules: no document rule or rule set 'finweb'; sets are gopher,"
+                r" c4, fineweb"
+            ),
+        ),
+        (
+            "curate:\n  dedup: {policy: fuzzy}",
+            r"yaml:2: curate.dedup.policy: must be one of .*'near' \(value 'fuzzy'\)",
+        ),
+        (
+            "curate:\n  thresholds:\n    min_doc_word: 3",
+            (
+                r"yaml:3: curate.thresholds.min_doc_word: unknown key; did you mean"
+                r" 'min_doc_words'"
+            ),
+        ),
+        (
+            "curate: {thresholds: {words: spacy}}",
+            "words must be one of datatrove, .*whitespace",
+        ),
+        (
+            "curate: {part_chars: 5}",
+            r"curate.part_chars: must be at least 1000 \(value 5\)",
+        ),
+        (
+            "curate: {decontaminate: {files: []}}",
+            r"curate.decontaminate.files: needs at least 1 entries",
+        ),
         ("ingest: {}", "has no section 'curate'; add one, or leave out --params"),
     ],
 )

@@ -10,12 +10,21 @@ from stages.runs import numbers, read_table
 @pytest.fixture
 def table(tmp_path):
     file = tmp_path / "runs.csv"
-    pl.DataFrame({"N": [1e6, 2e6, 4e6], "D": [1e8, 2e8, 4e8], "loss": [3.0, 2.9, 2.8], "arm": ["a", "a", "b"]}).write_csv(file)
+    pl.DataFrame(
+        {
+            "N": [1e6, 2e6, 4e6],
+            "D": [1e8, 2e8, 4e8],
+            "loss": [3.0, 2.9, 2.8],
+            "arm": ["a", "a", "b"],
+        }
+    ).write_csv(file)
     return file
 
 
 def test_columns_are_mapped_and_rows_filtered(table):
-    rows = read_table(table, {"n_params": "N", "value": "loss"}, "arm = 'a' AND N < 2000000")
+    rows = read_table(
+        table, {"n_params": "N", "value": "loss"}, "arm = 'a' AND N < 2000000"
+    )
     assert rows.select("n_params", "value").rows() == [(1e6, 3.0)]
 
 
@@ -27,7 +36,10 @@ def test_parquet_reads_the_same(table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (({"n_params": "M"},), "no column 'M' for n_params; columns are N, D, loss, arm"),
+        (
+            ({"n_params": "M"},),
+            "no column 'M' for n_params; columns are N, D, loss, arm",
+        ),
         ((None, "nothing > 1"), "cannot filter by 'nothing > 1'"),
         ((None, "N > (("), "cannot filter by"),
         ((None, "N > 1e12"), "no rows where N > 1e12"),
@@ -48,8 +60,12 @@ def test_a_missing_file_and_a_broken_parquet(tmp_path):
 
 
 def test_text_and_holes_in_a_number_column_name_row_and_value():
-    frame = pl.DataFrame({"value": ["3.1", "oops", "2.9"], "n_params": [1.0, 2.0, None]})
-    with pytest.raises(InputError, match="column 'value', row 2: 'oops' is not a finite number"):
+    frame = pl.DataFrame(
+        {"value": ["3.1", "oops", "2.9"], "n_params": [1.0, 2.0, None]}
+    )
+    with pytest.raises(
+        InputError, match="column 'value', row 2: 'oops' is not a finite number"
+    ):
         numbers(frame, ["value"], "t.csv")
     with pytest.raises(InputError, match="column 'n_params', row 3: None"):
         numbers(frame, ["n_params"], "t.csv")
@@ -59,7 +75,9 @@ def test_text_and_holes_in_a_number_column_name_row_and_value():
 
 def test_diverged_rows_are_left_out_and_counted(tmp_path, caplog):
     file = tmp_path / "runs.csv"
-    pl.DataFrame({"value": [3.0, 99.0, 2.0], "diverged": [False, True, None]}).write_csv(file)
+    pl.DataFrame(
+        {"value": [3.0, 99.0, 2.0], "diverged": [False, True, None]}
+    ).write_csv(file)
     assert read_table(file)["value"].to_list() == [3.0, 2.0]
     assert caplog.messages == [f"{file}: 1 of 3 rows are marked diverged and left out"]
     pl.DataFrame({"value": [3.0], "diverged": [True]}).write_csv(file)

@@ -13,7 +13,9 @@ def test_every_dependency_is_made_by_an_earlier_stage_or_committed():
     for stage in PIPELINE:
         for dep in stage.deps:
             inside = any(dep == path or dep.startswith(f"{path}/") for path in made)
-            assert inside or (ROOT / dep).is_file(), f"{stage.name} needs {dep}, which nothing makes before it"
+            assert inside or (ROOT / dep).is_file(), (
+                f"{stage.name} needs {dep}, which nothing makes before it"
+            )
         made |= set(stage.products)
 
 
@@ -23,7 +25,9 @@ def test_no_two_stages_make_the_same_path():
 
 
 def test_relative_imports_are_followed():
-    assert ROOT / "stages/laws/law.py" in imported_modules(ROOT / "stages/laws/chinchilla.py")
+    assert ROOT / "stages/laws/law.py" in imported_modules(
+        ROOT / "stages/laws/chinchilla.py"
+    )
 
 
 def test_deciding_does_not_depend_on_the_trainer_nor_training_on_laws():

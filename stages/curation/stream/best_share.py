@@ -1,10 +1,12 @@
-"""Cut the input at the share of it that stays: an exact quantile over everything, in bounded memory.
+"""Cut the input at the share of it that stays: an exact quantile over everything, in bounded
+memory.
 
-Question: at which value does the wanted share begin? Input: VALUE runs, each sorted from the best value to the worst, with
-the running sum of its weights (characters, or 1 a document). Output: the worst value that stays, so that what stays weighs at
-least the share; documents that tie with it stay, so no order decides. Then the LOSER records of the rest.
-A value is compared as 64 bits; the cut is found by halving, with one bisection a run and bit, and no run is read whole.
-Cost: 24 bytes a document on disk; 64 bisections a run.
+Question: at which value does the wanted share begin? Input: VALUE runs, each sorted from the best
+value to the worst, with the running sum of its weights (characters, or 1 a document). Output: the
+worst value that stays, so that what stays weighs at least the share; documents that tie with it
+stay, so no order decides. Then the LOSER records of the rest. A value is compared as 64 bits; the
+cut is found by halving, with one bisection a run and bit, and no run is read whole. Cost: 24 bytes
+a document on disk; 64 bisections a run.
 """
 
 from bisect import bisect_right
@@ -16,19 +18,30 @@ import numpy as np
 
 from stages.curation.stream.drops import left, write_drops
 from stages.curation.stream.numbering import Units
-from stages.curation.stream.sorted_runs import VALUE, mapped, sorted_by_first, write_records
+from stages.curation.stream.sorted_runs import (
+    VALUE,
+    mapped,
+    sorted_by_first,
+    write_records,
+)
 from stages.files import write_json
 
 LAST = np.uint64((1 << 64) - 1)  # a document without a value comes last
 SIGN = np.uint64(1 << 63)
 
 
-def value_records(values: np.ndarray, ordinals: np.ndarray, weights: np.ndarray, take: str) -> np.ndarray:
+def value_records(
+    values: np.ndarray, ordinals: np.ndarray, weights: np.ndarray, take: str
+) -> np.ndarray:
     """VALUE records, best first; `take` is the better end, NaN the worst of all."""
-    wanted = (-values if take == "high" else values).astype(np.float64) + 0.0  # + 0.0: one zero
+    wanted = (-values if take == "high" else values).astype(
+        np.float64
+    ) + 0.0  # + 0.0: one zero
     bits = wanted.view(np.uint64)
     records = np.zeros(len(values), dtype=VALUE)
-    records["key"] = np.where(np.isnan(wanted), LAST, np.where(bits & SIGN, ~bits, bits | SIGN))
+    records["key"] = np.where(
+        np.isnan(wanted), LAST, np.where(bits & SIGN, ~bits, bits | SIGN)
+    )
     records["ordinal"], records["weight"] = ordinals, weights
     records = sorted_by_first(records)
     records["weight"] = np.cumsum(records["weight"])
@@ -40,7 +53,11 @@ def value_of(key: int, take: str) -> float:
     key = np.uint64(key)
     if key == LAST:
         return float("nan")
-    wanted = float(np.array([key ^ SIGN if key & SIGN else ~key], dtype=np.uint64).view(np.float64)[0])
+    wanted = float(
+        np.array([key ^ SIGN if key & SIGN else ~key], dtype=np.uint64).view(
+            np.float64
+        )[0]
+    )
     return (-wanted if take == "high" else wanted) + 0.0
 
 
@@ -61,11 +78,23 @@ def _weight(table: np.ndarray, key: int) -> int:
     return int(table["weight"][end - 1]) if end else 0
 
 
-def write_cut(runs: Sequence[Path], skip: float, keep: float, take: str, target: Path) -> None:
+def write_cut(
+    runs: Sequence[Path], skip: float, keep: float, take: str, target: Path
+) -> None:
     """The keys behind which the share begins and with which it ends, and the values that they stand for, as JSON."""
     if not target.exists():
-        keys = [last_key(runs, skip) if skip else None, last_key(runs, min(1.0, skip + keep))]
-        values = [None if key is None or np.isnan(value_of(key, take)) else value_of(key, take) for key in keys]
+        keys = [
+            last_key(runs, skip) if skip else None,
+            last_key(runs, min(1.0, skip + keep)),
+        ]
+        values = [
+            (
+                None
+                if key is None or np.isnan(value_of(key, take))
+                else value_of(key, take)
+            )
+            for key in keys
+        ]
         write_json(target, {"keys": keys, "values": values})
 
 
@@ -82,8 +111,23 @@ class ValueTask:
         target = self.folder / f"values-{self.column}-{unit:06d}.bin"
         if not target.exists():
             parts = [np.zeros((0, 3))]
-            for ordinals, frame in left(self.units, self.folder, self.units.starts[unit], self.units.starts[unit + 1], [self.column, "n_chars", "reason"]):
-                parts.append(np.stack([frame[self.column].to_numpy().astype(np.float64), ordinals, frame["n_chars"].to_numpy()], axis=1))
+            for ordinals, frame in left(
+                self.units,
+                self.folder,
+                self.units.starts[unit],
+                self.units.starts[unit + 1],
+                [self.column, "n_chars", "reason"],
+            ):
+                parts.append(
+                    np.stack(
+                        [
+                            frame[self.column].to_numpy().astype(np.float64),
+                            ordinals,
+                            frame["n_chars"].to_numpy(),
+                        ],
+                        axis=1,
+                    )
+                )
             values, ordinals, weights = np.concatenate(parts).T
             write_records(target, value_records(values, ordinals, weights, self.take))
         return unit
@@ -101,6 +145,11 @@ class CutTask:
         target = self.folder / f"losers-{run.stem}.bin"
         if not target.exists():
             table = mapped(run, VALUE)
-            begin, end = (0 if key is None else bisect_right(table["key"], key) for key in self.keys)
-            write_drops(target, np.delete(table["ordinal"], slice(begin, end)), self.reason)
+            begin, end = (
+                0 if key is None else bisect_right(table["key"], key)
+                for key in self.keys
+            )
+            write_drops(
+                target, np.delete(table["ordinal"], slice(begin, end)), self.reason
+            )
         return run.stem

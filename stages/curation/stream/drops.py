@@ -17,7 +17,14 @@ from stages.curation.stream.losers import REASONS as COPIES
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.search_settings import shares
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.sorted_runs import LOSER, chunks, mapped, range_of, sorted_by_first, write_records
+from stages.curation.stream.sorted_runs import (
+    LOSER,
+    chunks,
+    mapped,
+    range_of,
+    sorted_by_first,
+    write_records,
+)
 from stages.curation.stream.staged import staged_rows
 from stages.files import whole_file
 
@@ -40,16 +47,33 @@ def reason_names(settings: CurateSettings) -> list[str]:
     return [name for names in search_steps(settings).values() for name in names]
 
 
-def write_drops(target: Path, ordinals: np.ndarray, reason: int | np.ndarray, winners: np.ndarray | int = 0) -> None:
+def write_drops(
+    target: Path,
+    ordinals: np.ndarray,
+    reason: int | np.ndarray,
+    winners: np.ndarray | int = 0,
+) -> None:
     """LOSER records of one reason; `winners` are the ids of what stays in their place, 0 for none."""
     records = np.zeros(len(ordinals), dtype=LOSER)
-    records["ordinal"], records["winner_id"], records["reason"] = ordinals, winners, reason
+    records["ordinal"], records["winner_id"], records["reason"] = (
+        ordinals,
+        winners,
+        reason,
+    )
     write_records(target, sorted_by_first(records))
 
 
 def drops(folder: Path, low: int, high: int) -> np.ndarray:
     """LOSER records with low <= ordinal < high, as far as there are."""
-    return np.concatenate([np.zeros(0, dtype=LOSER), *(range_of(run, LOSER, low, high) for run in sorted(folder.glob("losers-*.bin")))])
+    return np.concatenate(
+        [
+            np.zeros(0, dtype=LOSER),
+            *(
+                range_of(run, LOSER, low, high)
+                for run in sorted(folder.glob("losers-*.bin"))
+            ),
+        ]
+    )
 
 
 def write_gone(folder: Path, n_documents: int, target: Path) -> None:
@@ -64,11 +88,19 @@ def write_gone(folder: Path, n_documents: int, target: Path) -> None:
 
 def is_gone(file: Path, ordinals: np.ndarray) -> np.ndarray:
     """Of these documents, by what `write_gone` wrote (n,) bool."""
-    return mapped(file, np.dtype("u1"))[ordinals].astype(np.bool_) if len(ordinals) else np.zeros(0, dtype=np.bool_)
+    return (
+        mapped(file, np.dtype("u1"))[ordinals].astype(np.bool_)
+        if len(ordinals)
+        else np.zeros(0, dtype=np.bool_)
+    )
 
 
-def left(units: Units, folder: Path, low: int, high: int, columns: list[str] | None = None) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
-    """(ordinals, documents) that no step and no search has dropped, low <= ordinal < high; `columns` must hold reason."""
+def left(
+    units: Units, folder: Path, low: int, high: int, columns: list[str] | None = None
+) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
+    """(ordinals, documents) that no step and no search has dropped, low <= ordinal < high;
+    `columns` must hold reason.
+    """
     gone = drops(folder, low, high)["ordinal"]
     for start, frame in staged_rows(units, low, high, columns):
         ordinals = np.arange(start, start + frame.height)
@@ -76,11 +108,16 @@ def left(units: Units, folder: Path, low: int, high: int, columns: list[str] | N
         yield ordinals[stays], frame.filter(stays)
 
 
-def even_batches(parts: Iterable[tuple[np.ndarray, pl.DataFrame]]) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
+def even_batches(
+    parts: Iterable[tuple[np.ndarray, pl.DataFrame]],
+) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
     """The same documents in batches that end at 512 of them or 4 million characters, wherever the parts ended."""
     ordinals, frame = np.zeros(0, dtype=np.int64), None
     for more, part in parts:
-        ordinals, frame = np.concatenate([ordinals, more]), part if frame is None else pl.concat([frame, part])
+        ordinals, frame = (
+            np.concatenate([ordinals, more]),
+            part if frame is None else pl.concat([frame, part]),
+        )
         while (end := _batch_end(frame["n_chars"].to_numpy())) is not None:
             yield ordinals[:end], frame[:end]
             ordinals, frame = ordinals[end:], frame[end:]

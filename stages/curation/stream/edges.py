@@ -15,11 +15,21 @@ import polars as pl
 
 from stages.curation.storage import disk_errors
 from stages.curation.stream.numbering import Units
-from stages.curation.stream.sorted_runs import EDGE, KEY, LOSER, chunks, count, range_of, write_records
+from stages.curation.stream.sorted_runs import (
+    EDGE,
+    KEY,
+    LOSER,
+    chunks,
+    count,
+    range_of,
+    write_records,
+)
 from stages.curation.stream.union import flatten, new_parents, unite
 from stages.files import whole_file
 
-PARTITION_RECORDS = 2_000_000  # keys grouped at a time: 24 MB, 150 while they are sorted (measured)
+PARTITION_RECORDS = (
+    2_000_000  # keys grouped at a time: 24 MB, 150 while they are sorted (measured)
+)
 EDGE_CHUNK = 500_000
 KEY_SPACE = 1 << 64
 REPEATED = "losers-id-*.bin"
@@ -36,26 +46,40 @@ class EdgeTask:
     def __call__(self, part: int) -> int:
         target = self.folder / f"edges-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
-            write_records(target, _equal_pairs(*self._slice(*key_range(part, self.parts))))
+            write_records(
+                target, _equal_pairs(*self._slice(*key_range(part, self.parts)))
+            )
         return part
 
     def _slice(self, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
         records, ordinals = grouped(self.units, "keys-*.bin", low, high)
         repeated = np.concatenate(
-            [np.zeros(0, dtype=np.int64), *(records["ordinal"] for records in chunks(sorted(self.folder.glob(REPEATED)), LOSER, EDGE_CHUNK))]
+            [
+                np.zeros(0, dtype=np.int64),
+                *(
+                    records["ordinal"]
+                    for records in chunks(
+                        sorted(self.folder.glob(REPEATED)), LOSER, EDGE_CHUNK
+                    )
+                ),
+            ]
         )
         once = ~np.isin(ordinals, repeated)
         return records["key"][once], ordinals[once]
 
 
-def grouped(units: Units, pattern: str, low: int, high: int, kind: np.dtype = KEY) -> tuple[np.ndarray, np.ndarray]:
+def grouped(
+    units: Units, pattern: str, low: int, high: int, kind: np.dtype = KEY
+) -> tuple[np.ndarray, np.ndarray]:
     """Records with low <= key < high, sorted by key and then in the order of the input, and their ordinals."""
     parts, ordinals = [np.zeros(0, dtype=kind)], [np.zeros(0, dtype=np.int64)]
     for start, run in units.runs(pattern):
         parts.append(range_of(run, kind, low, high))
         ordinals.append(parts[-1]["row"].astype(np.int64) + start)
     together, places = np.concatenate(parts), np.concatenate(ordinals)
-    order = np.argsort(together["key"], kind="stable")  # runs come in order of their ordinals
+    order = np.argsort(
+        together["key"], kind="stable"
+    )  # runs come in order of their ordinals
     return together[order], places[order]
 
 
@@ -74,11 +98,20 @@ def _equal_pairs(keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
     """Each document of a group of equal keys, with the group's first; pairs once, sorted."""
     fresh = np.ones(len(keys), dtype=np.bool_)
     fresh[1:] = keys[1:] != keys[:-1]
-    firsts = ordinals[np.flatnonzero(fresh)][np.cumsum(fresh) - 1] if len(keys) else ordinals
+    firsts = (
+        ordinals[np.flatnonzero(fresh)][np.cumsum(fresh) - 1] if len(keys) else ordinals
+    )
     again = ~fresh & (firsts != ordinals)
-    pairs = pl.DataFrame({"first": firsts[again], "other": ordinals[again]}).unique().sort("first", "other")
+    pairs = (
+        pl.DataFrame({"first": firsts[again], "other": ordinals[again]})
+        .unique()
+        .sort("first", "other")
+    )
     edges = np.zeros(pairs.height, dtype=EDGE)
-    edges["first"], edges["other"] = pairs["first"].to_numpy(), pairs["other"].to_numpy()
+    edges["first"], edges["other"] = (
+        pairs["first"].to_numpy(),
+        pairs["other"].to_numpy(),
+    )
     return edges
 
 

@@ -1,10 +1,11 @@
 """Embeddings of what is left of the input, block by block.
 
-Question: where does each document lie? Input: the documents that are left, and a maker of embeddings. Output: one npy file a
-block with VECTOR records in input order. A block begins where the characters of the input reach a multiple of
-`BLOCK_CHARS`, and its batches depend on its documents alone: so a model whose rounding depends on the batch gives
-the same numbers for any shards and workers (on one kind of machine; arithmetic runs on one thread).
-Cost: the embedder's; hashed words 52 MB a CPU-second (measured); 4 bytes a column and document on disk, twice.
+Question: where does each document lie? Input: the documents that are left, and a maker of
+embeddings. Output: one npy file a block with VECTOR records in input order. A block begins where
+the characters of the input reach a multiple of `BLOCK_CHARS`, and its batches depend on its
+documents alone: so a model whose rounding depends on the batch gives the same numbers for any
+shards and workers (on one kind of machine; arithmetic runs on one thread). Cost: the embedder's;
+hashed words 52 MB a CPU-second (measured); 4 bytes a column and document on disk, twice.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,9 @@ BLOCK_CHARS = 64_000_000
 SALT = np.uint64(0x632BE59BD9B4E019)
 
 
-def embedder(settings: CurateSettings, folder: Path, proxy: Callable[[], Embed] | None) -> Callable[[], Embedder]:
+def embedder(
+    settings: CurateSettings, folder: Path, proxy: Callable[[], Embed] | None
+) -> Callable[[], Embedder]:
     """What makes the embedder in each worker; can be pickled."""
     asked = settings.semantic
     if asked.embed == "words":
@@ -42,9 +45,14 @@ def embedder(settings: CurateSettings, folder: Path, proxy: Callable[[], Embed] 
     if asked.embed == "column":
         return partial(_column_embedder, asked.column)
     if asked.embed == "sentence":
-        return partial(_text_embedder, partial(sentence_model, asked.folder, device=asked.device))
+        return partial(
+            _text_embedder, partial(sentence_model, asked.folder, device=asked.device)
+        )
     if proxy is None:
-        raise InputError("semantic.embed: proxy needs a maker of its embeddings; run it as assay curate, or give Request one")
+        raise InputError(
+            "semantic.embed: proxy needs a maker of its embeddings; run it as assay"
+            " curate, or give Request one"
+        )
     return partial(_text_embedder, proxy)
 
 
@@ -62,20 +70,43 @@ def column_vectors(frame: pl.DataFrame, column: str) -> np.ndarray:
     try:
         lists = frame[column].str.json_decode(pl.List(pl.Float64))
     except pl.exceptions.ComputeError:
-        raise InputError(f"column {column!r} holds what is no list of numbers; write one list of equal length a row") from None
+        raise InputError(
+            f"column {column!r} holds what is no list of numbers; write one list of"
+            " equal length a row"
+        ) from None
     sizes = lists.list.len()
-    if lists.null_count() or sizes.n_unique() != 1 or not sizes[0] or lists.explode().null_count():
-        at = int((lists.is_null() | (sizes != sizes.drop_nulls().mode().min())).fill_null(True).arg_max())
-        raise InputError(f"{frame['source'][at]}: column {column!r} holds {str(frame[column][at])[:30]!r}; write one list of equal length a row")
+    if (
+        lists.null_count()
+        or sizes.n_unique() != 1
+        or not sizes[0]
+        or lists.explode().null_count()
+    ):
+        at = int(
+            (lists.is_null() | (sizes != sizes.drop_nulls().mode().min()))
+            .fill_null(True)
+            .arg_max()
+        )
+        raise InputError(
+            f"{frame['source'][at]}: column {column!r} holds"
+            f" {str(frame[column][at])[:30]!r}; write one list of equal length a row"
+        )
     return lists.explode().to_numpy().reshape(frame.height, -1).astype(np.float32)
 
 
-def fit_words(units: Units, folder: Path, settings: CurateSettings, target: Path) -> bool:
+def fit_words(
+    units: Units, folder: Path, settings: CurateSettings, target: Path
+) -> bool:
     """Fit the space of words to documents that are left, of the smallest hashes; whether there were enough."""
     if not target.exists():
         asked = settings.semantic
         spans = zip(units.starts, units.starts[1 : units.n_new + 1], strict=False)
-        documents = (frame for low, high in spans for _, frame in left(units, folder, low, high, ["id", "text", "n_chars", "reason"]))
+        documents = (
+            frame
+            for low, high in spans
+            for _, frame in left(
+                units, folder, low, high, ["id", "text", "n_chars", "reason"]
+            )
+        )
         sample = smallest(documents, asked.sample_chars, asked.seed, "space of words")
         if sample.height < 2:
             return False
@@ -106,23 +137,59 @@ class EmbedTask:
         if not target.exists():
             embed = self.make()
             with threadpool_limits(1):
-                batches = even_batches(left(self.units, self.folder, self.bounds[block], self.bounds[block + 1], self._columns()))
-                parts = [self._records(embed, ordinals, frame) for ordinals, frame in batches]
+                batches = even_batches(
+                    left(
+                        self.units,
+                        self.folder,
+                        self.bounds[block],
+                        self.bounds[block + 1],
+                        self._columns(),
+                    )
+                )
+                parts = [
+                    self._records(embed, ordinals, frame) for ordinals, frame in batches
+                ]
             if len({part.dtype for part in parts}) > 1:
-                raise InputError("the embeddings of two batches differ in length; the embedder must always give as many numbers")
+                raise InputError(
+                    "the embeddings of two batches differ in length; the embedder must"
+                    " always give as many numbers"
+                )
             with whole_file(target) as temporary, open(temporary, "wb") as file:
-                np.save(file, np.concatenate(parts) if parts else np.zeros(0, dtype=vector_dtype(0)))
+                np.save(
+                    file,
+                    (
+                        np.concatenate(parts)
+                        if parts
+                        else np.zeros(0, dtype=vector_dtype(0))
+                    ),
+                )
         found = np.load(target, mmap_mode="r")
         return len(found), found.dtype["vector"].shape[0] if len(found) else 0
 
     def _columns(self) -> list[str]:
         asked = self.settings.semantic
         scores = [] if asked.keep in (*DISTANCES, "longest") else [asked.keep]
-        return ["id", "source", "text", "n_chars", "reason", *([asked.column] if asked.column else []), *scores]
+        return [
+            "id",
+            "source",
+            "text",
+            "n_chars",
+            "reason",
+            *([asked.column] if asked.column else []),
+            *scores,
+        ]
 
-    def _records(self, embed: Embedder, ordinals: np.ndarray, frame: pl.DataFrame) -> np.ndarray:
+    def _records(
+        self, embed: Embedder, ordinals: np.ndarray, frame: pl.DataFrame
+    ) -> np.ndarray:
         vectors, keep = unit_rows(embed(frame)), self.settings.semantic.keep
         records = np.zeros(len(ordinals), dtype=vector_dtype(vectors.shape[1]))
-        records["ordinal"], records["id"], records["vector"] = ordinals, id_numbers(frame["id"]), vectors
-        records["score"] = 0.0 if keep in DISTANCES else preference(frame, keep, self.settings)
+        records["ordinal"], records["id"], records["vector"] = (
+            ordinals,
+            id_numbers(frame["id"]),
+            vectors,
+        )
+        records["score"] = (
+            0.0 if keep in DISTANCES else preference(frame, keep, self.settings)
+        )
         return records

@@ -1,9 +1,9 @@
 """What a run would cost, from a real run over one sampled shard.
 
-Question: how many documents, how long, how much memory and disk? Input: the request. Output: estimates in proportion to
-the bytes of the input as stored. The sample is the shard in the middle, or the first megabytes of it where it cannot be
-cut; it goes through every step and search in a temporary folder. What is dropped as a copy cannot be told from a sample.
-Cost: a few seconds.
+Question: how many documents, how long, how much memory and disk? Input: the request. Output:
+estimates in proportion to the bytes of the input as stored. The sample is the shard in the middle,
+or the first megabytes of it where it cannot be cut; it goes through every step and search in a
+temporary folder. What is dropped as a copy cannot be told from a sample. Cost: a few seconds.
 """
 
 import os
@@ -34,9 +34,14 @@ from stages.curation.stream.units import Piece, Unit
 
 SAMPLE_BYTES = 8_000_000
 PARENT_BYTES = 8  # a document, see edges.py
-SORT_BYTES = 60_000_000  # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
-SEMANTIC_BYTES = 3 * TRAIN_BYTES  # computed: the sample that centres are trained on, its unit rows and their products
-LINE_BYTES = 80 * PARTITION_RECORDS  # computed: 20 bytes a line, as read, joined and sorted, with their order
+# a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
+SORT_BYTES = 60_000_000
+SEMANTIC_BYTES = (
+    3 * TRAIN_BYTES
+)  # computed: the sample that centres are trained on, its unit rows and their products
+LINE_BYTES = (
+    80 * PARTITION_RECORDS
+)  # computed: 20 bytes a line, as read, joined and sorted, with their order
 
 
 def estimate(request: Request) -> dict[str, Any]:
@@ -45,13 +50,18 @@ def estimate(request: Request) -> dict[str, Any]:
     total = sum(unit.n_bytes for unit in plan.units)
     before = time.process_time()
     _warm_up(request)
-    with tempfile.TemporaryDirectory() as folder, _sampled(plan, request, Path(folder)) as (sample, size):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _sampled(plan, request, Path(folder)) as (sample, size),
+    ):
         clock = _Clock()
         manifest = _trial(request, replace(plan, units=[sample]), Path(folder), clock)
         disk, once = _disk(Path(folder))
     scale = total / size
     documents = round(manifest["counts"]["documents"] * scale)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
     return {
         "files": len(plan.files),
         "shards": len(plan.units),
@@ -60,16 +70,29 @@ def estimate(request: Request) -> dict[str, Any]:
         "documents": documents,
         "characters": round(manifest["counts"]["characters"] * scale),
         "cpu_seconds": round(clock.steps * scale + clock.once, 1),
-        "seconds": round(clock.steps * scale / min(request.workers, os.cpu_count() or 1, len(plan.units)) + clock.once + clock.start - before, 1),
+        "seconds": round(
+            clock.steps
+            * scale
+            / min(request.workers, os.cpu_count() or 1, len(plan.units))
+            + clock.once
+            + clock.start
+            - before,
+            1,
+        ),
         "workers": request.workers,
-        "peak_memory_bytes": (peak + _search_bytes(request.settings)) * request.workers + PARENT_BYTES * documents,
+        "peak_memory_bytes": (
+            (peak + _search_bytes(request.settings)) * request.workers
+            + PARENT_BYTES * documents
+        ),
         "disk_bytes": round(disk * scale) + once,
         "dropped_by_rules_share": _rules_share(manifest),
     }
 
 
 class _Clock:
-    """CPU seconds of the steps, which grow with the input, and of what is done once between them: models that are fitted."""
+    """CPU seconds of the steps, which grow with the input, and of what is done once between them:
+    models that are fitted.
+    """
 
     def __init__(self) -> None:
         self.start = self.last = time.process_time()
@@ -77,7 +100,11 @@ class _Clock:
 
     def __call__(self, step: str, done: int, total: int) -> None:
         now = time.process_time()
-        self.once, self.steps = (self.once, self.steps + now - self.last) if done else (self.once + now - self.last, self.steps)
+        self.once, self.steps = (
+            (self.once, self.steps + now - self.last)
+            if done
+            else (self.once + now - self.last, self.steps)
+        )
         self.last = now
 
 
@@ -92,13 +119,24 @@ def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> dict[st
 
 def _disk(folder: Path) -> tuple[int, int]:
     """Bytes of what grows with the input, and of the models."""
-    models = [*folder.glob("models/**/*"), *(folder / "semantic" / name for name in ("space.npy", "centres.npy", "again.npy"))]
+    models = [
+        *folder.glob("models/**/*"),
+        *(
+            folder / "semantic" / name
+            for name in ("space.npy", "centres.npy", "again.npy")
+        ),
+    ]
     once = sum(file.stat().st_size for file in models if file.is_file())
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) - once, once
+    return (
+        sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) - once,
+        once,
+    )
 
 
 def _search_bytes(settings: CurateSettings) -> int:
-    """What the largest piece of a search over the whole input takes beyond the sample's: pieces are searched one after another."""
+    """What the largest piece of a search over the whole input takes beyond the sample's: pieces are
+    searched one after another.
+    """
     semantic = [SEMANTIC_BYTES] if settings.semantic is not None else []
     lines = [LINE_BYTES] if repeat_kinds(settings) else []
     return max([SORT_BYTES, *semantic, *lines])
@@ -114,21 +152,50 @@ def _warm_up(request: Request) -> None:
 
 
 def _rules_share(manifest: dict[str, Any]) -> float:
-    before, after = (next(row["documents"] for row in manifest["ledger"] if row["step"] == "rules" and row["status"] == status) for status in ("in", "kept"))
+    before, after = (
+        next(
+            row["documents"]
+            for row in manifest["ledger"]
+            if row["step"] == "rules" and row["status"] == status
+        )
+        for status in ("in", "kept")
+    )
     return round(1 - after / max(1, before), 4)
 
 
 @contextmanager
 def _sampled(plan: Plan, request: Request, folder: Path) -> Iterator[tuple[Unit, int]]:
     """(a unit of about SAMPLE_BYTES, its bytes as stored)."""
-    piece = max(plan.units[len(plan.units) // 2].pieces, key=lambda piece: piece.n_bytes)
+    piece = max(
+        plan.units[len(plan.units) // 2].pieces, key=lambda piece: piece.n_bytes
+    )
     if piece.n_bytes <= 4 * SAMPLE_BYTES or piece.file.kind != "jsonl":
-        unit = plan.units[len(plan.units) // 2] if plan.units[len(plan.units) // 2].n_bytes <= 4 * SAMPLE_BYTES else Unit(0, (piece,))
+        unit = (
+            plan.units[len(plan.units) // 2]
+            if plan.units[len(plan.units) // 2].n_bytes <= 4 * SAMPLE_BYTES
+            else Unit(0, (piece,))
+        )
         yield Unit(0, unit.pieces), unit.n_bytes
         return
     path = folder / Path(piece.file.name).name
     with storage.reading(piece.file.path) as source:
         source.seek(piece.span.start if piece.span else 0)
-        path.write_bytes(source.read(SAMPLE_BYTES))  # its last line is cut, and counted as a row that cannot be read
+        path.write_bytes(
+            source.read(SAMPLE_BYTES)
+        )  # its last line is cut, and counted as a row that cannot be read
     size = path.stat().st_size
-    yield Unit(0, (Piece(InputFile(path, piece.file.name, piece.file.kind, piece.file.compression), None, size),)), size
+    yield (
+        Unit(
+            0,
+            (
+                Piece(
+                    InputFile(
+                        path, piece.file.name, piece.file.kind, piece.file.compression
+                    ),
+                    None,
+                    size,
+                ),
+            ),
+        ),
+        size,
+    )

@@ -40,8 +40,15 @@ def executor(kind: str, workers: int) -> Iterator[Executor]:
         yield _Here()
     else:
         for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS"):
-            os.environ.setdefault(name, "1")  # of the workers: this process has read them already
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),))
+            os.environ.setdefault(
+                name, "1"
+            )  # of the workers: this process has read them already
+        pool = ProcessPoolExecutor(
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=_die_with_parent,
+            initargs=(os.getpid(),),
+        )
         try:
             yield _Processes(pool, workers)
         finally:
@@ -61,13 +68,19 @@ class _Processes:
         todo, running = iter(items), set()
         try:
             while True:
-                running |= {self.pool.submit(task, item) for item in _some(todo, self.workers * AHEAD - len(running))}
+                running |= {
+                    self.pool.submit(task, item)
+                    for item in _some(todo, self.workers * AHEAD - len(running))
+                }
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         except BrokenProcessPool:
-            why = "a worker was killed, most likely for memory; give fewer --workers or a smaller shard_mb, and run the same command again"
+            why = (
+                "a worker was killed, most likely for memory; give fewer --workers or a"
+                " smaller shard_mb, and run the same command again"
+            )
             raise InputError(f"{why}: finished work is kept") from None
 
 
@@ -89,11 +102,18 @@ def _ray(workers: int) -> Iterator[Executor]:
     try:
         import ray
     except ImportError:
-        raise InputError("--executor ray needs Ray; run: pip install 'assay[ray]'") from None
+        raise InputError(
+            "--executor ray needs Ray; run: pip install 'assay[ray]'"
+        ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     started = not ray.is_initialized()
     if started:
-        ray.init(num_cpus=None if os.environ.get("RAY_ADDRESS") else workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            num_cpus=None if os.environ.get("RAY_ADDRESS") else workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
     try:
         yield _Ray(ray, workers)
     finally:
@@ -110,11 +130,16 @@ class _Ray:
         shared = self.ray.put(task)
         todo, running = iter(items), []
         while True:
-            running += [remote.remote(shared, item) for item in _some(todo, self.workers * AHEAD - len(running))]
+            running += [
+                remote.remote(shared, item)
+                for item in _some(todo, self.workers * AHEAD - len(running))
+            ]
             if not running:
                 return
             done, running = self.ray.wait(running)
             try:
                 yield from self.ray.get(done)
             except self.ray.exceptions.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, InputError) else error from None
+                raise (
+                    error.cause if isinstance(error.cause, InputError) else error
+                ) from None

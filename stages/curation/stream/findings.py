@@ -32,13 +32,29 @@ class Findings:
 
 def findings(units: Units, folder: Path, settings: CurateSettings) -> Findings:
     """Read them from the folder of the searches."""
-    cuts = {name: read_json(folder / f"cut-{name}.json")["values"] for name in shares(settings)}
-    return Findings(cuts, {kind: _most(units, folder, kind) for kind in repeat_kinds(settings)})
+    cuts = {
+        name: read_json(folder / f"cut-{name}.json")["values"]
+        for name in shares(settings)
+    }
+    return Findings(
+        cuts, {kind: _most(units, folder, kind) for kind in repeat_kinds(settings)}
+    )
 
 
 def _most(units: Units, folder: Path, kind: str) -> list[dict[str, Any]]:
-    rows = sorted(row for file in folder.glob(f"repeats-last-{kind}-*.json") for row in read_json(file))[:MOST]
-    return [{"text": _text(units, ordinal, start, stop), "occurrences": n, "characters": -chars} for chars, ordinal, start, stop, n in rows]
+    rows = sorted(
+        row
+        for file in folder.glob(f"repeats-last-{kind}-*.json")
+        for row in read_json(file)
+    )[:MOST]
+    return [
+        {
+            "text": _text(units, ordinal, start, stop),
+            "occurrences": n,
+            "characters": -chars,
+        }
+        for chars, ordinal, start, stop, n in rows
+    ]
 
 
 def _text(units: Units, ordinal: int, start: int, stop: int) -> str:
@@ -48,17 +64,42 @@ def _text(units: Units, ordinal: int, start: int, stop: int) -> str:
 
 def search_limits(settings: CurateSettings, found: Findings) -> dict[str, str]:
     """Reason of a search -> what it asks of a document."""
-    limits = {f"duplicate_{name}": f"one of each cluster, {settings.dedup.keep}" for name in REASONS}
+    limits = {
+        f"duplicate_{name}": f"one of each cluster, {settings.dedup.keep}"
+        for name in REASONS
+    }
     if settings.semantic is not None:
-        limits["duplicate_semantic"] = f"cosine below {1 - settings.semantic.eps:g} to every kept one of its cluster, {settings.semantic.keep} first"
-        limits["typical"] = f"the {settings.semantic.keep_diverse} of the documents farthest from the centres"
+        limits["duplicate_semantic"] = (
+            f"cosine below {1 - settings.semantic.eps:g} to every kept one of its"
+            f" cluster, {settings.semantic.keep} first"
+        )
+        limits["typical"] = (
+            f"the {settings.semantic.keep_diverse} of the documents farthest from the"
+            " centres"
+        )
     for name, cut in shares(settings).items():
         first, last = found.cuts[name]
-        begins = "" if first is None else f"{'below' if cut.take == 'high' else 'above'} {first:.6g}, "
-        ends = "any" if last is None else f"at {'least' if cut.take == 'high' else 'most'} {last:.6g}"
-        share = f"{cut.keep:g} of the characters" + (f" behind the best {cut.skip:g}" if cut.skip else ", the best")
+        begins = (
+            ""
+            if first is None
+            else f"{'below' if cut.take == 'high' else 'above'} {first:.6g}, "
+        )
+        ends = (
+            "any"
+            if last is None
+            else f"at {'least' if cut.take == 'high' else 'most'} {last:.6g}"
+        )
+        share = f"{cut.keep:g} of the characters" + (
+            f" behind the best {cut.skip:g}" if cut.skip else ", the best"
+        )
         limits[f"not_best_{name}"] = f"{name} {begins}{ends}: {share}"
     for kind, part in repeat_kinds(settings).items():
-        asked = [] if part.drop_above is None else [f"at most {part.drop_above:g} of its characters in repeated {kind}"]
-        limits[f"repeated_{kind}"] = " and ".join([*asked, *([f"something left without repeated {kind}"] if part.cut else [])])
+        asked = (
+            []
+            if part.drop_above is None
+            else [f"at most {part.drop_above:g} of its characters in repeated {kind}"]
+        )
+        limits[f"repeated_{kind}"] = " and ".join(
+            [*asked, *([f"something left without repeated {kind}"] if part.cut else [])]
+        )
     return limits

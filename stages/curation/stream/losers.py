@@ -1,10 +1,11 @@
 """Of each group of copies, which one stays, and why the others go.
 
-Question: which copy is the best? Input: the marks of every unit and the components. Output: LOSER records by ordinal. The
-one that stays has the best score, then the smaller hash of its text, then the smaller id (where an id column is mapped)
-or the earlier place; a document of the index always stays. The reason of the others is the first of exact, words,
-near in whose own group another was preferred. Documents that have copies are written as runs sorted by component,
-so that a range of components is in memory at a time. Cost: 52 bytes a document with copies, on disk.
+Question: which copy is the best? Input: the marks of every unit and the components. Output: LOSER
+records by ordinal. The one that stays has the best score, then the smaller hash of its text, then
+the smaller id (where an id column is mapped) or the earlier place; a document of the index always
+stays. The reason of the others is the first of exact, words, near in whose own group another was
+preferred. Documents that have copies are written as runs sorted by component, so that a range of
+components is in memory at a time. Cost: 52 bytes a document with copies, on disk.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,16 @@ import polars as pl
 
 from stages.curation.stream.edges import grouped, key_range
 from stages.curation.stream.numbering import Units
-from stages.curation.stream.sorted_runs import LOSER, MARK, MEMBER, count, mapped, range_of, sorted_by_first, write_records
+from stages.curation.stream.sorted_runs import (
+    LOSER,
+    MARK,
+    MEMBER,
+    count,
+    mapped,
+    range_of,
+    sorted_by_first,
+    write_records,
+)
 from stages.curation.stream.union import PARENT
 
 PARTITION_MEMBERS = 500_000
@@ -33,12 +43,18 @@ class RepeatTask:
     def __call__(self, part: int) -> int:
         target = self.folder / f"losers-id-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
-            names, ordinals = grouped(self.units, "names-*.bin", *key_range(part, self.parts))
+            names, ordinals = grouped(
+                self.units, "names-*.bin", *key_range(part, self.parts)
+            )
             ids = names["key"]
             again = np.zeros(len(ids), dtype=np.bool_)
             again[1:] = ids[1:] == ids[:-1]
             records = np.zeros(int(again.sum()), dtype=LOSER)
-            records["ordinal"], records["winner_id"], records["reason"] = ordinals[again], ids[again], REASONS.index("id")
+            records["ordinal"], records["winner_id"], records["reason"] = (
+                ordinals[again],
+                ids[again],
+                REASONS.index("id"),
+            )
             write_records(target, sorted_by_first(records))
         return part
 
@@ -63,7 +79,10 @@ class MemberTask:
         roots = mapped(self.parents, PARENT)[marks["row"].astype(np.int64) + start]
         marks, roots = marks[roots >= 0], roots[roots >= 0]
         members = np.zeros(len(marks), dtype=MEMBER)
-        members["root"], members["ordinal"] = roots, marks["row"].astype(np.int64) + start
+        members["root"], members["ordinal"] = (
+            roots,
+            marks["row"].astype(np.int64) + start,
+        )
         for name in ("id", "score", "order", "exact", "words"):
             members[name] = marks[name]
         if unit >= self.units.n_new:
@@ -78,15 +97,26 @@ class LoserTask:
     units: Units
     folder: Path
     parts: int
-    ids_order: bool  # equal documents: the smaller id stays, else the earlier in the input
+    ids_order: (
+        bool  # equal documents: the smaller id stays, else the earlier in the input
+    )
 
     def __call__(self, part: int) -> int:
         target = self.folder / f"losers-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
             n = self.units.n_all
             low, high = n * part // self.parts, n * (part + 1) // self.parts
-            runs = [range_of(run, MEMBER, low, high) for run in sorted(self.folder.glob("members-*.bin"))]
-            write_records(target, losers(np.concatenate([np.zeros(0, dtype=MEMBER), *runs]), ids_order=self.ids_order))
+            runs = [
+                range_of(run, MEMBER, low, high)
+                for run in sorted(self.folder.glob("members-*.bin"))
+            ]
+            write_records(
+                target,
+                losers(
+                    np.concatenate([np.zeros(0, dtype=MEMBER), *runs]),
+                    ids_order=self.ids_order,
+                ),
+            )
         return part
 
 
@@ -98,12 +128,33 @@ def loser_parts(folder: Path) -> int:
 def losers(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
     """LOSER records by ordinal, of whole components."""
     ties = members["id"] if ids_order else members["ordinal"]
-    members = members[np.lexsort((members["ordinal"], ties, members["order"], -members["score"], members["root"]))]
+    members = members[
+        np.lexsort(
+            (
+                members["ordinal"],
+                ties,
+                members["order"],
+                -members["score"],
+                members["root"],
+            )
+        )
+    ]
     first = np.ones(len(members), dtype=np.bool_)
     first[1:] = members["root"][1:] != members["root"][:-1]
-    winners = members["id"][np.flatnonzero(first)][np.cumsum(first) - 1] if len(members) else members["id"]
-    exact, words = (~pl.Series(np.ascontiguousarray(members[name])).is_first_distinct().to_numpy() for name in ("exact", "words"))
+    winners = (
+        members["id"][np.flatnonzero(first)][np.cumsum(first) - 1]
+        if len(members)
+        else members["id"]
+    )
+    exact, words = (
+        ~pl.Series(np.ascontiguousarray(members[name])).is_first_distinct().to_numpy()
+        for name in ("exact", "words")
+    )
     out = np.zeros(len(members), dtype=LOSER)
     out["ordinal"], out["winner_id"] = members["ordinal"], winners
-    out["reason"] = np.where(exact, REASONS.index("exact"), np.where(words, REASONS.index("words"), REASONS.index("near")))
+    out["reason"] = np.where(
+        exact,
+        REASONS.index("exact"),
+        np.where(words, REASONS.index("words"), REASONS.index("near")),
+    )
     return sorted_by_first(out[~first])

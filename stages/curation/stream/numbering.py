@@ -27,4 +27,8 @@ class Units:
 
     def runs(self, pattern: str = "keys-*.bin") -> list[tuple[int, Path]]:
         """(ordinal of row 0, run) of every run of keys, in order."""
-        return [(start, run) for start, folder in zip(self.starts, self.folders, strict=False) for run in sorted(folder.glob(pattern))]
+        return [
+            (start, run)
+            for start, folder in zip(self.starts, self.folders, strict=False)
+            for run in sorted(folder.glob(pattern))
+        ]

@@ -12,19 +12,38 @@ def page(manifest: dict[str, Any]) -> str:
     counts, kept = manifest["counts"], manifest["kept"]
     share = kept["documents"] / max(1, counts["documents"])
     lines = [
-        "# Curation report", "",
+        "# Curation report",
+        "",
         f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl), {counts['empty']:,} without text, {counts['documents']:,} documents.",
-        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters, hash `{kept['hash']}`.", "",
+        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters, hash `{kept['hash']}`.",
+        "",
         f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}. Alone: what a reason would drop by itself,"
-        " of the documents that it looked at; in order: what no reason before it drops.", "",
-        "| reason | asks | alone | in order | characters in order |", "|---|---|---:|---:|---:|",
-    ]  # fmt: skip
+        " of the documents that it looked at; in order: what no reason before it drops.",
+        "",
+        "| reason | asks | alone | in order | characters in order |",
+        "|---|---|---:|---:|---:|",
+    ]
     for row in manifest["reasons"]:
         alone = "-" if row["documents_alone"] is None else f"{row['documents_alone']:,}"
-        lines.append(f"| {row['reason']} | {row['asks']} | {alone} | {row['documents_in_order']:,} | {row['characters_in_order']:,} |")
-    lines += _repeats(manifest) + _faults(manifest) + ["", "## Examples of what was dropped", ""]
+        lines.append(
+            f"| {row['reason']} | {row['asks']} | {alone} |"
+            f" {row['documents_in_order']:,} | {row['characters_in_order']:,} |"
+        )
+    lines += (
+        _repeats(manifest)
+        + _faults(manifest)
+        + ["", "## Examples of what was dropped", ""]
+    )
     for reason, examples in manifest["examples"].items():
-        lines += [f"### {reason}", "", *(f"- `{source}` ({id_}): {_plain(snippet)}" for id_, source, snippet in examples), ""]
+        lines += [
+            f"### {reason}",
+            "",
+            *(
+                f"- `{source}` ({id_}): {_plain(snippet)}"
+                for id_, source, snippet in examples
+            ),
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -32,24 +51,43 @@ def _repeats(manifest: dict[str, Any]) -> list[str]:
     if "repeats" not in manifest:
         return []
     counts = manifest["repeats"]
-    found = ", ".join(f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in counts["most"])
+    found = ", ".join(
+        f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in counts["most"]
+    )
     lines = ["", "## Lines and paragraphs that repeat", ""]
     lines += [
-        f"In what is kept: {found}, {counts['repeated_chars']:,} characters; {counts['removed_chars']:,} cut out of {counts['shortened']:,} documents.",
+        (
+            f"In what is kept: {found}, {counts['repeated_chars']:,} characters;"
+            f" {counts['removed_chars']:,} cut out of {counts['shortened']:,}"
+            " documents."
+        ),
         "",
     ]
     for kind, most in counts["most"].items():
-        lines += [f"- {kind}, {entry['occurrences']:,} times: {_plain(entry['text'])}" for entry in most]
+        lines += [
+            f"- {kind}, {entry['occurrences']:,} times: {_plain(entry['text'])}"
+            for entry in most
+        ]
     return lines
 
 
 def _faults(manifest: dict[str, Any]) -> list[str]:
-    rows = [f"- {_plain(fault['first'])}" + (f" ({fault['rows']:,} rows)" if fault["rows"] > 1 else "") for fault in manifest["faults"].values()]
+    rows = [
+        f"- {_plain(fault['first'])}"
+        + (f" ({fault['rows']:,} rows)" if fault["rows"] > 1 else "")
+        for fault in manifest["faults"].values()
+    ]
     rows += [f"- {_plain(path)}: the file is empty" for path in manifest["empty_files"]]
-    rows += [f"- {_plain(path)}: left out by its suffix" for path in manifest["ignored_files"]]
+    rows += [
+        f"- {_plain(path)}: left out by its suffix"
+        for path in manifest["ignored_files"]
+    ]
     return ["", "## Input that was not used", "", *rows] if rows else []
 
 
 def _plain(text: str) -> str:
     """One line that Markdown does not read as anything else."""
-    return "".join(f"\\{char}" if char in "`*_<>[]|#\\" else char for char in " ".join(text.split()))
+    return "".join(
+        f"\\{char}" if char in "`*_<>[]|#\\" else char
+        for char in " ".join(text.split())
+    )

@@ -1,10 +1,12 @@
 """Pass 2: the output, in parts that do not depend on how the work was cut.
 
-Question: which documents stay, and where did the others go? Input: the staged documents and the LOSER records. Output:
-kept/part-00000.parquet and dropped/part-00000.parquet, both in input order with every measure, `reason` (null for a kept
-document), `failed` (all reasons) and `duplicate_of` (the id of the copy that stays); repeated lines are cut here. A part begins where the characters
-of the input reach a multiple of `part_chars`, a row group where its own text reaches 8 million: so the bytes are the
-same for any number of shards and workers. Cost: 90 MB a CPU-second; memory of two row groups (measured).
+Question: which documents stay, and where did the others go? Input: the staged documents and the
+LOSER records. Output: kept/part-00000.parquet and dropped/part-00000.parquet, both in input order
+with every measure, `reason` (null for a kept document), `failed` (all reasons) and `duplicate_of`
+(the id of the copy that stays); repeated lines are cut here. A part begins where the characters of
+the input reach a multiple of `part_chars`, a row group where its own text reaches 8 million: so the
+bytes are the same for any number of shards and workers. Cost: 90 MB a CPU-second; memory of two row
+groups (measured).
 """
 
 from collections.abc import Iterator
@@ -30,7 +32,9 @@ def part_bounds(units: Units, part_chars: int) -> list[int]:
     """The first ordinal of each part, and the number of documents at the end."""
     bounds, total, last = [0], 0, 0
     for unit in range(units.n_new):
-        chars = np.array(mapped(units.folders[unit] / "chars.bin", CHARS)).astype(np.int64)
+        chars = np.array(mapped(units.folders[unit] / "chars.bin", CHARS)).astype(
+            np.int64
+        )
         part = (total + np.cumsum(chars) - chars) // part_chars
         new = np.flatnonzero(np.diff(part, prepend=last))
         bounds += (units.starts[unit] + new).tolist()
@@ -50,7 +54,10 @@ class PartTask:
 
     def __call__(self, part: int) -> dict:
         marker = self.folder / f"part-{part:05d}.json"
-        if marker.exists() and all(storage.exists(storage.join(self.out, entry["file"])) for entry in read_json(marker)["files"]):
+        if marker.exists() and all(
+            storage.exists(storage.join(self.out, entry["file"]))
+            for entry in read_json(marker)["files"]
+        ):
             return read_json(marker)
         with storage.disk_errors(self.folder):
             done = self._write(part)
@@ -59,7 +66,10 @@ class PartTask:
 
     def _write(self, part: int) -> dict:
         low, high = self.bounds[part], self.bounds[part + 1]
-        sides = {side: RowGroups(self.folder / f"{side}-{part:05d}.parquet") for side in ("kept", "dropped")}
+        sides = {
+            side: RowGroups(self.folder / f"{side}-{part:05d}.parquet")
+            for side in ("kept", "dropped")
+        }
         searched: dict[str, dict] = {}
         repeats: dict[str, int] = {}
         for frame in judged(self.units, self.folder, self.settings, low, high):
@@ -74,16 +84,24 @@ class PartTask:
     def _published(self, side: str, part: int, groups: RowGroups) -> dict:
         groups.close()
         name = f"{side}/part-{part:05d}.parquet"
-        entry = {"file": name, "documents": groups.documents, "characters": groups.characters}
+        entry = {
+            "file": name,
+            "documents": groups.documents,
+            "characters": groups.characters,
+        }
         entry |= {"bytes": groups.path.stat().st_size, "hash": file_hash(groups.path)}
         storage.publish(groups.path, storage.join(self.out, *name.split("/")))
         return entry
 
 
-def judged(units: Units, folder: Path, settings: CurateSettings, low: int, high: int) -> Iterator[pl.DataFrame]:
-    """Documents low <= ordinal < high with their final reason and, where lines are looked at, without what repeats; batch by batch.
+def judged(
+    units: Units, folder: Path, settings: CurateSettings, low: int, high: int
+) -> Iterator[pl.DataFrame]:
+    """Documents low <= ordinal < high with their final reason and, where lines are looked at,
+    without what repeats; batch by batch.
 
-    `_search` is the reason of a search over the whole input, `_removed` the characters that were cut out.
+    `_search` is the reason of a search over the whole input, `_removed` the characters that were
+    cut out.
     """
     gone = drops(folder, low, high)
     reasons = pl.Series(reason_names(settings), dtype=pl.String)
@@ -91,16 +109,30 @@ def judged(units: Units, folder: Path, settings: CurateSettings, low: int, high:
     table = pl.DataFrame(
         {
             "ordinal": np.ascontiguousarray(gone["ordinal"]),
-            "duplicate_of": pl.Series([f"{value:016x}" if value else None for value in winners], dtype=pl.String),
-            "_search": reasons.gather(gone["reason"].astype(np.uint32)) if len(gone) else pl.Series([], dtype=pl.String),
+            "duplicate_of": pl.Series(
+                [f"{value:016x}" if value else None for value in winners],
+                dtype=pl.String,
+            ),
+            "_search": (
+                reasons.gather(gone["reason"].astype(np.uint32))
+                if len(gone)
+                else pl.Series([], dtype=pl.String)
+            ),
         }
     )
     found = repeats_of(folder, settings, "last", low, high)
     for start, frame in staged_rows(units, low, high):
-        frame = frame.with_columns(ordinal=pl.int_range(start, start + frame.height, dtype=pl.Int64))
+        frame = frame.with_columns(
+            ordinal=pl.int_range(start, start + frame.height, dtype=pl.Int64)
+        )
         frame = frame.join(table, on="ordinal", how="left", maintain_order="left")
-        frame = frame.with_columns(reason=pl.coalesce("reason", "_search"), _removed=pl.col("n_chars"))
-        looked_at = (frame["reason"].is_null() | frame["_search"].is_in(search_steps(settings)["lines"])).fill_null(False)
+        frame = frame.with_columns(
+            reason=pl.coalesce("reason", "_search"), _removed=pl.col("n_chars")
+        )
+        looked_at = (
+            frame["reason"].is_null()
+            | frame["_search"].is_in(search_steps(settings)["lines"])
+        ).fill_null(False)
         frame = judged_lines(frame, found, settings, looked_at.to_numpy())
         yield frame.with_columns(pl.col("_removed") - pl.col("n_chars")).drop("ordinal")
 
@@ -108,16 +140,24 @@ def judged(units: Units, folder: Path, settings: CurateSettings, low: int, high:
 def _count_searched(counts: dict[str, dict], frame: pl.DataFrame) -> None:
     found = frame.filter(pl.col("_search").is_not_null())
     for (reason,), rows in found.partition_by("_search", as_dict=True).items():
-        entry = counts.setdefault(reason, {"documents": 0, "characters": 0, "examples": []})
+        entry = counts.setdefault(
+            reason, {"documents": 0, "characters": 0, "examples": []}
+        )
         entry["documents"] += rows.height
         entry["characters"] += int(rows["n_chars"].sum())
         entry["examples"] = nearest_zero([*entry["examples"], *sampled(rows)])
 
 
-def _count_repeats(counts: dict[str, int], frame: pl.DataFrame, settings: CurateSettings) -> None:
+def _count_repeats(
+    counts: dict[str, int], frame: pl.DataFrame, settings: CurateSettings
+) -> None:
     """Of the documents that stay: what repeats in them, and what was cut out."""
     frame = frame.filter(pl.col("reason").is_null())
     for name in repeat_columns(settings):
         counts[name] = counts.get(name, 0) + int(frame[name].sum())
-    counts["removed_chars"] = counts.get("removed_chars", 0) + int(frame["_removed"].sum())
-    counts["shortened"] = counts.get("shortened", 0) + int((frame["_removed"] > 0).sum())
+    counts["removed_chars"] = counts.get("removed_chars", 0) + int(
+        frame["_removed"].sum()
+    )
+    counts["shortened"] = counts.get("shortened", 0) + int(
+        (frame["_removed"] > 0).sum()
+    )

@@ -1,7 +1,8 @@
 """Rows that cannot be read, kept aside with the place and the reason.
 
-Question: what was not read, where did it stand and why? Input: bad rows as they come. Output: one JSON line a row (file,
-line, offset in bytes, reason, and what stood there as text or base64), and for each file its count and first reason.
+Question: what was not read, where did it stand and why? Input: bad rows as they come. Output: one
+JSON line a row (file, line, offset in bytes, reason, and what stood there as text or base64), and
+for each file its count and first reason.
 """
 
 import base64
@@ -34,7 +35,12 @@ class Quarantine:
 
 
 def _quarantined(bad: BadRow) -> dict:
-    entry = {"file": bad.file, "line": bad.line, "offset": bad.offset, "reason": str(bad.error)}
+    entry = {
+        "file": bad.file,
+        "line": bad.line,
+        "offset": bad.offset,
+        "reason": str(bad.error),
+    }
     if bad.raw is None:
         return entry
     try:

@@ -1,8 +1,10 @@
-"""The searches over the whole input, in order: ids, copies, semantic copies, the best share, repeated lines.
+"""The searches over the whole input, in order: ids, copies, semantic copies, the best share,
+repeated lines.
 
-Question: what goes because of other documents? Input: the judged units. Output: LOSER records below `copies`, those of a search
-before the next one begins, and the REPEAT records of lines. Each search looks at what the ones before it left; a task whose
-file is there is not done again, so a killed run goes on in the middle of any of them.
+Question: what goes because of other documents? Input: the judged units. Output: LOSER records below
+`copies`, those of a search before the next one begins, and the REPEAT records of lines. Each search
+looks at what the ones before it left; a task whose file is there is not done again, so a killed run
+goes on in the middle of any of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +23,13 @@ from stages.curation.stream.losers import LoserTask, MemberTask, RepeatTask, los
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import part_bounds
 from stages.curation.stream.search_settings import Cut, shares
-from stages.curation.stream.semantic_search import AssignTask, ClusterTask, TypicalTask, cluster_ranges, write_centres
+from stages.curation.stream.semantic_search import (
+    AssignTask,
+    ClusterTask,
+    TypicalTask,
+    cluster_ranges,
+    write_centres,
+)
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.sorted_runs import LINE
 from stages.errors import InputError
@@ -57,7 +65,11 @@ def search(corpus: Corpus) -> None:
     if corpus.settings.semantic is not None:
         _find_semantic(corpus)
     for name, cut in shares(corpus.settings).items():
-        corpus.each(f"gather {name}", ValueTask(corpus.units, corpus.folder, name, cut.take), corpus.own)
+        corpus.each(
+            f"gather {name}",
+            ValueTask(corpus.units, corpus.folder, name, cut.take),
+            corpus.own,
+        )
         _cut(corpus, name, cut, f"not_best_{name}")
     if repeat_kinds(corpus.settings):
         _find_lines(corpus)
@@ -71,42 +83,81 @@ def _find_copies(corpus: Corpus) -> None:
     parts = key_parts(units)
     corpus.each("compare keys", EdgeTask(units, folder, parts), range(parts))
     write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
-    corpus.each("gather copies", MemberTask(units, folder, parents), range(len(units.folders)))
+    corpus.each(
+        "gather copies", MemberTask(units, folder, parents), range(len(units.folders))
+    )
     parts = loser_parts(folder)
-    corpus.each("choose copies", LoserTask(units, folder, parts, ids_order=corpus.settings.id is not None), range(parts))
+    corpus.each(
+        "choose copies",
+        LoserTask(units, folder, parts, ids_order=corpus.settings.id is not None),
+        range(parts),
+    )
 
 
 def _find_semantic(corpus: Corpus) -> None:
     units, settings, target = corpus.units, corpus.settings, corpus.work / "semantic"
-    if settings.semantic.embed == "words" and not fit_words(units, corpus.folder, settings, target / "space.npy"):
+    if settings.semantic.embed == "words" and not fit_words(
+        units, corpus.folder, settings, target / "space.npy"
+    ):
         return  # fewer than two documents are left
     bounds = tuple(part_bounds(units, BLOCK_CHARS))
     blocks = range(len(bounds) - 1)
-    task = EmbedTask(units, corpus.folder, target, settings, bounds, embedder(settings, target, corpus.embed))
+    task = EmbedTask(
+        units,
+        corpus.folder,
+        target,
+        settings,
+        bounds,
+        embedder(settings, target, corpus.embed),
+    )
     sizes = corpus.each("embed", task, blocks)
     columns = {columns for documents, columns in sizes if documents}
     if len(columns) > 1:
-        raise InputError(f"the embeddings have {' and '.join(map(str, sorted(columns)))} columns; the embedder must always give as many numbers")
+        raise InputError(
+            f"the embeddings have {' and '.join(map(str, sorted(columns)))} columns;"
+            " the embedder must always give as many numbers"
+        )
     if sum(documents for documents, _ in sizes) < 2:
         return
     vectors = [target / f"vectors-{block:05d}.npy" for block in blocks]
     write_centres(vectors, settings, target / "centres.npy")
     corpus.each("assign to clusters", AssignTask(target, settings), blocks)
     ranges = tuple(cluster_ranges(target, *columns))
-    task = ClusterTask(target, corpus.folder, settings, *columns, corpus.reason("duplicate_semantic"), ranges)
+    task = ClusterTask(
+        target,
+        corpus.folder,
+        settings,
+        *columns,
+        corpus.reason("duplicate_semantic"),
+        ranges,
+    )
     corpus.each("compare meanings", task, range(len(ranges)))
     if settings.semantic.keep_diverse is not None:
         write_gone(corpus.folder, units.n_all, target / "gone.bin")
         write_centres(vectors, settings, target / "again.npy", target / "gone.bin")
-        corpus.each("find what is typical", TypicalTask(target, corpus.folder, settings), blocks)
-        _cut(corpus, "_typical", Cut(keep=settings.semantic.keep_diverse, take="low"), "typical")
+        corpus.each(
+            "find what is typical", TypicalTask(target, corpus.folder, settings), blocks
+        )
+        _cut(
+            corpus,
+            "_typical",
+            Cut(keep=settings.semantic.keep_diverse, take="low"),
+            "typical",
+        )
 
 
 def _cut(corpus: Corpus, name: str, cut: Cut, reason: str) -> None:
     """Drop what is outside the share that stays."""
-    runs, target = sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")), corpus.folder / f"cut-{name}.json"
+    runs, target = (
+        sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")),
+        corpus.folder / f"cut-{name}.json",
+    )
     write_cut(runs, cut.skip, cut.keep, cut.take, target)
-    corpus.each(f"cut {name.strip('_')}", CutTask(corpus.folder, tuple(read_json(target)["keys"]), corpus.reason(reason)), runs)
+    corpus.each(
+        f"cut {name.strip('_')}",
+        CutTask(corpus.folder, tuple(read_json(target)["keys"]), corpus.reason(reason)),
+        runs,
+    )
 
 
 def _find_lines(corpus: Corpus) -> None:
@@ -116,5 +167,13 @@ def _find_lines(corpus: Corpus) -> None:
         write_gone(folder, units.n_all, folder / f"gone-{search_}.bin")
         for kind in repeat_kinds(settings):
             parts = key_parts(units, f"{kind}-*.bin", LINE)
-            corpus.each(f"compare {kind}", LineTask(units, folder, settings, kind, search_, parts), range(parts))
-        corpus.each("read what repeats", RepeatedTask(units, folder, settings, search_), corpus.own)
+            corpus.each(
+                f"compare {kind}",
+                LineTask(units, folder, settings, kind, search_, parts),
+                range(parts),
+            )
+        corpus.each(
+            "read what repeats",
+            RepeatedTask(units, folder, settings, search_),
+            corpus.own,
+        )

@@ -45,9 +45,17 @@ class ShardTask:
         target = unit_folder(self.folder, unit.number)
         if not target.exists():
             with disk_errors(self.folder), whole_folder(target) as temporary:
-                judge_unit(unit, self.settings, _steps(self.settings.model_dump_json(), self.models), temporary, strict=self.strict)
+                judge_unit(
+                    unit,
+                    self.settings,
+                    _steps(self.settings.model_dump_json(), self.models),
+                    temporary,
+                    strict=self.strict,
+                )
         done = read_json(target / "done.json")
-        return {"number": unit.number} | {name: done[name] for name in ("rows", "bad_rows", "documents")}
+        return {"number": unit.number} | {
+            name: done[name] for name in ("rows", "bad_rows", "documents")
+        }
 
 
 def forget_steps() -> None:
@@ -64,17 +72,33 @@ def _steps(settings: str, models: Path | None) -> list[Step]:
     return build_steps(CurateSettings.model_validate_json(settings), models)
 
 
-def judge_unit(unit: Unit, settings: CurateSettings, steps: list[Step], folder: Path, *, strict: bool = False) -> dict:
+def judge_unit(
+    unit: Unit,
+    settings: CurateSettings,
+    steps: list[Step],
+    folder: Path,
+    *,
+    strict: bool = False,
+) -> dict:
     """Fill the folder of one unit; `strict` stops at the first row that cannot be read."""
     tally, read = Tally(steps), ReadCount()
-    with Quarantine(folder / "bad.jsonl", strict) as bad, CopyKeys(folder, settings) as copies, Staged(folder, settings, steps) as staged:
+    with (
+        Quarantine(folder / "bad.jsonl", strict) as bad,
+        CopyKeys(folder, settings) as copies,
+        Staged(folder, settings, steps) as staged,
+    ):
         for frame in unit_documents(unit, settings, on_bad=bad, count=read):
             frame, fails = apply_steps(frame, steps)
             reason, failed = _reasons(fails)
             tally.add(frame, fails, reason)
             staged.write(frame.with_columns(reason=reason, failed=failed))
             copies.add(frame, reason.is_null())
-        done = {"rows": read.rows + bad.rows, "empty": read.empty, "bad_rows": bad.rows, "documents": staged.documents} | tally.as_json()
+        done = {
+            "rows": read.rows + bad.rows,
+            "empty": read.empty,
+            "bad_rows": bad.rows,
+            "documents": staged.documents,
+        } | tally.as_json()
     done["faults"] = bad.faults
     write_json(folder / "done.json", done)
     return done
@@ -83,7 +107,12 @@ def judge_unit(unit: Unit, settings: CurateSettings, steps: list[Step], folder: 
 def _reasons(fails: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The first reason that drops each document (null if none), and all of them."""
     names = fails.columns
-    first = pl.coalesce(pl.lit(None, dtype=pl.String), *(pl.when(pl.col(name)).then(pl.lit(name)) for name in names))
-    every = pl.concat_list(pl.when(pl.col(name)).then(pl.lit(name)) for name in names).list.drop_nulls()
+    first = pl.coalesce(
+        pl.lit(None, dtype=pl.String),
+        *(pl.when(pl.col(name)).then(pl.lit(name)) for name in names),
+    )
+    every = pl.concat_list(
+        pl.when(pl.col(name)).then(pl.lit(name)) for name in names
+    ).list.drop_nulls()
     table = fails.select(reason=first, failed=every)
     return table["reason"], table["failed"]

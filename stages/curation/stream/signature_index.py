@@ -1,9 +1,10 @@
 """What earlier runs kept, so that a new batch is compared with it without reading it again.
 
-Question: which of the new documents are copies of old ones? Input and output: a folder with one segment a run: marks and
-key runs of the documents that it kept, in the format of a unit. An old document always stays; a new copy of it is
-dropped and names it in `duplicate_of`. A run does not see its own segment, so running it again changes nothing.
-Cost: 236 bytes a kept document on disk; 8 bytes an old document mapped in memory during a run.
+Question: which of the new documents are copies of old ones? Input and output: a folder with one
+segment a run: marks and key runs of the documents that it kept, in the format of a unit. An old
+document always stays; a new copy of it is dropped and names it in `duplicate_of`. A run does not
+see its own segment, so running it again changes nothing. Cost: 236 bytes a kept document on disk; 8
+bytes an old document mapped in memory during a run.
 """
 
 import shutil
@@ -15,7 +16,15 @@ import numpy as np
 from stages.curation.storage import disk_errors
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.settings import DedupSettings
-from stages.curation.stream.sorted_runs import KEY, LOSER, MARK, count, mapped, range_of, write_records
+from stages.curation.stream.sorted_runs import (
+    KEY,
+    LOSER,
+    MARK,
+    count,
+    mapped,
+    range_of,
+    write_records,
+)
 from stages.errors import InputError
 from stages.files import read_json, whole_folder, write_json
 
@@ -30,13 +39,24 @@ def segments(index: Path | None, dedup: DedupSettings) -> list[str]:
     known, asked = read_json(index / SETTINGS), dedup.model_dump(include=set(FIELDS))
     for name in FIELDS:
         if known[name] != asked[name]:
-            raise InputError(f"{index}: was made with dedup.{name} {known[name]}, now it is {asked[name]}; use the same or another index")
-    return sorted(entry.name for entry in index.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+            raise InputError(
+                f"{index}: was made with dedup.{name} {known[name]}, now it is"
+                f" {asked[name]}; use the same or another index"
+            )
+    return sorted(
+        entry.name
+        for entry in index.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
 
 
 def units(index: Path | None, names: list[str]) -> list[tuple[Path, int]]:
     """(folder, documents) of each unit of these segments."""
-    folders = [folder for name in names for folder in sorted((index.absolute() / name).glob("unit-*"))]
+    folders = [
+        folder
+        for name in names
+        for folder in sorted((index.absolute() / name).glob("unit-*"))
+    ]
     return [(folder, count(folder / "marks.bin", MARK)) for folder in folders]
 
 

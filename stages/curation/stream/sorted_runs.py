@@ -15,26 +15,65 @@ import numpy as np
 from stages.curation.storage import disk_errors
 from stages.files import whole_file
 
-KEY = np.dtype([("key", "<u8"), ("row", "<u4")])  # one key of a document: row counts from 0 in its unit
-MARK = np.dtype([("row", "<u4"), ("id", "<u8"), ("score", "<f8"), ("order", "<u8"), ("exact", "<u8"), ("words", "<u8")])
-MEMBER = np.dtype([("root", "<i8"), ("ordinal", "<i8"), ("id", "<u8"), ("score", "<f8"), ("order", "<u8"), ("exact", "<u8"), ("words", "<u8")])
+KEY = np.dtype(
+    [("key", "<u8"), ("row", "<u4")]
+)  # one key of a document: row counts from 0 in its unit
+MARK = np.dtype(
+    [
+        ("row", "<u4"),
+        ("id", "<u8"),
+        ("score", "<f8"),
+        ("order", "<u8"),
+        ("exact", "<u8"),
+        ("words", "<u8"),
+    ]
+)
+MEMBER = np.dtype(
+    [
+        ("root", "<i8"),
+        ("ordinal", "<i8"),
+        ("id", "<u8"),
+        ("score", "<f8"),
+        ("order", "<u8"),
+        ("exact", "<u8"),
+        ("words", "<u8"),
+    ]
+)
 EDGE = np.dtype([("first", "<i8"), ("other", "<i8")])
 LOSER = np.dtype([("ordinal", "<i8"), ("winner_id", "<u8"), ("reason", "u1")])
-LINE = np.dtype([("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")])  # a line or paragraph and its place in the text
-REPEAT = np.dtype([("ordinal", "<i8"), ("start", "<u4"), ("stop", "<u4")])  # a line or paragraph that is to go
-VALUE = np.dtype([("key", "<u8"), ("ordinal", "<i8"), ("weight", "<u8")])  # best first; weight of the run up to and with this one
+LINE = np.dtype(
+    [("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")]
+)  # a line or paragraph and its place in the text
+REPEAT = np.dtype(
+    [("ordinal", "<i8"), ("start", "<u4"), ("stop", "<u4")]
+)  # a line or paragraph that is to go
+VALUE = np.dtype(
+    [("key", "<u8"), ("ordinal", "<i8"), ("weight", "<u8")]
+)  # best first; weight of the run up to and with this one
 
 
 def vector_dtype(columns: int) -> np.dtype:
     """Where a document lies: its cluster, the cosine to that cluster's centre, its score for keep-best."""
-    places = [("cluster", "<u4"), ("ordinal", "<i8"), ("id", "<u8"), ("cosine", "<f4"), ("score", "<f8")]
+    places = [
+        ("cluster", "<u4"),
+        ("ordinal", "<i8"),
+        ("id", "<u8"),
+        ("cosine", "<f4"),
+        ("score", "<f8"),
+    ]
     return np.dtype([*places, ("vector", "<f4", (columns,))])
 
 
 def write_records(path: Path, records: np.ndarray) -> None:
     """Write whole, by temp and rename."""
-    with disk_errors(path), whole_file(path) as temporary, open(temporary, "wb") as file:
-        file.write(memoryview(np.ascontiguousarray(records)).cast("B") if len(records) else b"")
+    with (
+        disk_errors(path),
+        whole_file(path) as temporary,
+        open(temporary, "wb") as file,
+    ):
+        file.write(
+            memoryview(np.ascontiguousarray(records)).cast("B") if len(records) else b""
+        )
 
 
 def sorted_by_first(records: np.ndarray) -> np.ndarray:
@@ -58,7 +97,10 @@ class SortedRuns:
     def close(self) -> None:
         """Write what is held."""
         if self.held:
-            write_records(self.folder / f"{self.name}-{self.runs:04d}.bin", sorted_by_first(np.concatenate(self.held)))
+            write_records(
+                self.folder / f"{self.name}-{self.runs:04d}.bin",
+                sorted_by_first(np.concatenate(self.held)),
+            )
         self.held, self.runs = [], self.runs + 1
 
 

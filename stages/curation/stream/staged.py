@@ -22,15 +22,29 @@ CHARS = np.dtype("<u4")
 class Staged:
     """The documents as one parquet file, a row group a batch."""
 
-    def __init__(self, folder: Path, settings: CurateSettings, steps: list[Step]) -> None:
+    def __init__(
+        self, folder: Path, settings: CurateSettings, steps: list[Step]
+    ) -> None:
         self.path, self.documents = folder / "documents.parquet", 0
-        measures = {name: kind for step in steps for name, kind in step.measures.items()}
+        measures = {
+            name: kind for step in steps for name, kind in step.measures.items()
+        }
         self.schema = staged_schema(settings, measures)
-        self.arrow = pl.DataFrame(schema=self.schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        self.arrow = (
+            pl.DataFrame(schema=self.schema)
+            .to_arrow(compat_level=pl.CompatLevel.oldest())
+            .schema
+        )
 
     def __enter__(self) -> "Staged":
         self.handle = open(self.path, "wb")
-        self.writer = pq.ParquetWriter(self.handle, self.arrow, compression="lz4", use_dictionary=False, write_statistics=False)
+        self.writer = pq.ParquetWriter(
+            self.handle,
+            self.arrow,
+            compression="lz4",
+            use_dictionary=False,
+            write_statistics=False,
+        )
         self.chars = open(self.path.with_name("chars.bin"), "wb")
         return self
 
@@ -38,7 +52,9 @@ class Staged:
         if frame.is_empty():
             return
         self.documents += frame.height
-        table = frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items()).to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = frame.select(
+            pl.col(name).cast(kind) for name, kind in self.schema.items()
+        ).to_arrow(compat_level=pl.CompatLevel.oldest())
         self.writer.write_table(table.cast(self.arrow), row_group_size=frame.height)
         self.chars.write(frame["n_chars"].to_numpy().astype(CHARS).tobytes())
 
@@ -48,13 +64,24 @@ class Staged:
         self.chars.close()
 
 
-def staged_schema(settings: CurateSettings, measures: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
+def staged_schema(
+    settings: CurateSettings, measures: dict[str, pl.DataType]
+) -> dict[str, pl.DataType]:
     """Columns of a judged document, in order."""
     texts = dict.fromkeys(["id", "source", "text", "lang"], pl.String)
-    return {**texts, "n_chars": pl.Int64, **dict.fromkeys(settings.extra, pl.String), **measures, "failed": pl.List(pl.String), "reason": pl.String}
+    return {
+        **texts,
+        "n_chars": pl.Int64,
+        **dict.fromkeys(settings.extra, pl.String),
+        **measures,
+        "failed": pl.List(pl.String),
+        "reason": pl.String,
+    }
 
 
-def staged_rows(units: Units, low: int, high: int, columns: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+def staged_rows(
+    units: Units, low: int, high: int, columns: list[str] | None = None
+) -> Iterator[tuple[int, pl.DataFrame]]:
     """(ordinal of the first row, staged documents) of every row group that overlaps the range, cut to it."""
     first = int(np.searchsorted(units.starts, low, side="right")) - 1
     for unit in range(max(first, 0), units.n_new):

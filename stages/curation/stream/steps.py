@@ -1,10 +1,11 @@
 """The steps that judge each document by itself, in the order in which they count.
 
-This is where a new rule plugs in: a `Step` with a name, its reasons in order, and a function from documents to measured
-columns and one boolean a reason; add it to `step_list.build_steps`. Duplicates come after all steps, over what they left.
-A gate keeps its drops from the steps after it; a step for survivors only does not look at what was dropped already, so
-that costly measures are taken where they matter; the other steps see every document, so that the report can say what a
-rule drops alone.
+This is where a new rule plugs in: a `Step` with a name, its reasons in order, and a function from
+documents to measured columns and one boolean a reason; add it to `step_list.build_steps`.
+Duplicates come after all steps, over what they left. A gate keeps its drops from the steps after
+it; a step for survivors only does not look at what was dropped already, so that costly measures are
+taken where they matter; the other steps see every document, so that the report can say what a rule
+drops alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +37,9 @@ class Step:
     limits: dict[str, str] | None = None  # what each reason asks for, for the report
 
 
-def apply_steps(frame: pl.DataFrame, steps: Sequence[Step]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def apply_steps(
+    frame: pl.DataFrame, steps: Sequence[Step]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(documents with every measure, one boolean column a reason). What was not measured is null, and drops nothing."""
     looked_at = pl.repeat(True, frame.height, eager=True)
     dropped = pl.repeat(False, frame.height, eager=True)
@@ -46,11 +49,34 @@ def apply_steps(frame: pl.DataFrame, steps: Sequence[Step]) -> tuple[pl.DataFram
         verdicts = step.judge(frame.filter(chosen)) if chosen.any() else None
         places = chosen.arg_true()
         for name, kind in step.measures.items():
-            frame = frame.with_columns(_scattered(verdicts and verdicts.measures[name].cast(kind), places, frame.height, None, name, kind))
+            frame = frame.with_columns(
+                _scattered(
+                    verdicts and verdicts.measures[name].cast(kind),
+                    places,
+                    frame.height,
+                    None,
+                    name,
+                    kind,
+                )
+            )
         if verdicts is not None and verdicts.texts is not None:
-            texts = _scattered(verdicts.texts, places, frame.height, None, "text", pl.String).fill_null(frame["text"])
-            frame = frame.with_columns(texts, n_chars=texts.str.len_chars().cast(pl.Int64))
-        found = [_scattered(verdicts and verdicts.fails[name], places, frame.height, False, name, pl.Boolean) for name in step.reasons]
+            texts = _scattered(
+                verdicts.texts, places, frame.height, None, "text", pl.String
+            ).fill_null(frame["text"])
+            frame = frame.with_columns(
+                texts, n_chars=texts.str.len_chars().cast(pl.Int64)
+            )
+        found = [
+            _scattered(
+                verdicts and verdicts.fails[name],
+                places,
+                frame.height,
+                False,
+                name,
+                pl.Boolean,
+            )
+            for name in step.reasons
+        ]
         if not found:
             continue
         fails += found
@@ -61,7 +87,14 @@ def apply_steps(frame: pl.DataFrame, steps: Sequence[Step]) -> tuple[pl.DataFram
     return frame, pl.DataFrame(fails)
 
 
-def _scattered(values: pl.Series | None, places: pl.Series, height: int, fill, name: str, kind: pl.DataType) -> pl.Series:
+def _scattered(
+    values: pl.Series | None,
+    places: pl.Series,
+    height: int,
+    fill,
+    name: str,
+    kind: pl.DataType,
+) -> pl.Series:
     if values is not None and len(values) == height:
         return values.alias(name)
     if values is None:

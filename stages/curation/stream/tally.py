@@ -22,7 +22,9 @@ class Tally:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.reasons = [reason for step in steps for reason in step.reasons]
-        self.counts = np.zeros((len(self.reasons), 4), dtype=np.int64)  # documents, characters alone; documents, characters in order
+        self.counts = np.zeros(
+            (len(self.reasons), 4), dtype=np.int64
+        )  # documents, characters alone; documents, characters in order
         self.examples: dict[str, list[list]] = {}
         self.documents, self.characters = 0, 0
 
@@ -34,24 +36,45 @@ class Tally:
         self.documents += frame.height
         self.characters += int(chars.sum())
         for row, name in enumerate(self.reasons):
-            alone, first = fails[name].to_numpy(), (reason == name).fill_null(False).to_numpy()
-            self.counts[row] += (alone.sum(), chars[alone].sum(), first.sum(), chars[first].sum())
+            alone, first = (
+                fails[name].to_numpy(),
+                (reason == name).fill_null(False).to_numpy(),
+            )
+            self.counts[row] += (
+                alone.sum(),
+                chars[alone].sum(),
+                first.sum(),
+                chars[first].sum(),
+            )
             if first.any():
                 self._exemplify(name, frame.filter(pl.Series(first)))
 
     def _exemplify(self, name: str, frame: pl.DataFrame) -> None:
-        self.examples[name] = nearest_zero([*self.examples.get(name, []), *sampled(frame)])
+        self.examples[name] = nearest_zero(
+            [*self.examples.get(name, []), *sampled(frame)]
+        )
 
     def as_json(self) -> dict:
-        rows = {name: counts for name, counts in zip(self.reasons, self.counts.tolist(), strict=True)}
-        return {"characters": self.characters, "reasons": rows, "examples": self.examples}
+        rows = {
+            name: counts
+            for name, counts in zip(self.reasons, self.counts.tolist(), strict=True)
+        }
+        return {
+            "characters": self.characters,
+            "reasons": rows,
+            "examples": self.examples,
+        }
 
 
 def sampled(frame: pl.DataFrame) -> list[list]:
     """[hash, id, source, snippet] of the documents of the smallest hashes."""
     place = uniform(0, frame["id"], "example")
     order = np.argsort(place, kind="stable")[:EXAMPLES]
-    rows = frame[order].select("id", "source", pl.col("text").str.slice(0, SNIPPET_CHARS)).rows()
+    rows = (
+        frame[order]
+        .select("id", "source", pl.col("text").str.slice(0, SNIPPET_CHARS))
+        .rows()
+    )
     return [[float(place[at]), *row] for at, row in zip(order, rows, strict=True)]
 
 
@@ -61,15 +84,33 @@ def nearest_zero(examples: Iterable[list]) -> list[list]:
 
 def merge(parts: Iterable[dict]) -> dict:
     """The sum of the counts of several units, `as_json` dicts or their sums."""
-    total: dict = {"rows": 0, "empty": 0, "bad_rows": 0, "documents": 0, "characters": 0, "reasons": {}, "examples": {}, "faults": {}}
+    total: dict = {
+        "rows": 0,
+        "empty": 0,
+        "bad_rows": 0,
+        "documents": 0,
+        "characters": 0,
+        "reasons": {},
+        "examples": {},
+        "faults": {},
+    }
     for part in parts:
         for name in ("rows", "empty", "bad_rows", "documents", "characters"):
             total[name] += part.get(name, 0)
         for name, counts in part["reasons"].items():
-            total["reasons"][name] = [a + b for a, b in zip(total["reasons"].get(name, [0] * 4), counts, strict=True)]
+            total["reasons"][name] = [
+                a + b
+                for a, b in zip(
+                    total["reasons"].get(name, [0] * 4), counts, strict=True
+                )
+            ]
         for name, examples in part["examples"].items():
-            total["examples"][name] = nearest_zero([*total["examples"].get(name, []), *examples])
+            total["examples"][name] = nearest_zero(
+                [*total["examples"].get(name, []), *examples]
+            )
         for file, fault in part.get("faults", {}).items():
-            known = total["faults"].setdefault(file, {"rows": 0, "first": fault["first"]})
+            known = total["faults"].setdefault(
+                file, {"rows": 0, "first": fault["first"]}
+            )
             known["rows"] += fault["rows"]
     return total

@@ -28,7 +28,9 @@ def new_parents(path: Path, n: int) -> np.ndarray:
 
 def unite(parents: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
     """Join left[i] with right[i], for all i."""
-    union_kernel.join(parents, np.ascontiguousarray(left), np.ascontiguousarray(right), len(left))
+    union_kernel.join(
+        parents, np.ascontiguousarray(left), np.ascontiguousarray(right), len(left)
+    )
 
 
 def flatten(parents: np.ndarray) -> None:

@@ -1,9 +1,10 @@
 """The documents of one unit of work, batch by batch.
 
-Question: what does this unit hold? Input: a unit. Output: document tables (id, source, text, lang, n_chars and the
-extra columns), and through `on_bad` what cannot be read. Where an id column is mapped, an id depends on it and the pool alone:
-cutting the input into other files changes nothing. Small files share a batch, for a batch costs 15 ms
-whatever it holds (measured). Cost: memory of one batch, 4 to 12 million characters.
+Question: what does this unit hold? Input: a unit. Output: document tables (id, source, text, lang,
+n_chars and the extra columns), and through `on_bad` what cannot be read. Where an id column is
+mapped, an id depends on it and the pool alone: cutting the input into other files changes nothing.
+Small files share a batch, for a batch costs 15 ms whatever it holds (measured). Cost: memory of one
+batch, 4 to 12 million characters.
 """
 
 from collections.abc import Iterator
@@ -30,16 +31,32 @@ class ReadCount:
     empty: int = 0
 
 
-def unit_documents(unit: Unit, settings: CurateSettings, *, on_bad: OnBad, count: ReadCount | None = None) -> Iterator[pl.DataFrame]:
+def unit_documents(
+    unit: Unit,
+    settings: CurateSettings,
+    *,
+    on_bad: OnBad,
+    count: ReadCount | None = None,
+) -> Iterator[pl.DataFrame]:
     """Document tables in input order; documents without a visible character are left out and counted."""
     count = ReadCount() if count is None else count
     columns = settings.columns()
     if clash := set(columns.extra) & set(RESERVED):
-        raise InputError(f"extra column {sorted(clash)[0]!r} would replace a column of the output; rename it in the input or leave it out")
+        raise InputError(
+            f"extra column {sorted(clash)[0]!r} would replace a column of the output;"
+            " rename it in the input or leave it out"
+        )
     waiting: list[tuple[RawRows, InputFile]] = []
     held = 0
     for piece in unit.pieces:
-        for rows in read_rows(piece.file, columns, BATCH_CHARS, span=piece.span, on_bad=on_bad, max_row_bytes=settings.max_row_bytes):
+        for rows in read_rows(
+            piece.file,
+            columns,
+            BATCH_CHARS,
+            span=piece.span,
+            on_bad=on_bad,
+            max_row_bytes=settings.max_row_bytes,
+        ):
             count.rows += len(rows.names)
             waiting.append((rows, piece.file))
             held += _n_chars(rows)
@@ -51,34 +68,66 @@ def unit_documents(unit: Unit, settings: CurateSettings, *, on_bad: OnBad, count
 
 
 def _n_chars(rows: RawRows) -> int:
-    return int(rows.texts.str.len_chars().sum()) if isinstance(rows.texts, pl.Series) else sum(map(len, filter(None, rows.texts)))
+    return (
+        int(rows.texts.str.len_chars().sum())
+        if isinstance(rows.texts, pl.Series)
+        else sum(map(len, filter(None, rows.texts)))
+    )
 
 
-def _filled(waiting: list[tuple[RawRows, InputFile]], settings: CurateSettings, count: ReadCount) -> pl.DataFrame:
+def _filled(
+    waiting: list[tuple[RawRows, InputFile]], settings: CurateSettings, count: ReadCount
+) -> pl.DataFrame:
     frame = _table(waiting, settings)
     blank = frame["text"].fill_null("").str.strip_chars() == ""
     count.empty += int(blank.sum())
     return frame.filter(~blank) if blank.any() else frame
 
 
-def _table(waiting: list[tuple[RawRows, InputFile]], settings: CurateSettings) -> pl.DataFrame:
+def _table(
+    waiting: list[tuple[RawRows, InputFile]], settings: CurateSettings
+) -> pl.DataFrame:
     """One table of what was read, of one file or of many small ones."""
     parts = [rows for rows, _ in waiting]
-    texts = parts[0].texts if len(parts) == 1 else [text for part in parts for text in part.texts]
-    langs = [lang for part in parts for lang in part.langs or [None] * len(part.names)] if any(part.langs for part in parts) else None
-    sources = [source for rows, file in waiting for source in _sources(rows, file, settings)]
-    frame = documents(text_series(texts), sources, settings.pool, langs=langs).select("id", "source", "text", "lang", "n_chars")
+    texts = (
+        parts[0].texts
+        if len(parts) == 1
+        else [text for part in parts for text in part.texts]
+    )
+    langs = (
+        [lang for part in parts for lang in part.langs or [None] * len(part.names)]
+        if any(part.langs for part in parts)
+        else None
+    )
+    sources = [
+        source for rows, file in waiting for source in _sources(rows, file, settings)
+    ]
+    frame = documents(text_series(texts), sources, settings.pool, langs=langs).select(
+        "id", "source", "text", "lang", "n_chars"
+    )
     if settings.id is not None:
-        ids = [document_id(settings.pool, _name(name, file)) for rows, file in waiting for name in rows.names]
+        ids = [
+            document_id(settings.pool, _name(name, file))
+            for rows, file in waiting
+            for name in rows.names
+        ]
         frame = frame.with_columns(id=pl.Series(ids, dtype=pl.String))
-    extra = {name: [value for part in parts for value in part.extra[name]] for name in settings.extra}
-    return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in extra.items())
+    extra = {
+        name: [value for part in parts for value in part.extra[name]]
+        for name in settings.extra
+    }
+    return frame.with_columns(
+        pl.Series(name, values, dtype=pl.String) for name, values in extra.items()
+    )
 
 
 def _sources(rows: RawRows, file: InputFile, settings: CurateSettings) -> list[str]:
     if file.kind == "text":
         return [file.name]
-    return [f"{file.name}{'#' if settings.id is not None else ':'}{name}" for name in rows.names]
+    return [
+        f"{file.name}{'#' if settings.id is not None else ':'}{name}"
+        for name in rows.names
+    ]
 
 
 def _name(name: str, file: InputFile) -> str:

@@ -22,11 +22,16 @@ MANIFEST = "manifest.json"
 
 
 def folder_of(out: str, work: Path | None) -> Path:
-    """Beside the output, or below .assay in this folder when the output is a URL; below `work` if given. Ours alone: it is cleared."""
+    """Beside the output, or below .assay in this folder when the output is a URL; below `work` if
+    given. Ours alone: it is cleared.
+    """
     if work is None and not storage.is_url(out):
         return (Path(out) / ".work").absolute()
     name = out if storage.is_url(out) else os.path.abspath(out)
-    return ((work or Path(".assay")) / f"curate-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}").absolute()
+    return (
+        (work or Path(".assay"))
+        / f"curate-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+    ).absolute()
 
 
 @contextmanager
@@ -39,7 +44,10 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another run is at work here; wait for it or give another --out") from None
+            raise InputError(
+                f"{folder}: another run is at work here; wait for it or give another"
+                " --out"
+            ) from None
         try:
             yield
         finally:
@@ -54,7 +62,9 @@ def open_plan(folder: Path, plan: dict) -> bool:
     known = folder / "plan.json"
     if known.exists() and read_json(known)["hash"] == plan["hash"]:
         halves = [*folder.glob("*/.*.tmp"), *folder.glob(".*.tmp")]
-        halves += [] if storage.is_url(plan["out"]) else Path(plan["out"]).glob("*/.*.tmp")
+        halves += (
+            [] if storage.is_url(plan["out"]) else Path(plan["out"]).glob("*/.*.tmp")
+        )
         for entry in halves:  # of a killed run
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return True
@@ -75,14 +85,19 @@ def finished(out: str, result_hash: str) -> dict | None:
         manifest = json.loads(storage.read_text(storage.join(out, MANIFEST)))
         if manifest.get("result_hash") == result_hash:
             return manifest
-        raise InputError(f"{out}: holds the result of other input or settings; give another --out, or --overwrite to replace it")
+        raise InputError(
+            f"{out}: holds the result of other input or settings; give another --out,"
+            " or --overwrite to replace it"
+        )
     return None
 
 
 def earlier(out: str, folder: Path) -> Iterator[dict]:
     """The manifest and the plan of earlier runs here, as far as there are any."""
     if is_result(out):
-        yield {"segments": [], "result_hash": None} | json.loads(storage.read_text(storage.join(out, MANIFEST)))
+        yield {"segments": [], "result_hash": None} | json.loads(
+            storage.read_text(storage.join(out, MANIFEST))
+        )
     if (folder / "plan.json").exists():
         yield read_json(folder / "plan.json")
 
@@ -90,27 +105,47 @@ def earlier(out: str, folder: Path) -> Iterator[dict]:
 def refuse_inside(out: str, inputs: Sequence[str]) -> None:
     """An output inside an input folder would be read by the next run."""
     for item in inputs:
-        if not storage.is_url(item) and not storage.is_url(out) and os.path.isdir(storage.local_path(item)):
+        if (
+            not storage.is_url(item)
+            and not storage.is_url(out)
+            and os.path.isdir(storage.local_path(item))
+        ):
             folder = Path(os.path.abspath(storage.local_path(item)))
-            if folder in [Path(os.path.abspath(out)), *Path(os.path.abspath(out)).parents]:
-                raise InputError(f"{out}: lies inside the input folder {item}; give an --out beside it")
+            if folder in [
+                Path(os.path.abspath(out)),
+                *Path(os.path.abspath(out)).parents,
+            ]:
+                raise InputError(
+                    f"{out}: lies inside the input folder {item}; give an --out"
+                    " beside it"
+                )
 
 
 def is_result(out: str) -> bool:
     """Whether a finished run wrote this; another program's manifest.json is none."""
     path = storage.join(out, MANIFEST)
     try:
-        return storage.exists(path) and "result_hash" in json.loads(storage.read_text(path))
+        return storage.exists(path) and "result_hash" in json.loads(
+            storage.read_text(path)
+        )
     except (ValueError, TypeError):
         return False
 
 
 def check_free(out: str, folder: Path) -> None:
     """A folder with files that are not ours is not written into."""
-    if storage.is_url(out) or not os.path.isdir(out) or (folder / "plan.json").exists() or is_result(out):
+    if (
+        storage.is_url(out)
+        or not os.path.isdir(out)
+        or (folder / "plan.json").exists()
+        or is_result(out)
+    ):
         return
     if names := sorted(set(os.listdir(out)) - {".work"}):
-        raise InputError(f"{out}: holds {names[0]!r} and is no result of assay curate; give a folder that is empty or not there")
+        raise InputError(
+            f"{out}: holds {names[0]!r} and is no result of assay curate; give a folder"
+            " that is empty or not there"
+        )
 
 
 def remove_result(out: str, folder: Path) -> None:

@@ -43,14 +43,18 @@ def tokens(view: pl.DataFrame) -> int:
 def test_resamples_are_disjoint_of_the_asked_size_and_bring_copies_along(documents):
     draws, disjoint = resamples(documents, 60_000, draws=3, seed=5)
     assert disjoint
-    assert sum(len(draw) for draw in draws) == len(pl.concat(draws).unique("cluster").join(pl.concat(draws), on="cluster"))
+    assert sum(len(draw) for draw in draws) == len(
+        pl.concat(draws).unique("cluster").join(pl.concat(draws), on="cluster")
+    )
     for draw in draws:
         assert tokens(draw.filter("is_first")) == pytest.approx(60_000, abs=400)
         copies = documents.filter(pl.col("cluster").is_in(draw["cluster"].implode()))
         assert set(copies["id"]) == set(draw["id"])
 
 
-def test_draws_overlap_where_the_pool_is_small_and_a_pool_below_one_draw_is_refused(documents):
+def test_draws_overlap_where_the_pool_is_small_and_a_pool_below_one_draw_is_refused(
+    documents,
+):
     _, disjoint = resamples(documents, 200_000, draws=3, seed=5)
     assert not disjoint
     with pytest.raises(InputError, match="arms.draw_tokens is 9000000, the pool holds"):
@@ -60,7 +64,9 @@ def test_draws_overlap_where_the_pool_is_small_and_a_pool_below_one_draw_is_refu
 @pytest.mark.parametrize("take", ["high", "low", "middle", "random"])
 def test_selections_of_one_fraction_have_equal_tokens(resample, take):
     view = arm_view(resample, Arm(keep=0.3, by="difficulty", take=take), seed=1)
-    assert tokens(view) == pytest.approx(0.3 * tokens(resample.filter("is_first")), abs=150)
+    assert tokens(view) == pytest.approx(
+        0.3 * tokens(resample.filter("is_first")), abs=150
+    )
 
 
 def test_the_best_are_better_than_the_rest(resample):
@@ -86,12 +92,19 @@ def test_upweighting_gives_the_asked_share(resample):
 
 def test_controls(resample):
     arm = Arm()
-    same, whole = arm_view(resample, arm, seed=1, control="same"), arm_view(resample, arm, seed=1)
+    same, whole = (
+        arm_view(resample, arm, seed=1, control="same"),
+        arm_view(resample, arm, seed=1),
+    )
     assert view_hash(same) == view_hash(whole)
-    assert tokens(arm_view(resample, arm, seed=1, control="drop_half")) == pytest.approx(tokens(whole) / 2, abs=150)
+    assert tokens(
+        arm_view(resample, arm, seed=1, control="drop_half")
+    ) == pytest.approx(tokens(whole) / 2, abs=150)
     doubled = arm_view(resample, arm, seed=1, control="duplicate_half")
     assert tokens(doubled) == tokens(whole)
-    assert doubled.filter(weight=2.0)["n_tokens"].sum() == pytest.approx(tokens(whole) / 2, abs=150)
+    assert doubled.filter(weight=2.0)["n_tokens"].sum() == pytest.approx(
+        tokens(whole) / 2, abs=150
+    )
 
 
 def test_a_hash_follows_content_and_not_order(resample):
@@ -102,7 +115,11 @@ def test_a_hash_follows_content_and_not_order(resample):
 
 def test_a_mixture_gives_each_pool_its_share_and_leaves_out_the_others(resample):
     view = arm_view(resample, Arm(mixture={"books": 0.6, "web": 0.4}), seed=1)
-    used = dict(view.group_by("pool").agg((pl.col("weight") * pl.col("n_tokens")).sum()).iter_rows())
+    used = dict(
+        view.group_by("pool")
+        .agg((pl.col("weight") * pl.col("n_tokens")).sum())
+        .iter_rows()
+    )
     assert used["books"] / sum(used.values()) == pytest.approx(0.6)
     assert view["weight"].min() == 1.0
     alone = arm_view(resample, Arm(mixture={"books": 1.0}), seed=1)
@@ -111,13 +128,20 @@ def test_a_mixture_gives_each_pool_its_share_and_leaves_out_the_others(resample)
 
 def test_half_of_a_mixture_used_twice_keeps_its_weights(resample):
     arm = Arm(mixture={"books": 0.6, "web": 0.4})
-    plain, doubled = (arm_view(resample, arm, seed=1, control=control) for control in (None, "duplicate_half"))
+    plain, doubled = (
+        arm_view(resample, arm, seed=1, control=control)
+        for control in (None, "duplicate_half")
+    )
     factors = (doubled["weight"] / plain["weight"]).to_list()
     assert set(factors) == {1.0, 2.0}
 
 
-def test_a_mixture_of_an_unknown_pool_or_of_shares_that_do_not_sum_to_one_is_refused(resample):
-    with pytest.raises(InputError, match="names the pool 'radio', the draw has documents of books, web"):
+def test_a_mixture_of_an_unknown_pool_or_of_shares_that_do_not_sum_to_one_is_refused(
+    resample,
+):
+    with pytest.raises(
+        InputError, match="names the pool 'radio', the draw has documents of books, web"
+    ):
         arm_view(resample, Arm(mixture={"radio": 1.0}), seed=1)
     with pytest.raises(ValueError, match="sum to 1"):
         Arm(mixture={"books": 0.6, "web": 0.6})

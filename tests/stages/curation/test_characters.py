@@ -2,7 +2,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.curation.characters import block_of, blocks, mixed, ngram_hashes, plain_words, segment_hashes
+from stages.curation.characters import (
+    block_of,
+    blocks,
+    mixed,
+    ngram_hashes,
+    plain_words,
+    segment_hashes,
+)
 
 TEXTS = ["Hello, hello world", "", "ÉCOLE école x_1", "日本語 text", "…!?", "tail"]
 
@@ -11,7 +18,9 @@ def word_lists(texts, block_chars=1 << 19):
     docs = []
     for _, block in blocks(pl.Series(texts, dtype=pl.String), block_chars):
         block_hashes, bounds = plain_words(block)
-        docs += [block_hashes[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)]
+        docs += [
+            block_hashes[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)
+        ]
     return docs
 
 
@@ -29,7 +38,10 @@ def test_a_character_without_spaces_around_is_a_word_in_cjk():
 @pytest.mark.parametrize("block_chars", [1, 5, 20, 1 << 19])
 def test_hashes_do_not_depend_on_blocks_neighbours_or_encoding(block_chars):
     assert word_lists(TEXTS, block_chars) == word_lists(TEXTS)
-    assert word_lists(["Hello, hello world"]) == word_lists(["Hello, hello world", "é"])[:1]
+    assert (
+        word_lists(["Hello, hello world"])
+        == word_lists(["Hello, hello world", "é"])[:1]
+    )
 
 
 def test_blocks_cover_every_row_once():
@@ -42,7 +54,10 @@ def test_a_block_knows_where_documents_start():
     block = block_of(pl.Series(["ab", "", "c"]))
     assert block.doc_starts.tolist() == [0, 3, 4, 6]
     assert bytes(block.codes) == b"ab\n\nc\n"
-    assert block.codes.dtype == np.uint8 and block_of(pl.Series(["é"])).codes.dtype == np.uint32
+    assert (
+        block.codes.dtype == np.uint8
+        and block_of(pl.Series(["é"])).codes.dtype == np.uint32
+    )
 
 
 def test_segment_hash_ignores_the_place_but_not_the_order():

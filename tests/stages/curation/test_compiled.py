@@ -64,14 +64,27 @@ def test_a_stored_loop_is_used_again_and_a_changed_one_is_not(folders, monkeypat
     assert len(list(folders[0].iterdir())) == 2 and first.exists()
 
 
-@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: whole[:-1] + b"\0\0", lambda whole: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-1] + b"\0\0",
+        lambda whole: b"",
+    ],
+)
 def test_a_broken_file_is_made_anew(folders, damage):
     folders[0].mkdir()
-    assert stored("key", lambda: ("name", b"the code\nof it")) == ("name", b"the code\nof it")
+    assert stored("key", lambda: ("name", b"the code\nof it")) == (
+        "name",
+        b"the code\nof it",
+    )
     path = folders[0] / "key.loop"
     path.write_bytes(damage(path.read_bytes()))
     assert stored("key", lambda: ("name", b"made anew")) == ("name", b"made anew")
-    assert stored("key", lambda: pytest.fail("made a third time")) == ("name", b"made anew")
+    assert stored("key", lambda: pytest.fail("made a third time")) == (
+        "name",
+        b"made anew",
+    )
 
 
 def test_where_the_package_may_not_be_written_the_user_folder_serves(folders):
@@ -93,7 +106,16 @@ frame = pl.DataFrame({"id": ["a"], "text": ["Some words of a text.\\nAnd a naïv
 signatures(frame), measure(frame)
 print("numba" in sys.modules)
 """
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ) for _ in range(2)]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ,
+        )
+        for _ in range(2)
+    ]
     assert runs[1].stdout.strip() == "False"
 
 
@@ -103,6 +125,9 @@ def test_a_numba_that_gives_no_object_code_still_runs_the_loop(folders, monkeypa
 
     monkeypatch.setattr(compiled, "_compile", changed)
     values, seen = np.array([1, 2, 4], dtype=np.int64), np.zeros(3, dtype=np.bool_)
-    with pytest.warns(UserWarning, match="compiled loops are not kept between processes with numba .*overloads"):
+    with pytest.warns(
+        UserWarning,
+        match="compiled loops are not kept between processes with numba .*overloads",
+    ):
         assert fresh()(values, 3, seen) == 7 + 9
     assert seen.tolist() == [False, True, True]

@@ -25,13 +25,19 @@ def test_a_draw_has_its_size_and_its_pools_in_proportion(pool, unit):
     drawn = draw(pool, 100_000, 0, unit=unit)
     assert drawn["n_tokens"].sum() == pytest.approx(100_000, rel=0.02)
     share = pool.filter(pool="good")["n_tokens"].sum() / pool["n_tokens"].sum()
-    assert drawn.filter(pool="good")["n_tokens"].sum() / drawn["n_tokens"].sum() == pytest.approx(share, abs=0.01)
+    assert drawn.filter(pool="good")["n_tokens"].sum() / drawn[
+        "n_tokens"
+    ].sum() == pytest.approx(share, abs=0.01)
 
 
 def test_a_draw_depends_on_seed_and_ids_alone(pool):
     first = draw(pool, 50_000, 3)
     assert first["id"].is_sorted()
-    assert draw(pool.sample(fraction=1, shuffle=True, seed=0), 50_000, 3).sort("id").equals(first)
+    assert (
+        draw(pool.sample(fraction=1, shuffle=True, seed=0), 50_000, 3)
+        .sort("id")
+        .equals(first)
+    )
     assert not draw(pool, 50_000, 4).equals(first)
 
 
@@ -44,8 +50,12 @@ def test_parents_stay_together(pool):
 @pytest.mark.parametrize("unit", ["id", "parent"])
 def test_disjoint_draws_share_nothing(pool, unit):
     draws = disjoint_draws(pool, 90_000, 4, 0, unit=unit)
-    assert pl.concat(draws)[unit].n_unique() == sum(part[unit].n_unique() for part in draws)
-    assert all(part["n_tokens"].sum() == pytest.approx(90_000, rel=0.03) for part in draws)
+    assert pl.concat(draws)[unit].n_unique() == sum(
+        part[unit].n_unique() for part in draws
+    )
+    assert all(
+        part["n_tokens"].sum() == pytest.approx(90_000, rel=0.03) for part in draws
+    )
     assert draws[0].equals(draw(pool, 90_000, 0, unit=unit))
 
 

@@ -46,7 +46,10 @@ def test_folder_is_walked_in_order_and_says_what_it_leaves_out(tmp_path):
 def test_glob_names_are_below_its_fixed_part(tmp_path):
     for name in ("2023/x.jsonl", "2024/x.jsonl", "2024/y.txt"):
         write(tmp_path / name)
-    assert names(find_files(str(tmp_path / "*" / "*.jsonl"))[0]) == ["2023/x.jsonl", "2024/x.jsonl"]
+    assert names(find_files(str(tmp_path / "*" / "*.jsonl"))[0]) == [
+        "2023/x.jsonl",
+        "2024/x.jsonl",
+    ]
 
 
 def test_equal_names_in_two_folders_are_told_apart(tmp_path):
@@ -77,16 +80,27 @@ CONTENT = b"one\ntwo\r\n\nlast" + b"z" * 600_000
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 def test_lines_carry_number_and_offset_through_every_compression(tmp_path, suffix):
     pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[suffix]
-    path = write(tmp_path / f"a.jsonl{suffix}", pack(CONTENT[:5]) + pack(CONTENT[5:]))  # two members or frames
+    path = write(
+        tmp_path / f"a.jsonl{suffix}", pack(CONTENT[:5]) + pack(CONTENT[5:])
+    )  # two members or frames
     lines = list(byte_lines(find_files(path)[0][0]))
-    assert [(number, offset, line[:4]) for number, offset, line in lines] == [(1, 0, b"one"), (2, 4, b"two\r"), (3, 9, b""), (4, 10, b"last")]
+    assert [(number, offset, line[:4]) for number, offset, line in lines] == [
+        (1, 0, b"one"),
+        (2, 4, b"two\r"),
+        (3, 9, b""),
+        (4, 10, b"last"),
+    ]
     assert len(lines[3][2]) == 600_004
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstandard.compress)]
+)
 def test_a_cut_stream_is_an_error_and_not_a_short_file(tmp_path, suffix, pack):
     path = write(tmp_path / f"a.jsonl{suffix}", pack(CONTENT)[:-3])
-    with pytest.raises(InputError, match=r"a\.jsonl.*cut off at byte \d+.*fetch the file again"):
+    with pytest.raises(
+        InputError, match=r"a\.jsonl.*cut off at byte \d+.*fetch the file again"
+    ):
         list(byte_lines(find_files(path)[0][0]))
 
 
@@ -98,7 +112,9 @@ def test_damaged_data_is_an_error(tmp_path, suffix):
 
 
 def test_wrong_encoding_gives_the_byte():
-    with pytest.raises(InputError, match=r"f:3: not UTF-8 at byte 102 \(value 0xe9\).*iconv"):
+    with pytest.raises(
+        InputError, match=r"f:3: not UTF-8 at byte 102 \(value 0xe9\).*iconv"
+    ):
         decoded("ab\u00e9c".encode("latin-1"), "f:3", 100)
     with pytest.raises(InputError, match="iconv -f UTF-16 -t UTF-8"):
         decoded("ab".encode("utf-16"), "f:1", 0)

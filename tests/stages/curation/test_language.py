@@ -8,11 +8,25 @@ from stages.curation.rules import Thresholds, rule_table
 from stages.errors import InputError
 
 SENTENCES = {
-    "en": "The council met on Tuesday to discuss the old bridge, and most of its members spoke in favour of repair.",
-    "de": "Der Rat traf sich am Dienstag, um über die alte Brücke zu sprechen, und die meisten waren für die Reparatur.",
-    "es": "El consejo se reunió el martes para hablar del viejo puente, y la mayoría de sus miembros apoyó la reparación.",
-    "ru": "Совет собрался во вторник, чтобы обсудить старый мост, и большинство его членов высказалось за ремонт.",
-    "ja": "評議会は火曜日に集まり、古い橋について話し合い、多くの議員が修理に賛成した。",
+    "en": (
+        "The council met on Tuesday to discuss the old bridge, and most of its members"
+        " spoke in favour of repair."
+    ),
+    "de": (
+        "Der Rat traf sich am Dienstag, um über die alte Brücke zu sprechen, und die"
+        " meisten waren für die Reparatur."
+    ),
+    "es": (
+        "El consejo se reunió el martes para hablar del viejo puente, y la mayoría de"
+        " sus miembros apoyó la reparación."
+    ),
+    "ru": (
+        "Совет собрался во вторник, чтобы обсудить старый мост, и большинство его"
+        " членов высказалось за ремонт."
+    ),
+    "ja": (
+        "評議会は火曜日に集まり、古い橋について話し合い、多くの議員が修理に賛成した。"
+    ),
 }
 
 
@@ -36,7 +50,9 @@ def test_the_rule_keeps_the_wanted_languages():
     table = rule_table(frame, Thresholds(languages=("en", "de")), ["language"])
     assert table["pass_language"].to_list() == [True, True, False, False, False]
     assert table["lang"].to_list() == list(SENTENCES)
-    assert rule_table(frame, Thresholds(languages=("en",), min_lang_score=None), ["language"])["rules_pass"].all()
+    assert rule_table(
+        frame, Thresholds(languages=("en",), min_lang_score=None), ["language"]
+    )["rules_pass"].all()
 
 
 def test_without_the_package_the_error_names_the_cure(monkeypatch):

@@ -7,8 +7,20 @@ from stages.curation.ledger import COLUMNS, Count, Ledger, Unbalanced, merge
 
 def two_steps():
     ledger = Ledger()
-    ledger.add("dedup", Count(10, 100), kept=Count(7, 80), dropped={"near": Count(2, 15), "exact": Count(1, 5)}, pool="a")
-    ledger.add("rules", Count(7, 80), kept=Count(7, 80), dropped={"short": Count(0, 0)}, pool="a")
+    ledger.add(
+        "dedup",
+        Count(10, 100),
+        kept=Count(7, 80),
+        dropped={"near": Count(2, 15), "exact": Count(1, 5)},
+        pool="a",
+    )
+    ledger.add(
+        "rules",
+        Count(7, 80),
+        kept=Count(7, 80),
+        dropped={"short": Count(0, 0)},
+        pool="a",
+    )
     return ledger
 
 
@@ -29,9 +41,24 @@ def test_rows_say_in_kept_and_dropped_by_reason():
 @pytest.mark.parametrize(
     ("before", "kept", "dropped", "message"),
     [
-        (Count(10, 100), Count(7, 80), Count(2, 20), "pool a, step 'x': in 10 documents, but kept . dropped 9"),
-        (Count(10, 100), Count(8, 80), Count(2, 19), "in 100 characters, but kept . dropped 99"),
-        (Count(10, 100, 50), Count(8, 80, 40), Count(2, 20, 9), "in 50 tokens, but kept . dropped 49"),
+        (
+            Count(10, 100),
+            Count(7, 80),
+            Count(2, 20),
+            "pool a, step 'x': in 10 documents, but kept . dropped 9",
+        ),
+        (
+            Count(10, 100),
+            Count(8, 80),
+            Count(2, 19),
+            "in 100 characters, but kept . dropped 99",
+        ),
+        (
+            Count(10, 100, 50),
+            Count(8, 80, 40),
+            Count(2, 20, 9),
+            "in 50 tokens, but kept . dropped 49",
+        ),
     ],
 )
 def test_a_step_must_add_up(before, kept, dropped, message):
@@ -41,23 +68,38 @@ def test_a_step_must_add_up(before, kept, dropped, message):
 
 def test_a_step_must_start_where_the_last_one_ended():
     ledger = two_steps()
-    with pytest.raises(Unbalanced, match="in 6 documents, but kept by the step before 7"):
+    with pytest.raises(
+        Unbalanced, match="in 6 documents, but kept by the step before 7"
+    ):
         ledger.add("late", Count(6, 80), kept=Count(6, 80), pool="a")
-    ledger.add("first", Count(3, 5), kept=Count(3, 5), pool="b")  # another pool starts afresh
+    ledger.add(
+        "first", Count(3, 5), kept=Count(3, 5), pool="b"
+    )  # another pool starts afresh
 
 
 def test_frames_are_counted_pool_by_pool():
-    frame = pl.concat([documents(["aa", "b", "c"], ["1", "2", "3"], "p"), documents(["d"], ["1"], "q")])
+    frame = pl.concat(
+        [
+            documents(["aa", "b", "c"], ["1", "2", "3"], "p"),
+            documents(["d"], ["1"], "q"),
+        ]
+    )
     ledger = Ledger()
-    kept = ledger.add_frames("dedup", frame, frame[:1].select("id", reason=pl.lit("exact")))
+    kept = ledger.add_frames(
+        "dedup", frame, frame[:1].select("id", reason=pl.lit("exact"))
+    )
     assert kept.equals(frame[1:])
     table = ledger.frame()
-    assert table.filter(pool="p", status="dropped").select("reason", "documents", "characters").rows() == [("exact", 1, 2)]
+    assert table.filter(pool="p", status="dropped").select(
+        "reason", "documents", "characters"
+    ).rows() == [("exact", 1, 2)]
     assert table.filter(pool="q", status="kept")["documents"].item() == 1
 
 
 def test_tokens_are_counted_where_known():
-    frame = documents(["aa", "b"], ["1", "2"], "p").with_columns(n_tokens=pl.Series([5, 7]))
+    frame = documents(["aa", "b"], ["1", "2"], "p").with_columns(
+        n_tokens=pl.Series([5, 7])
+    )
     assert Count.of(frame) == Count(2, 3, 12)
     assert Count(1, 1, 1) + Count(1, 1) == Count(2, 2)
 
@@ -70,6 +112,12 @@ def test_merging_shards_adds_up_and_round_trips():
 
 
 def test_a_tampered_table_is_refused():
-    frame = two_steps().frame().with_columns(documents=pl.col("documents") + (pl.col("reason") == "near").cast(pl.Int64))
+    frame = (
+        two_steps()
+        .frame()
+        .with_columns(
+            documents=pl.col("documents") + (pl.col("reason") == "near").cast(pl.Int64)
+        )
+    )
     with pytest.raises(Unbalanced):
         Ledger.of(frame)

@@ -8,10 +8,22 @@ from stages.curation.line_copies import repeated_units, unit_keys, without_copie
 from stages.errors import InputError
 
 TEXTS = [
-    "A heading\n\nThis sentence is in several documents.\nAnd this one goes with it.\n\nOnly here, in the first of them.",
-    "This sentence is in several documents.\n\nA heading\n\nSomething of its own, thought out.",
-    "This sentence is in several documents.\nAnd this one goes with it.\n\nnew\n\nThis sentence is in several documents.",
-    "Ünïque text, with a café and a naïve reader.\n  This sentence is in several documents.",
+    (
+        "A heading\n\nThis sentence is in several documents.\nAnd this one goes with"
+        " it.\n\nOnly here, in the first of them."
+    ),
+    (
+        "This sentence is in several documents.\n\nA heading\n\nSomething of its own,"
+        " thought out."
+    ),
+    (
+        "This sentence is in several documents.\nAnd this one goes with"
+        " it.\n\nnew\n\nThis sentence is in several documents."
+    ),
+    (
+        "Ünïque text, with a café and a naïve reader.\n  This sentence is in several"
+        " documents."
+    ),
     "This sentence is in several documents.",
     "\n\n",
 ]
@@ -24,7 +36,9 @@ def frame_of(texts=TEXTS):
 def cleaned(frame, unit, min_chars=20, shards=1):
     parts = [frame[i::shards] for i in range(shards)]
     repeated = repeated_units([unit_keys(part, unit, min_chars) for part in parts])
-    return pl.concat([without_copies(part, repeated, unit, min_chars) for part in parts])
+    return pl.concat(
+        [without_copies(part, repeated, unit, min_chars) for part in parts]
+    )
 
 
 def slow(frame, unit, min_chars):
@@ -33,11 +47,21 @@ def slow(frame, unit, min_chars):
     for id, text in frame.sort("id").select("id", "text").rows():
         if unit == "line":
             parts = text.split("\n")
-            keep = [part for part in parts if not part.strip() or len(part) < min_chars or (part not in seen and not seen.add(part))]
+            keep = [
+                part
+                for part in parts
+                if not part.strip()
+                or len(part) < min_chars
+                or (part not in seen and not seen.add(part))
+            ]
             out[id] = "\n".join(keep).strip("\n")
         else:
             parts = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
-            out[id] = [part.strip("\n") for part in parts if len(part) < min_chars or (part not in seen and not seen.add(part))]
+            out[id] = [
+                part.strip("\n")
+                for part in parts
+                if len(part) < min_chars or (part not in seen and not seen.add(part))
+            ]
     return out
 
 
@@ -46,7 +70,11 @@ def test_lines_are_those_of_a_walk_in_the_order_of_ids(min_chars):
     frame = frame_of()
     table = cleaned(frame, "line", min_chars)
     expected = slow(frame, "line", min_chars)
-    for id, text, before, units in table.join(frame.select("id", before="text"), on="id").select("id", "text", "before", "units_dropped").rows():
+    for id, text, before, units in (
+        table.join(frame.select("id", before="text"), on="id")
+        .select("id", "text", "before", "units_dropped")
+        .rows()
+    ):
         assert text == (expected[id] if units else before)
     assert table["units_dropped"].sum() > 3
 
@@ -55,7 +83,9 @@ def test_paragraphs_are_those_of_a_walk_in_the_order_of_ids():
     frame = frame_of()
     expected = slow(frame, "paragraph", 1)
     for id, text in cleaned(frame, "paragraph", 1).select("id", "text").rows():
-        assert [part for part in re.split(r"\n\s*\n", text) if part.strip()] == expected[id]
+        assert [
+            part for part in re.split(r"\n\s*\n", text) if part.strip()
+        ] == expected[id]
 
 
 @pytest.mark.parametrize("unit", ["line", "paragraph"])

@@ -27,10 +27,16 @@ def test_candidates_follow_the_curve():
 
 def test_equal_rows_estimate_jaccard_similarity():
     rng = np.random.default_rng(0)
-    shared, first, second = (rng.integers(0, 1 << 32, n, dtype=np.uint64) for n in (600, 200, 200))
+    shared, first, second = (
+        rng.integers(0, 1 << 32, n, dtype=np.uint64) for n in (600, 200, 200)
+    )
     both = np.concatenate([shared, first, shared, second])
-    minima = shingle_minima(both, np.array([0, 800, 1600]), 1, *MinHash(bands=250, rows=8).permutations())
-    assert (minima[0] == minima[1]).mean() == pytest.approx(0.6, abs=0.035)  # 2000 rows: sd 0.011
+    minima = shingle_minima(
+        both, np.array([0, 800, 1600]), 1, *MinHash(bands=250, rows=8).permutations()
+    )
+    assert (minima[0] == minima[1]).mean() == pytest.approx(
+        0.6, abs=0.035
+    )  # 2000 rows: sd 0.011
 
 
 def test_chance_of_a_shared_key_is_what_the_formula_says():
@@ -45,7 +51,9 @@ def test_chance_of_a_shared_key_is_what_the_formula_says():
         similarity.append((196 - 20) / (196 + 20))
     table = signatures(frame_of(texts)).select(MinHash().band_names()).to_numpy()
     found = (table[0::2] == table[1::2]).any(axis=1).mean()
-    assert found == pytest.approx(MinHash().probability(np.mean(similarity)), abs=0.06)  # sd 0.02
+    assert found == pytest.approx(
+        MinHash().probability(np.mean(similarity)), abs=0.06
+    )  # sd 0.02
 
 
 def test_a_signature_depends_on_its_document_alone():
@@ -83,13 +91,24 @@ def test_parameters_are_free_and_checked():
 
 def test_minima_are_those_of_a_plain_loop():
     rng, n = np.random.default_rng(3), 3
-    words, docs = rng.integers(0, 1 << 63, 30, dtype=np.uint64), np.array([0, 12, 14, 14, 30])
+    words, docs = (
+        rng.integers(0, 1 << 63, 30, dtype=np.uint64),
+        np.array([0, 12, 14, 14, 30]),
+    )
     factors, offsets = MinHash(bands=2, rows=3).permutations()
     found = shingle_minima(words, docs, n, factors, offsets)
     for doc in range(4):
         inside = [int(word) for word in words[docs[doc] : docs[doc + 1]]]
-        hashes = [_mixed_32(sum(word * M ** (n - 1 - k) for k, word in enumerate(inside[i : i + n]))) for i in range(len(inside) - n + 1)]
-        expected = [min([(x * int(a) + int(b)) % 2**32 for x in hashes], default=2**32 - 1) for a, b in zip(factors, offsets, strict=True)]
+        hashes = [
+            _mixed_32(
+                sum(word * M ** (n - 1 - k) for k, word in enumerate(inside[i : i + n]))
+            )
+            for i in range(len(inside) - n + 1)
+        ]
+        expected = [
+            min([(x * int(a) + int(b)) % 2**32 for x in hashes], default=2**32 - 1)
+            for a, b in zip(factors, offsets, strict=True)
+        ]
         assert found[doc].tolist() == expected
 
 

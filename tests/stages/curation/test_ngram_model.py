@@ -12,7 +12,12 @@ from stages.curation.ngram_model import Ngram, load_ngram, train_ngram
 from stages.curation.ngram_table import KeyTable
 from stages.errors import InputError
 
-TRAIN = ["the cat sat on the mat", "the dog sat on the log", "a cat and a dog sat", "the cat ate"] * 2 + ["one more odd line on the mat"]
+TRAIN = [
+    "the cat sat on the mat",
+    "the dog sat on the log",
+    "a cat and a dog sat",
+    "the cat ate",
+] * 2 + ["one more odd line on the mat"]
 
 
 def plain_kneser_ney(lines, order):
@@ -32,6 +37,7 @@ def plain_kneser_ney(lines, order):
         for gram, c in counts[k].items():
             total[gram[:-1]] += c
             passed[gram[:-1]] += min(c, discount[k])
+
     def chance(word, context):
         if context is None:
             return 1 / (len(counts[1]) + 1)
@@ -39,7 +45,11 @@ def plain_kneser_ney(lines, order):
         if not total[context]:
             return shorter
         c = counts[len(context) + 1][(*context, word)]
-        return max(c - discount[len(context) + 1], 0) / total[context] + passed[context] / total[context] * shorter
+        return (
+            max(c - discount[len(context) + 1], 0) / total[context]
+            + passed[context] / total[context] * shorter
+        )
+
     return chance, sorted(gram[0] for gram in counts[1])
 
 
@@ -47,13 +57,20 @@ def plain_kneser_ney(lines, order):
 def test_it_is_kneser_ney(order):
     lines = [text.split() for text in TRAIN]
     chance, vocabulary = plain_kneser_ney(lines, order)
-    assert sum(chance(word, ("the",) * (order - 1)) for word in [*vocabulary, "zebra"]) == pytest.approx(1)
+    assert sum(
+        chance(word, ("the",) * (order - 1)) for word in [*vocabulary, "zebra"]
+    ) == pytest.approx(1)
     model = train_ngram(pl.Series(TRAIN), Ngram(order=order))
     for text in ("the cat sat on the log", "zebra cat the the mat", "dog"):
         words = ["<s>"] * (order - 1) + text.split()
-        expected = -sum(math.log(chance(words[i], tuple(words[i - order + 1 : i]))) for i in range(order - 1, len(words)))
+        expected = -sum(
+            math.log(chance(words[i], tuple(words[i - order + 1 : i])))
+            for i in range(order - 1, len(words))
+        )
         nats, tokens = model.document_nats(pl.Series([text]))
-        assert nats[0] == pytest.approx(expected, rel=1e-5) and tokens[0] == len(text.split())
+        assert nats[0] == pytest.approx(expected, rel=1e-5) and tokens[0] == len(
+            text.split()
+        )
 
 
 def test_chances_sum_to_one_over_what_was_seen_and_one_new_word():
@@ -65,12 +82,19 @@ def test_chances_sum_to_one_over_what_was_seen_and_one_new_word():
     chars = train_ngram(pl.Series(TRAIN), Ngram(unit="character", order=4))
     letters = sorted(set("".join(TRAIN))) + ["Z"]
     nats, _ = chars.document_nats(pl.Series([f"the c{letter}" for letter in letters]))
-    assert np.exp(chars.document_nats(pl.Series(["the c"]))[0][0] - nats).sum() == pytest.approx(1, abs=1e-5)
+    assert np.exp(
+        chars.document_nats(pl.Series(["the c"]))[0][0] - nats
+    ).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_neither_batches_nor_neighbours_change_a_document():
     rng = random.Random(0)
-    texts = pl.Series([" ".join(rng.choices("ab cd ef gh ij kl mn".split(), k=rng.randint(0, 40))) for _ in range(200)])
+    texts = pl.Series(
+        [
+            " ".join(rng.choices("ab cd ef gh ij kl mn".split(), k=rng.randint(0, 40)))
+            for _ in range(200)
+        ]
+    )
     model = train_ngram(texts)
     streamed = train_ngram(iter([texts[:70], texts[70:]]))
     nats, tokens = model.document_nats(texts)
@@ -88,8 +112,14 @@ def test_higher_orders_fit_better_where_there_is_order():
             out.append(f"w{at}")
         return " ".join(out)
 
-    train, test = (pl.Series([line(random.Random(seed * 10_000 + i)) for i in range(500)]) for seed in (1, 2))
-    nats = [train_ngram(train, Ngram(order=order)).document_nats(test)[0].sum() / (500 * 60) for order in (1, 2)]
+    train, test = (
+        pl.Series([line(random.Random(seed * 10_000 + i)) for i in range(500)])
+        for seed in (1, 2)
+    )
+    nats = [
+        train_ngram(train, Ngram(order=order)).document_nats(test)[0].sum() / (500 * 60)
+        for order in (1, 2)
+    ]
     assert nats[0] == pytest.approx(math.log(50), abs=0.05)
     truth = -(0.804 * math.log(0.804) + 0.196 * math.log(0.004))
     assert nats[1] == pytest.approx((math.log(50) + 59 * truth) / 60, abs=0.08)
@@ -101,8 +131,14 @@ def test_a_model_is_saved_whole_and_read_back_exactly(tmp_path):
     again, card = load_ngram(tmp_path / "model")
     texts = pl.Series(["the cat sat", "", "no such words"])
     assert np.array_equal(again.document_nats(texts)[0], model.document_nats(texts)[0])
-    assert card["trained_on"] == {"hash": "x"} and card["n_tokens"] == model.n_tokens and card["params"] == {"unit": "word", "order": 3}
-    (tmp_path / "model/arrays.npz").write_bytes((tmp_path / "model/arrays.npz").read_bytes()[:-40])
+    assert (
+        card["trained_on"] == {"hash": "x"}
+        and card["n_tokens"] == model.n_tokens
+        and card["params"] == {"unit": "word", "order": 3}
+    )
+    (tmp_path / "model/arrays.npz").write_bytes(
+        (tmp_path / "model/arrays.npz").read_bytes()[:-40]
+    )
     with pytest.raises(InputError, match="arrays.npz"):
         load_ngram(tmp_path / "model")
     with pytest.raises(InputError, match="holds no readable card.json"):
@@ -111,11 +147,17 @@ def test_a_model_is_saved_whole_and_read_back_exactly(tmp_path):
 
 def test_keys_are_found_exactly_where_buckets_are_full_or_empty():
     rng = np.random.default_rng(0)
-    for keys in (rng.integers(0, 2**63, 5000, dtype=np.uint64) * 2, np.arange(300, dtype=np.uint64), np.array([2**64 - 1], np.uint64)):
+    for keys in (
+        rng.integers(0, 2**63, 5000, dtype=np.uint64) * 2,
+        np.arange(300, dtype=np.uint64),
+        np.array([2**64 - 1], np.uint64),
+    ):
         keys = np.unique(keys)
         table = KeyTable.of(keys)
         assert np.array_equal(table.find(keys), np.arange(len(keys)))
-        others = np.setdiff1d(rng.integers(0, 2**63, 5000, dtype=np.uint64) * 2 + 1, keys)
+        others = np.setdiff1d(
+            rng.integers(0, 2**63, 5000, dtype=np.uint64) * 2 + 1, keys
+        )
         assert (table.find(others) == len(keys)).all()
 
 

@@ -13,7 +13,9 @@ from stages.errors import InputError
 @pytest.fixture
 def frame():
     rng = random.Random(0)
-    texts = ["".join(rng.choices("abcdé \n", k=rng.randint(1, 300))) for _ in range(700)]
+    texts = [
+        "".join(rng.choices("abcdé \n", k=rng.randint(1, 300))) for _ in range(700)
+    ]
     return documents(texts, [f"{i}" for i in range(700)], "p", langs="en")
 
 
@@ -24,11 +26,17 @@ def written(frame, folder, n_files):
 
 
 @pytest.mark.parametrize(("n_files", "range_chars"), [(1, 10**9), (3, 9_000), (2, 1)])
-def test_batches_joined_are_the_table_sorted_by_id(frame, tmp_path, monkeypatch, n_files, range_chars):
+def test_batches_joined_are_the_table_sorted_by_id(
+    frame, tmp_path, monkeypatch, n_files, range_chars
+):
     monkeypatch.setattr(module, "RANGE_CHARS", range_chars)
     pool = ordered_pool(written(frame, tmp_path, n_files), tmp_path / "work")
-    assert pool.whole().equals(frame.sort("id")) and pool.n_chars == frame["n_chars"].sum()
-    assert pool.columns("id", "n_chars").equals(HeldPool(frame).columns("id", "n_chars"))
+    assert (
+        pool.whole().equals(frame.sort("id")) and pool.n_chars == frame["n_chars"].sum()
+    )
+    assert pool.columns("id", "n_chars").equals(
+        HeldPool(frame).columns("id", "n_chars")
+    )
     if range_chars == 9_000:
         sizes = [batch["n_chars"].sum() for batch in pool.batches()]
         assert 5 < len(sizes) < 20 and max(sizes) < 3 * range_chars

@@ -35,7 +35,9 @@ def scorer(tmp_path, monkeypatch):
 
 def test_a_function_scores_in_batches(scorer):
     texts = ["a" * (i % 7) for i in range(2500)]
-    assert function_scores(texts, f"{scorer}:length").tolist() == [i % 7 for i in range(2500)]
+    assert function_scores(texts, f"{scorer}:length").tolist() == [
+        i % 7 for i in range(2500)
+    ]
     assert __import__(scorer).calls == [1000, 1000, 500]
 
 
@@ -58,7 +60,10 @@ def test_a_bad_function_is_one_line(scorer, name, message):
 
 
 def rows(n=30):
-    return [{"name": f"n{i}", "body": f"text {i} " * (3 + 40 * (i == 4)), "edu": i / 10} for i in range(n)]
+    return [
+        {"name": f"n{i}", "body": f"text {i} " * (3 + 40 * (i == 4)), "edu": i / 10}
+        for i in range(n)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["jsonl.gz", "parquet"])
@@ -70,7 +75,9 @@ def test_a_column_meets_its_documents_and_their_passages(tmp_path, kind, id_colu
     else:
         with gzip.open(file, "wt") as out:
             out.write("\n".join(json.dumps(row) for row in rows()))
-    frame = read_all(file, "p", columns=Columns(text="body", id=id_column), passage_chars=100)
+    frame = read_all(
+        file, "p", columns=Columns(text="body", id=id_column), passage_chars=100
+    )
     scores = column_scores(frame, str(file), "edu", id=id_column)
     numbers = frame["text"].str.extract(r"(\d+)").cast(pl.Int64).to_numpy()
     assert frame.height > 31
@@ -81,14 +88,23 @@ def test_a_bad_column_is_one_line(tmp_path):
     file = tmp_path / "in.jsonl"
     file.write_text('{"body": "a", "edu": 1}\n{"body": "b", "edu": "high"}\n')
     frame = read_all(file, "p", columns=Columns(text="body"))
-    with pytest.raises(InputError, match="in.jsonl:2: column 'edu' holds 'high', not a number"):
+    with pytest.raises(
+        InputError, match="in.jsonl:2: column 'edu' holds 'high', not a number"
+    ):
         column_scores(frame, str(file), "edu")
-    with pytest.raises(InputError, match="in.jsonl:1: no column 'quality'; columns seen: body, edu"):
+    with pytest.raises(
+        InputError, match="in.jsonl:1: no column 'quality'; columns seen: body, edu"
+    ):
         column_scores(frame, str(file), "quality")
     file.write_text('{"body": "a", "edu": 1}\n')
-    with pytest.raises(InputError, match="no finite number for 1 of 2 documents, the first is in.jsonl:2"):
+    with pytest.raises(
+        InputError,
+        match="no finite number for 1 of 2 documents, the first is in.jsonl:2",
+    ):
         column_scores(frame, str(file), "edu")
-    file.write_text('{"body": "a", "edu": 1, "k": 1}\n{"body": "b", "edu": 2, "k": 1}\n')
+    file.write_text(
+        '{"body": "a", "edu": 1, "k": 1}\n{"body": "b", "edu": 2, "k": 1}\n'
+    )
     with pytest.raises(InputError, match="2 rows of .* share their id in column 'k'"):
         column_scores(frame, str(file), "edu", id="k")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from stages.curation.rds_plus import cosines, position_weighted, round_robin, round_robin_scores
+from stages.curation.rds_plus import (
+    cosines,
+    position_weighted,
+    round_robin,
+    round_robin_scores,
+)
 from stages.errors import InputError
 
 
@@ -16,7 +21,9 @@ def mixture():
     """100 documents of the target hidden among 1,900 of four other topics, and 8 examples of the target."""
     rng = np.random.default_rng(0)
     centres = np.eye(16)[:5] * 3
-    pool = np.concatenate([around(centres[0], 100, rng), *(around(c, 475, rng) for c in centres[1:])])
+    pool = np.concatenate(
+        [around(centres[0], 100, rng), *(around(c, 475, rng) for c in centres[1:])]
+    )
     return pool, around(centres[0], 8, rng), around(centres[1], 8, rng)
 
 
@@ -65,8 +72,13 @@ def test_embeddings_do_not_depend_on_padding_or_on_its_side():
     alone = position_weighted(states, np.ones((1, 5)))
     np.testing.assert_allclose(alone[0], np.arange(1, 6) / 15 @ states[0])
     junk = rng.standard_normal((1, 4, 3)) * 100
-    for parts, mask in (((states, junk), [1] * 5 + [0] * 4), ((junk, states), [0] * 4 + [1] * 5)):
-        np.testing.assert_allclose(position_weighted(np.concatenate(parts, axis=1), np.array([mask])), alone)
+    for parts, mask in (
+        ((states, junk), [1] * 5 + [0] * 4),
+        ((junk, states), [0] * 4 + [1] * 5),
+    ):
+        np.testing.assert_allclose(
+            position_weighted(np.concatenate(parts, axis=1), np.array([mask])), alone
+        )
     with pytest.raises(InputError, match="text 1 of the batch has no token"):
         position_weighted(np.zeros((2, 2, 3)), np.array([[1, 1], [0, 0]]))
 

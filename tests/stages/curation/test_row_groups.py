@@ -11,7 +11,11 @@ from stages.curation.row_groups import RowGroups, batches, compact
 
 @pytest.fixture
 def frame():
-    return documents([f"Text {i} " * (1 + i % 7) for i in range(500)], [str(i) for i in range(500)], "p")
+    return documents(
+        [f"Text {i} " * (1 + i % 7) for i in range(500)],
+        [str(i) for i in range(500)],
+        "p",
+    )
 
 
 def write(path, frame, step):
@@ -25,7 +29,9 @@ def write(path, frame, step):
 
 
 def test_bytes_do_not_depend_on_the_batches(frame, tmp_path):
-    first, second = (write(tmp_path / f"{step}.parquet", frame, step) for step in (1, 333))
+    first, second = (
+        write(tmp_path / f"{step}.parquet", frame, step) for step in (1, 333)
+    )
     assert first.read_bytes() == second.read_bytes()
     assert pq.ParquetFile(first).num_row_groups > 5
 

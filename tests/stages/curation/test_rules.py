@@ -13,23 +13,79 @@ from stages.curation.characters import block_of
 from stages.curation.lines import TERMINAL
 from stages.curation.c4_lines import POLICY_PHRASES
 from stages.curation.page_measures import COUNTED
-from stages.curation.rules import RULE_SETS, RULES, STOP_WORDS, Thresholds, judge, measure, rule_examples, rule_report, rule_table
+from stages.curation.rules import (
+    RULE_SETS,
+    RULES,
+    STOP_WORDS,
+    Thresholds,
+    judge,
+    measure,
+    rule_examples,
+    rule_report,
+    rule_table,
+)
 from stages.curation.words import words_of
 from stages.errors import InputError
 
 PIECES = [
-    "the", "of", "and", "Words", "don't", "U.S", "naïve", "a", "x_1", "42", "3.14", "#", "...", "…", "....", ".", "!", "?", ",", "{", "é",
-    "• item", "- item", "terms of use", "JavaScript is on", "lorem ipsum", "\n", "\n", "\n\n", "\n \n", "y" * 1001, '"quoted."', "“so.”", "日本。",
-    "\n12 likes", "\n3,100K views!\n", "\nLOUD LINE\n", "\n2024\n", "\nread more...", "\nsign-in", "two-part", "it's", "see http://a.b/c?d", "https://x", "(3) [4]",
-    "so.[12]", "Is it (so?) Yes.", "\nSome words of a line. And { more.\n",
-]  # fmt: skip
+    "the",
+    "of",
+    "and",
+    "Words",
+    "don't",
+    "U.S",
+    "naïve",
+    "a",
+    "x_1",
+    "42",
+    "3.14",
+    "#",
+    "...",
+    "…",
+    "....",
+    ".",
+    "!",
+    "?",
+    ",",
+    "{",
+    "é",
+    "• item",
+    "- item",
+    "terms of use",
+    "JavaScript is on",
+    "lorem ipsum",
+    "\n",
+    "\n",
+    "\n\n",
+    "\n \n",
+    "y" * 1001,
+    '"quoted."',
+    "“so.”",
+    "日本。",
+    "\n12 likes",
+    "\n3,100K views!\n",
+    "\nLOUD LINE\n",
+    "\n2024\n",
+    "\nread more...",
+    "\nsign-in",
+    "two-part",
+    "it's",
+    "see http://a.b/c?d",
+    "https://x",
+    "(3) [4]",
+    "so.[12]",
+    "Is it (so?) Yes.",
+    "\nSome words of a line. And { more.\n",
+]
 
 
 def made_up(seed, n=120):
     rng = random.Random(seed)
     texts = []
     for _ in range(n):
-        pieces = rng.choices(PIECES, weights=[rng.random() ** 3 for _ in PIECES], k=rng.randint(1, 120))
+        pieces = rng.choices(
+            PIECES, weights=[rng.random() ** 3 for _ in PIECES], k=rng.randint(1, 120)
+        )
         start = rng.randint(0, 40)
         pieces += pieces[start : start + rng.choice([0, 5, 12])] * rng.randint(0, 4)
         texts.append(" ".join(pieces))
@@ -80,20 +136,33 @@ def split_words(text, kind):
         return text.split()
     block = block_of(pl.Series([text]))  # cut as test_words says
     found = words_of(block, block.flags(), kind)
-    return [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
+    return [
+        text[start:end] for start, end in zip(found.starts, found.ends, strict=True)
+    ]
 
 
 def refinedweb_removes(line):
     counter = rf"\W*\d[\d.,]*[KkMmBb]?\s+({'|'.join(COUNTED)})\W*"
     few = len(line.split()) <= 10
-    navigation = few and re.search(r"^sign-in|read more\.\.\.$|items in cart", line.strip().lower())
+    navigation = few and re.search(
+        r"^sign-in|read more\.\.\.$|items in cart", line.strip().lower()
+    )
     upper = sum(char.isupper() for char in line) / len(line)
-    return upper > 0.5 or line.isdigit() or re.fullmatch(counter, line.strip()) or len(line.split()) < 2 or bool(navigation)
+    return (
+        upper > 0.5
+        or line.isdigit()
+        or re.fullmatch(counter, line.strip())
+        or len(line.split()) < 2
+        or bool(navigation)
+    )
 
 
 def quirky(text, words):
     """What datatrove's own definitions change."""
-    lines, elements = [line for line in text.split("\n") if line.strip()], re.split("\n+", text)
+    lines, elements = (
+        [line for line in text.split("\n") if line.strip()],
+        re.split("\n+", text),
+    )
     paragraphs = re.split(r"\n{2,}", text.strip("\n"))
     every = text.splitlines()
     return {
@@ -101,9 +170,15 @@ def quirky(text, words):
         "dup_line_char_frac": copies(elements)[1] / len(text),
         "dup_para_frac": copies(paragraphs)[0],
         "dup_para_char_frac": copies(paragraphs)[1] / len(text),
-        "bullet_lines_frac": sum(line.strip().startswith(("•", "-")) for line in every) / len(every),
-        "ellipsis_lines_frac": sum(line.strip().endswith(("...", "…")) for line in every) / len(every),
-        "line_punct_frac": sum(line[-1] in ".?!。！？؟।॥" for line in lines) / max(len(lines), 1),
+        "bullet_lines_frac": (
+            sum(line.strip().startswith(("•", "-")) for line in every) / len(every)
+        ),
+        "ellipsis_lines_frac": (
+            sum(line.strip().endswith(("...", "…")) for line in every) / len(every)
+        ),
+        "line_punct_frac": (
+            sum(line[-1] in ".?!。！？؟।॥" for line in lines) / max(len(lines), 1)
+        ),
         **{f"top_{n}_gram_frac": top_frac(text, words, n, 1) for n in (2, 3, 4)},
         **{f"dup_{n}_gram_frac": greedy_frac(text, words, n) for n in range(5, 11)},
     }
@@ -128,7 +203,11 @@ def c4_counts(text):
         for line in lines:
             cut = re.sub(r"\[(\d*|edit|citation needed)\]", "", line)
             ended = cut.endswith((".", "?", "!", '"', "'")) and not cut.endswith("...")
-            if len(line.split()) < 3 or max(map(len, line.split())) > 1000 or not (ended or suffix):
+            if (
+                len(line.split()) < 3
+                or max(map(len, line.split())) > 1000
+                or not (ended or suffix)
+            ):
                 continue
             counts["c4_lorem_lines" + suffix] += "lorem ipsum" in line.lower()
             if "javascript" in line.lower():
@@ -138,9 +217,17 @@ def c4_counts(text):
                 continue
             counts["c4_kept_lines" + suffix] += 1
             pieces = re.split(r"[.?!。！？](?=[\s\"'”’»)\]}]|$)", line)
-            counts["c4_sentences" + suffix] += max(1, sum(bool(re.search(r"\w", piece)) for piece in pieces))
-    names = [name + suffix for name in ("c4_lorem_lines", "c4_curly_lines", "c4_sentences") for suffix in ("", "_any_end")]
-    return {name: counts[name] for name in names} | {"c4_kept_lines_frac": counts["c4_kept_lines"] / max(len(lines), 1)}
+            counts["c4_sentences" + suffix] += max(
+                1, sum(bool(re.search(r"\w", piece)) for piece in pieces)
+            )
+    names = [
+        name + suffix
+        for name in ("c4_lorem_lines", "c4_curly_lines", "c4_sentences")
+        for suffix in ("", "_any_end")
+    ]
+    return {name: counts[name] for name in names} | {
+        "c4_kept_lines_frac": counts["c4_kept_lines"] / max(len(lines), 1)
+    }
 
 
 def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
@@ -148,16 +235,26 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
     named = [word for word in words if re.search(r"\w", word)]
     lines = [line for line in text.split("\n") if line.strip()]
     stripped = [line.strip() for line in lines]
-    paragraphs = [part for part in re.split(r"\n(?:[^\S\n]*\n)+", "\n" + text + "\n") if part.strip()]
-    paragraphs = [re.sub(r"^(?:[^\S\n]*\n)+|(?:\n[^\S\n]*)+$", "", part) for part in paragraphs]
+    paragraphs = [
+        part
+        for part in re.split(r"\n(?:[^\S\n]*\n)+", "\n" + text + "\n")
+        if part.strip()
+    ]
+    paragraphs = [
+        re.sub(r"^(?:[^\S\n]*\n)+|(?:\n[^\S\n]*)+$", "", part) for part in paragraphs
+    ]
     share = lambda mask: sum(mask) / max(len(lines), 1)  # noqa: E731
     return {
         "words": len(words),
         "named_words": len(named),
         "mean_word_length": sum(map(len, named)) / max(len(named), 1),
         "hash_word_ratio": text.count("#") / max(len(words), 1),
-        "ellipsis_word_ratio": (text.count("...") + text.count("…")) / max(len(words), 1),
-        "alphabetic_words_frac": sum(any(c.isalpha() for c in word) for word in words) / max(len(words), 1),
+        "ellipsis_word_ratio": (
+            (text.count("...") + text.count("…")) / max(len(words), 1)
+        ),
+        "alphabetic_words_frac": (
+            sum(any(c.isalpha() for c in word) for word in words) / max(len(words), 1)
+        ),
         "stop_words": len(set(STOP_WORDS) & set(words)),
         "dup_line_frac": copies(lines)[0],
         "dup_line_char_frac": copies(lines)[1] / len(text),
@@ -171,12 +268,23 @@ def slow(text, words_kind="datatrove", min_count=2, quirks="none"):
         "new_lines_per_word": text.count("\n") / max(len(words), 1),
         "long_lines": sum(len(line) >= 200 for line in lines),
         **c4_counts(text),
-        **{f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)},
+        **{
+            f"top_{n}_gram_frac": top_frac(text, words, n, min_count) for n in (2, 3, 4)
+        },
         **{f"dup_{n}_gram_frac": dup_frac(text, words, n) for n in range(5, 11)},
-        "refinedweb_removed_words_frac": sum(len(line.split()) for line in lines if refinedweb_removes(line)) / max(len(text.split()), 1),
+        "refinedweb_removed_words_frac": (
+            sum(len(line.split()) for line in lines if refinedweb_removes(line))
+            / max(len(text.split()), 1)
+        ),
         **character_shares(text),
         "longest_word": max(map(len, text.split())),
-        "policy_paragraphs_frac": sum(any(p.decode() in part.lower() for p in POLICY_PHRASES) for part in paragraphs) / max(len(paragraphs), 1),
+        "policy_paragraphs_frac": (
+            sum(
+                any(p.decode() in part.lower() for p in POLICY_PHRASES)
+                for part in paragraphs
+            )
+            / max(len(paragraphs), 1)
+        ),
         **(quirky(text, words) if quirks == "datatrove" else {}),
     }
 
@@ -185,18 +293,35 @@ def frame_of(texts):
     return documents(texts, [str(i) for i in range(len(texts))], "p")
 
 
-@pytest.mark.parametrize("settings", [Thresholds(), Thresholds(words="regex"), Thresholds(words="whitespace", top_min_count=1), Thresholds(quirks="datatrove")])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Thresholds(),
+        Thresholds(words="regex"),
+        Thresholds(words="whitespace", top_min_count=1),
+        Thresholds(quirks="datatrove"),
+    ],
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_measure_is_what_its_slow_definition_says(settings, seed):
     texts = made_up(seed)
     fast = measure(frame_of(texts), settings).drop("id").to_dicts()
     for text, row in zip(texts, fast, strict=True):
-        assert row == pytest.approx(slow(text, settings.words, settings.top_min_count, settings.quirks)), text
+        assert row == pytest.approx(
+            slow(text, settings.words, settings.top_min_count, settings.quirks)
+        ), text
 
 
 def test_c4_ends_lines_wherever_python_does():
     rng = random.Random(5)
-    texts = [re.sub("\n", lambda _: rng.choice(["\n", "\r\n", "\x0b", "\x85", "\u2028", "\x1c"]), text) for text in made_up(5, 60)]
+    texts = [
+        re.sub(
+            "\n",
+            lambda _: rng.choice(["\n", "\r\n", "\x0b", "\x85", "\u2028", "\x1c"]),
+            text,
+        )
+        for text in made_up(5, 60)
+    ]
     for text, row in zip(texts, measure(frame_of(texts)).to_dicts(), strict=True):
         expected = c4_counts(text)
         assert {name: row[name] for name in expected} == pytest.approx(expected), text
@@ -214,16 +339,34 @@ def test_every_rule_has_a_source_a_measure_and_a_threshold():
     measures = measure(frame_of(["a b c"])).columns
     for name, rule in RULES.items():
         assert re.search(r"\d{4}", rule.source), name
-        assert (rule.measure in measures) == (rule.needs is None) and hasattr(Thresholds(), rule.threshold), name
+        assert (rule.measure in measures) == (rule.needs is None) and hasattr(
+            Thresholds(), rule.threshold
+        ), name
     assert {name for names in RULE_SETS.values() for name in names} <= set(RULES)
 
 
 def test_defaults_are_the_published_ones():
     defaults = Thresholds()
-    assert (defaults.min_doc_words, defaults.max_doc_words, defaults.min_stop_words) == (50, 100_000, 2)
+    assert (
+        defaults.min_doc_words,
+        defaults.max_doc_words,
+        defaults.min_stop_words,
+    ) == (50, 100_000, 2)
     assert [getattr(defaults, f"top_{n}_gram") for n in (2, 3, 4)] == [0.20, 0.18, 0.16]
-    assert [getattr(defaults, f"dup_{n}_gram") for n in range(5, 11)] == [0.15, 0.14, 0.13, 0.12, 0.11, 0.10]
-    assert (defaults.line_punct_thr, defaults.short_line_thr, defaults.char_duplicates_ratio, defaults.new_line_ratio) == (0.12, 0.67, 0.01, 0.3)
+    assert [getattr(defaults, f"dup_{n}_gram") for n in range(5, 11)] == [
+        0.15,
+        0.14,
+        0.13,
+        0.12,
+        0.11,
+        0.10,
+    ]
+    assert (
+        defaults.line_punct_thr,
+        defaults.short_line_thr,
+        defaults.char_duplicates_ratio,
+        defaults.new_line_ratio,
+    ) == (0.12, 0.67, 0.01, 0.3)
 
 
 GOOD = """The council met on Tuesday to discuss the old bridge, and most of its members spoke in favour of repair.
@@ -238,11 +381,20 @@ Nobody knows yet what the work will cost, or whether the region is ready to pay 
     [
         ("Too short, and that is all that there is to it.", "gopher_min_words"),
         ("spam and eggs with " * 60, "gopher_top_2_gram"),
-        ("\n".join(["The very same line of the very same text."] * 20), "gopher_dup_line_frac"),
+        (
+            "\n".join(["The very same line of the very same text."] * 20),
+            "gopher_dup_line_frac",
+        ),
         (GOOD + " {", "c4_curly_bracket_any_end"),
         (GOOD.replace("The council", "Lorem ipsum council"), "c4_lorem_ipsum_any_end"),
-        (GOOD.replace(".\n", "\n").replace("ended.", "ended"), "fineweb_line_punctuation"),
-        (re.sub(r"\b(the|of|and|have|with|to|that)\b", "qua", GOOD), "gopher_stop_words"),
+        (
+            GOOD.replace(".\n", "\n").replace("ended.", "ended"),
+            "fineweb_line_punctuation",
+        ),
+        (
+            re.sub(r"\b(the|of|and|have|with|to|that)\b", "qua", GOOD),
+            "gopher_stop_words",
+        ),
     ],
 )
 def test_a_document_made_to_break_a_rule_breaks_it(text, rule):
@@ -254,9 +406,15 @@ def test_a_document_made_to_break_a_rule_breaks_it(text, rule):
 def test_a_document_at_the_threshold_stays_and_none_switches_a_rule_off():
     measured = measure(frame_of([GOOD]))
     words = measured["named_words"].item()
-    assert judge(measured, Thresholds(min_doc_words=words), "gopher")["rules_pass"].item()
-    assert not judge(measured, Thresholds(min_doc_words=words + 1), "gopher")["rules_pass"].item()
-    assert judge(measured, Thresholds(min_doc_words=None, max_doc_words=1), ["gopher_min_words"])["rules_pass"].item()
+    assert judge(measured, Thresholds(min_doc_words=words), "gopher")[
+        "rules_pass"
+    ].item()
+    assert not judge(measured, Thresholds(min_doc_words=words + 1), "gopher")[
+        "rules_pass"
+    ].item()
+    assert judge(
+        measured, Thresholds(min_doc_words=None, max_doc_words=1), ["gopher_min_words"]
+    )["rules_pass"].item()
 
 
 def test_report_counts_drops_alone_and_in_order():
@@ -268,20 +426,35 @@ def test_report_counts_drops_alone_and_in_order():
     assert report["documents_in_order"].to_list() == [2, 1]
     assert report["characters_in_order"].to_list() == [21, len(GOOD) + 1]
     assert report["threshold"].to_list() == [50, 0]
-    assert table["first_failed"].to_list() == [None, "gopher_min_words", "gopher_min_words", "c4_curly_bracket_any_end"]
+    assert table["first_failed"].to_list() == [
+        None,
+        "gopher_min_words",
+        "gopher_min_words",
+        "c4_curly_bracket_any_end",
+    ]
 
 
 def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(InputError, match="'gophr'; sets are gopher, c4, fineweb, refinedweb, curator, url; rules are gopher_dup_para_frac"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "'gophr'; sets are gopher, c4, fineweb, refinedweb, curator, url; rules are"
+            " gopher_dup_para_frac"
+        ),
+    ):
         rule_table(frame_of(["a"]), rules="gophr")
 
 
 @pytest.mark.parametrize("quirks", ["none", "datatrove"])
-@pytest.mark.parametrize("texts", [[""], ["", "", "\n", "a"], ["\n\n", " \n ", "\0\0"], ["x\n", "\nx", "ü"]])
+@pytest.mark.parametrize(
+    "texts", [[""], ["", "", "\n", "a"], ["\n\n", " \n ", "\0\0"], ["x\n", "\nx", "ü"]]
+)
 def test_empty_documents_are_measured(texts, quirks):
     table = measure(frame_of(texts), Thresholds(quirks=quirks))
     assert table.height == len(texts)
-    assert table.drop("id").select(pl.all().is_finite().all()).row(0) == (True,) * (table.width - 1)
+    assert table.drop("id").select(pl.all().is_finite().all()).row(0) == (True,) * (
+        table.width - 1
+    )
 
 
 def test_documents_without_words_or_lines_are_measured():
@@ -293,11 +466,22 @@ def test_examples_show_what_a_rule_drops():
     frame = frame_of([GOOD, "Too short {", "Short\ntoo.", GOOD + "{"])
     table = rule_table(frame, rules=["gopher_min_words", "c4_curly_bracket_any_end"])
     rows = rule_examples(table, frame, per_rule=2, chars=9)
-    assert rows["rule"].to_list() == ["gopher_min_words"] * 2 + ["c4_curly_bracket_any_end"] * 2
+    assert (
+        rows["rule"].to_list()
+        == ["gopher_min_words"] * 2 + ["c4_curly_bracket_any_end"] * 2
+    )
     assert sorted(rows["starts"][:2]) == ["Short⏎too", "Too short"]
-    assert rows["starts"][2:].to_list() == [GOOD[:9], "Too short"]  # first what no rule before it drops
+    assert rows["starts"][2:].to_list() == [
+        GOOD[:9],
+        "Too short",
+    ]  # first what no rule before it drops
     assert rows["in_order"].to_list() == [True, True, True, False]
-    assert rows["value"].to_list()[2:] == [1, 1] and rows["threshold"].to_list() == [50, 50, 0, 0]
+    assert rows["value"].to_list()[2:] == [1, 1] and rows["threshold"].to_list() == [
+        50,
+        50,
+        0,
+        0,
+    ]
 
 
 def test_quirks_must_be_known():
@@ -307,4 +491,8 @@ def test_quirks_must_be_known():
 
 def test_a_huge_document_is_judged_by_its_beginning(monkeypatch):
     monkeypatch.setattr(rules, "MEASURED_CHARS", 60)
-    assert measure(frame_of(["word " * 50, "ü" * 40])).drop("id").equals(measure(frame_of(["word " * 12, "ü" * 40])).drop("id"))
+    assert (
+        measure(frame_of(["word " * 50, "ü" * 40]))
+        .drop("id")
+        .equals(measure(frame_of(["word " * 12, "ü" * 40])).drop("id"))
+    )

@@ -5,17 +5,29 @@ import random
 import numpy as np
 import pytest
 
-from stages.curation.skills import embedding_likeness, keyphrases, phrase_likeness, skill_graph, skill_scores
+from stages.curation.skills import (
+    embedding_likeness,
+    keyphrases,
+    phrase_likeness,
+    skill_graph,
+    skill_scores,
+)
 from stages.errors import InputError
 
-MATHS = "integral theorem matrix vector equation polynomial proof lemma algebra derivative tensor kernel manifold axiom scalar modulus".split()
+MATHS = (
+    "integral theorem matrix vector equation polynomial proof lemma algebra derivative"
+    " tensor kernel manifold axiom scalar modulus".split()
+)
 COOKING = "butter oven flour onion garlic simmer roast saucepan recipe whisk".split()
 FILLER = ["".join(random.Random(i).choices("aeioukrstlmn", k=6)) for i in range(600)]
 
 
 def written(words, n, seed, extra=""):
     rng = random.Random(seed)
-    return [" ".join(rng.choices(words, k=8) + rng.choices(FILLER, k=20)) + extra for _ in range(n)]
+    return [
+        " ".join(rng.choices(words, k=8) + rng.choices(FILLER, k=20)) + extra
+        for _ in range(n)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +39,13 @@ def hidden():
 
 def scores_of(pool, reference, **options):
     phrases = keyphrases(reference, 30, **options)
-    return skill_scores(phrase_likeness(pool, phrases), skill_graph(phrase_likeness(reference, phrases) > 0)), phrases
+    return (
+        skill_scores(
+            phrase_likeness(pool, phrases),
+            skill_graph(phrase_likeness(reference, phrases) > 0),
+        ),
+        phrases,
+    )
 
 
 def test_the_hidden_skills_are_found(hidden):
@@ -38,19 +56,25 @@ def test_the_hidden_skills_are_found(hidden):
 
 def test_the_graph_counts_documents_and_pairs():
     graph = skill_graph(np.array([[1, 1, 0], [1, 0, 0], [0, 0, 2]]))
-    np.testing.assert_allclose(graph * graph[2, 2] ** -1, [[2, 1, 0], [1, 1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(
+        graph * graph[2, 2] ** -1, [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    )
     np.testing.assert_allclose(skill_scores(np.eye(3), graph), graph.sum(axis=1))
 
 
 def test_a_skill_that_goes_with_common_ones_counts_more_than_a_lone_one():
-    lone_or_linked = skill_graph(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0]]))
+    lone_or_linked = skill_graph(
+        np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0]])
+    )
     scores = skill_scores(np.array([[0, 1.0, 0], [0, 0, 1.0]]), lone_or_linked)
     assert scores[0] > scores[1]  # both skills are in two reference documents
 
 
 def test_embeddings_will_do_and_weak_likeness_is_cut():
     likeness = embedding_likeness(np.array([[1.0, 0.01], [0.0, 2.0]]), np.eye(2))
-    np.testing.assert_allclose(skill_scores(likeness, np.diag([0.25, 0.75])), [0.25, 0.75], rtol=1e-3)
+    np.testing.assert_allclose(
+        skill_scores(likeness, np.diag([0.25, 0.75])), [0.25, 0.75], rtol=1e-3
+    )
 
 
 def test_failure_a_phrase_that_goes_with_everything_wins_unless_it_is_left_out(hidden):
@@ -59,7 +83,9 @@ def test_failure_a_phrase_that_goes_with_everything_wins_unless_it_is_left_out(h
     boilerplate = ["trademark notice"] * 10
     scores, _ = scores_of(pool + boilerplate, reference)
     assert (np.argsort(-scores)[:10] >= 300).all()
-    scores, phrases = scores_of(pool + boilerplate, reference, stop=["trademark", "notice", "trademark notice"])
+    scores, phrases = scores_of(
+        pool + boilerplate, reference, stop=["trademark", "notice", "trademark notice"]
+    )
     assert "trademark" not in phrases and (np.argsort(-scores)[:40] < 40).mean() > 0.8
 
 

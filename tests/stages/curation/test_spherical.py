@@ -9,7 +9,11 @@ from stages.errors import InputError
 def topics(n=600, k=6, d=24, spread=0.15, seed=0):
     random = np.random.default_rng(seed)
     label = random.integers(0, k, n)
-    return random.normal(size=(k, d))[label] + spread * random.normal(size=(n, d)), label, [f"{i:04d}" for i in range(n)]
+    return (
+        random.normal(size=(k, d))[label] + spread * random.normal(size=(n, d)),
+        label,
+        [f"{i:04d}" for i in range(n)],
+    )
 
 
 def test_planted_topics_are_found():
@@ -27,7 +31,9 @@ def test_order_of_the_rows_and_their_length_do_not_matter():
     again = spherical_kmeans(rows[mixed], [ids[i] for i in mixed], 20, seed=3)
     np.testing.assert_array_equal(found.centres, again.centres)
     np.testing.assert_array_equal(found.cluster[mixed], again.cluster)
-    longer = spherical_kmeans(rows * 4, ids, 20, seed=3)  # a power of two, so that scaling back is exact
+    longer = spherical_kmeans(
+        rows * 4, ids, 20, seed=3
+    )  # a power of two, so that scaling back is exact
     np.testing.assert_array_equal(found.cluster, longer.cluster)
 
 
@@ -35,7 +41,9 @@ def test_other_rows_go_to_the_centres_found_before():
     rows, _, ids = topics()
     found = spherical_kmeans(rows[:300], ids[:300], 6)
     later = assign(rows[300:], found.centres)
-    np.testing.assert_array_equal(later.cluster, (unit_rows(rows[300:]) @ found.centres.T).argmax(axis=1))
+    np.testing.assert_array_equal(
+        later.cluster, (unit_rows(rows[300:]) @ found.centres.T).argmax(axis=1)
+    )
 
 
 def test_as_many_clusters_as_distinct_rows_and_no_more_clusters_than_rows():
@@ -55,7 +63,9 @@ def test_products_on_a_torch_device_agree_with_numpy():
     ours, theirs = close_pairs(rows, 0.9), close_pairs(rows, 0.9, "cpu:0")
     np.testing.assert_array_equal(ours[0], theirs[0])
     np.testing.assert_array_equal(ours[1], theirs[1])
-    np.testing.assert_array_equal(nearest(rows, rows[:7])[0], nearest(rows, rows[:7], "cpu:0")[0])
+    np.testing.assert_array_equal(
+        nearest(rows, rows[:7])[0], nearest(rows, rows[:7], "cpu:0")[0]
+    )
     with pytest.raises(InputError, match="device 'nowhere' cannot be used"):
         nearest(rows, rows[:7], "nowhere")
 
@@ -67,7 +77,9 @@ def test_close_pairs_are_all_pairs_over_block_borders(monkeypatch):
     monkeypatch.setattr(vectors, "BLOCK_CELLS", 17 * 90)
     earlier, later, cosine = close_pairs(rows, 0.8)
     full = np.tril(rows @ rows.T, -1)
-    assert {*zip(later.tolist(), earlier.tolist())} == {*zip(*(part.tolist() for part in np.nonzero(full >= 0.8 - 1e-6)))}
+    assert {*zip(later.tolist(), earlier.tolist())} == {
+        *zip(*(part.tolist() for part in np.nonzero(full >= 0.8 - 1e-6)))
+    }
     np.testing.assert_allclose(cosine, full[later, earlier], atol=1e-6)
 
 

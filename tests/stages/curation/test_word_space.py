@@ -6,16 +6,28 @@ import pytest
 from stages.curation.documents import documents
 from stages.curation.embeddings import hashed_words
 from stages.curation.vectors import unit_rows
-from stages.curation.word_space import embed_words, fit_space, save_space, space_embedder
+from stages.curation.word_space import (
+    embed_words,
+    fit_space,
+    save_space,
+    space_embedder,
+)
 from stages.errors import InputError
 
-WORDS = {"sport": "match team goal coach player season league score".split(), "money": "bank rate stock bond market price profit loan".split()}
+WORDS = {
+    "sport": "match team goal coach player season league score".split(),
+    "money": "bank rate stock bond market price profit loan".split(),
+}
 
 
 @pytest.fixture(scope="module")
 def frame():
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS[topic], 30)) for topic in ("sport", "money") for _ in range(40)]
+    texts = [
+        " ".join(rng.choice(WORDS[topic], 30))
+        for topic in ("sport", "money")
+        for _ in range(40)
+    ]
     return documents(texts, [str(at) for at in range(80)], "p")
 
 
@@ -37,8 +49,14 @@ def test_topics_lie_apart_as_in_the_space_of_one_call(frame):
 
 def test_words_in_another_order_are_the_same_place(frame):
     space = fit_space(frame, 8)
-    turned = documents([" ".join(reversed(text.split())) for text in frame["text"]], [f"t{at}" for at in range(80)], "p")
-    assert embed_words(turned, space) == pytest.approx(embed_words(frame, space), abs=1e-5)
+    turned = documents(
+        [" ".join(reversed(text.split())) for text in frame["text"]],
+        [f"t{at}" for at in range(80)],
+        "p",
+    )
+    assert embed_words(turned, space) == pytest.approx(
+        embed_words(frame, space), abs=1e-5
+    )
 
 
 def test_small_samples(frame):

@@ -8,7 +8,14 @@ from stages.curation.characters import block_of
 from stages.curation.words import word_hash, words_of
 from stages.errors import InputError
 
-TEXTS = ["Don't stop: U.S. well-known!", "", "a..b 3.14 x_1 -dash- end.", "naïve café’s … “quoted”", "日本 語", "\t \n"]
+TEXTS = [
+    "Don't stop: U.S. well-known!",
+    "",
+    "a..b 3.14 x_1 -dash- end.",
+    "naïve café’s … “quoted”",
+    "日本 語",
+    "\t \n",
+]
 PATTERNS = {"regex": r"\w+(?:['’.\-]\w+)*|[^\w\s]", "whitespace": r"\S+"}
 
 
@@ -21,12 +28,17 @@ def words(texts, tokeniser):
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:3]])
 def test_words_are_those_of_the_regular_expression(tokeniser, texts):
     block, found = words(texts, tokeniser)
-    assert spelled(block, found) == [re.findall(PATTERNS[tokeniser], text) for text in texts]
+    assert spelled(block, found) == [
+        re.findall(PATTERNS[tokeniser], text) for text in texts
+    ]
 
 
 def spelled(block, found):
     chars = [chr(code) for code in block.codes]
-    words = ["".join(chars[start:end]) for start, end in zip(found.starts, found.ends, strict=True)]
+    words = [
+        "".join(chars[start:end])
+        for start, end in zip(found.starts, found.ends, strict=True)
+    ]
     return [words[found.docs[doc] : found.docs[doc + 1]] for doc in range(block.n_docs)]
 
 
@@ -52,7 +64,16 @@ def test_datatrove_words_are_cut_at_both_ends_and_then_inside(text, cut):
 def test_what_a_word_holds():
     _, found = words(["Ab 12 . _ é… ?!"], "regex")
     assert found.named.tolist() == [True, True, False, True, True, False, False, False]
-    assert found.alphabetic.tolist() == [True, False, False, False, True, False, False, False]
+    assert found.alphabetic.tolist() == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert found.sums(np.ones(8)).tolist() == [8]
 
 
@@ -63,5 +84,7 @@ def test_equal_words_have_equal_hashes_and_case_matters():
 
 
 def test_a_tokeniser_must_exist():
-    with pytest.raises(InputError, match="no tokeniser 'spacy'.*datatrove, regex, whitespace"):
+    with pytest.raises(
+        InputError, match="no tokeniser 'spacy'.*datatrove, regex, whitespace"
+    ):
         words(["a"], "spacy")

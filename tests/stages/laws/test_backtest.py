@@ -36,8 +36,15 @@ def test_surprise_is_one_for_runs_of_the_law_and_large_for_others(simulated):
     rng, large = np.random.default_rng(0), rows["n_params"] > 5e8
     found = []
     for shift in (0.0, 0.05):
-        table = rows | {"value": rows["value"] * np.exp(0.01 * rng.standard_normal(large.size) + shift * large)}
+        table = rows | {
+            "value": (
+                rows["value"]
+                * np.exp(0.01 * rng.standard_normal(large.size) + shift * large)
+            )
+        }
         below, above = ({k: v[m] for k, v in table.items()} for m in (~large, large))
-        fit = fit_law(get_law("chinchilla"), below, delta=None, n_starts=16, identify=False)
+        fit = fit_law(
+            get_law("chinchilla"), below, delta=None, n_starts=16, identify=False
+        )
         found.append(surprise(bootstrap(fit, below, n_draws=100), above))
     assert 0.3 < found[0] < 2.5 and found[1] > 4

@@ -13,7 +13,9 @@ def simulated(n, rng):
 
 
 def test_the_best_mixture_leans_to_the_domain_that_helps_and_stays_on_the_simplex():
-    trees = fit_trees(*simulated(300, np.random.default_rng(1)), n_trees=100, learning_rate=0.1)
+    trees = fit_trees(
+        *simulated(300, np.random.default_rng(1)), n_trees=100, learning_rate=0.1
+    )
     best = best_mixture(trees.predict, np.full(4, 0.25), n_samples=5000, n_best=32)
     assert best.sum() == pytest.approx(1) and best[0] > 0.8
 

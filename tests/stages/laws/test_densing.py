@@ -5,7 +5,14 @@ import pytest
 
 from stages.errors import InputError
 from stages.laws import get_law
-from stages.laws.densing import effective_params, effective_tokens, fit_pass_rate, loss_from_score, pass_estimate, subset_map
+from stages.laws.densing import (
+    effective_params,
+    effective_tokens,
+    fit_pass_rate,
+    loss_from_score,
+    pass_estimate,
+    subset_map,
+)
 
 P = {"E": 1.7, "A": 400.0, "alpha": 0.34, "B": 2000.0, "beta": 0.36}
 
@@ -14,7 +21,9 @@ def test_effective_size_and_data_invert_the_reference_law():
     loss = get_law("chinchilla").value(P, {"n_params": 1e9, "n_tokens_seen": 2e10})
     assert effective_params(P, loss, 2e10) == pytest.approx(1e9)
     assert effective_tokens(P, loss, 1e9) == pytest.approx(2e10)
-    assert effective_tokens(P, loss - 0.05, 1e9) > 2e10 and np.isinf(effective_tokens(P, 1.7, 1e9))
+    assert effective_tokens(P, loss - 0.05, 1e9) > 2e10 and np.isinf(
+        effective_tokens(P, 1.7, 1e9)
+    )
 
 
 def test_the_score_is_inverted_where_the_sigmoid_reaches_it():
@@ -39,7 +48,9 @@ def test_runs_cut_before_they_passed_still_count():
     tries = np.minimum(wanted + rng.negative_binomial(wanted, rate), cap)
     passes = np.where(tries < cap, wanted, rng.binomial(cap, rate))
     found = fit_pass_rate(size, passes, tries, wanted)
-    assert found.n_censored > 5 and found.params["alpha"] == pytest.approx(0.35, abs=0.03)
+    assert found.n_censored > 5 and found.params["alpha"] == pytest.approx(
+        0.35, abs=0.03
+    )
     with pytest.raises(InputError, match="several values of n_params"):
         fit_pass_rate(np.full(3, 1e8), [1, 2, 2], [9, 9, 9], 2)
 

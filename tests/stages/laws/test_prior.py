@@ -18,7 +18,14 @@ LAW = get_law("chinchilla")
 @pytest.fixture(scope="module")
 def noisy(simulated):
     rows, _ = simulated("chinchilla")
-    return rows | {"value": rows["value"] * np.exp(0.005 * np.random.default_rng(0).standard_normal(rows["value"].size))}
+    return rows | {
+        "value": (
+            rows["value"]
+            * np.exp(
+                0.005 * np.random.default_rng(0).standard_normal(rows["value"].size)
+            )
+        )
+    }
 
 
 def fitted(rows, **options):
@@ -34,10 +41,25 @@ def test_a_hard_prior_holds_and_a_loose_one_does_nothing(noisy):
 
 
 def test_a_prior_counts_like_a_measurement_of_its_precision(noisy):
-    """Between the free value and the prior mean, weighed by their precisions (the spread of the free draws against the sd)."""
+    """Between the free value and the prior mean, weighed by their precisions (the spread of the
+    free draws against the sd).
+    """
     free = fitted(noisy, objective="least_squares_log")
-    spread = float(np.std(np.log(bootstrap(free, noisy, n_draws=400).param_draws()["alpha"])))
-    pulled = fitted(noisy, objective="least_squares_log", priors=[Prior({"alpha": 1}, float(np.log(free.params["alpha"])) + spread, spread, "test")])
+    spread = float(
+        np.std(np.log(bootstrap(free, noisy, n_draws=400).param_draws()["alpha"]))
+    )
+    pulled = fitted(
+        noisy,
+        objective="least_squares_log",
+        priors=[
+            Prior(
+                {"alpha": 1},
+                float(np.log(free.params["alpha"])) + spread,
+                spread,
+                "test",
+            )
+        ],
+    )
     moved = np.log(pulled.params["alpha"] / free.params["alpha"]) / spread
     assert 0.3 < moved < 0.7
 
@@ -45,12 +67,16 @@ def test_a_prior_counts_like_a_measurement_of_its_precision(noisy):
 def test_the_bootstrap_draws_the_prior_too(noisy):
     sd = 1e-3
     fit = fitted(noisy, priors=[Prior({"alpha": 1}, float(np.log(0.34)), sd, "test")])
-    assert np.std(np.log(bootstrap(fit, noisy, n_draws=400).param_draws()["alpha"])) == pytest.approx(sd, rel=0.2)
+    assert np.std(
+        np.log(bootstrap(fit, noisy, n_draws=400).param_draws()["alpha"])
+    ) == pytest.approx(sd, rel=0.2)
 
 
 def test_a_prior_takes_away_unknowns(noisy):
     one = fitted(noisy, priors=[Prior({"alpha": 1}, float(np.log(0.34)), 1e-4, "test")])
-    assert effective_unknowns(one.problem, one.theta, one.frozen) == pytest.approx(4, abs=0.05)
+    assert effective_unknowns(one.problem, one.theta, one.frozen) == pytest.approx(
+        4, abs=0.05
+    )
     free = fitted(noisy)
     assert effective_unknowns(free.problem, free.theta, free.frozen) == 5
 
@@ -66,33 +92,50 @@ def test_weights_make_the_runs_they_favour_fit_better(noisy):
 
 
 def test_ranges_hold(noisy):
-    fit = fit_law(bounded(LAW, alpha=(0.4, 0.5)), noisy, delta=None, n_starts=32, identify=False)
+    fit = fit_law(
+        bounded(LAW, alpha=(0.4, 0.5)), noisy, delta=None, n_starts=32, identify=False
+    )
     assert fit.params["alpha"] == pytest.approx(0.4) and fit.at_bound["alpha"]
     with pytest.raises(InputError, match="no parameter 'gamma' to bound"):
         bounded(LAW, gamma=(0, 1))
 
 
-@pytest.mark.parametrize(("name", "reason"), [("gamma", "no parameter 'gamma'"), ("E", "not fitted as a log"), ("A", "not fitted as a log")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gamma", "no parameter 'gamma'"),
+        ("E", "not fitted as a log"),
+        ("A", "not fitted as a log"),
+    ],
+)
 def test_a_prior_on_what_cannot_have_one_is_refused(noisy, name, reason):
     with pytest.raises(InputError, match=reason):
         fitted(noisy, priors=[Prior({name: 1}, 0.0, 1.0, "test")])
 
 
 def test_variants_have_names_of_their_own():
-    names = [v.name for law in ("chinchilla", "coupled", "power_floor", "overfit") for v in variants_of(get_law(law))]
+    names = [
+        v.name
+        for law in ("chinchilla", "coupled", "power_floor", "overfit")
+        for v in variants_of(get_law(law))
+    ]
     assert len(names) == len(set(names)) == 4 + 2 + 1 + 4
     assert "chinchilla" in names and "chinchilla (alpha ~ beta)" in names
 
 
 def test_priors_hold_in_every_arm(arm_runs):
     rows, _ = arm_runs(np.random.default_rng(0), 3)
-    fit = Variant(LAW, "test", (PUBLISHED["beta"],)).fit(rows, by_arm=("E", "beta"), delta=None, n_starts=16, identify=False)
+    fit = Variant(LAW, "test", (PUBLISHED["beta"],)).fit(
+        rows, by_arm=("E", "beta"), delta=None, n_starts=16, identify=False
+    )
     assert fit.problem.priors.mean.size == 3
 
 
 def test_a_misfit_at_one_end_is_found_and_noise_is_not(noisy):
     assert "misfit" not in [w["code"] for w in fitted(noisy).warnings]
     ratio = noisy["n_tokens_seen"] / noisy["n_params"]
-    spoiled = noisy | {"value": noisy["value"] * np.where(ratio <= np.quantile(ratio, 0.1), 1.06, 1.0)}
+    spoiled = noisy | {
+        "value": noisy["value"] * np.where(ratio <= np.quantile(ratio, 0.1), 1.06, 1.0)
+    }
     [warning] = [w for w in fitted(spoiled).warnings if w["code"] == "misfit"]
     assert "n_tokens_seen / n_params up to" in warning["message"]

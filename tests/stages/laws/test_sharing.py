@@ -20,4 +20,8 @@ def test_the_exponents_of_separate_amplitudes_are_freed():
     assert freed(get_law("chinchilla"), ("E", "B")) == ("E", "B", "beta")
     assert freed(get_law("chinchilla"), ("E",)) == ("E",)
     for law in LAWS.values():
-        assert set(law.arm_parameters) <= set(freed(law, law.arm_parameters)) <= set(law.parameter_names)
+        assert (
+            set(law.arm_parameters)
+            <= set(freed(law, law.arm_parameters))
+            <= set(law.parameter_names)
+        )

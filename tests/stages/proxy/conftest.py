@@ -33,8 +33,16 @@ def make_pack(tmp_path_factory):
 
     def make(n_documents=40, seed=0, longest=100):
         random = np.random.default_rng(seed)
-        documents = [(f"d{i}", sentence(int(random.integers(1, longest)), random), 3 * i + 1) for i in range(n_documents)]
-        return write_packed(tmp_path_factory.mktemp("pack") / "pack", documents, vocab_size=VOCAB, eos_id=0)
+        documents = [
+            (f"d{i}", sentence(int(random.integers(1, longest)), random), 3 * i + 1)
+            for i in range(n_documents)
+        ]
+        return write_packed(
+            tmp_path_factory.mktemp("pack") / "pack",
+            documents,
+            vocab_size=VOCAB,
+            eos_id=0,
+        )
 
     return make
 
@@ -44,8 +52,14 @@ def data(make_pack):
     """Two arms over one pool and one held-out domain."""
     pool = make_pack(120, seed=1)
     groups = np.arange(pool.n_documents) % 2
-    views = {"all": View(pool, np.arange(120), arm="all", groups=groups, group_names=("even", "odd")),
-             "half": View(pool, np.arange(60), arm="half", groups=groups, group_names=("even", "odd"))}
+    views = {
+        "all": View(
+            pool, np.arange(120), arm="all", groups=groups, group_names=("even", "odd")
+        ),
+        "half": View(
+            pool, np.arange(60), arm="half", groups=groups, group_names=("even", "odd")
+        ),
+    }
     return ProxyData(views, {"held": HeldOut(make_pack(30, seed=2))})
 
 
@@ -54,7 +68,14 @@ def make_spec():
     """make_spec(**changes) is a run of three budgets that takes a fraction of a second."""
 
     def make(**changes):
-        values = {"arm": "all", "shape": SMALL, "budgets_tokens": (1280, 2560, 6400), "batch_tokens": 128, "warmup_steps": 5, "seed": 1}
+        values = {
+            "arm": "all",
+            "shape": SMALL,
+            "budgets_tokens": (1280, 2560, 6400),
+            "batch_tokens": 128,
+            "warmup_steps": 5,
+            "seed": 1,
+        }
         return RunSpec(**(values | changes))
 
     return make

@@ -18,4 +18,7 @@ def test_a_batch_is_cut_until_it_fits_and_recomputed_only_when_one_sequence_does
 
 def test_large_shapes_are_named_by_their_parameters():
     assert (LARGE.n_params, LARGE.head_width) == (301_989_888, 64)
-    assert Shape.named("85M").n_params == 84_934_656 and Shape.named("9.4M").n_params == 9_437_184
+    assert (
+        Shape.named("85M").n_params == 84_934_656
+        and Shape.named("9.4M").n_params == 9_437_184
+    )

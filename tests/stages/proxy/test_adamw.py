@@ -15,8 +15,21 @@ def test_every_run_steps_as_torch_would(scale):
     lr, decay, factors = [0.01, 0.002], [0.1, 1.0], [0.5, 1.0, 0.25, 0.0]
     weights = Weights(SHAPE, [1, 2], dtype=torch.float64)
     ours = AdamW(weights, lr, decay)
-    gradients = [torch.randn(weights.flat.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(i)) * scale for i in range(4)]
-    expected = [reference(weights, run, lr[run], decay[run], [g[run] for g in gradients], factors) for run in range(2)]
+    gradients = [
+        torch.randn(
+            weights.flat.shape,
+            dtype=torch.float64,
+            generator=torch.Generator().manual_seed(i),
+        )
+        * scale
+        for i in range(4)
+    ]
+    expected = [
+        reference(
+            weights, run, lr[run], decay[run], [g[run] for g in gradients], factors
+        )
+        for run in range(2)
+    ]
     for gradient, factor in zip(gradients, factors, strict=True):
         weights.grad.copy_(gradient)
         ours.step(factor)
@@ -25,8 +38,13 @@ def test_every_run_steps_as_torch_would(scale):
 
 def reference(weights, run, lr, decay, gradients, factors):
     sizes = [80, weights.flat.shape[1] - 160, 80]  # embedding, inner matrices, head
-    parts = [torch.nn.Parameter(part.clone()) for part in weights.flat[run].split(sizes)]
-    groups = [{"params": parts[::2], "weight_decay": 0.0}, {"params": parts[1:2], "weight_decay": decay}]
+    parts = [
+        torch.nn.Parameter(part.clone()) for part in weights.flat[run].split(sizes)
+    ]
+    groups = [
+        {"params": parts[::2], "weight_decay": 0.0},
+        {"params": parts[1:2], "weight_decay": decay},
+    ]
     optimiser = torch.optim.AdamW(groups, lr=lr, betas=(BETA1, BETA2), eps=1e-8)
     for gradient, factor in zip(gradients, factors, strict=True):
         for part, values in zip(parts, gradient.split(sizes), strict=True):
@@ -54,7 +72,11 @@ def test_a_saved_state_is_a_copy_that_restores_exactly():
 
     def steps(n):
         for i in range(n):
-            weights.grad.copy_(torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(i)))
+            weights.grad.copy_(
+                torch.randn(
+                    weights.flat.shape, generator=torch.Generator().manual_seed(i)
+                )
+            )
             optimiser.step(1.0)
         return weights.flat.clone()
 
@@ -88,15 +110,34 @@ def test_transferred_rates_step_as_torch_with_a_group_for_each_weight():
     shape = Shape(16, 2, 2, 4, 10)
     transfer = factors(shape, 4, 1)
     weights = Weights(shape, [1], dtype=torch.float64)
-    expected = {name: torch.nn.Parameter(weight[0].detach().clone()) for name, weight in weights.named.items()}
-    groups = [{"params": [weight], "lr": 0.01 * (part := transfer[kind_of_weight(name)]).lr, "weight_decay": part.decay * (name not in ("embedding", "head"))}
-              for name, weight in expected.items()]
-    theirs, ours = torch.optim.AdamW(groups, betas=(BETA1, BETA2)), AdamW(weights, [0.01], [1.0], transfer)
+    expected = {
+        name: torch.nn.Parameter(weight[0].detach().clone())
+        for name, weight in weights.named.items()
+    }
+    groups = [
+        {
+            "params": [weight],
+            "lr": 0.01 * (part := transfer[kind_of_weight(name)]).lr,
+            "weight_decay": part.decay * (name not in ("embedding", "head")),
+        }
+        for name, weight in expected.items()
+    ]
+    theirs, ours = (
+        torch.optim.AdamW(groups, betas=(BETA1, BETA2)),
+        AdamW(weights, [0.01], [1.0], transfer),
+    )
     for step in range(4):
-        weights.grad.copy_(0.001 * torch.randn(weights.flat.shape, generator=torch.Generator().manual_seed(step)))
+        weights.grad.copy_(
+            0.001
+            * torch.randn(
+                weights.flat.shape, generator=torch.Generator().manual_seed(step)
+            )
+        )
         for name, weight in expected.items():
             weight.grad = weights.named_grad[name][0].clone()
         theirs.step()
         ours.step(1.0)
     for name, weight in expected.items():
-        assert torch.allclose(weights.named[name][0], weight, rtol=1e-6, atol=1e-9), name
+        assert torch.allclose(weights.named[name][0], weight, rtol=1e-6, atol=1e-9), (
+            name
+        )

@@ -28,6 +28,12 @@ def test_a_feed_that_reads_ahead_gives_the_same_batches(data, make_spec):
     stream = data.views["all"].stream(3)
     plain = Feed([stream], 128, 32, torch.device("cpu"))
     ahead = Feed([stream], 128, 32, torch.device("cpu"), ahead=True)
-    for step in [*range(0, 130, 9), 3, 64, 65, 128]:  # forward, and back as a branch does
+    for step in [
+        *range(0, 130, 9),
+        3,
+        64,
+        65,
+        128,
+    ]:  # forward, and back as a branch does
         for one, other in zip(plain.at(step), ahead.at(step), strict=True):
             assert torch.equal(one, other)

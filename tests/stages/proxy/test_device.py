@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from stages.proxy.device import choose_device, keep_freed_memory, one_thread, quick_products, usable_cores
+from stages.proxy.device import (
+    choose_device,
+    keep_freed_memory,
+    one_thread,
+    quick_products,
+    usable_cores,
+)
 
 
 def test_cpu_is_chosen_with_its_reason():

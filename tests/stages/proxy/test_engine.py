@@ -37,11 +37,16 @@ def test_half_precision_products_stay_close_on_cpu():
     inputs, targets = torch.randint(0, 20, (2, 2, 6, 8))
     exact = AutogradEngine(weights).step_loss(inputs, targets)
     gradient = weights.grad.clone()
-    for engine in (build_engine(weights, torch.bfloat16), AutogradEngine(weights, torch.bfloat16)):
+    for engine in (
+        build_engine(weights, torch.bfloat16),
+        AutogradEngine(weights, torch.bfloat16),
+    ):
         half = engine.step_loss(inputs, targets)
         assert half.dtype == torch.float32
         assert torch.allclose(half, exact, rtol=0.02)
-        assert torch.nn.functional.cosine_similarity(weights.grad, gradient).min() > 0.99
+        assert (
+            torch.nn.functional.cosine_similarity(weights.grad, gradient).min() > 0.99
+        )
 
 
 @pytest.mark.gpu
@@ -50,13 +55,25 @@ def test_half_precision_products_stay_close_on_cpu():
 def test_cuda_equals_cpu(n_runs):
     inputs, targets = torch.randint(0, 20, (2, n_runs, 6, 8))
     results = {}
-    for device, dtype in [("cpu", torch.float32), ("cuda", torch.float32), ("cuda", torch.bfloat16)]:
+    for device, dtype in [
+        ("cpu", torch.float32),
+        ("cuda", torch.float32),
+        ("cuda", torch.bfloat16),
+    ]:
         weights = Weights(SHAPE, range(n_runs), device)
         with torch.no_grad():
-            weights.named["head"].copy_(torch.linspace(-1, 1, weights.named["head"].numel()).view_as(weights.named["head"]))
-        loss = build_engine(weights, dtype).step_loss(inputs.to(device), targets.to(device))
+            weights.named["head"].copy_(
+                torch.linspace(-1, 1, weights.named["head"].numel()).view_as(
+                    weights.named["head"]
+                )
+            )
+        loss = build_engine(weights, dtype).step_loss(
+            inputs.to(device), targets.to(device)
+        )
         results[device, dtype] = loss.cpu(), weights.grad.cpu()
     expected = results["cpu", torch.float32]
     for part in range(2):
-        assert torch.allclose(results["cuda", torch.float32][part], expected[part], rtol=1e-3, atol=1e-4)
+        assert torch.allclose(
+            results["cuda", torch.float32][part], expected[part], rtol=1e-3, atol=1e-4
+        )
     assert torch.allclose(results["cuda", torch.bfloat16][0], expected[0], rtol=0.02)

@@ -26,16 +26,24 @@ def test_every_document_equals_its_windows_scored_one_by_one(make_pack, weights)
         scores = scorer.score(engine.token_losses, 2)
         for run in range(2):
             expected = [document_loss(weights, pack, row, run) for row in range(25)]
-            assert scores[run]["held"].document_loss_nats == pytest.approx(expected, rel=1e-4)
-            assert scores[run]["held"].loss_nats == pytest.approx(sum(expected) / pack.n_tokens, rel=1e-5)
+            assert scores[run]["held"].document_loss_nats == pytest.approx(
+                expected, rel=1e-4
+            )
+            assert scores[run]["held"].loss_nats == pytest.approx(
+                sum(expected) / pack.n_tokens, rel=1e-5
+            )
 
 
 def document_loss(weights, pack, row, run):
     total, document = 0.0, torch.from_numpy(pack.document(row).astype(np.int64))
     for window in document.split(32):
         inputs = torch.cat([torch.tensor([pack.eos_id]), window[:-1]])
-        one = {name: weight[run:run + 1] for name, weight in weights.named.items()}
-        total += float(token_losses(one, SHAPE, inputs[None, None], window[None, None]).sum(dtype=torch.float64).detach())
+        one = {name: weight[run : run + 1] for name, weight in weights.named.items()}
+        total += float(
+            token_losses(one, SHAPE, inputs[None, None], window[None, None])
+            .sum(dtype=torch.float64)
+            .detach()
+        )
     return total
 
 
@@ -77,4 +85,6 @@ def test_the_standard_error_matches_resampled_documents():
     assert found.standard_error_nats == pytest.approx(resampled.std(), rel=0.05)
     assert found.loss_nats == losses.sum() / n_tokens.sum()
     assert found.bits_per_byte == pytest.approx(found.loss_nats / np.log(2) / 4)
-    assert np.isnan(domain_loss(losses[:1], n_tokens[:1], n_tokens[:1]).standard_error_nats)
+    assert np.isnan(
+        domain_loss(losses[:1], n_tokens[:1], n_tokens[:1]).standard_error_nats
+    )

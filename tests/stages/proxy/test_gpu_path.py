@@ -10,7 +10,11 @@ from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 from stages.proxy.train import train_group
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+    pytest.mark.filterwarnings("ignore"),
+]
 SHAPE = Shape(64, 2, 1, 32, 64)
 
 
@@ -20,7 +24,11 @@ def test_the_compiled_update_is_the_plain_one():
         weights = Weights(SHAPE, [1, 2], "cuda")
         optimiser = AdamW(weights, [0.01, 0.02], [0.1, 1.0])
         for step in range(4):
-            weights.grad.copy_(torch.randn(weights.grad.shape, generator=torch.Generator().manual_seed(step)))
+            weights.grad.copy_(
+                torch.randn(
+                    weights.grad.shape, generator=torch.Generator().manual_seed(step)
+                )
+            )
             optimiser.n_steps += 1
             with torch.no_grad():
                 optimiser.update(0.7, optimiser.n_steps, update)
@@ -30,8 +38,16 @@ def test_the_compiled_update_is_the_plain_one():
 
 def test_the_host_never_waits_inside_a_step(data):
     weights = Weights(SHAPE, [1, 2], "cuda")
-    engine, optimiser = build_engine(weights, torch.bfloat16), AdamW(weights, [0.01] * 2, [0.1] * 2)
-    feed = Feed([data.views["all"].stream(1), data.views["all"].stream(2)], 128, 32, torch.device("cuda"))
+    engine, optimiser = (
+        build_engine(weights, torch.bfloat16),
+        AdamW(weights, [0.01] * 2, [0.1] * 2),
+    )
+    feed = Feed(
+        [data.views["all"].stream(1), data.views["all"].stream(2)],
+        128,
+        32,
+        torch.device("cuda"),
+    )
     for step in range(6):
         inputs, targets = feed.at(step)
         torch.cuda.set_sync_debug_mode("error" if step > 2 else "default")
@@ -47,7 +63,9 @@ def test_a_batch_cut_in_parts_gives_the_gradient_of_the_whole():
     tokens = torch.randint(0, 64, (2, 1, 8, 32), device="cuda")
     gradients = []
     for options in ({}, {"micro_sequences": 2, "recompute": True}):
-        AutogradEngine(weights, torch.float32, compiled=False, **options).step_loss(tokens[0], tokens[1])
+        AutogradEngine(weights, torch.float32, compiled=False, **options).step_loss(
+            tokens[0], tokens[1]
+        )
         gradients.append(weights.grad.clone())
     assert torch.allclose(*gradients, rtol=1e-3, atol=1e-5)
 
@@ -55,8 +73,13 @@ def test_a_batch_cut_in_parts_gives_the_gradient_of_the_whole():
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.1, "base_width": 8}])
 def test_recorded_steps_are_the_plain_ones(data, make_spec, options):
     specs = [make_spec(seed=seed, dtype="float32", **options) for seed in (1, 2)]
-    plain, recorded = (train_group(specs, data, device="cuda", graphs=graphs, curve_every=1) for graphs in (False, True))
+    plain, recorded = (
+        train_group(specs, data, device="cuda", graphs=graphs, curve_every=1)
+        for graphs in (False, True)
+    )
     for a, b in zip(plain, recorded, strict=True):
         assert a.curve["loss_nats"] == pytest.approx(b.curve["loss_nats"], rel=1e-5)
-        assert a.budgets[-1].held_out["held"].loss_nats == pytest.approx(b.budgets[-1].held_out["held"].loss_nats, rel=1e-5)
+        assert a.budgets[-1].held_out["held"].loss_nats == pytest.approx(
+            b.budgets[-1].held_out["held"].loss_nats, rel=1e-5
+        )
         assert not [note for note in b.notes if "could not be recorded" in note]

@@ -13,7 +13,9 @@ def n_bytes(*tensors):
 
 
 def test_the_estimate_holds_what_a_group_in_training_keeps(make_spec, data):
-    """In the middle of a branch with a checkpoint made: short only of the held-out buffers, which are as large as those of training."""
+    """In the middle of a branch with a checkpoint made: short only of the held-out buffers, which
+    are as large as those of training.
+    """
     specs = [make_spec(seed=seed) for seed in range(4)]
     trainer = Trainer(specs, data, "cpu")
 
@@ -24,9 +26,25 @@ def test_the_estimate_holds_what_a_group_in_training_keeps(make_spec, data):
     with pytest.raises(KeyboardInterrupt):
         trainer.run(on_step=stop)
     state, weights, optimiser = trainer.state(), trainer.weights, trainer.optimiser
-    buffers = [part for value in vars(trainer.engine._buffers).values() for part in (value if isinstance(value, list) else [value])]
-    copies = [part for saved in (state["optimiser"], state["place"]["trunk"]) for part in saved.values() if isinstance(part, torch.Tensor)]
-    kept = n_bytes(weights.flat, weights.grad, optimiser.first, optimiser.second, optimiser._work, *copies)
+    buffers = [
+        part
+        for value in vars(trainer.engine._buffers).values()
+        for part in (value if isinstance(value, list) else [value])
+    ]
+    copies = [
+        part
+        for saved in (state["optimiser"], state["place"]["trunk"])
+        for part in saved.values()
+        if isinstance(part, torch.Tensor)
+    ]
+    kept = n_bytes(
+        weights.flat,
+        weights.grad,
+        optimiser.first,
+        optimiser.second,
+        optimiser._work,
+        *copies,
+    )
     kept += 2 * n_bytes(*(part for part in buffers if isinstance(part, torch.Tensor)))
     assert kept == training_bytes(specs[0].shape, specs[0].batch_tokens, 4)
     assert available_bytes() > kept

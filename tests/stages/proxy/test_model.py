@@ -17,7 +17,10 @@ def normed(x):
 def rotated(x, position):
     pairs = x.reshape(-1, 2)
     angle = position * 10_000.0 ** (-np.arange(len(pairs)) / len(pairs))
-    turned = [[a * np.cos(t) - b * np.sin(t), a * np.sin(t) + b * np.cos(t)] for (a, b), t in zip(pairs, angle, strict=True)]
+    turned = [
+        [a * np.cos(t) - b * np.sin(t), a * np.sin(t) + b * np.cos(t)]
+        for (a, b), t in zip(pairs, angle, strict=True)
+    ]
     return np.array(turned).ravel()
 
 
@@ -29,12 +32,14 @@ def losses_by_hand(weights, inputs, targets, keep):
         mixed = np.zeros_like(x)
         for head in range(SHAPE.n_heads):
             columns = slice(4 * head, 4 * head + 4)
-            query, key, value = (qkv[:, 12 * part:12 * part + 12][:, columns] for part in range(3))
+            query, key, value = (
+                qkv[:, 12 * part : 12 * part + 12][:, columns] for part in range(3)
+            )
             query = np.array([rotated(normed(row), t) for t, row in enumerate(query)])
             key = np.array([rotated(normed(row), t) for t, row in enumerate(key)])
             for t in range(len(x)):
-                score = np.exp(key[:t + 1] @ query[t] / 2.0)
-                mixed[t, columns] = score @ value[:t + 1] / score.sum()
+                score = np.exp(key[: t + 1] @ query[t] / 2.0)
+                mixed[t, columns] = score @ value[: t + 1] / score.sum()
         x = x + keep[2 * layer + 1] * (mixed @ weights[f"{layer}.out"].T)
         wide = np.maximum(normed(x) @ weights[f"{layer}.up"].T, 0) ** 2
         x = x + keep[2 * layer + 2] * (wide @ weights[f"{layer}.down"].T)
@@ -48,20 +53,35 @@ def test_every_run_equals_the_model_written_out(drop):
     with torch.no_grad():
         weights.named["head"].normal_()
     inputs, targets = torch.randint(0, 11, (2, 2, 3, 7))
-    keep = (torch.rand(n_dropout_sites(SHAPE), 2, 3, 7, 12) > 0.3).double() / 0.7 if drop else None
+    keep = (
+        (torch.rand(n_dropout_sites(SHAPE), 2, 3, 7, 12) > 0.3).double() / 0.7
+        if drop
+        else None
+    )
     found = token_losses(weights.named, SHAPE, inputs, targets, keep).detach().numpy()
-    factors = np.ones((n_dropout_sites(SHAPE), 2, 3, 7, 12)) if keep is None else keep.numpy()
+    factors = (
+        np.ones((n_dropout_sites(SHAPE), 2, 3, 7, 12)) if keep is None else keep.numpy()
+    )
     for run in range(2):
-        one = {name: weight[run].detach().numpy() for name, weight in weights.named.items()}
+        one = {
+            name: weight[run].detach().numpy() for name, weight in weights.named.items()
+        }
         for sequence in range(3):
-            expected = losses_by_hand(one, inputs[run, sequence].numpy(), targets[run, sequence].numpy(), factors[:, run, sequence])
+            expected = losses_by_hand(
+                one,
+                inputs[run, sequence].numpy(),
+                targets[run, sequence].numpy(),
+                factors[:, run, sequence],
+            )
             assert found[run, sequence] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_new_model_predicts_every_word_alike():
     weights = Weights(SHAPE, [0])
     tokens = torch.randint(0, 11, (1, 2, 7))
-    assert token_losses(weights.named, SHAPE, tokens, tokens).detach().numpy() == pytest.approx(np.log(11), rel=1e-6)
+    assert token_losses(
+        weights.named, SHAPE, tokens, tokens
+    ).detach().numpy() == pytest.approx(np.log(11), rel=1e-6)
 
 
 def test_initial_weights_depend_on_the_seed_alone_and_scale_with_fan_in():

@@ -20,7 +20,10 @@ def test_a_real_run_has_a_finite_noise_and_the_place_is_checked(make_spec, data)
     spec = make_spec()
     found = gradient_noise_scale(spec, data, 640, n_sequences=32)
     assert 1 < found < 1e6
-    with pytest.raises(InputError, match="measured at 9000 tokens, the stable phase ends at 1024; lower it"):
+    with pytest.raises(
+        InputError,
+        match="measured at 9000 tokens, the stable phase ends at 1024; lower it",
+    ):
         gradient_noise_scale(spec, data, 9000)
     with pytest.raises(InputError, match="show no gradient beside its noise"):
         _noise(1.0, 1e-3, 32, 64)

@@ -25,18 +25,38 @@ def exact(model, prompt, paths, run):
     engine, total = AutogradEngine(model), 0.0
     for path in paths:
         whole = torch.tensor([[0, *prompt, *path]])
-        total += float(torch.exp(-engine.token_losses(whole[:, :-1], whole[:, 1:])[run, 0, len(prompt):].sum()))
+        total += float(
+            torch.exp(
+                -engine.token_losses(whole[:, :-1], whole[:, 1:])[
+                    run, 0, len(prompt) :
+                ].sum()
+            )
+        )
     return total
 
 
 def test_rates_are_the_probability_of_all_spellings_of_the_answer():
     model = weights()
-    items = PassItems([np.array([4]), np.array([5, 6])], [b"ab", b"c"], SPELLED, 0, r_passes=400, cap=40_000)
+    items = PassItems(
+        [np.array([4]), np.array([5, 6])],
+        [b"ab", b"c"],
+        SPELLED,
+        0,
+        r_passes=400,
+        cap=40_000,
+    )
     found = pass_rates(items, model, [7, 8])
     for run in range(2):
-        truth = [exact(model, [4], [(3,), (1, 2), (1, 3)][:2], run), exact(model, [5, 6], [(4,)], run)]
-        assert found[run]["pass_rate"][0] == pytest.approx(np.mean(truth), rel=0.12)  # 1 / sqrt(400) an item
-        assert found[run]["pass_nats"][0] == pytest.approx(-np.log(truth).mean(), abs=0.12)
+        truth = [
+            exact(model, [4], [(3,), (1, 2), (1, 3)][:2], run),
+            exact(model, [5, 6], [(4,)], run),
+        ]
+        assert found[run]["pass_rate"][0] == pytest.approx(
+            np.mean(truth), rel=0.12
+        )  # 1 / sqrt(400) an item
+        assert found[run]["pass_nats"][0] == pytest.approx(
+            -np.log(truth).mean(), abs=0.12
+        )
         assert found[run]["censored"][0] == 0.0
     assert pass_rates(items, model, [7, 8]) == found
 

@@ -5,11 +5,24 @@ from itertools import product
 import pytest
 
 from stages.errors import InputError
-from stages.proxy.planner import Kind, fastest, kind_of, makespan, measured, packed, spoken
+from stages.proxy.planner import (
+    Kind,
+    fastest,
+    kind_of,
+    makespan,
+    measured,
+    packed,
+    spoken,
+)
 from stages.proxy.probe import Candidate
 from stages.proxy.stack import n_tokens_trained
 
-RATES = {Candidate(1): 100e3, Candidate(2): 150e3, Candidate(4): 200e3, Candidate(8): 205e3}
+RATES = {
+    Candidate(1): 100e3,
+    Candidate(2): 150e3,
+    Candidate(4): 200e3,
+    Candidate(8): 205e3,
+}
 
 
 def test_the_smallest_stack_near_the_best_is_taken():
@@ -38,14 +51,19 @@ def plan_of(specs, n_workers, rates=None, **options):
 def test_every_run_is_in_one_group_and_time_and_cost_add_up(make_spec):
     specs = [make_spec(seed=seed) for seed in range(8)]
     plan = plan_of(specs, 1, held_out_tokens=300)
-    assert sorted(spec.seed for group in plan.groups for spec in group) == list(range(8))
+    assert sorted(spec.seed for group in plan.groups for spec in group) == list(
+        range(8)
+    )
     tokens = n_tokens_trained(specs[0]) + 300 / 3 * 3
     assert sum(plan.group_seconds) == pytest.approx(8 * tokens / 200e3)
     assert plan.flops == 8 * n_tokens_trained(specs[0]) * specs[0].shape.flops_per_token
     first, why = plan.lines()
     assert first.startswith("8 runs in 2 groups on 1 workers: about 0 s, ")
     assert "core-hours" in first
-    assert why.startswith("stack 4 (2.00 times one run) for d16 x 2 vocabulary 64 batch 128 x 32; tokens/s by stack 1: 100k, 2: 150k")
+    assert why.startswith(
+        "stack 4 (2.00 times one run) for d16 x 2 vocabulary 64 batch 128 x 32;"
+        " tokens/s by stack 1: 100k, 2: 150k"
+    )
 
 
 def test_smaller_stacks_keep_workers_busy_at_the_end(make_spec):
@@ -57,8 +75,12 @@ def test_smaller_stacks_keep_workers_busy_at_the_end(make_spec):
 
 def test_what_is_left_keeps_its_groups_and_its_share_of_the_time(make_spec):
     plan = plan_of([make_spec(seed=seed) for seed in range(8)], 1)
-    done = {spec.seed for spec in plan.groups[0][:1]} | {spec.seed for spec in plan.groups[1]}
-    assert plan.without(done, lambda spec: spec.seed, begun=lambda group: True).groups == [plan.groups[0]]
+    done = {spec.seed for spec in plan.groups[0][:1]} | {
+        spec.seed for spec in plan.groups[1]
+    }
+    assert plan.without(
+        done, lambda spec: spec.seed, begun=lambda group: True
+    ).groups == [plan.groups[0]]
     left = plan.without(done, lambda spec: spec.seed)
     assert left.groups == [plan.groups[0][1:]]
     assert left.group_seconds == [pytest.approx(0.75 * plan.group_seconds[0])]
@@ -68,8 +90,13 @@ def test_what_is_left_keeps_its_groups_and_its_share_of_the_time(make_spec):
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 def test_makespan_is_close_to_the_best_assignment(n_workers):
     seconds = [5, 4, 3, 3, 2, 1]
-    best = min(max(sum(s for s, w in zip(seconds, who, strict=True) if w == worker) for worker in range(n_workers))
-               for who in product(range(n_workers), repeat=len(seconds)))
+    best = min(
+        max(
+            sum(s for s, w in zip(seconds, who, strict=True) if w == worker)
+            for worker in range(n_workers)
+        )
+        for who in product(range(n_workers), repeat=len(seconds))
+    )
     assert best <= makespan(seconds, n_workers) <= 4 / 3 * best
 
 
@@ -78,10 +105,18 @@ def test_memory_caps_the_stack_and_refuses_in_one_line(make_spec):
     roomy = measured(spec, n_workers=1, seconds=0.05)
     assert [way.stack_size for way in roomy.rates] == [1, 2, 4, 8]
     assert Kind.from_dict(roomy.to_dict()).rates.keys() == roomy.rates.keys()
-    tight = measured(spec, n_workers=1, seconds=0.05, free_bytes=int((300 + 3) * 2**20 / 0.8))
+    tight = measured(
+        spec, n_workers=1, seconds=0.05, free_bytes=int((300 + 3) * 2**20 / 0.8)
+    )
     assert 1 <= tight.most < 8
     assert max(way.stack_size for way in tight.rates) == tight.most
-    with pytest.raises(InputError, match=r"one run of d_model 16, batch 128 needs 0.00 GB, a worker has 0.00 GB; lower batch_tokens"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"one run of d_model 16, batch 128 needs 0.00 GB, a worker has 0.00 GB;"
+            r" lower batch_tokens"
+        ),
+    ):
         measured(spec, n_workers=2, free_bytes=0)
 
 

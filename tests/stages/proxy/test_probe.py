@@ -16,13 +16,31 @@ def test_a_real_probe_measures_every_candidate_and_is_short():
 
 
 def test_candidates_follow_device_size_and_precision():
-    assert [way.stack_size for way in candidates(SHAPE, "cpu", "auto", largest=5)] == [1, 2, 4]
-    assert {way.dtype for way in candidates(SHAPE, "cpu", "auto", largest=8)} == {"float32"}
-    assert {way.dtype for way in candidates(Shape.named("3.1M"), "cpu", "auto", largest=1)} == {"float32", "bfloat16"}
-    assert {way.dtype for way in candidates(Shape.named("3.1M"), "cpu", "float32", largest=1)} == {"float32"}
-    assert {way.dtype for way in candidates(SHAPE, "cpu", "bfloat16", largest=1)} == {"bfloat16"}
-    assert {way.threads for way in candidates(SHAPE, "cpu", "auto", largest=1, threads=(1, 4))} == {1, 4}
-    assert {way.dtype for way in candidates(SHAPE, "cuda", "auto", largest=64)} == {"bfloat16"}
+    assert [way.stack_size for way in candidates(SHAPE, "cpu", "auto", largest=5)] == [
+        1,
+        2,
+        4,
+    ]
+    assert {way.dtype for way in candidates(SHAPE, "cpu", "auto", largest=8)} == {
+        "float32"
+    }
+    assert {
+        way.dtype for way in candidates(Shape.named("3.1M"), "cpu", "auto", largest=1)
+    } == {"float32", "bfloat16"}
+    assert {
+        way.dtype
+        for way in candidates(Shape.named("3.1M"), "cpu", "float32", largest=1)
+    } == {"float32"}
+    assert {way.dtype for way in candidates(SHAPE, "cpu", "bfloat16", largest=1)} == {
+        "bfloat16"
+    }
+    assert {
+        way.threads
+        for way in candidates(SHAPE, "cpu", "auto", largest=1, threads=(1, 4))
+    } == {1, 4}
+    assert {way.dtype for way in candidates(SHAPE, "cuda", "auto", largest=64)} == {
+        "bfloat16"
+    }
     assert str(Candidate(4, 2, "bfloat16")) == "4 x 2 threads bf16"
 
 

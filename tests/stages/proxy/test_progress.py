@@ -15,7 +15,9 @@ class Clock:
 @pytest.fixture
 def plan(make_spec):
     specs = [make_spec(seed=seed, budgets_tokens=(12_800_000,)) for seed in range(4)]
-    return packed(specs, {kind_of(specs[0], "cpu"): Kind({Candidate(1): 128e3}, 1)}, n_workers=2)
+    return packed(
+        specs, {kind_of(specs[0], "cpu"): Kind({Candidate(1): 128e3}, 1)}, n_workers=2
+    )
 
 
 def test_the_time_left_follows_what_is_measured(plan):

@@ -8,13 +8,26 @@ from stages.proxy.model import Weights
 from stages.proxy.shape import LADDER, Shape, whole_batches
 
 
-@pytest.mark.parametrize(("name", "n_params"), [("6k", 6_144), ("25k", 24_576), ("55k", 55_296), ("147k", 147_456), ("332k", 331_776)])
+@pytest.mark.parametrize(
+    ("name", "n_params"),
+    [
+        ("6k", 6_144),
+        ("25k", 24_576),
+        ("55k", 55_296),
+        ("147k", 147_456),
+        ("332k", 331_776),
+    ],
+)
 def test_parameter_counts_equal_the_weights(name, n_params):
     shape = Shape.named(name, vocab_size=100)
     weights = Weights(shape, [0])
     outside = weights.named["embedding"].numel() + weights.named["head"].numel()
     assert shape.n_params == n_params == weights.flat.numel() - outside
-    assert shape.n_params_total == weights.flat.numel() == sum(weight.numel() for weight in weights.named.values())
+    assert (
+        shape.n_params_total
+        == weights.flat.numel()
+        == sum(weight.numel() for weight in weights.named.values())
+    )
 
 
 def test_flops_equal_the_products_counted_one_by_one():
@@ -24,7 +37,9 @@ def test_flops_equal_the_products_counted_one_by_one():
         keys = token + 1
         for rows, columns in [(24, 8), (8, 8), (32, 8), (8, 32)]:
             forward += 3 * 2 * rows * columns
-        forward += 3 * 2 * (2 * keys * 8)  # scores and weighted values, all heads together
+        forward += (
+            3 * 2 * (2 * keys * 8)
+        )  # scores and weighted values, all heads together
         forward += 2 * 20 * 8
     assert shape.flops_per_token * 6 == 3 * forward
     assert shape.flops_per_token_6n == 6 * shape.n_params
@@ -46,6 +61,8 @@ def test_whole_batches_rounds_to_the_nearest():
 
 
 def test_light_modules_load_without_torch():
-    code = ("import sys; from stages.proxy import packed, view, stream, shape, spec, schedule, stack, workers; "
-            "assert not {'torch', 'polars'} & set(sys.modules)")
+    code = (
+        "import sys; from stages.proxy import packed, view, stream, shape, spec,"
+        " schedule, stack, workers; assert not {'torch', 'polars'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

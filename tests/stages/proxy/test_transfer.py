@@ -27,13 +27,21 @@ def test_matrices_follow_width_and_branches_follow_depth():
 
 
 def test_the_first_steps_change_what_a_model_says_equally_at_every_width():
-    """The change of the logits over three steps at the same base rate: within a factor of 2 over 8 times the width; untransferred it grows."""
+    """The change of the logits over three steps at the same base rate: within a factor of 2 over 8
+    times the width; untransferred it grows.
+    """
+
     def change(width, base):
         shape = Shape(width, 2, 1, 16, 30)
         transfer = factors(shape, base, None)
         weights = Weights(shape, [0], transfer=transfer)
-        engine, optimiser = build_engine(weights), AdamW(weights, [0.02], [0.0], transfer)
-        inputs, targets = torch.randint(0, 30, (2, 1, 8, 16), generator=torch.Generator().manual_seed(0))
+        engine, optimiser = (
+            build_engine(weights),
+            AdamW(weights, [0.02], [0.0], transfer),
+        )
+        inputs, targets = torch.randint(
+            0, 30, (2, 1, 8, 16), generator=torch.Generator().manual_seed(0)
+        )
         losses = [float(engine.step_loss(inputs, targets))]
         for _ in range(3):
             optimiser.step(1.0)
@@ -47,7 +55,10 @@ def test_the_first_steps_change_what_a_model_says_equally_at_every_width():
 
 def test_depth_starts_branches_smaller():
     shape = Shape(16, 4, 1, 8, 20)
-    plain, deep = Weights(shape, [3]), Weights(shape, [3], transfer=factors(shape, None, 2))
+    plain, deep = (
+        Weights(shape, [3]),
+        Weights(shape, [3], transfer=factors(shape, None, 2)),
+    )
     assert torch.equal(deep.named["3.down"], plain.named["3.down"] / 2)
     assert torch.equal(deep.named["3.up"], plain.named["3.up"])
     with pytest.raises(KeyError):

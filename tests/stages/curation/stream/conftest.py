@@ -10,12 +10,20 @@ import pytest
 from stages.curation.stream.run import Request, curate
 from stages.curation.stream.settings import CurateSettings
 
-WORDS = "the river of time and its banks have been a home to many small towns with old mills that turn by day be it cold or warm".split()
+WORDS = (
+    "the river of time and its banks have been a home to many small towns with old"
+    " mills that turn by day be it cold or warm".split()
+)
 
 
 def text(rng: random.Random, n_words: int = 120) -> str:
-    words = [rng.choice(WORDS) + rng.choice(["", "", "s", "ed", "ing", "er", "ly"]) for _ in range(n_words)]
-    return "\n".join(" ".join(words[start : start + 12]) + "." for start in range(0, n_words, 12))
+    words = [
+        rng.choice(WORDS) + rng.choice(["", "", "s", "ed", "ing", "er", "ly"])
+        for _ in range(n_words)
+    ]
+    return "\n".join(
+        " ".join(words[start : start + 12]) + "." for start in range(0, n_words, 12)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +32,20 @@ def rows() -> list[dict]:
     rng = random.Random(0)
     rows = [{"text": text(rng), "key": f"k{i}"} for i in range(88)]
     rows += [{"text": rows[i]["text"], "key": f"e{i}"} for i in range(10)]
-    rows += [{"text": rows[i]["text"].replace(rows[i]["text"].split()[30], "changed", 1) + " End.", "key": f"n{i}"} for i in range(20, 30)]
-    rows += [{"text": f"Too short {i}.", "key": f"s{i}"} for i in range(10)] + [{"text": "  ", "key": "b0"}, {"text": None, "key": "b1"}]
+    rows += [
+        {
+            "text": (
+                rows[i]["text"].replace(rows[i]["text"].split()[30], "changed", 1)
+                + " End."
+            ),
+            "key": f"n{i}",
+        }
+        for i in range(20, 30)
+    ]
+    rows += [{"text": f"Too short {i}.", "key": f"s{i}"} for i in range(10)] + [
+        {"text": "  ", "key": "b0"},
+        {"text": None, "key": "b1"},
+    ]
     rng.shuffle(rows)
     return rows
 
@@ -34,13 +54,17 @@ def rows() -> list[dict]:
 def write(tmp_path, rows):
     """write(n, folder): the rows as n JSON lines files, in order."""
 
-    def written(n: int = 1, name: str = "raw", content: list[dict] | None = None) -> Path:
+    def written(
+        n: int = 1, name: str = "raw", content: list[dict] | None = None
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         content = rows if content is None else content
         for part in range(n):
             lines = content[len(content) * part // n : len(content) * (part + 1) // n]
-            (folder / f"part-{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+            (folder / f"part-{part}.jsonl").write_text(
+                "".join(json.dumps(row) + "\n" for row in lines)
+            )
         return folder
 
     return written
@@ -64,8 +88,17 @@ def run(tmp_path, settings):
     """run(inputs, name, workers=..., **changes of the settings) -> manifest."""
 
     def done(inputs, name: str = "out", request: dict | None = None, **changes) -> dict:
-        inputs = [str(item) for item in (inputs if isinstance(inputs, list) else [inputs])]
-        return curate(Request(inputs=inputs, out=str(tmp_path / name), settings=settings(**changes), **(request or {})))
+        inputs = [
+            str(item) for item in (inputs if isinstance(inputs, list) else [inputs])
+        ]
+        return curate(
+            Request(
+                inputs=inputs,
+                out=str(tmp_path / name),
+                settings=settings(**changes),
+                **(request or {}),
+            )
+        )
 
     return done
 
@@ -75,7 +108,10 @@ def read(tmp_path):
     """read(side, name): the documents of one side of a result, in order."""
 
     def table(side: str = "kept", name: str = "out") -> pl.DataFrame:
-        return pl.concat(pl.read_parquet(file) for file in sorted((tmp_path / name / side).glob("*.parquet")))
+        return pl.concat(
+            pl.read_parquet(file)
+            for file in sorted((tmp_path / name / side).glob("*.parquet"))
+        )
 
     return table
 

@@ -43,7 +43,15 @@ def test_an_error_of_a_task_is_raised_here(two):
 
 
 def test_a_killed_worker_is_one_line():
-    with pytest.raises(InputError, match="a worker was killed, most likely for memory; .*finished work is kept"), executor("local", 2) as workers:
+    with (
+        pytest.raises(
+            InputError,
+            match=(
+                "a worker was killed, most likely for memory; .*finished work is kept"
+            ),
+        ),
+        executor("local", 2) as workers,
+    ):
         list(workers.map(die, range(2)))
 
 
@@ -53,13 +61,28 @@ def test_ray_gives_the_bytes_of_a_local_run(write, run, everything):
         pytest.skip("ray is not installed; pip install 'assay[ray]'")
     folder = write(3)
     local = run(folder, "local", **everything)
-    on_ray = run(folder, "ray", request={"executor": "ray", "workers": 2}, shard_mb=0.02, **everything)
-    assert on_ray["kept"]["hash"] == local["kept"]["hash"] and on_ray["dropped"]["hash"] == local["dropped"]["hash"]
+    on_ray = run(
+        folder,
+        "ray",
+        request={"executor": "ray", "workers": 2},
+        shard_mb=0.02,
+        **everything,
+    )
+    assert (
+        on_ray["kept"]["hash"] == local["kept"]["hash"]
+        and on_ray["dropped"]["hash"] == local["dropped"]["hash"]
+    )
 
 
 def test_ray_asks_for_its_package(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"--executor ray needs Ray; run: pip install 'assay\[ray\]'"), executor("ray", 1):
+    with (
+        pytest.raises(
+            InputError,
+            match=r"--executor ray needs Ray; run: pip install 'assay\[ray\]'",
+        ),
+        executor("ray", 1),
+    ):
         pass

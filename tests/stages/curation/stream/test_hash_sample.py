@@ -12,7 +12,11 @@ from stages.curation.stream.hash_sample import smallest
 
 @pytest.fixture
 def pool() -> pl.DataFrame:
-    return documents([f"Document {at}, " + "x" * (at % 50) for at in range(600)], [str(at) for at in range(600)], "p")
+    return documents(
+        [f"Document {at}, " + "x" * (at % 50) for at in range(600)],
+        [str(at) for at in range(600)],
+        "p",
+    )
 
 
 @pytest.mark.parametrize("size", [1, 7, 600])
@@ -26,14 +30,23 @@ def test_batches_and_order_do_not_matter(pool, size):
 
 def test_one_document_at_least_and_none_of_none(pool):
     assert smallest([pool], 1, 1, "test").height == 1
-    assert smallest([], 1, 1, "test").height == 0 and smallest([pool.clear()], 1, 1, "test").height == 0
+    assert (
+        smallest([], 1, 1, "test").height == 0
+        and smallest([pool.clear()], 1, 1, "test").height == 0
+    )
 
 
 def test_a_few_rows_do_not_hold_on_to_their_batches():
     """100 batches of 2 MB, of which 0.5 MB is drawn: views into the batches would hold 200 MB."""
     memory = psutil.Process().memory_info
-    texts = (json.loads(json.dumps([f"{batch} {at} " + "y" * 400 for at in range(5000)])) for batch in range(100))
-    batches = (documents(part, [f"{batch}-{at}" for at in range(5000)], "p") for batch, part in enumerate(texts))
+    texts = (
+        json.loads(json.dumps([f"{batch} {at} " + "y" * 400 for at in range(5000)]))
+        for batch in range(100)
+    )
+    batches = (
+        documents(part, [f"{batch}-{at}" for at in range(5000)], "p")
+        for batch, part in enumerate(texts)
+    )
     before = memory().rss
     drawn = smallest(batches, 500_000, 1, "test")
     assert drawn.height > 1_000 and memory().rss - before < 100e6

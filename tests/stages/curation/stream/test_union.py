@@ -12,7 +12,9 @@ from stages.curation.stream.union import flatten, new_parents, unite
 def test_components_are_those_of_the_whole_graph(tmp_path, chunk):
     rng = np.random.default_rng(chunk)
     left, right = rng.integers(0, 500, 260), rng.integers(0, 500, 260)
-    _, label = connected_components(coo_array((np.ones(260), (left, right)), shape=(500, 500)), directed=False)
+    _, label = connected_components(
+        coo_array((np.ones(260), (left, right)), shape=(500, 500)), directed=False
+    )
     smallest = np.full(label.max() + 1, 500)
     np.minimum.at(smallest, label, np.arange(500))
     parents = new_parents(tmp_path / "parents", 500)
@@ -20,7 +22,9 @@ def test_components_are_those_of_the_whole_graph(tmp_path, chunk):
         unite(parents, left[start : start + chunk], right[start : start + chunk])
     flatten(parents)
     joined = np.isin(np.arange(500), np.concatenate([left, right]))
-    assert (parents[joined] == smallest[label][joined]).all() and (parents[~joined] == -1).all()
+    assert (parents[joined] == smallest[label][joined]).all() and (
+        parents[~joined] == -1
+    ).all()
 
 
 def test_no_documents_and_no_pairs(tmp_path):

@@ -18,8 +18,18 @@ from stages.errors import InputError
 def folder(tmp_path):
     """Twelve compressed files of three rows, one of them blank and one broken, and two text files."""
     for number in range(12):
-        rows = [{"text": f"row {number} {row}", "name": f"n{number}-{row}", "url": f"http://a/{row}"} for row in range(2)]
-        lines = [*map(json.dumps, rows), json.dumps({"text": " ", "name": f"n{number}-2"})]
+        rows = [
+            {
+                "text": f"row {number} {row}",
+                "name": f"n{number}-{row}",
+                "url": f"http://a/{row}",
+            }
+            for row in range(2)
+        ]
+        lines = [
+            *map(json.dumps, rows),
+            json.dumps({"text": " ", "name": f"n{number}-2"}),
+        ]
         with gzip.open(tmp_path / f"{number:02d}.jsonl.gz", "wt") as file:
             file.write("\n".join(lines) + ("\n{broken" if number == 5 else ""))
     for number in range(2):
@@ -30,15 +40,25 @@ def folder(tmp_path):
 def read(inputs, settings):
     bad, count = [], ReadCount()
     units, _ = cut(find_files([str(path) for path in inputs])[0], 10**9)
-    frames = [frame for unit in units for frame in unit_documents(unit, settings, on_bad=bad.append, count=count)]
+    frames = [
+        frame
+        for unit in units
+        for frame in unit_documents(unit, settings, on_bad=bad.append, count=count)
+    ]
     return frames, bad, count
 
 
-@pytest.mark.parametrize("columns", [{}, {"id": "name"}, {"id": "name", "extra": ["url"]}])
+@pytest.mark.parametrize(
+    "columns", [{}, {"id": "name"}, {"id": "name", "extra": ["url"]}]
+)
 def test_small_files_share_a_batch_and_give_what_each_gives_alone(folder, columns):
     settings = CurateSettings(**columns)
     frames, bad, count = read([folder], settings)
-    alone = [frame for path in sorted(folder.iterdir()) for frame in read([path], settings)[0]]
+    alone = [
+        frame
+        for path in sorted(folder.iterdir())
+        for frame in read([path], settings)[0]
+    ]
     assert len(frames) == 1 and len(alone) == 14
     assert frames[0].equals(pl.concat(alone))
     assert (frames[0].height, count.rows, count.empty, len(bad)) == (26, 38, 12, 1)

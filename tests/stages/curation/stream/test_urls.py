@@ -8,7 +8,9 @@ import pytest
 
 from stages.curation.stream.run import Request, curate
 
-MISSING = [name for name in ("s3fs", "moto", "boto3") if importlib.util.find_spec(name) is None]
+MISSING = [
+    name for name in ("s3fs", "moto", "boto3") if importlib.util.find_spec(name) is None
+]
 
 
 def upload(files, folder, bucket):
@@ -21,9 +23,21 @@ def test_memory_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path):
     local = run(folder)
     files = fsspec.filesystem("memory")
     upload(files, folder, "/curate")
-    manifest = curate(Request(inputs=["memory://curate/raw"], out="memory://curate/out", settings=settings(), work=tmp_path / "work"))
-    assert manifest["kept"]["hash"] == local["kept"]["hash"] and manifest["dropped"]["hash"] == local["dropped"]["hash"]
-    assert files.exists("/curate/out/manifest.json") and files.exists("/curate/out/report.md")
+    manifest = curate(
+        Request(
+            inputs=["memory://curate/raw"],
+            out="memory://curate/out",
+            settings=settings(),
+            work=tmp_path / "work",
+        )
+    )
+    assert (
+        manifest["kept"]["hash"] == local["kept"]["hash"]
+        and manifest["dropped"]["hash"] == local["dropped"]["hash"]
+    )
+    assert files.exists("/curate/out/manifest.json") and files.exists(
+        "/curate/out/report.md"
+    )
     files.rm("/curate", recursive=True)
 
 
@@ -31,7 +45,9 @@ def test_memory_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path):
 def s3(monkeypatch):
     """An S3 server on this machine."""
     if MISSING:
-        pytest.skip(f"{', '.join(MISSING)} not installed; pip install 'assay[s3,test-s3]'")
+        pytest.skip(
+            f"{', '.join(MISSING)} not installed; pip install 'assay[s3,test-s3]'"
+        )
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -57,9 +73,16 @@ def test_s3_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path, s3):
     folder = write(3)
     local = run(folder)
     upload(s3, folder, "pool")
-    request = Request(inputs=["s3://pool/raw/*.jsonl"], out="s3://pool/out", settings=settings(), work=tmp_path / "work")
+    request = Request(
+        inputs=["s3://pool/raw/*.jsonl"],
+        out="s3://pool/out",
+        settings=settings(),
+        work=tmp_path / "work",
+    )
     manifest = curate(request)
     assert manifest["kept"]["hash"] == local["kept"]["hash"]
     with s3.open("pool/out/kept/part-00000.parquet") as handle:
-        assert pl.read_parquet(handle).equals(pl.read_parquet(tmp_path / "out/kept/part-00000.parquet"))
+        assert pl.read_parquet(handle).equals(
+            pl.read_parquet(tmp_path / "out/kept/part-00000.parquet")
+        )
     assert curate(request) == manifest  # found finished

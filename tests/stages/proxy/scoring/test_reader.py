@@ -14,7 +14,11 @@ def chain(rng, n, habit):
     """Tokens that mostly follow `habit`, a permutation."""
     tokens = [int(rng.integers(1, VOCAB))]
     for _ in range(n - 1):
-        tokens.append(int(habit[tokens[-1]]) if rng.random() < 0.8 else int(rng.integers(1, VOCAB)))
+        tokens.append(
+            int(habit[tokens[-1]])
+            if rng.random() < 0.8
+            else int(rng.integers(1, VOCAB))
+        )
     return np.array(tokens)
 
 
@@ -22,16 +26,31 @@ def chain(rng, n, habit):
 def packed(tmp_path_factory):
     """400 documents of one habit, then 40 of the same, 40 of another, 40 of none."""
     rng = np.random.default_rng(0)
-    one, other = (np.concatenate([[0], 1 + np.roll(np.arange(VOCAB - 1), shift)]) for shift in (1, 7))
-    documents = [chain(rng, int(rng.integers(20, 90)), one) for _ in range(440)] + [chain(rng, 60, other) for _ in range(40)]
+    one, other = (
+        np.concatenate([[0], 1 + np.roll(np.arange(VOCAB - 1), shift)])
+        for shift in (1, 7)
+    )
+    documents = [chain(rng, int(rng.integers(20, 90)), one) for _ in range(440)] + [
+        chain(rng, 60, other) for _ in range(40)
+    ]
     documents += [rng.integers(1, VOCAB, 60) for _ in range(40)]
     rows = [(f"d{i}", tokens, 4 * len(tokens)) for i, tokens in enumerate(documents)]
-    return write_packed(tmp_path_factory.mktemp("pack") / "p", rows, vocab_size=VOCAB, eos_id=0)
+    return write_packed(
+        tmp_path_factory.mktemp("pack") / "p", rows, vocab_size=VOCAB, eos_id=0
+    )
 
 
 @pytest.fixture(scope="module")
 def reader(packed):
-    return train_reader(packed, np.arange(400), size="6k", tokens=40_000, context=32, batch_tokens=256, warmup_steps=5)
+    return train_reader(
+        packed,
+        np.arange(400),
+        size="6k",
+        tokens=40_000,
+        context=32,
+        batch_tokens=256,
+        warmup_steps=5,
+    )
 
 
 def test_unread_text_of_the_habit_is_easier_than_other_text(packed, reader):
@@ -47,14 +66,20 @@ def test_a_document_scores_the_same_in_any_order_and_company(packed, reader):
     rows = np.array([519, 3, 444, 400])
     nats, _ = reader.document_nats(packed, rows)
     for row, expected in zip(rows, nats, strict=True):
-        assert reader.document_nats(packed, np.array([row]))[0][0] == pytest.approx(expected, rel=1e-5)
+        assert reader.document_nats(packed, np.array([row]))[0][0] == pytest.approx(
+            expected, rel=1e-5
+        )
 
 
-def test_a_saved_reader_reads_the_same_and_its_card_says_what_it_read(packed, reader, tmp_path):
+def test_a_saved_reader_reads_the_same_and_its_card_says_what_it_read(
+    packed, reader, tmp_path
+):
     reader.save(tmp_path / "reader")
     again = load_reader(tmp_path / "reader")
     rows = np.arange(430, 450)
-    assert np.array_equal(again.document_nats(packed, rows)[0], reader.document_nats(packed, rows)[0])
+    assert np.array_equal(
+        again.document_nats(packed, rows)[0], reader.document_nats(packed, rows)[0]
+    )
     assert again.card == reader.card and again.card["trained_on"]["documents"] == 400
     np.save(tmp_path / "reader/weights.npy", reader.weights * 1.01)
     with pytest.raises(InputError, match="weights that are not its card's"):
@@ -64,6 +89,8 @@ def test_a_saved_reader_reads_the_same_and_its_card_says_what_it_read(packed, re
 
 
 def test_another_vocabulary_is_refused(reader, tmp_path):
-    other = write_packed(tmp_path / "p", [("a", np.array([1, 2]), 2)], vocab_size=32, eos_id=0)
+    other = write_packed(
+        tmp_path / "p", [("a", np.array([1, 2]), 2)], vocab_size=32, eos_id=0
+    )
     with pytest.raises(InputError, match="packed with 32 words, the proxy reads 64"):
         reader.document_nats(other, np.array([0]))
