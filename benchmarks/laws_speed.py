@@ -167,7 +167,7 @@ def main(path: str | None) -> None:
     fit, fit_seconds = timed(
         lambda: fit_law(LAW, rows, n_starts=N_STARTS, delta=DELTA, identify=False)
     )
-    boot, boot_seconds = timed(lambda: bootstrap(fit, rows, n_draws=N_DRAWS))
+    _boot, boot_seconds = timed(lambda: bootstrap(fit, rows, n_draws=N_DRAWS))
     ours = fit_seconds + boot_seconds
     print(f"{'':42s}{'seconds':>10s}{'objective':>14s}")
     print(f"{f'ours: {N_STARTS} starts':42s}{fit_seconds:10.2f}{fit.objective:14.7g}")

@@ -27,18 +27,18 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-import roofline  # noqa: E402
-import torch  # noqa: E402
-from plain_gpt import Foreign, PlainGPT, PlainLoop  # noqa: E402
+import roofline
+import torch
+from plain_gpt import Foreign, PlainGPT, PlainLoop
 
-from stages.proxy.adamw import AdamW  # noqa: E402
-from stages.proxy.device import choose_device  # noqa: E402
-from stages.proxy.engine import build_engine  # noqa: E402
-from stages.proxy.graphs import WARM_STEPS as GRAPH_STEPS  # noqa: E402
-from stages.proxy.graphs import step_runner  # noqa: E402
-from stages.proxy.memory import training_bytes  # noqa: E402
-from stages.proxy.model import Weights  # noqa: E402
-from stages.proxy.shape import Shape  # noqa: E402
+from stages.proxy.adamw import AdamW
+from stages.proxy.device import choose_device
+from stages.proxy.engine import build_engine
+from stages.proxy.graphs import WARM_STEPS as GRAPH_STEPS
+from stages.proxy.graphs import step_runner
+from stages.proxy.memory import training_bytes
+from stages.proxy.model import Weights
+from stages.proxy.shape import Shape
 
 WARM_STEPS, ROUNDS = 5, 3
 COPIES_OF_A_SWEEP = (

@@ -164,9 +164,9 @@ def curate(
 @app.command("dvc-yaml")
 def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
     """Write dvc.yaml from the stage declarations."""
-    from stages.pipeline import PIPELINE
-    from stages.params import load_params
     from stages.dvc_file import write_pipeline_file
+    from stages.params import load_params
+    from stages.pipeline import PIPELINE
 
     changed = write_pipeline_file(load_params(params, PIPELINE), str(params))
     print("dvc.yaml written" if changed else "dvc.yaml is up to date")
@@ -203,7 +203,7 @@ def fit(
     table: Annotated[
         str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
     ],
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
     where: Annotated[
         str | None, typer.Option(metavar="SQL", help="rows to use")
     ] = None,
@@ -267,7 +267,7 @@ def compare(
             help="auto: chosen by what it predicts above the compute it saw",
         ),
     ] = "auto",
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
     where: Annotated[
         str | None, typer.Option(metavar="SQL", help="rows to use")
     ] = None,

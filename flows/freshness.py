@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.dvc_tasks import stale_reasons
-from stages.pipeline import PIPELINE
 from stages.errors import InputError
+from stages.pipeline import PIPELINE
 from stages.stage import Stage
 
 

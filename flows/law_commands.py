@@ -137,7 +137,7 @@ def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
         print()
         show([result["holdout"]], False, title="Runs that were not fitted")
     if result["predictions"]:
-        own = [c for c in (wanted.columns if wanted is not None else [])][:3]
+        own = list(wanted.columns if wanted is not None else [])[:3]
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
         print()
         show(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from flows import environment
 from flows.own_server import start_own_server
-from stages.pipeline import PIPELINE
 from stages.decision_text import printed_decisions
+from stages.dvc_file import write_pipeline_file
 from stages.errors import InputError
 from stages.params import load_params
-from stages.dvc_file import write_pipeline_file
+from stages.pipeline import PIPELINE
 
 EXECUTORS = ("local", "prefect", "ray")
 

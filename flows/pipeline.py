@@ -11,14 +11,14 @@ from flows import environment
 
 environment.prepare()
 
-import polars as pl  # noqa: E402
-from prefect import flow, get_run_logger, task  # noqa: E402
+import polars as pl
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
     create_table_artifact,
-)  # noqa: E402
-from prefect.states import Completed, Failed, State  # noqa: E402
+)
+from prefect.states import Completed, Failed, State
 
 from flows.dvc_tasks import (
     BAD_INPUT,
@@ -26,11 +26,11 @@ from flows.dvc_tasks import (
     StageFailure,
     run_stage,
     stale_reasons,
-)  # noqa: E402
-from stages import images  # noqa: E402
-from stages.pipeline import PIPELINE  # noqa: E402
-from stages.decision_text import decision_markdown  # noqa: E402
-from stages.errors import InputError, RefusedError  # noqa: E402
+)
+from stages import images
+from stages.decision_text import decision_markdown
+from stages.errors import InputError, RefusedError
+from stages.pipeline import PIPELINE
 
 DECISIONS = Path("data/decisions")
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page

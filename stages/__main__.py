@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from stages.pipeline import PIPELINE
-from stages.errors import InputError, RefusedError
 from stages.dvc_file import write_pipeline_file
+from stages.errors import InputError, RefusedError
 from stages.params import load_params
+from stages.pipeline import PIPELINE
 
 LOGS = Path(".assay/logs")  # the flow relays these lines to Prefect; git ignores them
 log = logging.getLogger("assay")

@@ -4,6 +4,7 @@ tier), the arms' sizes and data hashes, the questions, and the retention ledger 
 Cost: seconds; no text is copied.
 """
 
+import itertools
 import logging
 from typing import Literal
 
@@ -404,7 +405,7 @@ def tier_names(edges: list[float]) -> list[str]:
     bounds = [0, *edges, 1]
     return [
         f"q{round(100 * low):03d}_{round(100 * high):03d}"
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        for low, high in itertools.pairwise(bounds)
     ]
 
 

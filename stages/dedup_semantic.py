@@ -134,12 +134,15 @@ def _sample(shards: Sequence[Path], firsts: pl.DataFrame, seed: int) -> list[str
     total = sum(int(frame["n_chars"].sum()) for frame in _texts(shards, firsts))
     keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame  # noqa: E731
     if total > FIT_CHARS:
-        keep = lambda frame: frame.filter(
-            pl.Series(
-                uniform(seed, frame["id"], "semantic sample") < FIT_CHARS / total,
-                dtype=pl.Boolean,
+
+        def keep(frame):
+            return frame.filter(
+                pl.Series(
+                    uniform(seed, frame["id"], "semantic sample") < FIT_CHARS / total,
+                    dtype=pl.Boolean,
+                )
             )
-        )  # noqa: E731
+
     return (
         pl.concat(compact(keep(frame)) for frame in _texts(shards, firsts))
         .sort("id")["text"]

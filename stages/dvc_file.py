@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from stages.pipeline import PIPELINE
 from stages.files import whole_file
+from stages.pipeline import PIPELINE
 from stages.stage import Section, dvc_stage
 
 HEADER = (

@@ -323,9 +323,9 @@ def _column(settings: ColumnScore, pool: pl.DataFrame) -> pl.Series:
 
 
 def _saved(folder: str) -> Scorer:
+    from stages.curation.model_card import read_card
     from stages.curation.ngram_model import KIND as NGRAM
     from stages.curation.ngram_model import load_ngram
-    from stages.curation.model_card import read_card
     from stages.curation.quality_card import load_quality
 
     if read_card(folder)["kind"] == NGRAM:

@@ -22,8 +22,8 @@ from stages.errors import InputError
 from stages.files import remove_orphans, whole_folder, write_json
 from stages.images.pools import ingest as ingest_images
 from stages.pool_settings import IngestParams
-from stages.staged_pools import StagedPool, stage_pool
 from stages.stage import Stage
+from stages.staged_pools import StagedPool, stage_pool
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")

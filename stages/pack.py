@@ -15,8 +15,8 @@ from pydantic import Field
 from stages import images
 from stages.curation.dedup import SHORTENED
 from stages.curation.row_groups import batches, compact
-from stages.images.pack import pack as pack_images
 from stages.files import whole_file, whole_folder, write_json
+from stages.images.pack import pack as pack_images
 from stages.proxy.packed import Packed, write_packed
 from stages.stage import Section, Stage
 
@@ -67,8 +67,9 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokeni
 
 
 def tokenised(
-    frames: Iterator[pl.DataFrame], tokenizer: "tokenizers.Tokenizer"
-) -> Iterator[tuple[str, np.ndarray, int]]:  # noqa: F821
+    frames: Iterator[pl.DataFrame],
+    tokenizer: "tokenizers.Tokenizer",  # noqa: F821
+) -> Iterator[tuple[str, np.ndarray, int]]:
     """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
     eos = tokenizer.token_to_id(EOS)
     for frame in frames:
@@ -93,9 +94,10 @@ def run(params: PackParams) -> None:
     )
     with whole_file("data/pack/tokenizer.json") as temporary:
         tokenizer.save(str(temporary))
-    sizes = dict(
-        vocab_size=tokenizer.get_vocab_size(), eos_id=tokenizer.token_to_id(EOS)
-    )
+    sizes = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "eos_id": tokenizer.token_to_id(EOS),
+    }
     write_packed(
         Path("data/pack/pools"), tokenised(training_texts(shards), tokenizer), **sizes
     )

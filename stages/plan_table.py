@@ -224,7 +224,7 @@ def next_run_rows(
     own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
     if len(arms) > 1:
         quantity = difference_at(
-            boot, flops, arms[0], arms[1], {arm: own for arm in arms}
+            boot, flops, arms[0], arms[1], dict.fromkeys(arms, own)
         )
     else:
         plan = optimal_allocation(

@@ -3,6 +3,7 @@
 Input: a fit. Output: one figure. Cost: the walk of laws/profile_curve.py.
 """
 
+import itertools
 import warnings
 
 import numpy as np
@@ -99,9 +100,7 @@ def _smooth(curve: ProfileCurve) -> tuple[np.ndarray, np.ndarray]:
     if at.size < 3 or not np.isfinite(curve.rise).all():
         return curve.size, curve.rise
     fine = np.unique(
-        np.concatenate(
-            [np.linspace(a, b, 12) for a, b in zip(at[:-1], at[1:], strict=True)]
-        )
+        np.concatenate([np.linspace(a, b, 12) for a, b in itertools.pairwise(at)])
     )
     root = np.sign(curve.size - curve.fitted) * np.sqrt(curve.rise)
     with warnings.catch_warnings():

@@ -15,15 +15,14 @@ from pydantic import Field, model_validator
 
 from stages.errors import InputError
 from stages.files import content_hash, read_json, whole_file, write_json
+from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.images import are_pooled
 from stages.images import sweep as image_sweep
-from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.model_forms import Experts, Growth, fault_in_time, fault_of, formed, grown
 from stages.proxy.packed import Packed
 from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
-from stages.simulate import pool_share
 from stages.run_files import (
     code_hash,
     curves,
@@ -32,6 +31,7 @@ from stages.run_files import (
     is_finished,
     runs_table,
 )
+from stages.simulate import pool_share
 from stages.stage import Section, Stage
 from stages.trials import best_lr, critical_batch, largest_view
 

@@ -25,10 +25,10 @@ from stages.proxy.gpus import gpus_held, train_on_gpus
 from stages.proxy.lease import folder_lease
 from stages.proxy.noise_scale import gradient_noise_scale
 from stages.proxy.planner import Kind, TrainingPlan, kind_of, measured, packed, spoken
+from stages.proxy.probe import Candidate, measured_rates, rates_together
 from stages.proxy.progress import Progress, peak_of
 from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.stack import stacks
-from stages.proxy.probe import Candidate, measured_rates, rates_together
 from stages.proxy.workers import Workers, run_groups
 from stages.run_files import RUNS, is_finished, save_run
 

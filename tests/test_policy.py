@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.pipeline import PIPELINE
-from stages.params import load_params
 from stages.dvc_file import pipeline_text
+from stages.params import load_params
+from stages.pipeline import PIPELINE
 from stages.stage import ROOT, code_deps
 
 SOURCES = sorted([*ROOT.glob("flows/**/*.py"), *ROOT.glob("stages/**/*.py")])

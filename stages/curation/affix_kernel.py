@@ -199,7 +199,7 @@ def _core(codes, flags, start, stop, starts, ends, found):
             step = 1
         elif not flags[index] & WORD:
             after = flags[index + 1] if index + 1 < tail else 0
-            if code < 128 and AFFIX[code] & HYPHEN or 0x2012 < code < 0x2016:
+            if (code < 128 and AFFIX[code] & HYPHEN) or 0x2012 < code < 0x2016:
                 run = 1
                 while index + run < tail and codes[index + run] == code:
                     run += 1

@@ -116,10 +116,8 @@ def _value(arg: Any, kind: Kind, name: str) -> int:
     if not kind.array:
         return int(arg)
     if (
-        arg.dtype != kind.dtype
-        and not (arg.dtype == np.bool_ and kind == UINT8S)
-        or not arg.flags.c_contiguous
-    ):
+        arg.dtype != kind.dtype and not (arg.dtype == np.bool_ and kind == UINT8S)
+    ) or not arg.flags.c_contiguous:
         raise TypeError(
             f"the compiled loop {name} wants a contiguous array of {kind.dtype}, not of"
             f" {arg.dtype}"

@@ -6,6 +6,8 @@ Two draws of one pool share documents (`draw`) unless they are made together (`d
 spread between draws by about the square root of the share that is not drawn, so prefer disjoint ones where they fit.
 """
 
+import itertools
+
 import polars as pl
 
 from stages.curation.documents import uniform
@@ -64,7 +66,7 @@ def _cut(
     if unit != "id":  # a parent goes where its first passage goes
         order = order.with_columns(_share=pl.col("_share").min().over("pool", "_unit"))
     shares = [edge / max(total, 1) for edge in edges]
-    parts = zip(shares, shares[1:], strict=False)
+    parts = itertools.pairwise(shares)
     kept = [
         order.filter((pl.col("_share") >= low) & (pl.col("_share") < high)).select("id")
         for low, high in parts

@@ -141,7 +141,7 @@ def _walk(folder: Path) -> list[Path]:
 
 
 def _plain_prefix(path: Path) -> Path:
-    plain = [part for part in path.parts]
+    plain = list(path.parts)
     for index, part in enumerate(plain):
         if glob.has_magic(part):
             return Path(*plain[:index])

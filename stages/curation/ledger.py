@@ -127,7 +127,7 @@ class Ledger:
     def of(cls, frame: pl.DataFrame) -> "Ledger":
         """Read a table written from `frame`, checking it again."""
         ledger = cls()
-        for (pool, position), rows in (
+        for (pool, _position), rows in (
             frame.sort("pool", "position", maintain_order=True)
             .partition_by("pool", "position", as_dict=True, maintain_order=True)
             .items()

@@ -167,7 +167,7 @@ def _smoothed(grams: np.ndarray, counts: np.ndarray, context_of: np.ndarray) -> 
     """One order from its distinct n-grams, their counts and the context of each."""
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     discount = once / (once + 2 * twice) if once and twice else FALLBACK_DISCOUNT
-    contexts, place, types = np.unique(
+    contexts, place, _types = np.unique(
         context_of, return_inverse=True, return_counts=True
     )
     total = np.bincount(place, weights=counts)

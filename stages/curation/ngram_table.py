@@ -24,7 +24,7 @@ class KeyTable:
     @classmethod
     def of(cls, keys: np.ndarray) -> "KeyTable":
         """From sorted distinct keys."""
-        bits = min(26, max(1, int(len(keys)).bit_length()))
+        bits = min(26, max(1, len(keys).bit_length()))
         edges = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
         starts = np.append(np.searchsorted(keys, edges), len(keys)).astype(np.uint32)
         return cls(keys, starts, 64 - bits)

@@ -98,7 +98,7 @@ def _finished(
         frame = split_passages(frame.select(list(SCHEMA)), passage_chars)
         if own:
             frame = frame.join(
-                whole.select(parent="id", *own),
+                whole.select(pl.col("id").alias("parent"), *own),
                 on="parent",
                 how="left",
                 maintain_order="left",

@@ -60,11 +60,11 @@ class RowGroups:
         self.handle = open(self.path, "wb")
         counted = [name for name, kind in frame.schema.items() if kind.is_numeric()]
         # Measured: dictionaries and bounds of long texts cost 2.5 times the rest of the writing, and save nothing.
-        options = dict(
-            compression=self.compression,
-            use_dictionary=self.dictionaries,
-            write_statistics=counted,
-        )
+        options = {
+            "compression": self.compression,
+            "use_dictionary": self.dictionaries,
+            "write_statistics": counted,
+        }
         self.writer = pq.ParquetWriter(self.handle, self.arrow, **options)
 
     def _flush(self) -> None:

@@ -16,6 +16,7 @@ compared: fewer clusters find more), and where embeddings say "same topic" rathe
 content": templated pages are dropped though their facts differ.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +134,7 @@ def _ranked(
 
 def _pairs(rows: np.ndarray, edges: np.ndarray, eps: float, device: str) -> Pairs:
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
-    for first, stop in zip(edges[:-1], edges[1:], strict=True):
+    for first, stop in itertools.pairwise(edges):
         if stop - first > 1:
             earlier, later, cosine = close_pairs(rows[first:stop], 1 - eps, device)
             parts.append((earlier + first, later + first, cosine))

@@ -1,5 +1,7 @@
 """Cuts spans of characters out of texts. Cost: linear in the characters of the texts that lose a span."""
 
+import itertools
+
 import numpy as np
 
 
@@ -13,7 +15,7 @@ def without_spans(
     """
     out = list(texts)
     bounds = np.flatnonzero(np.diff(docs, prepend=-1, append=len(texts)))
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in itertools.pairwise(bounds):
         doc = int(docs[first])
         froms = [0, *stops[first:last].tolist()]
         tos = [*starts[first:last].tolist(), len(texts[doc])]

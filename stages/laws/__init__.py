@@ -15,8 +15,8 @@ from stages.errors import InputError
 from .annealing import ANNEALING
 from .architecture import ARCHITECTURE
 from .chinchilla import CHINCHILLA
-from .critical_batch import CRITICAL_BATCH
 from .coupled import COUPLED
+from .critical_batch import CRITICAL_BATCH
 from .data_constrained import DATA_CONSTRAINED
 from .downstream import DOWNSTREAM
 from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA

@@ -262,7 +262,7 @@ def _report(
     )
     pressed &= ~frozen
     identified = (identified & ~pressed) | frozen
-    params = {name: part for name, part in layout.to_params(theta).items()}
+    params = dict(layout.to_params(theta).items())
     notes = notes + _notes(
         layout,
         counts,

@@ -9,6 +9,7 @@ loss) and its lowest point taken. A parabola through the same points moves the e
 one is left out and counted.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +54,7 @@ def lowest_point(n_params, values) -> tuple[float, float] | None:
     if size.size < 4:
         return None
     grid = np.concatenate(
-        [
-            np.linspace(a, b, GRID, endpoint=False)
-            for a, b in zip(size[:-1], size[1:], strict=True)
-        ]
+        [np.linspace(a, b, GRID, endpoint=False) for a, b in itertools.pairwise(size)]
     )
     curve = Akima1DInterpolator(size, value[first])(grid)
     at = int(np.argmin(curve))

@@ -19,8 +19,8 @@ from stages.proxy.device import compute_threads
 from stages.proxy.engine import build_engine
 from stages.proxy.graphs import WARM_STEPS as UNRECORDED_STEPS
 from stages.proxy.graphs import step_runner
-from stages.proxy.outcome import is_out_of_memory
 from stages.proxy.model import Weights
+from stages.proxy.outcome import is_out_of_memory
 from stages.proxy.shape import Shape
 
 if TYPE_CHECKING:

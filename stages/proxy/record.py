@@ -94,8 +94,8 @@ class Record:
             flops_exact=spec.flops(n_tokens, exact=True),
             seconds=self.seconds,
             diverged=is_diverged,
-            shares=dict(zip(view.group_names, counts.shares)),
-            unique=dict(zip(view.group_names, counts.unique_by_group)),
+            shares=dict(zip(view.group_names, counts.shares, strict=False)),
+            unique=dict(zip(view.group_names, counts.unique_by_group, strict=False)),
             held_out=held_out,
             items=items,
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.pipeline import PIPELINE
 from stages.errors import InputError
 from stages.params import load_curate, load_params
+from stages.pipeline import PIPELINE
 from stages.stage import ROOT
 
 GOOD = (ROOT / "params.yaml").read_text("utf-8")

@@ -55,10 +55,7 @@ class Tally:
         )
 
     def as_json(self) -> dict:
-        rows = {
-            name: counts
-            for name, counts in zip(self.reasons, self.counts.tolist(), strict=True)
-        }
+        rows = dict(zip(self.reasons, self.counts.tolist(), strict=True))
         return {
             "characters": self.characters,
             "reasons": rows,

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -18,9 +20,7 @@ def word_lists(texts, block_chars=1 << 19):
     docs = []
     for _, block in blocks(pl.Series(texts, dtype=pl.String), block_chars):
         block_hashes, bounds = plain_words(block)
-        docs += [
-            block_hashes[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)
-        ]
+        docs += [block_hashes[a:b].tolist() for a, b in itertools.pairwise(bounds)]
     return docs
 
 

@@ -53,7 +53,9 @@ def test_the_wrong_kind_of_array_is_refused(folders):
 
 
 def test_a_stored_loop_is_used_again_and_a_changed_one_is_not(folders, monkeypatch):
-    run = lambda: fresh()(np.arange(4), 4, np.zeros(4, dtype=np.uint8))
+    def run():
+        return fresh()(np.arange(4), 4, np.zeros(4, dtype=np.uint8))
+
     assert run() == 6 + 12
     (first,) = folders[0].iterdir()
     with monkeypatch.context() as patch:

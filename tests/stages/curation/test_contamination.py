@@ -96,7 +96,7 @@ def test_overlaps_are_those_of_a_plain_implementation():
         )
         for _ in range(12)
     ]
-    reference = pieces[:5] + ["too short for a gram"]
+    reference = [*pieces[:5], "too short for a gram"]
     texts = [
         " ".join(draw.choices(pieces, k=draw.randint(1, 4))) for _ in range(60)
     ] + ["", "too short for a gram!"]

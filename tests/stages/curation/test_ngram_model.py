@@ -75,12 +75,12 @@ def test_it_is_kneser_ney(order):
 
 def test_chances_sum_to_one_over_what_was_seen_and_one_new_word():
     model = train_ngram(pl.Series(TRAIN), Ngram(order=3))
-    words = sorted({word for text in TRAIN for word in text.split()}) + ["zebra"]
+    words = [*sorted({word for text in TRAIN for word in text.split()}), "zebra"]
     alone = model.document_nats(pl.Series(["the cat"]))[0][0]
     nats, _ = model.document_nats(pl.Series([f"the cat {word}" for word in words]))
     assert np.exp(alone - nats).sum() == pytest.approx(1, abs=1e-5)
     chars = train_ngram(pl.Series(TRAIN), Ngram(unit="character", order=4))
-    letters = sorted(set("".join(TRAIN))) + ["Z"]
+    letters = [*sorted(set("".join(TRAIN))), "Z"]
     nats, _ = chars.document_nats(pl.Series([f"the c{letter}" for letter in letters]))
     assert np.exp(
         chars.document_nats(pl.Series(["the c"]))[0][0] - nats

@@ -7,11 +7,11 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from stages.curation.documents import documents
 from stages.curation import rules
-from stages.curation.characters import block_of
-from stages.curation.lines import TERMINAL
 from stages.curation.c4_lines import POLICY_PHRASES
+from stages.curation.characters import block_of
+from stages.curation.documents import documents
+from stages.curation.lines import TERMINAL
 from stages.curation.page_measures import COUNTED
 from stages.curation.rules import (
     RULE_SETS,

@@ -77,8 +77,8 @@ def test_close_pairs_are_all_pairs_over_block_borders(monkeypatch):
     monkeypatch.setattr(vectors, "BLOCK_CELLS", 17 * 90)
     earlier, later, cosine = close_pairs(rows, 0.8)
     full = np.tril(rows @ rows.T, -1)
-    assert {*zip(later.tolist(), earlier.tolist())} == {
-        *zip(*(part.tolist() for part in np.nonzero(full >= 0.8 - 1e-6)))
+    assert {*zip(later.tolist(), earlier.tolist(), strict=False)} == {
+        *zip(*(part.tolist() for part in np.nonzero(full >= 0.8 - 1e-6)), strict=False)
     }
     np.testing.assert_allclose(cosine, full[later, earlier], atol=1e-6)
 

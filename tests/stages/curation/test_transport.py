@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-
 from stages.curation.rds_plus import cosines, round_robin_scores
 from stages.curation.transport import (
     _pot,

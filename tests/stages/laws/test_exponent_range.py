@@ -5,8 +5,8 @@ import pytest
 
 from stages.errors import InputError
 from stages.laws import get_law
-from stages.laws.fit import fit_law
 from stages.laws.exponent_range import REGIMES, bounded, theory_range
+from stages.laws.fit import fit_law
 
 
 def test_every_regime_gives_a_range_and_a_source():

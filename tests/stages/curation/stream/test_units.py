@@ -12,7 +12,7 @@ from stages.curation.stream.units import cut
 
 
 def sources(folder, unit_bytes):
-    units, empty = cut(find_files(folder)[0], unit_bytes)
+    units, _empty = cut(find_files(folder)[0], unit_bytes)
     frames = [
         frame
         for unit in units
