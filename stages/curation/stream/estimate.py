@@ -145,7 +145,7 @@ def _search_bytes(settings: CurateSettings) -> int:
 def _warm_up(request: Request) -> None:
     """Load what a process loads once, so that the sample does not pay for it."""
     settings = request.settings.model_copy(update={"quality": None, "scores": {}})
-    texts = {name: ["0"] for name in ["id", "text", *settings.extra]}  # noqa: C420
+    texts = {name: ["0"] for name in ["id", "text", *settings.extra]}
     frame = pl.DataFrame(texts).with_columns(n_chars=pl.lit(1, dtype=pl.Int64))
     apply_steps(frame, build_steps(settings))
     signatures(frame, settings.dedup.minhash())
