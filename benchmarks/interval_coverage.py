@@ -15,9 +15,8 @@ import json
 import os
 import time
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before numpy: figures are for one thread
+# before numpy: figures are for one thread
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -29,12 +28,8 @@ from stages.laws.fit import fit_law
 
 ARMS, POOL, KEPT = ("a", "b", "c"), 1.2e9, np.array([0.1, 0.33, 1.0])
 SIZES, TOKENS = np.geomspace(5e6, 5e8, 4), np.geomspace(5e7, 4e9, 5)
-NOISE = {
-    "draw": 0.004,
-    "arm_draw": 0.004,
-    "trunk": 0.003,
-    "run": 0.003,
-}  # assumed: of the order that the demo's pool draws show
+# assumed: of the order that the demo's pool draws show
+NOISE = {"draw": 0.004, "arm_draw": 0.004, "trunk": 0.003, "run": 0.003}
 ARM_NOISE = np.array([1.0, 1.0, 2.0])
 SHARED = {"E": 1.7, "A": 400.0, "alpha": 0.34, "B": 2000.0, "beta": 0.36}
 TRUTH = {  # a parameter by arm has three values

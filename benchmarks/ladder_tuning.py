@@ -33,9 +33,8 @@ GRID = {
     ("147k", 512): (0.006, 0.012),
 }
 SMALL_BATCH_BUDGETS = BUDGETS[:3]  # where twice the steps could help most
-Rows = dict[
-    tuple[str, int, float], dict[int, float]
-]  # (size, batch, lr) -> loss of each budget
+# (size, batch, lr) -> loss of each budget
+Rows = dict[tuple[str, int, float], dict[int, float]]
 
 
 def trained(folder: Path, size: str, batch: int, lrs: list[float]) -> Iterator[dict]:

@@ -65,9 +65,8 @@ def draw_of(pixels: np.ndarray, labels: np.ndarray, draw: int) -> ImageData:
     difficulty = image_difficulty(
         ["forgetting"], data, Scoring(spec=spec_of("MLP 64", "", 1000 + draw))
     )["forgetting"]
-    difficulty = difficulty + 1e-6 * np.random.default_rng(draw).random(
-        len(pool)
-    )  # ties by chance, the same for both sides
+    # ties by chance, the same for both sides
+    difficulty = difficulty + 1e-6 * np.random.default_rng(draw).random(len(pool))
     arms = {}
     for size in POOLS:
         rows = np.arange(size)
@@ -194,9 +193,8 @@ def fitted_crossing(boot: Bootstrap, fraction: float) -> dict:
 def plain_crossing(errors: dict[int, dict[str, np.ndarray]]) -> dict:
     """The same with no law: mean errors joined by lines over log pool size, draws resampled."""
     random, pools = np.random.default_rng(0), np.array(POOLS, float)
-    gaps = np.array(
-        [errors[pool]["hard"] - errors[pool]["easy"] for pool in POOLS]
-    )  # (pools, draws)
+    # (pools, draws)
+    gaps = np.array([errors[pool]["hard"] - errors[pool]["easy"] for pool in POOLS])
     n_draws = gaps.shape[1]
     drawn = [
         where_it_falls(

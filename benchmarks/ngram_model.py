@@ -23,10 +23,8 @@ import polars as pl
 from stages.curation.ngram_model import Ngram, train_ngram
 
 ORDER = 3
-PLAIN_DOCUMENTS, PEER_DOCUMENTS = (
-    1000,
-    40,
-)  # the slow ones get a part; MB a second are comparable all the same
+# the slow ones get a part; MB a second are comparable all the same
+PLAIN_DOCUMENTS, PEER_DOCUMENTS = (1000, 40)
 PEER = """
 import json, re, sys, time
 from nltk.lm import KneserNeyInterpolated

@@ -41,9 +41,8 @@ from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
 
 WARM_STEPS, ROUNDS = 5, 3
-COPIES_OF_A_SWEEP = (
-    6  # of the flat buffer: three of a trunk, three of a checkpoint being written
-)
+# of the flat buffer: three of a trunk, three of a checkpoint being written
+COPIES_OF_A_SWEEP = 6
 
 
 @dataclass(frozen=True)

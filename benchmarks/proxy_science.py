@@ -42,11 +42,8 @@ BUDGETS = (
     4_456_448,
 )
 LADDER_SIZES, NOISE_SEEDS, LEAST_TOKENS = ("6k", "25k", "147k"), 3, 1_000_000
-LAWS = (
-    "chinchilla",
-    "kaplan",
-    "coupled",
-)  # sizes and tokens add up, or act on each other
+# sizes and tokens add up, or act on each other
+LAWS = ("chinchilla", "kaplan", "coupled")
 HELD_OUT_EVERY, N_WORKERS = (
     40,
     int(os.environ.get("ASSAY_JOBS") or 0) or min(2, os.cpu_count() or 1),

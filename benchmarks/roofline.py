@@ -14,13 +14,11 @@ from stages.proxy.shape import MLP_RATIO, Shape
 
 HALF, FULL = 2, 4  # bytes of bfloat16 and fp32
 BACKWARD = 3  # forward and two products a weight, in operations and about in bytes
-UPDATE_BYTES = (
-    7 * FULL
-)  # read weight, gradient and two moments, write weight and two moments
+# read weight, gradient and two moments, write weight and two moments
+UPDATE_BYTES = 7 * FULL
 CAST_BYTES = FULL + HALF  # read a master weight, write its bfloat16 copy
-GRADIENT_BYTES = (
-    HALF + FULL + FULL
-)  # written in bfloat16 by the product, read and written into the flat buffer as fp32
+# written in bfloat16 by the product, read and written into the flat buffer as fp32
+GRADIENT_BYTES = HALF + FULL + FULL
 # Datasheet peaks, dense bfloat16 FLOP/s and bytes/s (cited: NVIDIA H100 SXM, H200 and A100 SXM 80 GB)
 CARDS = {"H100": (989e12, 3.35e12), "H200": (989e12, 4.8e12), "A100": (312e12, 2.04e12)}
 

@@ -34,9 +34,8 @@ def start_own_server() -> None:
         "--log-level",
         "ERROR",
     )
-    atexit.register(
-        stop, [server]
-    )  # after what Prefect registers later: it sends its last log lines at the end
+    # after what Prefect registers later: it sends its last log lines at the end
+    atexit.register(stop, [server])
     os.environ[ADDRESS] = f"http://127.0.0.1:{port}/api"
     wait_for(f"{os.environ[ADDRESS]}/health", server)
 

@@ -29,9 +29,8 @@ def ray_workers(
     """
     ray = _ray()
     gpus = gpus or (WHOLE if work.place == "cuda" else 0.0)
-    os.environ.setdefault(
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-    )  # as Ray will do by itself soon; without it Ray warns
+    # as Ray will do by itself soon; without it Ray warns
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     started_here = "RAY_ADDRESS" not in os.environ
     ray.init(
         num_cpus=n_workers or jobs() if started_here else None,
@@ -41,9 +40,8 @@ def ray_workers(
     )
     try:
         n_fit = _that_fit(ray.cluster_resources(), gpus)
-        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(
-            _train_group
-        )  # retries are Prefect's, where people see them
+        # retries are Prefect's, where people see them
+        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_train_group)
         shared, folder = ray.put(work), os.getcwd()
 
         def train(number: int) -> None:

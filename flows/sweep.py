@@ -56,9 +56,8 @@ def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) 
             else max(1, min(n_workers or jobs(), len(work.groups)))
         )
         with contextlib.ExitStack() as stack:
-            idle: SimpleQueue[Workers | None] = (
-                SimpleQueue()
-            )  # a process that has loaded torch goes from task to task
+            # a process that has loaded torch goes from task to task
+            idle: SimpleQueue[Workers | None] = SimpleQueue()
             for _ in range(n_tasks):
                 idle.put(
                     stack.enter_context(Workers(work.data, 1, device=work.device))

@@ -75,9 +75,8 @@ def fitted_arms(
             **options,
         )
         rival, reason = _as_asked(laws[0], judged, law == "auto")
-        variant = (
-            judged.variant if judged else variant
-        )  # own exponents are asked of the law that predicts best
+        # own exponents are asked of the law that predicts best
+        variant = judged.variant if judged else variant
     runner_up = bootstrap(rival, rows, **options) if rival else None
     return Fitted(
         boot,

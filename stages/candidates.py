@@ -11,17 +11,12 @@ from stages.laws.table import note
 from stages.runs import numbers
 
 AUTO = ("power_floor", "chinchilla", "coupled", "data_constrained", "overfit")
-AUTO_COMPUTE = (
-    "power_floor",
-    "compute_offset",
-)  # where compute is all that is known; the second bends to a plateau, as error rates do
-N_CUTS = (
-    2  # measured: two cuts by compute and two by size choose as well as three of each
-)
-N_STARTS, N_DRAWS = (
-    64,
-    50,
-)  # ours: enough to rank (the draws only give each candidate's coverage); the winner is refitted
+# where compute is all that is known; the second bends to a plateau, as error rates do
+AUTO_COMPUTE = ("power_floor", "compute_offset")
+# measured: two cuts by compute and two by size choose as well as three of each
+N_CUTS = 2
+# ours: enough to rank (the draws only give each candidate's coverage); the winner is refitted
+N_STARTS, N_DRAWS = (64, 50)
 
 
 def numeric_rows(

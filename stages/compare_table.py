@@ -19,10 +19,8 @@ from stages.laws.table import note, run_flops
 
 SEARCH_DECADES = 1.0
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
-MIN_TO_SEE_A_RISE, RISING = (
-    5,
-    0.5,
-)  # assumed: a rank correlation of value with compute that no loss has in half of the arms
+# assumed: a rank correlation of value with compute that no loss has in half of the arms
+MIN_TO_SEE_A_RISE, RISING = (5, 0.5)
 
 
 def arm_rows(
@@ -107,9 +105,8 @@ def compare_table(
             f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
             " needs two"
         )
-    candidates(
-        law, rows
-    )  # refuses a table without the law's variables before anything is computed
+    # refuses a table without the law's variables before anything is computed
+    candidates(law, rows)
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
     if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:

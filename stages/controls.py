@@ -14,11 +14,8 @@ from stages.laws.compare import paired_differences, smallest_detectable_effect
 from stages.laws.path import ArmColumns, arm_path
 from stages.study import best_regularised, law_rows
 
-Z_90, Z_975, Z_POWER = (
-    1.645,
-    1.960,
-    1.282,
-)  # normal quantiles; the small number of draws is in the refits already
+# normal quantiles; the small number of draws is in the refits already
+Z_90, Z_975, Z_POWER = (1.645, 1.960, 1.282)
 
 
 def chance_lead(

@@ -96,9 +96,8 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> np.n
     >>> spread([0.5, 0.5], 0.1, 0, 1)
     array([0.45, 0.55])
     """
-    blocks: list[
-        list[float]
-    ] = []  # [sum of wanted starts, count]: runs of touching labels, each centred on what it wants
+    # [sum of wanted starts, count]: runs of touching labels, each centred on what it wants
+    blocks: list[list[float]] = []
     for i, place in enumerate(np.clip(places, low, high)):
         blocks.append([float(place) - gap * i, 1.0, i])
         while (

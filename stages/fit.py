@@ -33,9 +33,8 @@ from stages.study import (
 )
 
 log = logging.getLogger("assay")
-MIXTURE = (  # the half-life law over the quality tiers of the pool, with model size
-    "half_life_mix"
-)
+# the half-life law over the quality tiers of the pool, with model size
+MIXTURE = "half_life_mix"
 
 
 class FitParams(Section):

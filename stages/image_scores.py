@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from stages.proxy.image_data import ImageData
     from stages.proxy.image_spec import ImageSpec
 
-EARLY = (
-    0.1  # of the steps: when EL2N and GraNd look (Paul et al. 2021 look at 5 to 10 %)
-)
+# of the steps: when EL2N and GraNd look (Paul et al. 2021 look at 5 to 10 %)
+EARLY = 0.1
 ARMS = {"keep_hard": "high", "keep_easy": "low", "middle": "middle", "random": "random"}
 CHECKS = 20  # of a training, for forgetting (assumed)
 

@@ -27,10 +27,8 @@ from stages.staged_pools import StagedPool, stage_pool
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")
-SHARD_DOCUMENTS, SHARD_CHARS = (
-    50_000,
-    32_000_000,
-)  # a shard ends at the first of them (assumed)
+# a shard ends at the first of them (assumed)
+SHARD_DOCUMENTS, SHARD_CHARS = (50_000, 32_000_000)
 FOLDER = Path("data/ingest")
 
 

@@ -15,13 +15,8 @@ from stages.laws.law import Law, Variable
 MAX_LEVELS = 6  # assumed: more curves cannot be told apart by colour
 N_GRID = 80
 COMPUTE = Variable("flops", "FLOPs", "training compute, 6ND")
-FIRST = (
-    "flops",
-    "n_tokens_seen",
-    "step",
-    "n_samples",
-    "n_params",
-)  # what readers expect to find on the abscissa
+# what readers expect to find on the abscissa
+FIRST = ("flops", "n_tokens_seen", "step", "n_samples", "n_params")
 SPOKEN = {
     "n_params": "model size",
     "n_tokens_seen": "training tokens",

@@ -22,10 +22,8 @@ from stages.laws.plan import best_size, best_sizes, optimal_allocation
 N_GRID, N_BUDGETS = 90, 24
 MAX_ARMS = 7  # as many as the palette tells apart
 AROUND = 30.0  # ours: sizes from 1/30 to 30 times the best
-SMALLER = (
-    10.0,
-    100.0,
-)  # isoFLOP curves of smaller budgets, drawn where there is one arm
+# isoFLOP curves of smaller budgets, drawn where there is one arm
+SMALLER = (10.0, 100.0)
 
 
 def draw_plan(

@@ -104,9 +104,8 @@ def _smooth(curve: ProfileCurve) -> tuple[np.ndarray, np.ndarray]:
     )
     root = np.sign(curve.size - curve.fitted) * np.sqrt(curve.rise)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # flat neighbours divide 0 by 0 inside, and are handled there
+        # flat neighbours divide 0 by 0 inside, and are handled there
+        warnings.simplefilter("ignore", RuntimeWarning)
         rise = PchipInterpolator(at, root)(fine) ** 2
     return (np.exp(fine) if curve.log else fine), rise
 

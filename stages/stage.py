@@ -46,9 +46,8 @@ class Stage:
     tracked: tuple[str, ...] = ()  # small outs that git keeps (cache: false)
     metrics: tuple[str, ...] = ()
     resumable: tuple[str, ...] = ()  # outs that survive a rerun (persist: true)
-    inputs: Callable[[Any], Sequence[str]] = field(
-        default=lambda _: ()
-    )  # deps named in the params
+    # deps named in the params
+    inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
         default=lambda _: None
     )  # a fault across sections: its keys and the rule

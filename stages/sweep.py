@@ -346,9 +346,8 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
                 f"params.yaml: sweep.regularisations: no setting is left for {name},"
                 f" which sees {epochs:.1f} epochs; lower a min_epochs"
             )
-        full = (
-            not control or control["kind"] == "same"
-        )  # an arm's twin is trained, tuned and fitted as the arm is
+        # an arm's twin is trained, tuned and fitted as the arm is
+        full = not control or control["kind"] == "same"
         for size in params.sizes if full else params.control_sizes:
             for regularisation in settings if full else settings[:1]:
                 for spec in _specs(

@@ -147,9 +147,8 @@ def publish() -> str:
         client = mlflow.MlflowClient(tracking_uri())
         arms = read_json("data/arms/arms.json")
         runs = [read_json(RUNS / f"{trunk_id}.json") for trunk_id in wanted_trunks()]
-        runs = [
-            run for run in runs if run.get("modality") != "image"
-        ]  # their curves and shapes have no place here yet
+        # their curves and shapes have no place here yet
+        runs = [run for run in runs if run.get("modality") != "image"]
         for name, question in arms["questions"].items():
             wanted = {*question["arms"], *arms["controls"]}
             _publish_question(

@@ -244,9 +244,8 @@ def known_kinds(
     """
     file = RUNS / PROBES
     kept = read_json(file) if file.is_file() else {}
-    known = (
-        kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}
-    )  # of another sweep, another load of the machine
+    # of another sweep, another load of the machine
+    known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}
     specs = [trunk["spec"] for trunk in trunks]
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:

@@ -20,10 +20,8 @@ from stages.curation.rule_list import named_rules
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
-OWN_SCORES = (
-    "quality",
-    "difficulty",
-)  # columns that every score table has; others are asked for under score.extra
+# columns that every score table has; others are asked for under score.extra
+OWN_SCORES = ("quality", "difficulty")
 
 
 class ArmLike(Protocol):
@@ -130,9 +128,8 @@ def arm_view(
             else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules))
         )
     pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
-    missing = (
-        "refuse" if arm.by in OWN_SCORES else "last"
-    )  # an extra score may have none for a document too short for one
+    # an extra score may have none for a document too short for one
+    missing = "refuse" if arm.by in OWN_SCORES else "last"
     kept = keep_fraction(
         pool, arm.keep, score=arm.by, take=arm.take, seed=seed, missing=missing
     )

@@ -14,9 +14,8 @@ from stages.curation.selection import ranked
 from stages.errors import InputError
 
 FLOOR = 0.5  # cited: Sorscher et al. 2022
-ROUNDING = (
-    1e-12  # 0.7 of 10 is 7.000000000000001 in floating point, which must not mean 8
-)
+# 0.7 of 10 is 7.000000000000001 in floating point, which must not mean 8
+ROUNDING = 1e-12
 
 
 def keep_balanced(

@@ -20,9 +20,8 @@ from stages.curation.spans import without_spans
 
 MIN_SENTENCES = 5  # C4
 MAX_REMOVED_WORDS = 0.05  # RefinedWeb, share of a document's words
-Cleaned = tuple[
-    list[str], np.ndarray, list[str | None]
-]  # texts, lines dropped, why the document should go
+# texts, lines dropped, why the document should go
+Cleaned = tuple[list[str], np.ndarray, list[str | None]]
 
 
 def c4_cleaned(

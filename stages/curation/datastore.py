@@ -73,9 +73,8 @@ def candidates(
             near = np.flatnonzero(
                 row >= np.partition(row, -count)[-count] - 2 * ROUNDING
             )
-            score = (rows[near] * goals[number]).sum(
-                axis=1, dtype=np.float64
-            )  # unlike a product, the same in any shard
+            # unlike a product, the same in any shard
+            score = (rows[near] * goals[number]).sum(axis=1, dtype=np.float64)
             best = np.argsort(-score, kind="stable")[:count]
             parts.append(
                 pl.DataFrame(
@@ -129,9 +128,8 @@ def after_retrieval(
     counts = counts.join(
         order.group_by("query").agg(passing=pl.len()), on="query", how="left"
     ).with_columns(pl.col("passing").fill_null(0))
-    whole = (
-        pl.col("candidates") >= documents.height
-    )  # everything was a candidate, so nothing is missing
+    # everything was a candidate, so nothing is missing
+    whole = pl.col("candidates") >= documents.height
     counts = counts.with_columns(is_exact=whole | (pl.col("passing") >= k))
     chance = shortfall(
         int(counts["candidates"].max() or 0),

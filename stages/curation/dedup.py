@@ -15,15 +15,10 @@ from stages.curation.minhash import MinHash, signatures
 from stages.curation.union_kernel import flatten, join_equal
 from stages.errors import InputError
 
-POLICIES = (
-    "none",
-    "exact",
-    "words",
-    "near",
-)  # each removes what the one before it removes, and more
-SHORTENED = (  # ends the id of a document that is read without the lines that another one holds
-    "-lines"
-)
+# each removes what the one before it removes, and more
+POLICIES = ("none", "exact", "words", "near")
+# ends the id of a document that is read without the lines that another one holds
+SHORTENED = "-lines"
 
 
 def clusters(sigs: pl.DataFrame, policy: str) -> pl.DataFrame:

@@ -21,9 +21,8 @@ import numpy as np
 from stages.errors import InputError
 
 Embed = Callable[[Sequence[str]], np.ndarray]
-DIMENSIONS = (
-    64  # assumed: enough to tell topics apart, small enough for one pass in memory
-)
+# assumed: enough to tell topics apart, small enough for one pass in memory
+DIMENSIONS = 64
 HASH_BITS = 15
 
 

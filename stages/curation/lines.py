@@ -16,9 +16,8 @@ SHORT_LINE_CHARS = 30  # FineWeb
 LONG_LINE_CHARS = 200  # C4's paragraph rule
 BULLETS = "•-"
 SCRIPT_STOPS = "。！？؟।॥"  # full stops of other scripts
-TERMINAL = (
-    ".?!\"'…”’»" + SCRIPT_STOPS
-)  # FineWeb: C4's end marks, here with other quotation marks and scripts
+# FineWeb: C4's end marks, here with other quotation marks and scripts
+TERMINAL = ".?!\"'…”’»" + SCRIPT_STOPS
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,8 @@ def datatrove_line_measures(
     """
     codes, n_chars = block.codes, np.maximum(np.diff(block.doc_starts) - 1, 1)
     spaced = lines_of(block, flags, blank=True)
-    head = (codes[block.doc_starts[:-1]] == 10).astype(
-        np.int64
-    )  # an empty text before the first newline
+    # an empty text before the first newline
+    head = (codes[block.doc_starts[:-1]] == 10).astype(np.int64)
     tail = (codes[np.maximum(block.doc_starts[1:] - 2, 0)] == 10) & (n_chars > 1)
     n_lines = np.maximum(
         np.bincount(spaced.docs, minlength=block.n_docs) + head + tail, 1
@@ -167,7 +165,6 @@ def is_one_of(codes: np.ndarray, chars: str) -> np.ndarray:
 
 def ends_in_ellipsis(codes: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Whether '...' or '…' ends at each place."""
-    dots = (
-        (codes[last] == 46) & (codes[last - 1] == 46) & (codes[last - 2] == 46)
-    )  # from 0 to the block's last newline
+    # from 0 to the block's last newline
+    dots = (codes[last] == 46) & (codes[last - 1] == 46) & (codes[last - 2] == 46)
     return dots | (codes[last] == ord("…"))

@@ -14,11 +14,8 @@ from stages.errors import InputError
 # measured at 100,000 rows of 64 columns: as many products as take 18 CPU-s exactly, the time of
 # building the graph
 EXACT_PRODUCTS = 4e11
-LINKS, BUILD_WIDTH, SEARCH_WIDTH = (
-    32,
-    100,
-    128,
-)  # more than faiss's defaults of 40 and 16: recall .998 on 100,000 rows (measured)
+# more than faiss's defaults of 40 and 16: recall .998 on 100,000 rows (measured)
+LINKS, BUILD_WIDTH, SEARCH_WIDTH = (32, 100, 128)
 METHODS = ("auto", "exact", "hnsw")
 
 

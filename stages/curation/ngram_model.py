@@ -53,9 +53,8 @@ class Order:
     grams: KeyTable
     shares: np.ndarray  # (grams + 1,) float32; the last is 0, for n-grams never seen
     contexts: KeyTable
-    passed: (
-        np.ndarray
-    )  # (contexts + 1,) float32; the last is 1, for contexts never seen
+    # (contexts + 1,) float32; the last is 1, for contexts never seen
+    passed: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +149,8 @@ def train_ngram(
         [np.concatenate([part[side][k] for part in parts]) for k in range(params.order)]
         for side in (0, 1)
     )
-    orders, seen = (
-        [],
-        np.arange(n_tokens),
-    )  # places in the text of what is counted: every token, then one of each longer n-gram
+    # places in the text of what is counted: every token, then one of each longer n-gram
+    orders, seen = ([], np.arange(n_tokens))
     for k in reversed(range(params.order)):
         grams, first, counts = np.unique(
             keys[k][seen], return_index=True, return_counts=True
@@ -172,9 +169,8 @@ def _smoothed(grams: np.ndarray, counts: np.ndarray, context_of: np.ndarray) -> 
     )
     total = np.bincount(place, weights=counts)
     shares = (counts - discount).clip(min=0) / total[place]
-    passed = np.minimum(
-        counts, discount
-    )  # what the n-grams of a context give up, exactly
+    # what the n-grams of a context give up, exactly
+    passed = np.minimum(counts, discount)
     passed = np.bincount(place, weights=passed) / total
     return Order(
         KeyTable.of(grams),
@@ -216,9 +212,8 @@ def _tokens(block: Block, unit: str) -> tuple[np.ndarray, np.ndarray]:
     if unit == "word":
         return plain_words(block)
     inside = np.ones(len(block.codes), dtype=bool)
-    inside[block.doc_starts[1:] - 1] = (
-        False  # the newline that ends each document in a block
-    )
+    # the newline that ends each document in a block
+    inside[block.doc_starts[1:] - 1] = False
     return mixed(
         block.codes[inside].astype(np.uint64) + np.uint64(1)
     ), block.doc_starts - np.arange(block.n_docs + 1)

@@ -25,11 +25,8 @@ from stages.curation.ordered_pool import Documents, HeldPool
 from stages.curation.selection import keep_fraction, tiers
 from stages.errors import InputError
 
-BANDS = {
-    "high": "high",
-    "medium": "middle",
-    "low": "low",
-}  # names of Ankner et al. -> ends of a score
+# names of Ankner et al. -> ends of a score
+BANDS = {"high": "high", "medium": "middle", "low": "low"}
 CCNET = ("head", "middle", "tail")  # thirds of the tokens, most fluent first
 
 

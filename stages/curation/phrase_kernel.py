@@ -20,9 +20,8 @@ def phrase_places(
     """
     codes = codes.astype(np.uint32, copy=False)
     letters, bounds, pairs = _tables(phrases)
-    places, which = np.empty(
-        (2, len(codes) + 1), dtype=np.int64
-    )  # memory is taken only where it is written
+    # memory is taken only where it is written
+    places, which = np.empty((2, len(codes) + 1), dtype=np.int64)
     found = _phrase_places(
         codes, len(codes), letters, bounds, len(phrases), pairs, places, which
     )

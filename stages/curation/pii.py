@@ -11,13 +11,10 @@ import re
 
 import polars as pl
 
-EMAIL_MASK, IP_MASK = (
-    "email@example.com",
-    "192.0.2.1",
-)  # reserved for documentation by RFC 2606 and RFC 5737
-LOCAL = (  # at most 64 characters (RFC 5321), so no text takes quadratic time
-    r"[\w.!#$%&'*+/=?^`{|}~-]{0,63}[\w!#$%&'*+/=?^`{|}~-]"
-)
+# reserved for documentation by RFC 2606 and RFC 5737
+EMAIL_MASK, IP_MASK = ("email@example.com", "192.0.2.1")
+# at most 64 characters (RFC 5321), so no text takes quadratic time
+LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{0,63}[\w!#$%&'*+/=?^`{|}~-]"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL = re.compile(rf"\b{LOCAL}@(?:{LABEL}\.)+{LABEL}", re.ASCII)
 IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)", re.ASCII)

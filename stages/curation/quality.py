@@ -77,12 +77,10 @@ class QualityResult:
 
     scores: pl.DataFrame  # pool: id, score, fold
     reference_scores: pl.DataFrame  # reference: id, score, fold
-    fold_auc: list[
-        float
-    ]  # held-out area under the ROC curve, reference against pool, one a fold
-    calibration: (
-        pl.DataFrame
-    )  # reliability bins: low, high, predicted, observed, documents
+    # held-out area under the ROC curve, reference against pool, one a fold
+    fold_auc: list[float]
+    # reliability bins: low, high, predicted, observed, documents
+    calibration: pl.DataFrame
     length_correlation: float  # Spearman, score against characters within a pool, mean over pools by documents
     model: QualityModel
 

@@ -38,9 +38,8 @@ class ReadReport:
     empty_sources: list[str] = field(default_factory=list)  # the first ten, to look at
     documents: int = 0  # rows of the batches, after splitting into passages
     characters: int = 0
-    ignored: list[Path] = field(
-        default_factory=list
-    )  # files in a folder left out by their suffix
+    # files in a folder left out by their suffix
+    ignored: list[Path] = field(default_factory=list)
 
 
 def read_documents(

@@ -78,10 +78,8 @@ def deletion_plan(
         for c, p in edges
     ]
     place = {name: number for number, name in enumerate(names)}
-    n, m = (
-        len(names),
-        len(edges),
-    )  # variables: n "is deleted", then m "child is rebuilt from parent"
+    # variables: n "is deleted", then m "child is rebuilt from parent"
+    n, m = (len(names), len(edges))
     one_parent, kept_parent = np.zeros((n, n + m)), np.zeros((m, n + m))
     one_parent[np.arange(n), np.arange(n)] = -1
     for number, (child, parent) in enumerate(edges):

@@ -11,11 +11,8 @@ import numpy as np
 from stages.curation.compiled import INT64, INT64S, UINT64S, Loop
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-FIRST, LAST_TOP, LAST = (
-    2,
-    4,
-    10,
-)  # n-gram lengths of Gopher's table: 2-4 top, 5-10 repeated
+# n-gram lengths of Gopher's table: 2-4 top, 5-10 repeated
+FIRST, LAST_TOP, LAST = (2, 4, 10)
 
 
 def ngram_chars(

@@ -48,9 +48,8 @@ class RowGroups:
             ) >= self.group_chars
             end = int(reached.arg_max()) + 1 if reached.any() else frame.height
             head, frame = frame[:end], frame[end:]
-            self.waiting.append(
-                head.to_arrow(compat_level=pl.CompatLevel.oldest())
-            )  # a copy: a slice would hold the whole of what it was cut from
+            # a copy: a slice would hold the whole of what it was cut from
+            self.waiting.append(head.to_arrow(compat_level=pl.CompatLevel.oldest()))
             self.waiting_chars += int(head["n_chars"].sum())
             if reached.any():
                 self._flush()

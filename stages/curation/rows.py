@@ -20,13 +20,11 @@ class Columns:
     """Names of the columns or JSON keys that hold a document; all but `text` are optional."""
 
     text: str = "text"
-    id: str | None = (
-        None  # becomes part of `source` in place of the line number, and must be unique in its file
-    )
+    # becomes part of `source` in place of the line number, and must be unique in its file
+    id: str | None = None
     lang: str | None = None
-    extra: tuple[
-        str, ...
-    ] = ()  # carried along as text; a value that is no text becomes JSON
+    # carried along as text; a value that is no text becomes JSON
+    extra: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """Every column of the file that is read."""

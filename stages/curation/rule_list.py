@@ -12,16 +12,8 @@ import polars as pl
 from stages.curation.blocklists import UrlLists
 from stages.errors import InputError
 
-STOP_WORDS = (
-    "the",
-    "be",
-    "to",
-    "of",
-    "and",
-    "that",
-    "have",
-    "with",
-)  # Gopher, appendix A
+# Gopher, appendix A
+STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +21,10 @@ class Thresholds:
     """The published cut-offs under datatrove's names; a document at the threshold stays. None switches a rule off."""
 
     words: str = "datatrove"  # tokeniser, see `words.TOKENISERS`
-    quirks: str = (
-        "none"  # "datatrove" counts as its code does where that differs from the papers
-    )
-    top_min_count: int = (
-        2  # 1 lets an n-gram that occurs once count as repetition, as datatrove does
-    )
+    # "datatrove" counts as its code does where that differs from the papers
+    quirks: str = "none"
+    # 1 lets an n-gram that occurs once count as repetition, as datatrove does
+    top_min_count: int = 2
     min_doc_words: float | None = 50
     max_doc_words: float | None = 100_000
     min_avg_word_length: float | None = 3
@@ -42,9 +32,8 @@ class Thresholds:
     max_symbol_word_ratio: float | None = 0.1
     max_bullet_lines_ratio: float | None = 0.9
     max_ellipsis_lines_ratio: float | None = 0.3
-    max_non_alpha_words_ratio: float | None = (
-        0.8  # datatrove's misnomer: the smallest share of words with a letter
-    )
+    # datatrove's misnomer: the smallest share of words with a letter
+    max_non_alpha_words_ratio: float | None = 0.8
     min_stop_words: float | None = 2
     dup_line_frac: float | None = 0.3
     dup_para_frac: float | None = 0.3
@@ -112,9 +101,8 @@ class Rule:
         )
 
 
-DECONTAMINATION = (  # named like a rule, but judged against evaluation files
-    "decontamination"
-)
+# named like a rule, but judged against evaluation files
+DECONTAMINATION = "decontamination"
 CURATOR, REFINEDWEB = (
     "NVIDIA 2024 (NeMo Curator, its defaults)",
     "Penedo et al. 2023, appendix G.2, cut-offs of Li et al. 2024",

@@ -48,9 +48,8 @@ __all__ = [
     "rule_table",
 ]
 
-MEASURED_CHARS = (
-    1 << 23
-)  # of a longer document only so many are measured, 12 times Gopher's longest: keeps memory in bounds
+# of a longer document only so many are measured, 12 times Gopher's longest: keeps memory in bounds
+MEASURED_CHARS = 1 << 23
 
 
 def rule_table(

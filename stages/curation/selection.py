@@ -18,12 +18,8 @@ TAKES = {
     "middle": "nearest to the median token first (Marion et al. 2023)",
     "random": "in the order of hash(seed, id): the baseline at equal tokens",
 }
-TIER_EDGES = (
-    0.05,
-    0.2,
-    0.5,
-    1.0,
-)  # cumulative shares of tokens, best first (assumed; the last must be 1)
+# cumulative shares of tokens, best first (assumed; the last must be 1)
+TIER_EDGES = (0.05, 0.2, 0.5, 1.0)
 
 
 def keep_fraction(

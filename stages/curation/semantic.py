@@ -31,10 +31,8 @@ KEEP_FIRST = {
     "easy": "nearest to the centre",
     "random": "by hash(seed, id)",
 }
-FIRST_EPS, LAST_EPS = (
-    2.0**-9,
-    2.0,
-)  # searched for a wanted fraction; 2 joins opposite directions
+# searched for a wanted fraction; 2 joins opposite directions
+FIRST_EPS, LAST_EPS = (2.0**-9, 2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +162,8 @@ def greedy(pairs: Pairs, n: int, at_least: float) -> tuple[np.ndarray, np.ndarra
         left_earlier, left_later = left_earlier[undecided], left_later[undecided]
     twin = np.arange(n)
     of_kept = keep[earlier] & drop[later]
-    order = np.lexsort(
-        (-earlier[of_kept], cosine[of_kept])
-    )  # the last to be written is the most similar, then the first in rank
+    # the last to be written is the most similar, then the first in rank
+    order = np.lexsort((-earlier[of_kept], cosine[of_kept]))
     twin[later[of_kept][order]] = earlier[of_kept][order]
     return keep, twin
 

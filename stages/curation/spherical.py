@@ -19,9 +19,8 @@ from stages.errors import InputError
 
 SAMPLE_PER_CLUSTER = 256  # cited: the default of faiss's k-means; more moved no centre that mattered there
 SPREAD_ROWS = 16  # a cluster (assumed)
-SPREAD_LIMIT = (
-    1024  # assumed: above, choosing the starts would cost more than an iteration
-)
+# assumed: above, choosing the starts would cost more than an iteration
+SPREAD_LIMIT = 1024
 ITERATIONS = 30  # assumed: it stops earlier when no row moves
 
 
@@ -81,9 +80,8 @@ def spherical_kmeans(
         rows[order[: SAMPLE_PER_CLUSTER * n_clusters]], n_clusters, seed, device
     )
     cluster, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
-    cluster[order], cosine[order] = nearest(
-        rows[order], centres, device
-    )  # in that order too: a product's rounding may depend on its place
+    # in that order too: a product's rounding may depend on its place
+    cluster[order], cosine[order] = nearest(rows[order], centres, device)
     return Clustering(centres, cluster, cosine)
 
 
@@ -112,9 +110,8 @@ def _spread_out(sample: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
     pool, random = sample[: SPREAD_ROWS * n_clusters], np.random.default_rng(seed)
     chosen, closest = [0], pool @ pool[0]
     for _ in range(n_clusters - 1):
-        weight = np.maximum(
-            1.0 - closest.astype(np.float64), 0.0
-        )  # squared chord, halved
+        # squared chord, halved
+        weight = np.maximum(1.0 - closest.astype(np.float64), 0.0)
         weight[chosen] = 0.0
         total = np.cumsum(weight if weight.any() else np.ones(len(pool)))
         chosen.append(

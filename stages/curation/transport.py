@@ -28,11 +28,8 @@ from stages.errors import InputError, RefusedError
 
 MAX_POINTS = 2000  # assumed: rows of a side that are solved for
 REGULARISATION = 0.1  # assumed: of the mean cost; smaller is sharper and slower
-ITERATIONS, TOLERANCE, GOOD_ENOUGH = (
-    2000,
-    1e-7,
-    1e-4,
-)  # assumed; error of the marginals, L2: where to stop, and what is refused
+# assumed; error of the marginals, L2: where to stop, and what is refused
+ITERATIONS, TOLERANCE, GOOD_ENOUGH = (2000, 1e-7, 1e-4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +201,8 @@ def _pot() -> Iterator:
     os.environ[name] = "1"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # an escape sequence in its sources, when first compiled
+            # an escape sequence in its sources, when first compiled
+            warnings.simplefilter("ignore")
             import ot
     except ImportError:
         raise InputError(

@@ -10,10 +10,8 @@ from stages.curation.classes import ALPHA, JOINER, SPACE, WORD
 from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, UINT64S, Loop, Part
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
-MIX_1, MIX_2 = (
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)  # finaliser of splitmix64
+# finaliser of splitmix64
+MIX_1, MIX_2 = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 @Part

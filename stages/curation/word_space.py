@@ -20,9 +20,8 @@ from stages.curation.quality import Quality, features
 from stages.errors import InputError
 from stages.files import whole_file
 
-COUNTS = Quality(
-    hash_bits=16, ngram_words=1
-)  # assumed: 65,536 words, with few that matter under one hash
+# assumed: 65,536 words, with few that matter under one hash
+COUNTS = Quality(hash_bits=16, ngram_words=1)
 Embedder = Callable[[pl.DataFrame], np.ndarray]  # documents -> (n, d)
 
 
@@ -41,9 +40,8 @@ def fit_space(frame: pl.DataFrame, dimensions: int, seed: int = 0) -> np.ndarray
             " or leave the semantic search out"
         )
     held = np.bincount(counts.indices, minlength=counts.shape[1])
-    rarity = np.where(
-        held > 0, np.log((1 + frame.height) / (1 + held)) + 1, 0.0
-    )  # smoothed idf, as scikit-learn's
+    # smoothed idf, as scikit-learn's
+    rarity = np.where(held > 0, np.log((1 + frame.height) / (1 + held)) + 1, 0.0)
     weighted = normalize(csr_matrix(counts @ diags_array(rarity), dtype=np.float32))
     with np.errstate(
         invalid="ignore"

@@ -24,9 +24,8 @@ from .variant import Variant
 
 MIN_TO_TRIM = 8  # assumed: of fewer errors a quarter is no sample
 MIN_SHARE = 0.05  # ours: a candidate that is best less often than this would be too few draws of a mixture
-TIE_SHARE = (
-    0.1  # assumed: errors that differ by more than a tenth are no tie, however noisy
-)
+# assumed: errors that differ by more than a tenth are no tie, however noisy
+TIE_SHARE = 0.1
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,8 @@ def _decide(path, i, decades, rivals, rules) -> Decision:
     """One budget of a path."""
     names = list(path.values)
     point = np.array([path.values[name][i] for name in names])
-    draws = np.stack(
-        [path.draws[name][:, i] for name in names], axis=1
-    )  # (draws, arms)
+    # (draws, arms)
+    draws = np.stack([path.draws[name][:, i] for name in names], axis=1)
     order = np.argsort(point)
     best, second = order[0], (order[1] if len(names) > 1 else None)
     p_best = np.bincount(draws.argmin(axis=1), minlength=len(names)) / len(draws)

@@ -27,9 +27,8 @@ def _right_side(log_value, p, v, size):
     log_ratio = (
         np.log(p["B_star"]) - np.log(v["batch_tokens"]) - log_value / p["alpha_B"]
     )
-    batch_ratio = np.exp(
-        np.minimum(log_ratio, 300.0)
-    )  # beyond, a trial of a fit is hopeless but must stay a number
+    # beyond, a trial of a fit is hopeless but must stay a number
+    batch_ratio = np.exp(np.minimum(log_ratio, 300.0))
     steps = p["B"] * np.exp(p["beta"] * (np.log1p(batch_ratio) - np.log(v["n_steps"])))
     return (
         size + steps,

@@ -16,9 +16,8 @@ from .bootstrap import Bootstrap
 from .mixture import Mixture
 from .path import ArmColumns, Path, arm_path
 
-PER_DECADE = (
-    24  # grid points a decade of compute; crossings are interpolated between them
-)
+# grid points a decade of compute; crossings are interpolated between them
+PER_DECADE = 24
 
 ROUNDING = 1e-12  # measured: log values of equal arms differ by less
 

@@ -10,10 +10,8 @@ from . import table
 from .table import run_flops
 
 RUNG_DECADES = 0.1  # assumed: budgets within 26 % of each other are one rung
-MIN_HELD_OUT, MAX_HELD_OUT_SHARE = (
-    3,
-    0.4,
-)  # assumed: fewer runs say nothing, more leave nothing to fit
+# assumed: fewer runs say nothing, more leave nothing to fit
+MIN_HELD_OUT, MAX_HELD_OUT_SHARE = (3, 0.4)
 MAX_CUT_SHARE = 0.3  # measured: at .4 a cut reaches further than tables are used for and one bad cut decides
 MIN_SIZES_LEFT = 3  # assumed: an exponent and a floor need three values
 

@@ -76,9 +76,8 @@ def gradient(p, v):
     by_params = -p["alpha"] * p["A"] * plain["A"] / params  # d value / d N'
     by_tokens = -p["beta"] * p["B"] * plain["B"] / tokens  # d value / d D'
     fade = np.exp(-(n / base - 1.0) / p["R_N_star"])
-    by_base = np.where(
-        limit < n, by_params * (params - n * fade), 0.0
-    )  # d value / d log U_N
+    # d value / d log U_N
+    by_base = np.where(limit < n, by_params * (params - n * fade), 0.0)
     for name, slope in _log_limit_gradient(p, unique).items():
         plain[name] = plain[name] + by_base * slope
     return plain | {

@@ -17,18 +17,10 @@ import numpy as np
 from .law import Law, Parameter, floor, share
 
 DEFAULT_DOMAINS = ("first", "second", "third")
-LOG_SIZE = (
-    -18.0,
-    7.0,
-    -2.0,
-    1.5,
-)  # ours: bounds and starts of k; published fits lie in -3 .. 1
-SLOPE = (
-    -60.0,
-    60.0,
-    -3.0,
-    3.0,
-)  # ours: bounds and starts of t; published fits lie in -5 .. 2
+# ours: bounds and starts of k; published fits lie in -3 .. 1
+LOG_SIZE = (-18.0, 7.0, -2.0, 1.5)
+# ours: bounds and starts of t; published fits lie in -5 .. 2
+SLOPE = (-60.0, 60.0, -3.0, 3.0)
 
 
 def _term_names(domains, term):

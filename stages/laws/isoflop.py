@@ -16,9 +16,8 @@ import numpy as np
 
 from stages.errors import InputError
 
-GRID = (
-    25  # points between neighbouring runs; cited: Porian et al. 2024, arXiv 2406.19146
-)
+# points between neighbouring runs; cited: Porian et al. 2024, arXiv 2406.19146
+GRID = 25
 
 
 @dataclass(frozen=True)

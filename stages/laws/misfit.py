@@ -10,10 +10,8 @@ from . import table
 
 END_SHARE = 0.34  # assumed: an end of the design is at most a third of the runs
 MIN_RUNS, MIN_TABLE = 3, 12  # assumed: fewer show no pattern
-RATIO, SMALLEST = (
-    2.5,
-    0.005,
-)  # assumed: a misfit is 2.5 times the spread elsewhere and above half a percent
+# assumed: a misfit is 2.5 times the spread elsewhere and above half a percent
+RATIO, SMALLEST = (2.5, 0.005)
 
 
 def misfit_notes(columns: table.Rows, residuals: np.ndarray) -> list[dict[str, str]]:
@@ -62,9 +60,8 @@ def _quantities(columns):
 
 def _ends(name, column, size):
     """(ratio, quantity, side, edge, runs, misfit there, misfit elsewhere) of every end that stands out."""
-    log_column = np.log(
-        np.maximum(column, 1e-300)
-    )  # 0 is a value of some variables: the lowest end
+    # 0 is a value of some variables: the lowest end
+    log_column = np.log(np.maximum(column, 1e-300))
     levels = np.unique(np.round(log_column, 2))
     for side, order in (("up to", levels), ("from", levels[::-1])):
         for level in order[:-1]:

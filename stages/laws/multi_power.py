@@ -80,9 +80,8 @@ def _drop(blocks: Blocks, p, steps):
     )  # of the block's change that has happened
     change = share * blocks.change  # (points, blocks)
     now = blocks.area[steps - 1][:, None]
-    halfway = 0.5 * (
-        now + blocks.area[blocks.first - 1]
-    )  # of the part of a block that has happened
+    # of the part of a block that has happened
+    halfway = 0.5 * (now + blocks.area[blocks.first - 1])
     gap = np.maximum(now - np.where(share < 1.0, halfway, blocks.area_before), 0.0)
     c, beta, gamma = (np.asarray(p[name])[..., None] for name in ("C", "beta", "gamma"))
     pull = np.exp(-gamma * blocks.log_rate) * gap

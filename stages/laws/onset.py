@@ -30,9 +30,8 @@ class Onset:
     keep: np.ndarray
     least_tokens: float
     reason: str
-    misses: dict[
-        float, float
-    ]  # budget -> mean log error of the law above it at this rung (measured over predicted)
+    # budget -> mean log error of the law above it at this rung (measured over predicted)
+    misses: dict[float, float]
 
 
 def power_law_onset(
@@ -68,9 +67,8 @@ def power_law_onset(
             )
         )
         misses[float(rungs[index])] = miss
-        noise = (
-            max(fit.rms_log, LEAST_NOISE) if noise is None else noise
-        )  # of the largest budgets: later fits bend to what they took in
+        # of the largest budgets: later fits bend to what they took in
+        noise = max(fit.rms_log, LEAST_NOISE) if noise is None else noise
         if abs(miss) > MISS_OVER_RMS * noise:
             break
         cut = index

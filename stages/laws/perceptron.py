@@ -106,9 +106,8 @@ def _log_capacity(point, kappa: float, fields):
     d = (kappa - mean) / root
     below, bell = ndtr(d), np.exp(-0.5 * d * d) / np.sqrt(2 * np.pi)
     total = q * np.sum(weight * ((1 + d * d) * below + d * bell))
-    total = max(
-        total, 1e-300
-    )  # 0 where all kept examples lie beyond the margin: any number of them can be learnt
+    # 0 where all kept examples lie beyond the margin: any number of them can be learnt
+    total = max(total, 1e-300)
     gap = 2 * root * weight * (d * below + bell)  # slope over kappa at each node
     by_r = -np.sum(gap * mean) / r - 2 * r * np.sum(weight * below)
     by_angle = -np.sum(gap * r * (np.cos(angle) * v - np.sin(angle) * u))

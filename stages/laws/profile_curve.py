@@ -12,9 +12,8 @@ import numpy as np
 from .fit import Fit
 from .identify import likelihood_power, walk
 
-DISTANCES = 0.004 * 1.75 ** np.arange(
-    11
-)  # ours: 0.4 % of a decade (1 % of the value) to 1.08 decades
+# ours: 0.4 % of a decade (1 % of the value) to 1.08 decades
+DISTANCES = 0.004 * 1.75 ** np.arange(11)
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,8 @@ def profile_curves(fit: Fit) -> list[ProfileCurve]:
         objective = np.concatenate(
             [reached[slot, 0, ::-1], [fit.objective], reached[slot, 1]]
         )
-        at, first = np.unique(
-            at, return_index=True
-        )  # targets beyond a bound fall together on it
+        # targets beyond a bound fall together on it
+        at, first = np.unique(at, return_index=True)
         rise = power * np.log((objective[first] + 1e-300) / (best + 1e-300))
         log = by_name[name].transform == "log"
         fitted, size = (np.exp(theta[slot]), np.exp(at)) if log else (theta[slot], at)

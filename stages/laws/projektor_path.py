@@ -19,11 +19,8 @@ import numpy as np
 from stages.errors import InputError
 from stages.laws.projektor import MixtureScore, onto_simplex, project
 
-STEP, STEPS, DECAY = (
-    0.2,
-    60,
-    0.95,
-)  # assumed: longest move of a share at first, steps, and factor a step
+# assumed: longest move of a share at first, steps, and factor a step
+STEP, STEPS, DECAY = (0.2, 60, 0.95)
 DistanceAt = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 

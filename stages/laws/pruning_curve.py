@@ -62,9 +62,8 @@ class Envelope:
 
     keep: np.ndarray
     values: np.ndarray
-    switches: list[
-        tuple[float, float, float]
-    ]  # (budget, fraction before, fraction after)
+    # (budget, fraction before, fraction after)
+    switches: list[tuple[float, float, float]]
 
 
 def envelope(

@@ -41,10 +41,8 @@ from .law import (
     inverse,
 )
 
-SPARE = {
-    "theta": 1.0,
-    "R_N_star": 1e12,
-}  # ours: count tokens, leave excess parameters to the last term
+# ours: count tokens, leave excess parameters to the last term
+SPARE = {"theta": 1.0, "R_N_star": 1e12}
 THETA = Parameter(
     "theta",
     "1",

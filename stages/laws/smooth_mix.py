@@ -19,11 +19,8 @@ from stages.errors import InputError
 ROOT_OFFSET = 1e-3  # ours: published weights are rounded to three decimals, and 0 must not be infinitely far from .001
 MAX_ROWS = 160  # measured: scales from 160 mixtures and from 512 rank the same to .1 of a point
 JITTER = 1e-6
-RELEVANCE_PRIOR, NOISE_PRIOR, WIDTH = (
-    np.log(0.3),
-    -6.0,
-    2.0,
-)  # assumed: centres and width of the priors on the logs
+# assumed: centres and width of the priors on the logs
+RELEVANCE_PRIOR, NOISE_PRIOR, WIDTH = (np.log(0.3), -6.0, 2.0)
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,8 @@ class Problem:
             name: np.broadcast_to(g, shape)
             for name, g in self.layout.law.gradient(params, self.columns).items()
         }
-        extra = dict.fromkeys(
-            raw, 0.0
-        )  # d value / d exponent through the amplitude it centres
+        # d value / d exponent through the amplitude it centres
+        extra = dict.fromkeys(raw, 0.0)
         for name, centre in self.layout.centres.items():
             for power, mean in centre:
                 extra[power] = extra[power] - raw[name] * params[name] * mean

@@ -8,9 +8,8 @@ from stages.errors import InputError
 
 from .solver import Problem, minimise
 
-SAME_BASIN = (
-    1e-3  # assumed: objectives that differ by less than 0.1 % of the best are one basin
-)
+# assumed: objectives that differ by less than 0.1 % of the best are one basin
+SAME_BASIN = 1e-3
 # assumed: squares 30 times those of the best start (residuals 5 times) are no rival under any
 # objective
 HOPELESS = 30.0

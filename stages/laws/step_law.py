@@ -59,10 +59,8 @@ class Training:
 # AdamW, cosine to a fixed 1e-5.
 PUBLISHED_LR = {"k": 1.7973, "a": 0.71292, "b": 0.30749}
 PUBLISHED_BATCH = {"k": 0.58069, "b": 0.57094}
-STUDIED = {
-    "n_params": (2.15e8, 1.07e9),
-    "n_tokens_seen": (4e9, 1e11),
-}  # cited: the released dense runs
+# cited: the released dense runs
+STUDIED = {"n_params": (2.15e8, 1.07e9), "n_tokens_seen": (4e9, 1e11)}
 
 
 def published_training(n_params: float, n_tokens: float) -> Training:

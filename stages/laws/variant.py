@@ -78,9 +78,8 @@ def variants_of(law: Law) -> list[Variant]:
     return made
 
 
-COUPLED_SIZE = (
-    "coupled",
-)  # their beta is an exponent over tokens per parameter, for which no fits are published
+# their beta is an exponent over tokens per parameter, for which no fits are published
+COUPLED_SIZE = ("coupled",)
 
 
 def with_variants(laws: Sequence[Law]) -> list[Variant]:

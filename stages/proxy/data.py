@@ -87,9 +87,8 @@ class Feed:
         self._first, self._chunk = 0, torch.empty(0, 1)
         self._thread, self._next = None, (-1, None)
         if ahead if ahead is not None else device.type == "cuda":
-            self.streams = [
-                Stream(stream.view, stream.seed) for stream in streams
-            ]  # a stream caches passes: not for two threads
+            # a stream caches passes: not for two threads
+            self.streams = [Stream(stream.view, stream.seed) for stream in streams]
             self._thread = ThreadPoolExecutor(1, "feed")
 
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,9 +17,8 @@ from stages.errors import InputError
 from stages.proxy.packed import Packed
 from stages.proxy.spec import DomainLoss
 
-SAMPLE_SEED = (
-    20_240_229  # assumed: any fixed number; decides which documents a cap keeps
-)
+# assumed: any fixed number; decides which documents a cap keeps
+SAMPLE_SEED = 20_240_229
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,9 +41,8 @@ def mix(
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     best, chosen = scores.topk(shape.top_k, -1)  # (R, N, K)
     expert, place, fullest = _places(chosen, shape.n_experts)
-    rows = (
-        tokens[:, :, None].expand(-1, -1, shape.top_k, -1).reshape(-1, d)
-    )  # (R N K, D)
+    # (R N K, D)
+    rows = tokens[:, :, None].expand(-1, -1, shape.top_k, -1).reshape(-1, d)
     # (R E, C, D): row `place` of expert `expert`; padding stays zero and gives zero
     packed = rows.new_zeros(n_runs * shape.n_experts * fullest, d).index_copy(
         0, expert * fullest + place, rows

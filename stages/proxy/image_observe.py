@@ -21,9 +21,8 @@ from stages.proxy.image_stack import ImageStack
 from stages.proxy.image_train import train_images
 
 STACK = 16  # measured: MLPs of width 64 gain nothing beyond on CPU
-GRADIENT_WEIGHTS = (
-    1 << 24
-)  # weights of all examples whose gradients are held at once: 64 MB, a few times (assumed)
+# weights of all examples whose gradients are held at once: 64 MB, a few times (assumed)
+GRADIENT_WEIGHTS = 1 << 24
 
 
 def early(

@@ -16,9 +16,8 @@ from stages.proxy.device import quick_products
 from stages.proxy.model import NORM_EPS, Weights, rotary_complex
 from stages.proxy.shape import MLP_RATIO, Shape
 
-HEAD_ROWS = (
-    1024  # assumed: logits of so many tokens are made, used and dropped while in cache
-)
+# assumed: logits of so many tokens are made, used and dropped while in cache
+HEAD_ROWS = 1024
 
 
 class Buffers:
@@ -252,9 +251,8 @@ class KernelEngine:
     def _mlp_backward(self, b: Buffers, layer: int, gradient: torch.Tensor) -> None:
         _outer(gradient, b.squared[layer], self.weights.named_grad[f"{layer}.down"])
         _times_back(gradient, self.named[f"{layer}.down"], b.wide)
-        b.wide.mul_(
-            b.active[layer]
-        )  # half the gradient: the factor 2 of the square follows as alpha
+        # half the gradient: the factor 2 of the square follows as alpha
+        b.wide.mul_(b.active[layer])
         _outer(
             b.wide,
             b.normed[2 * layer + 1],

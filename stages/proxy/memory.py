@@ -16,13 +16,11 @@ from stages.proxy.shape import MLP_RATIO, Shape
 # weights, gradient, work, two moments; the trunk behind an open branch (3); a checkpoint being
 # written (3)
 FLAT_COPIES = 11
-SAFE_FRACTION = (
-    0.8  # assumed: the rest is for other processes, held-out batches and fragments
-)
+# assumed: the rest is for other processes, held-out batches and fragments
+SAFE_FRACTION = 0.8
 LARGEST_STACK = 1024  # assumed
-CUDA_SAVED_NUMBERS = (
-    17 + 3 * MLP_RATIO
-)  # assumed, of d_model each, a token and layer: norms, qkv, rotated, mixed, wide
+# assumed, of d_model each, a token and layer: norms, qkv, rotated, mixed, wide
+CUDA_SAVED_NUMBERS = 17 + 3 * MLP_RATIO
 
 
 def training_bytes(

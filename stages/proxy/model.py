@@ -19,9 +19,8 @@ from stages.proxy.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
-Turn = tuple[
-    torch.Tensor, torch.Tensor
-]  # cosines and sines of the rotary positions, (T, K / 2) each
+# cosines and sines of the rotary positions, (T, K / 2) each
+Turn = tuple[torch.Tensor, torch.Tensor]
 
 
 def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:

@@ -104,9 +104,8 @@ class Packed:
             )
 
     def __reduce__(self):
-        return Packed.open, (
-            self.folder,
-        )  # a worker maps the file again instead of receiving its bytes
+        # a worker maps the file again instead of receiving its bytes
+        return Packed.open, (self.folder,)
 
 
 def write_packed(

@@ -23,14 +23,11 @@ from stages.errors import InputError
 from stages.proxy import model
 from stages.proxy.model import Weights
 
-R_PASSES, CAP = (
-    32,
-    100_000,
-)  # assumed: a relative error of 1 / sqrt(32); rates down to 1 in 3,000 are measured, not censored
+# assumed: a relative error of 1 / sqrt(32); rates down to 1 in 3,000 are measured, not censored
+R_PASSES, CAP = (32, 100_000)
 CHUNK = 10_000  # assumed: samples of an item drawn at once
-FLOOR_PASSES = (
-    0.5  # assumed: passes of an item that never passed, for the geometric mean
-)
+# assumed: passes of an item that never passed, for the geometric mean
+FLOOR_PASSES = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,14 +26,11 @@ from stages.proxy.spec import RunSpec
 from stages.proxy.stack import n_tokens_trained, stacks
 
 NEAR_BEST = 0.95  # assumed: of stacks this close to the fastest the smallest is taken, since it makes finer jobs
-HALF_GAIN, THREAD_GAIN = (
-    1.25,
-    1.15,
-)  # assumed: what bfloat16 and a second thread must gain to be worth their risks
+# assumed: what bfloat16 and a second thread must gain to be worth their risks
+HALF_GAIN, THREAD_GAIN = (1.25, 1.15)
 FORWARD_SHARE = 1 / 3  # of a training step: held-out tokens are only read forward
-WORKER_BYTES = (
-    300 * 2**20
-)  # measured: a worker with torch and its data that has trained nothing (226 MB and more)
+# measured: a worker with torch and its data that has trained nothing (226 MB and more)
+WORKER_BYTES = 300 * 2**20
 
 
 @dataclass(frozen=True)

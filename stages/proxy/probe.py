@@ -88,9 +88,8 @@ def measured_rates(
 
     Example: `measured_rates(Shape.named("6k"), 512, candidates(Shape.named("6k"), "cpu", "auto", largest=8))`.
     """
-    rounds = (
-        1 if device == "cuda" else ROUNDS
-    )  # one at a time on a card: nobody disturbs, and all together may not fit
+    # one at a time on a card: nobody disturbs, and all together may not fit
+    rounds = 1 if device == "cuda" else ROUNDS
     trials, rates = [], {}
     for way in ways:
         try:
@@ -147,9 +146,8 @@ class Trial:
             device=device,
         )
         if self.tokens.is_cuda:
-            self._timed(
-                UNRECORDED_STEPS + 1
-            )  # the first compile, the last records the graph
+            # the first compile, the last records the graph
+            self._timed(UNRECORDED_STEPS + 1)
         step_s = self._timed(WARM_STEPS) / WARM_STEPS
         self.n_steps = max(1, round(seconds / max(step_s, 1e-6)))
 

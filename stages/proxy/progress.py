@@ -12,9 +12,8 @@ from stages.proxy.planner import TrainingPlan, spoken
 from stages.proxy.spec import RunSpec
 from stages.proxy.stack import n_tokens_trained
 
-TRUST_AFTER_S = (
-    5.0  # assumed: the plan's own speed counts as so many worker seconds of evidence
-)
+# assumed: the plan's own speed counts as so many worker seconds of evidence
+TRUST_AFTER_S = 5.0
 PEAK_FLOPS = {
     "H100": 989e12,
     "H200": 989e12,

@@ -28,9 +28,8 @@ from stages.proxy.memory import SAFE_FRACTION, training_bytes
 from stages.proxy.model import Weights
 from stages.proxy.spec import RunResult, RunSpec
 
-ROOT = (
-    Path(__file__).absolute().parents[2]
-)  # the folder that holds the package `stages`
+# the folder that holds the package `stages`
+ROOT = Path(__file__).absolute().parents[2]
 LARGE_PARAMS = 300_000_000  # assumed: from here on one run is worth all devices
 
 

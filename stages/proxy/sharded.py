@@ -32,11 +32,8 @@ from stages.proxy.shape import Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.transfer import Factors, kind_of_weight
 
-KEPT = (
-    "flat",
-    "first",
-    "second",
-)  # what a state holds of every weight: itself and its two moments
+# what a state holds of every weight: itself and its two moments
+KEPT = ("flat", "first", "second")
 
 
 @functools.cache
@@ -57,9 +54,8 @@ class _Layer(nn.Module):
             f"0.{kind}": weight[None]
             for kind, weight in self.named_parameters(recurse=False)
         }
-        whole_batch = (
-            x.is_cuda and torch.is_grad_enabled() and not shape.n_experts
-        )  # held-out batches differ in shape, experts in rows
+        # held-out batches differ in shape, experts in rows
+        whole_batch = x.is_cuda and torch.is_grad_enabled() and not shape.n_experts
         run = _compiled_layer() if whole_batch else model.one_layer
         if recompute:
             return checkpoint(
@@ -124,17 +120,15 @@ class ShardedWeights(nn.Module):
             name.removeprefix("layers."): weight
             for name, weight in self.named_parameters()
         }
-        self.shards: dict[str, DTensor] = {
-            name: found[name] for name in self.sizes
-        }  # in storage order
+        # in storage order
+        self.shards: dict[str, DTensor] = {name: found[name] for name in self.sizes}
 
     def forward(self, inputs, targets, keep, turn, z_loss, eos_id, recompute):
         """Losses (1, B, T), and what is added to their mean (1,) or 0.0."""
 
         def run_layer(x, _, layer, shape, turn, keep, mask):
-            own = (
-                None if keep is None else keep[2 * layer : 2 * layer + 3]
-            )  # the sites of layer 0 are 1 and 2
+            # the sites of layer 0 are 1 and 2
+            own = None if keep is None else keep[2 * layer : 2 * layer + 3]
             return self.layers[layer](x, shape, turn, own, mask, recompute)
 
         outer = {"embedding": self.embedding[None], "head": self.head[None]}
@@ -149,10 +143,8 @@ class ShardedWeights(nn.Module):
             eos_id,
             run_layer=run_layer,
         )
-        return (
-            losses.clone(),
-            more,
-        )  # not a view, on which an operation in place would lose FSDP's hook
+        # not a view, on which an operation in place would lose FSDP's hook
+        return (losses.clone(), more)
 
     @property
     def named(self) -> dict[str, torch.Tensor]:

@@ -58,20 +58,16 @@ class RunSpec:
     dtype: str = "auto"  # auto | float32 | bfloat16
     schedule: str = "wsd"  # wsd | wsd_s | power | cosine | constant, see schedule.py
     decay_shape: str = "linear"  # linear | sqrt, of every decay but a cosine
-    power_tokens: float = (
-        math.inf
-    )  # schedule power: tokens at which the stable rate begins to fall
+    # schedule power: tokens at which the stable rate begins to fall
+    power_tokens: float = math.inf
     z_loss: float = 0.0  # times the squared log of the softmax's sum; 1e-4 is usual (PaLM, Chowdhery et al. 2022)
-    base_width: int | None = (
-        None  # lr and weight_decay are those of this width and are scaled to the shape's, see transfer.py
-    )
+    # lr and weight_decay are those of this width and are scaled to the shape's, see transfer.py
+    base_width: int | None = None
     base_depth: int | None = None  # the same for the number of layers
-    decay_arm: str | None = (
-        None  # a curriculum: the view that decays read, from its own start
-    )
-    unique_tokens: int | None = (
-        None  # simulated epoching: the view is cut to about so many distinct tokens
-    )
+    # a curriculum: the view that decays read, from its own start
+    decay_arm: str | None = None
+    # simulated epoching: the view is cut to about so many distinct tokens
+    unique_tokens: int | None = None
     documents_apart: bool = False  # attention stops at document boundaries
     grown_from: int = 0  # layers that training starts with; 0: all of them
     growth_tokens: int = 0  # tokens before the layers are stacked to the shape's
@@ -130,9 +126,8 @@ class RunSpec:
         )
 
     def to_dict(self) -> dict:
-        endless = (
-            {"power_tokens": None} if math.isinf(self.power_tokens) else {}
-        )  # JSON knows no infinity
+        # JSON knows no infinity
+        endless = {"power_tokens": None} if math.isinf(self.power_tokens) else {}
         return (
             dataclasses.asdict(self)
             | {"budgets_tokens": list(self.budgets_tokens)}
@@ -271,9 +266,8 @@ class BudgetResult:
     shares: dict[str, float]  # fraction of the tokens seen, by group
     unique: dict[str, int]  # distinct tokens seen, by group
     held_out: dict[str, DomainLoss]
-    items: dict[str, tuple[float, float]] = field(
-        default_factory=dict
-    )  # value and standard error, by metric
+    # value and standard error, by metric
+    items: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         values = vars(self) | {

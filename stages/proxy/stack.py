@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 
 from stages.proxy.spec import RunSpec
 
-STEP_OVERHEAD_FLOPS = (
-    6e7  # measured: 0.75 ms of fixed cost a step at 85 GFLOP/s on one core
-)
+# measured: 0.75 ms of fixed cost a step at 85 GFLOP/s on one core
+STEP_OVERHEAD_FLOPS = 6e7
 
 
 def stacks(

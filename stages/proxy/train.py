@@ -28,10 +28,8 @@ from stages.proxy.shape import Shape
 from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.transfer import factors
 
-EVALUATION_TOKENS = (
-    4096,
-    1024,
-)  # measured on CPU: best in all, and least a run, for stacks of 1 to 8
+# measured on CPU: best in all, and least a run, for stacks of 1 to 8
+EVALUATION_TOKENS = (4096, 1024)
 
 
 def train_group(
@@ -145,9 +143,8 @@ class Trainer:
             first.context,
             self.device,
         )
-        decays = [
-            course.decay for course in self.courses if course.decay
-        ]  # of all runs or of none
+        # of all runs or of none
+        decays = [course.decay for course in self.courses if course.decay]
         self.decay_feed = (
             Feed(decays, first.batch_tokens, first.context, self.device)
             if decays

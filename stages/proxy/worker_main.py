@@ -12,9 +12,8 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
-PR_SET_PDEATHSIG = (
-    1  # linux/prctl.h; counts the thread that started the worker as its parent
-)
+# linux/prctl.h; counts the thread that started the worker as its parent
+PR_SET_PDEATHSIG = 1
 
 
 def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
@@ -35,9 +34,8 @@ def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
                     )
                 case (function, arguments, named):
                     sender.send(_answer(function, arguments, named))
-    os._exit(
-        0
-    )  # torch takes a quarter of a second to leave in good order, and there is nothing to keep
+    # torch takes a quarter of a second to leave in good order, and there is nothing to keep
+    os._exit(0)
 
 
 def _first_message(receiver: Connection):

@@ -25,17 +25,12 @@ from stages.proxy.stack import training_cost
 if TYPE_CHECKING:
     from stages.proxy.data import ProxyData
 
-ROOT = (
-    Path(__file__).absolute().parents[2]
-)  # the folder that holds the package `stages`
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}  # before torch loads; more threads slow small models down
-SIGNALS = {
-    7: " (was a memory-mapped file cut short?)",
-    9: " (out of memory?)",
-}  # SIGBUS, SIGKILL
+# the folder that holds the package `stages`
+ROOT = Path(__file__).absolute().parents[2]
+# before torch loads; more threads slow small models down
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# SIGBUS, SIGKILL
+SIGNALS = {7: " (was a memory-mapped file cut short?)", 9: " (out of memory?)"}
 STOP_SECONDS = 5.0  # assumed: time for a worker to end by itself
 
 

@@ -105,9 +105,8 @@ def test_fit_and_compare_name_the_column_and_the_cure(kind, tmp_path):
         ],
     ):
         if kind == "few points" and arguments[0] == "compare":
-            what = (  # separate parameters for each arm
-                "unknowns here but the table has 3"
-            )
+            # separate parameters for each arm
+            what = "unknowns here but the table has 3"
         done = assay(*arguments)
         assert done.returncode == 2, done.stderr
         line = done.stderr.strip()

@@ -95,9 +95,8 @@ def test_every_law_is_drawn(name):
     )
     figures = draw_fit(fit, None, fitted, held, "loss (nats)")
     assert list(figures) == ["fit-curve", "fit-residuals", "fit-profiles"]
-    assert_clean(
-        figures["fit-curve"]
-    )  # the others' layout does not depend on the law; it is checked below
+    # the others' layout does not depend on the law; it is checked below
+    assert_clean(figures["fit-curve"])
     assert len(
         [panel for panel in figures["fit-profiles"].axes if panel.get_visible()]
     ) == min(len(law.parameters), 12)

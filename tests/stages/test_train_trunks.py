@@ -83,9 +83,8 @@ def test_a_sweep_prints_its_plan_writes_a_file_a_run_and_does_nothing_twice(
 
 def test_a_kill_between_two_files_of_a_group_changes_no_digit(sweep, monkeypatch):
     spec = sweep[0][0]["spec"]
-    rates = Kind(
-        {Candidate(1): 1e5, Candidate(2): 2e5, Candidate(4): 4e5}, most=4
-    )  # a busy machine may measure that stacks do not pay
+    # a busy machine may measure that stacks do not pay
+    rates = Kind({Candidate(1): 1e5, Candidate(2): 2e5, Candidate(4): 4e5}, most=4)
     write_json(
         RUNS / train_trunks.PROBES,
         {

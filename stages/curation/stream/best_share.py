@@ -34,9 +34,8 @@ def value_records(
     values: np.ndarray, ordinals: np.ndarray, weights: np.ndarray, take: str
 ) -> np.ndarray:
     """VALUE records, best first; `take` is the better end, NaN the worst of all."""
-    wanted = (-values if take == "high" else values).astype(
-        np.float64
-    ) + 0.0  # + 0.0: one zero
+    # + 0.0: one zero
+    wanted = (-values if take == "high" else values).astype(np.float64) + 0.0
     bits = wanted.view(np.uint64)
     records = np.zeros(len(values), dtype=VALUE)
     records["key"] = np.where(

@@ -27,9 +27,8 @@ from stages.curation.stream.sorted_runs import (
 from stages.curation.stream.union import flatten, new_parents, unite
 from stages.files import whole_file
 
-PARTITION_RECORDS = (
-    2_000_000  # keys grouped at a time: 24 MB, 150 while they are sorted (measured)
-)
+# keys grouped at a time: 24 MB, 150 while they are sorted (measured)
+PARTITION_RECORDS = 2_000_000
 EDGE_CHUNK = 500_000
 KEY_SPACE = 1 << 64
 REPEATED = "losers-id-*.bin"
@@ -77,9 +76,8 @@ def grouped(
         parts.append(range_of(run, kind, low, high))
         ordinals.append(parts[-1]["row"].astype(np.int64) + start)
     together, places = np.concatenate(parts), np.concatenate(ordinals)
-    order = np.argsort(
-        together["key"], kind="stable"
-    )  # runs come in order of their ordinals
+    # runs come in order of their ordinals
+    order = np.argsort(together["key"], kind="stable")
     return together[order], places[order]
 
 

@@ -36,12 +36,10 @@ SAMPLE_BYTES = 8_000_000
 PARENT_BYTES = 8  # a document, see edges.py
 # a run of 100,000 documents' keys, 19 MB, while it is sorted (computed): a sample does not fill one
 SORT_BYTES = 60_000_000
-SEMANTIC_BYTES = (
-    3 * TRAIN_BYTES
-)  # computed: the sample that centres are trained on, its unit rows and their products
-LINE_BYTES = (
-    80 * PARTITION_RECORDS
-)  # computed: 20 bytes a line, as read, joined and sorted, with their order
+# computed: the sample that centres are trained on, its unit rows and their products
+SEMANTIC_BYTES = 3 * TRAIN_BYTES
+# computed: 20 bytes a line, as read, joined and sorted, with their order
+LINE_BYTES = 80 * PARTITION_RECORDS
 
 
 def estimate(request: Request) -> dict[str, Any]:
@@ -180,9 +178,8 @@ def _sampled(plan: Plan, request: Request, folder: Path) -> Iterator[tuple[Unit,
     path = folder / Path(piece.file.name).name
     with storage.reading(piece.file.path) as source:
         source.seek(piece.span.start if piece.span else 0)
-        path.write_bytes(
-            source.read(SAMPLE_BYTES)
-        )  # its last line is cut, and counted as a row that cannot be read
+        # its last line is cut, and counted as a row that cannot be read
+        path.write_bytes(source.read(SAMPLE_BYTES))
     size = path.stat().st_size
     yield (
         Unit(

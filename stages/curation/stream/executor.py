@@ -40,9 +40,8 @@ def executor(kind: str, workers: int) -> Iterator[Executor]:
         yield _Here()
     else:
         for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS"):
-            os.environ.setdefault(
-                name, "1"
-            )  # of the workers: this process has read them already
+            # of the workers: this process has read them already
+            os.environ.setdefault(name, "1")
         pool = ProcessPoolExecutor(
             workers,
             mp_context=get_context("spawn"),

@@ -25,10 +25,8 @@ from stages.curation.stream.sorted_runs import LINE, MARK, REPEAT, mapped, write
 from stages.files import write_json
 
 MOST = 5  # repeated lines that are shown
-SEARCHES = (
-    "first",
-    "last",
-)  # before and after documents with too large a share are dropped
+# before and after documents with too large a share are dropped
+SEARCHES = ("first", "last")
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,8 @@ class LoserTask:
     units: Units
     folder: Path
     parts: int
-    ids_order: (
-        bool  # equal documents: the smaller id stays, else the earlier in the input
-    )
+    # equal documents: the smaller id stays, else the earlier in the input
+    ids_order: bool
 
     def __call__(self, part: int) -> int:
         target = self.folder / f"losers-{part:05d}-of-{self.parts:05d}.bin"

@@ -48,9 +48,8 @@ class Request:
     overwrite: bool = False
     work: Path | None = None
     index: Path | None = None
-    embed: Callable[[], Embed] | None = (
-        None  # makes the embeddings of a proxy, in each worker
-    )
+    # makes the embeddings of a proxy, in each worker
+    embed: Callable[[], Embed] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,8 @@ class Plan:
     empty: list[str]
     ignored: list[str]
     inputs: list[dict[str, Any]] = field(default_factory=list)
-    other: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # evaluation and reference files
+    # evaluation and reference files
+    other: list[dict[str, Any]] = field(default_factory=list)
 
     def result_hash(
         self, settings: CurateSettings, segments: Sequence[str] = ()

@@ -11,11 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from stages.curation.line_copies import MIN_CHARS
 
 SCORE_NAME = r"^[a-z][a-z0-9_]*$"
-DISTANCES = (
-    "hard",
-    "easy",
-    "random",
-)  # ways to choose among semantic copies that need no score
+# ways to choose among semantic copies that need no score
+DISTANCES = ("hard", "easy", "random")
 
 
 class Section(BaseModel):

@@ -40,9 +40,8 @@ TRAIN_BYTES = 32_000_000  # of rows that centres are trained on, at most 256 a c
 # at 64 columns)
 LARGEST = 50_000
 LARGEST_BYTES = 32_000_000
-Rows = Callable[
-    [], np.ndarray
-]  # reads or maps VECTOR records: only one part of them is held
+# reads or maps VECTOR records: only one part of them is held
+Rows = Callable[[], np.ndarray]
 
 
 def largest(columns: int) -> int:
@@ -289,9 +288,8 @@ def _sliced(
 def copies(rows: np.ndarray, settings: CurateSettings) -> tuple[np.ndarray, np.ndarray]:
     """(ordinals, ids of the copies that stay) of the documents of one cluster that go."""
     asked = settings.semantic
-    cosine = np.round(
-        rows["cosine"].astype(np.float64), 6
-    )  # copies differ by rounding alone
+    # copies differ by rounding alone
+    cosine = np.round(rows["cosine"].astype(np.float64), 6)
     wanted = {
         "hard": cosine,
         "easy": -cosine,

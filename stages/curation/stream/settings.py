@@ -347,9 +347,8 @@ class CurateSettings(Section):
             Path(*name.partition(":")[0].split(".")).with_suffix(".py")
             for name in functions
         ]
-        single += [
-            str(file) for file in own if file.is_file()
-        ]  # as found from the working folder
+        # as found from the working folder
+        single += [str(file) for file in own if file.is_file()]
         if self.semantic is not None and self.semantic.folder is not None:
             single += (
                 [f"{self.semantic.folder}/modules.json"]

@@ -15,9 +15,8 @@ import numpy as np
 from stages.curation.storage import disk_errors
 from stages.files import whole_file
 
-KEY = np.dtype(
-    [("key", "<u8"), ("row", "<u4")]
-)  # one key of a document: row counts from 0 in its unit
+# one key of a document: row counts from 0 in its unit
+KEY = np.dtype([("key", "<u8"), ("row", "<u4")])
 MARK = np.dtype(
     [
         ("row", "<u4"),
@@ -41,15 +40,12 @@ MEMBER = np.dtype(
 )
 EDGE = np.dtype([("first", "<i8"), ("other", "<i8")])
 LOSER = np.dtype([("ordinal", "<i8"), ("winner_id", "<u8"), ("reason", "u1")])
-LINE = np.dtype(
-    [("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")]
-)  # a line or paragraph and its place in the text
-REPEAT = np.dtype(
-    [("ordinal", "<i8"), ("start", "<u4"), ("stop", "<u4")]
-)  # a line or paragraph that is to go
-VALUE = np.dtype(
-    [("key", "<u8"), ("ordinal", "<i8"), ("weight", "<u8")]
-)  # best first; weight of the run up to and with this one
+# a line or paragraph and its place in the text
+LINE = np.dtype([("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")])
+# a line or paragraph that is to go
+REPEAT = np.dtype([("ordinal", "<i8"), ("start", "<u4"), ("stop", "<u4")])
+# best first; weight of the run up to and with this one
+VALUE = np.dtype([("key", "<u8"), ("ordinal", "<i8"), ("weight", "<u8")])
 
 
 def vector_dtype(columns: int) -> np.dtype:

@@ -22,9 +22,8 @@ class Tally:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.reasons = [reason for step in steps for reason in step.reasons]
-        self.counts = np.zeros(
-            (len(self.reasons), 4), dtype=np.int64
-        )  # documents, characters alone; documents, characters in order
+        # documents, characters alone; documents, characters in order
+        self.counts = np.zeros((len(self.reasons), 4), dtype=np.int64)
         self.examples: dict[str, list[list]] = {}
         self.documents, self.characters = 0, 0
 

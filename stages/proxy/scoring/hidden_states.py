@@ -35,9 +35,8 @@ POOLINGS: dict[
     ),
     "weighted": lambda p, n, context: 2 * (p + 1) / (n * (n + 1)),
 }
-GRADIENT_WEIGHTS = (
-    1 << 24
-)  # weights of all documents whose gradients are held at once (assumed)
+# weights of all documents whose gradients are held at once (assumed)
+GRADIENT_WEIGHTS = 1 << 24
 
 
 def document_embeddings(
@@ -176,9 +175,8 @@ def _windows(
         for inputs, targets, document in HeldOut(packed, rows[part]).batches(
             context, BATCH_TOKENS
         ):
-            number = windows_before[document] + _occurrence(
-                document
-            )  # windows of a document come in their order
+            # windows of a document come in their order
+            number = windows_before[document] + _occurrence(document)
             np.add.at(windows_before, document, 1)
             place = number[:, None] * context + np.arange(inputs.shape[1])
             tensors = (

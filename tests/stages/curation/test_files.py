@@ -80,9 +80,8 @@ CONTENT = b"one\ntwo\r\n\nlast" + b"z" * 600_000
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 def test_lines_carry_number_and_offset_through_every_compression(tmp_path, suffix):
     pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[suffix]
-    path = write(
-        tmp_path / f"a.jsonl{suffix}", pack(CONTENT[:5]) + pack(CONTENT[5:])
-    )  # two members or frames
+    # two members or frames
+    path = write(tmp_path / f"a.jsonl{suffix}", pack(CONTENT[:5]) + pack(CONTENT[5:]))
     lines = list(byte_lines(find_files(path)[0][0]))
     assert [(number, offset, line[:4]) for number, offset, line in lines] == [
         (1, 0, b"one"),

@@ -72,9 +72,8 @@ def test_a_step_must_start_where_the_last_one_ended():
         Unbalanced, match="in 6 documents, but kept by the step before 7"
     ):
         ledger.add("late", Count(6, 80), kept=Count(6, 80), pool="a")
-    ledger.add(
-        "first", Count(3, 5), kept=Count(3, 5), pool="b"
-    )  # another pool starts afresh
+    # another pool starts afresh
+    ledger.add("first", Count(3, 5), kept=Count(3, 5), pool="b")
 
 
 def test_frames_are_counted_pool_by_pool():

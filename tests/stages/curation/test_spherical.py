@@ -31,9 +31,8 @@ def test_order_of_the_rows_and_their_length_do_not_matter():
     again = spherical_kmeans(rows[mixed], [ids[i] for i in mixed], 20, seed=3)
     np.testing.assert_array_equal(found.centres, again.centres)
     np.testing.assert_array_equal(found.cluster[mixed], again.cluster)
-    longer = spherical_kmeans(
-        rows * 4, ids, 20, seed=3
-    )  # a power of two, so that scaling back is exact
+    # a power of two, so that scaling back is exact
+    longer = spherical_kmeans(rows * 4, ids, 20, seed=3)
     np.testing.assert_array_equal(found.cluster, longer.cluster)
 
 

@@ -91,9 +91,8 @@ def test_a_solve_on_a_sample_ranks_as_the_whole_one():
 
 def test_failure_junk_in_the_target_is_what_the_pool_lacks_most():
     pool = np.concatenate([around(0, 480, 1), around(2, 20, 2)])
-    target = np.concatenate(
-        [around(0, 90, 3), around(2, 10, 4)]
-    )  # a tenth of the target is junk
+    # a tenth of the target is junk
+    target = np.concatenate([around(0, 90, 3), around(2, 10, 4)])
     assert (np.argsort(-transport_scores(pool, target))[:20] >= 480).all()
 
 

@@ -12,9 +12,8 @@ from stages.params import load_params
 from stages.pipeline import PIPELINE
 from stages.stage import ROOT
 
-EXAMPLE = yaml.safe_load(
-    (ROOT / "docs/digits.yaml").read_text("utf-8")
-)  # of the README
+# of the README
+EXAMPLE = yaml.safe_load((ROOT / "docs/digits.yaml").read_text("utf-8"))
 ARMS = EXAMPLE["arms"]["arms"]
 
 

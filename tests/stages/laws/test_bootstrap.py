@@ -170,9 +170,8 @@ def test_a_new_run_lies_in_the_interval_of_its_own_arm_where_arms_differ_in_nois
             low, high = boot.interval(TARGET, arm, new_run=True)
             new = want * np.exp(noise * rng.standard_normal(2))
             inside.append((low <= new) & (new <= high))
-    by_arm = np.mean(
-        np.reshape(inside, (80, 2, 2)), axis=(0, 2)
-    )  # pooled noise would cover 1.00 and .80
+    # pooled noise would cover 1.00 and .80
+    by_arm = np.mean(np.reshape(inside, (80, 2, 2)), axis=(0, 2))
     assert np.all((by_arm >= 0.84) & (by_arm <= 0.96)), by_arm
 
 
@@ -256,9 +255,8 @@ def test_values_by_draw_widen_the_interval(simulated):
         "value": rows["value"] * np.exp(0.003 * rng.standard_normal(rows["value"].size))
     }
     fit = fit_law(get_law("chinchilla"), table, n_starts=16, identify=False, delta=None)
-    shift = np.exp(
-        0.02 * rng.standard_normal((300, 1))
-    )  # held-out documents drawn anew: all runs move together
+    # held-out documents drawn anew: all runs move together
+    shift = np.exp(0.02 * rng.standard_normal((300, 1)))
     plain, drawn = (
         bootstrap(fit, table, n_draws=300, values=values)
         for values in (None, table["value"] * shift)

@@ -11,10 +11,8 @@ RUNS = [
     for size in ("190M", "370M", "760M", "1B")
     for ratio in (1, 2, 5, 10)
 ]
-LARGE = {
-    "n_params": 13202396160.0,
-    "n_tokens_seen": 5000088518656.0,
-}  # non-embedding size and tokens of the 13B model
+# non-embedding size and tokens of the 13B model
+LARGE = {"n_params": 13202396160.0, "n_tokens_seen": 5000088518656.0}
 PUBLISHED = {  # bits per byte, then accuracy chained from it
     "mmlu_test": (0.7502, 0.513),
     "hellaswag_val": (0.6532, 0.853),

@@ -26,12 +26,8 @@ def test_a_bracket_with_the_exponent_of_tokens_is_kaplan_with_a_floor():
 
 
 def test_the_published_scales_give_the_published_form():
-    n_c, d_c, alpha, beta = (
-        8.8e13,
-        5.4e13,
-        0.076,
-        0.095,
-    )  # any scales: A = N_c^alpha, B = D_c^beta
+    # any scales: A = N_c^alpha, B = D_c^beta
+    n_c, d_c, alpha, beta = (8.8e13, 5.4e13, 0.076, 0.095)
     rows = grid()
     paper = (
         (n_c / rows["n_params"]) ** (alpha / beta) + d_c / rows["n_tokens_seen"]

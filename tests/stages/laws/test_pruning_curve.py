@@ -43,9 +43,8 @@ def test_a_fit_finds_the_crossing_of_the_curves():
         (0.2, 0.5, 1.0),
         budgets,
     )
-    crossing = np.exp(
-        p["phi"] / p["nu"]
-    )  # where f^-phi D^(nu log f) = 1, the same for every fraction
+    # where f^-phi D^(nu log f) = 1, the same for every fraction
+    crossing = np.exp(p["phi"] / p["nu"])
     assert (
         found.switches[0][1:] == (1.0, 0.2)
         and abs(np.log(found.switches[0][0] / crossing)) < 0.05

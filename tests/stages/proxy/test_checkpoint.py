@@ -42,9 +42,8 @@ def expected(specs, data):
     return bits(train_group(specs, data))
 
 
-N_STEPS = (
-    40 + 10 // 5 + 20 // 5 + 50 // 5
-)  # trunk to 0.8 x 50, then 20 % of 10, 20 and 50
+# trunk to 0.8 x 50, then 20 % of 10, 20 and 50
+N_STEPS = 40 + 10 // 5 + 20 // 5 + 50 // 5
 
 
 @pytest.mark.parametrize("attempt", range(10))

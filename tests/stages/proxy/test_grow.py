@@ -66,9 +66,8 @@ def flops_of_a_step(weights, batch_tokens, exact):
     for name, (rows, columns) in weights.sizes.items():
         if name == "embedding" or (name == "head" and not exact):
             continue
-        total += (
-            2 * rows * columns * batch_tokens
-        )  # every weight meets every token once
+        # every weight meets every token once
+        total += 2 * rows * columns * batch_tokens
     if exact:
         for _ in range(shape.n_layers):
             for position in range(

@@ -37,9 +37,8 @@ def test_flops_equal_the_products_counted_one_by_one():
         keys = token + 1
         for rows, columns in [(24, 8), (8, 8), (32, 8), (8, 32)]:
             forward += 3 * 2 * rows * columns
-        forward += (
-            3 * 2 * (2 * keys * 8)
-        )  # scores and weighted values, all heads together
+        # scores and weighted values, all heads together
+        forward += 3 * 2 * (2 * keys * 8)
         forward += 2 * 20 * 8
     assert shape.flops_per_token * 6 == 3 * forward
     assert shape.flops_per_token_6n == 6 * shape.n_params
