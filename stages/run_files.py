@@ -3,28 +3,18 @@
 The files are the truth. The runs table, MLflow and the decision are all derived from them.
 """
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from stages.files import content_hash, read_json, write_json
+from stages.files import read_json, write_json
 from stages.proxy.shape import Shape
 from stages.runs import COLUMNS
-from stages.stage import ROOT
 
 RUNS = Path("data/sweep/runs")
 ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
-
-
-def code_hash() -> str:
-    """Hash of what the trainer does: the syntax trees of stages/proxy, comments and layout left out."""
-    files = sorted((ROOT / "stages/proxy").glob("*.py"))
-    return content_hash(
-        {file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files}
-    )
 
 
 def save_run(header: dict[str, Any], result: Any) -> None:

@@ -24,7 +24,6 @@ from stages.proxy.shape import LADDER, Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.view import View
 from stages.run_files import (
-    code_hash,
     curves,
     document_losses,
     finished,
@@ -33,6 +32,7 @@ from stages.run_files import (
 )
 from stages.simulate import pool_share
 from stages.stage import Section, Stage
+from stages.trainer_version import code_hash
 from stages.trials import best_lr, critical_batch, largest_view
 
 log = logging.getLogger("assay")

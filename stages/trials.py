@@ -17,7 +17,8 @@ from stages.files import content_hash, read_json, write_json
 from stages.hyperparameters import lr_sensitivity
 from stages.proxy.shape import whole_batches
 from stages.proxy.spec import RunSpec
-from stages.run_files import RUNS, code_hash
+from stages.run_files import RUNS
+from stages.trainer_version import code_hash
 
 if TYPE_CHECKING:
     from stages.sweep import Views

@@ -18,8 +18,9 @@ from stages.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.image_data import ImageData
 from stages.proxy.image_spec import ImageResult, ImageShape, ImageSpec
-from stages.run_files import RUNS, code_hash, finished, is_finished
+from stages.run_files import RUNS, finished, is_finished
 from stages.runs import COLUMNS
+from stages.trainer_version import IMAGE_TRAINER, code_hash
 
 if TYPE_CHECKING:
     from stages.sweep import SweepParams
@@ -117,7 +118,7 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 
 def _plan(params: "SweepParams", data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
-    arms, code, trunks = read_json("data/arms/arms.json"), code_hash(), []
+    arms, code, trunks = read_json("data/arms/arms.json"), code_hash(IMAGE_TRAINER), []
     if wrong := [
         size
         for size in (*params.sizes, *params.control_sizes)
