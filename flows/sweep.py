@@ -22,7 +22,8 @@ from stages.pipeline import PIPELINE
 from stages.proxy.device import choose_device
 from stages.proxy.gpus import gpus_held
 from stages.proxy.workers import Workers
-from stages.sweep import planned, proxy_data
+from stages.sweeping.trunks import planned
+from stages.sweeping.views import proxy_data
 from stages.train_trunks import Work, jobs, missing_work, runs_lease
 
 RETRIES, RETRY_SECONDS = 2, 10  # assumed

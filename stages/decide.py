@@ -13,10 +13,10 @@ from pydantic import Field
 
 from stages.controls import chance_lead, control_effects, detectable
 from stages.curation.recipes import recipes
+from stages.decision.question_laws import law_named, twins
 from stages.decision_tables import tables
 from stages.decision_text import arm_label, sentence
 from stages.files import read_json, whole_file, write_json
-from stages.fit import law_named, twins
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers

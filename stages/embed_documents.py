@@ -17,7 +17,7 @@ import polars as pl
 from stages.curation.embeddings import Embed, hashed_words, sentence_model
 from stages.curation.stream.settings import CurateSettings
 from stages.errors import InputError
-from stages.pack import EOS, tokenised
+from stages.pools.tokens import EOS, tokenised
 from stages.proxy.packed import write_packed
 
 POOLING = "mean"  # assumed: steadier than the last state for documents of a few windows

@@ -14,9 +14,10 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages import images
+from stages.decision.question_laws import MIXTURE, law_named, twins
 from stages.errors import InputError
 from stages.files import read_json, whole_file, write_json
-from stages.laws import LAWS, Law, half_life
+from stages.laws import LAWS, Law
 from stages.laws.bootstrap import Bootstrap, bootstrap
 from stages.laws.choose import Choice, choose_law
 from stages.laws.cuts import largest_rungs
@@ -33,8 +34,6 @@ from stages.study import (
 )
 
 log = logging.getLogger("assay")
-# the half-life law over the quality tiers of the pool, with model size
-MIXTURE = "half_life_mix"
 
 
 class FitParams(Section):
@@ -78,15 +77,6 @@ class FitParams(Section):
         return names
 
 
-def law_named(name: str, tiers: list[str]) -> Law:
-    """A law by name; the mixture is made for the tiers of the pool."""
-    return (
-        half_life(tiers, sized=True)
-        if name in (MIXTURE, half_life(tiers, sized=True).name)
-        else LAWS[name]
-    )
-
-
 def run(params: FitParams) -> None:
     """Choose, fit and bootstrap for every question."""
     runs = pl.read_parquet("data/sweep/runs.parquet")
@@ -98,15 +88,6 @@ def run(params: FitParams) -> None:
         chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
         summary[name] = fit_question(name, chosen, arms["tiers"], metric, params)
     write_json("data/metrics/fit.json", summary)
-
-
-def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
-    """Controls that are the same data as an arm of the question: control -> arm. They are fitted like any arm."""
-    return {
-        name: control["like"]
-        for name, control in arms["controls"].items()
-        if control["kind"] == "same" and control["like"] in names
-    }
 
 
 def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str:

@@ -17,11 +17,10 @@ from stages.curation.dedup import SHORTENED
 from stages.curation.row_groups import batches, compact
 from stages.files import whole_file, whole_folder, write_json
 from stages.images.pack import pack as pack_images
+from stages.pools.tokens import EOS, tokenised, train_tokenizer
 from stages.proxy.packed import Packed, write_packed
 from stages.stage import Section, Stage
 
-EOS = "<|end|>"
-BATCH_DOCUMENTS = 1000
 HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
 
 
@@ -46,41 +45,6 @@ class PackParams(Section):
             "tokens scored on each held-out domain, whole documents in id order"
         ),
     )
-
-
-def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokenizer":  # noqa: F821
-    """A byte-level BPE without normalisation: every string has a tokenisation and decodes to itself."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[EOS],
-        initial_alphabet=alphabet,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def tokenised(
-    frames: Iterator[pl.DataFrame],
-    tokenizer: "tokenizers.Tokenizer",  # noqa: F821
-) -> Iterator[tuple[str, np.ndarray, int]]:
-    """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
-    eos = tokenizer.token_to_id(EOS)
-    for frame in frames:
-        for batch in frame.iter_slices(BATCH_DOCUMENTS):
-            for id_, text, encoding in zip(
-                batch["id"],
-                batch["text"],
-                tokenizer.encode_batch_fast(batch["text"].to_list()),
-                strict=True,
-            ):
-                yield id_, np.array([*encoding.ids, eos]), len(text.encode())
 
 
 def run(params: PackParams) -> None:

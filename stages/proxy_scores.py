@@ -114,7 +114,7 @@ def packed_texts(folder: Path, frame: pl.DataFrame) -> "Packed":
     """Documents as tokens of the project's tokenizer."""
     from tokenizers import Tokenizer
 
-    from stages.pack import EOS, tokenised
+    from stages.pools.tokens import EOS, tokenised
     from stages.proxy.packed import write_packed
 
     tokenizer = Tokenizer.from_file(TOKENIZER)

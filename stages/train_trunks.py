@@ -31,6 +31,7 @@ from stages.proxy.spec import RunResult, RunSpec
 from stages.proxy.stack import stacks
 from stages.proxy.workers import Workers, run_groups
 from stages.run_files import RUNS, is_finished, save_run
+from stages.sweeping.views import proxy_data
 
 log = logging.getLogger("assay")
 CHECKPOINTS = Path(".assay/checkpoints")
@@ -283,10 +284,8 @@ def _measuring(
 
 def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
     """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite
-    where it diverged. data: sweep.Views.
+    where it diverged. data: sweeping.views.Views.
     """
-    from stages.sweep import proxy_data
-
     place, _, _ = choose_device(device)
     losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
 
@@ -310,9 +309,7 @@ def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float
 
 
 def noise_of(spec: RunSpec, data: Any, device: str) -> float:
-    """Gradient noise scale in tokens, halfway to the first decay. data: sweep.Views."""
-    from stages.sweep import proxy_data
-
+    """Gradient noise scale in tokens, halfway to the first decay. data: sweeping.views.Views."""
     n_steps = max(1, spec.segments[0].n_steps // 2)
     place = choose_device(device)[0].type
     with gpus_held([spec], place):

@@ -8,7 +8,7 @@ depend on the arm. Cost: a run at the base size each.
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +18,14 @@ from stages.hyperparameters import lr_sensitivity
 from stages.proxy.shape import whole_batches
 from stages.proxy.spec import RunSpec
 from stages.run_files import RUNS
+from stages.sweeping.views import Views
 from stages.trainer_version import code_hash
-
-if TYPE_CHECKING:
-    from stages.sweep import Views
 
 log = logging.getLogger("assay")
 RATES, NOISE = Path("base_width.json"), Path("gradient_noise.json")
 
 
-def best_lr(specs: list[RunSpec], data: "Views", device: str) -> float:
+def best_lr(specs: list[RunSpec], data: Views, device: str) -> float:
     """The learning rate of the spec with the least held-out loss; the specs differ in it alone.
     RefusedError where all diverged.
     """
@@ -62,7 +60,7 @@ def best_lr(specs: list[RunSpec], data: "Views", device: str) -> float:
     return float(found["best_lr"])
 
 
-def critical_batch(spec: RunSpec, data: "Views", device: str) -> int:
+def critical_batch(spec: RunSpec, data: Views, device: str) -> int:
     """Whole sequences nearest to the gradient noise scale halfway to the first decay."""
 
     def tried() -> dict[str, Any]:
@@ -78,12 +76,12 @@ def critical_batch(spec: RunSpec, data: "Views", device: str) -> int:
     return batch
 
 
-def largest_view(data: "Views") -> str:
+def largest_view(data: Views) -> str:
     """The view with the most tokens; the first by name of several."""
     return min(data.views, key=lambda name: (-data.views[name].n_tokens, name))
 
 
-def _kept(name: Path, specs: list[RunSpec], data: "Views", tried) -> dict[str, Any]:
+def _kept(name: Path, specs: list[RunSpec], data: Views, tried) -> dict[str, Any]:
     """What is on file for exactly these specs, data and code, else what is tried now."""
     key = content_hash(
         [[spec.to_dict() for spec in specs], data.data_hash(specs[0].arm), code_hash()]

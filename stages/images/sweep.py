@@ -7,8 +7,7 @@ and batches count samples). Output: one JSON file a finished trunk, the runs tab
 trained again. Cost: see stages/proxy/image_stack.py.
 """
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,14 +19,12 @@ from stages.proxy.image_data import ImageData
 from stages.proxy.image_spec import ImageResult, ImageShape, ImageSpec
 from stages.run_files import RUNS, finished, is_finished
 from stages.runs import COLUMNS
+from stages.settings.image_sizes import SIZE
+from stages.settings.sweep import SweepParams
+from stages.sweeping.trunks import CONTROL_SEED
 from stages.trainer_version import IMAGE_TRAINER, code_hash
 
-if TYPE_CHECKING:
-    from stages.sweep import SweepParams
-
-SIZE = re.compile(r"(mlp|residual)-(\d{1,5})")
 STACK = 64  # runs trained as one batched model (assumed)
-CONTROL_SEED = 1_000
 COUNTS = (
     "n_samples_seen",
     "n_samples_unique",
@@ -39,7 +36,7 @@ COUNTS = (
 )
 
 
-def run(params: "SweepParams") -> None:
+def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
     data, domains, hashes = opened(_arms())
     trunks = _plan(params, data, hashes)
@@ -116,7 +113,7 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
     return ImageShape(kind, int(width), 1, *data.pixels.shape[1:], classes)
 
 
-def _plan(params: "SweepParams", data: ImageData, hashes: str) -> list[dict[str, Any]]:
+def _plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
     arms, code, trunks = read_json("data/arms/arms.json"), code_hash(IMAGE_TRAINER), []
     if wrong := [

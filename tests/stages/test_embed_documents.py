@@ -12,7 +12,7 @@ from stages.curation.stream.run import Request, curate
 from stages.curation.stream.settings import CurateSettings
 from stages.embed_documents import choose_embed, proxy_embed, proxy_of
 from stages.errors import InputError
-from stages.pack import EOS, tokenised, train_tokenizer
+from stages.pools.tokens import EOS, tokenised, train_tokenizer
 from stages.proxy.packed import write_packed
 from stages.proxy.scoring.reader import train_reader
 

@@ -6,7 +6,7 @@ import pytest
 
 from stages.errors import InputError
 from stages.item_file import read_items, write_copy_task
-from stages.pack import EOS, train_tokenizer
+from stages.pools.tokens import EOS, train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ from stages.proxy.packed import write_packed
 from stages.proxy.train import train_group
 from stages.proxy.view import View
 from stages.run_files import runs_table
+from stages.settings.sweep import SweepParams
 from stages.stage import ROOT
-from stages.sweep import SweepParams, Views, plan
+from stages.sweeping.trunks import plan
+from stages.sweeping.views import Views
 
 PARAMS = {
     "sizes": ["6k"],

@@ -12,7 +12,10 @@ from stages.hyperparameters import lr_sensitivity
 from stages.proxy.packed import write_packed
 from stages.proxy.view import View
 from stages.run_files import RUNS
-from stages.sweep import SweepParams, Views, metrics, plan, tried
+from stages.settings.sweep import SweepParams
+from stages.sweep import metrics
+from stages.sweeping.trunks import plan, tried
+from stages.sweeping.views import Views
 
 PARAMS = {
     "sizes": ["6k", "25k"],

@@ -1,0 +1,1 @@
+"""Behind fit, decide and report."""

@@ -1,0 +1,1 @@
+"""Behind ingest, dedup and pack."""

@@ -1,0 +1,44 @@
+"""Text to tokens: the tokenizer, trained on the pools, and documents as it reads them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+EOS = "<|end|>"
+BATCH_DOCUMENTS = 1000
+
+
+def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokenizer":  # noqa: F821
+    """A byte-level BPE without normalisation: every string has a tokenisation and decodes to itself."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[EOS],
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def tokenised(
+    frames: Iterator[pl.DataFrame],
+    tokenizer: "tokenizers.Tokenizer",  # noqa: F821
+) -> Iterator[tuple[str, np.ndarray, int]]:
+    """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
+    eos = tokenizer.token_to_id(EOS)
+    for frame in frames:
+        for batch in frame.iter_slices(BATCH_DOCUMENTS):
+            for id_, text, encoding in zip(
+                batch["id"],
+                batch["text"],
+                tokenizer.encode_batch_fast(batch["text"].to_list()),
+                strict=True,
+            ):
+                yield id_, np.array([*encoding.ids, eos]), len(text.encode())

@@ -1,0 +1,127 @@
+"""The `sweep` section of params.yaml."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from stages.hyperparameters import Tuning
+from stages.model_forms import Experts, Growth, fault_in_time, fault_of
+from stages.proxy.shape import LADDER
+from stages.settings.image_sizes import SIZE
+from stages.stage import Section
+
+
+class Regularisation(Section):
+    """One setting that every arm is tried at; an arm is judged at its best."""
+
+    weight_decay: float = Field(0.1, ge=0, le=100)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    min_epochs: float = Field(
+        0.0,
+        ge=0,
+        description="tried only on arms whose largest budget passes this many epochs",
+    )
+
+
+class SweepParams(Section):
+    sizes: list[str] = Field(
+        min_length=1,
+        description="proxies by non-embedding parameters: " + ", ".join(LADDER),
+    )
+    budgets_tokens: list[int] = Field(
+        min_length=1, description="token budgets that branch off each trunk, rising"
+    )
+    regularisations: list[Regularisation] = Field(min_length=1)
+    control_sizes: list[str] = Field(
+        min_length=1,
+        description=(
+            "sizes at which drop_half and duplicate_half are trained; `same` is trained"
+            " as its arm is"
+        ),
+    )
+    context: int = Field(128, ge=8, le=65_536, description="tokens of context")
+    batch_tokens: int = Field(512, ge=8, description="tokens a step")
+    lr: float = Field(0.012, gt=0, le=10, description="peak learning rate")
+    warmup_steps: int = Field(30, ge=0)
+    decay_fraction: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="part of each budget over which the learning rate falls to zero",
+    )
+    schedule: Literal["wsd", "wsd_s", "cosine", "constant"] = Field(
+        "wsd", description="see stages/proxy/schedule.py"
+    )
+    decay_shape: Literal["linear", "sqrt"] = "linear"
+    qk_norm: bool = Field(True, description="queries and keys to unit mean square")
+    z_loss: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="weight of the squared log of the softmax's sum; 1e-4 is usual",
+    )
+    tuning: Tuning = Field(
+        Tuning(), description="how sizes come to their learning rate and batch"
+    )
+    decay_mix: dict[str, str] = Field(
+        {}, description="curriculum: arm -> the arm whose documents its decays read"
+    )
+    pool_passes: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "simulated epoching: how often the target run passes over its whole pool;"
+            " every budget is then a run of its own on as small a part of each arm as"
+            " repeats it so often"
+        ),
+    )
+    device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
+    documents_apart: bool = Field(
+        False, description="attention stops at document boundaries"
+    )
+    experts: Experts | None = Field(None, description="null: dense proxies")
+    growth: Growth | None = Field(
+        None, description="null: every layer is there from the start"
+    )
+    items: str | None = Field(
+        None,
+        description=(
+            "jsonl of items scored at every budget: {question, choices, answer: index}"
+            " or {question, answer: text}"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _known_sizes(self) -> "SweepParams":
+        for name in (*self.sizes, *self.control_sizes):
+            if name not in LADDER and not SIZE.fullmatch(name):
+                raise ValueError(
+                    f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of"
+                    " images mlp-32, residual-8 and so on"
+                )
+        if self.budgets_tokens != sorted(set(self.budgets_tokens)):
+            raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
+        if fault := fault_of(
+            [*self.sizes, *self.control_sizes], self.experts, self.growth
+        ):
+            raise ValueError(fault)
+        if (
+            self.growth
+            and not self.tuning.sets_batch
+            and (
+                fault := fault_in_time(
+                    self.growth,
+                    self.budgets_tokens[0],
+                    self.batch_tokens,
+                    self.decay_fraction,
+                    self.schedule,
+                )
+            )
+        ):
+            raise ValueError(fault)
+        if self.tuning.rule == "power" and self.schedule != "wsd":
+            raise ValueError(
+                "tuning.rule power is a schedule of its own (value schedule:"
+                f" {self.schedule}); leave schedule at wsd"
+            )
+        return self

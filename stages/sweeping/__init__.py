@@ -1,0 +1,1 @@
+"""Behind sweep: views, trunks, trials, training."""

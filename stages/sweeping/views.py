@@ -1,0 +1,100 @@
+"""What trunks read: the pack, the views of every arm and draw, held-out domains, items."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from stages.files import content_hash, read_json
+from stages.proxy.packed import Packed
+from stages.proxy.view import View
+
+TOKENIZER = "data/pack/tokenizer.json"
+
+
+class Views:
+    """Everything that trunks read: the pack, views by "arm/draw", held-out domains, and their hashes."""
+
+    def __init__(
+        self,
+        packed: Packed,
+        views: dict[str, View],
+        held_out: dict[str, Packed],
+        arms: dict[str, Any],
+        items: Any = None,
+    ) -> None:
+        self.packed, self.views, self.held_out, self.arms, self.items = (
+            packed,
+            views,
+            held_out,
+            arms,
+            items,
+        )
+
+    def data_hash(self, name: str, decay: str | None = None) -> str:
+        """Of the tokens that a view trains on, those of its decay if they are others, and those and
+        the items it is judged on.
+        """
+        trained = [self.views[each].fingerprint for each in (name, decay) if each]
+        judged = [self.items.fingerprint] if self.items else []
+        return content_hash(
+            [
+                *trained,
+                {key: pack.tokens_sha256 for key, pack in self.held_out.items()},
+                *judged,
+            ]
+        )
+
+
+def load_views(items: str | None = None) -> Views:
+    """The views of data/arms over data/pack, and the items of a file."""
+    packed = Packed.open("data/pack/pools")
+    held_out = {
+        path.name: Packed.open(path)
+        for path in sorted(Path("data/pack/heldout").iterdir())
+        if path.is_dir()
+    }
+    arms = read_json("data/arms/arms.json")
+    table = pl.read_parquet("data/arms/views.parquet")
+    pools = sorted(table["pool"].unique())
+    names = [f"{pool}|{tier}" for pool in pools for tier in arms["tiers"]]
+    label = pl.col("pool").replace_strict(
+        pools, range(len(pools)), return_dtype=pl.Int64
+    ) * len(arms["tiers"]) + pl.col("tier")
+    views = {}
+    for (arm, draw), part in table.with_columns(label=label).group_by(
+        "arm", "draw", maintain_order=True
+    ):
+        groups = np.zeros(packed.n_documents, np.int64)
+        groups[part["row"].to_numpy()] = part["label"].to_numpy()
+        name = f"{arm}/{draw}"
+        views[name] = View(
+            packed,
+            part["row"].to_numpy(),
+            part["weight"].to_numpy(),
+            arm=name,
+            groups=groups,
+            group_names=names,
+        )
+    if items:
+        from stages.item_file import read_items  # loads torch
+    return Views(
+        packed,
+        views,
+        held_out,
+        arms,
+        read_items(items, TOKENIZER, packed.eos_id) if items else None,
+    )
+
+
+def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
+    """What the trainer reads."""
+    from stages.proxy.data import ProxyData
+    from stages.proxy.evaluate import HeldOut
+
+    return ProxyData(
+        data.views,
+        {name: HeldOut(pack) for name, pack in data.held_out.items()},
+        data.items,
+    )
