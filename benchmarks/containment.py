@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curation.containment import (
+from stages.curation.duplicates.containment import (
     absent,
     containment_graph,
     read_tables,
     same_columns,
 )
-from stages.curation.reconstruction import Prices, deletion_plan
+from stages.curation.duplicates.reconstruction import Prices, deletion_plan
 
 
 def write_lake(folder: Path, n_tables: int, n_rows: int) -> None:

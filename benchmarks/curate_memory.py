@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from stages.curation.wheels import read_pool
+from stages.curation.sample_data.wheels import read_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 POOLS = ("news", "wiki", "apidocs", "speech_en", "tweets")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.curation.cleaning import c4_cleaned
-from stages.curation.pii import EMAIL_MASK, IP_MASK, masked
-from stages.curation.rules import RULE_SETS, RULES, Thresholds, judge, measure
+from stages.curation.rules.cleaning import c4_cleaned
+from stages.curation.rules.rules import RULE_SETS, RULES, Thresholds, judge, measure
+from stages.curation.text.pii import EMAIL_MASK, IP_MASK, masked
 
 REPETITION = [name for name in RULES if name.startswith(("gopher_dup", "gopher_top"))]
 SETS = {

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from laws_speed import machine
 
-from stages.curation.arrays import stacked
-from stages.curation.image_pools import read_images
-from stages.proxy.image_data import ImageData
-from stages.proxy.image_spec import ImageShape, ImageSpec
-from stages.proxy.image_train import train_images
+from stages.curation.sample_data.arrays import stacked
+from stages.curation.sample_data.image_pools import read_images
+from stages.proxy.images.data import ImageData
+from stages.proxy.images.spec import ImageShape, ImageSpec
+from stages.proxy.images.train import train_images
 
 STEPS, BATCH, RUNS, SIDE = 300, 32, 16, 28
 SHAPES = {

@@ -23,8 +23,8 @@ import numpy as np
 from laws_speed import machine
 
 from stages.laws import get_law
-from stages.laws.bootstrap import bootstrap
-from stages.laws.fit import fit_law
+from stages.laws.choosing.bootstrap import bootstrap
+from stages.laws.fitting.fit import fit_law
 
 ARMS, POOL, KEPT = ("a", "b", "c"), 1.2e9, np.array([0.1, 0.33, 1.0])
 SIZES, TOKENS = np.geomspace(5e6, 5e8, 4), np.geomspace(5e7, 4e9, 5)

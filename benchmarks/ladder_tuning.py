@@ -19,8 +19,8 @@ import numpy as np
 from proxy_science import LAWS, load, machine, rms, spec_of
 
 from stages.laws import get_law
-from stages.laws.fit import fit_law
-from stages.proxy.shape import Shape, whole_batches
+from stages.laws.fitting.fit import fit_law
+from stages.proxy.specs.shape import Shape, whole_batches
 
 BUDGETS = (1_048_576, 1_572_864, 2_097_152, 3_145_728, 4_456_448)
 ONE_LR, ONE_BATCH = 0.012, 1024
@@ -39,7 +39,7 @@ Rows = dict[tuple[str, int, float], dict[int, float]]
 
 def trained(folder: Path, size: str, batch: int, lrs: list[float]) -> Iterator[dict]:
     """A row a learning rate, all of them as one stack."""
-    from stages.proxy.train import train_group
+    from stages.proxy.training.train import train_group
 
     budgets = BUDGETS if batch == ONE_BATCH else SMALL_BATCH_BUDGETS
     specs = [

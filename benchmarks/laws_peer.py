@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from laws_speed import machine
 
-from stages.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
 from stages.laws import get_law
-from stages.laws.choose import choose_law
-from stages.laws.mixture import mixture
-from stages.laws.variant import with_variants
+from stages.laws.choosing.averaged import mixture
+from stages.laws.choosing.choose import choose_law
+from stages.laws.fitting.variant import with_variants
+from stages.run_tables.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
 
 Rows = dict[str, np.ndarray]
 N_REFITS = 1000  # the peer's default

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from stages.laws import get_law
-from stages.laws.bootstrap import bootstrap
-from stages.laws.fit import fit_law
+from stages.laws.choosing.bootstrap import bootstrap
+from stages.laws.fitting.fit import fit_law
 
 LAW = get_law("chinchilla")
 N_STARTS, N_DRAWS, N_SCIPY = 1000, 4000, 40

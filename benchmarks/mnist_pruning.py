@@ -17,15 +17,15 @@ import numpy as np
 import polars as pl
 from laws_speed import machine
 
-from stages.curation.arrays import stacked
-from stages.curation.image_pools import read_images
-from stages.image_scores import Scoring, image_difficulty
+from stages.curation.sample_data.arrays import stacked
+from stages.curation.sample_data.image_pools import read_images
+from stages.images.difficulty import Scoring, image_difficulty
 from stages.laws import get_law
-from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.fit import fit_law
-from stages.proxy.image_data import ImageData
-from stages.proxy.image_spec import ImageShape, ImageSpec
-from stages.proxy.image_train import train_images
+from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
+from stages.laws.fitting.fit import fit_law
+from stages.proxy.images.data import ImageData
+from stages.proxy.images.spec import ImageShape, ImageSpec
+from stages.proxy.images.train import train_images
 
 POOLS, FRACTIONS, SIDES = (
     (250, 500, 1000, 2000, 4000),

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curation.ngram_model import Ngram, train_ngram
+from stages.curation.scores.ngram_model import Ngram, train_ngram
 
 ORDER = 3
 # the slow ones get a part; MB a second are comparable all the same

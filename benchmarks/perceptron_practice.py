@@ -11,8 +11,8 @@ import numpy as np
 from laws_speed import machine
 from scipy.optimize import brentq
 
-from stages.laws.perceptron import saddle
-from stages.laws.perceptron_trial import trial, trials
+from stages.laws.theory.perceptron import saddle
+from stages.laws.theory.perceptron_trial import trial, trials
 
 DIMENSION, N_TRIALS = 200, 16
 POOLS = (1, 2, 4, 8, 16)

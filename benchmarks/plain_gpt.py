@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stages.proxy.shape import MLP_RATIO, Shape
+from stages.proxy.specs.shape import MLP_RATIO, Shape
 
 
 class Block(nn.Module):

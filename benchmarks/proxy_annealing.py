@@ -32,11 +32,11 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from proxy_science import N_WORKERS, load, machine, spec_of
 
 from stages.laws import get_law
-from stages.laws.fit import fit_law
-from stages.laws.multi_power import multi_power
-from stages.laws.schedule import MEMORY, decay_for, lr_area, lr_fall
-from stages.proxy.shape import Shape
-from stages.proxy.spec import RunSpec
+from stages.laws.fitting.fit import fit_law
+from stages.laws.schedules.multi_power import multi_power
+from stages.laws.schedules.schedule import MEMORY, decay_for, lr_area, lr_fall
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
 
 SCHEDULES, WARMUP, BATCH_TOKENS, STACK = ("constant", "cosine", "wsd"), 30, 1024, 4
 TOKENS, EVERY_STEPS, FIRST_TOKENS, HELD_OUT_TOKENS = 3_145_728, 32, 1_048_576, 30_000
@@ -81,8 +81,8 @@ def trained(
     folder: Path, size: str, tokens: int, schedule: str, seeds: list[int]
 ) -> list[list[float]]:
     """Held-out loss of each seed at every EVERY_STEPS steps."""
-    from stages.proxy.device import one_thread
-    from stages.proxy.train import Trainer
+    from stages.proxy.network.device import one_thread
+    from stages.proxy.training.train import Trainer
 
     with one_thread():
         trainer, found = (

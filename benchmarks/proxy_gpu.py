@@ -31,14 +31,14 @@ import roofline
 import torch
 from plain_gpt import Foreign, PlainGPT, PlainLoop
 
-from stages.proxy.adamw import AdamW
-from stages.proxy.device import choose_device
-from stages.proxy.engine import build_engine
-from stages.proxy.graphs import WARM_STEPS as GRAPH_STEPS
-from stages.proxy.graphs import step_runner
-from stages.proxy.memory import training_bytes
-from stages.proxy.model import Weights
-from stages.proxy.shape import Shape
+from stages.proxy.network.adamw import AdamW
+from stages.proxy.network.device import choose_device
+from stages.proxy.network.engine import build_engine
+from stages.proxy.network.graphs import WARM_STEPS as GRAPH_STEPS
+from stages.proxy.network.graphs import step_runner
+from stages.proxy.network.memory import training_bytes
+from stages.proxy.network.model import Weights
+from stages.proxy.specs.shape import Shape
 
 WARM_STEPS, ROUNDS = 5, 3
 # of the flat buffer: three of a trunk, three of a checkpoint being written

@@ -26,21 +26,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stages.proxy.adamw import BETA1, BETA2, CLIP_NORM
-from stages.proxy.data import ProxyData
-from stages.proxy.device import one_thread, usable_cores
-from stages.proxy.evaluate import HeldOut, Scorer
-from stages.proxy.model import NORM_EPS, ROPE_BASE, Weights
-from stages.proxy.packed import write_packed
-from stages.proxy.planner import kind_of, measured, packed
-from stages.proxy.probe import CPU_SIZES, rates_together
-from stages.proxy.schedule import segments
-from stages.proxy.shape import Shape
-from stages.proxy.spec import RunSpec
-from stages.proxy.stack import stacks
-from stages.proxy.view import View
-from stages.proxy.workers import Workers
-from stages.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS
+from stages.proxy.heldout.evaluate import HeldOut, Scorer
+from stages.proxy.network.adamw import BETA1, BETA2, CLIP_NORM
+from stages.proxy.network.device import one_thread, usable_cores
+from stages.proxy.network.model import NORM_EPS, ROPE_BASE, Weights
+from stages.proxy.specs.schedule import segments
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.specs.stack import stacks
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.proxy.training.data import ProxyData
+from stages.proxy.workforce.planner import kind_of, measured, packed
+from stages.proxy.workforce.probe import CPU_SIZES, rates_together
+from stages.proxy.workforce.workers import Workers
+from stages.sweeping.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS
 
 VOCAB, SIZES, SEEDS, BATCH_TOKENS = 512, ("6k", "25k", "147k"), 4, 512
 SAME_LOSS = 1e-4  # relative; what stacking may round otherwise, as the tests of stages/proxy hold it
@@ -120,7 +120,7 @@ class Block(nn.Module):
 
 
 class PlainModel(nn.Module):
-    """The same function as `stages.proxy.model`, as a torch user would write it."""
+    """The same function as `stages.proxy.network.model`, as a torch user would write it."""
 
     def __init__(self, shape: Shape):
         super().__init__()

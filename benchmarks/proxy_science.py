@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from stages.laws import get_law
-from stages.laws.fit import fit_law
-from stages.laws.onset import power_law_onset
-from stages.proxy.data import ProxyData
-from stages.proxy.evaluate import HeldOut
-from stages.proxy.packed import Packed
-from stages.proxy.shape import Shape, whole_batches
-from stages.proxy.spec import RunSpec
-from stages.proxy.stack import stacks
-from stages.proxy.view import View
-from stages.proxy.workers import run_groups
+from stages.laws.fitting.fit import fit_law
+from stages.laws.fitting.onset import power_law_onset
+from stages.proxy.heldout.evaluate import HeldOut
+from stages.proxy.specs.shape import Shape, whole_batches
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.specs.stack import stacks
+from stages.proxy.tokens.packed import Packed
+from stages.proxy.tokens.view import View
+from stages.proxy.training.data import ProxyData
+from stages.proxy.workforce.workers import run_groups
 
 BUDGETS = (
     65_536,

@@ -10,7 +10,7 @@ fp32 master weights, gradients and moments, and a cast of the weights a step.
 
 from dataclasses import dataclass
 
-from stages.proxy.shape import MLP_RATIO, Shape
+from stages.proxy.specs.shape import MLP_RATIO, Shape
 
 HALF, FULL = 2, 4  # bytes of bfloat16 and fp32
 BACKWARD = 3  # forward and two products a weight, in operations and about in bytes

@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from stages.curation.documents import uniform
-from stages.curation.quality import Quality, quality_scores
-from stages.curation.selection import keep_fraction
-from stages.errors import InputError
+from stages.curation.reading.documents import uniform
+from stages.curation.scores.quality import Quality, quality_scores
+from stages.curation.selecting.selection import keep_fraction
+from stages.foundation.errors import InputError
 from stages.score import ScoreParams, extra_columns
 
 KINDS = {

@@ -15,10 +15,14 @@ import numpy as np
 from laws_speed import machine
 from sklearn.cluster import MiniBatchKMeans
 
-from stages.curation.neighbours import neighbours, recall
-from stages.curation.semantic import semdedup
-from stages.curation.spherical import Clustering, cluster_count, spherical_kmeans
-from stages.curation.vectors import unit_rows
+from stages.curation.duplicates.semantic import semdedup
+from stages.curation.vectors.neighbours import neighbours, recall
+from stages.curation.vectors.products import unit_rows
+from stages.curation.vectors.spherical import (
+    Clustering,
+    cluster_count,
+    spherical_kmeans,
+)
 
 COLUMNS, TOPICS, EPS, N_QUERIES, K = 64, 300, 0.05, 2000, 10
 ITERATIONS = 25  # faiss's default

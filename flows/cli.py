@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from stages.errors import InputError, RefusedError
+from stages.foundation.errors import InputError, RefusedError
 
 app = typer.Typer(
     add_completion=False,
@@ -164,9 +164,9 @@ def curate(
 @app.command("dvc-yaml")
 def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
     """Write dvc.yaml from the stage declarations."""
-    from stages.dvc_file import write_pipeline_file
-    from stages.params import load_params
+    from stages.foundation.dvc_file import write_pipeline_file
     from stages.pipeline import PIPELINE
+    from stages.settings.params import load_params
 
     changed = write_pipeline_file(load_params(params, PIPELINE), str(params))
     print("dvc.yaml written" if changed else "dvc.yaml is up to date")

@@ -6,21 +6,21 @@ from pathlib import Path
 from flows.law_commands import parse_map, show_figures, show_warnings
 from flows.show import paragraph, show
 from flows.tables import load_table
-from stages.compare_rows import (
+from stages.decision.text import flops_text
+from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.files import read_json
+from stages.laws import get_law
+from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.record import from_state
+from stages.run_tables.compare_rows import (
     crossover_rows,
     decision_rows,
     shown_chances,
     shown_decisions,
     shown_flips,
 )
-from stages.compare_table import compare_table
-from stages.decision_text import flops_text
-from stages.errors import InputError, RefusedError
-from stages.files import read_json
-from stages.laws import get_law
-from stages.laws.bootstrap import Bootstrap
-from stages.laws.record import from_state
-from stages.plan_table import (
+from stages.run_tables.compare_table import compare_table
+from stages.run_tables.plan_table import (
     next_run_rows,
     plan_notes,
     plan_rows,
@@ -62,10 +62,10 @@ def compare_command(
     budgets, flips = decision_rows(done.decisions), crossover_rows(done.found)
     paths = []
     if figures is not None:
-        from stages.compare_figures import (
-            draw_compare,
-        )  # here, because matplotlib takes half a second to import
-        from stages.figure_marks import save_all
+        from stages.presentation.figure_marks import save_all
+        from stages.run_tables.compare_figures import (
+            draw_compare,  # here, because matplotlib takes half a second to import
+        )
 
         paths = save_all(draw_compare(done, mapping.get("value", "value")), figures)
     if as_json:
@@ -149,8 +149,8 @@ def plan_command(
     runs = next_run_rows(boot, flops, unique_tokens) if next_run else []
     notes, paths = plan_notes(boot, rows, unique_tokens), []
     if figures is not None:
-        from stages.figure_marks import save_all
-        from stages.plan_figures import draw_plan
+        from stages.presentation.figure_marks import save_all
+        from stages.run_tables.plan_figures import draw_plan
 
         paths = save_all(draw_plan(boot, rows, unique_tokens, value_label), figures)
     if as_json:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.show import show
-from stages.curation.embeddings import Embed
-from stages.curation.stream.estimate import estimate
-from stages.curation.stream.executor import EXECUTORS
-from stages.curation.stream.run import Request, curate
-from stages.curation.stream.settings import CurateSettings
-from stages.errors import InputError
-from stages.params import load_curate
+from stages.curate.run.estimate import estimate
+from stages.curate.run.run import Request, curate
+from stages.curate.work.executor import EXECUTORS
+from stages.curation.vectors.embeddings import Embed
+from stages.foundation.errors import InputError
+from stages.settings.curate import CurateSettings
+from stages.settings.params import load_curate
 
 FAULT_LINES = 20
 
@@ -74,7 +74,7 @@ def curate_command(
 def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
     if settings.semantic is None:
         return None
-    from stages.embed_documents import proxy_of  # loads the tokenizers
+    from stages.pools.embed_documents import proxy_of  # loads the tokenizers
 
     return proxy_of(settings)
 

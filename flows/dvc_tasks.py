@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from stages.stage import Stage
+from stages.foundation.stage import Stage
 
 BAD_INPUT = 2
 TRAINING_RETRIES = 2  # assumed: a preempted or killed sweep goes on from its run files

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.dvc_tasks import stale_reasons
-from stages.errors import InputError
+from stages.foundation.errors import InputError
+from stages.foundation.stage import Stage
 from stages.pipeline import PIPELINE
-from stages.stage import Stage
 
 
 def freshness() -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ import polars as pl
 
 from flows.show import paragraph, show
 from flows.tables import load_table
-from stages.errors import InputError
-from stages.files import write_json
-from stages.fit_file import parameter_rows
-from stages.fit_table import fit_table
+from stages.foundation.errors import InputError
+from stages.foundation.files import write_json
 from stages.laws import LAWS, get_law
-from stages.runs import COLUMNS, filter_rows, read_table
+from stages.run_tables.fit_file import parameter_rows
+from stages.run_tables.fit_table import fit_table
+from stages.runs.table import COLUMNS, filter_rows, read_table
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:

@@ -1,8 +1,13 @@
 """`assay laws`: every law, or one in full."""
 
 from flows.show import show
-from stages.law_sheet import describe_law, law_entry, shown_parameters, wrapped
 from stages.laws import LAWS, get_law
+from stages.run_tables.law_sheet import (
+    describe_law,
+    law_entry,
+    shown_parameters,
+    wrapped,
+)
 
 
 def describe_laws(name: str | None, as_json: bool) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from flows import environment
 from flows.own_server import start_own_server
-from stages.decision_text import printed_decisions
-from stages.dvc_file import write_pipeline_file
-from stages.errors import InputError
-from stages.params import load_params
+from stages.decision.text import printed_decisions
+from stages.foundation.dvc_file import write_pipeline_file
+from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
 
 EXECUTORS = ("local", "prefect", "ray")
 

@@ -28,8 +28,8 @@ from flows.dvc_tasks import (
     stale_reasons,
 )
 from stages import images
-from stages.decision_text import decision_markdown
-from stages.errors import InputError, RefusedError
+from stages.decision.text import decision_markdown
+from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path("data/decisions")
@@ -94,7 +94,7 @@ def pipeline(
 @task(task_run_name="publish")
 def publish_to_mlflow() -> None:
     """Send to MLflow what it has not got; an outage is a warning, a later run sends the rest."""
-    from stages.tracking import TrackingOutage, publish
+    from stages.runs.tracking import TrackingOutage, publish
 
     try:
         link = publish()

@@ -11,10 +11,10 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 
-from stages.errors import InputError
-from stages.proxy.backlog import train_here
-from stages.proxy.lease import device_lease, gpu_names
-from stages.train_trunks import Work, checkpoint_file, jobs
+from stages.foundation.errors import InputError
+from stages.proxy.workforce.backlog import train_here
+from stages.proxy.workforce.lease import device_lease, gpu_names
+from stages.sweeping.train_trunks import Work, checkpoint_file, jobs
 
 WHOLE = 1.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows import environment
 from flows.tied import start_tied, stop, wait_for
-from stages.errors import InputError
+from stages.foundation.errors import InputError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 
@@ -66,7 +66,7 @@ def _prefect_server() -> subprocess.Popen:
 
 
 def _mlflow_server() -> subprocess.Popen:
-    from stages.tracking import tracking_uri
+    from stages.runs.tracking import tracking_uri
 
     return start_tied(
         "-m",

@@ -16,15 +16,15 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from stages.errors import InputError, RefusedError
-from stages.params import load_params
+from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
-from stages.proxy.device import choose_device
-from stages.proxy.gpus import gpus_held
-from stages.proxy.workers import Workers
+from stages.proxy.network.device import choose_device
+from stages.proxy.workforce.gpus import gpus_held
+from stages.proxy.workforce.workers import Workers
+from stages.settings.params import load_params
+from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import proxy_data
-from stages.train_trunks import Work, jobs, missing_work, runs_lease
 
 RETRIES, RETRY_SECONDS = 2, 10  # assumed
 LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Concurrency

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.runs import mapped, read_table
+from stages.runs.table import mapped, read_table
 
 MLFLOW = "mlflow:"
 
@@ -15,9 +15,9 @@ def load_table(
     """The runs table behind the argument, mapped and filtered as read_table does."""
     if not str(source).startswith(MLFLOW):
         return read_table(source, mapping, where)
-    from stages.tracking import (
-        read_experiment,
-    )  # here, because mlflow takes seconds to import
+    from stages.runs.tracking import (
+        read_experiment,  # here, because mlflow takes seconds to import
+    )
 
     return mapped(
         read_experiment(str(source).removeprefix(MLFLOW)), str(source), mapping, where

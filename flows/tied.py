@@ -14,8 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from stages.errors import InputError
-from stages.proxy.worker_main import die_with_parent
+from stages.foundation.errors import InputError
+from stages.proxy.workforce.worker_main import die_with_parent
 
 START_SECONDS = 180  # measured: 8-24 s on two idle cores
 STOP_SECONDS = 15  # assumed

@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from stages.dvc_file import write_pipeline_file
-from stages.errors import InputError, RefusedError
-from stages.params import load_params
+from stages.foundation.dvc_file import write_pipeline_file
+from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
 
 LOGS = Path(".assay/logs")  # the flow relays these lines to Prefect; git ignores them
 log = logging.getLogger("assay")
@@ -50,7 +50,7 @@ def run(name: str, params: dict, params_file: str) -> None:
     if name == "dvc-yaml":
         write_pipeline_file(params, params_file)
     elif name == "publish":
-        from stages.tracking import publish
+        from stages.runs.tracking import publish
 
         publish()
     else:

@@ -11,20 +11,20 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages.curation.arm_views import (
+from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.rules.rule_list import named_rules
+from stages.curation.selecting.arm_views import (
     OWN_SCORES,
     arm_view,
     resamples,
     tier_labels,
     view_hash,
 )
-from stages.curation.dedup import SHORTENED
-from stages.curation.ledger import Ledger
-from stages.curation.rule_list import named_rules
-from stages.errors import InputError
-from stages.files import whole_file, write_json
+from stages.curation.selecting.ledger import Ledger
+from stages.foundation.errors import InputError
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.stage import Section, Stage
 from stages.images.scores import ImageScoring
-from stages.stage import Section, Stage
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text

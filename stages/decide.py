@@ -11,20 +11,20 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from stages.controls import chance_lead, control_effects, detectable
-from stages.curation.recipes import recipes
+from stages.curation.selecting.recipes import recipes
+from stages.decision.controls import chance_lead, control_effects, detectable
+from stages.decision.provenance import provenance
 from stages.decision.question_laws import law_named, twins
-from stages.decision_tables import tables
-from stages.decision_text import arm_label, sentence
-from stages.files import read_json, whole_file, write_json
-from stages.laws.bootstrap import Bootstrap
-from stages.laws.compare import Decision, compare
-from stages.laws.crossover import Crossovers, crossovers
-from stages.laws.path import ArmColumns, arm_path
-from stages.laws.plan import difference_at, next_runs
-from stages.laws.record import from_state
-from stages.provenance import provenance
-from stages.stage import Section, Stage
+from stages.decision.tables import tables
+from stages.decision.text import arm_label, sentence
+from stages.foundation.files import read_json, whole_file, write_json
+from stages.foundation.stage import Section, Stage
+from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.record import from_state
+from stages.laws.deciding.compare import Decision, compare
+from stages.laws.deciding.crossover import Crossovers, crossovers
+from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.laws.deciding.plan import difference_at, next_runs
 
 log = logging.getLogger("assay")
 CURVE_POINTS_PER_DECADE = 24

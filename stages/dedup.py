@@ -13,14 +13,14 @@ from pathlib import Path
 from pydantic import Field
 
 from stages import images
-from stages.curation.dedup import duplicates
-from stages.curation.minhash import MinHash, signatures
-from stages.curation.row_groups import batches
-from stages.dedup_lines import LineParams, write_shortened
-from stages.dedup_semantic import SemanticParams, semantic_twins
-from stages.files import whole_file, write_json
+from stages.curation.duplicates.clusters import duplicates
+from stages.curation.duplicates.minhash import MinHash, signatures
+from stages.curation.reading.row_groups import batches
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.stage import Section, Stage
 from stages.images.pools import dedup as dedup_images
-from stages.stage import Section, Stage
+from stages.pools.line_copies import LineParams, write_shortened
+from stages.pools.semantic_copies import SemanticParams, semantic_twins
 
 log = logging.getLogger("assay")
 

@@ -15,18 +15,18 @@ from pydantic import Field, field_validator
 
 from stages import images
 from stages.decision.question_laws import MIXTURE, law_named, twins
-from stages.errors import InputError
-from stages.files import read_json, whole_file, write_json
+from stages.foundation.errors import InputError
+from stages.foundation.files import read_json, whole_file, write_json
+from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
-from stages.laws.bootstrap import Bootstrap, bootstrap
-from stages.laws.choose import Choice, choose_law
-from stages.laws.cuts import largest_rungs
-from stages.laws.fit import fit_law
-from stages.laws.onset import LEAST_RUNGS, Onset, power_law_onset
-from stages.laws.record import fit_record, to_state
-from stages.proxy.packed import Packed
-from stages.stage import Section, Stage
-from stages.study import (
+from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
+from stages.laws.choosing.choose import Choice, choose_law
+from stages.laws.choosing.cuts import largest_rungs
+from stages.laws.choosing.record import fit_record, to_state
+from stages.laws.fitting.fit import fit_law
+from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
+from stages.proxy.tokens.packed import Packed
+from stages.runs.study import (
     best_regularised,
     heldout_resamples,
     law_rows,

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.curation.contamination import Reference
-from stages.curation.row_groups import RowGroups, compact
-from stages.curation.wheels import POOLS, WHEELS
-from stages.errors import InputError
-from stages.files import remove_orphans, whole_folder, write_json
+from stages.curation.duplicates.contamination import Reference
+from stages.curation.reading.row_groups import RowGroups, compact
+from stages.curation.sample_data.wheels import POOLS, WHEELS
+from stages.foundation.errors import InputError
+from stages.foundation.files import remove_orphans, whole_folder, write_json
+from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
-from stages.pool_settings import IngestParams
-from stages.stage import Stage
-from stages.staged_pools import StagedPool, stage_pool
+from stages.pools.staged_pools import StagedPool, stage_pool
+from stages.settings.pools import IngestParams
 
 log = logging.getLogger("assay")
 ROLES = ("heldout", "reference", "pool")

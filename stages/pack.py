@@ -13,13 +13,13 @@ import polars as pl
 from pydantic import Field
 
 from stages import images
-from stages.curation.dedup import SHORTENED
-from stages.curation.row_groups import batches, compact
-from stages.files import whole_file, whole_folder, write_json
+from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.reading.row_groups import batches, compact
+from stages.foundation.files import whole_file, whole_folder, write_json
+from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
 from stages.pools.tokens import EOS, tokenised, train_tokenizer
-from stages.proxy.packed import Packed, write_packed
-from stages.stage import Section, Stage
+from stages.proxy.tokens.packed import Packed, write_packed
 
 HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
 

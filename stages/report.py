@@ -12,12 +12,12 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from stages import figures
-from stages.files import read_json, whole_file, whole_folder
-from stages.metric_words import metric_words
-from stages.stage import ROOT, Section, Stage
+from stages.decision import figures
+from stages.foundation.files import read_json, whole_file, whole_folder
+from stages.foundation.stage import ROOT, Section, Stage
+from stages.presentation.metric_words import metric_words
 
-TEMPLATE = "stages/page.html.j2"
+TEMPLATE = "stages/decision/page.html.j2"
 
 
 class ReportParams(Section):
@@ -168,7 +168,7 @@ def provenance(runs: pl.DataFrame) -> dict[str, Any]:
 
 def render(**values: Any) -> str:
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "stages"),
+        loader=FileSystemLoader(ROOT / "stages/decision"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

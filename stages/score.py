@@ -18,10 +18,13 @@ import polars as pl
 from pydantic import AfterValidator, Field
 
 from stages import images
-from stages.curation.arm_views import OWN_SCORES
-from stages.curation.ordered_pool import HeldPool, OrderedPool, ordered_pool
-from stages.curation.prototypes import TextPrototypes, fit_text_prototypes
-from stages.curation.quality import (
+from stages.curation.pruning_metrics.prototypes import (
+    TextPrototypes,
+    fit_text_prototypes,
+)
+from stages.curation.reading.ordered_pool import HeldPool, OrderedPool, ordered_pool
+from stages.curation.reading.row_groups import RowGroups, batches, compact
+from stages.curation.scores.quality import (
     Quality,
     QualityModel,
     QualityResult,
@@ -31,16 +34,21 @@ from stages.curation.quality import (
     training_sample,
     training_share,
 )
-from stages.curation.quality_card import save_quality
-from stages.curation.row_groups import RowGroups, batches, compact
-from stages.errors import InputError
-from stages.extra_scores import ExtraScore, Scorer, extra_scorer, score_inputs
-from stages.files import whole_file, write_json
+from stages.curation.scores.quality_card import save_quality
+from stages.curation.selecting.arm_views import OWN_SCORES
+from stages.foundation.errors import InputError
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.stage import Section, Stage
 from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
-from stages.rule_columns import RuleColumns, address_column
-from stages.rule_settings import RuleSettings
-from stages.stage import Section, Stage
+from stages.pool_scores.extra_scores import (
+    ExtraScore,
+    Scorer,
+    extra_scorer,
+    score_inputs,
+)
+from stages.pool_scores.rule_columns import RuleColumns, address_column
+from stages.settings.rules import RuleSettings
 
 log = logging.getLogger("assay")
 REFERENCE = Path("data/ingest/reference.parquet")

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.files import whole_file, write_json
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.stage import Stage
 from stages.images import are_pooled
 from stages.images import sweep as image_sweep
-from stages.run_files import (
+from stages.runs.run_files import (
     curves,
     document_losses,
     finished,
@@ -22,7 +23,6 @@ from stages.run_files import (
     runs_table,
 )
 from stages.settings.sweep import SweepParams
-from stages.stage import Stage
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER, proxy_data
 
@@ -37,7 +37,7 @@ def run(params: SweepParams) -> None:
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     log.info("sweep: %d of %d trunks done", len(trunks) - len(missing), len(trunks))
     if missing:
-        from stages.train_trunks import train  # loads torch
+        from stages.sweeping.train_trunks import train  # loads torch
 
         train(trunks, proxy_data(data), params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.dvc_file import pipeline_text
-from stages.params import load_params
+from stages.foundation.dvc_file import pipeline_text
+from stages.foundation.stage import ROOT, code_deps
 from stages.pipeline import PIPELINE
-from stages.stage import ROOT, code_deps
+from stages.settings.params import load_params
 
 SOURCES = sorted([*ROOT.glob("flows/**/*.py"), *ROOT.glob("stages/**/*.py")])
 PURE = ("laws", "curation", "proxy")
@@ -48,7 +48,11 @@ def test_imports_point_down(file):
     if layer == "stages":
         assert not [name for name in ours if name.startswith("flows")]
     if inner[0] in PURE:
-        allowed = (f"stages.{inner[0]}", "stages.errors", "stages.files")
+        allowed = (
+            f"stages.{inner[0]}",
+            "stages.foundation.errors",
+            "stages.foundation.files",
+        )
         assert not [name for name in ours if not name.startswith(allowed)]
 
 
@@ -57,11 +61,12 @@ def test_prefect_mlflow_and_torch_stay_where_they_belong(file):
     path = file.relative_to(ROOT).as_posix()
     used = packages(file)
     assert "prefect" not in used or path.startswith("flows/")
-    assert "mlflow" not in used or path == "stages/tracking.py"
+    assert "mlflow" not in used or path == "stages/runs/tracking.py"
     assert (
         "torch" not in used
         or path.startswith("stages/proxy/")
-        or path in ("stages/train_trunks.py", "stages/curation/vectors.py")
+        or path
+        in ("stages/sweeping/train_trunks.py", "stages/curation/vectors/products.py")
     )
     if path.startswith("stages/proxy/"):
         assert not used & {
@@ -89,5 +94,5 @@ def test_the_command_line_imports_nothing_heavy():
 def test_a_stage_depends_on_the_code_it_calls():
     sweep = next(stage for stage in PIPELINE if stage.name == "sweep")
     deps = code_deps(sweep)
-    assert "stages/sweep.py" in deps and "stages/proxy/train.py" in deps
+    assert "stages/sweep.py" in deps and "stages/proxy/training/train.py" in deps
     assert not [path for path in deps if path.startswith("stages/laws")]

@@ -3,8 +3,8 @@
 import json
 import re
 
+from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
-from stages.stage import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 

@@ -13,13 +13,13 @@ def read(file: Path) -> pl.DataFrame:
 
 
 def judged(file: Path) -> int:
-    from stages.curation.rules import rule_table
+    from stages.curation.rules.rules import rule_table
 
     return int(rule_table(read(file), rules="fineweb")["rules_pass"].sum())
 
 
 def signed(file: Path) -> pl.DataFrame:
-    from stages.curation.minhash import signatures
+    from stages.curation.duplicates.minhash import signatures
 
     return signatures(read(file))
 
@@ -31,11 +31,11 @@ def main(what: str, folder: str, workers: int = 1) -> dict:
     if what == "rules":
         kept = sum(each(judged, files))
     elif what == "minhash":
-        from stages.curation.dedup import duplicates
+        from stages.curation.duplicates.clusters import duplicates
 
         kept = int(duplicates(pl.concat(each(signed, files)), "near")["keep"].sum())
     else:
-        from stages.curation.dedup import exact_duplicates
+        from stages.curation.duplicates.clusters import exact_duplicates
 
         kept = int(exact_duplicates(map(read, files))["keep"].sum())
     return {"kept": kept}

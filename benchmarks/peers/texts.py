@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.curation.wheels import read_pool
+from stages.curation.sample_data.wheels import read_pool
 
 MIXED = {
     "news": 406,

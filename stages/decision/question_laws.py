@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from stages.laws import LAWS, Law, half_life
+from stages.laws import LAWS, Law
+from stages.laws.repetition.half_life import half_life
 
 # the half-life law over the quality tiers of the pool, with model size
 MIXTURE = "half_life_mix"

@@ -4,7 +4,7 @@ the place of tokens.
 
 from pathlib import Path
 
-from stages.files import read_json
+from stages.foundation.files import read_json
 
 
 def are_pooled() -> bool:

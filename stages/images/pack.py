@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curation.arrays import stacked
-from stages.errors import InputError
-from stages.files import read_json, whole_file, whole_folder, write_json
+from stages.curation.sample_data.arrays import stacked
+from stages.foundation.errors import InputError
+from stages.foundation.files import read_json, whole_file, whole_folder, write_json
 from stages.images.pools import pooled
-from stages.proxy.image_data import ImageData
+from stages.proxy.images.data import ImageData
 
 
 def pack() -> None:

@@ -12,15 +12,15 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from stages.curation.arrays import SCHEMA, stacked
-from stages.curation.dedup import duplicates
-from stages.curation.documents import document_id, uniform
-from stages.curation.files import find_files
-from stages.curation.image_pools import read_images
-from stages.dedup_lines import write_shortened
-from stages.errors import InputError
-from stages.files import whole_file, whole_folder, write_json
-from stages.pool_settings import IngestParams, Pool
+from stages.curation.duplicates.clusters import duplicates
+from stages.curation.reading.documents import document_id, uniform
+from stages.curation.reading.inputs import find_files
+from stages.curation.sample_data.arrays import SCHEMA, stacked
+from stages.curation.sample_data.image_pools import read_images
+from stages.foundation.errors import InputError
+from stages.foundation.files import whole_file, whole_folder, write_json
+from stages.pools.line_copies import write_shortened
+from stages.settings.pools import IngestParams, Pool
 
 ROLES = ("heldout", "reference", "pool")
 
@@ -101,7 +101,7 @@ def _own(path: str | list[str], name: str) -> pl.DataFrame:
         if file.kind != "parquet":
             raise InputError(
                 f"{file.path}: images are read from parquet files of arrays; see"
-                " stages/curation/arrays.py"
+                " stages/curation/sample_data/arrays.py"
             )
         frame = pl.read_parquet(file.path)
         if missing := {"array", "shape", "dtype", "label"} - set(frame.columns):

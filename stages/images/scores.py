@@ -11,11 +11,11 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from stages.curation.arrays import stacked
-from stages.files import whole_file, write_json
-from stages.image_scores import METRICS, Scoring, image_difficulty
+from stages.curation.sample_data.arrays import stacked
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.stage import Section
+from stages.images.difficulty import METRICS, Scoring, image_difficulty
 from stages.images.pools import pooled
-from stages.stage import Section
 
 
 class ImageScoring(Section):
@@ -48,8 +48,8 @@ class ImageScoring(Section):
 
 def score(settings: ImageScoring, seed: int) -> None:
     """Write the scores of every pool image; the tables of the document rules stay empty."""
-    from stages.proxy.image_data import ImageData
-    from stages.proxy.image_spec import ImageShape, ImageSpec
+    from stages.proxy.images.data import ImageData
+    from stages.proxy.images.spec import ImageShape, ImageSpec
 
     pool, heldout = pooled(), pooled("data/ingest/heldout")
     data = ImageData(

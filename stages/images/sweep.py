@@ -4,7 +4,7 @@ keeps its trunks.
 Question: what error does every arm reach? Input: packed images, views, the `sweep` section (budgets
 and batches count samples). Output: one JSON file a finished trunk, the runs table with
 `error_<domain>` and `loss_<domain>`, and both by held-out image. Resumable: finished trunks are not
-trained again. Cost: see stages/proxy/image_stack.py.
+trained again. Cost: see stages/proxy/images/stack.py.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.errors import InputError
-from stages.files import content_hash, read_json, whole_file, write_json
+from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
-from stages.proxy.image_data import ImageData
-from stages.proxy.image_spec import ImageResult, ImageShape, ImageSpec
-from stages.run_files import RUNS, finished, is_finished
-from stages.runs import COLUMNS
+from stages.proxy.images.data import ImageData
+from stages.proxy.images.spec import ImageResult, ImageShape, ImageSpec
+from stages.runs.run_files import RUNS, finished, is_finished
+from stages.runs.table import COLUMNS
+from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
 from stages.settings.image_sizes import SIZE
 from stages.settings.sweep import SweepParams
 from stages.sweeping.trunks import CONTROL_SEED
-from stages.trainer_version import IMAGE_TRAINER, code_hash
 
 STACK = 64  # runs trained as one batched model (assumed)
 COUNTS = (
@@ -182,7 +182,7 @@ def _stacks(trunks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 def _train(
     group: list[dict[str, Any]], data: ImageData, domains: dict[str, slice], device: str
 ) -> None:
-    from stages.proxy.image_train import train_images  # loads torch
+    from stages.proxy.images.train import train_images  # loads torch
 
     for trunk, result in zip(
         group,

@@ -10,41 +10,55 @@ schedule.
 
 from difflib import get_close_matches
 
-from stages.errors import InputError
-
-from .annealing import ANNEALING
-from .architecture import ARCHITECTURE
-from .chinchilla import CHINCHILLA
-from .coupled import COUPLED
-from .critical_batch import CRITICAL_BATCH
-from .data_constrained import DATA_CONSTRAINED
-from .downstream import DOWNSTREAM
-from .effective_data import DATA_CONSTRAINED_GEOMETRIC, EFFECTIVE_DATA
-from .exponential_mix import exponential_mix, implicit_mix
-from .family_ratio import FAMILY_RATIO
-from .half_life import half_life, half_life_code
-from .inference import INFERENCE
-from .information import information
-from .kaplan import BRACKET, KAPLAN, KAPLAN_FLOOR
-from .knowledge import KNOWLEDGE_CAPACITY
-from .law import Law, Parameter, Reduction, Variable
-from .learning_curve import COMPUTE_OFFSET, THREE_REGIONS, TIME_SERIES
-from .multi_power import multi_power
-from .multiplier import MULTIPLIER
-from .over_training import OVER_TRAINING
-from .overfit import (
+from stages.foundation.errors import InputError
+from stages.laws.interface.law import Law, Parameter, Reduction, Variable
+from stages.laws.mixtures_and_tasks.downstream import DOWNSTREAM
+from stages.laws.mixtures_and_tasks.exponential_mix import exponential_mix, implicit_mix
+from stages.laws.mixtures_and_tasks.multiplier import MULTIPLIER
+from stages.laws.mixtures_and_tasks.text_to_image import TEXT_TO_IMAGE
+from stages.laws.repetition.data_constrained import DATA_CONSTRAINED
+from stages.laws.repetition.effective_data import (
+    DATA_CONSTRAINED_GEOMETRIC,
+    EFFECTIVE_DATA,
+)
+from stages.laws.repetition.half_life import half_life, half_life_code
+from stages.laws.repetition.information import information
+from stages.laws.repetition.knowledge import KNOWLEDGE_CAPACITY
+from stages.laws.repetition.overfit import (
     OVERFIT,
     OVERFIT_DATA_CONSTRAINED,
     OVERFIT_FOUR,
     OVERFIT_ONE,
     OVERFIT_TWO,
 )
-from .power_floor import POWER_FLOOR, POWER_FLOOR_PARAMS, POWER_FLOOR_TOKENS
-from .pruning_curve import PRUNING_CURVE
-from .recipe import recipe
-from .size_variants import AVERAGE_SIZE, ENCODER_DECODER, VOCABULARY
-from .step_law import POWER_SCHEDULER, STEP_LAW_BATCH, STEP_LAW_LR
-from .text_to_image import TEXT_TO_IMAGE
+from stages.laws.repetition.pruning_curve import PRUNING_CURVE
+from stages.laws.repetition.recipe import recipe
+from stages.laws.schedules.annealing import ANNEALING
+from stages.laws.schedules.critical_batch import CRITICAL_BATCH
+from stages.laws.schedules.multi_power import multi_power
+from stages.laws.schedules.step_law import POWER_SCHEDULER, STEP_LAW_BATCH, STEP_LAW_LR
+from stages.laws.size_and_compute.architecture import ARCHITECTURE
+from stages.laws.size_and_compute.chinchilla import CHINCHILLA
+from stages.laws.size_and_compute.coupled import COUPLED
+from stages.laws.size_and_compute.family_ratio import FAMILY_RATIO
+from stages.laws.size_and_compute.inference import INFERENCE
+from stages.laws.size_and_compute.kaplan import BRACKET, KAPLAN, KAPLAN_FLOOR
+from stages.laws.size_and_compute.learning_curve import (
+    COMPUTE_OFFSET,
+    THREE_REGIONS,
+    TIME_SERIES,
+)
+from stages.laws.size_and_compute.over_training import OVER_TRAINING
+from stages.laws.size_and_compute.power_floor import (
+    POWER_FLOOR,
+    POWER_FLOOR_PARAMS,
+    POWER_FLOOR_TOKENS,
+)
+from stages.laws.size_and_compute.size_variants import (
+    AVERAGE_SIZE,
+    ENCODER_DECODER,
+    VOCABULARY,
+)
 
 LAWS: dict[str, Law] = {
     law.name: law

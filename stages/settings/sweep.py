@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.hyperparameters import Tuning
-from stages.model_forms import Experts, Growth, fault_in_time, fault_of
-from stages.proxy.shape import LADDER
+from stages.foundation.stage import Section
+from stages.proxy.specs.shape import LADDER
+from stages.settings.hyperparameters import Tuning
 from stages.settings.image_sizes import SIZE
-from stages.stage import Section
+from stages.settings.model_forms import Experts, Growth, fault_in_time, fault_of
 
 
 class Regularisation(Section):
@@ -50,7 +50,7 @@ class SweepParams(Section):
         description="part of each budget over which the learning rate falls to zero",
     )
     schedule: Literal["wsd", "wsd_s", "cosine", "constant"] = Field(
-        "wsd", description="see stages/proxy/schedule.py"
+        "wsd", description="see stages/proxy/specs/schedule.py"
     )
     decay_shape: Literal["linear", "sqrt"] = "linear"
     qk_norm: bool = Field(True, description="queries and keys to unit mean square")

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from stages.errors import InputError
-from stages.files import content_hash
-from stages.hyperparameters import hyperparameters, whole_budgets
-from stages.model_forms import formed, grown
-from stages.proxy.shape import Shape
-from stages.proxy.spec import RunSpec
+from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.runs.trainer_version import code_hash
+from stages.settings.hyperparameters import hyperparameters, whole_budgets
+from stages.settings.model_forms import formed, grown
 from stages.settings.sweep import Regularisation, SweepParams
-from stages.simulate import pool_share
+from stages.sweeping.simulate import pool_share
+from stages.sweeping.trials import best_lr, critical_batch, largest_view
 from stages.sweeping.views import Views, load_views
-from stages.trainer_version import code_hash
-from stages.trials import best_lr, critical_batch, largest_view
 
 CONTROL_SEED = 1_000  # a control starts from other weights and meets its documents in another order
 

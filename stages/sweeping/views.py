@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.files import content_hash, read_json
-from stages.proxy.packed import Packed
-from stages.proxy.view import View
+from stages.foundation.files import content_hash, read_json
+from stages.proxy.tokens.packed import Packed
+from stages.proxy.tokens.view import View
 
 TOKENIZER = "data/pack/tokenizer.json"
 
@@ -78,7 +78,7 @@ def load_views(items: str | None = None) -> Views:
             group_names=names,
         )
     if items:
-        from stages.item_file import read_items  # loads torch
+        from stages.sweeping.item_file import read_items  # loads torch
     return Views(
         packed,
         views,
@@ -90,8 +90,8 @@ def load_views(items: str | None = None) -> Views:
 
 def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
     """What the trainer reads."""
-    from stages.proxy.data import ProxyData
-    from stages.proxy.evaluate import HeldOut
+    from stages.proxy.heldout.evaluate import HeldOut
+    from stages.proxy.training.data import ProxyData
 
     return ProxyData(
         data.views,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.proxy.shape import Shape
+from stages.proxy.specs.shape import Shape
 
 ROOT = Path(__file__).resolve().parents[2]
 _SPEC = importlib.util.spec_from_file_location(

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.stage import ROOT
+from stages.foundation.stage import ROOT
 
 
 def assay(*arguments):

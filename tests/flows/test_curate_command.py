@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from flows.curate_command import curate_command
-from stages.errors import InputError
-from stages.stage import ROOT
+from stages.foundation.errors import InputError
+from stages.foundation.stage import ROOT
 
 SENTENCE = (
     "It is known that the mill by the river turned with the water and that the people"

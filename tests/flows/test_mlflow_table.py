@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from stages.stage import ROOT
+from stages.foundation.stage import ROOT
 
 
 @pytest.fixture(scope="module")

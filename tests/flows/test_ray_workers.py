@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from flows.ray_workers import _that_fit, ray_workers
-from stages.errors import InputError
-from stages.files import content_hash
-from stages.proxy.data import ProxyData
-from stages.proxy.evaluate import HeldOut
-from stages.proxy.packed import write_packed
-from stages.proxy.planner import Kind, kind_of, packed
-from stages.proxy.probe import Candidate
-from stages.proxy.shape import Shape
-from stages.proxy.spec import RunSpec
-from stages.proxy.train import train_group
-from stages.proxy.view import View
-from stages.train_trunks import Work
+from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash
+from stages.proxy.heldout.evaluate import HeldOut
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.proxy.training.data import ProxyData
+from stages.proxy.training.train import train_group
+from stages.proxy.workforce.planner import Kind, kind_of, packed
+from stages.proxy.workforce.probe import Candidate
+from stages.sweeping.train_trunks import Work
 
 needs_ray = pytest.mark.skipif(
     not importlib.util.find_spec("ray"),

@@ -11,7 +11,7 @@ import pytest
 
 from flows import own_server
 from flows.tied import free_port, start_tied, stop, wait_for
-from stages.errors import InputError
+from stages.foundation.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from stages.errors import InputError
-from stages.params import load_params
+from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.fit import FitParams, early_budgets
 from stages.laws import get_law
-from stages.laws.fit import fit_law
+from stages.laws.fitting.fit import fit_law
 
 PARAMS = FitParams(laws=["power_floor", "chinchilla"], starts=32)
 ARMS = {"all": 60.0, "best": 50.0}

@@ -8,9 +8,9 @@ import pytest
 import zstandard
 
 from stages import ingest
-from stages.curation import row_groups
-from stages.curation.documents import uniform
-from stages.errors import InputError
+from stages.curation.reading import row_groups
+from stages.curation.reading.documents import uniform
+from stages.foundation.errors import InputError
 from stages.ingest import IngestParams, input_files, run
 
 

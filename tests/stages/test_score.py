@@ -11,13 +11,13 @@ import yaml
 
 from stages import score
 from stages.arms import Arm
-from stages.curation import ordered_pool
-from stages.decision_text import arm_label
-from stages.errors import InputError
-from stages.params import load_params
+from stages.curation.reading import ordered_pool
+from stages.decision.text import arm_label
+from stages.foundation.errors import InputError
+from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 from stages.score import ScoreParams
-from stages.stage import ROOT
+from stages.settings.params import load_params
 
 WORDS = (
     "the of and to in a is that for it as was with be by on not he his but at are this"

@@ -5,15 +5,15 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from stages import train_trunks, trials
-from stages.errors import InputError, RefusedError
-from stages.files import read_json
-from stages.hyperparameters import lr_sensitivity
-from stages.proxy.packed import write_packed
-from stages.proxy.view import View
-from stages.run_files import RUNS
+from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.files import read_json
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.runs.run_files import RUNS
+from stages.settings.hyperparameters import lr_sensitivity
 from stages.settings.sweep import SweepParams
 from stages.sweep import metrics
+from stages.sweeping import train_trunks, trials
 from stages.sweeping.trunks import plan, tried
 from stages.sweeping.views import Views
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 import yaml
 
-from stages.errors import InputError
-from stages.params import load_params
+from stages.foundation.errors import InputError
+from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
-from stages.stage import ROOT
+from stages.settings.params import load_params
 
 # of the README
 EXAMPLE = yaml.safe_load((ROOT / "docs/digits.yaml").read_text("utf-8"))

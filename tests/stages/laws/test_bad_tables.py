@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from stages.errors import InputError
+from stages.foundation.errors import InputError
 from stages.laws import LAWS
-from stages.laws.fit import fit_law
+from stages.laws.fitting.fit import fit_law
 
 over_laws = pytest.mark.parametrize("law", LAWS.values(), ids=lambda law: law.name)
 

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
-from stages.compare_table import compare_table
 from stages.laws import get_law
-from stages.laws.choose import choose_law
-from stages.laws.fit import fit_law
-from stages.laws.mixture import mixture
-from stages.laws.variant import TIED, Variant, variants_of, with_variants
+from stages.laws.choosing.averaged import mixture
+from stages.laws.choosing.choose import choose_law
+from stages.laws.fitting.fit import fit_law
+from stages.laws.fitting.variant import TIED, Variant, variants_of, with_variants
+from stages.run_tables.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
+from stages.run_tables.compare_table import compare_table
 
 
 def split(rows, mask):

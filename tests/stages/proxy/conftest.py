@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from stages.proxy.data import ProxyData
-from stages.proxy.evaluate import HeldOut
-from stages.proxy.packed import write_packed
-from stages.proxy.shape import Shape
-from stages.proxy.spec import RunSpec
-from stages.proxy.view import View
+from stages.proxy.heldout.evaluate import HeldOut
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.proxy.training.data import ProxyData
 
 VOCAB = 64
 SMALL = Shape(d_model=16, n_layers=2, n_heads=2, context=32, vocab_size=VOCAB)

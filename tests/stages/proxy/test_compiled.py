@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from stages.proxy import model
-from stages.proxy.adamw import AdamW, one_update
-from stages.proxy.model import Weights
-from stages.proxy.shape import Shape
+from stages.proxy.network import model
+from stages.proxy.network.adamw import AdamW, one_update
+from stages.proxy.network.model import Weights
+from stages.proxy.specs.shape import Shape
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own while tracing
 SHAPE = Shape(16, 1, 2, 8, 32)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from stages.proxy.adamw import AdamW, one_update
-from stages.proxy.data import Feed
-from stages.proxy.engine import AutogradEngine, build_engine
-from stages.proxy.model import Weights
-from stages.proxy.shape import Shape
-from stages.proxy.train import train_group
+from stages.proxy.network.adamw import AdamW, one_update
+from stages.proxy.network.engine import AutogradEngine, build_engine
+from stages.proxy.network.model import Weights
+from stages.proxy.specs.shape import Shape
+from stages.proxy.training.data import Feed
+from stages.proxy.training.train import train_group
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from stages.proxy.engine import AutogradEngine, build_engine
-from stages.proxy.kernel import KernelEngine
-from stages.proxy.model import Weights, n_dropout_sites
-from stages.proxy.shape import Shape
+from stages.proxy.network.engine import AutogradEngine, build_engine
+from stages.proxy.network.kernel import KernelEngine
+from stages.proxy.network.model import Weights, n_dropout_sites
+from stages.proxy.specs.shape import Shape
 
 SHAPE = Shape(d_model=16, n_layers=2, n_heads=2, context=8, vocab_size=32)
 

@@ -1,0 +1,225 @@
+"""What a run did: counts that add up, the report of each reason, hashes, settings and versions.
+
+Question: where did the documents go, and which bytes came out? Input: the counts of units and
+parts. Output: manifest.json for programs, report.md for people, quarantine.jsonl. The ledger is
+refused when documents were lost or invented.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.curate.run.page import page
+from stages.curate.run.step_list import build_limits
+from stages.curate.searches.drops import search_steps
+from stages.curate.searches.findings import Findings, search_limits
+from stages.curate.work.tally import merge, nearest_zero
+from stages.curation.reading import storage
+from stages.curation.selecting.ledger import Count, Ledger
+from stages.foundation.files import content_hash, read_json
+from stages.settings.curate import CurateSettings, result_settings
+
+if TYPE_CHECKING:
+    from stages.curate.run.run import Plan
+
+PACKAGES = ("numpy", "polars", "pyarrow")
+FORMAT = 2  # of the work folder and the output; a change of either changes the number
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the bytes."""
+    return {"format": str(FORMAT)} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def build_manifest(
+    settings: CurateSettings,
+    plan: "Plan",
+    units: Iterable[Path],
+    parts: list[dict],
+    found: Findings,
+) -> dict[str, Any]:
+    """The manifest without its hash; `units` are the folders of the input's units."""
+    total = merge(read_json(folder / "done.json") for folder in units)
+    files = [entry for part in parts for entry in part["files"]]
+    searched, removed = (
+        _searched(parts, settings),
+        _added(part["repeats"] for part in parts),
+    )
+    examples = total["examples"] | {
+        name: entry["examples"] for name, entry in searched.items()
+    }
+    sides = {side: _side(side, files) for side in ("kept", "dropped")}
+    counts = {
+        name: total[name]
+        for name in ("rows", "bad_rows", "empty", "documents", "characters")
+    }
+    return {
+        "counts": counts | {side: sides[side]["documents"] for side in sides},
+        "ledger": (
+            _ledger(total, searched, removed["removed_chars"], settings, sides["kept"])
+            .frame()
+            .drop("tokens", "pool")
+            .to_dicts()
+        ),
+        "reasons": _reasons(settings, total, searched, found),
+        "examples": {
+            name: [example[1:] for example in examples[name]]
+            for name in [*total["reasons"], *searched]
+            if name in examples
+        },
+        **({"repeats": removed | {"most": found.most}} if found.most else {}),
+        "faults": total["faults"],
+        "empty_files": plan.empty,
+        "ignored_files": plan.ignored,
+        "kept": sides["kept"],
+        "dropped": sides["dropped"],
+        "inputs": plan.inputs,
+        "settings": result_settings(settings),
+        "versions": versions(),
+    }
+
+
+def _searched(parts: list[dict], settings: CurateSettings) -> dict[str, dict]:
+    """Reason of a search -> what it dropped, in order."""
+    total: dict[str, dict] = {}
+    for part in parts:
+        for reason, entry in part["searched"].items():
+            known = total.setdefault(
+                reason, {"documents": 0, "characters": 0, "examples": []}
+            )
+            known["documents"] += entry["documents"]
+            known["characters"] += entry["characters"]
+            known["examples"] = nearest_zero([*known["examples"], *entry["examples"]])
+    return {
+        name: total[name]
+        for name in chain(*search_steps(settings).values())
+        if name in total
+    }
+
+
+def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total = {"removed_chars": 0}
+    for part in counts:
+        for name, value in part.items():
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+def _side(side: str, files: list[dict]) -> dict[str, Any]:
+    """Documents, characters, one hash over the files, and the files."""
+    own = [entry for entry in files if entry["file"].startswith(f"{side}/")]
+    totals = {
+        name: sum(entry[name] for entry in own)
+        for name in ("documents", "characters", "bytes")
+    }
+    return totals | {
+        "hash": content_hash([entry["hash"] for entry in own]),
+        "files": own,
+    }
+
+
+def _ledger(
+    total: dict,
+    searched: dict[str, dict],
+    removed_chars: int,
+    settings: CurateSettings,
+    kept: dict,
+) -> Ledger:
+    ledger = Ledger()
+    left = Count(total["documents"], total["characters"])
+    outside = {
+        "empty": Count(total["empty"], 0),
+        "cannot be read": Count(total["bad_rows"], 0),
+    }
+    ledger.add(
+        "read", Count(total["rows"], total["characters"]), kept=left, dropped=outside
+    )
+    steps = {
+        "rules": {
+            name: Count(counts[2], counts[3])
+            for name, counts in total["reasons"].items()
+        }
+    }
+    for step, names in search_steps(settings).items():
+        steps[step] = {
+            name: Count(searched[name]["documents"], searched[name]["characters"])
+            for name in names
+            if name in searched
+        }
+    if removed_chars:
+        steps["lines"]["cut out of kept documents"] = Count(0, removed_chars)
+    steps = {
+        step: dropped
+        for step, dropped in steps.items()
+        if dropped or step in ("rules", "copies")
+    }
+    for step, dropped in steps.items():
+        before, gone = left, sum(dropped.values(), start=Count())
+        left = Count(
+            before.documents - gone.documents, before.characters - gone.characters
+        )
+        written = Count(kept["documents"], kept["characters"])
+        ledger.add(
+            step,
+            before,
+            kept=written if step == list(steps)[-1] else left,
+            dropped=dropped,
+        )
+    return ledger
+
+
+def _reasons(
+    settings: CurateSettings, total: dict, searched: dict[str, dict], found: Findings
+) -> list[dict[str, Any]]:
+    """One row a reason, in order: what it asks for, and what it drops alone and after those before it."""
+    limits = build_limits(settings) | search_limits(settings, found)
+    rows = []
+    for name, (alone, alone_chars, first, first_chars) in total["reasons"].items():
+        row = {
+            "reason": name,
+            "asks": limits.get(name, ""),
+            "documents_alone": alone,
+            "characters_alone": alone_chars,
+        }
+        rows.append(
+            row | {"documents_in_order": first, "characters_in_order": first_chars}
+        )
+    for name, entry in searched.items():
+        row = {
+            "reason": name,
+            "asks": limits.get(name, ""),
+            "documents_alone": None,
+            "characters_alone": None,
+        }
+        rows.append(
+            row
+            | {
+                "documents_in_order": entry["documents"],
+                "characters_in_order": entry["characters"],
+            }
+        )
+    return rows
+
+
+def write_result(
+    out: str, folder: Path, manifest: dict[str, Any], units: Iterable[Path]
+) -> None:
+    """Quarantine and report, and the manifest last: where it is, the run is complete."""
+    if manifest["counts"]["bad_rows"]:
+        target = folder / "quarantine.jsonl"
+        with storage.disk_errors(out), open(target, "wb") as file:
+            for unit in units:
+                with open(unit / "bad.jsonl", "rb") as part:
+                    while piece := part.read(1 << 20):
+                        file.write(piece)
+        storage.publish(target, storage.join(out, "quarantine.jsonl"))
+    for name, text in (
+        ("report.md", page(manifest)),
+        ("manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"),
+    ):
+        with storage.disk_errors(out):
+            (folder / name).write_text(text, "utf-8")
+        storage.publish(folder / name, storage.join(out, name))

@@ -1,0 +1,290 @@
+"""A curation run from files to files, in bounded memory, that goes on where it was killed.
+
+Question: what is left of this input? Input: files and settings. Output, in one folder: kept/ and
+dropped/ (parquet, input order, every measure and a reason), quarantine.jsonl (rows that cannot be
+read), report.md, and manifest.json last. Pass 1 judges units of input one by one, searches look at
+all units (searches.py), pass 2 writes the parts. Cost: 7 MB a CPU-second with FineWeb's rules and
+near duplicates; disk for the work folder about the size of the input.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from stages.curate.run.fitted import fit_models
+from stages.curate.run.manifest import build_manifest, versions, write_result
+from stages.curate.run.parts import PartTask, part_bounds
+from stages.curate.run.shard import ShardTask, forget_steps, unit_folder
+from stages.curate.searches import signature_index
+from stages.curate.searches.findings import findings
+from stages.curate.searches.searches import Corpus, search
+from stages.curate.work import work_folder
+from stages.curate.work.executor import Executor, executor
+from stages.curate.work.numbering import Units
+from stages.curate.work.units import Unit, cut
+from stages.curation.reading import storage
+from stages.curation.reading.inputs import InputFile, find_files
+from stages.curation.vectors.embeddings import Embed
+from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash, read_json
+from stages.settings.curate import CurateSettings
+
+log = logging.getLogger("assay")
+Progress = Callable[[str, int, int], None]  # step, done, of how many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asked for."""
+
+    inputs: Sequence[str]
+    out: str
+    settings: CurateSettings = CurateSettings()
+    workers: int = 1
+    executor: str = "local"
+    strict: bool = False
+    overwrite: bool = False
+    work: Path | None = None
+    index: Path | None = None
+    # makes the embeddings of a proxy, in each worker
+    embed: Callable[[], Embed] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The input as it was found."""
+
+    files: list[InputFile]
+    units: list[Unit]
+    empty: list[str]
+    ignored: list[str]
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    # evaluation and reference files
+    other: list[dict[str, Any]] = field(default_factory=list)
+
+    def result_hash(
+        self, settings: CurateSettings, segments: Sequence[str] = ()
+    ) -> str:
+        """Changes when the result may: with the files, the settings that matter, what an index
+        knew, and the versions.
+        """
+        tree = settings.model_dump(exclude={"shard_mb"})
+        return content_hash(
+            {
+                "settings": tree,
+                "inputs": self.inputs,
+                "other": self.other,
+                "segments": list(segments),
+                "versions": versions(),
+            }
+        )
+
+
+def plan_input(
+    inputs: Sequence[str], settings: CurateSettings, *, strict: bool = False
+) -> Plan:
+    """Find the files and cut them into units."""
+    files, ignored = find_files(list(inputs))
+    units, empty = cut(files, int(settings.shard_mb * 1e6))
+    if empty and (strict or not units):
+        raise InputError(
+            f"{empty[0].path}: the file is empty; write it again or leave it out"
+        )
+    texts, others = settings.other_files()
+    more = (find_files(texts)[0] if texts else []) + [
+        InputFile(Path(path), path, "text", "") for path in others
+    ]
+    return Plan(
+        files,
+        units,
+        [str(file.path) for file in empty],
+        list(map(str, ignored)),
+        _described(files),
+        _described(more),
+    )
+
+
+def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": file.name,
+            "path": str(file.path),
+            "fingerprint": storage.fingerprint(file.path),
+        }
+        for file in files
+    ]
+
+
+def curate(
+    request: Request, progress: Progress = lambda step, done, total: None
+) -> dict[str, Any]:
+    """Do the run, or what is left of it; the manifest."""
+    settings = request.settings
+    plan = plan_input(request.inputs, settings, strict=request.strict)
+    work_folder.refuse_inside(request.out, request.inputs)
+    folder = work_folder.folder_of(request.out, request.work)
+    work_folder.check_free(request.out, folder)
+    with work_folder.locked(folder):
+        if request.overwrite:
+            work_folder.remove_result(request.out, folder)
+        manifest = _finished(request, plan, folder, progress)
+        work_folder.clear(folder)
+    return manifest
+
+
+def _finished(
+    request: Request, plan: Plan, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    segments, result_hash = _hash(request, plan, folder)
+    if (manifest := work_folder.finished(request.out, result_hash)) is not None:
+        if request.strict and manifest["faults"]:
+            raise InputError(next(iter(manifest["faults"].values()))["first"])
+        log.info("%s: already done; nothing to do", request.out)
+        return manifest
+    work = content_hash([result_hash, request.settings.shard_mb, request.strict])
+    if work_folder.open_plan(
+        folder,
+        {
+            "hash": work,
+            "result_hash": result_hash,
+            "segments": segments,
+            "out": request.out,
+        },
+    ):
+        log.info("%s: going on with an earlier run", request.out)
+    with executor(request.executor, request.workers) as workers:
+        return Run(request, plan, folder, workers, progress, segments).manifest(
+            result_hash
+        )
+
+
+def _hash(request: Request, plan: Plan, folder: Path) -> tuple[list[str], str]:
+    """(segments of the index that this run reads, its hash): those of an earlier start of the same
+    run, if there was one.
+    """
+    for known in work_folder.earlier(request.out, folder):
+        found = plan.result_hash(request.settings, known["segments"])
+        if found == known["result_hash"]:
+            return known["segments"], found
+    segments = signature_index.segments(request.index, request.settings.dedup)
+    return segments, plan.result_hash(request.settings, segments)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run on an open work folder."""
+
+    request: Request
+    plan: Plan
+    folder: Path
+    workers: Executor
+    progress: Progress
+    segments: list[str] = field(default_factory=list)
+
+    def manifest(self, result_hash: str) -> dict[str, Any]:
+        shards = self._shards()
+        units = self._numbered(shards)
+        if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
+            self._refuse_nothing_read(units)
+        search(
+            Corpus(
+                units,
+                self.folder,
+                self.request.settings,
+                self._each,
+                self.request.embed,
+            )
+        )
+        bounds = tuple(part_bounds(units, self.request.settings.part_chars))
+        task = PartTask(
+            units,
+            bounds,
+            self.folder / "copies",
+            self.request.out,
+            self.request.settings,
+        )
+        parts = sorted(
+            self._each("write the output", task, range(len(bounds) - 1)),
+            key=lambda part: part["part"],
+        )
+        if self.request.index is not None:
+            self._each(
+                "add to the index",
+                signature_index.AddTask(
+                    units, self.folder / "copies", self.folder / "segment"
+                ),
+                range(units.n_new),
+            )
+            signature_index.add(
+                self.request.index,
+                self.folder / "segment",
+                result_hash,
+                self.request.settings.dedup,
+            )
+        found = findings(units, self.folder / "copies", self.request.settings)
+        manifest = build_manifest(
+            self.request.settings, self.plan, units.folders[: units.n_new], parts, found
+        )
+        manifest |= {"segments": self.segments, "result_hash": result_hash}
+        write_result(
+            self.request.out, self.folder, manifest, units.folders[: units.n_new]
+        )
+        return manifest
+
+    def _numbered(self, shards: list[dict]) -> Units:
+        known = signature_index.units(self.request.index, self.segments)
+        folders = [
+            unit_folder(self.folder / "units", shard["number"]) for shard in shards
+        ] + [folder for folder, _ in known]
+        return Units(
+            tuple(folders),
+            (
+                0,
+                *accumulate(
+                    [shard["documents"] for shard in shards]
+                    + [size for _, size in known]
+                ),
+            ),
+            len(shards),
+        )
+
+    def _shards(self) -> list[dict]:
+        fit_models(self.plan.units, self.request.settings, self.folder / "models")
+        task = ShardTask(
+            self.request.settings,
+            self.folder / "units",
+            self.folder / "models",
+            self.request.strict,
+        )
+        shards = sorted(
+            self._each("judge documents", task, self.plan.units),
+            key=lambda shard: shard["number"],
+        )
+        forget_steps()
+        return shards
+
+    def _refuse_nothing_read(self, units: Units) -> None:
+        faults = (
+            fault["first"]
+            for folder in units.folders[: units.n_new]
+            for fault in read_json(folder / "done.json")["faults"].values()
+        )
+        if first := next(faults, None):
+            raise InputError(f"nothing in the input can be read: {first}")
+        raise InputError(
+            f"{self.plan.files[0].path}: the file holds no rows; write it again or"
+            " leave it out"
+        )
+
+    def _each(
+        self, step: str, task: Callable[[Any], Any], items: Sequence[Any]
+    ) -> list[Any]:
+        results = []
+        self.progress(step, 0, len(items))
+        for result in self.workers.map(task, items):
+            results.append(result)
+            self.progress(step, len(results), len(items))
+        return results

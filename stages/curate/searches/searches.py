@@ -1,0 +1,179 @@
+"""The searches over the whole input, in order: ids, copies, semantic copies, the best share,
+repeated lines.
+
+Question: what goes because of other documents? Input: the judged units. Output: LOSER records below
+`copies`, those of a search before the next one begins, and the REPEAT records of lines. Each search
+looks at what the ones before it left; a task whose file is there is not done again, so a killed run
+goes on in the middle of any of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.curate.run.parts import part_bounds
+from stages.curate.searches.best_share import CutTask, ValueTask, write_cut
+from stages.curate.searches.copy_keys import repeat_kinds
+from stages.curate.searches.drops import reason_names, write_gone
+from stages.curate.searches.edges import EdgeTask, key_parts, write_parents
+from stages.curate.searches.embedding import BLOCK_CHARS, EmbedTask, embedder, fit_words
+from stages.curate.searches.line_search import SEARCHES, LineTask, RepeatedTask
+from stages.curate.searches.losers import LoserTask, MemberTask, RepeatTask, loser_parts
+from stages.curate.searches.semantic_search import (
+    AssignTask,
+    ClusterTask,
+    TypicalTask,
+    cluster_ranges,
+    write_centres,
+)
+from stages.curate.work.numbering import Units
+from stages.curate.work.sorted_runs import LINE
+from stages.curation.vectors.embeddings import Embed
+from stages.foundation.errors import InputError
+from stages.foundation.files import read_json
+from stages.settings.curate import CurateSettings
+from stages.settings.curate_searches import Cut, shares
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is searched, and who does the tasks: `each(step, task, items)`."""
+
+    units: Units
+    work: Path
+    settings: CurateSettings
+    each: Callable[[str, Callable[[Any], Any], Sequence[Any]], list[Any]]
+    embed: Callable[[], Embed] | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.work / "copies"
+
+    @property
+    def own(self) -> range:
+        """The units of this input."""
+        return range(self.units.n_new)
+
+    def reason(self, name: str) -> int:
+        return reason_names(self.settings).index(name)
+
+
+def search(corpus: Corpus) -> None:
+    """All of them."""
+    _find_copies(corpus)
+    if corpus.settings.semantic is not None:
+        _find_semantic(corpus)
+    for name, cut in shares(corpus.settings).items():
+        corpus.each(
+            f"gather {name}",
+            ValueTask(corpus.units, corpus.folder, name, cut.take),
+            corpus.own,
+        )
+        _cut(corpus, name, cut, f"not_best_{name}")
+    if repeat_kinds(corpus.settings):
+        _find_lines(corpus)
+
+
+def _find_copies(corpus: Corpus) -> None:
+    units, folder, parents = corpus.units, corpus.folder, corpus.folder / "parents.bin"
+    if corpus.settings.id is not None:
+        parts = key_parts(units, "names-*.bin")
+        corpus.each("compare ids", RepeatTask(units, folder, parts), range(parts))
+    parts = key_parts(units)
+    corpus.each("compare keys", EdgeTask(units, folder, parts), range(parts))
+    write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
+    corpus.each(
+        "gather copies", MemberTask(units, folder, parents), range(len(units.folders))
+    )
+    parts = loser_parts(folder)
+    corpus.each(
+        "choose copies",
+        LoserTask(units, folder, parts, ids_order=corpus.settings.id is not None),
+        range(parts),
+    )
+
+
+def _find_semantic(corpus: Corpus) -> None:
+    units, settings, target = corpus.units, corpus.settings, corpus.work / "semantic"
+    if settings.semantic.embed == "words" and not fit_words(
+        units, corpus.folder, settings, target / "space.npy"
+    ):
+        return  # fewer than two documents are left
+    bounds = tuple(part_bounds(units, BLOCK_CHARS))
+    blocks = range(len(bounds) - 1)
+    task = EmbedTask(
+        units,
+        corpus.folder,
+        target,
+        settings,
+        bounds,
+        embedder(settings, target, corpus.embed),
+    )
+    sizes = corpus.each("embed", task, blocks)
+    columns = {columns for documents, columns in sizes if documents}
+    if len(columns) > 1:
+        raise InputError(
+            f"the embeddings have {' and '.join(map(str, sorted(columns)))} columns;"
+            " the embedder must always give as many numbers"
+        )
+    if sum(documents for documents, _ in sizes) < 2:
+        return
+    vectors = [target / f"vectors-{block:05d}.npy" for block in blocks]
+    write_centres(vectors, settings, target / "centres.npy")
+    corpus.each("assign to clusters", AssignTask(target, settings), blocks)
+    ranges = tuple(cluster_ranges(target, *columns))
+    task = ClusterTask(
+        target,
+        corpus.folder,
+        settings,
+        *columns,
+        corpus.reason("duplicate_semantic"),
+        ranges,
+    )
+    corpus.each("compare meanings", task, range(len(ranges)))
+    if settings.semantic.keep_diverse is not None:
+        write_gone(corpus.folder, units.n_all, target / "gone.bin")
+        write_centres(vectors, settings, target / "again.npy", target / "gone.bin")
+        corpus.each(
+            "find what is typical", TypicalTask(target, corpus.folder, settings), blocks
+        )
+        _cut(
+            corpus,
+            "_typical",
+            Cut(keep=settings.semantic.keep_diverse, take="low"),
+            "typical",
+        )
+
+
+def _cut(corpus: Corpus, name: str, cut: Cut, reason: str) -> None:
+    """Drop what is outside the share that stays."""
+    runs, target = (
+        sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")),
+        corpus.folder / f"cut-{name}.json",
+    )
+    write_cut(runs, cut.skip, cut.keep, cut.take, target)
+    corpus.each(
+        f"cut {name.strip('_')}",
+        CutTask(corpus.folder, tuple(read_json(target)["keys"]), corpus.reason(reason)),
+        runs,
+    )
+
+
+def _find_lines(corpus: Corpus) -> None:
+    units, folder, settings = corpus.units, corpus.folder, corpus.settings
+    drops = any(part.drop_above is not None for part in repeat_kinds(settings).values())
+    for search_ in SEARCHES if drops else SEARCHES[-1:]:
+        write_gone(folder, units.n_all, folder / f"gone-{search_}.bin")
+        for kind in repeat_kinds(settings):
+            parts = key_parts(units, f"{kind}-*.bin", LINE)
+            corpus.each(
+                f"compare {kind}",
+                LineTask(units, folder, settings, kind, search_, parts),
+                range(parts),
+            )
+        corpus.each(
+            "read what repeats",
+            RepeatedTask(units, folder, settings, search_),
+            corpus.own,
+        )

@@ -1,0 +1,49 @@
+"""Rows that cannot be read, kept aside with the place and the reason.
+
+Question: what was not read, where did it stand and why? Input: bad rows as they come. Output: one
+JSON line a row (file, line, offset in bytes, reason, and what stood there as text or base64), and
+for each file its count and first reason.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+from stages.curation.reading.rows import BadRow
+
+
+class Quarantine:
+    """The quarantine of one unit: one JSON line a row, and for each file and kind of fault its first line."""
+
+    def __init__(self, path: Path, strict: bool) -> None:
+        self.path, self.strict, self.rows, self.faults = path, strict, 0, {}
+
+    def __enter__(self) -> "Quarantine":
+        self.file = open(self.path, "w", encoding="utf-8")
+        return self
+
+    def __call__(self, bad: BadRow) -> None:
+        if self.strict:
+            raise bad.error
+        self.rows += 1
+        fault = self.faults.setdefault(bad.file, {"rows": 0, "first": str(bad.error)})
+        fault["rows"] += 1
+        self.file.write(json.dumps(_quarantined(bad), ensure_ascii=False) + "\n")
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def _quarantined(bad: BadRow) -> dict:
+    entry = {
+        "file": bad.file,
+        "line": bad.line,
+        "offset": bad.offset,
+        "reason": str(bad.error),
+    }
+    if bad.raw is None:
+        return entry
+    try:
+        return entry | {"raw": bad.raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        return entry | {"raw_base64": base64.b64encode(bad.raw).decode("ascii")}

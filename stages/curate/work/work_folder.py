@@ -1,0 +1,172 @@
+"""The folder of a run: what was planned, who works there, what is finished.
+
+Question: may this run start here, and where does it go on? Input: the output folder and a plan. Output: a locked work
+folder, empty or with the finished shards of the same plan. Another run's output is never overwritten unasked.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stages.curation.reading import storage
+from stages.curation.reading.storage import disk_errors
+from stages.foundation.errors import InputError
+from stages.foundation.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+def folder_of(out: str, work: Path | None) -> Path:
+    """Beside the output, or below .assay in this folder when the output is a URL; below `work` if
+    given. Ours alone: it is cleared.
+    """
+    if work is None and not storage.is_url(out):
+        return (Path(out) / ".work").absolute()
+    name = out if storage.is_url(out) else os.path.abspath(out)
+    return (
+        (work or Path(".assay"))
+        / f"curate-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+    ).absolute()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One run at a time."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = open(folder / "lock", "w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{folder}: another run is at work here; wait for it or give another"
+                " --out"
+            ) from None
+        try:
+            yield
+        finally:
+            if not (folder / "plan.json").exists():  # nothing was begun
+                clear(folder)
+                with suppress(OSError):  # not empty, or not made here
+                    folder.parent.rmdir() if folder.name == ".work" else None
+
+
+def open_plan(folder: Path, plan: dict) -> bool:
+    """Make the work folder ready; whether finished work of the same plan is there."""
+    known = folder / "plan.json"
+    if known.exists() and read_json(known)["hash"] == plan["hash"]:
+        halves = [*folder.glob("*/.*.tmp"), *folder.glob(".*.tmp")]
+        halves += (
+            [] if storage.is_url(plan["out"]) else Path(plan["out"]).glob("*/.*.tmp")
+        )
+        for entry in halves:  # of a killed run
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        return True
+    if known.exists():  # of a run that was never finished: its parts are not this run's
+        _remove(plan["out"])
+    for entry in folder.iterdir():
+        if entry.name != "lock":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    (folder / "units").mkdir()
+    (folder / "copies").mkdir()
+    write_json(known, plan)
+    return False
+
+
+def finished(out: str, result_hash: str) -> dict | None:
+    """The manifest of a run that is done, if it is this one; another run's output is an InputError."""
+    if is_result(out):
+        manifest = json.loads(storage.read_text(storage.join(out, MANIFEST)))
+        if manifest.get("result_hash") == result_hash:
+            return manifest
+        raise InputError(
+            f"{out}: holds the result of other input or settings; give another --out,"
+            " or --overwrite to replace it"
+        )
+    return None
+
+
+def earlier(out: str, folder: Path) -> Iterator[dict]:
+    """The manifest and the plan of earlier runs here, as far as there are any."""
+    if is_result(out):
+        yield {"segments": [], "result_hash": None} | json.loads(
+            storage.read_text(storage.join(out, MANIFEST))
+        )
+    if (folder / "plan.json").exists():
+        yield read_json(folder / "plan.json")
+
+
+def refuse_inside(out: str, inputs: Sequence[str]) -> None:
+    """An output inside an input folder would be read by the next run."""
+    for item in inputs:
+        if (
+            not storage.is_url(item)
+            and not storage.is_url(out)
+            and os.path.isdir(storage.local_path(item))
+        ):
+            folder = Path(os.path.abspath(storage.local_path(item)))
+            if folder in [
+                Path(os.path.abspath(out)),
+                *Path(os.path.abspath(out)).parents,
+            ]:
+                raise InputError(
+                    f"{out}: lies inside the input folder {item}; give an --out"
+                    " beside it"
+                )
+
+
+def is_result(out: str) -> bool:
+    """Whether a finished run wrote this; another program's manifest.json is none."""
+    path = storage.join(out, MANIFEST)
+    try:
+        return storage.exists(path) and "result_hash" in json.loads(
+            storage.read_text(path)
+        )
+    except (ValueError, TypeError):
+        return False
+
+
+def check_free(out: str, folder: Path) -> None:
+    """A folder with files that are not ours is not written into."""
+    if (
+        storage.is_url(out)
+        or not os.path.isdir(out)
+        or (folder / "plan.json").exists()
+        or is_result(out)
+    ):
+        return
+    if names := sorted(set(os.listdir(out)) - {".work"}):
+        raise InputError(
+            f"{out}: holds {names[0]!r} and is no result of assay curate; give a folder"
+            " that is empty or not there"
+        )
+
+
+def remove_result(out: str, folder: Path) -> None:
+    """Delete what a run wrote, the manifest first; nothing where no run wrote."""
+    if is_result(out) or (folder / "plan.json").exists():
+        _remove(out)
+
+
+def _remove(out: str) -> None:
+    if storage.is_url(out):
+        files, inner = storage.file_system(out)
+        for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
+            path = f"{inner.rstrip('/')}/{name}"
+            if files.exists(path):
+                files.rm(path, recursive=True)
+        return
+    for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
+        path = Path(out) / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the work of a finished run."""
+    shutil.rmtree(folder, ignore_errors=True)

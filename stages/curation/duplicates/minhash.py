@@ -1,0 +1,146 @@
+"""MinHash signatures: what is kept of a document to find its duplicates, 144 bytes whatever its length.
+
+Question: how alike are two documents? Input: texts. Output: per document a hash of the exact text, a hash of its
+words, and one key for each band of the locality-sensitive hash. Two documents whose sets of n-word shingles have
+Jaccard similarity s share a key with probability 1 - (1 - s^rows)^bands (Broder 1997; Leskovec et al., ch. 3);
+14 bands of 8 rows give 0.92 at s = 0.8 and 0.05 at s = 0.5 (the setting of FineWeb).
+A key depends on its document alone, so neither order nor sharding changes a result. Hashes have 64 bits, the
+permuted values that are compared 32. Cost: 55 MB a CPU-second, memory of one block and the keys (measured).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import xxhash
+
+from stages.curation.kernels.minhash import shingle_minima
+from stages.curation.text.characters import (
+    blocks,
+    mixed,
+    ngram_hashes,
+    plain_words,
+    segment_hashes,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinHash:
+    """Parameters of the signature. Shingles are words, lower case, punctuation dropped."""
+
+    shingle_words: int = 5
+    bands: int = 14
+    rows: int = 8
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("shingle_words", "bands", "rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"MinHash {name} is {getattr(self, name)}; give at least 1"
+                )
+
+    def band_names(self) -> list[str]:
+        return [f"band_{index:02d}" for index in range(self.bands)]
+
+    def permutations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Odd factors and offsets (bands * rows,) of the maps x -> a x + b modulo 2^32."""
+        drawn = np.random.default_rng(self.seed).integers(
+            0, 1 << 32, size=(2, self.bands * self.rows), dtype=np.uint32
+        )
+        return drawn[0] | np.uint32(1), drawn[1]
+
+    def probability(self, similarity: float) -> float:
+        """Chance that two documents of this Jaccard similarity become candidates."""
+        return 1 - (1 - similarity**self.rows) ** self.bands
+
+
+def signatures(
+    frames: pl.DataFrame | Iterable[pl.DataFrame], params: MinHash = MinHash()
+) -> pl.DataFrame:
+    """Columns `id`, `exact`, `words` and one `band_..` a band (all UInt64): one row a document, in input order.
+
+    `frames` may be a stream of batches; only their signatures are kept.
+    """
+    frames = [frames] if isinstance(frames, pl.DataFrame) else frames
+    parts = [part for frame in frames for part in _frame_signatures(frame, params)]
+    return pl.concat([_empty(params), *parts])
+
+
+def _empty(params: MinHash) -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={
+            "id": pl.String,
+            **dict.fromkeys(["exact", "words", *params.band_names()], pl.UInt64),
+        }
+    )
+
+
+def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataFrame]:
+    permutations = params.permutations()
+    exact = text_hashes(frame["text"])
+    for rows, block in blocks(frame["text"]):
+        hashes, docs = plain_words(block)
+        whole = document_hashes(hashes, docs, exact[rows])
+        keys = band_keys(hashes, docs, whole, params, permutations)
+        columns = {"id": frame["id"][rows], "exact": exact[rows], "words": whole}
+        yield pl.DataFrame(
+            {**columns, **dict(zip(params.band_names(), keys, strict=True))}
+        )
+
+
+def text_hashes(texts: pl.Series) -> np.ndarray:
+    """xxh3 of each text as it stands (D,); a loop, but at 2 GB/s (measured)."""
+    return np.fromiter(
+        (xxhash.xxh3_64_intdigest(text.encode()) for text in texts),
+        dtype=np.uint64,
+        count=len(texts),
+    )
+
+
+def document_hashes(
+    words: np.ndarray, docs: np.ndarray, exact: np.ndarray
+) -> np.ndarray:
+    """Hash of a document's words in order (D,); of its exact text where it has no word."""
+    filled = np.flatnonzero(np.diff(docs))
+    result = mixed(exact ^ np.uint64(0x5851F42D4C957F2D))
+    result[filled] = mixed(segment_hashes(words, docs[filled]))
+    return result
+
+
+def shingles(
+    words: np.ndarray, docs: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(hash_S, doc_S): hashes of the n-word shingles and the first shingle of each document, S at the end.
+
+    A document of fewer than n words has none.
+    """
+    per_doc = np.maximum(np.diff(docs) - n + 1, 0)
+    bounds = np.concatenate([[0], np.cumsum(per_doc)])
+    every = ngram_hashes(words, n)
+    place = np.arange(bounds[-1]) + np.repeat(docs[:-1] - bounds[:-1], per_doc)
+    return mixed(every[place]), bounds
+
+
+def band_keys(
+    words: np.ndarray,
+    docs: np.ndarray,
+    whole: np.ndarray,
+    params: MinHash,
+    permutations: tuple,
+) -> np.ndarray:
+    """Keys (bands, D). A document with fewer words than a shingle matches only documents of the same words."""
+    minima = shingle_minima(words, docs, params.shingle_words, *permutations)
+    keys = _banded(minima.T, params)
+    short = np.diff(docs) < params.shingle_words
+    keys[:, short] = whole[short]
+    return keys
+
+
+def _banded(minima: np.ndarray, params: MinHash) -> np.ndarray:
+    """One 64-bit key for the rows of each band (bands, D)."""
+    keys = np.zeros((params.bands, minima.shape[1]), dtype=np.uint64)
+    for row in range(params.rows):
+        keys = mixed(keys + minima[row :: params.rows] + np.uint64(0x9E3779B97F4A7C15))
+    return keys

@@ -1,0 +1,103 @@
+"""Rows as they come out of a file, before they are documents, and what becomes of a row that cannot be one.
+
+Question: which columns hold a document, and what if a row has none? Input: a column mapping. Output: `RawRows`, and a
+`BadRow` for each row that cannot be read, handed to a function of the caller: `refuse` stops at the first.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from stages.curation.reading.inputs import InputFile
+from stages.foundation.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Names of the columns or JSON keys that hold a document; all but `text` are optional."""
+
+    text: str = "text"
+    # becomes part of `source` in place of the line number, and must be unique in its file
+    id: str | None = None
+    lang: str | None = None
+    # carried along as text; a value that is no text becomes JSON
+    extra: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """Every column of the file that is read."""
+        return list(
+            dict.fromkeys(
+                name
+                for name in (self.text, self.id, self.lang, *self.extra)
+                if name is not None
+            )
+        )
+
+
+@dataclass
+class RawRows:
+    """Rows that could be read. A name is the id where one is mapped, else the number of the line or row from 1."""
+
+    texts: Sequence[str | None] = field(default_factory=list)
+    names: list = field(default_factory=list)
+    langs: list | None = None
+    extra: dict[str, list] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row, or with `line` None a file or the end of one, that cannot be read; `raw` is what stood there, if held."""
+
+    file: str
+    line: int | None
+    offset: int | None  # bytes, in the decompressed file
+    error: InputError
+    raw: bytes | None = None
+
+
+OnBad = Callable[[BadRow], None]
+
+
+def refuse(bad: BadRow) -> None:
+    """Stop at the first bad row."""
+    raise bad.error
+
+
+def as_text(value: Any) -> str | None:
+    """A value of an extra column: text as it is, anything else as JSON."""
+    return (
+        value
+        if value is None or isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
+
+
+def mapping_hint(seen: list[str], wanted: str) -> str:
+    """What a person can do about a column that is not there."""
+    guesses = [
+        name
+        for name in ("text", "content", "body", "raw_content", "document", "completion")
+        if name in seen and name != wanted
+    ]
+    guess = (
+        f"; map it, for example text={guesses[0]}"
+        if guesses
+        else "; map the column that holds it, for example text=NAME"
+    )
+    return f"columns seen: {', '.join(seen[:20]) or '(none)'}{guess}"
+
+
+def text_series(texts: Sequence[str | None]) -> pl.Series:
+    return texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
+
+
+def missing_column(
+    file: InputFile, where: str, seen: list[str], wanted: str
+) -> InputError:
+    """The error for a column that a file or a row does not have."""
+    return InputError(
+        f"{file.path}{where}: no column {wanted!r}; {mapping_hint(seen, wanted)}"
+    )

@@ -1,0 +1,203 @@
+"""Files wherever they are: on this machine, or at a URL that fsspec knows (s3://, memory://, file://).
+
+Question: how does one program read and write both? Input: a path or URL. Output: an open file, its size, a listing; a
+finished local file put in its place so that a reader never sees half of it. A URL needs the package of its protocol:
+`pip install 'assay[s3]'` for s3, which reads AWS_ENDPOINT_URL and the usual AWS credentials.
+Cost: a local file is opened directly; a remote one is read in blocks of 5 MB.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.foundation.errors import InputError
+from stages.foundation.files import room_for, whole_file
+
+
+def is_url(item: str | os.PathLike) -> bool:
+    """Whether fsspec is needed; file:// is a path of this machine."""
+    return "://" in os.fspath(item) and not os.fspath(item).startswith("file://")
+
+
+def local_path(item: str | os.PathLike) -> str:
+    """The path without file://."""
+    return os.fspath(item).removeprefix("file://")
+
+
+def file_system(url: str):
+    """(filesystem, path in it) of a URL; a missing package or protocol is an InputError with the cure."""
+    import fsspec  # takes 0.1 s, and only URLs need it
+
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise InputError(
+            f"{url}: {error}; for s3 run: pip install 'assay[s3]'"
+        ) from None
+    except ValueError as error:
+        raise InputError(
+            f"{url}: {error}; known are local paths, s3://, memory:// and what fsspec"
+            " has a package for"
+        ) from None
+
+
+@contextmanager
+def remote_errors(path: Path | str) -> Iterator[None]:
+    """What a store refuses (credentials, an endpoint that does not answer) is one line for a person."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[
+            0
+        ] not in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google"):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(
+            f"{path}: {reason}; check the URL, AWS_ENDPOINT_URL and the credentials"
+        ) from None
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator:
+    """The open file (bytes); what keeps it from being opened is an InputError."""
+    try:
+        with remote_errors(path):
+            handle = (
+                file_system(path)[0].open(path, "rb")
+                if isinstance(path, str) and is_url(path)
+                else open(path, "rb")
+            )
+    except OSError as error:
+        raise unreadable(path, error) from None
+    with handle, remote_errors(path):
+        yield handle
+
+
+def unreadable(path: Path | str, error: OSError) -> InputError:
+    """The line for a file that cannot be opened or listed."""
+    if isinstance(error, PermissionError):
+        return InputError(
+            f"{path}: no permission to read; give it (chmod, or the bucket's policy) or"
+            " leave the file out"
+        )
+    if isinstance(error, FileNotFoundError):
+        return InputError(
+            f"{path}: no such file or folder; give a file, a folder or a quoted glob"
+            " such as 'raw/**/*.jsonl.zst'"
+        )
+    return InputError(
+        f"{path}: cannot be read ({error.strerror or error}); try again or leave the"
+        " file out"
+    )
+
+
+def size_of(path: Path | str) -> int:
+    """Bytes of a file."""
+    try:
+        return (
+            file_system(path)[0].size(path) if is_url(path) else os.stat(path).st_size
+        )
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def fingerprint(path: Path | str) -> str:
+    """Changes when the file does: size and time of change, or what the store says in their place."""
+    if not is_url(path):
+        try:
+            stat = os.stat(path)
+        except OSError as error:
+            raise unreadable(path, error) from None
+        return f"{stat.st_size}-{stat.st_mtime_ns}"
+    files, inner = file_system(path)
+    info = files.info(inner)
+    return "-".join(
+        str(info.get(key))
+        for key in ("size", "ETag", "mtime", "LastModified", "created")
+        if info.get(key) is not None
+    )
+
+
+def list_url(item: str) -> list[tuple[str, str]]:
+    """(URL, name below the folder or glob) of each file that a URL means, sorted; hidden ones left out."""
+    files, inner = file_system(item)
+    try:
+        with remote_errors(item):
+            root, found = _found(files, inner)
+    except OSError as error:
+        raise unreadable(item, error) from None
+    names = [(path, path.removeprefix(root)) for path in sorted(found)]
+    return [
+        (files.unstrip_protocol(path), name)
+        for path, name in names
+        if not any(part.startswith(".") for part in name.split("/"))
+    ]
+
+
+def _found(files, inner: str) -> tuple[str, list[str]]:
+    """(the folder above the first wildcard or name, the files)."""
+    if wild := [inner.find(char) for char in "*?[" if char in inner]:
+        return inner[: inner.rfind("/", 0, min(wild)) + 1], files.glob(inner)
+    if files.isdir(inner):
+        return inner.rstrip("/") + "/", files.find(inner)
+    if files.exists(inner):
+        return inner[: inner.rfind("/") + 1], [inner]
+    raise FileNotFoundError(inner)
+
+
+def join(folder: str, *names: str) -> str:
+    """A path or URL below a folder or URL."""
+    return (
+        "/".join([folder.rstrip("/"), *names])
+        if is_url(folder)
+        else os.path.join(folder, *names)
+    )
+
+
+def publish(local: Path, target: str) -> None:
+    """Put a finished local file in its place, whole: a rename, or one upload."""
+    with disk_errors(target), remote_errors(target):
+        if is_url(target):
+            files, inner = file_system(target)
+            files.makedirs(inner.rpartition("/")[0], exist_ok=True)
+            files.put_file(str(local), inner)
+            local.unlink()
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        try:
+            os.replace(local, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with whole_file(target) as temporary:  # from another disk
+                shutil.copyfile(local, temporary)
+            local.unlink()
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or folder."""
+    if not is_url(path):
+        return os.path.exists(path)
+    files, inner = file_system(path)
+    with remote_errors(path):
+        return files.exists(inner)
+
+
+def read_text(path: str) -> str:
+    with reading(path) as handle:
+        return handle.read().decode()
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """A full disk or a missing permission while writing is one line for a person, not a defect of ours."""
+    try:
+        with room_for(path):
+            yield
+    except PermissionError:
+        raise InputError(
+            f"{path}: no permission to write; choose another --out or give it"
+        ) from None

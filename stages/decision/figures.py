@@ -1,0 +1,224 @@
+"""The figures of the page: frames in, matplotlib figures out. Colours are Okabe and Ito's, which
+colour-blind readers can tell apart; every line also has a marker of its own.
+"""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import polars as pl
+from matplotlib.figure import Figure
+
+from stages.presentation.metric_words import MetricWords
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#8C8C8C",
+)
+MARKERS = "osD^vP*X"
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+    "legend.frameon": False,
+}
+WIDTH, HEIGHT = 7.2, 4.0
+
+
+def colour_of(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """arm -> (colour, marker), fixed by the order of the arms in the question."""
+    return {
+        arm: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+        for i, arm in enumerate(arms)
+    }
+
+
+def loss_by_flops(
+    points: pl.DataFrame,
+    curves: pl.DataFrame,
+    flips: Sequence[dict],
+    labels: dict[str, str],
+    measured_to: float,
+    words: MetricWords,
+) -> Figure:
+    """Held-out loss against training FLOPs: points are means over draws, lines the law, bands 90 %.
+
+    points: arm, flops, value; curves: arm, flops, value, low, high; flips: {flops, low, high}.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
+        for arm, (colour, marker) in colour_of(list(labels)).items():
+            curve, seen = (
+                curves.filter(pl.col("arm") == arm),
+                points.filter(pl.col("arm") == arm),
+            )
+            axes.fill_between(
+                curve["flops"],
+                curve["low"],
+                curve["high"],
+                color=colour,
+                alpha=0.13,
+                lw=0,
+            )
+            axes.plot(curve["flops"], curve["value"], color=colour, lw=1.4)
+            axes.plot(
+                seen["flops"],
+                seen["value"],
+                marker,
+                color=colour,
+                ms=4.5,
+                label=labels[arm],
+            )
+        _mark_flips(axes, flips)
+        axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
+        axes.annotate(
+            "measured up to here",
+            (measured_to, 1),
+            xycoords=("data", "axes fraction"),
+            fontsize=7,
+            color="0.4",
+            rotation=90,
+            va="top",
+            ha="right",
+        )
+        axes.set(
+            xscale="log",
+            xlabel="training FLOPs (6ND)",
+            ylabel=f"held-out {words.value} ({words.unit})",
+        )
+        _clip(
+            axes,
+            points["value"],
+            curves.filter(pl.col("flops") <= 2 * measured_to)["value"],
+        )
+        axes.legend(fontsize=8)
+    return figure
+
+
+def advantage(
+    differences: pl.DataFrame,
+    flips: Sequence[dict],
+    labels: dict[str, str],
+    base: str,
+    measured_to: float,
+    words: MetricWords,
+) -> Figure:
+    """Loss of every arm less that of the base arm, with paired 90 % bands: below zero is better.
+
+    differences: arm, flops, value, low, high, from the same bootstrap draws.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
+        for arm, (colour, _) in colour_of(list(labels)).items():
+            curve = differences.filter(pl.col("arm") == arm)
+            if arm == base or curve.is_empty():
+                continue
+            axes.fill_between(
+                curve["flops"],
+                curve["low"],
+                curve["high"],
+                color=colour,
+                alpha=0.15,
+                lw=0,
+            )
+            axes.plot(
+                curve["flops"], curve["value"], color=colour, lw=1.4, label=labels[arm]
+            )
+        axes.axhline(0, color="0.2", lw=1)
+        _mark_flips(axes, flips)
+        axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
+        inside = differences.filter(
+            (pl.col("arm") != base) & (pl.col("flops") <= 2 * measured_to)
+        )
+        _clip(axes, inside["value"], inside["value"] * 0)
+        axes.set(
+            xscale="log",
+            xlabel="training FLOPs (6ND)",
+            ylabel=(
+                f"{words.value} less that of: {labels[base]} ({words.difference_unit})"
+            ),
+        )
+        axes.legend(fontsize=8)
+    return figure
+
+
+def heldout_check(
+    rows: pl.DataFrame, labels: dict[str, str], words: MetricWords
+) -> Figure:
+    """Predicted against measured on the rung that the law had not seen. rows: arm, measured, predicted, low, high."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(HEIGHT, HEIGHT), layout="constrained")
+        for arm, (colour, marker) in colour_of(list(labels)).items():
+            part = rows.filter(pl.col("arm") == arm)
+            reach = [
+                (part["predicted"] - part["low"]).clip(0),
+                (part["high"] - part["predicted"]).clip(0),
+            ]
+            axes.errorbar(
+                part["measured"],
+                part["predicted"],
+                yerr=reach,
+                fmt=marker,
+                color=colour,
+                ms=4.5,
+                lw=0.8,
+                label=labels[arm],
+            )
+        ends = [
+            min(rows["measured"].min(), rows["predicted"].min()),
+            max(rows["measured"].max(), rows["predicted"].max()),
+        ]
+        axes.plot(ends, ends, color="0.4", lw=0.8)
+        axes.set(
+            xlabel=f"measured {words.value} ({words.unit})",
+            ylabel=f"predicted {words.value} ({words.unit})",
+        )
+        axes.legend(fontsize=7)
+    return figure
+
+
+def retention(ledger: pl.DataFrame) -> Figure:
+    """Tokens that reach each step of curation. ledger: step, tokens_out."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            figsize=(WIDTH, 0.32 * len(ledger) + 0.9), layout="constrained"
+        )
+        axes.barh(ledger["step"], ledger["tokens_out"] / 1e6, color=COLOURS[0])
+        axes.invert_yaxis()
+        axes.set(xlabel="million tokens")
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element, the same bytes for the same figure."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _mark_flips(axes: plt.Axes, flips: Sequence[dict]) -> None:
+    for flip in flips:
+        axes.axvspan(flip["low"], flip["high"], color="0.5", alpha=0.12, lw=0)
+        axes.axvline(flip["flops"], color="0.25", lw=1, ls="--")
+
+
+def _clip(axes: plt.Axes, *series: pl.Series) -> None:
+    """Keep the view on what was measured; a wide band beyond it must not flatten the figure."""
+    low, high = min(s.min() for s in series), max(s.max() for s in series)
+    room = 0.25 * (high - low or 1)
+    axes.set_ylim(low - room, high + room)

@@ -1,0 +1,129 @@
+"""The decision record in words: one sentence, a short markdown, and what `assay run` prints at its end."""
+
+from pathlib import Path
+from typing import Any
+
+from stages.foundation.files import read_json
+
+WORDS = {
+    "quality": {"high": "best", "low": "worst", "middle": "middle"},
+    "difficulty": {"high": "hardest", "low": "easiest", "middle": "middle"},
+}
+DEDUP = {
+    "near": "",
+    "none": ", duplicates included",
+    "exact": ", exact duplicates removed",
+    "words": ", duplicates of the same words removed",
+    "semantic": ", semantic duplicates removed",
+    "lines": ", repeated lines removed",
+}
+
+
+def arm_label(name: str, arm: dict[str, Any]) -> str:
+    """What an arm does, in words: `keep the best 20 %`, `keep everything`."""
+    if arm["upweight"] is not None:
+        text = f"upweight {part_label(arm)} to {100 * arm['upweight']:g} % of training"
+    else:
+        text = "keep everything" if arm["keep"] == 1 else f"keep {part_label(arm)}"
+    if arm.get("mixture"):
+        mix = "train on " + ", ".join(
+            f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items()
+        )
+        text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
+    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"])
+
+
+def rules_label(rules: bool | str | list[str]) -> str:
+    """`, after the rules`, or after those that are named."""
+    if isinstance(rules, bool):
+        return ", after the rules" if rules else ""
+    return f", after {rules if isinstance(rules, str) else ', '.join(rules)}"
+
+
+def part_label(arm: dict[str, Any]) -> str:
+    """The part of the documents that an arm selects: `the best 20 %`, `the 20 % highest in perplexity`."""
+    percent, by = f"{100 * arm['keep']:g} %", arm["by"]
+    if arm["take"] == "random":
+        return f"a random {percent}"
+    if by in WORDS:
+        return f"the {WORDS[by][arm['take']]} {percent}"
+    return (
+        f"the middle {percent} by {by}"
+        if arm["take"] == "middle"
+        else f"the {percent} {arm['take']}est in {by}"
+    )
+
+
+def flops_text(value: float) -> str:
+    """4.1e+15 as 4.1e15."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def interval_text(flip: dict[str, Any]) -> str:
+    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range as an arrow."""
+    low = flops_text(flip["low"]) if flip["low"] is not None else "below the range"
+    high = flops_text(flip["high"]) if flip["high"] is not None else "beyond the range"
+    return f"{flops_text(flip['flops'])} FLOPs [{low}, {high}]"
+
+
+def sentence(
+    path: list[str], flips: list[dict[str, Any]], labels: dict[str, str], status: str
+) -> str:
+    """The answer: which arm up to which budget. `path` has one arm more than there are flips."""
+    if not flips:
+        said = f"{labels[path[0]]} at every budget searched"
+    else:
+        first, *middle, last = path
+        parts = [f"{labels[first]} up to {interval_text(flips[0])}"]
+        parts += [
+            f"{labels[arm]} up to {interval_text(flip)}"
+            for arm, flip in zip(middle, flips[1:], strict=True)
+        ]
+        said = ", then ".join(parts) + f", above that {labels[last]}"
+    said = said[0].upper() + said[1:]
+    lead = {
+        "decided": "",
+        "tie": "A tie: no arm is worth more than the noise. Nearest: ",
+        "insufficient_evidence": "Not settled by these runs. Nearest: ",
+        "extrapolating": "Beyond what was measured. Nearest: ",
+    }[status]
+    return lead + (said if not lead else said[0].lower() + said[1:]) + "."
+
+
+def decision_markdown(decision: dict[str, Any]) -> str:
+    """The record as markdown for the Prefect page."""
+    lines = [
+        f"## {decision['question']['title']}",
+        f"**{decision['sentence']}**",
+        f"Status: {decision['status']}. {decision['reason']}",
+        "",
+    ]
+    rows = decision["tables"]["targets"]
+    keys = [key for key in rows[0] if not key.startswith("_")]
+    lines += ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    lines += ["| " + " | ".join(_cell(row[key]) for key in keys) + " |" for row in rows]
+    lines += [
+        "",
+        (
+            f"Law: {decision['law']['title']} (`{decision['law']['name']}`)."
+            f" {decision['heldout_check']['text']}"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def printed_decisions() -> str:
+    """Every decision's title, sentence and status."""
+    texts = []
+    for file in sorted(Path("data/decisions").glob("*.json")):
+        decision = read_json(file)
+        texts.append(
+            f"\n{decision['question']['title']}\n  {decision['sentence']}\n  status:"
+            f" {decision['status']}. {decision['reason']}"
+        )
+    return "\n".join(texts)

@@ -1,0 +1,109 @@
+"""dvc.yaml, written from the stage declarations and never by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.foundation.files import whole_file
+from stages.foundation.stage import Section, dvc_stage
+from stages.pipeline import PIPELINE
+
+HEADER = (
+    "# Written by `assay dvc-yaml` from the stage declarations in stages/. Edit those,"
+    " not this.\n"
+)
+PIPELINE_FILE = Path("dvc.yaml")
+
+
+def pipeline_text(params: dict[str, Section], params_file: str) -> str:
+    """The whole of dvc.yaml for these parameters, as text."""
+    entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in PIPELINE}
+    if params_file != "params.yaml":
+        for entry in entries.values():
+            entry["cmd"] += f" --params {params_file}"
+            entry["params"] = [{params_file: entry["params"]}]
+    document: dict[str, Any] = {
+        "stages": entries,
+        "plots": PLOTS,
+        "artifacts": ARTIFACTS,
+    }
+    return HEADER + yaml.safe_dump(
+        document, sort_keys=False, width=110, allow_unicode=True
+    )
+
+
+def write_pipeline_file(params: dict[str, Section], params_file: str) -> bool:
+    """Bring dvc.yaml up to date; True where it changed."""
+    text = pipeline_text(params, params_file)
+    if PIPELINE_FILE.is_file() and PIPELINE_FILE.read_text("utf-8") == text:
+        return False
+    with whole_file(PIPELINE_FILE) as temporary:
+        temporary.write_text(text, "utf-8")
+    return True
+
+
+PLOTS = [
+    {
+        "data/plots/loss_by_flops.csv": {
+            "x": "flops",
+            "y": "loss_nats",
+            "template": "bands_log_x",
+            "title": "Held-out loss against training FLOPs, by arm",
+            "x_label": "training FLOPs (6ND)",
+            "y_label": "held-out loss (nats a token)",
+        }
+    },
+    {
+        "data/plots/heldout_check.csv": {
+            "x": "measured",
+            "y": "predicted",
+            "template": "scatter",
+            "title": "Predicted against measured on the held-out rung",
+        }
+    },
+    {
+        "data/plots/advantage.csv": {
+            "x": "flops",
+            "y": "loss_difference_nats",
+            "template": "bands_log_x",
+            "title": "Loss of each arm less that of the base arm, by compute",
+            "x_label": "training FLOPs (6ND)",
+            "y_label": "difference (nats a token)",
+        }
+    },
+    {
+        "data/plots/retention.csv": {
+            "x": "tokens",
+            "y": "step",
+            "template": "bar_horizontal",
+            "title": "Tokens that reach each step",
+        }
+    },
+]
+
+ARTIFACTS = {
+    "decision": {
+        "path": "data/decisions",
+        "type": "decision",
+        "desc": (
+            "One JSON record a question: verdict, interval, flip budgets, law, runs and"
+            " data hashes"
+        ),
+        "labels": ["curation", "scaling-law"],
+    },
+    "curated-views": {
+        "path": "data/arms/views.parquet",
+        "type": "dataset",
+        "desc": (
+            "Every arm as document rows with weights, in every resample of the pool"
+        ),
+        "labels": ["curation"],
+    },
+    "proxy-runs": {
+        "path": "data/sweep/runs.parquet",
+        "type": "dataset",
+        "desc": "The runs table: one row a finished run and checkpointed budget",
+        "labels": ["proxy"],
+    },
+}

@@ -1,0 +1,104 @@
+"""Writing files so that a reader never sees half of one, and hashing what was written."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stages.foundation.errors import InputError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def room_for(path: Path | str) -> Iterator[None]:
+    """Turns a disk that refuses more bytes while `path` is written into one line: InputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise InputError(
+            f"{path} cannot be written: {os.strerror(error.errno)}; make room and run"
+            " again, finished work is kept"
+        ) from None
+
+
+@contextmanager
+def whole_file(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends well."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path | str) -> Iterator[Path]:
+    """A temporary folder beside `path` that replaces it when the block ends well."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with room_for(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_orphans(path: Path | str) -> None:
+    """Temporary folders beside `path` of runs on this machine that were killed; those of a run that is alive stay."""
+    path = Path(path)
+    for folder in path.parent.glob(f".{path.name}.*.tmp"):
+        number = folder.name.split(".")[-2]
+        if number.isdigit() and not _alive(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Sorted nothing, rounded nothing: keys keep the order given, floats their shortest exact form."""
+    with whole_file(path) as temporary:
+        temporary.write_text(
+            json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8"
+        )
+
+
+def read_json(path: Path | str) -> Any:
+    return json.loads(Path(path).read_text("utf-8"))
+
+
+def content_hash(value: Any) -> str:
+    """16 hex characters of a JSON-able value, the same on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def file_hash(path: Path | str) -> str:
+    """16 hex characters of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.blake2b(digest_size=8)
+        ).hexdigest()

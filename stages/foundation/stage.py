@@ -1,0 +1,119 @@
+"""What a stage is: declared once, here is everything that is derived from the declaration.
+
+A stage module holds a frozen pydantic model (its section of params.yaml), one function and
+`stage = Stage(...)`. From that come dvc.yaml (`dvc_yaml`), the command that DVC runs
+(`python -m stages NAME`) and the Prefect task (flows/dvc_tasks.py). Code dependencies are not listed
+by hand: they are the modules that the stage file imports, directly or through others, read from the
+sources without running them.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+# Read by every stage, so a change in them must not retrain everything; tests pin their behaviour.
+PLUMBING = {
+    "stages/__init__.py",
+    "stages/foundation/stage.py",
+    "stages/foundation/errors.py",
+    "stages/foundation/files.py",
+}
+
+
+class Section(BaseModel):
+    """One section of params.yaml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, allow_inf_nan=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A step of the pipeline. Paths are relative to the repository root."""
+
+    run: Callable[[Any], None]
+    params: type[Section]
+    question: str
+    deps: tuple[str, ...] = ()
+    outs: tuple[str, ...] = ()
+    tracked: tuple[str, ...] = ()  # small outs that git keeps (cache: false)
+    metrics: tuple[str, ...] = ()
+    resumable: tuple[str, ...] = ()  # outs that survive a rerun (persist: true)
+    # deps named in the params
+    inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())
+    agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
+        default=lambda _: None
+    )  # a fault across sections: its keys and the rule
+
+    @property
+    def name(self) -> str:
+        """The section of params.yaml, the file under stages/ and the name in dvc.yaml."""
+        return self.run.__module__.rpartition(".")[2]
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        return self.outs + self.tracked + self.metrics + self.resumable
+
+
+def imported_modules(module_file: Path) -> set[Path]:
+    """Our own files that `module_file` imports at any depth of its body, itself not included."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(module_file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names: Iterable[str] = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = (
+                module_file.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            )
+            base = ".".join([*package, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found.update(file for name in names if (file := _module_file(name)))
+    return found - {module_file}
+
+
+def code_deps(stage: Stage) -> list[str]:
+    """The stage's own file and all it imports of ours, as sorted paths relative to the root."""
+    todo, seen = [ROOT / f"stages/{stage.name}.py"], set()
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo.extend(imported_modules(file))
+    return sorted({f.relative_to(ROOT).as_posix() for f in seen} - PLUMBING)
+
+
+def _module_file(name: str) -> Path | None:
+    if not re.match(r"(stages|flows)\b", name):
+        return None
+    base = ROOT.joinpath(*name.split("."))
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if file.is_file() and file.stat().st_size:
+            return file
+    return None
+
+
+def dvc_stage(stage: Stage, section: Section) -> dict[str, Any]:
+    """The entry of one stage in dvc.yaml."""
+    entry: dict[str, Any] = {
+        "cmd": f"python -m stages {stage.name}",
+        "desc": stage.question,
+        "deps": sorted({*code_deps(stage), *stage.deps, *stage.inputs(section)}),
+        "params": [stage.name],
+    }
+    outs: list[Any] = list(stage.outs)
+    outs += [{path: {"persist": True}} for path in stage.resumable]
+    outs += [{path: {"cache": False}} for path in stage.tracked]
+    if outs:
+        entry["outs"] = outs
+    if stage.metrics:
+        entry["metrics"] = [{path: {"cache": False}} for path in stage.metrics]
+    return entry

@@ -1,0 +1,156 @@
+"""Reading a runs table for a law: columns as float arrays, refused or warned about in one line.
+
+Warnings are data: a dict with `code`, `severity` ('info' or 'warning') and `message`, never a Python warning.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stages.foundation.errors import InputError
+from stages.laws.interface.law import Law
+
+Rows = Mapping[str, np.ndarray]
+
+
+def note(code: str, severity: str, message: str) -> dict[str, str]:
+    """One warning as data."""
+    return {"code": code, "severity": severity, "message": message}
+
+
+def n_rows(rows: Rows) -> int:
+    """Length of the longest column; scalars count as columns of one value."""
+    if not rows:
+        raise InputError(
+            "the runs table has no column; give the law's variables and 'value'"
+        )
+    return max(np.size(column) for column in rows.values())
+
+
+def _first_bad(column: np.ndarray, bad: np.ndarray) -> str:
+    row = int(np.flatnonzero(bad)[0])
+    return f"{column[row]:g} in row {row} ({int(bad.sum())} of {column.size} rows)"
+
+
+def number_column(
+    rows: Rows, name: str, n: int, *, zero_allowed: bool = False
+) -> np.ndarray:
+    """One column as floats, shape (n,): present, finite and positive (shares may be 0)."""
+    if name not in rows:
+        raise InputError(
+            f"the runs table has no column '{name}'; it has: {', '.join(rows)}; map it"
+            f" with {name}=<column>"
+        )
+    try:
+        column = np.broadcast_to(np.asarray(rows[name], dtype=float), (n,))
+    except (TypeError, ValueError) as problem:
+        raise InputError(
+            f"column '{name}' is not {n} numbers ({problem}); give one number a row"
+        ) from None
+    bad = ~np.isfinite(column)
+    if bad.any():
+        raise InputError(
+            f"column '{name}' holds {_first_bad(column, bad)}; drop or repair those"
+            " rows"
+        )
+    bad = column < 0 if zero_allowed else column <= 0
+    if bad.any():
+        raise InputError(
+            f"column '{name}' must be positive, holds {_first_bad(column, bad)}; drop"
+            " or repair those rows"
+        )
+    return column
+
+
+def variables(law: Law, rows: Rows) -> dict[str, np.ndarray]:
+    """The law's variables as float columns of equal length."""
+    n = n_rows(
+        {name: rows[name] for name in law.variable_names if name in rows} or rows
+    )
+    return {
+        v.name: number_column(rows, v.name, n, zero_allowed=v.may_be_zero)
+        for v in law.variables
+    }
+
+
+def weights(given: np.ndarray | None, n: int) -> np.ndarray | None:
+    """How much each run counts, (n,), scaled to mean 1; None where all count the same."""
+    if given is None:
+        return None
+    column = number_column({"weights": given}, "weights", n)
+    return column / column.mean()
+
+
+def run_flops(rows: Rows) -> np.ndarray:
+    """Training compute of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al. 2020)."""
+    if "flops" in rows:
+        return number_column(rows, "flops", n_rows(rows))
+    if "n_params" in rows and "n_tokens_seen" in rows:
+        return (
+            6.0
+            * np.asarray(rows["n_params"], float)
+            * np.asarray(rows["n_tokens_seen"], float)
+        )
+    raise InputError(
+        "the runs table needs a column 'flops', or 'n_params' and 'n_tokens_seen', to"
+        " know which runs are the largest"
+    )
+
+
+def arm_names(rows: Rows, column: str, n: int) -> np.ndarray:
+    """The arm of each row as text, shape (n,)."""
+    if column not in rows:
+        raise InputError(
+            f"the runs table has no column '{column}' to tell the arms apart; it has:"
+            f" {', '.join(rows)}"
+        )
+    names = np.asarray(rows[column]).astype(str)
+    if names.shape != (n,):
+        raise InputError(
+            f"column '{column}' has {names.size} values for {n} runs; give one arm"
+            " a run"
+        )
+    return names
+
+
+def design_notes(law: Law, columns: Rows) -> list[dict[str, str]]:
+    """What the design of the table can never tell, whatever the values. Refuses what cannot be fitted at all."""
+    notes = []
+    for name, what in (
+        ("n_params", "model size"),
+        ("n_tokens_seen", "token count"),
+        ("flops", "compute budget"),
+    ):
+        if name not in columns:
+            continue
+        distinct = np.unique(np.round(np.log(columns[name]), 3)).size
+        if distinct == 1:
+            cure = (
+                "use a law without n_params (half_life, power_floor)"
+                if name == "n_params"
+                else f"add runs at another {what}"
+            )
+            raise InputError(
+                f"law '{law.name}' needs several values of {name}, all rows have"
+                f" {columns[name][0]:g}; {cure}"
+            )
+        if distinct == 2:
+            notes.append(
+                note(
+                    f"two_values_of_{name}",
+                    "warning",
+                    f"only two values of {name}: its exponent is told apart from the"
+                    " floor by assumption alone",
+                )
+            )
+    if "n_tokens_unique" in columns and "n_tokens_seen" in columns:
+        if np.all(columns["n_tokens_seen"] <= columns["n_tokens_unique"] * 1.001):
+            notes.append(
+                note(
+                    "no_repetition",
+                    "warning",
+                    "no run repeats its data: every parameter about repetition is a"
+                    " guess",
+                )
+            )
+    return notes

@@ -1,0 +1,231 @@
+"""The whole loss curve from the learning-rate schedule, with a gain of decay that saturates
+(multi-power law).
+
+    value(t) = E + A / S(t)^alpha + B sum_{k<=t} (lr_k - lr_{k-1}) G(lr_k^-gamma (S(t) - S(k-1))),   G(x) = 1 - (1 + C x)^-beta
+
+S sums the rates, warm-up included, and so do the changes: the rising rates of the warm-up add up to
+B * peak to the level, so E is not the irreducible loss. A row names its schedule by number and its
+step; `multi_power(schedules)` holds the schedules themselves, those to be predicted too.
+Neighbouring changes of one sign are taken together in blocks of at most BLOCK steps, each at its
+own mean (1.5e-4 nats, tested). B, C, beta and gamma are not identified by a few curves: use
+predictions. Cost: points x blocks for each value; thin out logged points before fitting.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.laws.interface.law import (
+    Law,
+    Parameter,
+    Variable,
+    amplitude,
+    exponent,
+    floor,
+)
+from stages.laws.schedules.schedule import warmup_stable_decay
+
+BLOCK = 64
+SCHEDULE = Variable(
+    "schedule", "number", "which of the schedules, 1 is the first", typical=(1.0, 1.001)
+)
+STEP = Variable(
+    "step", "steps", "optimiser steps so far, warm-up included", typical=(300.0, 2999.0)
+)
+EXAMPLE = (
+    warmup_stable_decay(
+        3000, 3e-4, warmup=200, decay_steps=1500, end=3e-5, shape="cosine"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Changes of one schedule. change, log_rate, area_before: (blocks,); first, last: their steps;
+    area: S at each step.
+    """
+
+    change: np.ndarray
+    log_rate: np.ndarray
+    area_before: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    area: np.ndarray
+
+
+def blocks_of(lr, block: int = BLOCK) -> Blocks:
+    """Join the changes of a schedule: of one sign and within `block` steps."""
+    lr = np.asarray(lr, float)
+    area, change = np.cumsum(lr), np.diff(lr, prepend=0.0)
+    steps = np.flatnonzero(change != 0)
+    cut = (
+        np.flatnonzero(
+            (np.diff(np.sign(change[steps])) != 0) | (np.diff(steps // block) != 0)
+        )
+        + 1
+    )
+    starts = np.concatenate([[0], cut])
+    total = np.add.reduceat(change[steps], starts)
+    weight = change[steps] / np.repeat(total, np.diff(np.append(starts, steps.size)))
+    return Blocks(
+        total,
+        np.add.reduceat(weight * np.log(lr[steps]), starts),
+        np.add.reduceat(weight * (area - lr)[steps], starts),
+        steps[starts] + 1,
+        steps[np.append(starts[1:] - 1, steps.size - 1)] + 1,
+        area,
+    )
+
+
+def _drop(blocks: Blocks, p, steps):
+    """Sum of change * G over the blocks, and its slopes over C, beta and gamma; each (..., points)."""
+    share = np.clip(
+        (steps[:, None] - blocks.first + 1.0) / (blocks.last - blocks.first + 1.0),
+        0.0,
+        1.0,
+    )  # of the block's change that has happened
+    change = share * blocks.change  # (points, blocks)
+    now = blocks.area[steps - 1][:, None]
+    # of the part of a block that has happened
+    halfway = 0.5 * (now + blocks.area[blocks.first - 1])
+    gap = np.maximum(now - np.where(share < 1.0, halfway, blocks.area_before), 0.0)
+    c, beta, gamma = (np.asarray(p[name])[..., None] for name in ("C", "beta", "gamma"))
+    pull = np.exp(-gamma * blocks.log_rate) * gap
+    log_u = np.log1p(c * pull)
+    left = np.exp(-beta * log_u)
+    inner = change * beta * left * np.exp(-log_u) * pull
+    return (
+        np.sum(change * (1.0 - left), axis=-1),
+        {
+            "C": np.sum(inner, axis=-1),
+            "beta": np.sum(change * left * log_u, axis=-1),
+            "gamma": -np.sum(inner * c * blocks.log_rate, axis=-1),
+        },
+    )
+
+
+def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
+    """The law for rows whose `schedule` is 1 .. len(schedules), each the rate of every step.
+
+    >>> law = multi_power([cosine, constant, wsd])
+    >>> fit = fit_law(law, {"schedule": [1, 1, 2], "step": [8000, 9000, 8000], "value": [...]}, n_starts=16)
+    """
+    parts = tuple(blocks_of(lr) for lr in schedules)
+    peak, whole = (
+        max(float(np.max(lr)) for lr in schedules),
+        max(float(part.area[-1]) for part in parts),
+    )
+
+    def steps_of(v):
+        steps, number = np.broadcast_arrays(
+            np.rint(np.atleast_1d(v["step"])).astype(int),
+            np.rint(np.atleast_1d(v["schedule"])).astype(int),
+        )
+        return steps, number
+
+    def area(v):
+        steps, number = steps_of(v)
+        return np.array(
+            [parts[n - 1].area[s - 1] for s, n in zip(steps, number, strict=True)]
+        )
+
+    def drops(p, v):
+        """The sum over blocks and its slopes, each (..., points); every schedule has its own blocks."""
+        steps, number = steps_of(v)
+        shape = np.broadcast_shapes(
+            *(np.shape(p[name]) for name in ("C", "beta", "gamma")), steps.shape
+        )
+        found = {name: np.empty(shape) for name in ("sum", "C", "beta", "gamma")}
+        for n in np.unique(number):
+            rows = number == n
+            own = {
+                name: (
+                    p[name][..., rows]
+                    if np.shape(p[name])[-1:] == steps.shape and steps.size > 1
+                    else p[name]
+                )
+                for name in ("C", "beta", "gamma")
+            }
+            total, slopes = _drop(parts[n - 1], own, steps[rows])
+            for name, part in {"sum": total, **slopes}.items():
+                found[name][..., rows] = part
+        return found
+
+    def value(p, v):
+        return (
+            p["E"]
+            + p["A"] * np.exp(-p["alpha"] * np.log(area(v)))
+            + p["B"] * drops(p, v)["sum"]
+        )
+
+    def gradient(p, v):
+        log_area, found = np.log(area(v)), drops(p, v)
+        per_a = np.exp(-p["alpha"] * log_area)
+        slopes = {name: p["B"] * found[name] for name in ("C", "beta", "gamma")}
+        return {
+            "E": np.ones_like(per_a),
+            "A": per_a,
+            "alpha": -p["A"] * per_a * log_area,
+            "B": found["sum"],
+            **slopes,
+        }
+
+    return Law(
+        name="multi_power",
+        title="Loss curve from the learning-rate schedule, with saturating gains",
+        formula=(
+            "value = E + A / S^alpha + B sum_k (lr_k - lr_{k-1}) (1 - (1 + C"
+            " lr_k^-gamma (S - S_{k-1}))^-beta), S the sum of the rates"
+        ),
+        variables=(SCHEDULE, STEP),
+        parameters=(
+            floor(),
+            amplitude(
+                "A", "amplitude over the area", ("alpha", lambda v: 1.0 / area(v))
+            ),
+            exponent("alpha", "exponent over the area"),
+            Parameter(
+                "B",
+                "value / learning rate",
+                1e-6 / peak,
+                10.0 / peak,
+                0.01 / peak,
+                0.1 / peak,
+                "log",
+                "gain of decay",
+                relative=True,
+            ),
+            Parameter(
+                "C",
+                "1 / (learning rate^(1 - gamma) steps)",
+                1e-3 / whole,
+                1e7 / whole,
+                30.0 / whole,
+                3e4 / whole,
+                "log",
+                "how soon the gain comes",
+                term=(("gamma", lambda v: np.full(np.size(v["step"]), 1.0 / peak)),),
+            ),
+            Parameter(
+                "beta", "1", 0.01, 5.0, 0.2, 0.9, "log", "exponent of the saturation"
+            ),
+            Parameter(
+                "gamma",
+                "1",
+                0.005,
+                3.0,
+                0.2,
+                1.0,
+                "log",
+                "how much sooner at a smaller rate",
+            ),
+        ),
+        value=value,
+        gradient=gradient,
+        source=(
+            "Luo et al. 2025, A multi-power law for loss curve prediction, arXiv"
+            " 2503.12811, as in the authors' repository; blocks of steps ours"
+        ),
+        arm_parameters=("E", "A"),
+    )

@@ -1,0 +1,107 @@
+"""What the document rules say of pool documents, batch by batch, and the count of what each would
+drop.
+
+Question: which rules does each document break? Input: document tables and the rules of the `score`
+section. Output: their measured values and verdicts, one row a document, and a report of the drops
+of all batches together. Cost: that of the rules.
+"""
+
+import polars as pl
+
+from stages.curation.duplicates.contamination import Reference
+from stages.curation.reading.readers import Columns, read_all
+from stages.curation.rules.rule_list import DECONTAMINATION
+from stages.curation.rules.rule_report import rule_report
+from stages.curation.rules.rules import rule_table
+from stages.foundation.errors import InputError
+from stages.settings.rules import RuleSettings
+
+COUNTS = (
+    "documents_alone",
+    "characters_alone",
+    "documents_in_order",
+    "characters_in_order",
+)
+
+
+class RuleColumns:
+    """The rules, with what they read from files, and what they have found so far."""
+
+    def __init__(self, settings: RuleSettings) -> None:
+        self.names, self.thresholds, self.asked = (
+            settings.rule_names(),
+            settings.all_thresholds(),
+            settings.decontaminate,
+        )
+        self.reports: list[pl.DataFrame] = []
+        self.reference = None
+        if self.asked is not None:
+            texts = read_all(
+                self.asked.files, "evaluation", columns=Columns(text=self.asked.text)
+            )
+            self.reference = Reference(
+                texts,
+                ngram_words=self.asked.ngram_words,
+                overlap_share=self.asked.overlap_share,
+            )
+
+    def of(self, frame: pl.DataFrame, *, count: bool = True) -> pl.DataFrame:
+        """Measures, one `pass_<rule>` a rule, `first_failed`, `rules_pass`: one row a document in
+        input order, with its `id`.
+        """
+        table = rule_table(frame, self.thresholds, self.names)
+        report = [rule_report(table, frame, self.thresholds)] if self.names else []
+        if self.reference is not None:
+            table = self._decontaminated(frame, table)
+            report.append(self._row(frame, table))
+        if count:
+            self.reports += report
+        return table
+
+    def report(self) -> pl.DataFrame:
+        """One row a rule, in order, over everything seen."""
+        if not self.reports:
+            return pl.DataFrame()
+        every = pl.concat(self.reports, how="diagonal_relaxed")
+        known = [name for name in every.columns if name not in COUNTS]
+        return every.group_by(known, maintain_order=True).agg(pl.col(COUNTS).sum())
+
+    def _decontaminated(self, frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+        found = self.reference.judge(frame)
+        table = table.with_columns(
+            found["overlap"].alias("evaluation_overlap"),
+            found["reason"].is_null().alias(f"pass_{DECONTAMINATION}"),
+        )
+        failed = pl.when(~pl.col(f"pass_{DECONTAMINATION}")).then(
+            pl.lit(DECONTAMINATION)
+        )
+        table = table.with_columns(first_failed=pl.coalesce("first_failed", failed))
+        return table.with_columns(rules_pass=pl.col("first_failed").is_null())
+
+    def _row(self, frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+        alone, first = (
+            ~table[f"pass_{DECONTAMINATION}"],
+            (table["first_failed"] == DECONTAMINATION).fill_null(False),
+        )
+        row = {
+            "rule": DECONTAMINATION,
+            "source": "Brown et al. 2020, appendix C",
+            "measure": "evaluation_overlap",
+            "keeps": "below",
+            "threshold": self.asked.overlap_share,
+        }
+        counts = [
+            value
+            for mask in (alone, first)
+            for value in (int(mask.sum()), int(frame["n_chars"].filter(mask).sum()))
+        ]
+        return pl.DataFrame([row | dict(zip(COUNTS, counts, strict=True))])
+
+
+def address_column(frame: pl.DataFrame, settings: RuleSettings) -> None:
+    """Refuse URL lists where the pool was ingested without addresses."""
+    if settings.url_lists is not None and "url" not in frame.columns:
+        raise InputError(
+            "data/ingest has no column url, which score.url_lists needs; map"
+            " ingest.pools.NAME.url and run the ingest stage again"
+        )

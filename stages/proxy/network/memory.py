@@ -1,0 +1,116 @@
+"""Bytes that a group of stacked runs needs, and bytes that this machine or card has left.
+
+On CPU the count is what training allocates: the buffers of `kernel.py` are laid out on torch's meta device, which
+takes no memory. On CUDA autograd and the compiler decide what is kept, so the figure is an estimate.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+
+from stages.proxy.network.kernel import Buffers
+from stages.proxy.network.model import n_dropout_sites
+from stages.proxy.specs.shape import MLP_RATIO, Shape
+
+# weights, gradient, work, two moments; the trunk behind an open branch (3); a checkpoint being
+# written (3)
+FLAT_COPIES = 11
+# assumed: the rest is for other processes, held-out batches and fragments
+SAFE_FRACTION = 0.8
+LARGEST_STACK = 1024  # assumed
+# assumed, of d_model each, a token and layer: norms, qkv, rotated, mixed, wide
+CUDA_SAVED_NUMBERS = 17 + 3 * MLP_RATIO
+
+
+def training_bytes(
+    shape: Shape,
+    batch_tokens: int,
+    n_runs: int,
+    device: str = "cpu",
+    dropout: bool = False,
+) -> int:
+    """Bytes of weights, optimiser and activations of `n_runs` stacked runs."""
+    flat = FLAT_COPIES * n_runs * shape.n_params_total * 4
+    masks = (
+        2 * 4 * n_runs * batch_tokens * shape.d_model * n_dropout_sites(shape)
+        if dropout
+        else 0
+    )
+    if device == "cuda":
+        return flat + masks + cuda_activation_bytes(shape, n_runs * batch_tokens)
+    return flat + masks + _buffer_bytes(shape, n_runs, batch_tokens // shape.context)
+
+
+def _buffer_bytes(shape: Shape, n_runs: int, n_sequences: int) -> int:
+    """Of the CPU kernel's buffers, twice: those of training and those of held-out batches meet at a budget."""
+    with torch.device("meta"):
+        buffers = Buffers(
+            shape, n_runs, n_sequences, shape.context, like=torch.empty(0)
+        )
+    parts = [
+        part
+        for value in vars(buffers).values()
+        for part in (value if isinstance(value, list) else [value])
+    ]
+    return 2 * sum(
+        part.numel() * part.element_size()
+        for part in parts
+        if isinstance(part, torch.Tensor)
+    )
+
+
+def cuda_activation_bytes(shape: Shape, n_tokens: int) -> int:
+    """Of so many tokens of all runs together, kept between forward and backward pass."""
+    saved = 2 * CUDA_SAVED_NUMBERS * shape.d_model * shape.n_layers  # bfloat16
+    logits = 3 * 4 * shape.vocab_size  # logits, softmax and gradient in fp32
+    return n_tokens * (saved + logits)
+
+
+def available_bytes(device: str = "cpu") -> int:
+    """What may be used now: free memory of the card, or of the machine within the limit of its container."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return min(_free_by_kernel(), _left_in_container())
+
+
+def _free_by_kernel() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(
+            int(line.split()[1]) * 1024
+            for line in lines
+            if line.startswith("MemAvailable")
+        )
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _left_in_container() -> int:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (
+            (folder / "memory.max").read_text().strip(),
+            int((folder / "memory.current").read_text()),
+        )
+    except (OSError, ValueError):
+        return 2**63
+    return 2**63 if limit == "max" else max(0, int(limit) - used)
+
+
+def runs_that_fit(
+    shape: Shape,
+    batch_tokens: int,
+    *,
+    n_bytes: float,
+    device: str = "cpu",
+    dropout: bool = False,
+) -> int:
+    """The largest power of two of runs that train together in `n_bytes`; 0 where not even one does."""
+    fits, n_runs = 0, 1
+    while (
+        n_runs <= LARGEST_STACK
+        and training_bytes(shape, batch_tokens, n_runs, device, dropout) <= n_bytes
+    ):
+        fits, n_runs = n_runs, 2 * n_runs
+    return fits

@@ -1,0 +1,303 @@
+"""R proxy transformers of one shape as one batched model; a plain model is R = 1.
+
+RMSNorm without weights, rotary positions, QK-norm, causal attention, relu^2 MLP, no biases, untied head that starts
+at zero. Every tensor has the run axis first; a product with weights is one `bmm` over runs. This file is the
+reference: plain autograd, any device. `kernel.py` is the same function with hand-written gradients for CPU.
+
+Axes: R runs, B sequences, T context, D d_model, H heads, K head width, V words, P weights of a run.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+from stages.proxy.network import experts
+from stages.proxy.specs.shape import MLP_RATIO, Shape
+from stages.proxy.specs.transfer import Factors, kind_of_weight
+
+NORM_EPS = 1e-6  # assumed
+ROPE_BASE = 10_000.0  # cited: Su et al. 2021
+# cosines and sines of the rotary positions, (T, K / 2) each
+Turn = tuple[torch.Tensor, torch.Tensor]
+
+
+def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Rows and columns of every weight in storage order; the embedding comes first, the head last."""
+    d, sizes = shape.d_model, {"embedding": (shape.vocab_size, shape.d_model)}
+    for layer in range(shape.n_layers):
+        sizes[f"{layer}.qkv"] = (3 * d, d)
+        sizes[f"{layer}.out"] = (d, d)
+        if shape.has_experts(layer):
+            sizes |= experts.weight_sizes(shape, layer)
+        else:
+            sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
+            sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
+    return sizes | {"head": (shape.vocab_size, d)}
+
+
+class Weights:
+    """All weights of R runs in one flat buffer, and their gradients in another: `flat`, `grad` (R, P).
+
+    `named[name]` (R, rows, columns) are views into `flat` that autograd knows as leaves, `named_grad[name]` views into
+    `grad`, so the optimiser works on two tensors whatever the depth.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        seeds: Sequence[int],
+        device="cpu",
+        dtype=None,
+        transfer: dict[str, Factors] | None = None,
+    ):
+        self.shape, self.sizes = shape, weight_sizes(shape)
+        dtype = dtype or torch.float32
+        self.flat = torch.stack(
+            [
+                torch.cat(list(initial_parts(self.sizes, seed, transfer)))
+                for seed in seeds
+            ]
+        ).to(device=device, dtype=dtype)
+        self.grad = torch.zeros_like(self.flat)
+        self.named = dict(self._views(self.flat))
+        self.named_grad = dict(self._views(self.grad))
+        for weight in self.named.values():
+            weight.requires_grad_()
+
+    @property
+    def inner(self) -> slice:
+        """Columns of the flat buffer between embedding and head: the matrices of the transformer."""
+        n_outer = self.shape.vocab_size * self.shape.d_model
+        return slice(n_outer, self.flat.shape[1] - n_outer)
+
+    def _views(self, flat: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        start = 0
+        for name, (rows, columns) in self.sizes.items():
+            yield (
+                name,
+                flat[:, start : start + rows * columns].view(len(flat), rows, columns),
+            )
+            start += rows * columns
+
+
+def initial_parts(
+    sizes: dict[str, tuple[int, int]], seed: int, transfer: dict[str, Factors] | None
+) -> Iterator[torch.Tensor]:
+    """Weights of one run in storage order, (rows * columns,) each: embedding of unit variance, maps
+    of variance 1 / fan-in, head of zeros.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, (rows, columns) in sizes.items():
+        scale = {"embedding": 1.0, "head": 0.0}.get(name, columns**-0.5)
+        scale *= transfer[kind_of_weight(name)].start if transfer else 1.0
+        yield torch.randn(rows * columns, generator=generator) * scale
+
+
+def rotary_complex(shape: Shape, n_positions: int) -> torch.Tensor:
+    """Rotation of each neighbouring pair of a head at each position, as unit complex numbers (T, K / 2)."""
+    half = shape.head_width // 2
+    speed = ROPE_BASE ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = torch.outer(torch.arange(n_positions, dtype=torch.float64), speed)
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def rotary(shape: Shape, n_positions: int, like: torch.Tensor) -> Turn:
+    """The same as cosines and sines, (T, K / 2) each, of the device and precision of `like`."""
+    turn = rotary_complex(shape, n_positions)
+    return turn.real.to(like), turn.imag.to(like)
+
+
+def hidden(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+) -> torch.Tensor:
+    """Normed last hidden state (R, B, T, D) of inputs (R, B, T).
+
+    `keep` (sites, R, B, T, D) are dropout factors; `turn` is `rotary` of T positions, made here if not given.
+    """
+    return hidden_and_balance(weights, shape, inputs, keep, turn)[0]
+
+
+def hidden_and_balance(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+    eos_id: int | None = None,
+    recompute: bool = False,
+    run_layer: Callable | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are
+    none.
+
+    Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and
+    makes the rest again in the backward pass: less memory for a third more arithmetic (Chen et al.
+    2016). `run_layer` takes the place of `one_layer`.
+    """
+    turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
+    mask = None if eos_id is None else same_document(inputs, eos_id)
+    rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
+    x, balance = _dropped(weights["embedding"][rows, inputs], keep, 0), 0.0
+    for layer in range(shape.n_layers):
+        if recompute:
+            x, more = checkpoint(
+                run_layer or one_layer,
+                x,
+                weights,
+                layer,
+                shape,
+                turn,
+                keep,
+                mask,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+        else:
+            x, more = (run_layer or one_layer)(
+                x, weights, layer, shape, turn, keep, mask
+            )
+        balance = balance + more
+    return _normed(x), balance
+
+
+def one_layer(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+    keep: torch.Tensor | None,
+    mask: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
+    x = x + _dropped(
+        _attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1
+    )
+    if f"{layer}.router" in weights:
+        change, balance = experts.mix(_normed(x), weights, layer, shape)
+    else:
+        wide = F.relu(linear(_normed(x), weights[f"{layer}.up"])).square()
+        change, balance = linear(wide, weights[f"{layer}.down"]), 0.0
+    return x + _dropped(change, keep, 2 * layer + 2), balance
+
+
+def token_losses(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+) -> torch.Tensor:
+    """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
+    logits = _logits(hidden(weights, shape, inputs, keep, turn), weights)
+    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
+        inputs.shape
+    )
+
+
+def losses_and_more(
+    weights: dict[str, torch.Tensor],
+    shape: Shape,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    turn: Turn | None = None,
+    z_loss: float = 0.0,
+    eos_id: int | None = None,
+    recompute: bool = False,
+    run_layer: Callable | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
+
+    That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
+    """
+    state, more = hidden_and_balance(
+        weights, shape, inputs, keep, turn, eos_id, recompute, run_layer
+    )
+    logits = _logits(state, weights)
+    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
+        inputs.shape
+    )
+    if z_loss:
+        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean(
+            (1, 2)
+        )
+    return losses, more
+
+
+def _logits(state: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """(R B T, V) in fp32 or better."""
+    logits = linear(state, weights["head"])
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, -2)
+
+
+def same_document(inputs: torch.Tensor, eos_id: int) -> torch.Tensor:
+    """Whether a position may look at another: not later, and with no end mark after that one (R B, 1, T, T).
+
+    The end mark opens the document that follows it, as in held-out windows.
+    """
+    document = (inputs == eos_id).cumsum(-1).flatten(0, 1)
+    return ((document[:, :, None] == document[:, None, :]).tril_())[:, None]
+
+
+def n_dropout_sites(shape: Shape) -> int:
+    """The embedding and both branches of every layer."""
+    return 1 + 2 * shape.n_layers
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x (R, ..., columns) times weight (R, rows, columns) transposed: (R, ..., rows)."""
+    if len(weight) == 1:
+        return F.linear(x, weight[0])
+    return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(
+        *x.shape[:-1], weight.shape[1]
+    )
+
+
+def _attention(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    n_runs, n_sequences, context, _ = x.shape
+    qkv = linear(x, weights[f"{layer}.qkv"]).view(
+        n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width
+    )
+    query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
+    if shape.qk_norm:
+        query, key = _normed(query), _normed(key)
+    query, key = _rotated(query, turn), _rotated(key, turn)
+    mixed = F.scaled_dot_product_attention(
+        query.to(value.dtype),
+        key.to(value.dtype),
+        value,
+        attn_mask=mask,
+        is_causal=mask is None,
+    )
+    return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
+
+
+def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
+    cosine, sine = turn
+    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack(
+        [real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1
+    ).flatten(-2)
+
+
+def _normed(x: torch.Tensor) -> torch.Tensor:
+    return F.rms_norm(x, (x.shape[-1],), eps=NORM_EPS)
+
+
+def _dropped(x: torch.Tensor, keep: torch.Tensor | None, site: int) -> torch.Tensor:
+    return x if keep is None else x * keep[site]

@@ -1,0 +1,121 @@
+"""What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.foundation.errors import InputError
+from stages.proxy.heldout.evaluate import HeldOut
+from stages.proxy.heldout.items import Items
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.course import Course
+from stages.proxy.tokens.order import Stream
+from stages.proxy.tokens.shrink import shrunk
+from stages.proxy.tokens.view import View
+
+CHUNK_STEPS = 64  # assumed: batches gathered from the memory map at once
+
+
+@dataclass(frozen=True, eq=False)
+class ProxyData:
+    """Arms and held-out domains by name. Example: `ProxyData({"all": View(pool, rows)}, {"web":
+    HeldOut(held_out)})`.
+    """
+
+    views: Mapping[str, View]
+    held_out: Mapping[str, HeldOut]
+    items: Items | None = None  # scored beside the losses at every budget
+
+    def view(self, spec: RunSpec) -> View:
+        """The view behind the arm of a spec, held to what the spec needs of it."""
+        view = self._view(spec, spec.arm)
+        if spec.unique_tokens is not None:
+            view = shrunk(view, spec.unique_tokens, spec.pool_draw)
+        view.require(spec.batch_tokens)
+        return view
+
+    def course(self, spec: RunSpec) -> Course:
+        """What the run reads: its arm, and in its decays that of its curriculum."""
+        trunk = self.view(spec).stream(spec.data_seed)
+        return Course(
+            trunk,
+            (
+                self._view(spec, spec.decay_arm).stream(spec.data_seed)
+                if spec.has_curriculum
+                else None
+            ),
+        )
+
+    def _view(self, spec: RunSpec, arm: str) -> View:
+        if arm not in self.views:
+            raise InputError(
+                f"no arm {arm!r} in the data; it has {', '.join(map(repr, self.views))}"
+            )
+        view = self.views[arm]
+        if view.packed.vocab_size > spec.shape.vocab_size:
+            raise InputError(
+                f"arm {arm!r} is packed with {view.packed.vocab_size} words, the model"
+                f" has {spec.shape.vocab_size}; give the shape the vocabulary of the"
+                " pack"
+            )
+        return view
+
+
+class Feed:
+    """Batches of R streams, step by step, as int64 tensors on a device.
+
+    On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    """
+
+    def __init__(
+        self,
+        streams: list[Stream],
+        batch_tokens: int,
+        context: int,
+        device: torch.device,
+        ahead: bool | None = None,
+    ):
+        self.streams, self.batch_tokens, self.context, self.device = (
+            streams,
+            batch_tokens,
+            context,
+            device,
+        )
+        self._first, self._chunk = 0, torch.empty(0, 1)
+        self._thread, self._next = None, (-1, None)
+        if ahead if ahead is not None else device.type == "cuda":
+            # a stream caches passes: not for two threads
+            self.streams = [Stream(stream.view, stream.seed) for stream in streams]
+            self._thread = ThreadPoolExecutor(1, "feed")
+
+    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
+        begin = (step - self._first) * self.batch_tokens
+        if not 0 <= begin < self._chunk.shape[1] - 1:
+            self._load(step)
+            begin = 0
+        flat = self._chunk[:, begin : begin + self.batch_tokens + 1]
+        return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(
+            1, (-1, self.context)
+        )
+
+    def _load(self, step: int) -> None:
+        expected, future = self._next
+        chunk = future.result() if expected == step else self._gather(step)
+        if self._thread:
+            self._next = (
+                step + CHUNK_STEPS,
+                self._thread.submit(self._gather, step + CHUNK_STEPS),
+            )
+        self._first, self._chunk = step, chunk.to(self.device, non_blocking=True)
+
+    def _gather(self, step: int) -> torch.Tensor:
+        parts = [
+            stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens)
+            for stream in self.streams
+        ]
+        chunk = torch.from_numpy(np.stack(parts))
+        return chunk.pin_memory() if self.device.type == "cuda" else chunk

@@ -1,0 +1,223 @@
+"""Which data set wins at a budget, on anybody's table of runs: what `assay compare` computes."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from stages.decision.text import flops_text
+from stages.foundation.errors import InputError
+from stages.laws.choosing.averaged import Mixture
+from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.deciding.compare import Decision, compare
+from stages.laws.deciding.crossover import Crossovers, crossovers
+from stages.laws.interface.table import note, run_flops
+from stages.run_tables.arm_fits import fitted_arms
+from stages.run_tables.candidates import candidates, duplicate_notes, numeric_rows
+from stages.run_tables.fit_file import LEVEL
+
+SEARCH_DECADES = 1.0
+FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
+# assumed: a rank correlation of value with compute that no loss has in half of the arms
+MIN_TO_SEE_A_RISE, RISING = (5, 0.5)
+
+
+def arm_rows(
+    table: pl.DataFrame, arm: str, name: str, cluster: str | None
+) -> dict[str, np.ndarray]:
+    """The numeric columns that any law reads, the arm and the cluster, as arrays (rows,)."""
+    for column in (arm, *([cluster] if cluster else [])):
+        if column not in table.columns:
+            raise InputError(
+                f"{name}: no column {column!r}; columns are"
+                f" {', '.join(table.columns[:20])}"
+            )
+    rows = numeric_rows(table, name)
+    rows["arm"] = table[arm].cast(pl.String).to_numpy()
+    if cluster:
+        rows[cluster] = table[cluster].cast(pl.String).to_numpy()
+    return rows
+
+
+def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """What each arm offers: its unique tokens (the most that any of its runs saw) and its mean shares."""
+    columns: dict[str, dict[str, float]] = {}
+    for arm in sorted(set(rows["arm"])):
+        own = rows["arm"] == arm
+        columns[arm] = {
+            key: float(value[own].max())
+            for key, value in rows.items()
+            if key == "n_tokens_unique" or key.startswith("unique_")
+        }
+        columns[arm] |= {
+            key: float(value[own].mean())
+            for key, value in rows.items()
+            if key.startswith("share_")
+        }
+    return columns
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that `assay compare` found: decisions and crossovers, why this law, coded warnings, and
+    what the figures draw.
+    """
+
+    decisions: list[Decision]
+    found: Crossovers
+    reason: str
+    warnings: list[dict[str, str]]
+    boot: Bootstrap | Mixture
+    rows: dict[str, np.ndarray]
+    columns: dict[str, dict[str, float]]
+    options: dict[str, Any]
+
+
+def compare_table(
+    table: pl.DataFrame,
+    name: str,
+    *,
+    arm: str,
+    at: list[float],
+    law: str,
+    cluster: str | None,
+    n_params: float | None,
+    n_draws: int,
+    share: str = "auto",
+) -> Comparison:
+    """The decision at each budget, the crossovers up to ten times the largest run, why this law,
+    and the coded warnings.
+    """
+    bad = next(
+        (budget for budget in at if not (np.isfinite(budget) and budget > 0)), None
+    )
+    if bad is not None:
+        raise InputError(
+            f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at"
+            " 1e21"
+        )
+    rows = arm_rows(table, arm, name, cluster)
+    if not len(table):
+        raise InputError(f"{name}: no rows to compare; change --where")
+    if len(set(rows["arm"])) < 2:
+        raise InputError(
+            f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
+            " needs two"
+        )
+    # refuses a table without the law's variables before anything is computed
+    candidates(law, rows)
+    _refuse_scores(rows, name)
+    columns = arm_columns(rows)
+    if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
+        raise InputError(
+            f"{name}: --share all leaves nothing to tell the arms apart, since no"
+            " column of unique tokens or shares differs; share less"
+        )
+    fitted = fitted_arms(law, rows, cluster, n_draws, share)
+    boot = fitted.boot
+    options = {"n_params": n_params}
+    if n_params is None and "n_params" in rows:
+        options["n_params_range"] = (
+            float(rows["n_params"].min()),
+            float(rows["n_params"].max()),
+        )
+    flops = run_flops(rows)
+    decisions = [
+        _within_reach(d, rows)
+        for d in compare(
+            boot,
+            at,
+            columns,
+            level=LEVEL,
+            runner_up=fitted.runner_up,
+            own_exponents=fitted.own_exponents,
+            **options,
+        )
+    ]
+    found = crossovers(
+        boot,
+        columns,
+        min(float(flops.min()), min(at)),
+        max(float(flops.max()) * 10**SEARCH_DECADES, max(at)),
+        level=LEVEL,
+        **options,
+    )
+    return Comparison(
+        decisions,
+        found,
+        fitted.reason,
+        boot.fit.warnings
+        + boot.warnings
+        + duplicate_notes(rows)
+        + short_arm_notes(rows, at),
+        boot,
+        rows,
+        columns,
+        options,
+    )
+
+
+def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
+    """The decision, or `extrapolating` where one of its two arms was measured far below the budget,
+    whatever the others' runs.
+    """
+    flops = run_flops(rows)
+    for arm in (decision.best, decision.second):
+        own = float(flops[rows["arm"] == arm].max()) if arm is not None else np.inf
+        beyond = float(np.log10(decision.flops / own))
+        if decision.status in ("decided", "tie") and beyond > FAR_DECADES:
+            return replace(
+                decision,
+                status="extrapolating",
+                reason=(
+                    f"{arm} was measured only up to {flops_text(own)} FLOPs,"
+                    f" {beyond:.1f} decades below the budget"
+                ),
+            )
+    return decision
+
+
+def short_arm_notes(
+    rows: dict[str, np.ndarray], at: list[float]
+) -> list[dict[str, str]]:
+    """A coded warning where an arm was measured far below a budget that other arms come near: its
+    curve there is the law alone.
+    """
+    flops = run_flops(rows)
+    reach = {
+        arm: float(flops[rows["arm"] == arm].max()) for arm in sorted(set(rows["arm"]))
+    }
+    near = min(max(at), max(reach.values()))
+    short = [arm for arm, own in reach.items() if np.log10(near / own) > FAR_DECADES]
+    if not short:
+        return []
+    far = "; ".join(f"{arm} up to {flops_text(reach[arm])}" for arm in short)
+    return [
+        note(
+            "arm_extrapolated",
+            "warning",
+            f"measured only {far} FLOPs, over {10**FAR_DECADES:.0f} times below the"
+            " budgets: what is said of it there is the law alone; train it further or"
+            " leave it out (--where)",
+        )
+    ]
+
+
+def _refuse_scores(rows: dict[str, np.ndarray], name: str) -> None:
+    """A lower value counts as better; a score that grows with compute would name the worst arm."""
+    flops = run_flops(rows)
+    own = [rows["arm"] == arm for arm in sorted(set(rows["arm"]))]
+    rises = [
+        np.corrcoef(
+            np.argsort(np.argsort(flops[mask])),
+            np.argsort(np.argsort(rows["value"][mask])),
+        )[0, 1]
+        for mask in own
+        if mask.sum() >= MIN_TO_SEE_A_RISE
+    ]
+    if rises and float(np.median(rises)) > RISING:
+        raise InputError(
+            f"{name}: value grows with compute, as a score does, and a lower value"
+            " counts as better here; map a loss or an error (1 - score)"
+        )

@@ -1,0 +1,167 @@
+"""A law on anybody's table of runs: what `assay fit` computes, from columns to the fit file, with figures if wanted."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from stages.laws import get_law
+from stages.laws.choosing.averaged import Mixture, mixture
+from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
+from stages.laws.choosing.choose import Choice, choose_law
+from stages.laws.choosing.record import to_state
+from stages.laws.fitting.fit import Fit, fit_law
+from stages.laws.fitting.variant import with_variants
+from stages.run_tables.candidates import (
+    N_CUTS,
+    N_DRAWS,
+    N_STARTS,
+    candidates,
+    duplicate_notes,
+    numeric_rows,
+)
+from stages.run_tables.fit_file import (
+    check,
+    cluster_labels,
+    fit_json,
+    law_columns,
+    predictions,
+)
+
+
+def fit_table(
+    law_name: str,
+    table: pl.DataFrame,
+    name: str,
+    *,
+    holdout: pl.DataFrame | None = None,
+    predict: pl.DataFrame | None = None,
+    n_draws: int = 500,
+    cluster: str | None = None,
+    seed: int = 0,
+    figures: Path | str | None = None,
+    value_label: str = "value",
+) -> dict[str, Any]:
+    """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the
+    law's names; the fit file as a dict.
+
+    name: what error messages call the table. cluster: column whose rows are resampled together.
+    figures: folder for PNG files.
+    """
+    start = time.perf_counter()
+    fit, choice = _fitted(law_name, table, name, cluster, seed)
+    law = fit.law
+    rows = law_columns(law, table, name, cluster)
+    boot, wide = _refits(fit, choice, table, rows, name, cluster, n_draws, seed)
+    file = fit_json(fit, boot) | {
+        "value_label": value_label,
+        "choice": _choice_record(choice),
+    }
+    file["warnings"] = (
+        file["warnings"] + (choice.warnings if choice else []) + duplicate_notes(rows)
+    )
+    held = None if holdout is None else law_columns(law, holdout, name, None)
+    if held is not None:
+        file["holdout"] = check(
+            fit, wide, numeric_rows(holdout, name) if choice else held
+        )
+    if predict is not None:
+        file["predictions"] = predictions(fit, wide, predict, rows, name)
+    file["figures"] = (
+        [] if figures is None else _figures(fit, boot, rows, held, value_label, figures)
+    )
+    file["seconds"] = round(time.perf_counter() - start, 3)
+    return file | ({"state": to_state(boot)} if boot else {})
+
+
+def _figures(
+    fit: Fit,
+    boot: Bootstrap | None,
+    rows: dict,
+    held: dict | None,
+    value_label: str,
+    folder: Path | str,
+) -> list[str]:
+    """Draw and write the figures; the paths."""
+    from stages.presentation.figure_marks import (
+        save_all,  # here, because matplotlib takes half a second to import
+    )
+    from stages.run_tables.fit_figures import draw_fit
+
+    return save_all(draw_fit(fit, boot, rows, held, value_label), folder)
+
+
+def _fitted(
+    law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int
+) -> tuple[Fit, Choice | None]:
+    """The fit, and for 'auto' the choice that it comes from. Huber at 1.345 of the residuals' own noise."""
+    if law_name != "auto":
+        law = get_law(law_name)
+        return (
+            fit_law(law, law_columns(law, table, name, cluster), delta=None, seed=seed),
+            None,
+        )
+    rows = _auto_rows(table, name, cluster)
+    laws = with_variants(candidates("auto", rows))
+    choice = choose_law(
+        laws,
+        rows,
+        by_arm=(),
+        trim=True,
+        n_cuts=N_CUTS,
+        n_starts=N_STARTS,
+        n_draws=N_DRAWS,
+        clusters=cluster or (),
+        delta=None,
+        seed=seed,
+    )
+    return choice.fit, choice
+
+
+def _auto_rows(table: pl.DataFrame, name: str, cluster: str | None) -> dict[str, Any]:
+    """Every numeric column that a law reads and the cluster labels, (rows,)."""
+    rows = numeric_rows(table, name)
+    return (
+        rows
+        if cluster is None
+        else rows | {cluster: cluster_labels(table, cluster, name)}
+    )
+
+
+def _refits(
+    fit, choice, table, rows, name, cluster, n_draws, seed
+) -> tuple[Bootstrap | None, Bootstrap | Mixture | None]:
+    """Refits of the law for its parameters, and what predictions are drawn from: the same, or for a
+    choice the mixture of its candidates.
+    """
+    if not n_draws:
+        return None, None
+    options = {"clusters": cluster or (), "n_draws": n_draws, "seed": seed}
+    if choice is None:
+        boot = bootstrap(fit, rows, **options)
+        return boot, boot
+    mixed = mixture(choice, _auto_rows(table, name, cluster), **options)
+    return mixed.chosen, mixed
+
+
+def _choice_record(choice: Choice | None) -> dict[str, Any] | None:
+    """Which candidate was taken, why, and what the others say, as data."""
+    if choice is None:
+        return None
+    ranking = [
+        {key: value for key, value in vars(score).items() if key != "errors"}
+        for score in choice.ranking
+    ]
+    members = [[fit.law.name, share] for fit, share in choice.members]
+    own = {
+        "variant": choice.variant.name,
+        "reason": choice.reason,
+        "ranking": ranking,
+        "refused": choice.refused,
+    }
+    return own | {
+        "warnings": choice.warnings,
+        "stretch": choice.stretch,
+        "mixture": members,
+    }

@@ -1,0 +1,283 @@
+"""What to train for a budget, and what to run next: what `assay plan` computes from a fit file.
+
+Input: a stored fit, a budget, the unique tokens there are. Output: flat records for JSON, tables for a person, coded
+warnings. Cost: under a second of processor time for 500 draws (measured).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from stages.decision.text import flops_text
+from stages.foundation.errors import InputError
+from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.deciding.path import measured_flops
+from stages.laws.deciding.plan import (
+    Allocation,
+    difference_at,
+    next_runs,
+    optimal_allocation,
+)
+from stages.laws.interface.table import note
+from stages.laws.schedules.step_law import published_training
+from stages.run_tables.law_axes import si
+
+RULE = (
+    "step law, arXiv 2503.04715: AdamW, cosine to a fixed 1e-5, n_params without"
+    " embeddings"
+)
+FREE_REPEATS = 4.0  # cited: up to four epochs are worth almost as much as new tokens, arXiv 2305.16264
+FAR_DECADES = 1.0  # as in compare: further than this above the largest run a budget counts as extrapolated
+N_NEXT = 5
+
+
+def check_law(boot: Bootstrap, unique_tokens: float | None) -> None:
+    """Refuse what cannot be planned with, in one line."""
+    law = boot.fit.law
+    if (
+        "n_params" not in law.variable_names
+        or "n_tokens_seen" not in law.variable_names
+    ):
+        raise InputError(
+            f"law '{law.name}' reads {', '.join(law.variable_names)}: a plan needs a"
+            " law of n_params and n_tokens_seen, such as chinchilla or"
+            " data_constrained"
+        )
+    needed = [
+        v
+        for v in law.variable_names
+        if v not in ("n_params", "n_tokens_seen", "n_tokens_unique", "flops")
+    ]
+    if needed:
+        raise InputError(
+            f"law '{law.name}' also reads {', '.join(needed)}, which a budget does not"
+            " give; fit a law without it"
+        )
+    if "n_tokens_unique" in law.variable_names and unique_tokens is None:
+        raise InputError(
+            f"law '{law.name}' counts repeats: say how many different tokens there are"
+            " with --unique-tokens"
+        )
+
+
+def plan_rows(
+    boot: Bootstrap, flops: float, unique_tokens: float | None
+) -> list[dict[str, Any]]:
+    """Compute-optimal size, tokens and epochs of each arm of a stored fit, with batch and learning rate."""
+    check_law(boot, unique_tokens)
+    return [
+        plan_row(
+            optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens),
+            arm,
+            unique_tokens,
+        )
+        for arm in boot.fit.arms or ("all",)
+    ]
+
+
+def plan_row(plan: Allocation, arm: str, unique_tokens: float | None) -> dict[str, Any]:
+    """One arm as a flat record; *_low and *_high are ends of 90 % intervals."""
+    training = published_training(plan.n_params, plan.n_tokens)
+    epochs = (
+        None
+        if unique_tokens is None
+        else [
+            max(n / unique_tokens, 1.0)
+            for n in (plan.n_tokens, *plan.n_tokens_interval)
+        ]
+    )
+    return {
+        "arm": arm,
+        "flops": plan.flops,
+        "n_params": plan.n_params,
+        "n_params_low": plan.n_params_interval[0],
+        "n_params_high": plan.n_params_interval[1],
+        "n_tokens": plan.n_tokens,
+        "n_tokens_low": plan.n_tokens_interval[0],
+        "n_tokens_high": plan.n_tokens_interval[1],
+        "n_tokens_unique": (
+            None if unique_tokens is None else min(unique_tokens, plan.n_tokens)
+        ),
+        **dict(
+            zip(
+                ("epochs", "epochs_low", "epochs_high"),
+                epochs or [None] * 3,
+                strict=True,
+            )
+        ),
+        "value": plan.value[0],
+        "low": plan.value[1],
+        "high": plan.value[2],
+        "batch_tokens": training.batch_tokens,
+        "lr": training.lr,
+        "n_steps": training.n_steps,
+        "rule": RULE,
+        "rule_beyond_decades": training.beyond_decades,
+        "at_edge_of_search": plan.at_grid_edge,
+    }
+
+
+def plan_notes(
+    boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float | None
+) -> list[dict[str, str]]:
+    """Coded warnings about what the plan rests on."""
+    law, notes, largest = boot.fit.law, [], measured_flops(boot.fit)
+    beyond = float(np.log10(rows[0]["flops"] / largest))
+    if beyond > FAR_DECADES:
+        notes.append(
+            note(
+                "extrapolating",
+                "warning",
+                f"the budget is {beyond:.1f} decades above the largest fitted run"
+                f" ({flops_text(largest)} FLOPs)",
+            )
+        )
+    columns = boot.fit.problem.columns
+    smallest = float((6 * columns["n_params"] * columns["n_tokens_seen"]).min())
+    if rows[0]["flops"] < smallest / 10**FAR_DECADES:
+        notes.append(
+            note(
+                "extrapolating",
+                "warning",
+                "the budget is far below the smallest fitted run"
+                f" ({flops_text(smallest)} FLOPs); was it meant in FLOPs?",
+            )
+        )
+    epochs = max((row["epochs"] or 1.0 for row in rows), default=1.0)
+    if epochs > 1.0 and "n_tokens_unique" not in law.variable_names:
+        worth = (
+            "little is lost up to 4 epochs"
+            if epochs <= FREE_REPEATS
+            else "the value is too good and the model too small"
+        )
+        notes.append(
+            note(
+                "repetition_not_in_law",
+                "warning",
+                f"the plan repeats its data {epochs:.1f} times and law '{law.name}'"
+                f" counts a repeat as new: {worth}; fit data_constrained or overfit",
+            )
+        )
+    if any(row["at_edge_of_search"] for row in rows):
+        notes.append(
+            note(
+                "at_edge_of_search",
+                "warning",
+                "the best size lies at the end of the sizes searched: the law has no"
+                " optimum inside, do not use it",
+            )
+        )
+    rule = max(row["rule_beyond_decades"] for row in rows)
+    if rule > 0.3:
+        notes.append(
+            note(
+                "rule_extrapolated",
+                "info",
+                f"batch and learning rate lie {rule:.1f} decades outside of the runs"
+                " behind the rule; their optimum is flat, but sweep around it",
+            )
+        )
+    return notes
+
+
+def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One arm as a table: what, value, interval, unit."""
+
+    def line(what: str, key: str, unit: str, text=si) -> dict[str, Any]:
+        low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+        interval = f"{text(low)} to {text(high)}" if low is not None else ""
+        return {
+            "": what,
+            "plan": text(row[key]),
+            "90 % interval": interval,
+            "unit": unit,
+        }
+
+    lines = [
+        line("model size", "n_params", "parameters"),
+        line("training tokens", "n_tokens", "tokens"),
+    ]
+    if row["epochs"] is not None:
+        lines.append(
+            line(
+                "epochs",
+                "epochs",
+                f"passes over {si(row['n_tokens_unique'])} different tokens",
+            )
+        )
+    value = {
+        "": "predicted value",
+        "plan": f"{row['value']:.4g}",
+        "90 % interval": f"{row['low']:.4g} to {row['high']:.4g}",
+        "unit": "as in the table of runs",
+    }
+    return [
+        *lines,
+        value,
+        line("batch", "batch_tokens", "tokens a step (rule)"),
+        line("learning rate", "lr", "peak (rule)", lambda x: f"{x:.2e}"),
+        line("steps", "n_steps", "optimiser steps"),
+    ]
+
+
+def next_run_rows(
+    boot: Bootstrap, flops: float, unique_tokens: float | None
+) -> list[dict[str, Any]]:
+    """The proxy runs worth most per FLOP for what the law says at the budget, dearest last."""
+    check_law(boot, unique_tokens)
+    fit, arms = boot.fit, boot.fit.arms or ("all",)
+    own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
+    if len(arms) > 1:
+        quantity = difference_at(
+            boot, flops, arms[0], arms[1], dict.fromkeys(arms, own)
+        )
+    else:
+        plan = optimal_allocation(
+            boot, flops, arm=arms[0], n_tokens_unique=unique_tokens
+        )
+        run = {
+            "n_params": plan.n_params,
+            "n_tokens_seen": plan.n_tokens,
+            "flops": flops,
+            **own,
+        }
+        quantity = np.log(
+            boot.predict({name: np.array([value]) for name, value in run.items()})[:, 0]
+        )
+    seen = fit.problem.columns
+    sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
+    budgets = np.geomspace(
+        seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5
+    )
+    rows = [
+        {"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own}
+        for arm in arms
+        for n in sizes
+        for d in budgets
+    ]
+    best = next_runs(boot, quantity, rows)[:N_NEXT]
+    return [
+        {key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")}
+        | {"flops": run.flops, "variance_removed": run.variance_removed}
+        for run in best
+    ]
+
+
+def shown_next_runs(rows: list[dict[str, Any]], flops: float) -> list[dict[str, Any]]:
+    """Next runs with their cost, also as a share of the budget."""
+    shown = [
+        {
+            "arm": r["arm"],
+            "n_params": si(r["n_params"]),
+            "tokens": si(r["n_tokens_seen"]),
+            "FLOPs": flops_text(r["flops"]),
+            "% of the budget": f"{100 * r['flops'] / flops:.2g}",
+            "variance removed": f"{r['variance_removed']:.0%}",
+        }
+        for r in rows
+    ]
+    return (
+        shown
+        if len({r["arm"] for r in rows}) > 1 or rows[0]["arm"] != "all"
+        else [{k: v for k, v in r.items() if k != "arm"} for r in shown]
+    )

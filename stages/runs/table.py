@@ -1,0 +1,157 @@
+"""The runs table: one row a finished run, checkpointed budget and metric; ours or anybody's.
+
+`value` of a loss is in nats. A foreign table is read by mapping law variables to its columns.
+"""
+
+import logging
+import re
+from pathlib import Path
+
+import polars as pl
+
+from stages.foundation.errors import InputError
+
+log = logging.getLogger("assay")
+
+# Column -> what it holds. share_<pool>, unique_<pool> follow for every pool and quality tier.
+COLUMNS = {
+    "run_id": pl.String,  # content hash of spec, data and trainer, with the budget
+    "trunk_id": pl.String,  # runs that branch off one trunk are correlated
+    "arm": pl.String,
+    "control": pl.String,  # same | drop_half | duplicate_half, empty for an arm
+    "modality": pl.String,
+    "n_params": pl.Int64,  # non-embedding
+    "n_params_total": pl.Int64,
+    "n_tokens_seen": pl.Int64,
+    "n_tokens_unique": pl.Int64,
+    "epochs": pl.Float64,
+    "flops": pl.Float64,  # 6 N D
+    "flops_exact": pl.Float64,  # every matrix product, attention and head included
+    "seed": pl.Int64,
+    "metric": pl.String,
+    "value": pl.Float64,
+    "value_se": pl.Float64,  # sampling error over held-out documents
+    "lr": pl.Float64,
+    "batch_tokens": pl.Int64,
+    "weight_decay": pl.Float64,
+    "dropout": pl.Float64,
+    "pool_draw": pl.Int64,
+    "diverged": pl.Boolean,
+    "device": pl.String,
+    "seconds": pl.Float64,
+    "data_hash": pl.String,
+    "code_hash": pl.String,
+}
+
+
+def read_table(
+    source: str | Path, mapping: dict[str, str] | None = None, where: str | None = None
+) -> pl.DataFrame:
+    """A CSV or parquet table of runs with law variables under their own names.
+
+    mapping: law variable -> column of the table. where: an SQL boolean over the columns.
+    Raises InputError with one line where the file, a column or the expression is not usable.
+    """
+    return mapped(_read(Path(source)), str(source), mapping, where)
+
+
+def mapped(
+    table: pl.DataFrame,
+    name: str,
+    mapping: dict[str, str] | None = None,
+    where: str | None = None,
+) -> pl.DataFrame:
+    """The rows that hold `where`, with law variables under their own names; `name` is what messages call the table."""
+    for variable, column in (mapping or {}).items():
+        if column not in table.columns:
+            raise InputError(
+                f"{name}: no column {column!r} for {variable}; columns are"
+                f" {', '.join(table.columns[:20])}"
+            )
+        table = table.with_columns(pl.col(column).alias(variable))
+    if where:
+        table = filter_rows(table, where, name)
+    table = without_diverged(table, name)
+    if table.is_empty():
+        raise InputError(
+            f"{name}: no rows"
+            + (f" where {where}" if where else "; expected one row a run")
+        )
+    return table
+
+
+def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows that are not marked `diverged`: the loss of a run that failed says nothing of its
+    data. How many go is logged.
+    """
+    if table.schema.get("diverged") != pl.Boolean or not (
+        n_diverged := int(table["diverged"].fill_null(False).sum())
+    ):
+        return table
+    log.warning(
+        "%s: %d of %d rows are marked diverged and left out",
+        name,
+        n_diverged,
+        len(table),
+    )
+    return table.filter(~pl.col("diverged").fill_null(False))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give one CSV or parquet table of runs")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a CSV or parquet table of runs")
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = (
+            str(error).strip().splitlines()[0]
+            if str(error).strip()
+            else type(error).__name__
+        )
+        raise InputError(
+            f"{path}: not readable as {path.suffix.lstrip('.') or 'csv'}: {first}"
+        ) from None
+
+
+def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
+    """Rows for which the SQL boolean holds (polars SQL, never Python)."""
+    try:
+        return table.filter(pl.sql_expr(where))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = re.sub(r"\s+", " ", str(error))
+        missing = re.search(r'unable to find column "([^"]*)"', reason)
+        if missing:
+            reason = (
+                f"no column {missing[1]!r} (a text value stands in single quotes: data"
+                f" = 'c4'); columns are {', '.join(table.columns[:20])}"
+            )
+        reason = reason if len(reason) < 400 else reason[:400] + " ..."
+        raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
+
+
+def numbers(
+    table: pl.DataFrame, names: list[str], name: str
+) -> dict[str, "numpy.ndarray"]:  # noqa: F821
+    """The columns as float64 arrays (n,); InputError naming the column, row and value that is none."""
+    columns = {}
+    for column in names:
+        if column not in table.columns:
+            raise InputError(
+                f"{name}: no column {column!r}; map one with --map {column}=COLUMN"
+                f" (columns: {', '.join(table.columns[:20])})"
+            )
+        series = table[column].cast(pl.Float64, strict=False)
+        bad = (series.is_null() | series.is_nan() | series.is_infinite()).arg_max()
+        if bad is not None and (
+            series[bad] is None or not abs(series[bad]) < float("inf")
+        ):
+            raise InputError(
+                f"{name}: column {column!r}, row {bad + 1}: {table[column][bad]!r} is"
+                " not a finite number; mend it or leave it out with --where"
+            )
+        columns[column] = series.to_numpy()
+    return columns

@@ -1,0 +1,333 @@
+"""The only file that knows MLflow. The files on disk are the truth; MLflow gets what it has not got.
+
+An experiment a question, a parent run a sweep, a child a trunk (its budgets are steps). A child is
+recognised by its tag `assay.trunk_id`, so publishing again sends nothing twice, and an outage costs
+nothing but a later `python -m stages publish`.
+"""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.files import content_hash, read_json
+from stages.runs.run_files import RUNS, rows_of
+
+log = logging.getLogger("assay")
+PARENT = "assay.sweep"
+CHILD = "assay.trunk_id"
+BATCH = 1000  # MLflow's limit for one log_batch
+DECISION_VARIABLES = (
+    "arm",
+    "n_params",
+    "lr",
+    "weight_decay",
+    "dropout",
+    "batch_tokens",
+    "seed",
+    "pool_draw",
+)
+
+
+class TrackingOutage(RefusedError):
+    """MLflow cannot be reached or refuses; nothing is lost."""
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, else an absolute sqlite path (a relative one would follow the caller)."""
+    return (
+        os.environ.get("MLFLOW_TRACKING_URI")
+        or f"sqlite:///{Path('mlflow.db').resolve()}"
+    )
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Anything MLflow or its transport raises becomes one TrackingOutage line."""
+    import mlflow
+    import requests
+    import sqlalchemy
+
+    try:
+        yield
+    except (
+        mlflow.exceptions.MlflowException,
+        requests.RequestException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,
+    ) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrackingOutage(
+            f"MLflow at {tracking_uri()} did not take the runs: {first}"
+        ) from None
+
+
+def read_experiment(name: str) -> pl.DataFrame:
+    """One row a finished run of an experiment: its parameters and the last value of each metric.
+
+    Parameters are text in MLflow; a column whose every value is a number becomes one. A metric wins
+    over a parameter of its name.
+    """
+    import mlflow
+
+    with outages():
+        client = mlflow.MlflowClient(tracking_uri())
+        found = client.get_experiment_by_name(name)
+        names = (
+            []
+            if found
+            else sorted(e.name for e in client.search_experiments(max_results=20))
+        )
+        runs = list(_pages(client, found.experiment_id)) if found else []
+    if not found:
+        raise InputError(
+            f"mlflow:{name}: no such experiment at {tracking_uri()}; there are:"
+            f" {', '.join(names)} (MLFLOW_TRACKING_URI names the store)"
+        )
+    rows = [
+        {"run_id": run.info.run_id, **run.data.params, **run.data.metrics}
+        for run in runs
+    ]
+    rows = [row for row in rows if len(row) > 1]
+    if not rows:
+        raise InputError(
+            f"mlflow:{name}: no finished run with parameters or metrics at"
+            f" {tracking_uri()}; log runs to it or name another experiment"
+        )
+    columns = {
+        key: [row.get(key) for row in rows]
+        for key in dict.fromkeys(key for row in rows for key in row)
+    }
+    return pl.DataFrame([_column(key, values) for key, values in columns.items()])
+
+
+def _pages(client: Any, experiment: str) -> Iterator[Any]:
+    """Every finished run, page by page."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], "attributes.status = 'FINISHED'", page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    """Numbers where every value that is there is one, else text."""
+    try:
+        return pl.Series(
+            name,
+            [None if value is None else float(value) for value in values],
+            dtype=pl.Float64,
+        )
+    except ValueError:
+        return pl.Series(
+            name,
+            [None if value is None else str(value) for value in values],
+            dtype=pl.String,
+        )
+
+
+def publish() -> str:
+    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI."""
+    import mlflow
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    with outages():
+        client = mlflow.MlflowClient(tracking_uri())
+        arms = read_json("data/arms/arms.json")
+        runs = [read_json(RUNS / f"{trunk_id}.json") for trunk_id in wanted_trunks()]
+        # their curves and shapes have no place here yet
+        runs = [run for run in runs if run.get("modality") != "image"]
+        for name, question in arms["questions"].items():
+            wanted = {*question["arms"], *arms["controls"]}
+            _publish_question(
+                client,
+                name,
+                question["title"],
+                [run for run in runs if run["arm"] in wanted],
+            )
+    return tracking_uri()
+
+
+def wanted_trunks() -> list[str]:
+    """The trunks of the runs table; run files of earlier parameters stay on disk but are not sent."""
+    return sorted(
+        pl.read_parquet("data/sweep/runs.parquet", columns=["trunk_id"])[
+            "trunk_id"
+        ].unique()
+    )
+
+
+def _publish_question(
+    client: Any, name: str, title: str, runs: list[dict[str, Any]]
+) -> None:
+    experiment = _experiment(client, f"curation/{name}", title)
+    parent = _parent(client, experiment, name, title)
+    known = _known_trunks(client, experiment)
+    missing = [run for run in runs if run["trunk_id"] not in known]
+    for run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
+        _publish_trunk(client, experiment, parent, run)
+    files = [
+        Path(f"data/decisions/{name}.json"),
+        *sorted(Path("data/report").glob(f"{name}*.png")),
+    ]
+    _publish_files(
+        client,
+        parent,
+        [file for file in [*files, Path("data/report/index.html")] if file.is_file()],
+    )
+    client.set_terminated(parent)
+    log.info("MLflow: %d of %d runs of %s were new", len(missing), len(runs), name)
+
+
+def _experiment(client: Any, name: str, title: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found:
+        return found.experiment_id
+    location = (
+        None
+        if os.environ.get("MLFLOW_TRACKING_URI")
+        else Path("mlartifacts").resolve().as_uri()
+    )
+    return client.create_experiment(
+        name, artifact_location=location, tags={"mlflow.note.content": title}
+    )
+
+
+def _parent(client: Any, experiment: str, name: str, title: str) -> str:
+    found = client.search_runs(
+        [experiment], f"tags.`{PARENT}` = '{name}'", max_results=1
+    )
+    if found:
+        return found[0].info.run_id
+    tags = {PARENT: name, "stage": "sweep", "mlflow.note.content": title}
+    return client.create_run(
+        experiment, run_name=f"sweep-{name}", tags=tags
+    ).info.run_id
+
+
+def _known_trunks(client: Any, experiment: str) -> set[str]:
+    """Trunks that arrived whole: a child is closed only after its last metric."""
+    return {
+        run.data.tags[CHILD]
+        for run in _pages(client, experiment)
+        if CHILD in run.data.tags
+    }
+
+
+def _publish_trunk(
+    client: Any, experiment: str, parent: str, run: dict[str, Any]
+) -> None:
+    from mlflow.entities import Param
+
+    result, now = run["result"], int(time.time() * 1000)
+    spec = result["spec"]
+    tags = {
+        CHILD: run["trunk_id"],
+        "mlflow.parentRunId": parent,
+        "stage": "sweep",
+        "arm": run["arm"],
+        "control": run["control"],
+        "dvc_data": run["data_hash"],
+        "code": run["code_hash"],
+        "diverged": str(result["diverged"]).lower(),
+    }
+    name = f"{run['arm']}-d{spec['shape']['d_model']}-wd{spec['weight_decay']:g}-p{spec['pool_draw']}-s{spec['seed']}"
+    child = client.create_run(
+        experiment, start_time=now, run_name=name, tags=tags
+    ).info.run_id
+    row = rows_of(run)[0]
+    params = [Param(key, str(row[key])) for key in DECISION_VARIABLES]
+    metrics = _metrics(result, row["n_params"], now)
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(
+            child,
+            metrics=metrics[start : start + BATCH],
+            params=params if not start else [],
+        )
+    _log_data(client, child, run)
+    client.log_dict(child, spec, "spec.json")
+    client.set_terminated(child, "FINISHED")
+
+
+def _metrics(result: dict[str, Any], n_params: int, now: int) -> list[Any]:
+    """Training curve and held-out losses with tokens as steps; log10 axes for compare views."""
+    from mlflow.entities import Metric
+
+    curve = result["curve"]
+    points = zip(
+        curve["n_tokens_seen"], curve["budget_tokens"], curve["loss_nats"], strict=True
+    )
+    metrics = [
+        Metric("train_loss_nats", loss, now, step)
+        for step, budget, loss in points
+        if not budget and math.isfinite(loss)
+    ]
+    for row in result["budgets"]:
+        step = row["n_tokens_seen"]
+        logs = {
+            "log10_flops": row["flops"],
+            "log10_tokens": step,
+            "log10_n_params": n_params,
+        }
+        metrics += [
+            Metric(key, math.log10(value), now, step) for key, value in logs.items()
+        ]
+        metrics.append(Metric("epochs", row["epochs"], now, step))
+        for domain, score in row["held_out"].items():
+            metrics.append(
+                Metric(f"heldout_{domain}_loss_nats", score["loss_nats"], now, step)
+            )
+            metrics.append(
+                Metric(
+                    f"heldout_{domain}_loss_nats_se",
+                    score["standard_error_nats"],
+                    now,
+                    step,
+                )
+            )
+            metrics.append(
+                Metric(
+                    f"heldout_{domain}_bits_per_byte", score["bits_per_byte"], now, step
+                )
+            )
+        metrics += [
+            Metric(f"items_{name}", value, now, step)
+            for name, (value, _) in row.get("items", {}).items()
+        ]
+    metrics.append(Metric("train_seconds", result["seconds"], now, 0))
+    return metrics
+
+
+def _log_data(client: Any, child: str, run: dict[str, Any]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = '{"uri": "data/arms/views.parquet"}'
+    data = Dataset(
+        name=run["arm"], digest=run["data_hash"], source_type="local", source=source
+    )
+    client.log_inputs(
+        child,
+        datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "curated")])],
+    )
+
+
+def _publish_files(client: Any, parent: str, files: list[Path]) -> None:
+    """Decision, figures and page, each sent again only when its bytes changed."""
+    tags = client.get_run(parent).data.tags
+    for file in files:
+        key, digest = f"sent.{file.name}", content_hash(file.read_bytes().hex())
+        if tags.get(key) != digest:
+            client.log_artifact(parent, str(file))
+            client.set_tag(parent, key, digest)

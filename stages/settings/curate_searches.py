@@ -1,0 +1,249 @@
+"""Settings of what is fitted to the input or looks at all of it: score columns, semantic copies, repeated lines.
+
+Every number that a document gets can be cut at a value (`keep_above`, `keep_below`) or at the share of the input that
+stays (`keep`), and can choose among copies (`dedup.keep`, `semantic.keep`).
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stages.curation.duplicates.line_copies import MIN_CHARS
+
+SCORE_NAME = r"^[a-z][a-z0-9_]*$"
+# ways to choose among semantic copies that need no score
+DISTANCES = ("hard", "easy", "random")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Cut(Section):
+    """Which scores stay."""
+
+    keep_above: float | None = Field(
+        None, description="documents that score lower are dropped; null only scores"
+    )
+    keep_below: float | None = Field(
+        None, description="documents that score higher are dropped"
+    )
+    keep: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "share of the characters that stays, best first, of what the searches for"
+            " copies left; who ties with the last stays too"
+        ),
+    )
+    skip: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "share that is passed over first: skip 0.25 and keep 0.5 is the middle half"
+        ),
+    )
+    take: Literal["high", "low"] = Field(
+        "high", description="the better end: for `keep`, and of two copies"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Cut":
+        if self.skip and (self.keep is None or self.skip + self.keep > 1):
+            raise ValueError(
+                f"skip {self.skip:g} needs a keep of at most {1 - self.skip:g}"
+            )
+        if (
+            self.keep_above is not None
+            and self.keep_below is not None
+            and self.keep_above > self.keep_below
+        ):
+            raise ValueError(
+                f"keep_above {self.keep_above:g} is above keep_below"
+                f" {self.keep_below:g}, so nothing would stay; swap them"
+            )
+        return self
+
+
+class NgramScore(Cut):
+    """Mean nats a word under an n-gram model: low is like what the model has read."""
+
+    kind: Literal["ngram"]
+    reference: list[str] = Field(
+        [],
+        description=(
+            "files that the model reads; none: a hash sample of the input, each half"
+            " scored by the other's model"
+        ),
+    )
+    text: str = Field("text", description="their column or key that holds the text")
+    unit: Literal["word", "character"] = "word"
+    order: int = Field(3, ge=1, le=8, description="words or characters of an n-gram")
+    min_tokens: int = Field(
+        8,
+        ge=1,
+        description=(
+            "shorter documents have no score: no cut at a value drops them, and they"
+            " come last"
+        ),
+    )
+    train_chars: int = Field(
+        5_000_000,
+        ge=10_000,
+        description=(
+            "characters that it reads; a model of 5 million takes 30 MB in each worker"
+            " (measured)"
+        ),
+    )
+    seed: int = Field(0, ge=0)
+    take: Literal["high", "low"] = "low"
+
+
+class SavedScore(Cut):
+    """A quality classifier (a chance) or an n-gram model (nats; set take: low) that was saved before."""
+
+    kind: Literal["saved"]
+    folder: str
+
+
+class FunctionScore(Cut):
+    kind: Literal["function"]
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="module:function, from a list of texts to as many numbers",
+    )
+
+
+class ColumnScore(Cut):
+    """A number that the input holds; a row without one has no score."""
+
+    kind: Literal["column"]
+    column: str = Field(description="column or key, also named in extra")
+
+
+Score = Annotated[
+    NgramScore | SavedScore | FunctionScore | ColumnScore, Field(discriminator="kind")
+]
+
+
+class RepeatSettings(Section):
+    """Lines (or paragraphs) that occur more than once in what is left of the input."""
+
+    min_chars: int = Field(MIN_CHARS, ge=1, description="shorter ones are left alone")
+    min_copies: int = Field(
+        2, ge=2, description="one that occurs less often is left alone"
+    )
+    keep: Literal["first", "none"] = Field(
+        "first",
+        description=(
+            "the occurrence that stays; none takes out all of them, as boilerplate"
+        ),
+    )
+    cut: bool = Field(
+        True, description="take them out of the text; false only counts them"
+    )
+    drop_above: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description=(
+            "a document with a larger share of its characters in them is dropped whole"
+        ),
+    )
+
+
+class SemanticSettings(Section):
+    """SemDeDup, and D4 where keep_diverse is set."""
+
+    embed: Literal["words", "column", "sentence", "proxy"] = Field(
+        "words",
+        description=(
+            "hashed words, a column of vectors, a saved model, one of our proxies"
+        ),
+    )
+    column: str | None = Field(
+        None,
+        description=(
+            "embed: column: the column or key with a list of numbers, also named in"
+            " extra"
+        ),
+    )
+    folder: str | None = Field(
+        None, description="embed: sentence or proxy: where the model was saved"
+    )
+    tokenizer: str = Field(
+        "data/pack/tokenizer.json",
+        description="embed: proxy: the tokenizer it was trained with",
+    )
+    eps: float = Field(0.02, ge=0, le=2, description="1 minus the cosine of two copies")
+    keep: str = Field(
+        "hard",
+        description=(
+            "which copy stays: hard (farthest from the centre), easy, random, longest,"
+            " or the best by a score"
+        ),
+    )
+    clusters: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "only documents of one cluster are compared; default the root of their"
+            " number"
+        ),
+    )
+    keep_diverse: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "D4: then the share of documents that stays, farthest from new centres"
+            " first"
+        ),
+    )
+    dimensions: int = Field(128, ge=2, le=1024, description="embed: words: columns")
+    sample_chars: int = Field(
+        10_000_000,
+        ge=10_000,
+        description=(
+            "embed: words: characters, drawn by hash, that the space is fitted to"
+        ),
+    )
+    device: str = Field(
+        "cpu", description="cpu, or a torch device that every worker has"
+    )
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "SemanticSettings":
+        for name, users in (("column", ("column",)), ("folder", ("sentence", "proxy"))):
+            if (getattr(self, name) is not None) != (self.embed in users):
+                raise ValueError(
+                    f"embed: {self.embed}"
+                    f" {'needs' if self.embed in users else 'has no use for'} the key"
+                    f" {name}; see embed"
+                )
+        return self
+
+
+def score_list(settings: Any) -> dict[str, Any]:
+    """Column -> section of every score of these settings, in the order in which they are cut at a share."""
+    named = {"quality": settings.quality, "own_score": settings.scorer}
+    return {
+        name: part for name, part in named.items() if part is not None
+    } | settings.scores
+
+
+def shares(settings: Any) -> dict[str, Cut]:
+    """Column -> section of the scores that are cut at a share."""
+    return {
+        name: part
+        for name, part in score_list(settings).items()
+        if part.keep is not None
+    }
+
+
+def chooses(settings: Any, keep: str) -> bool:
+    """Whether copies can be chosen among by this: their length or a score."""
+    return keep == "longest" or keep in score_list(settings)

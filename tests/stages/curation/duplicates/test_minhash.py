@@ -1,0 +1,123 @@
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.curation.duplicates.minhash import MinHash, signatures
+from stages.curation.kernels.minhash import shingle_minima
+from stages.curation.reading.documents import documents
+
+WORDS = [f"w{i}" for i in range(3000)]
+
+
+def frame_of(texts):
+    return documents(texts, [str(i) for i in range(len(texts))], "p")
+
+
+def text(rng, n):
+    return " ".join(rng.choices(WORDS, k=n))
+
+
+def test_candidates_follow_the_curve():
+    params = MinHash()
+    assert params.probability(0.8) == pytest.approx(0.924, abs=5e-4)
+    assert params.probability(0.5) == pytest.approx(0.053, abs=1e-3)
+
+
+def test_equal_rows_estimate_jaccard_similarity():
+    rng = np.random.default_rng(0)
+    shared, first, second = (
+        rng.integers(0, 1 << 32, n, dtype=np.uint64) for n in (600, 200, 200)
+    )
+    both = np.concatenate([shared, first, shared, second])
+    minima = shingle_minima(
+        both, np.array([0, 800, 1600]), 1, *MinHash(bands=250, rows=8).permutations()
+    )
+    assert (minima[0] == minima[1]).mean() == pytest.approx(
+        0.6, abs=0.035
+    )  # 2000 rows: sd 0.011
+
+
+def test_chance_of_a_shared_key_is_what_the_formula_says():
+    """200 pairs at similarity 0.78 or so: the share that becomes candidates, against 1 - (1 - s^8)^14."""
+    rng, texts, similarity = random.Random(1), [], []
+    for _ in range(200):
+        words = text(rng, 200).split()
+        other = list(words)
+        for place in (30, 70, 110, 150):
+            other[place] = "changed"
+        texts += [" ".join(words), " ".join(other)]
+        similarity.append((196 - 20) / (196 + 20))
+    table = signatures(frame_of(texts)).select(MinHash().band_names()).to_numpy()
+    found = (table[0::2] == table[1::2]).any(axis=1).mean()
+    assert found == pytest.approx(
+        MinHash().probability(np.mean(similarity)), abs=0.06
+    )  # sd 0.02
+
+
+def test_a_signature_depends_on_its_document_alone():
+    rng = random.Random(2)
+    frame = frame_of([text(rng, n) for n in (0, 1, 3, 5, 50, 400)])
+    table = signatures(frame)
+    assert table.equals(signatures(frame.reverse()).reverse())
+    assert table.equals(signatures(iter([frame[:2], frame[2:]])))
+
+
+def test_case_and_punctuation_change_exact_but_not_words():
+    table = signatures(frame_of(["A fine day, is it not?", "a fine day is it not"]))
+    assert table["exact"].n_unique() == 2
+    assert table.drop("id", "exact").n_unique() == 1
+
+
+def test_short_documents_match_only_the_same_words():
+    table = signatures(frame_of(["one two", "one two three", "two one", "", "!", "?"]))
+    assert table["band_00"].n_unique() == 5 or table["band_00"].n_unique() == 6
+    assert table["words"].n_unique() == 6
+
+
+def test_size_of_a_signature():
+    sizes = signatures(frame_of(["a b c d e f"] * 1000)).drop("id").estimated_size()
+    assert sizes / 1000 <= 128
+
+
+def test_parameters_are_free_and_checked():
+    table = signatures(frame_of(["a b c d"]), MinHash(shingle_words=2, bands=3, rows=2))
+    assert table.columns == ["id", "exact", "words", "band_00", "band_01", "band_02"]
+    assert dict(table.schema)["band_00"] == pl.UInt64
+    with pytest.raises(ValueError, match="bands is 0"):
+        MinHash(bands=0)
+
+
+def test_minima_are_those_of_a_plain_loop():
+    rng, n = np.random.default_rng(3), 3
+    words, docs = (
+        rng.integers(0, 1 << 63, 30, dtype=np.uint64),
+        np.array([0, 12, 14, 14, 30]),
+    )
+    factors, offsets = MinHash(bands=2, rows=3).permutations()
+    found = shingle_minima(words, docs, n, factors, offsets)
+    for doc in range(4):
+        inside = [int(word) for word in words[docs[doc] : docs[doc + 1]]]
+        hashes = [
+            _mixed_32(
+                sum(word * M ** (n - 1 - k) for k, word in enumerate(inside[i : i + n]))
+            )
+            for i in range(len(inside) - n + 1)
+        ]
+        expected = [
+            min([(x * int(a) + int(b)) % 2**32 for x in hashes], default=2**32 - 1)
+            for a, b in zip(factors, offsets, strict=True)
+        ]
+        assert found[doc].tolist() == expected
+
+
+M = 0x9E3779B97F4A7C15
+
+
+def _mixed_32(value):
+    """The upper 32 bits of splitmix64's finaliser, in Python's whole numbers."""
+    value %= 2**64
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return (value ^ value >> 31) >> 32

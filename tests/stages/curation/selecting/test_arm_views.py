@@ -1,0 +1,154 @@
+"""Arms as views: equal token counts, controls, weights, resamples."""
+
+import polars as pl
+import pytest
+
+from stages.arms import Arm
+from stages.curation.reading.documents import document_id, uniform
+from stages.curation.selecting.arm_views import (
+    arm_view,
+    resamples,
+    tier_labels,
+    view_hash,
+)
+from stages.foundation.errors import InputError
+
+N = 4_000
+
+
+@pytest.fixture(scope="module")
+def documents() -> pl.DataFrame:
+    """4,000 documents of 50 to 149 tokens in two pools; every tenth is a copy of the one before it."""
+    ids = [document_id("p", str(i)) for i in range(N)]
+    cluster = [ids[i - 1] if i % 10 == 9 else ids[i] for i in range(N)]
+    return pl.DataFrame(
+        {
+            "id": ids,
+            "row": range(N),
+            "pool": ["web" if i % 4 else "books" for i in range(N)],
+            "n_tokens": [50 + i % 100 for i in range(N)],
+            "cluster": cluster,
+            "is_first": [i % 10 != 9 for i in range(N)],
+            "quality": uniform(1, ids, "quality"),
+            "difficulty": uniform(1, ids, "difficulty"),
+            "rules_pass": [i % 3 != 0 for i in range(N)],
+        }
+    ).sort("id")
+
+
+@pytest.fixture(scope="module")
+def resample(documents):
+    return tier_labels(resamples(documents, 60_000, draws=3, seed=5)[0][0], [0.1, 0.5])
+
+
+def tokens(view: pl.DataFrame) -> int:
+    return int(view["n_tokens"].sum())
+
+
+def test_resamples_are_disjoint_of_the_asked_size_and_bring_copies_along(documents):
+    draws, disjoint = resamples(documents, 60_000, draws=3, seed=5)
+    assert disjoint
+    assert sum(len(draw) for draw in draws) == len(
+        pl.concat(draws).unique("cluster").join(pl.concat(draws), on="cluster")
+    )
+    for draw in draws:
+        assert tokens(draw.filter("is_first")) == pytest.approx(60_000, abs=400)
+        copies = documents.filter(pl.col("cluster").is_in(draw["cluster"].implode()))
+        assert set(copies["id"]) == set(draw["id"])
+
+
+def test_draws_overlap_where_the_pool_is_small_and_a_pool_below_one_draw_is_refused(
+    documents,
+):
+    _, disjoint = resamples(documents, 200_000, draws=3, seed=5)
+    assert not disjoint
+    with pytest.raises(InputError, match="arms.draw_tokens is 9000000, the pool holds"):
+        resamples(documents, 9_000_000, draws=3, seed=5)
+
+
+@pytest.mark.parametrize("take", ["high", "low", "middle", "random"])
+def test_selections_of_one_fraction_have_equal_tokens(resample, take):
+    view = arm_view(resample, Arm(keep=0.3, by="difficulty", take=take), seed=1)
+    assert tokens(view) == pytest.approx(
+        0.3 * tokens(resample.filter("is_first")), abs=150
+    )
+
+
+def test_the_best_are_better_than_the_rest(resample):
+    view = arm_view(resample, Arm(keep=0.2), seed=1)
+    rest = resample.filter("is_first").join(view, on="id", how="anti")
+    assert view["quality"].min() > rest["quality"].max()
+    assert set(view["tier"]) == {0, 1}
+
+
+def test_copies_stay_only_where_asked_and_rules_drop(resample):
+    everything = arm_view(resample, Arm(dedup="none"), seed=1)
+    assert len(everything) == len(resample) > len(arm_view(resample, Arm(), seed=1))
+    assert arm_view(resample, Arm(rules=True), seed=1)["rules_pass"].all()
+
+
+def test_upweighting_gives_the_asked_share(resample):
+    view = arm_view(resample, Arm(keep=0.1, upweight=0.5), seed=1)
+    used = view.with_columns(uses=pl.col("n_tokens") * pl.col("weight"))
+    heavy = used.filter(pl.col("weight") > 1)["uses"].sum()
+    assert heavy / used["uses"].sum() == pytest.approx(0.5)
+    assert used["weight"].min() == 1.0
+
+
+def test_controls(resample):
+    arm = Arm()
+    same, whole = (
+        arm_view(resample, arm, seed=1, control="same"),
+        arm_view(resample, arm, seed=1),
+    )
+    assert view_hash(same) == view_hash(whole)
+    assert tokens(
+        arm_view(resample, arm, seed=1, control="drop_half")
+    ) == pytest.approx(tokens(whole) / 2, abs=150)
+    doubled = arm_view(resample, arm, seed=1, control="duplicate_half")
+    assert tokens(doubled) == tokens(whole)
+    assert doubled.filter(weight=2.0)["n_tokens"].sum() == pytest.approx(
+        tokens(whole) / 2, abs=150
+    )
+
+
+def test_a_hash_follows_content_and_not_order(resample):
+    view = arm_view(resample, Arm(keep=0.5), seed=1)
+    assert view_hash(view) == view_hash(view.reverse())
+    assert view_hash(view) != view_hash(view.head(len(view) - 1))
+
+
+def test_a_mixture_gives_each_pool_its_share_and_leaves_out_the_others(resample):
+    view = arm_view(resample, Arm(mixture={"books": 0.6, "web": 0.4}), seed=1)
+    used = dict(
+        view.group_by("pool")
+        .agg((pl.col("weight") * pl.col("n_tokens")).sum())
+        .iter_rows()
+    )
+    assert used["books"] / sum(used.values()) == pytest.approx(0.6)
+    assert view["weight"].min() == 1.0
+    alone = arm_view(resample, Arm(mixture={"books": 1.0}), seed=1)
+    assert set(alone["pool"]) == {"books"} and set(alone["weight"]) == {1.0}
+
+
+def test_half_of_a_mixture_used_twice_keeps_its_weights(resample):
+    arm = Arm(mixture={"books": 0.6, "web": 0.4})
+    plain, doubled = (
+        arm_view(resample, arm, seed=1, control=control)
+        for control in (None, "duplicate_half")
+    )
+    factors = (doubled["weight"] / plain["weight"]).to_list()
+    assert set(factors) == {1.0, 2.0}
+
+
+def test_a_mixture_of_an_unknown_pool_or_of_shares_that_do_not_sum_to_one_is_refused(
+    resample,
+):
+    with pytest.raises(
+        InputError, match="names the pool 'radio', the draw has documents of books, web"
+    ):
+        arm_view(resample, Arm(mixture={"radio": 1.0}), seed=1)
+    with pytest.raises(ValueError, match="sum to 1"):
+        Arm(mixture={"books": 0.6, "web": 0.6})
+    with pytest.raises(ValueError, match="not both"):
+        Arm(mixture={"books": 1.0}, upweight=0.5)

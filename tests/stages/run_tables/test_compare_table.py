@@ -1,0 +1,163 @@
+"""A comparison as records, tables and a figure."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.decision.figures import plt
+from stages.foundation.errors import InputError
+from stages.laws.deciding.path import Path
+from stages.run_tables.compare_figures import arm_colours, chances, draw_compare
+from stages.run_tables.compare_rows import (
+    crossover_rows,
+    decision_rows,
+    flip_interval,
+    shown_chances,
+    shown_decisions,
+    shown_flips,
+)
+from stages.run_tables.compare_table import compare_table
+
+
+def crossing_runs(arms=2, noise=0.002):
+    """Arm a0 is better below 1.6e19 FLOPs (0.8 x^-1/4 + 2.2 = 1.6 x^-1/4 + 1.8), a1 above; further arms are worse."""
+    rng, flops = np.random.default_rng(0), np.geomspace(1e17, 1e21, 14)
+    curves = [
+        2.2 + 0.8 * (flops / 1e18) ** -0.25,
+        1.8 + 1.6 * (flops / 1e18) ** -0.25,
+    ] + [2.6 + 0.1 * i + 2.0 * (flops / 1e18) ** -0.25 for i in range(arms - 2)]
+    frames = [
+        pl.DataFrame(
+            {
+                "flops": flops,
+                "value": c * np.exp(noise * rng.standard_normal(14)),
+                "data": f"a{i}",
+            }
+        )
+        for i, c in enumerate(curves)
+    ]
+    return pl.concat(frames)
+
+
+def compared(table, at, **options):
+    return compare_table(
+        table,
+        "runs.csv",
+        arm="data",
+        at=at,
+        law="power_floor",
+        cluster=None,
+        n_params=None,
+        n_draws=100,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compared(crossing_runs(), [2e17, 1e21])
+
+
+def test_records_name_winner_chance_and_crossover_with_interval(found):
+    records = decision_rows(found.decisions)
+    assert [r["best"] for r in records] == ["a0", "a1"] and all(
+        r["status"] == "decided" for r in records
+    )
+    assert all(
+        r["lead_low"] <= r["lead"] <= r["lead_high"]
+        and r["low"] <= r["value"] <= r["high"]
+        for r in records
+    )
+    assert sum(
+        entry["p_best"] for entry in records[0]["arms"].values()
+    ) == pytest.approx(1)
+    [flip] = crossover_rows(found.found)
+    assert (flip["from"], flip["to"]) == ("a0", "a1") and flip["low"] < flip[
+        "flops"
+    ] < flip["high"]
+    assert flip["flops"] == pytest.approx(1.6e19, rel=0.15)
+    assert json.loads(json.dumps(records))[0]["flops"] == 2e17
+
+
+def test_tables_hold_the_same_answer(found):
+    records = decision_rows(found.decisions)
+    shown = shown_decisions(records)
+    assert [row["best"] for row in shown] == ["a0", "a1"] and shown[0][
+        "P(best)"
+    ] == f"{records[0]['p_best']:.2f}"
+    assert (
+        shown_chances(records)[0]["arm"] in ("a0", "a1")
+        and len(shown_chances(records)) == 2
+    )
+    [flip] = shown_flips(crossover_rows(found.found), found.found)
+    assert " to " in flip["90 % interval"] and flip["in draws"].endswith("%")
+    assert (
+        flip_interval(None, 1e20, found.found) == "below 1.0e17 to 1.0e20"
+        and flip_interval(1e18, None, found.found) == "1.0e18 to above 1.0e22"
+    )
+
+
+def test_the_figure_marks_the_flip_and_the_budgets(found):
+    figure = draw_compare(found, "loss (nats)")["compare"]
+    figure.draw_without_rendering()
+    top, bottom = figure.axes
+    assert (
+        "flip a0 → a1 at" in top.get_title(loc="left")
+        and top.get_ylabel() == "loss (nats)"
+        and top.get_xscale() == "log"
+    )
+    assert sorted(
+        line.get_xdata()[0] for line in bottom.lines if line.get_marker() == "^"
+    ) == [2e17, 1e21]
+    assert {text.get_text() for text in top.texts} == {"a0", "a1"}
+    plt.close(figure)
+
+
+def test_many_arms_leave_the_likeliest_in_colour():
+    many = compared(crossing_runs(arms=10), [1e20])
+    figure = draw_compare(many, "value")["compare"]
+    assert "3 other arms" in {text.get_text() for text in figure.axes[0].texts}
+    plt.close(figure)
+    path = Path(
+        np.ones(1),
+        {},
+        {},
+        {"a": np.ones(1), "b": np.full(1, 2.0)},
+        {"a": np.ones((4, 1)), "b": np.full((4, 1), 2.0)},
+    )
+    assert (
+        chances(path)["a"] == 1
+        and None not in arm_colours(path, chances(path)).values()
+    )
+
+
+def test_scores_and_odd_budgets_are_refused():
+    rising = crossing_runs().with_columns(value=1 / pl.col("value"))
+    with pytest.raises(InputError, match="grows with compute, .*1 - score"):
+        compared(rising, [1e20])
+    with pytest.raises(InputError, match="--at -1"):
+        compared(crossing_runs(), [-1.0])
+
+
+def test_an_arm_measured_far_below_the_budget_is_a_coded_warning(found):
+    short = crossing_runs(arms=3).filter(
+        (pl.col("data") != "a2") | (pl.col("flops") < 5e18)
+    )
+    [warning] = [
+        w for w in compared(short, [1e21]).warnings if w["code"] == "arm_extrapolated"
+    ]
+    assert "a2 up to" in warning["message"] and "a1" not in warning["message"]
+    assert "arm_extrapolated" not in [w["code"] for w in found.warnings]
+
+
+def test_an_arm_measured_far_below_the_budget_decides_nothing():
+    """The better arm at large budgets has small runs only: its lead there is the law's word alone."""
+    short = crossing_runs().filter((pl.col("data") != "a1") | (pl.col("flops") < 2e19))
+    near, far = compared(short, [2e17, 1e21]).decisions
+    assert (
+        near.status == "decided"
+        and far.status == "extrapolating"
+        and "a1 was measured only up to" in far.reason
+    )

@@ -1,0 +1,158 @@
+"""What to train for a budget."""
+
+import numpy as np
+import pytest
+
+from stages.foundation.errors import InputError
+from stages.laws import get_law
+from stages.laws.choosing.bootstrap import bootstrap
+from stages.laws.fitting.fit import fit_law
+from stages.run_tables.plan_table import (
+    next_run_rows,
+    plan_notes,
+    plan_rows,
+    shown_next_runs,
+    shown_plan,
+)
+
+
+def fitted(name, **parameters):
+    """A bootstrap of a law with 0.5 % noise on a grid of sizes, lengths and unique tokens."""
+    law, rng = get_law(name), np.random.default_rng(0)
+    n, u, e = (
+        g.ravel()
+        for g in np.meshgrid(
+            np.geomspace(1e7, 1e9, 4), np.geomspace(3e8, 3e10, 3), [0.5, 1.0, 4.0, 16.0]
+        )
+    )
+    columns = {"n_params": n, "n_tokens_seen": u * e, "n_tokens_unique": u}
+    columns = {k: c for k, c in columns.items() if k in law.variable_names}
+    rows = columns | {
+        "value": (
+            law.value({k: np.array([v]) for k, v in parameters.items()}, columns)
+            * np.exp(0.005 * rng.standard_normal(n.size))
+        )
+    }
+    return bootstrap(fit_law(law, rows, n_starts=32, identify=False), rows, n_draws=100)
+
+
+BASE = {"E": 1.8, "A": 400.0, "alpha": 0.34, "B": 1200.0, "beta": 0.33}
+
+
+@pytest.fixture(scope="module")
+def chinchilla():
+    return fitted("chinchilla", **BASE)
+
+
+@pytest.fixture(scope="module")
+def constrained():
+    return fitted("data_constrained", **BASE, R_D_star=8.0, R_N_star=6.0)
+
+
+def test_the_plan_is_the_optimum_with_an_interval_around_it(chinchilla):
+    [row] = plan_rows(chinchilla, 1e21, None)
+    n, d = get_law("chinchilla").optimum(chinchilla.fit.params, np.array([1e21]))
+    assert row["n_params"] == pytest.approx(n[0], rel=0.02) and row[
+        "n_tokens"
+    ] == pytest.approx(d[0], rel=0.02)
+    assert (
+        row["n_params_low"] < row["n_params"] < row["n_params_high"]
+        and row["n_tokens_low"] < row["n_tokens"] < row["n_tokens_high"]
+    )
+    assert (
+        6 * row["n_params_low"] * row["n_tokens_high"] == pytest.approx(1e21)
+        and row["epochs"] is None
+    )
+
+
+def test_the_plan_says_batch_and_learning_rate_by_the_cited_rule(chinchilla):
+    [row] = plan_rows(chinchilla, 1e21, None)
+    assert row["lr"] == pytest.approx(
+        1.7973 * row["n_params"] ** -0.71292 * row["n_tokens"] ** 0.30749, rel=1e-3
+    )
+    assert row["batch_tokens"] == pytest.approx(
+        0.58069 * row["n_tokens"] ** 0.57094, rel=1e-3
+    )
+    assert (
+        row["n_steps"] * row["batch_tokens"] == pytest.approx(row["n_tokens"])
+        and "2503.04715" in row["rule"]
+    )
+
+
+def test_few_different_tokens_make_the_run_repeat_and_the_value_worse(constrained):
+    [plenty], [few] = (plan_rows(constrained, 1e21, unique) for unique in (1e12, 1e9))
+    assert plenty["epochs"] == 1 and plenty["n_tokens_unique"] == plenty["n_tokens"]
+    assert few["epochs"] == pytest.approx(few["n_tokens"] / 1e9) and few["epochs"] > 4
+    assert few["low"] > plenty["high"]
+
+
+def test_what_the_plan_rests_on_is_a_coded_warning(chinchilla, constrained):
+    def codes(boot, flops, unique):
+        return {
+            note["code"]
+            for note in plan_notes(boot, plan_rows(boot, flops, unique), unique)
+        }
+
+    assert codes(chinchilla, 1e21, None) == set()
+    assert "repetition_not_in_law" in codes(
+        chinchilla, 1e21, 1e9
+    ) and "repetition_not_in_law" not in codes(constrained, 1e21, 1e9)
+    assert {"extrapolating", "rule_extrapolated"} <= codes(chinchilla, 1e25, None)
+
+
+@pytest.mark.parametrize(
+    ("law", "reason"),
+    [
+        ("power_floor", "needs a law of n_params and n_tokens_seen"),
+        ("half_life", "needs a law of n_params"),
+    ],
+)
+def test_a_law_that_gives_no_plan_is_refused_in_one_line(law, reason):
+    columns = {
+        "flops": np.geomspace(1e17, 1e21, 12),
+        "n_tokens_seen": np.geomspace(1e8, 1e10, 12),
+        "n_tokens_unique": np.full(12, 1e9),
+    }
+    rows = columns | {"value": 2 + 1e3 * columns["flops"] ** -0.15}
+    boot = bootstrap(
+        fit_law(get_law(law), rows, n_starts=8, identify=False), rows, n_draws=5
+    )
+    with pytest.raises(InputError, match=reason):
+        plan_rows(boot, 1e21, None)
+
+
+def test_a_law_of_repeats_asks_for_the_unique_tokens(constrained):
+    with pytest.raises(InputError, match="--unique-tokens"):
+        plan_rows(constrained, 1e21, None)
+    with pytest.raises(InputError, match="--unique-tokens"):
+        next_run_rows(constrained, 1e21, None)
+
+
+def test_next_runs_cost_less_than_the_budget_and_help(constrained):
+    rows = next_run_rows(constrained, 1e22, 3e9)
+    assert all(
+        0 <= row["variance_removed"] <= 1
+        and row["flops"] == 6 * row["n_params"] * row["n_tokens_seen"]
+        for row in rows
+    )
+    gain = [row["variance_removed"] / row["flops"] for row in rows]
+    assert gain == sorted(gain, reverse=True) and gain[0] > 0
+    shown = shown_next_runs(rows, 1e22)
+    assert "arm" not in shown[0] and shown[0]["FLOPs"]
+
+
+def test_the_table_for_a_person_has_every_part_of_the_plan(constrained):
+    lines = {row[""]: row for row in shown_plan(plan_rows(constrained, 1e21, 1e9)[0])}
+    assert list(lines) == [
+        "model size",
+        "training tokens",
+        "epochs",
+        "predicted value",
+        "batch",
+        "learning rate",
+        "steps",
+    ]
+    assert (
+        "1B different tokens" in lines["epochs"]["unit"]
+        and " to " in lines["model size"]["90 % interval"]
+    )
