@@ -3,7 +3,8 @@
 import numpy as np
 
 from stages.curation.classes import DIGIT, SPACE
-from stages.curation.compiled import INT64, INT64S, UINT8S, UINT32S, Loop
+from stages.curation.compiled import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S
 
 
 def character_counts(

@@ -19,13 +19,14 @@ from typing import Any
 
 import polars as pl
 
+from stages.curate.run.plan import Plan, plan_input
 from stages.curation import storage
 from stages.curation.files import InputFile
 from stages.curation.minhash import signatures
 from stages.curation.stream.copy_keys import repeat_kinds
 from stages.curation.stream.edges import PARTITION_RECORDS
 from stages.curation.stream.executor import executor
-from stages.curation.stream.run import Plan, Request, Run, plan_input
+from stages.curation.stream.run import Request, Run
 from stages.curation.stream.semantic_search import TRAIN_BYTES
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.step_list import build_steps

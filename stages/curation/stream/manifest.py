@@ -7,11 +7,12 @@ refused when documents were lost or invented.
 
 import json
 from collections.abc import Iterable
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stages.curate.run.plan import Plan
+from stages.curate.run.versions import versions
 from stages.curation import storage
 from stages.curation.ledger import Count, Ledger
 from stages.curation.stream.drops import search_steps
@@ -22,21 +23,10 @@ from stages.curation.stream.step_list import build_limits
 from stages.curation.stream.tally import merge, nearest_zero
 from stages.files import content_hash, read_json
 
-if TYPE_CHECKING:
-    from stages.curation.stream.run import Plan
-
-PACKAGES = ("numpy", "polars", "pyarrow")
-FORMAT = 2  # of the work folder and the output; a change of either changes the number
-
-
-def versions() -> dict[str, str]:
-    """Of what decides the bytes."""
-    return {"format": str(FORMAT)} | {name: metadata.version(name) for name in PACKAGES}
-
 
 def build_manifest(
     settings: CurateSettings,
-    plan: "Plan",
+    plan: Plan,
     units: Iterable[Path],
     parts: list[dict],
     found: Findings,

@@ -22,24 +22,9 @@ from stages.curation.stream.drops import drops, reason_names, search_steps
 from stages.curation.stream.line_cuts import judged_lines, repeat_columns, repeats_of
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.settings import CurateSettings
-from stages.curation.stream.sorted_runs import mapped
-from stages.curation.stream.staged import CHARS, staged_rows
+from stages.curation.stream.staged import staged_rows
 from stages.curation.stream.tally import nearest_zero, sampled
 from stages.files import file_hash, read_json, write_json
-
-
-def part_bounds(units: Units, part_chars: int) -> list[int]:
-    """The first ordinal of each part, and the number of documents at the end."""
-    bounds, total, last = [0], 0, 0
-    for unit in range(units.n_new):
-        chars = np.array(mapped(units.folders[unit] / "chars.bin", CHARS)).astype(
-            np.int64
-        )
-        part = (total + np.cumsum(chars) - chars) // part_chars
-        new = np.flatnonzero(np.diff(part, prepend=last))
-        bounds += (units.starts[unit] + new).tolist()
-        total, last = total + int(chars.sum()), int(part[-1]) if len(part) else last
-    return [*bounds, units.n_documents]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.curate.work.part_bounds import part_bounds
 from stages.curation.embeddings import Embed
 from stages.curation.stream.best_share import CutTask, ValueTask, write_cut
 from stages.curation.stream.copy_keys import repeat_kinds
@@ -21,7 +22,6 @@ from stages.curation.stream.embedding import BLOCK_CHARS, EmbedTask, embedder, f
 from stages.curation.stream.line_search import SEARCHES, LineTask, RepeatedTask
 from stages.curation.stream.losers import LoserTask, MemberTask, RepeatTask, loser_parts
 from stages.curation.stream.numbering import Units
-from stages.curation.stream.parts import part_bounds
 from stages.curation.stream.search_settings import Cut, shares
 from stages.curation.stream.semantic_search import (
     AssignTask,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages.curation import compiled
-from stages.curation.compiled import INT64, INT64S, UINT8S, Loop, Part, stored
+from stages.curation.compiled import Loop, stored
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, Part
 
 STEP = 3
 
