@@ -38,6 +38,7 @@ from stages.proxy.schedule import segments
 from stages.proxy.shape import Shape
 from stages.proxy.spec import RunSpec
 from stages.proxy.stack import stacks
+from stages.proxy.stream import Stream
 from stages.proxy.view import View
 from stages.proxy.workers import Workers
 from stages.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS
@@ -185,13 +186,9 @@ def train_plainly(spec: RunSpec, data: ProxyData) -> float:
         warmup_steps=spec.warmup_steps,
     )
     factors = np.concatenate([part.lr_factors for part in plan])
-    batches = data.views[spec.arm].batches(
-        seed=spec.data_seed,
-        batch_tokens=spec.batch_tokens,
-        context=spec.context,
-        stop_step=len(factors),
-    )
-    for factor, (inputs, targets) in zip(factors, batches, strict=True):
+    stream = Stream(data.views[spec.arm], spec.data_seed)
+    for step, factor in enumerate(factors):
+        inputs, targets = stream.batch(step, spec.batch_tokens, spec.context)
         for group in optimiser.param_groups:
             group["lr"] = spec.lr * factor
         loss = F.cross_entropy(

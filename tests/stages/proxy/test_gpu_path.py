@@ -8,6 +8,7 @@ from stages.proxy.data import Feed
 from stages.proxy.engine import AutogradEngine, build_engine
 from stages.proxy.model import Weights
 from stages.proxy.shape import Shape
+from stages.proxy.stream import Stream
 from stages.proxy.train import train_group
 
 pytestmark = [
@@ -43,7 +44,7 @@ def test_the_host_never_waits_inside_a_step(data):
         AdamW(weights, [0.01] * 2, [0.1] * 2),
     )
     feed = Feed(
-        [data.views["all"].stream(1), data.views["all"].stream(2)],
+        [Stream(data.views["all"], 1), Stream(data.views["all"], 2)],
         128,
         32,
         torch.device("cuda"),
