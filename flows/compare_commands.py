@@ -14,7 +14,6 @@ from stages.compare_rows import (
     shown_flips,
 )
 from stages.compare_table import compare_table
-from stages.decision_text import flops_text
 from stages.errors import InputError, RefusedError
 from stages.files import read_json
 from stages.laws import get_law
@@ -27,6 +26,7 @@ from stages.plan_table import (
     shown_next_runs,
     shown_plan,
 )
+from stages.presentation.numbers import flops_text
 
 SETTLED = ("decided", "tie")
 

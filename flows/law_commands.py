@@ -11,9 +11,9 @@ from flows.show import paragraph, show
 from flows.tables import load_table
 from stages.errors import InputError
 from stages.files import write_json
-from stages.fit_file import parameter_rows
 from stages.fit_table import fit_table
 from stages.laws import LAWS, get_law
+from stages.presentation.parameters import parameter_rows
 from stages.runs import COLUMNS, filter_rows, read_table
 
 

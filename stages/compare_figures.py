@@ -11,13 +11,13 @@ from matplotlib.lines import Line2D
 
 from stages.compare_rows import flip_interval
 from stages.compare_table import Comparison
-from stages.decision_text import flops_text
 from stages.figure_marks import plain_ticks, side_labels
-from stages.figures import COLOURS, STYLE, WIDTH, plt
 from stages.fit_file import LEVEL
 from stages.laws.bootstrap import equal_tailed
 from stages.laws.path import Path, arm_path
 from stages.laws.table import run_flops
+from stages.presentation.numbers import flops_text
+from stages.presentation.plot_style import COLOURS, STYLE, WIDTH, plt
 
 N_GRID = 121
 MAX_ARMS = 7  # ours: as many as the palette tells apart; the others are grey

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.decision_text import flops_text
 from stages.laws.compare import Decision
 from stages.laws.crossover import Crossovers
+from stages.presentation.numbers import flops_text
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ import polars as pl
 
 from stages.arm_fits import fitted_arms
 from stages.candidates import candidates, duplicate_notes, numeric_rows
-from stages.decision_text import flops_text
 from stages.errors import InputError
 from stages.fit_file import LEVEL
 from stages.laws.bootstrap import Bootstrap
@@ -16,6 +15,7 @@ from stages.laws.compare import Decision, compare
 from stages.laws.crossover import Crossovers, crossovers
 from stages.laws.mixture import Mixture
 from stages.laws.table import note, run_flops
+from stages.presentation.numbers import flops_text
 
 SEARCH_DECADES = 1.0
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.errors import InputError
-from stages.figures import plt
 from stages.files import whole_file
-from stages.law_axes import si
+from stages.presentation.plot_style import plt
+from stages.presentation.si import si
 
 DPI = 160
 GAP = 0.062  # of the height of the axes, at 8 points: one line of text

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stages.figure_marks import log_if_wide, plain_ticks, side_labels
-from stages.figures import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
+from stages.fit_file import LEVEL
 from stages.law_axes import (
     Axes,
     Columns,
@@ -24,10 +24,10 @@ from stages.law_axes import (
 )
 from stages.laws.bootstrap import Bootstrap, equal_tailed, residual_noise
 from stages.laws.fit import Fit
+from stages.presentation.plot_style import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
 from stages.profile_figure import profile_figure
 
 MOVED = 0.002  # ours: points moved by less than 0.2 % to their curve are drawn without a word
-LEVEL = 0.9
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.decision_text import flops_text
 from stages.figure_marks import plain_ticks, side_labels
-from stages.figures import COLOURS, HEIGHT, STYLE, WIDTH, plt
 from stages.fit_file import LEVEL
-from stages.law_axes import si
 from stages.laws.bootstrap import Bootstrap, equal_tailed
 from stages.laws.path import arm_path, measured_flops, path_rows
 from stages.laws.plan import best_size, best_sizes, optimal_allocation
+from stages.presentation.numbers import flops_text
+from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, plt
+from stages.presentation.si import si
 
 N_GRID, N_BUDGETS = 90, 24
 MAX_ARMS = 7  # as many as the palette tells apart

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from stages.decision_text import flops_text
 from stages.errors import InputError
-from stages.law_axes import si
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.path import measured_flops
 from stages.laws.plan import Allocation, difference_at, next_runs, optimal_allocation
 from stages.laws.step_law import published_training
 from stages.laws.table import note
+from stages.presentation.numbers import flops_text
+from stages.presentation.si import si
 
 RULE = (
     "step law, arXiv 2503.04715: AdamW, cosine to a fixed 1e-5, n_params without"

@@ -17,8 +17,8 @@ from stages.compare_rows import (
 )
 from stages.compare_table import compare_table
 from stages.errors import InputError
-from stages.figures import plt
 from stages.laws.path import Path
+from stages.presentation.plot_style import plt
 
 
 def crossing_runs(arms=2, noise=0.002):

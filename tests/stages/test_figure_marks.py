@@ -5,7 +5,7 @@ import pytest
 
 from stages.errors import InputError
 from stages.figure_marks import save_all, spread
-from stages.figures import plt
+from stages.presentation.plot_style import plt
 
 
 @pytest.mark.parametrize(

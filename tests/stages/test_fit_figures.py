@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from stages.figures import plt
 from stages.fit_figures import draw_fit, series_of
 from stages.law_axes import axes_of
 from stages.laws import LAWS, get_law
 from stages.laws.bootstrap import bootstrap
 from stages.laws.fit import fit_law
+from stages.presentation.plot_style import plt
 
 
 def simulated(law, n=36, seed=0):

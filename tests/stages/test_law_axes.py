@@ -11,10 +11,10 @@ from stages.law_axes import (
     levels,
     main_variable,
     on_curve,
-    si,
 )
 from stages.laws import LAWS, get_law
 from stages.laws.fit import fit_law
+from stages.presentation.si import si
 
 
 def exact(name, columns, **parameters):

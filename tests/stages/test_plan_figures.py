@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from stages.figures import plt
 from stages.laws import get_law
 from stages.laws.bootstrap import bootstrap
 from stages.laws.fit import fit_law
 from stages.plan_figures import draw_plan
 from stages.plan_table import plan_rows
+from stages.presentation.plot_style import plt
 
 
 @pytest.fixture(scope="module", params=["one", "arms"])

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.figures import plt
 from stages.laws import get_law
 from stages.laws.fit import fit_law
+from stages.presentation.plot_style import plt
 from stages.profile_figure import profile_figure
 
 
