@@ -21,12 +21,11 @@ from stages.curation.wheels import POOLS, WHEELS
 from stages.errors import InputError
 from stages.files import remove_orphans, whole_folder, write_json
 from stages.images.pools import ingest as ingest_images
-from stages.pool_settings import IngestParams
+from stages.pool_settings import ROLES, IngestParams
 from stages.stage import Stage
 from stages.staged_pools import StagedPool, stage_pool
 
 log = logging.getLogger("assay")
-ROLES = ("heldout", "reference", "pool")
 # a shard ends at the first of them (assumed)
 SHARD_DOCUMENTS, SHARD_CHARS = (50_000, 32_000_000)
 FOLDER = Path("data/ingest")

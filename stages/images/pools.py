@@ -20,9 +20,7 @@ from stages.curation.image_pools import read_images
 from stages.dedup_lines import write_shortened
 from stages.errors import InputError
 from stages.files import whole_file, whole_folder, write_json
-from stages.pool_settings import IngestParams, Pool
-
-ROLES = ("heldout", "reference", "pool")
+from stages.pool_settings import ROLES, IngestParams, Pool
 
 
 def ingest(params: IngestParams, folder: Path) -> None:

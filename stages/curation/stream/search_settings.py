@@ -6,17 +6,14 @@ stays (`keep`), and can choose among copies (`dedup.keep`, `semantic.keep`).
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from stages.curation.line_copies import MIN_CHARS
+from stages.foundation.section import Section
 
 SCORE_NAME = r"^[a-z][a-z0-9_]*$"
 # ways to choose among semantic copies that need no score
 DISTANCES = ("hard", "easy", "random")
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Cut(Section):

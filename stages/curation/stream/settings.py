@@ -23,13 +23,13 @@ from stages.curation.stream.search_settings import (
     FunctionScore,
     RepeatSettings,
     Score,
-    Section,
     SemanticSettings,
     chooses,
     score_list,
 )
 from stages.curation.words import TOKENISERS
 from stages.errors import InputError
+from stages.foundation.section import Section
 
 RESERVED = (
     "id",
