@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
+from stages.candidates import N_CUTS, N_DRAWS, N_STARTS
 from stages.compare_table import compare_table
-from stages.laws import get_law
+from stages.laws import automatic_laws, get_law
 from stages.laws.choose import choose_law
 from stages.laws.fit import fit_law
 from stages.laws.mixture import mixture
@@ -26,9 +26,9 @@ def with_flops(rows):
 def chosen(below):
     """As `assay fit auto`."""
     laws = [
-        get_law(name)
-        for name in AUTO
-        if set(get_law(name).variable_names) <= set(below)
+        law
+        for law in automatic_laws("sizes and tokens")
+        if set(law.variable_names) <= set(below)
     ]
     return choose_law(
         with_variants(laws),
