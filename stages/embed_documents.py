@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.embeddings import Embed, hashed_words, sentence_model
-from stages.curation.stream.settings import CurateSettings
+from stages.curation.stream.search_settings import SemanticSettings
 from stages.errors import InputError
 from stages.pools.tokens import EOS, tokenised
 from stages.proxy.packed import write_packed
@@ -68,9 +68,8 @@ def proxy_embed(
     return embed
 
 
-def proxy_of(settings: CurateSettings) -> Callable[[], Embed] | None:
+def proxy_of(asked: SemanticSettings | None) -> Callable[[], Embed] | None:
     """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one."""
-    asked = settings.semantic
     return (
         partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device)
         if asked is not None and asked.embed == "proxy"

@@ -33,8 +33,9 @@ from stages.curation.quality import (
 )
 from stages.curation.quality_card import save_quality
 from stages.curation.row_groups import RowGroups, batches, compact
+from stages.curation.score_kinds import AnyPipelineScore
 from stages.errors import InputError
-from stages.extra_scores import ExtraScore, Scorer, extra_scorer, score_inputs
+from stages.extra_scores import Scorer, extra_scorer, score_inputs
 from stages.files import whole_file, write_json
 from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
@@ -72,7 +73,7 @@ TAKEN = {
 }
 
 
-def names_are_free(extra: dict[str, ExtraScore]) -> dict[str, ExtraScore]:
+def names_are_free(extra: dict[str, AnyPipelineScore]) -> dict[str, AnyPipelineScore]:
     """The columns asked for; ValueError where a name is taken or no plain name."""
     for name in extra:
         if (
@@ -97,8 +98,8 @@ class ScoreParams(RuleSettings):
             " does not track it"
         ),
     )
-    extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field(
-        {}, description="further score columns by name, for arms to select by"
+    extra: Annotated[dict[str, AnyPipelineScore], AfterValidator(names_are_free)] = (
+        Field({}, description="further score columns by name, for arms to select by")
     )
     folds: int = Field(
         5,

@@ -10,20 +10,16 @@ default); two n-gram models of 5 million characters each raise a run of 1 GB to 
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from stages.curation.documents import uniform
-from stages.curation.ngram_model import Ngram, NgramModel, load_ngram, train_ngram
-from stages.curation.ordered_pool import HeldPool
-from stages.curation.perplexity import Perplexity, sampled_texts
 from stages.curation.quality import Quality, QualityModel, fit_quality
 from stages.curation.readers import read_all
 from stages.curation.rows import Columns
 from stages.curation.stream.hash_sample import smallest
-from stages.curation.stream.search_settings import NgramScore
 from stages.curation.stream.settings import CurateSettings
 from stages.curation.stream.unit_rows import unit_documents
 from stages.curation.stream.units import Unit
@@ -42,11 +38,10 @@ def fit_models(units: Sequence[Unit], settings: CurateSettings, folder: Path) ->
     ):
         _fit_quality(units, settings, folder / QUALITY)
     for name, asked in settings.scores.items():
-        if isinstance(asked, NgramScore):
-            try:
-                _fit_ngram(units, settings, asked, folder / name)
-            except InputError as error:
-                raise InputError(f"scores.{name}: {error}") from None
+        try:
+            asked.fit(partial(sample, units, settings), folder / name)
+        except InputError as error:
+            raise InputError(f"scores.{name}: {error}") from None
 
 
 def _fit_quality(units: Sequence[Unit], settings: CurateSettings, path: Path) -> None:
@@ -75,49 +70,6 @@ def load_model(path: Path) -> QualityModel:
             if name not in ("weights", "intercepts")
         }
         return QualityModel(Quality(**params), saved["weights"], saved["intercepts"])
-
-
-def _fit_ngram(
-    units: Sequence[Unit], settings: CurateSettings, asked: NgramScore, folder: Path
-) -> None:
-    """One model of the reference; or one of each half of a sample of the input."""
-    sides = ("reference",) if asked.reference else ("0", "1")
-    if all((folder / side).exists() for side in sides):
-        return
-    params = Ngram(unit=asked.unit, order=asked.order)
-    if asked.reference:
-        texts = read_all(asked.reference, "reference", columns=Columns(text=asked.text))
-        parts = [
-            sampled_texts(
-                HeldPool(texts),
-                Perplexity(train_chars=asked.train_chars, seed=asked.seed),
-            )
-        ]
-    else:
-        drawn = sample(units, settings, 2 * asked.train_chars, asked.seed).sort("id")
-        half = pl.Series(in_first_half(drawn, asked.seed), dtype=pl.Boolean)
-        parts = [drawn.filter(half)["text"], drawn.filter(~half)["text"]]
-        if parts[0].is_empty() or parts[1].is_empty():
-            raise InputError(
-                f"the input of {drawn.height} documents is too small to learn from;"
-                " give a reference"
-            )
-    for side, part in zip(sides, parts, strict=True):
-        train_ngram(part, params).save(folder / side, {})
-
-
-def load_ngrams(folder: Path) -> list[NgramModel]:
-    """The model of the reference, or those of the two halves."""
-    return [
-        load_ngram(side)[0]
-        for side in sorted(folder.iterdir())
-        if not side.name.startswith(".")
-    ]
-
-
-def in_first_half(frame: pl.DataFrame, seed: int) -> np.ndarray:
-    """Which documents the first of two models may read (n,) bool."""
-    return uniform(seed, frame["id"], "perplexity half") < 0.5
 
 
 def sample(
