@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from laws_speed import machine
 
-from stages.laws import get_law
+from stages.laws import automatic_laws
 from stages.laws.choosing.averaged import mixture
 from stages.laws.choosing.choose import choose_law
 from stages.laws.fitting.variant import with_variants
-from stages.run_tables.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
+from stages.run_tables.candidates import N_CUTS, N_DRAWS, N_STARTS
 
 Rows = dict[str, np.ndarray]
 N_REFITS = 1000  # the peer's default
@@ -152,9 +152,9 @@ def ours(below: Rows, above: Rows) -> dict[str, object]:
     below = below | {"flops": 6 * below["n_params"] * below["n_tokens_seen"]}
     above = above | {"flops": 6 * above["n_params"] * above["n_tokens_seen"]}
     laws = [
-        get_law(name)
-        for name in AUTO
-        if set(get_law(name).variable_names) <= set(below)
+        law
+        for law in automatic_laws("sizes and tokens")
+        if set(law.variable_names) <= set(below)
     ]
     choice = choose_law(
         with_variants(laws),

@@ -34,6 +34,7 @@ from stages.proxy.specs.schedule import segments
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.stack import stacks
+from stages.proxy.tokens.order import Stream
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
@@ -185,13 +186,9 @@ def train_plainly(spec: RunSpec, data: ProxyData) -> float:
         warmup_steps=spec.warmup_steps,
     )
     factors = np.concatenate([part.lr_factors for part in plan])
-    batches = data.views[spec.arm].batches(
-        seed=spec.data_seed,
-        batch_tokens=spec.batch_tokens,
-        context=spec.context,
-        stop_step=len(factors),
-    )
-    for factor, (inputs, targets) in zip(factors, batches, strict=True):
+    stream = Stream(data.views[spec.arm], spec.data_seed)
+    for step, factor in enumerate(factors):
+        inputs, targets = stream.batch(step, spec.batch_tokens, spec.context)
         for group in optimiser.param_groups:
             group["lr"] = spec.lr * factor
         loss = F.cross_entropy(

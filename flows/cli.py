@@ -168,7 +168,8 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
     from stages.pipeline import PIPELINE
     from stages.settings.params import load_params
 
-    changed = write_pipeline_file(load_params(params, PIPELINE), str(params))
+    sections = load_params(params, PIPELINE)
+    changed = write_pipeline_file(PIPELINE, sections, str(params))
     print("dvc.yaml written" if changed else "dvc.yaml is up to date")
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from flows.law_commands import parse_map, show_figures, show_warnings
 from flows.show import paragraph, show
 from flows.tables import load_table
-from stages.decision.text import flops_text
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import read_json
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import from_state
+from stages.presentation.numbers import flops_text
 from stages.run_tables.compare_rows import (
     crossover_rows,
     decision_rows,

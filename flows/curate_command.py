@@ -76,7 +76,7 @@ def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
         return None
     from stages.pools.embed_documents import proxy_of  # loads the tokenizers
 
-    return proxy_of(settings)
+    return proxy_of(settings.semantic)
 
 
 def _followed(request: Request) -> dict[str, Any]:

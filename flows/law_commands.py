@@ -12,7 +12,7 @@ from flows.tables import load_table
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.laws import LAWS, get_law
-from stages.run_tables.fit_file import parameter_rows
+from stages.presentation.parameters import parameter_rows
 from stages.run_tables.fit_table import fit_table
 from stages.runs.table import COLUMNS, filter_rows, read_table
 

@@ -28,7 +28,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
             f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
         )
     params = load_params(params_file, PIPELINE)
-    if write_pipeline_file(params, str(params_file)):
+    if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
     os.environ["PATH"] = (  # DVC calls `python`

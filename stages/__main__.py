@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(name: str, params: dict, params_file: str) -> None:
     if name == "dvc-yaml":
-        write_pipeline_file(params, params_file)
+        write_pipeline_file(PIPELINE, params, params_file)
     elif name == "publish":
         from stages.runs.tracking import publish
 

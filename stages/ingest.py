@@ -23,10 +23,9 @@ from stages.foundation.files import remove_orphans, whole_folder, write_json
 from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
 from stages.pools.staged_pools import StagedPool, stage_pool
-from stages.settings.pools import IngestParams
+from stages.settings.pools import ROLES, IngestParams
 
 log = logging.getLogger("assay")
-ROLES = ("heldout", "reference", "pool")
 # a shard ends at the first of them (assumed)
 SHARD_DOCUMENTS, SHARD_CHARS = (50_000, 32_000_000)
 FOLDER = Path("data/ingest")

@@ -16,6 +16,7 @@ from stages.decision import figures
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import metric_words
+from stages.presentation.plot_style import plt, svg
 
 TEMPLATE = "stages/decision/page.html.j2"
 
@@ -36,9 +37,7 @@ def run(params: ReportParams) -> None:
         for decision in decisions:
             drawn = draw(decision)
             decision["words"] = metric_words(decision["metric"])
-            decision["figures"] = {
-                name: figures.svg(figure) for name, figure in drawn.items()
-            }
+            decision["figures"] = {name: svg(figure) for name, figure in drawn.items()}
             for name, figure in drawn.items():
                 save_png(
                     figure,
@@ -53,13 +52,13 @@ def run(params: ReportParams) -> None:
         page = render(
             decisions=decisions,
             ledger=ledger,
-            ledger_figure=figures.svg(shown),
+            ledger_figure=svg(shown),
             pools=pool_rows(read_json("data/ingest/manifest.json")),
             provenance=provenance(runs),
         )
         (folder / "index.html").write_text(page, "utf-8")
     write_plot_tables(decisions, ledger)
-    figures.plt.close("all")
+    plt.close("all")
 
 
 def draw(decision: dict[str, Any]) -> dict[str, Figure]:

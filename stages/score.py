@@ -24,6 +24,7 @@ from stages.curation.pruning_metrics.prototypes import (
 )
 from stages.curation.reading.ordered_pool import HeldPool, OrderedPool, ordered_pool
 from stages.curation.reading.row_groups import RowGroups, batches, compact
+from stages.curation.score_kinds import AnyPipelineScore
 from stages.curation.scores.quality import (
     Quality,
     QualityModel,
@@ -41,12 +42,7 @@ from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
-from stages.pool_scores.extra_scores import (
-    ExtraScore,
-    Scorer,
-    extra_scorer,
-    score_inputs,
-)
+from stages.pool_scores.extra_scores import Scorer, extra_scorer, score_inputs
 from stages.pool_scores.rule_columns import RuleColumns, address_column
 from stages.settings.rules import RuleSettings
 
@@ -80,7 +76,7 @@ TAKEN = {
 }
 
 
-def names_are_free(extra: dict[str, ExtraScore]) -> dict[str, ExtraScore]:
+def names_are_free(extra: dict[str, AnyPipelineScore]) -> dict[str, AnyPipelineScore]:
     """The columns asked for; ValueError where a name is taken or no plain name."""
     for name in extra:
         if (
@@ -105,8 +101,8 @@ class ScoreParams(RuleSettings):
             " does not track it"
         ),
     )
-    extra: Annotated[dict[str, ExtraScore], AfterValidator(names_are_free)] = Field(
-        {}, description="further score columns by name, for arms to select by"
+    extra: Annotated[dict[str, AnyPipelineScore], AfterValidator(names_are_free)] = (
+        Field({}, description="further score columns by name, for arms to select by")
     )
     folds: int = Field(
         5,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stages.decision.text import flops_text, interval_text
 from stages.presentation.metric_words import MetricWords, metric_words
-from stages.run_tables.fit_file import parameter_rows
+from stages.presentation.numbers import flops_text, interval_text
+from stages.presentation.parameters import parameter_rows
 
 
 def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

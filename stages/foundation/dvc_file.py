@@ -6,8 +6,7 @@ from typing import Any
 import yaml
 
 from stages.foundation.files import whole_file
-from stages.foundation.stage import Section, dvc_stage
-from stages.pipeline import PIPELINE
+from stages.foundation.stage import Section, Stage, dvc_stage
 
 HEADER = (
     "# Written by `assay dvc-yaml` from the stage declarations in stages/. Edit those,"
@@ -16,9 +15,11 @@ HEADER = (
 PIPELINE_FILE = Path("dvc.yaml")
 
 
-def pipeline_text(params: dict[str, Section], params_file: str) -> str:
-    """The whole of dvc.yaml for these parameters, as text."""
-    entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in PIPELINE}
+def pipeline_text(
+    pipeline: tuple[Stage, ...], params: dict[str, Section], params_file: str
+) -> str:
+    """The whole of dvc.yaml for these stages and parameters, as text."""
+    entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in pipeline}
     if params_file != "params.yaml":
         for entry in entries.values():
             entry["cmd"] += f" --params {params_file}"
@@ -33,9 +34,11 @@ def pipeline_text(params: dict[str, Section], params_file: str) -> str:
     )
 
 
-def write_pipeline_file(params: dict[str, Section], params_file: str) -> bool:
+def write_pipeline_file(
+    pipeline: tuple[Stage, ...], params: dict[str, Section], params_file: str
+) -> bool:
     """Bring dvc.yaml up to date; True where it changed."""
-    text = pipeline_text(params, params_file)
+    text = pipeline_text(pipeline, params, params_file)
     if PIPELINE_FILE.is_file() and PIPELINE_FILE.read_text("utf-8") == text:
         return False
     with whole_file(PIPELINE_FILE) as temporary:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from stages.foundation.section import Section
 
 ROOT = Path(__file__).resolve().parents[2]
 # Read by every stage, so a change in them must not retrain everything; tests pin their behaviour.
@@ -23,15 +23,8 @@ PLUMBING = {
     "stages/foundation/stage.py",
     "stages/foundation/errors.py",
     "stages/foundation/files.py",
+    "stages/foundation/section.py",
 }
-
-
-class Section(BaseModel):
-    """One section of params.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, allow_inf_nan=False
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +67,27 @@ def imported_modules(module_file: Path) -> set[Path]:
             )
             base = ".".join([*package, *([node.module] if node.module else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call):
+            found.update(_discovered(node))
+            continue
         else:
             continue
         found.update(file for name in names if (file := _module_file(name)))
     return found - {module_file}
+
+
+def _discovered(call: ast.Call) -> Iterable[Path]:
+    """The files that a call of `discovery.modules_of` imports; none of any other call."""
+    if not (isinstance(call.func, ast.Name) and call.func.id == "modules_of"):
+        return
+    for folder in call.args:
+        if not isinstance(folder, ast.Constant):
+            raise TypeError(
+                f"modules_of({ast.unparse(folder)}): write the folder's dotted name out"
+            )
+        for file in ROOT.joinpath(*folder.value.split(".")).glob("*.py"):
+            if file.stat().st_size:
+                yield file
 
 
 def code_deps(stage: Stage) -> list[str]:

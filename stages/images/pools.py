@@ -20,9 +20,7 @@ from stages.curation.sample_data.image_pools import read_images
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.pools.line_copies import write_shortened
-from stages.settings.pools import IngestParams, Pool
-
-ROLES = ("heldout", "reference", "pool")
+from stages.settings.pools import ROLES, IngestParams, Pool
 
 
 def ingest(params: IngestParams, folder: Path) -> None:

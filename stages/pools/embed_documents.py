@@ -18,7 +18,7 @@ from stages.curation.vectors.embeddings import Embed, hashed_words, sentence_mod
 from stages.foundation.errors import InputError
 from stages.pools.tokens import EOS, tokenised
 from stages.proxy.tokens.packed import write_packed
-from stages.settings.curate import CurateSettings
+from stages.settings.curate_searches import SemanticSettings
 
 POOLING = "mean"  # assumed: steadier than the last state for documents of a few windows
 
@@ -68,9 +68,8 @@ def proxy_embed(
     return embed
 
 
-def proxy_of(settings: CurateSettings) -> Callable[[], Embed] | None:
+def proxy_of(asked: SemanticSettings | None) -> Callable[[], Embed] | None:
     """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one."""
-    asked = settings.semantic
     return (
         partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device)
         if asked is not None and asked.embed == "proxy"

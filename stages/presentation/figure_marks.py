@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from stages.decision.figures import plt
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
-from stages.run_tables.law_axes import si
+from stages.presentation.plot_style import plt
+from stages.presentation.si import si
 
 DPI = 160
 GAP = 0.062  # of the height of the axes, at 8 points: one line of text

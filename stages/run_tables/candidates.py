@@ -6,13 +6,10 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import InputError
-from stages.laws import LAWS, Law, get_law
+from stages.laws import LAWS, Law, automatic_laws, get_law
 from stages.laws.interface.table import note
 from stages.runs.table import numbers
 
-AUTO = ("power_floor", "chinchilla", "coupled", "data_constrained", "overfit")
-# where compute is all that is known; the second bends to a plateau, as error rates do
-AUTO_COMPUTE = ("power_floor", "compute_offset")
 # measured: two cuts by compute and two by size choose as well as three of each
 N_CUTS = 2
 # ours: enough to rank (the draws only give each candidate's coverage); the winner is refitted
@@ -34,8 +31,8 @@ def numeric_rows(
 
 
 def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
-    """The named law, or for `auto` every law of AUTO (AUTO_COMPUTE without sizes and tokens) whose
-    variables the table has.
+    """The named law, or for `auto` every law that names such a table as one to be tried on and
+    whose variables the table has.
     """
     if law != "auto":
         missing = [name for name in get_law(law).variable_names if name not in rows]
@@ -45,9 +42,11 @@ def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
                 f" {missing[0]!r}; map one with --map {missing[0]}=COLUMN"
             )
         return [get_law(law)]
-    names = AUTO if {"n_params", "n_tokens_seen"} <= set(rows) else AUTO_COMPUTE
+    sized = {"n_params", "n_tokens_seen"} <= set(rows)
     possible = [
-        LAWS[name] for name in names if set(LAWS[name].variable_names) <= set(rows)
+        each
+        for each in automatic_laws("sizes and tokens" if sized else "compute alone")
+        if set(each.variable_names) <= set(rows)
     ]
     if not possible:
         raise InputError(

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.decision.text import flops_text
 from stages.laws.deciding.compare import Decision
 from stages.laws.deciding.crossover import Crossovers
+from stages.presentation.numbers import flops_text
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.decision.figures import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
 from stages.laws.choosing.bootstrap import Bootstrap, equal_tailed, residual_noise
 from stages.laws.fitting.fit import Fit
 from stages.presentation.figure_marks import log_if_wide, plain_ticks, side_labels
+from stages.presentation.plot_style import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
+from stages.run_tables.fit_file import LEVEL
 from stages.run_tables.law_axes import (
     Axes,
     Columns,
@@ -27,7 +28,6 @@ from stages.run_tables.law_axes import (
 from stages.run_tables.profile_figure import profile_figure
 
 MOVED = 0.002  # ours: points moved by less than 0.2 % to their curve are drawn without a word
-LEVEL = 0.9
 
 
 @dataclass(frozen=True)

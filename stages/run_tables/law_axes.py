@@ -11,6 +11,7 @@ import numpy as np
 
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface.law import Law, Variable
+from stages.presentation.si import si
 
 MAX_LEVELS = 6  # assumed: more curves cannot be told apart by colour
 N_GRID = 80
@@ -184,14 +185,6 @@ def axis_label(variable: Variable) -> str:
         if variable.unit in ("1", *plain.split())
         else f"{plain} ({variable.unit})"
     )
-
-
-def si(value: float) -> str:
-    """75M, 1.2B, 3e+12: two or three digits."""
-    for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if scale <= value < 1e3 * scale:
-            return f"{value / scale:.3g}{suffix}"
-    return f"{value:.3g}"
 
 
 def _sway(fit: Fit, columns: Columns, name: str) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from stages.decision.text import flops_text
 from stages.foundation.errors import InputError
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.deciding.path import measured_flops
@@ -20,7 +19,8 @@ from stages.laws.deciding.plan import (
 )
 from stages.laws.interface.table import note
 from stages.laws.schedules.step_law import published_training
-from stages.run_tables.law_axes import si
+from stages.presentation.numbers import flops_text
+from stages.presentation.si import si
 
 RULE = (
     "step law, arXiv 2503.04715: AdamW, cosine to a fixed 1e-5, n_params without"

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from stages.decision.figures import COLOURS, WIDTH, plt
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.identify import LIKELIHOOD_RATIO_90
 from stages.laws.fitting.profile_curve import ProfileCurve, profile_curves
+from stages.presentation.plot_style import COLOURS, WIDTH, plt
 
 MAX_PANELS, ACROSS = 12, 4  # ours: what a page holds
 TOP = 8.0  # of the ordinate; the 90 % line is at 2.7

@@ -5,7 +5,6 @@ The defaults are FineWeb's: its rules with their published thresholds, near dupl
 """
 
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
@@ -14,18 +13,17 @@ from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.duplicates.minhash import MinHash
 from stages.curation.reading.rows import Columns
 from stages.curation.rules.rules import RULES, Thresholds, rule_names
+from stages.curation.score_kinds import AnyCurateScore
+from stages.curation.score_kinds.function import function_files
+from stages.curation.score_kinds.kind import Cut
 from stages.curation.scores.quality import Quality
 from stages.curation.text.words import TOKENISERS
 from stages.foundation.errors import InputError
+from stages.foundation.section import Section
 from stages.settings.curate_searches import (
     DISTANCES,
     SCORE_NAME,
-    ColumnScore,
-    Cut,
-    FunctionScore,
     RepeatSettings,
-    Score,
-    Section,
     SemanticSettings,
     chooses,
     score_list,
@@ -152,6 +150,9 @@ class ScorerSettings(Cut):
         description="module:function, from a list of texts to as many numbers"
     )
 
+    def code_files(self) -> list[str]:
+        return function_files(self.function)
+
 
 class CurateSettings(Section):
     text: str = Field("text", description="column or key that holds the text")
@@ -214,7 +215,7 @@ class CurateSettings(Section):
         False, description="mask e-mail and public IP addresses in what is kept"
     )
     scorer: ScorerSettings | None = None
-    scores: dict[Annotated[str, Field(pattern=SCORE_NAME)], Score] = Field(
+    scores: dict[Annotated[str, Field(pattern=SCORE_NAME)], AnyCurateScore] = Field(
         {}, description="further columns of numbers by name"
     )
     dedup: DedupSettings = DedupSettings()
@@ -268,10 +269,11 @@ class CurateSettings(Section):
                     f"scores.{name} would replace a column of the output; give it"
                     " another name"
                 )
-            if isinstance(part, ColumnScore) and part.column not in self.extra:
-                raise ValueError(
-                    f"scores.{name} needs the column {part.column}; add it to extra"
-                )
+            for column in part.extra_columns():
+                if column not in self.extra:
+                    raise ValueError(
+                        f"scores.{name} needs the column {column}; add it to extra"
+                    )
         if (
             self.semantic is not None
             and self.semantic.column is not None
@@ -320,15 +322,12 @@ class CurateSettings(Section):
             *(self.decontaminate.files if self.decontaminate else ()),
             *(self.quality.reference if self.quality else ()),
         ]
-        texts += [
-            path
-            for part in self.scores.values()
-            if part.kind == "ngram"
-            for path in part.reference
-        ]
-        models = [
-            part.folder for part in self.scores.values() if part.kind == "saved"
-        ] + ([self.quality.model] if self.quality and self.quality.model else [])
+        models = []
+        for part in self.scores.values():
+            texts += part.text_files()
+            models += part.model_folders()
+        if self.quality and self.quality.model:
+            models.append(self.quality.model)
         single = [
             *(
                 self.url_lists.model_dump(exclude_none=True).values()
@@ -338,17 +337,8 @@ class CurateSettings(Section):
             *([self.bad_words] if self.bad_words else ()),
         ]
         single += [f"{folder}/card.json" for folder in models]
-        functions = [
-            part.function
-            for part in score_list(self).values()
-            if isinstance(part, ScorerSettings | FunctionScore)
-        ]
-        own = [
-            Path(*name.partition(":")[0].split(".")).with_suffix(".py")
-            for name in functions
-        ]
-        # as found from the working folder
-        single += [str(file) for file in own if file.is_file()]
+        for part in score_list(self).values():
+            single += part.code_files()
         if self.semantic is not None and self.semantic.folder is not None:
             single += (
                 [f"{self.semantic.folder}/modules.json"]

@@ -1,131 +1,20 @@
-"""Settings of what is fitted to the input or looks at all of it: score columns, semantic copies, repeated lines.
+"""Settings of what looks at all of the input: semantic copies, repeated lines, and which scores cut and choose.
 
 Every number that a document gets can be cut at a value (`keep_above`, `keep_below`) or at the share of the input that
 stays (`keep`), and can choose among copies (`dedup.keep`, `semantic.keep`).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from stages.curation.duplicates.line_copies import MIN_CHARS
+from stages.curation.score_kinds.kind import Cut
+from stages.foundation.section import Section
 
 SCORE_NAME = r"^[a-z][a-z0-9_]*$"
 # ways to choose among semantic copies that need no score
 DISTANCES = ("hard", "easy", "random")
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Cut(Section):
-    """Which scores stay."""
-
-    keep_above: float | None = Field(
-        None, description="documents that score lower are dropped; null only scores"
-    )
-    keep_below: float | None = Field(
-        None, description="documents that score higher are dropped"
-    )
-    keep: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description=(
-            "share of the characters that stays, best first, of what the searches for"
-            " copies left; who ties with the last stays too"
-        ),
-    )
-    skip: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description=(
-            "share that is passed over first: skip 0.25 and keep 0.5 is the middle half"
-        ),
-    )
-    take: Literal["high", "low"] = Field(
-        "high", description="the better end: for `keep`, and of two copies"
-    )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "Cut":
-        if self.skip and (self.keep is None or self.skip + self.keep > 1):
-            raise ValueError(
-                f"skip {self.skip:g} needs a keep of at most {1 - self.skip:g}"
-            )
-        if (
-            self.keep_above is not None
-            and self.keep_below is not None
-            and self.keep_above > self.keep_below
-        ):
-            raise ValueError(
-                f"keep_above {self.keep_above:g} is above keep_below"
-                f" {self.keep_below:g}, so nothing would stay; swap them"
-            )
-        return self
-
-
-class NgramScore(Cut):
-    """Mean nats a word under an n-gram model: low is like what the model has read."""
-
-    kind: Literal["ngram"]
-    reference: list[str] = Field(
-        [],
-        description=(
-            "files that the model reads; none: a hash sample of the input, each half"
-            " scored by the other's model"
-        ),
-    )
-    text: str = Field("text", description="their column or key that holds the text")
-    unit: Literal["word", "character"] = "word"
-    order: int = Field(3, ge=1, le=8, description="words or characters of an n-gram")
-    min_tokens: int = Field(
-        8,
-        ge=1,
-        description=(
-            "shorter documents have no score: no cut at a value drops them, and they"
-            " come last"
-        ),
-    )
-    train_chars: int = Field(
-        5_000_000,
-        ge=10_000,
-        description=(
-            "characters that it reads; a model of 5 million takes 30 MB in each worker"
-            " (measured)"
-        ),
-    )
-    seed: int = Field(0, ge=0)
-    take: Literal["high", "low"] = "low"
-
-
-class SavedScore(Cut):
-    """A quality classifier (a chance) or an n-gram model (nats; set take: low) that was saved before."""
-
-    kind: Literal["saved"]
-    folder: str
-
-
-class FunctionScore(Cut):
-    kind: Literal["function"]
-    function: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        description="module:function, from a list of texts to as many numbers",
-    )
-
-
-class ColumnScore(Cut):
-    """A number that the input holds; a row without one has no score."""
-
-    kind: Literal["column"]
-    column: str = Field(description="column or key, also named in extra")
-
-
-Score = Annotated[
-    NgramScore | SavedScore | FunctionScore | ColumnScore, Field(discriminator="kind")
-]
 
 
 class RepeatSettings(Section):

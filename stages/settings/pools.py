@@ -10,6 +10,8 @@ from stages.curation.sample_data.image_pools import IMAGE_POOLS
 from stages.curation.sample_data.wheels import POOLS
 from stages.foundation.stage import Section
 
+ROLES = ("heldout", "reference", "pool")  # what a document may serve as
+
 
 class Pool(Section):
     """Where a pool's documents come from: `path` (a file, folder or glob) or `extract` (text in a wheel)."""

@@ -19,7 +19,8 @@ from typing import Any
 
 import polars as pl
 
-from stages.curate.run.run import Plan, Request, Run, plan_input
+from stages.curate.run.plan import Plan, plan_input
+from stages.curate.run.run import Request, Run
 from stages.curate.run.step_list import build_steps
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.edges import PARTITION_RECORDS

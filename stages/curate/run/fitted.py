@@ -10,6 +10,7 @@ default); two n-gram models of 5 million characters each raise a run of 1 GB to 
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +19,12 @@ import polars as pl
 from stages.curate.work.hash_sample import smallest
 from stages.curate.work.unit_rows import unit_documents
 from stages.curate.work.units import Unit
-from stages.curation.reading.documents import uniform
-from stages.curation.reading.ordered_pool import HeldPool
 from stages.curation.reading.readers import read_all
 from stages.curation.reading.rows import Columns
-from stages.curation.scores.ngram_model import (
-    Ngram,
-    NgramModel,
-    load_ngram,
-    train_ngram,
-)
-from stages.curation.scores.perplexity import Perplexity, sampled_texts
 from stages.curation.scores.quality import Quality, QualityModel, fit_quality
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 from stages.settings.curate import CurateSettings
-from stages.settings.curate_searches import NgramScore
 
 QUALITY = "quality.npz"
 
@@ -47,11 +38,10 @@ def fit_models(units: Sequence[Unit], settings: CurateSettings, folder: Path) ->
     ):
         _fit_quality(units, settings, folder / QUALITY)
     for name, asked in settings.scores.items():
-        if isinstance(asked, NgramScore):
-            try:
-                _fit_ngram(units, settings, asked, folder / name)
-            except InputError as error:
-                raise InputError(f"scores.{name}: {error}") from None
+        try:
+            asked.fit(partial(sample, units, settings), folder / name)
+        except InputError as error:
+            raise InputError(f"scores.{name}: {error}") from None
 
 
 def _fit_quality(units: Sequence[Unit], settings: CurateSettings, path: Path) -> None:
@@ -80,49 +70,6 @@ def load_model(path: Path) -> QualityModel:
             if name not in ("weights", "intercepts")
         }
         return QualityModel(Quality(**params), saved["weights"], saved["intercepts"])
-
-
-def _fit_ngram(
-    units: Sequence[Unit], settings: CurateSettings, asked: NgramScore, folder: Path
-) -> None:
-    """One model of the reference; or one of each half of a sample of the input."""
-    sides = ("reference",) if asked.reference else ("0", "1")
-    if all((folder / side).exists() for side in sides):
-        return
-    params = Ngram(unit=asked.unit, order=asked.order)
-    if asked.reference:
-        texts = read_all(asked.reference, "reference", columns=Columns(text=asked.text))
-        parts = [
-            sampled_texts(
-                HeldPool(texts),
-                Perplexity(train_chars=asked.train_chars, seed=asked.seed),
-            )
-        ]
-    else:
-        drawn = sample(units, settings, 2 * asked.train_chars, asked.seed).sort("id")
-        half = pl.Series(in_first_half(drawn, asked.seed), dtype=pl.Boolean)
-        parts = [drawn.filter(half)["text"], drawn.filter(~half)["text"]]
-        if parts[0].is_empty() or parts[1].is_empty():
-            raise InputError(
-                f"the input of {drawn.height} documents is too small to learn from;"
-                " give a reference"
-            )
-    for side, part in zip(sides, parts, strict=True):
-        train_ngram(part, params).save(folder / side, {})
-
-
-def load_ngrams(folder: Path) -> list[NgramModel]:
-    """The model of the reference, or those of the two halves."""
-    return [
-        load_ngram(side)[0]
-        for side in sorted(folder.iterdir())
-        if not side.name.startswith(".")
-    ]
-
-
-def in_first_half(frame: pl.DataFrame, seed: int) -> np.ndarray:
-    """Which documents the first of two models may read (n,) bool."""
-    return uniform(seed, frame["id"], "perplexity half") < 0.5
 
 
 def sample(

@@ -7,13 +7,14 @@ refused when documents were lost or invented.
 
 import json
 from collections.abc import Iterable
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stages.curate.run.page import page
+from stages.curate.run.plan import Plan
 from stages.curate.run.step_list import build_limits
+from stages.curate.run.versions import versions
 from stages.curate.searches.drops import search_steps
 from stages.curate.searches.findings import Findings, search_limits
 from stages.curate.work.tally import merge, nearest_zero
@@ -22,21 +23,10 @@ from stages.curation.selecting.ledger import Count, Ledger
 from stages.foundation.files import content_hash, read_json
 from stages.settings.curate import CurateSettings, result_settings
 
-if TYPE_CHECKING:
-    from stages.curate.run.run import Plan
-
-PACKAGES = ("numpy", "polars", "pyarrow")
-FORMAT = 2  # of the work folder and the output; a change of either changes the number
-
-
-def versions() -> dict[str, str]:
-    """Of what decides the bytes."""
-    return {"format": str(FORMAT)} | {name: metadata.version(name) for name in PACKAGES}
-
 
 def build_manifest(
     settings: CurateSettings,
-    plan: "Plan",
+    plan: Plan,
     units: Iterable[Path],
     parts: list[dict],
     found: Findings,

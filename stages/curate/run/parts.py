@@ -19,27 +19,12 @@ import polars as pl
 from stages.curate.searches.drops import drops, reason_names, search_steps
 from stages.curate.searches.line_cuts import judged_lines, repeat_columns, repeats_of
 from stages.curate.work.numbering import Units
-from stages.curate.work.sorted_runs import mapped
-from stages.curate.work.staged import CHARS, staged_rows
+from stages.curate.work.staged import staged_rows
 from stages.curate.work.tally import nearest_zero, sampled
 from stages.curation.reading import storage
 from stages.curation.reading.row_groups import RowGroups
 from stages.foundation.files import file_hash, read_json, write_json
 from stages.settings.curate import CurateSettings
-
-
-def part_bounds(units: Units, part_chars: int) -> list[int]:
-    """The first ordinal of each part, and the number of documents at the end."""
-    bounds, total, last = [0], 0, 0
-    for unit in range(units.n_new):
-        chars = np.array(mapped(units.folders[unit] / "chars.bin", CHARS)).astype(
-            np.int64
-        )
-        part = (total + np.cumsum(chars) - chars) // part_chars
-        new = np.flatnonzero(np.diff(part, prepend=last))
-        bounds += (units.starts[unit] + new).tolist()
-        total, last = total + int(chars.sum()), int(part[-1]) if len(part) else last
-    return [*bounds, units.n_documents]
 
 
 @dataclass(frozen=True)

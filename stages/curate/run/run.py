@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.curate.run.fitted import fit_models
-from stages.curate.run.manifest import build_manifest, versions, write_result
-from stages.curate.run.parts import PartTask, part_bounds
+from stages.curate.run.manifest import build_manifest, write_result
+from stages.curate.run.parts import PartTask
+from stages.curate.run.plan import Plan, plan_input
 from stages.curate.run.shard import ShardTask, forget_steps, unit_folder
 from stages.curate.searches import signature_index
 from stages.curate.searches.findings import findings
@@ -24,9 +25,7 @@ from stages.curate.searches.searches import Corpus, search
 from stages.curate.work import work_folder
 from stages.curate.work.executor import Executor, executor
 from stages.curate.work.numbering import Units
-from stages.curate.work.units import Unit, cut
-from stages.curation.reading import storage
-from stages.curation.reading.inputs import InputFile, find_files
+from stages.curate.work.part_bounds import part_bounds
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json
@@ -51,71 +50,6 @@ class Request:
     index: Path | None = None
     # makes the embeddings of a proxy, in each worker
     embed: Callable[[], Embed] | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The input as it was found."""
-
-    files: list[InputFile]
-    units: list[Unit]
-    empty: list[str]
-    ignored: list[str]
-    inputs: list[dict[str, Any]] = field(default_factory=list)
-    # evaluation and reference files
-    other: list[dict[str, Any]] = field(default_factory=list)
-
-    def result_hash(
-        self, settings: CurateSettings, segments: Sequence[str] = ()
-    ) -> str:
-        """Changes when the result may: with the files, the settings that matter, what an index
-        knew, and the versions.
-        """
-        tree = settings.model_dump(exclude={"shard_mb"})
-        return content_hash(
-            {
-                "settings": tree,
-                "inputs": self.inputs,
-                "other": self.other,
-                "segments": list(segments),
-                "versions": versions(),
-            }
-        )
-
-
-def plan_input(
-    inputs: Sequence[str], settings: CurateSettings, *, strict: bool = False
-) -> Plan:
-    """Find the files and cut them into units."""
-    files, ignored = find_files(list(inputs))
-    units, empty = cut(files, int(settings.shard_mb * 1e6))
-    if empty and (strict or not units):
-        raise InputError(
-            f"{empty[0].path}: the file is empty; write it again or leave it out"
-        )
-    texts, others = settings.other_files()
-    more = (find_files(texts)[0] if texts else []) + [
-        InputFile(Path(path), path, "text", "") for path in others
-    ]
-    return Plan(
-        files,
-        units,
-        [str(file.path) for file in empty],
-        list(map(str, ignored)),
-        _described(files),
-        _described(more),
-    )
-
-
-def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": file.name,
-            "path": str(file.path),
-            "fingerprint": storage.fingerprint(file.path),
-        }
-        for file in files
-    ]
 
 
 def curate(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.curate.run.parts import part_bounds
 from stages.curate.searches.best_share import CutTask, ValueTask, write_cut
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.drops import reason_names, write_gone
@@ -28,6 +27,7 @@ from stages.curate.searches.semantic_search import (
     write_centres,
 )
 from stages.curate.work.numbering import Units
+from stages.curate.work.part_bounds import part_bounds
 from stages.curate.work.sorted_runs import LINE
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError

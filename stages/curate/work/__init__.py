@@ -1,0 +1,1 @@
+"""Units of work of `assay curate`: on disk, shared by workers, resumed."""

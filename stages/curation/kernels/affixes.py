@@ -9,7 +9,8 @@ here, one there). Cost: 130 MB a CPU-second (measured).
 import numpy as np
 
 from stages.curation.kernels.classes import ALPHA, SPACE, WORD
-from stages.curation.kernels.loops import INT64, INT64S, UINT8S, UINT32S, Loop, Part
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, Part
 
 PREFIX, SUFFIX, TIE, HYPHEN = 1, 2, 4, 8
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from stages.curation.kernels.classes import DIGIT, SPACE
-from stages.curation.kernels.loops import INT64, INT64S, UINT8S, UINT32S, Loop
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S
 
 
 def character_counts(

@@ -11,7 +11,7 @@ import ctypes
 import types
 from collections.abc import Callable
 
-from stages.curation.kernels.loops import Part
+from stages.curation.kernels.types import Part
 
 
 def machine_code(python: Callable, kinds: list[tuple[str, bool]]) -> tuple[str, bytes]:

@@ -7,9 +7,10 @@ Cost: 200 MB a CPU-second (measured).
 import numpy as np
 
 from stages.curation.kernels.classes import ALPHA, DIGIT, SPACE, UPPER, WORD
-from stages.curation.kernels.loops import INT64, INT64S, UINT8S, UINT32S, UINT64S, Loop
+from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
 COLUMNS = ("end", "first", "last", "n_words", "longest", "sentences", "upper", "digits")
 
 

@@ -17,7 +17,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,33 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from stages.curation.kernels.compiling import callback, machine_code
+from stages.curation.kernels.types import UINT8S, Kind, Part
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 
-
-@dataclass(frozen=True)
-class Kind:
-    """The type of an argument: a number, or the first element of a C-contiguous array."""
-
-    dtype: str
-    array: bool = True
-
-
-UINT8S, UINT32S, UINT64S, INT64S, INT64 = (
-    Kind("uint8"),
-    Kind("uint32"),
-    Kind("uint64"),
-    Kind("int64"),
-    Kind("int64", array=False),
-)
 LOCK = RLock()
-
-
-class Part:
-    """A function that compiled loops call; its types follow from theirs."""
-
-    def __init__(self, python: Callable) -> None:
-        self.python = python
 
 
 class Loop:
@@ -126,14 +104,10 @@ def _value(arg: Any, kind: Kind, name: str) -> int:
 
 
 def _compile(loop: Loop) -> tuple[str, bytes]:
-    from stages.curation.kernels.compiling import machine_code
-
     return machine_code(loop.python, [(kind.dtype, kind.array) for kind in loop.kinds])
 
 
 def _public(loop: Loop) -> Callable:
-    from stages.curation.kernels.compiling import callback
-
     return callback(loop.python, [(kind.dtype, kind.array) for kind in loop.kinds])
 
 

@@ -9,7 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from stages.curation.kernels.loops import INT64, INT64S, UINT8S, UINT32S, Loop
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S
 
 
 def phrase_places(

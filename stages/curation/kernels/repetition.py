@@ -8,9 +8,10 @@ Cost: measured in `repetition`.
 
 import numpy as np
 
-from stages.curation.kernels.loops import INT64, INT64S, UINT64S, Loop
+from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT64S
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
 # n-gram lengths of Gopher's table: 2-4 top, 5-10 repeated
 FIRST, LAST_TOP, LAST = (2, 4, 10)
 

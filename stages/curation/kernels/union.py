@@ -8,9 +8,9 @@ its component. The order of the pairs does not matter. Cost: 29 million pairs a 
 
 import numpy as np
 
-from stages.curation.kernels.loops import INT64, INT64S, UINT64S, Loop, Part
-
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
+from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT64S, Part
 
 
 @Part

@@ -7,17 +7,10 @@ words. The default tokeniser is in `affix_kernel`. Cost: 400 MB a CPU-second for
 import numpy as np
 
 from stages.curation.kernels.classes import ALPHA, JOINER, SPACE, WORD
-from stages.curation.kernels.loops import (
-    INT64,
-    INT64S,
-    UINT8S,
-    UINT32S,
-    UINT64S,
-    Loop,
-    Part,
-)
+from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.loops import Loop
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S, Part
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
 # finaliser of splitmix64
 MIX_1, MIX_2 = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 

@@ -27,10 +27,10 @@ from stages.curation.kernels.classes import (
     UPPER,
     WORD,
 )
+from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.minhash import word_hashes
 
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd; the golden ratio in 64 bits
 # between two word characters they belong to the word: don't, U.S, well-known
 JOINERS = "'\u2019.-"
 CJK = (  # scripts written without spaces: each character counts as a word in a shingle

@@ -1,7 +1,7 @@
 """What a scaling law is here: one frozen object that says its formula, its units, its bounds and where it comes from.
 
 Fitting, bootstrap, selection, comparison and planning know only this interface, so a new law is one
-object in a family file and one line in `stages.laws.LAWS`; nothing else changes.
+object in one file of a family folder: `stages.laws.LAWS` finds it there, and nothing else changes.
 
 Axes: a law body gets parameters shaped (..., 1) or (..., points) and variables shaped (points,), and
 returns (..., points). It must broadcast, must not loop over points and must not warn inside its bounds.
@@ -15,6 +15,10 @@ import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
 Quantity = Callable[[Arrays], np.ndarray]
+Table = Literal["sizes and tokens", "compute alone"]
+
+
+UNRANKED = 10_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ class Law:
     `by_arm` of a joint fit. `gradient`, if given, returns d value / d parameter for every parameter and
     makes fits about 3 times faster (measured on chinchilla); without it central differences are used.
     `optimum(params, flops)` returns (n_params, n_tokens) of least loss where a closed form exists.
+    `automatic` names the tables in which `assay fit auto` tries the law, beside the other laws that name
+    them: those that have n_params and n_tokens_seen ("sizes and tokens") and those that have not
+    ("compute alone"); a law whose variables the table lacks is passed over. Empty: tried only by name.
+    `rank`: files of lower rank stand first in LAWS and `assay laws`, one ranked law a file is enough;
+    a file of unranked laws stands at the end.
 
     >>> from stages.laws import get_law
     >>> law = get_law("chinchilla")
@@ -96,6 +105,8 @@ class Law:
     optimum: Callable[[Arrays, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     gradient: Callable[[Arrays, Arrays], dict[str, np.ndarray]] | None = None
     arm_parameters: tuple[str, ...] = ()
+    automatic: tuple[Table, ...] = ()
+    rank: int = UNRANKED
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -108,6 +108,7 @@ ERROR_FROM_LOSS = Law(
         " means over tasks"
     ),
     arm_parameters=("eps",),
+    rank=240,
 )
 
 ACCURACY_FROM_LOSS = Law(
@@ -244,13 +245,4 @@ SUBSET_SCORE = Law(
         " one cluster at a time, map with subset_map"
     ),
     arm_parameters=("g", "c"),
-)
-
-DOWNSTREAM = (
-    ERROR_FROM_LOSS,
-    ACCURACY_FROM_LOSS,
-    BLEU_FROM_TOKENS,
-    BLEU_FROM_LOSS,
-    PASS_RATE,
-    SUBSET_SCORE,
 )

@@ -91,6 +91,7 @@ def _law(domains, terms, **words) -> Law:
         gradient=gradient,
         arm_parameters=("E", *(k for k, _ in names)),
         **words,
+        rank=160,
     )
 
 
@@ -131,3 +132,7 @@ def overall(
     return sum(weights[domain] * values[domain] for domain in weights) / sum(
         weights.values()
     )
+
+
+EXPONENTIAL_MIX = exponential_mix()
+IMPLICIT_MIX = implicit_mix()

@@ -61,4 +61,5 @@ MULTIPLIER = Law(
         " translation, arXiv 2302.09650 (second hand; shape of f unsure)"
     ),
     arm_parameters=("E", "A"),
+    rank=180,
 )

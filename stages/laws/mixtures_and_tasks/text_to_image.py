@@ -48,11 +48,10 @@ def rising_score(variable: Variable, name: str) -> Law:
             " generation, arXiv 2404.02883 (second hand); cap ours"
         ),
         arm_parameters=("A",),
+        rank=70,
     )
 
 
-TEXT_TO_IMAGE = (
-    rising_score(FLOPS, "score_flops"),
-    rising_score(N_PARAMS, "score_params"),
-    rising_score(N_TOKENS_SEEN, "score_tokens"),
-)
+SCORE_FLOPS = rising_score(FLOPS, "score_flops")
+SCORE_PARAMS = rising_score(N_PARAMS, "score_params")
+SCORE_TOKENS = rising_score(N_TOKENS_SEEN, "score_tokens")

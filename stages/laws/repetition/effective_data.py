@@ -102,6 +102,7 @@ DATA_CONSTRAINED_GEOMETRIC = Law(
         "chinchilla", {"q_N": 1e-40}, {"n_tokens_unique": "n_tokens_seen"}
     ),
     arm_parameters=("E", "B"),
+    rank=100,
 )
 
 EFFECTIVE_DATA = Law(

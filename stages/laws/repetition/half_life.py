@@ -212,6 +212,7 @@ def half_life(pools: Sequence[str] = (), sized: bool = False) -> Law:
             )
         ),
         arm_parameters=("E", "B") if pools else ("E", "beta", "tau"),
+        rank=110,
     )
 
 
@@ -295,3 +296,9 @@ def half_life_code(pools: Sequence[str] = (), form: str = "utility") -> Law:
         ),
         arm_parameters=("beta", "tau") if not pools else ("d",),
     )
+
+
+HALF_LIFE = half_life()
+HALF_LIFE_SIZED = half_life(sized=True)
+HALF_LIFE_CODE = half_life_code()
+HALF_LIFE_CODE_DATA = half_life_code(form="data")

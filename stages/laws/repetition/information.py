@@ -110,4 +110,8 @@ def information(pools: Sequence[str] = ()) -> Law:
         ),
         reduces_to=None if pools else Reduction("chinchilla", {"K0": 1e15, "nu": 0.0}),
         arm_parameters=("E", "B"),
+        rank=140,
     )
+
+
+INFORMATION = information()

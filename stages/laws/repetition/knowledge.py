@@ -70,4 +70,5 @@ KNOWLEDGE_CAPACITY = Law(
         " (second hand); dependence on exposures ours"
     ),
     arm_parameters=("R_max",),
+    rank=150,
 )

@@ -128,4 +128,5 @@ PRUNING_CURVE = Law(
     ),
     reduces_to=Reduction("power_floor_tokens", {"phi": 0.0, "nu": 0.0}),
     arm_parameters=("E", "B"),
+    rank=190,
 )

@@ -258,4 +258,8 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
         ),
         reduces_to=None if pools else single,
         arm_parameters=("E", "B"),
+        rank=130,
     )
+
+
+RECIPE = recipe()

@@ -88,4 +88,5 @@ ANNEALING = Law(
         {"B": 3.0, "beta": 0.4},
     ),
     arm_parameters=("E", "A"),
+    rank=210,
 )

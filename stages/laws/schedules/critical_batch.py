@@ -134,4 +134,5 @@ CRITICAL_BATCH = Law(
         "chinchilla", {"B_star": 1e-300}, {"n_steps": "n_tokens_seen"}, {"E": 0.0}
     ),
     arm_parameters=("B",),
+    rank=200,
 )

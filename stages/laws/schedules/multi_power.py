@@ -228,4 +228,8 @@ def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
             " 2503.12811, as in the authors' repository; blocks of steps ours"
         ),
         arm_parameters=("E", "A"),
+        rank=220,
     )
+
+
+MULTI_POWER = multi_power()

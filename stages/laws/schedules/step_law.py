@@ -147,6 +147,7 @@ STEP_LAW_LR = Law(
         " the authors' tool; N without embeddings"
     ),
     arm_parameters=("k",),
+    rank=230,
 )
 
 STEP_LAW_BATCH = Law(

@@ -178,6 +178,7 @@ EFFICIENCY_LEVERAGE = Law(
         " stated there, 10 and 2 reproduce its figures"
     ),
     arm_parameters=("a",),
+    rank=250,
 )
 
 PARALLEL_STREAMS = Law(
@@ -297,12 +298,4 @@ GROWTH_TIMING = Law(
     value=value_growth,
     source="Du et al. 2024, Stacking your transformers, arXiv 2405.15319 (second hand)",
     arm_parameters=("c",),
-)
-
-ARCHITECTURE = (
-    EFFICIENCY_LEVERAGE,
-    PARALLEL_STREAMS,
-    FLOAT_TRAINING,
-    POST_TRAINING_QUANTISATION,
-    GROWTH_TIMING,
 )

@@ -67,4 +67,6 @@ CHINCHILLA = Law(
         " arXiv 2404.10102"
     ),
     arm_parameters=("E", "B"),
+    automatic=("sizes and tokens",),
+    rank=30,
 )

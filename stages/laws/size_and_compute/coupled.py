@@ -77,4 +77,6 @@ COUPLED = Law(
     ),
     reduces_to=Reduction("chinchilla", {"beta": 0.3, "gamma": 0.3}),
     arm_parameters=("E", "B"),
+    automatic=("sizes and tokens",),
+    rank=80,
 )

@@ -95,4 +95,5 @@ FAMILY_RATIO = Law(
     ),
     reduces_to=Reduction("chinchilla", {"gamma": 1e-300}),
     arm_parameters=("E", "B", "gamma"),
+    rank=170,
 )

@@ -117,6 +117,7 @@ COVERAGE = Law(
         "Brown et al. 2024, Large language monkeys, arXiv 2407.21787 (form second hand)"
     ),
     arm_parameters=("a",),
+    rank=260,
 )
 
 IMPERFECT_VERIFIER = Law(
@@ -212,5 +213,3 @@ INFERENCE_COST = Law(
     ),
     arm_parameters=("c_N",),
 )
-
-INFERENCE = (COVERAGE, IMPERFECT_VERIFIER, SPECULATIVE, INFERENCE_COST)

@@ -119,6 +119,7 @@ KAPLAN = Law(
     source=SOURCE,
     reduces_to=Reduction("power_floor_tokens", {"A": 1e-300}, {}, {"E": 0.0}),
     arm_parameters=("B",),
+    rank=40,
 )
 KAPLAN_FLOOR = Law(
     name="kaplan_floor",

@@ -82,6 +82,7 @@ THREE_REGIONS = Law(
     ),
     reduces_to=Reduction("power_floor_tokens", {"G": 1e30}),
     arm_parameters=("E", "B"),
+    rank=20,
 )
 
 COMPUTE_OFFSET = Law(
@@ -111,6 +112,7 @@ COMPUTE_OFFSET = Law(
     ),
     reduces_to=Reduction("power_floor", {"C0": 1e-30}),
     arm_parameters=("E", "A"),
+    automatic=("compute alone",),  # bends to a plateau, as error rates do
 )
 
 TIME_SERIES = Law(

@@ -100,4 +100,5 @@ OVER_TRAINING = Law(
         {"alpha": 0.3, "beta": 0.3, "A": 130.0 * 6**-0.15, "B": 200.0 * 6**-0.15},
     ),
     arm_parameters=("E", "b"),
+    rank=50,
 )

@@ -11,6 +11,7 @@ from stages.laws.interface.law import (
     N_PARAMS,
     N_TOKENS_SEEN,
     Law,
+    Table,
     Variable,
     amplitude,
     exponent,
@@ -19,7 +20,16 @@ from stages.laws.interface.law import (
 )
 
 
-def _over(variable: Variable, name: str, title: str, size: str, power: str) -> Law:
+def _over(
+    variable: Variable,
+    *,
+    name: str,
+    title: str,
+    size: str,
+    power: str,
+    automatic: tuple[Table, ...] = (),
+) -> Law:
+    """The law over one variable; `size` and `power` name its amplitude and its exponent."""
     x = variable.name
 
     def value(p, v):
@@ -51,15 +61,30 @@ def _over(variable: Variable, name: str, title: str, size: str, power: str) -> L
             " Hestness et al. 2017, arXiv 1712.00409"
         ),
         arm_parameters=("E", size),
+        automatic=automatic,
+        rank=10,
     )
 
 
 POWER_FLOOR = _over(
-    FLOPS, "power_floor", "Power law in compute with a floor", "A", "alpha"
+    FLOPS,
+    name="power_floor",
+    title="Power law in compute with a floor",
+    size="A",
+    power="alpha",
+    automatic=("sizes and tokens", "compute alone"),
 )
 POWER_FLOOR_TOKENS = _over(
-    N_TOKENS_SEEN, "power_floor_tokens", "Power law in tokens with a floor", "B", "beta"
+    N_TOKENS_SEEN,
+    name="power_floor_tokens",
+    title="Power law in tokens with a floor",
+    size="B",
+    power="beta",
 )
 POWER_FLOOR_PARAMS = _over(
-    N_PARAMS, "power_floor_params", "Power law in model size with a floor", "A", "alpha"
+    N_PARAMS,
+    name="power_floor_params",
+    title="Power law in model size with a floor",
+    size="A",
+    power="alpha",
 )

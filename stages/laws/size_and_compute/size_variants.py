@@ -98,6 +98,7 @@ AVERAGE_SIZE = Law(
     ),
     reduces_to=Reduction("chinchilla", {}, {"n_params_average": "n_params"}),
     arm_parameters=("E", "B"),
+    rank=60,
 )
 
 # value must be positive, the paper's unigram-normalised loss is negative: add the unigram entropy back (E then is that

@@ -17,7 +17,7 @@ from stages.proxy.tokens.view import View
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The streams of one run. Example: `Course(view.stream(1)).counts(512, 128)`."""
+    """The streams of one run. Example: `Course(Stream(view, 1)).counts(512, 128)`."""
 
     trunk: Stream
     decay: Stream | None = None

@@ -9,7 +9,7 @@ Position is the whole state: any batch can be made from (seed, step) alone, so r
 Coins and permutations are hashes of (seed, pass, row): two arms that share documents meet them in the same
 relative order, which pairs their noise.
 
-Example: `stream = view.stream(seed=1); x, y = stream.batch(0, batch_tokens=512, context=128); stream.counts(512)`.
+Example: `stream = Stream(view, seed=1); x, y = stream.batch(0, batch_tokens=512, context=128); stream.counts(512)`.
 """
 
 from dataclasses import dataclass

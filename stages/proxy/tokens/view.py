@@ -5,18 +5,14 @@ in which order the tokens arrive and counts them.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.proxy.tokens.packed import Packed
-
-if TYPE_CHECKING:
-    from stages.proxy.tokens.order import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,29 +88,6 @@ class View:
                 f" batch of {batch_tokens}; keep more documents in the arm or lower"
                 " batch_tokens"
             )
-
-    def stream(self, seed: int) -> "Stream":
-        """Token stream of this view in the order given by the seed."""
-        from stages.proxy.tokens.order import Stream
-
-        return Stream(self, seed)
-
-    def batches(
-        self,
-        *,
-        seed: int,
-        batch_tokens: int,
-        context: int,
-        first_step: int = 0,
-        stop_step: int,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Inputs and targets of steps first_step..stop_step-1, each (sequences, context) int64.
-
-        Example: `for x, y in view.batches(seed=1, batch_tokens=512, context=128, stop_step=10): ...`
-        """
-        stream = self.stream(seed)
-        for step in range(first_step, stop_step):
-            yield stream.batch(step, batch_tokens, context)
 
 
 def _check_rows(

@@ -39,11 +39,11 @@ class ProxyData:
 
     def course(self, spec: RunSpec) -> Course:
         """What the run reads: its arm, and in its decays that of its curriculum."""
-        trunk = self.view(spec).stream(spec.data_seed)
+        trunk = Stream(self.view(spec), spec.data_seed)
         return Course(
             trunk,
             (
-                self._view(spec, spec.decay_arm).stream(spec.data_seed)
+                Stream(self._view(spec, spec.decay_arm), spec.data_seed)
                 if spec.has_curriculum
                 else None
             ),

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.laws import get_law
+from stages.laws import automatic_laws, get_law
 from stages.laws.choosing.averaged import mixture
 from stages.laws.choosing.choose import choose_law
 from stages.laws.fitting.fit import fit_law
 from stages.laws.fitting.variant import TIED, Variant, variants_of, with_variants
-from stages.run_tables.candidates import AUTO, N_CUTS, N_DRAWS, N_STARTS
+from stages.run_tables.candidates import N_CUTS, N_DRAWS, N_STARTS
 from stages.run_tables.compare_table import compare_table
 
 
@@ -26,9 +26,9 @@ def with_flops(rows):
 def chosen(below):
     """As `assay fit auto`."""
     laws = [
-        get_law(name)
-        for name in AUTO
-        if set(get_law(name).variable_names) <= set(below)
+        law
+        for law in automatic_laws("sizes and tokens")
+        if set(law.variable_names) <= set(below)
     ]
     return choose_law(
         with_variants(laws),

@@ -104,7 +104,7 @@ def test_assay_curate_searches_semantic_copies_with_a_proxy(project, tmp_path):
                     inputs=[str(tmp_path / "a.jsonl")],
                     out=str(tmp_path / f"out{shard_mb}"),
                     settings=settings,
-                    embed=proxy_of(settings),
+                    embed=proxy_of(settings.semantic),
                 )
             )
         )

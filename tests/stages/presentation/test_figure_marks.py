@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from stages.decision.figures import plt
 from stages.foundation.errors import InputError
 from stages.presentation.figure_marks import save_all, spread
+from stages.presentation.plot_style import plt
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from stages.proxy.network.adamw import AdamW, one_update
 from stages.proxy.network.engine import AutogradEngine, build_engine
 from stages.proxy.network.model import Weights
 from stages.proxy.specs.shape import Shape
+from stages.proxy.tokens.order import Stream
 from stages.proxy.training.data import Feed
 from stages.proxy.training.train import train_group
 
@@ -43,7 +44,7 @@ def test_the_host_never_waits_inside_a_step(data):
         AdamW(weights, [0.01] * 2, [0.1] * 2),
     )
     feed = Feed(
-        [data.views["all"].stream(1), data.views["all"].stream(2)],
+        [Stream(data.views["all"], 1), Stream(data.views["all"], 2)],
         128,
         32,
         torch.device("cuda"),

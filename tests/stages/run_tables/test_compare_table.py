@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.decision.figures import plt
 from stages.foundation.errors import InputError
 from stages.laws.deciding.path import Path
+from stages.presentation.plot_style import plt
 from stages.run_tables.compare_figures import arm_colours, chances, draw_compare
 from stages.run_tables.compare_rows import (
     crossover_rows,

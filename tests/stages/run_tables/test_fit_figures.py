@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from stages.decision.figures import plt
 from stages.laws import LAWS, get_law
 from stages.laws.choosing.bootstrap import bootstrap
 from stages.laws.fitting.fit import fit_law
+from stages.presentation.plot_style import plt
 from stages.run_tables.fit_figures import draw_fit, series_of
 from stages.run_tables.law_axes import axes_of
 

@@ -5,6 +5,7 @@ import pytest
 
 from stages.laws import LAWS, get_law
 from stages.laws.fitting.fit import fit_law
+from stages.presentation.si import si
 from stages.run_tables.law_axes import (
     COMPUTE,
     MAX_LEVELS,
@@ -13,7 +14,6 @@ from stages.run_tables.law_axes import (
     levels,
     main_variable,
     on_curve,
-    si,
 )
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stages.decision.figures import plt
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import bootstrap
 from stages.laws.fitting.fit import fit_law
+from stages.presentation.plot_style import plt
 from stages.run_tables.plan_figures import draw_plan
 from stages.run_tables.plan_table import plan_rows
 

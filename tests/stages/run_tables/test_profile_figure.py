@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.decision.figures import plt
 from stages.laws import get_law
 from stages.laws.fitting.fit import fit_law
+from stages.presentation.plot_style import plt
 from stages.run_tables.profile_figure import profile_figure
 
 

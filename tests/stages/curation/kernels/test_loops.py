@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages.curation.kernels import loops as compiled
-from stages.curation.kernels.loops import INT64, INT64S, UINT8S, Loop, Part, stored
+from stages.curation.kernels.loops import Loop, stored
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, Part
 
 STEP = 3
 

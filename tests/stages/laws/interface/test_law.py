@@ -1,15 +1,21 @@
-"""What every law must satisfy, whatever its formula: one test each, over all of LAWS.
+"""What every law must satisfy, whatever its formula: one test each, over all of LAWS, and how laws are found.
 
 Points come from `Variable.typical`, parameters from the starting ranges, so a new law needs no line here.
 """
 
+import ast
+import inspect
 import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from stages.foundation.errors import InputError
-from stages.laws import LAWS, get_law, half_life_code
+from stages.foundation.stage import ROOT
+from stages.laws import LAWS, automatic_laws, get_law, half_life_code, laws_of
 from stages.laws.fitting.fit import fit_law
 from stages.laws.repetition.half_life import half_life
 from stages.laws.repetition.information import information
@@ -25,6 +31,15 @@ FACTORIES = [
     information(POOLS),
 ]
 ALL = [*LAWS.values(), *FACTORIES]
+LAW_FILES = [
+    module
+    for name, module in sorted(sys.modules.items())
+    if name.startswith("stages.laws.")
+    and any(
+        isinstance(node, ast.Call) and ast.unparse(node.func) == "Law"
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+    )
+]
 over_laws = pytest.mark.parametrize("law", ALL, ids=lambda law: law.name)
 
 
@@ -220,3 +235,58 @@ def test_the_optimum_of_chinchilla_is_the_least_on_a_grid():
     grid = np.geomspace(1e8, 1e11, 2001)
     values = law.value(p, {"n_params": grid, "n_tokens_seen": 1e21 / 6 / grid})
     assert grid[values.argmin()] == pytest.approx(n_params[0], rel=0.01)
+
+
+@pytest.mark.parametrize("module", LAW_FILES, ids=lambda module: module.__name__)
+def test_a_file_that_builds_a_law_names_one_and_has_its_own_test(module):
+    own = Path(module.__file__).relative_to(ROOT)
+    assert laws_of([module]), (
+        f"{own} builds a law and gives none a name of the module: NAME = Law(...)"
+    )
+    mirror = ROOT / "tests" / own.with_name(f"test_{own.name}")
+    assert mirror.is_file(), f"{own} lacks its test {mirror.relative_to(ROOT)}"
+
+
+def module_of(name, *laws):
+    module = ModuleType(name)
+    for place, law in enumerate(laws):
+        setattr(module, f"LAW_{place}", law)
+    return module
+
+
+def test_laws_are_found_in_the_order_of_ranks_and_a_new_file_comes_last():
+    chinchilla, kaplan = get_law("chinchilla"), get_law("kaplan")
+    new = replace(chinchilla, name="new", rank=type(chinchilla).rank)
+    second = replace(new, name="second_of_the_file")
+    modules = [
+        module_of("a", new, second),
+        module_of("b", kaplan),
+        module_of("c", chinchilla),
+    ]
+    assert list(laws_of(modules)) == [
+        "chinchilla",
+        "kaplan",
+        "new",
+        "second_of_the_file",
+    ]
+
+
+def test_two_laws_of_one_name_are_refused():
+    law = get_law("chinchilla")
+    assert list(laws_of([module_of("a", law), module_of("b", law)])) == ["chinchilla"]
+    with pytest.raises(ValueError, match="two laws are called 'chinchilla'"):
+        laws_of([module_of("a", law), module_of("b", replace(law, title="other"))])
+
+
+def test_auto_tries_the_laws_that_say_so():
+    assert [law.name for law in automatic_laws("sizes and tokens")] == [
+        "power_floor",
+        "chinchilla",
+        "coupled",
+        "data_constrained",
+        "overfit",
+    ]
+    assert [law.name for law in automatic_laws("compute alone")] == [
+        "power_floor",
+        "compute_offset",
+    ]

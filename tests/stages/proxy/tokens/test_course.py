@@ -5,6 +5,7 @@ import pytest
 
 from stages.foundation.errors import InputError
 from stages.proxy.tokens.course import Course
+from stages.proxy.tokens.order import Stream
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 
@@ -45,8 +46,8 @@ def positions(pack, stream, n_tokens):
     [(0, 0), (1, 0), (0, 7), (313, 100), (500, 20), (900, 2000), (17, 300)],
 )
 def test_counts_over_both_streams_equal_brute_force(pack, n_trunk, n_decay):
-    trunk = view(pack, np.arange(0, 30)).stream(3)
-    decay = view(pack, np.arange(20, 40), np.linspace(0.5, 2, 20)).stream(3)
+    trunk = Stream(view(pack, np.arange(0, 30)), 3)
+    decay = Stream(view(pack, np.arange(20, 40), np.linspace(0.5, 2, 20)), 3)
     found = Course(trunk, decay).counts(n_trunk, n_decay)
     document = np.repeat(np.arange(40), pack.n_tokens_each)
     seen = positions(pack, trunk, n_trunk) + positions(pack, decay, n_decay)
@@ -62,7 +63,7 @@ def test_counts_over_both_streams_equal_brute_force(pack, n_trunk, n_decay):
 
 
 def test_without_a_curriculum_the_decay_reads_on(pack):
-    stream = view(pack, np.arange(30)).stream(3)
+    stream = Stream(view(pack, np.arange(30)), 3)
     assert Course(stream).counts(300, 77) == stream.counts(377)
 
 
@@ -71,4 +72,4 @@ def test_views_that_cannot_be_counted_together_are_refused(pack):
         InputError,
         match="decays into 'all', which is a view of another pack or other groups",
     ):
-        Course(view(pack, [1]).stream(0), View(pack, [2]).stream(0))
+        Course(Stream(view(pack, [1]), 0), Stream(View(pack, [2]), 0))

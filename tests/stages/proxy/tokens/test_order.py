@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stages.proxy.tokens.order import Stream
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 
@@ -49,7 +50,7 @@ def position_ids(pack, stream, n_tokens):
 @pytest.mark.parametrize("name", ["plain", "weighted", "ungrouped"])
 def test_counts_equal_brute_force_at_any_token(labelled, name):
     view = views(labelled)[name]
-    stream = view.stream(seed=7)
+    stream = Stream(view, 7)
     positions = position_ids(labelled, stream, 6000)
     document = np.repeat(np.arange(labelled.n_documents), labelled.n_tokens_each)
     for n in [
@@ -81,25 +82,25 @@ def test_counts_equal_brute_force_at_any_token(labelled, name):
 
 @pytest.mark.parametrize("name", ["plain", "weighted", "ungrouped"])
 def test_any_stretch_equals_the_whole(labelled, name):
-    stream = views(labelled)[name].stream(seed=7)
+    stream = Stream(views(labelled)[name], 7)
     whole = labelled.tokens[position_ids(labelled, stream, 5000)].astype(np.int64)
-    fresh = views(labelled)[name].stream(seed=7)
+    fresh = Stream(views(labelled)[name], 7)
     for first, n in [(4000, 700), (0, 5000), (3, 1), (999, 0), (2500, 2500), (1, 40)]:
         assert fresh.tokens(first, n).tolist() == whole[first : first + n].tolist()
 
 
 def test_every_pass_is_a_fresh_permutation_of_all_documents(labelled):
-    stream = views(labelled)["plain"].stream(seed=1)
+    stream = Stream(views(labelled)["plain"], 1)
     orders = [stream._plan(index).order.tolist() for index in range(5)]
     assert all(sorted(order) == list(range(25)) for order in orders)
     assert len({tuple(order) for order in orders}) == 5
-    other = views(labelled)["plain"].stream(seed=2)
+    other = Stream(views(labelled)["plain"], 2)
     assert other._plan(0).order.tolist() != orders[0]
 
 
 def test_weights_are_the_mean_number_of_uses_a_pass(labelled):
     view = views(labelled)["weighted"]
-    stream = view.stream(seed=3)
+    stream = Stream(view, 3)
     uses = np.array(
         [
             np.bincount(stream._plan(index).order, minlength=len(view.rows))
@@ -114,8 +115,8 @@ def test_weights_are_the_mean_number_of_uses_a_pass(labelled):
 
 def test_arms_meet_shared_documents_in_the_same_order(labelled):
     big, small = (
-        View(labelled, np.arange(50)).stream(5),
-        View(labelled, np.arange(0, 50, 3)).stream(5),
+        Stream(View(labelled, np.arange(50)), 5),
+        Stream(View(labelled, np.arange(0, 50, 3)), 5),
     )
     for index in range(3):
         rows = big.view.rows[big._plan(index).order]
@@ -123,3 +124,18 @@ def test_arms_meet_shared_documents_in_the_same_order(labelled):
             rows[np.isin(rows, small.view.rows)].tolist()
             == small.view.rows[small._plan(index).order].tolist()
         )
+
+
+def test_batches_are_the_shifted_stream(make_pack):
+    view = View(make_pack(), np.arange(40))
+    stream = Stream(view, 4)
+    batches = [stream.batch(step, 64, 16) for step in range(50)]
+    inputs, targets = (
+        np.concatenate([batch[part].ravel() for batch in batches]) for part in (0, 1)
+    )
+    assert batches[0][0].shape == (4, 16)
+    assert inputs[0] == view.packed.eos_id
+    assert inputs[1:].tolist() == targets[:-1].tolist()
+    assert targets.tolist() == Stream(view, 4).tokens(0, 50 * 64).tolist()
+    later = Stream(view, 4).batch(20, 64, 16)
+    assert later[1].tolist() == batches[20][1].tolist()

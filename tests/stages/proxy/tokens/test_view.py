@@ -58,19 +58,3 @@ def test_fingerprint_follows_rows_weights_and_tokens(make_pack):
     assert len({view.fingerprint for view in views}) == 4
     assert View(pack, [1, 2], arm="other name").fingerprint == views[0].fingerprint
     assert pickle.loads(pickle.dumps(views[2])).fingerprint == views[2].fingerprint
-
-
-def test_batches_are_the_shifted_stream(make_pack):
-    view = View(make_pack(), np.arange(40))
-    batches = list(view.batches(seed=4, batch_tokens=64, context=16, stop_step=50))
-    inputs, targets = (
-        np.concatenate([batch[part].ravel() for batch in batches]) for part in (0, 1)
-    )
-    assert batches[0][0].shape == (4, 16)
-    assert inputs[0] == view.packed.eos_id
-    assert inputs[1:].tolist() == targets[:-1].tolist()
-    assert targets.tolist() == view.stream(4).tokens(0, 50 * 64).tolist()
-    later = list(
-        view.batches(seed=4, batch_tokens=64, context=16, first_step=20, stop_step=21)
-    )
-    assert later[0][1].tolist() == batches[20][1].tolist()

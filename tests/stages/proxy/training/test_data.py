@@ -3,11 +3,12 @@ import pytest
 import torch
 
 from stages.foundation.errors import InputError
+from stages.proxy.tokens.order import Stream
 from stages.proxy.training.data import CHUNK_STEPS, Feed, ProxyData
 
 
 def test_a_feed_gives_the_batches_of_every_stream_in_any_order(data):
-    streams = [data.views["all"].stream(1), data.views["half"].stream(2)]
+    streams = [Stream(data.views["all"], 1), Stream(data.views["half"], 2)]
     feed = Feed(streams, 128, 32, torch.device("cpu"))
     for step in [0, 1, CHUNK_STEPS - 1, CHUNK_STEPS, 3 * CHUNK_STEPS + 5, 2, 3]:
         inputs, targets = feed.at(step)
@@ -25,7 +26,7 @@ def test_a_model_needs_the_vocabulary_of_the_pack(data, make_spec):
 
 
 def test_a_feed_that_reads_ahead_gives_the_same_batches(data, make_spec):
-    stream = data.views["all"].stream(3)
+    stream = Stream(data.views["all"], 3)
     plain = Feed([stream], 128, 32, torch.device("cpu"))
     ahead = Feed([stream], 128, 32, torch.device("cpu"), ahead=True)
     for step in [

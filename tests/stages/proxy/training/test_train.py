@@ -10,6 +10,7 @@ from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import Scorer
 from stages.proxy.network.adamw import BETA1, BETA2, CLIP_NORM
 from stages.proxy.network.model import Weights, token_losses
+from stages.proxy.tokens.order import Stream
 from stages.proxy.training.train import Trainer, train_group, train_run
 
 
@@ -33,13 +34,9 @@ def plain_loop(spec, data, budget):
     n_steps = budget // spec.batch_tokens
     n_decay = round(spec.decay_fraction * n_steps)
     view = data.views[spec.arm]
-    batches = view.batches(
-        seed=spec.data_seed,
-        batch_tokens=spec.batch_tokens,
-        context=spec.context,
-        stop_step=n_steps,
-    )
-    for step, batch in enumerate(batches):
+    stream = Stream(view, spec.data_seed)
+    for step in range(n_steps):
+        batch = stream.batch(step, spec.batch_tokens, spec.context)
         factor = min(
             1,
             (step + 1) / spec.warmup_steps,
@@ -202,8 +199,8 @@ def test_the_decay_of_a_curriculum_reads_the_other_mix(make_spec, data):
     assert read[10] == ("all", 8)
     first = trainer.record.budgets[0][0]
     seen = [
-        *data.views["all"].stream(0).tokens(0, 8 * 128),
-        *data.views["half"].stream(0).tokens(0, 2 * 128),
+        *Stream(data.views["all"], 0).tokens(0, 8 * 128),
+        *Stream(data.views["half"], 0).tokens(0, 2 * 128),
     ]
     assert first.n_tokens_seen == len(seen)
     assert first.epochs == 1280 / data.views["all"].n_tokens

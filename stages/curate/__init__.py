@@ -1,0 +1,1 @@
+"""What `assay curate` does, from its settings to its report."""

@@ -1,0 +1,1 @@
+"""Laws that know repeats and quality."""

@@ -1,0 +1,1 @@
+"""Laws over learning rates, batches and schedules."""

@@ -1,0 +1,1 @@
+"""Laws over model size, tokens and compute."""

@@ -1,0 +1,1 @@
+"""How numbers, metrics and plots look; no laws, no data."""

@@ -1,0 +1,16 @@
+"""Numbers as a reader would write them."""
+
+from typing import Any
+
+
+def flops_text(value: float) -> str:
+    """4.1e+15 as 4.1e15."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def interval_text(flip: dict[str, Any]) -> str:
+    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range as an arrow."""
+    low = flops_text(flip["low"]) if flip["low"] is not None else "below the range"
+    high = flops_text(flip["high"]) if flip["high"] is not None else "beyond the range"
+    return f"{flops_text(flip['flops'])} FLOPs [{low}, {high}]"
