@@ -3,9 +3,9 @@
 Question: which copies cost more to keep than to rebuild? Input: a containment graph, accesses and
 prices. Output: a plan, each deleted data set with the kept parent it is rebuilt from; and recipes.
 A plan minimises
-    storage of what stays + storage of recipes + accesses x (bytes of the parent read),    subject to
-a parent that is kept, and one whose bytes can be read within the latency; solved to optimality as
-an integer program (HiGHS through scipy). A recipe is the row numbers of the parent in the child's
+    storage of what stays + storage of recipes + accesses x (bytes of the parent read)
+subject to a parent that is kept, and one whose bytes can be read within the latency; solved to
+optimality as an integer program (HiGHS through scipy). A recipe is the row numbers of the parent in the child's
 order, so rows, order, types and columns come back; making one looks every row up, so a pair that
 the sample let through by error is found out before anything is lost. Nothing here deletes a file.
 Cost: one join of child and parent a recipe; 4 bytes a row before compression. Fails where the
@@ -163,8 +163,8 @@ def rebuild(folder: Path | str, parent: Table) -> pl.DataFrame:
     )
     if (found := files_hash(parent)) != recipe["parent_hash"]:
         raise InputError(
-            f"{recipe['child']} was taken from {recipe['parent']} with hash {recipe['parent_hash']}, {parent.name} has {found}; "
-            "give the parent as it was"
+            f"{recipe['child']} was taken from {recipe['parent']} with hash"
+            f" {recipe['parent_hash']}, {parent.name} has {found}; give the parent as it was"
         )
     rows = pl.scan_parquet(Path(folder) / "rows.parquet")
     there = parent.scan().select(schema.names()).with_row_index("row")

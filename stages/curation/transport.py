@@ -4,8 +4,8 @@ projektor).
 Question: of what has the pool too little, judged by the target? Input: embeddings of pool and
 target. Output: per document the change of the transport cost when it gets more mass. With the dual
 potentials f of OT_eps(pool, target),
-    dOT / dmass_i = f_i - sum_{j != i} f_j / (n - 1)                                        (calibrated: sums to 0)
-    dOT / dp_s    = mean of f over source s, less a constant                                 (projektor; theirs times 1 - p_s)
+    dOT / dmass_i = f_i - sum_{j != i} f_j / (n - 1)           (calibrated: sums to 0)
+    dOT / dp_s    = mean of f over source s, less a constant   (projektor; theirs times 1 - p_s)
 GOT-D (Kang et al. 2024) keeps the most NEGATIVE: what moves the whole pool to the target, not what
 is nearest to it. Scores here are minus that, so high = keep. Distances are squared ones of unit
 vectors, the solver is POT's entropic one. Cost: the solve is n x m an iteration on at most

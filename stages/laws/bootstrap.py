@@ -175,8 +175,8 @@ def cluster_leverage(fit: Fit, label: np.ndarray) -> np.ndarray:
     1 / G for G repeats of one design.
 
     The block H_g of the hat matrix has one leverage a direction, its eigenvalues; they are averaged
-    with themselves as weights,
-    |H_g|^2 / tr H_g. All residuals count, also beyond Huber's delta (measured: by the share inside, 10 trunks covered .81 to .97, so .85 to 1).
+    with themselves as weights, |H_g|^2 / tr H_g. All residuals count, also beyond Huber's delta
+    (measured: by the share inside, 10 trunks covered .81 to .97, so .85 to 1).
     """
     space, index = _fitted_space(fit), np.unique(label, return_inverse=True)[1]
     blocks = [

@@ -1,7 +1,8 @@
 """The whole loss curve from the learning-rate schedule, with a gain of decay that saturates
 (multi-power law).
 
-    value(t) = E + A / S(t)^alpha + B sum_{k<=t} (lr_k - lr_{k-1}) G(lr_k^-gamma (S(t) - S(k-1))),   G(x) = 1 - (1 + C x)^-beta
+    value(t) = E + A / S(t)^alpha + B sum_{k<=t} (lr_k - lr_{k-1}) G(lr_k^-gamma (S(t) - S(k-1)))
+    G(x) = 1 - (1 + C x)^-beta
 
 S sums the rates, warm-up included, and so do the changes: the rising rates of the warm-up add up to
 B * peak to the level, so E is not the irreducible loss. A row names its schedule by number and its

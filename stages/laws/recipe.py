@@ -1,8 +1,8 @@
 """Our recipe-aware law: model size, tokens, and for each pool its share, its unique tokens and its
 quality.
 
-    value = E + A / N'^alpha + B exp(-sum_i s_i (q_i + beta_i l_i)) + P sum_i s_i R_i^delta (s_i N /
-    U_i)^kappa
+    value = E + A / N'^alpha + B exp(-sum_i s_i (q_i + beta_i l_i))
+              + P sum_i s_i R_i^delta (s_i N / U_i)^kappa
     l_i = (1 - theta) S_i + theta log D'_i,   R_i = max(s_i D / U_i - 1, 0)
 
 A pool of U_i tokens with share s_i is passed once every U_i / s_i tokens of the mix; on that clock
