@@ -72,7 +72,12 @@ def containment_graph(
     """Find every contained pair; a child of which `missing_share` of rows is absent passes with
     probability at most `error`.
 
-    >>> containment_graph("lake").edges
+    >>> all_days = pl.DataFrame({"day": range(100), "visits": range(0, 300, 3)})
+    >>> Path("lake").mkdir()
+    >>> all_days.write_parquet("lake/all.parquet")
+    >>> all_days.head(30).write_parquet("lake/daily.parquet")
+    >>> containment_graph("lake").edges.rows()
+    [('daily.parquet', 'all.parquet', 30, True)]
     """
     if not 0 < missing_share < 1 or not 0 < error < 1:
         raise InputError(

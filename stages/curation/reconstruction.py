@@ -52,7 +52,15 @@ def deletion_plan(
 ) -> Plan:
     """The cheapest set of deletions. accesses: reads of a data set a period, 1 where not named.
 
-    >>> deletion_plan(containment_graph("lake"), {"daily": 30}).deleted
+    >>> from stages.curation.containment import containment_graph
+    >>> visits = pl.DataFrame({"day": range(1000), "visits": range(0, 3000, 3)})
+    >>> visits.write_parquet("all.parquet")
+    >>> visits.head(900).write_parquet("daily.parquet")
+    >>> graph = containment_graph(".")
+    >>> deletion_plan(graph, {"daily.parquet": 0.01}).deleted
+    {'daily.parquet': 'all.parquet'}
+    >>> deletion_plan(graph, {"daily.parquet": 30}).deleted
+    {}
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -155,7 +163,14 @@ def write_recipe(folder: Path | str, child: Table, parent: Table) -> None:
 def rebuild(folder: Path | str, parent: Table) -> pl.DataFrame:
     """The deleted data set: its rows in their order, its columns and types.
 
-    >>> rebuild("recipes/daily", containment_graph("lake").tables["all"]).write_parquet("lake/daily.parquet")
+    >>> from stages.curation.containment import containment_graph
+    >>> visits = pl.DataFrame({"day": range(1000), "visits": range(0, 3000, 3)})
+    >>> visits.write_parquet("all.parquet")
+    >>> visits.head(900).write_parquet("daily.parquet")
+    >>> tables = containment_graph(".").tables
+    >>> write_recipe("recipe", tables["daily.parquet"], tables["all.parquet"])
+    >>> rebuild("recipe", tables["all.parquet"]).equals(visits.head(900))
+    True
     """
     recipe, schema = (
         read_json(Path(folder) / "recipe.json"),

@@ -78,8 +78,10 @@ def semdedup(
 
     `keep_first` is one of KEEP_FIRST: which of two copies stays. `clustering` may be given where there is one already.
 
-    >>> found = semdedup(embeddings, frame["id"], drop_fraction=0.25)
-    >>> kept = frame.filter(found.keep)
+    >>> vectors = np.array([[1, 0], [0.999, 0.04], [0, 1], [-1, 0]])
+    >>> found = semdedup(vectors, ["a", "b", "c", "d"], eps=0.01, n_clusters=1)
+    >>> found.keep.tolist(), found.twin.tolist()
+    ([True, False, True, True], [-1, 0, -1, -1])
     """
     _check(eps, drop_fraction, keep_first)
     rows, ids = unit_rows(vectors), [str(name) for name in ids]

@@ -47,7 +47,10 @@ def skill_scores(
 ) -> np.ndarray:
     """Score of each document (n,): its likeness to the skills (n, skills), spread over the graph and summed.
 
-    >>> scores = skill_scores(likeness, skill_graph(holds))
+    >>> holds = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]])  # reference documents x skills
+    >>> likeness = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 0]])  # pool documents x skills
+    >>> skill_scores(likeness, skill_graph(holds)).round(2).tolist()
+    [0.44, 0.11, 0.0]
     """
     if likeness.shape[1] != len(graph):
         raise InputError(

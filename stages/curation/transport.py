@@ -113,7 +113,9 @@ def source_gradient(
 def transport_scores(pool: np.ndarray, target: np.ndarray, **settings) -> np.ndarray:
     """GOT-D's selection score (n,): minus the calibrated gradient, high = keep.
 
-    >>> frame.with_columns(got_d=transport_scores(embeddings, target_embeddings))
+    >>> pool = np.array([[1, 0], [1, 0.1], [0, 1]])  # the target is like the last
+    >>> int(transport_scores(pool, np.array([[0, 1], [0.1, 1]])).argmax())
+    2
     """
     return -calibrated_gradient(transport(pool, target, **settings).source)
 

@@ -257,8 +257,15 @@ def bootstrap(
     clusters: column(s) that label the clusters; none means that every run is independent.
     values: (draws, runs) observed values by draw, or None for the values of the fit.
 
-    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=1000)
+    >>> from stages.laws import get_law
+    >>> from stages.laws.fit import fit_law
+    >>> rows = table.example_runs()
+    >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
     >>> low, high = boot.interval({"n_params": 1e9, "n_tokens_seen": 2e10}, arm="strict")
+    >>> truth = 1.8 + 400 / 1e9**0.34 + 1600 / 2e10**0.36
+    >>> bool(low < truth < high)
+    True
     """
     n = fit.n_points
     labels = [

@@ -219,6 +219,7 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
     """The law for one pool (no names) or for named pools; `shared` may hold 'beta' and 'tau', then one for all pools.
 
     >>> recipe(("web", "books"), shared=("beta", "tau")).parameter_names
+    ('E', 'A', 'alpha', 'B', 'beta', 'tau', 'q_books', 'theta', 'nu', 'R_N_star', 'P', 'delta', 'kappa')
     """
     pools, shared = tuple(pools), frozenset(shared)
     own = pool_variables(pools) or (N_TOKENS_UNIQUE,)

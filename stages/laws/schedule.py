@@ -53,7 +53,8 @@ def warmup_stable_decay(
 ) -> np.ndarray:
     """Linear warm-up, constant peak, decay over the last decay_steps; decay_steps = n_steps - warmup is one long decay.
 
-    >>> warmup_stable_decay(24_000, 3e-4, warmup=2160, decay_steps=4000, end=3e-5, shape="exponential")
+    >>> warmup_stable_decay(6, 1.0, warmup=2, decay_steps=2, end=0.1)
+    array([0.5 , 1.  , 1.  , 1.  , 0.55, 0.1 ])
     """
     if warmup + decay_steps > n_steps:
         raise InputError(
