@@ -26,6 +26,7 @@ CONFIGURATION = [
 ]
 DESIGN = (ROOT / "docs/design.md").read_text("utf-8")
 OUTPUTS = {"report.md"}  # written by `assay curate` beside its shards
+MADE_BY_AN_EXAMPLE = re.compile(r"^```\w+ file=(\S+)$", re.MULTILINE)
 CITED_MARKDOWN = re.compile(r"[\w./-]*\w\.md\b")
 CITED_PYTHON = re.compile(r"[\w./-]*\w\.py\b")
 
@@ -65,9 +66,10 @@ def test_every_document_and_file_cited_exists(file):
     cited = CITED_MARKDOWN.findall(prose)
     if relative(file).partition("/")[0] != "tests":
         cited += CITED_PYTHON.findall(prose)
+    made = set(MADE_BY_AN_EXAMPLE.findall(prose))
     missing = [
         path
-        for path in cited
+        for path in set(cited) - made
         if Path(path).name not in OUTPUTS
         and Path(path).stem != "NAME"
         and not exists(path, file)

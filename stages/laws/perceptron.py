@@ -203,7 +203,7 @@ def pareto_keep(
 def pruned_errors(
     pool_alpha: float, keep: float, theta_degrees: float = 0.0
 ) -> dict[str, float | str]:
-    """Errors at a pool of `pool_alpha` examples a dimension: all of it, its hard and its easy part; `better` of the two.
+    """Errors at a pool of `pool_alpha` examples a dimension: all of it, its hard or its easy part alone.
 
     >>> pruned_errors(1.0, 0.5)["better"], pruned_errors(8.0, 0.5)["better"]
     ('easy', 'hard')

@@ -1,7 +1,6 @@
 """Every benchmark is importable, and every name that it takes from us exists: it is run too seldom to find out."""
 
 import ast
-import importlib
 import json
 import os
 import subprocess
@@ -16,16 +15,19 @@ FILES = sorted(FOLDER.glob("**/*.py"))
 OURS = ("stages", "flows")
 
 IMPORT_ALL = """
-import importlib, json, sys, warnings
-found = {}
-for name in sys.argv[1:]:
+import importlib, json, sys
+asked, found = json.load(sys.stdin), {}
+for module, name in asked:
     try:
-        importlib.import_module(name)
-        found[name] = None
+        held = importlib.import_module(module)
+        if name and not hasattr(held, name):
+            importlib.import_module(f"{module}.{name}")
+        what = None
     except ModuleNotFoundError as error:
-        found[name] = ["missing", error.name]
+        what = ["missing", error.name]
     except BaseException as error:
-        found[name] = ["error", f"{type(error).__name__}: {error}"]
+        what = ["error", f"{type(error).__name__}: {error}"]
+    found[f"{module}:{name}"] = what
 print(json.dumps(found))
 """
 
@@ -36,25 +38,39 @@ def module_of(file: Path) -> str:
 
 @pytest.fixture(scope="module")
 def imported():
-    """module -> None, or what went wrong; one process for all, as each sets threads for itself."""
+    """Function: module and name in it ("" for the module alone) -> None, or what went wrong.
+
+    One process imports all of it: it takes seconds, and each benchmark sets threads for itself.
+    """
+    asked = [(module_of(file), "") for file in FILES]
+    for file in FILES:
+        asked += imports_of_ours(file.read_text("utf-8"))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IMPORT_ALL, *map(module_of, FILES)],
+        [sys.executable, "-W", "error", "-c", IMPORT_ALL],
+        input=json.dumps(sorted(set(asked))),
         cwd=FOLDER,
         env=os.environ | {"PYTHONPATH": f"{FOLDER}:{ROOT}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return lambda module, name="": found[f"{module}:{name}"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
 def test_a_benchmark_is_imported_without_running(file, imported):
-    kind, what = imported[module_of(file)] or (None, None)
+    kind, what = imported(module_of(file)) or (None, None)
     own = {module_of(other).partition(".")[0] for other in FILES}
     if kind == "missing" and what.partition(".")[0] not in {*OURS, *own}:
         pytest.skip(f"{what}, which {file.name} compares with, is not installed")
     assert kind is None, what
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_every_name_taken_from_us_exists(file, imported):
+    for module, name in imports_of_ours(file.read_text("utf-8")):
+        assert imported(module, name) is None, f"{module}.{name}"
 
 
 def imports_of_ours(source: str) -> list[tuple[str, str]]:
@@ -82,14 +98,6 @@ def imports_of_script(text: str) -> list[tuple[str, str]]:
         return imports_of_ours(text)
     except SyntaxError:
         return []
-
-
-@pytest.mark.parametrize("file", FILES, ids=module_of)
-def test_every_name_taken_from_us_exists(file):
-    for module, name in imports_of_ours(file.read_text("utf-8")):
-        held = importlib.import_module(module)
-        if name and not hasattr(held, name):
-            importlib.import_module(f"{module}.{name}")
 
 
 def test_imports_are_found_inside_functions_and_scripts():
