@@ -91,8 +91,9 @@ def main() -> None:
                 row = {"gb": gigabytes} | run(Path(folder), name, arguments.workers)
                 rows.append(row | {"mb_per_cpu_s": gigabytes * 1e3 / row["cpu_s"]})
                 print(
-                    f"{gigabytes:6.2f} {name:>9} {row['documents']:10,} {row['kept']:9,} {row['cpu_s']:8.1f} {rows[-1]['mb_per_cpu_s']:9.2f} "
-                    f"{row['peak_mb']:8.0f} {row['removed_chars'] / 1e6:10.1f}  {row['searched']}",
+                    f"{gigabytes:6.2f} {name:>9} {row['documents']:10,} {row['kept']:9,}"
+                    f" {row['cpu_s']:8.1f} {rows[-1]['mb_per_cpu_s']:9.2f} {row['peak_mb']:8.0f}"
+                    f" {row['removed_chars'] / 1e6:10.1f}  {row['searched']}",
                     flush=True,
                 )
     machine = {

@@ -223,7 +223,8 @@ def main(python: str, folder: Path) -> None:
         )
         for row in rows:
             print(
-                f"  {row['by']:6s}{row['law']:50s}{row['rmse']:8.4f}{row['mape']:8.2%}{row['coverage']:7.2f}{row['width']:8.2%}{row['seconds']:6.1f}"
+                f"  {row['by']:6s}{row['law']:50s}{row['rmse']:8.4f}{row['mape']:8.2%}"
+                f"{row['coverage']:7.2f}{row['width']:8.2%}{row['seconds']:6.1f}"
             )
     print(
         json.dumps(

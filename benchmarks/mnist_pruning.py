@@ -269,7 +269,9 @@ def study(model: str, runs: pl.DataFrame) -> dict:
 
 def show(results: dict) -> None:
     print(
-        f"{'model':12s}{'kept':>6s}{'pool':>7s}{'easy':>9s}{'hard':>9s}{'random':>9s}{'all':>9s}{'easy - random':>18s}{'hard - random':>18s}"
+        f"{'model':12s}{'kept':>6s}{'pool':>7s}"
+        f"{'easy':>9s}{'hard':>9s}{'random':>9s}{'all':>9s}"
+        f"{'easy - random':>18s}{'hard - random':>18s}"
     )
     for model, found in results.items():
         for fraction, part in found["fractions"].items():

@@ -115,8 +115,8 @@ def main() -> None:
     )
     for row in rows:
         print(
-            f"{row['pool']:8g} "
-            f" {row['kind']:16s}{row['theory']:8.4f}{row['simulated']:11.4f}{row['standard_error']:8.4f}{row['off']:+8.1%}"
+            f"{row['pool']:8g}  {row['kind']:16s}{row['theory']:8.4f}"
+            f"{row['simulated']:11.4f}{row['standard_error']:8.4f}{row['off']:+8.1%}"
         )
     worst = max(abs(row["off"]) for row in rows)
     by = {(row["pool"], row["kind"]): row["simulated"] for row in rows}

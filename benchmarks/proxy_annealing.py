@@ -8,12 +8,12 @@ they are read from it where it exists, else trained and written. Prints a table 
 line, one JSON object.
 
 Rules:
-data     means over seeds of held-out losses (not training losses) and over MEAN_OF neighbouring points; from 1.05M on, where the
-         ladder of proxy_science.py says that the power law begins: before that no law of the
-         schedule can hold
-law      the annealing law; its memory of the fall is MEMORY of the run's steps, as cited (.999 at 24,000 steps), not fitted: two
-         curves do not tell it (see the rows of other memories and of the multi-power law, shown
-         beside it and never chosen from)
+data     means over seeds of held-out losses (not training losses) and over MEAN_OF neighbouring
+         points; from 1.05M on, where the ladder of proxy_science.py says that the power law
+         begins: before that no law of the schedule can hold
+law      the annealing law; its memory of the fall is MEMORY of the run's steps, as cited (.999 at
+         24,000 steps), not fitted: two curves do not tell it (see the rows of other memories and
+         of the multi-power law, shown beside it and never chosen from)
 """
 
 import argparse

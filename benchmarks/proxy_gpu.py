@@ -9,10 +9,11 @@ trained as one batched model with the same proxy alone (compiled) and with a pla
 model (compiled, fused AdamW); a 124M proxy at 1,024 tokens of context with that loop, and with a
 checkout of nanoGPT where --peer names one. Ours with steps recorded as one CUDA graph, as sweeps
 train, and without. For each: tokens/s, model FLOPs over the card's peak (MFU), the highest MFU that
-its operations and bytes allow, and peak memory beside the planner's estimate. --toy does the same
-with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU. --floors H100
-prints the operations and bytes of the cases on that card, and trains nothing. Prints tables and, as
-its last line, one JSON object.
+its operations and bytes allow, and peak memory beside the planner's estimate.
+
+--toy does the same with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU.
+--floors H100 prints the operations and bytes of the cases on that card, and trains nothing.
+Prints tables and, as its last line, one JSON object.
 """
 
 import argparse
@@ -288,12 +289,15 @@ def show(
         f" {case.batch_tokens} tokens a run and step"
     )
     print(
-        f"  {'':30s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}"
+        f"  {'':30s}{'tokens/s':>14s}{'ms a step':>11s}{'MFU':>8s}"
+        f"{'against ' + single.split(',')[0]:>22s}{'peak GB':>9s}"
     )
     for name, row in found.items():
         peak = f"{row['peak_bytes'] / 1e9:9.2f}" if row["peak_bytes"] else f"{'-':>9s}"
+        ratio = row["tokens_per_second"] / found[single]["tokens_per_second"]
         print(
-            f"  {name:30s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}{row['mfu']:8.1%}{row['tokens_per_second'] / found[single]['tokens_per_second']:22.2f}{peak}"
+            f"  {name:30s}{row['tokens_per_second']:14,.0f}{row['step_ms']:11.2f}"
+            f"{row['mfu']:8.1%}{ratio:22.2f}{peak}"
         )
     if found[single]["peak_bytes"] is None:
         print("  no graphs on CPU: ours with and without are the same steps")

@@ -5,8 +5,10 @@ python benchmarks/proxy_science.py [ladder] [transfer] [--pack FOLDER] [--sizes 
 a project's data/pack (default). Without names both run, under 8 CPU-minutes. Prints a table a part
 and, as its last line, one JSON object.
 
-ladder      4 decades of budgets of 3 sizes off one trunk each, one rule of tuning; where the power law begins, and its residual above
-transfer    the best learning rate at width 16 used at width 128, with and without width transfer, against the best at 128
+ladder      4 decades of budgets of 3 sizes off one trunk each, one rule of tuning; where the power
+            law begins, and its residual above
+transfer    the best learning rate at width 16 used at width 128, with and without width transfer,
+            against the best at 128
 """
 
 import argparse

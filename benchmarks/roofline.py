@@ -110,12 +110,16 @@ def printed(
     ]
     for part in parts:
         lines.append(
-            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
+            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}"
+            f"{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
             f"  {part.bound(peak, bandwidth)}"
         )
     floor = floor_seconds(parts, peak, bandwidth)
+    gflops = sum(p.flops for p in parts) / 1e9
+    megabytes = sum(p.n_bytes for p in parts) / 1e6
+    highest = highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth)
     lines.append(
-        f"  {'all':34s}{sum(p.flops for p in parts) / 1e9:11.3f}{sum(p.n_bytes for p in parts) / 1e6:11.2f}{'':11s}{1e3 * floor:10.4f}"
-        f"  highest MFU {highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth):.1%}"
+        f"  {'all':34s}{gflops:11.3f}{megabytes:11.2f}{'':11s}{1e3 * floor:10.4f}"
+        f"  highest MFU {highest:.1%}"
     )
     return "\n".join(lines)

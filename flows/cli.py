@@ -344,6 +344,61 @@ def plan(
 
 
 @app.command()
+def isoflop(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+    ],
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    at: Annotated[
+        list[float],
+        typer.Option(metavar="FLOPS", help="a budget to read off the line; repeat"),
+    ] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Compute-optimal sizes without a law: the least loss of each budget, and how it moves."""
+    from flows.theory_commands import isoflop_command
+
+    isoflop_command(table, map_, where, at, as_json)
+
+
+@app.command("pruning-theory")
+def pruning_theory(
+    pool: Annotated[
+        list[float],
+        typer.Option(help="examples a dimension before pruning; repeat for several"),
+    ],
+    keep: Annotated[
+        float, typer.Option(min=0.01, max=1, help="fraction that is kept")
+    ] = 0.5,
+    theta: Annotated[
+        float,
+        typer.Option(min=0, max=89, help="degrees between the probe and the truth"),
+    ] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Whether hard or easy examples are worth keeping, by the theory of a perceptron."""
+    from flows.theory_commands import pruning_theory_command
+
+    pruning_theory_command(pool, keep, theta, as_json)
+
+
+@app.command()
+def contained(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="parquet files or folders of them")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Which data sets of a folder lie in others, and which are cheaper to rebuild than to keep."""
+    from flows.theory_commands import contained_command
+
+    contained_command(folder, as_json)
+
+
+@app.command()
 def serve(
     cron: Annotated[
         str, typer.Option(help="when to run, as a cron line")

@@ -1,6 +1,6 @@
 """Question: at each compute budget, which arm, how sure, and where does the answer flip?
 Input: fitted laws with their refits, the views, the control runs. Output: one decision record a question
-(design.md lists its fields) and the curves that the page draws. Cost: seconds.
+(docs/design.md lists its fields) and the curves that the page draws. Cost: seconds.
 """
 
 import logging

@@ -42,9 +42,16 @@ def verdicts(row: dict) -> dict:
     return out
 
 
-with (
-    open(sys.argv[1], encoding="utf-8") as source,
-    open(sys.argv[2], "w", encoding="utf-8") as target,
-):
-    for line in source:
-        target.write(json.dumps(verdicts(json.loads(line)), ensure_ascii=False) + "\n")
+def main() -> None:
+    with (
+        open(sys.argv[1], encoding="utf-8") as source,
+        open(sys.argv[2], "w", encoding="utf-8") as target,
+    ):
+        for line in source:
+            target.write(
+                json.dumps(verdicts(json.loads(line)), ensure_ascii=False) + "\n"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -64,4 +64,5 @@ def main() -> None:
     print(json.dumps({"kept": sum(root == place for place, root in enumerate(parent))}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -175,7 +175,7 @@ def image_difficulty(
 ) -> dict[str, np.ndarray]:
     """Difficulty of every pool image (n,) by each of the METRICS asked for; `random` is always among them.
 
-    >>> image_difficulty(["el2n", "forgetting"], data, Scoring(spec=spec))["el2n"]  # doctest: +SKIP
+    It trains models: `image_difficulty(["el2n", "forgetting"], data, Scoring(spec=spec))["el2n"]`.
     """
     if unknown := [name for name in metrics if name not in METRICS]:
         raise InputError(
@@ -196,7 +196,11 @@ def image_arms(
     """Arms of equal count, as rows of the pool: keep-hard, keep-easy, middle and random, no class
     below `floor` of its even share.
 
-    >>> data.with_arms(image_arms(data, scores["el2n"], 0.5))  # doctest: +SKIP
+    >>> from types import SimpleNamespace
+    >>> data = SimpleNamespace(labels=np.array([0, 0, 0, 1, 1, 1]))
+    >>> arms = image_arms(data, np.array([6, 5, 4, 3, 2, 1]), 0.5)
+    >>> {arm: rows.tolist() for arm, rows in arms.items() if arm != "random"}
+    {'keep_hard': [0, 1, 3], 'keep_easy': [2, 4, 5], 'middle': [1, 2, 3]}
     """
     names = [f"{row:09d}" for row in range(len(data.labels))]
     frame = pl.DataFrame(

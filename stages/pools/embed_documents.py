@@ -32,7 +32,7 @@ def proxy_embed(
 ) -> Embed:
     """A maker that reads texts with the proxy saved in `reader_folder`; (n, d_model) float32.
 
-    >>> embed = proxy_embed("data/readers/25k", "data/pack/tokenizer.json")  # doctest: +SKIP
+    Wants a saved proxy and its tokenizer: `proxy_embed("data/readers/25k", "data/pack/tokenizer.json")`.
     """
     from tokenizers import Tokenizer
 

@@ -5,7 +5,8 @@ runs on a bare GPU box.
     view      View                             an arm: rows and weights over a pack
     stream    Stream, Counts                   its token order, exact counts
     course    Course                           two streams for a curriculum, counted together
-    shrink    shrunk                           a view cut so that it repeats as often as a larger run's (simulated epoching)
+    shrink    shrunk                           a view cut so that it repeats as often as a larger
+                                               run's (simulated epoching)
     shape     Shape, whole_batches             model sizes and FLOPs
     spec      RunSpec, RunResult, ...          what goes in and what comes out, as JSON too
     schedule  Schedule, segments               learning rates and branches: wsd, wsd_s, power, cosine, constant
@@ -27,8 +28,9 @@ runs on a bare GPU box.
 Only packed, view, stream, shape, spec, schedule, stack, outcome, backlog and workers load without
 torch.
 
-    pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0) data =
-    ProxyData({"all": View(pool, np.arange(pool.n_documents), arm="all")}, {"web":
-    HeldOut(held_out)}) spec = RunSpec(arm="all", shape=Shape.named("25k"), budgets_tokens=(65_536,
-    262_144)) [result] = train_group([spec], data)
+    pool = write_packed("data/packed/pool", documents, vocab_size=512, eos_id=0)
+    every = View(pool, np.arange(pool.n_documents), arm="all")
+    data = ProxyData({"all": every}, {"web": HeldOut(held_out)})
+    spec = RunSpec(arm="all", shape=Shape.named("25k"), budgets_tokens=(65_536, 262_144))
+    [result] = train_group([spec], data)
 """

@@ -125,7 +125,7 @@ def _by_part(groups: dict[str, float], prefix: str) -> dict[str, float]:
 
 
 def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
-    """The runs table of design.md, ordered by arm, size, draw, regularisation and budget."""
+    """The runs table of docs/design.md, ordered by arm, size, draw, regularisation and budget."""
     table = pl.from_dicts(
         [row for run in runs for row in rows_of(run)], infer_schema_length=None
     )

@@ -57,8 +57,9 @@ class DedupSettings(Section):
     policy: Literal["none", "exact", "words", "near"] = "near"
     keep: str = Field(
         "longest",
-        description="which copy of a cluster stays: longest, first, or the best by a score (quality, own_score, a name of scores); "
-        "ties go to the smaller hash of the text, `first` to input order",
+        description="which copy of a cluster stays: longest, first, or the best by a score"
+        " (quality, own_score, a name of scores);"
+        " ties go to the smaller hash of the text, `first` to input order",
     )
     shingle_words: int = Field(5, ge=1, le=50)
     bands: int = Field(14, ge=1, le=256)

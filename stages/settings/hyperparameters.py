@@ -2,10 +2,13 @@
 arms, so that data are compared and not tuning.
 
 fixed        sweep.lr and sweep.batch_tokens for every size (default)
-width        both are tuned at `base_size` and carried to other widths and depths (stages/proxy/specs/transfer.py)
-step_law     lr = lr_scale N^-lr_size D^lr_tokens, batch_tokens = batch_scale D^batch_tokens (Li et al. 2025); below 1M parameters its
-             rates were measured about 5 times too high
-power        a stable rate that falls as power_scale sequences D^-power_tokens (Shen et al. 2024), from sweep.lr down
+width        both are tuned at `base_size` and carried to other widths and depths
+             (stages/proxy/specs/transfer.py)
+step_law     lr = lr_scale N^-lr_size D^lr_tokens, batch_tokens = batch_scale D^batch_tokens (Li et
+             al. 2025); below 1M parameters its rates were measured about 5 times too high
+power        a stable rate that falls as power_scale sequences D^-power_tokens (Shen et al. 2024),
+             from sweep.lr down
+
 Laws are fitted elsewhere (`assay fit step_law_lr TABLE`); their constants come in here as params,
 with the published ones as default.
 """

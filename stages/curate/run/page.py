@@ -14,10 +14,13 @@ def page(manifest: dict[str, Any]) -> str:
     lines = [
         "# Curation report",
         "",
-        f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl), {counts['empty']:,} without text, {counts['documents']:,} documents.",
-        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters, hash `{kept['hash']}`.",
+        f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl),"
+        f" {counts['empty']:,} without text, {counts['documents']:,} documents.",
+        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters,"
+        f" hash `{kept['hash']}`.",
         "",
-        f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}. Alone: what a reason would drop by itself,"
+        f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}."
+        " Alone: what a reason would drop by itself,"
         " of the documents that it looked at; in order: what no reason before it drops.",
         "",
         "| reason | asks | alone | in order | characters in order |",

@@ -128,8 +128,11 @@ def deduplicate(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(documents that stay, in input order; the table of `duplicates`).
 
-    >>> kept, table = deduplicate(pool, "near")
-    >>> table.group_by("reason").len()
+    >>> from stages.curation.reading.documents import documents
+    >>> pool = documents(["one and the same", "one and the same", "another"], ["1", "2", "3"], "p")
+    >>> kept, table = deduplicate(pool, "exact")
+    >>> sorted(kept["text"]), table["reason"].to_list()
+    (['another', 'one and the same'], [None, 'exact', None])
     """
     table = duplicates(signatures(frame, params), policy, scores)
     return (

@@ -3,14 +3,16 @@
 
 Question: whose rows are all in another data set? Input: a folder of parquet data sets, each a file
 or a sub-folder of shards. Output: a graph, child -> parent, with the pairs that each step left.
-Rows count as sets, columns by name and type. 1. schema: every column of the child is a column of
-the parent, of the same type (integers of any width alike). 2. statistics: in each column of ordered
-fixed-size type the child's range lies in the parent's, and a column with nulls has
-   nulls there; read from the parquet footers, no data. Steps 1 and 2 never lose a true pair.
+Rows count as sets, columns by name and type.
+1. schema: every column of the child is a column of the parent, of the same type (integers of any
+   width alike).
+2. statistics: in each column of ordered fixed-size type the child's range lies in the parent's, and
+   a column with nulls has nulls there; read from the parquet footers, no data. Steps 1 and 2 never
+   lose a true pair.
 3. content: rows of the child, drawn by seed, are looked up in the parent; one miss removes the
-pair. A child of which a share e
-   is missing survives n draws with probability (1 - e)^n, so n = ln(1 / delta) / e rows bound that
-   by delta; a child of at most n rows is looked up whole, and the answer is certain.
+   pair. A child of which a share e is missing survives n draws with probability (1 - e)^n, so
+   n = ln(1 / delta) / e rows bound that by delta; a child of at most n rows is looked up whole, and
+   the answer is certain.
 Cost: footers; then per pair left one pass over the parent's shared columns. Fails on tables that
 hold the same facts written differently (units, spelling, rounding): nothing is matched but equal
 values. Nested columns are not compared: such tables are named in `skipped`.
@@ -70,7 +72,12 @@ def containment_graph(
     """Find every contained pair; a child of which `missing_share` of rows is absent passes with
     probability at most `error`.
 
-    >>> containment_graph("lake").edges
+    >>> all_days = pl.DataFrame({"day": range(100), "visits": range(0, 300, 3)})
+    >>> Path("lake").mkdir()
+    >>> all_days.write_parquet("lake/all.parquet")
+    >>> all_days.head(30).write_parquet("lake/daily.parquet")
+    >>> containment_graph("lake").edges.rows()
+    [('daily.parquet', 'all.parquet', 30, True)]
     """
     if not 0 < missing_share < 1 or not 0 < error < 1:
         raise InputError(

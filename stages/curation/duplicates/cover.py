@@ -25,7 +25,10 @@ def greedy_cover(
 ) -> tuple[np.ndarray, np.ndarray]:
     """keep (n,) bool and the most similar kept earlier row of each dropped one (n,), itself for a kept one.
 
-    >>> keep, twin = greedy_cover(unit_rows(vectors), 0.98)
+    >>> rows = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], np.float32)
+    >>> keep, twin = greedy_cover(rows, 0.98)
+    >>> keep.tolist(), twin.tolist()
+    ([True, True, False], [0, 1, 0])
     """
     n, kept_rows, kept_places = (
         len(rows),

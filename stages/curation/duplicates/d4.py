@@ -46,7 +46,10 @@ def d4(
     """Keep the fraction `keep` of the rows: `r_dedup` after copies are dropped, `keep / r_dedup` of
     those after typical ones are.
 
-    >>> frame.filter(d4(embeddings, frame["id"], 0.5).keep)
+    >>> vectors = np.random.default_rng(0).normal(size=(200, 8))
+    >>> found = d4(vectors, range(200), 0.5)
+    >>> int(found.keep.sum()), int((found.reason == "copy").sum())
+    (100, 50)
     """
     if not 0 < keep <= r_dedup <= 1:
         raise InputError(

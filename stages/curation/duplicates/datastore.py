@@ -115,8 +115,12 @@ def after_retrieval(
 ) -> Retrieved:
     """The k best of each query from `store`, out of the candidates of an index of everything.
 
-    >>> wide = candidates(queries, embeddings, ids, 1000)
-    >>> after_retrieval(wide, documents, Datastore(fraction=0.1, seed=3), k=3).found
+    >>> embeddings, ids = np.eye(4), ["a", "b", "c", "d"]
+    >>> queries = np.array([[0.9, 0.3, 0.2, 0.1]])
+    >>> documents = pl.DataFrame({"id": ids, "passes": [False, True, True, True]})
+    >>> wide = candidates(queries, embeddings, ids, 4)
+    >>> after_retrieval(wide, documents, Datastore(fraction=1.0, seed=3), k=2).found["id"].to_list()
+    ['b', 'c']
     """
     inside = members(documents, store)
     order = found.join(inside, on="id", how="semi").sort(
@@ -149,7 +153,7 @@ def shortfall(n_candidates: int, passing: float, k: int) -> float:
     It takes candidates for as likely to pass as any document; a filter that goes with the score breaks that.
 
     >>> round(shortfall(1000, 0.01, 3), 4)
-    0.0026
+    0.0027
     """
     from scipy.stats import binom
 

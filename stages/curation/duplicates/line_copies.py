@@ -62,8 +62,12 @@ def without_copies(
     """The documents without repeated units that are not the one that stays; `units_dropped` and
     `chars_dropped` are added.
 
-    >>> keys = [unit_keys(shard) for shard in shards]
-    >>> cleaned = [without_copies(shard, repeated_units(keys)) for shard in shards]
+    >>> from stages.curation.reading.documents import documents
+    >>> footer = "All rights reserved by the publisher."
+    >>> pool = documents([f"A first text.\\n{footer}", f"A second.\\n{footer}"], ["1", "2"], "p")
+    >>> cleaned = without_copies(pool, repeated_units(unit_keys(pool)))
+    >>> sorted(cleaned["text"], key=len)
+    ['A second.', 'A first text.\\nAll rights reserved by the publisher.']
     """
     texts, units, chars = [], [], []
     for rows, block, hashes, docs, starts, stops in unit_spans(

@@ -3,9 +3,9 @@
 Question: which copies cost more to keep than to rebuild? Input: a containment graph, accesses and
 prices. Output: a plan, each deleted data set with the kept parent it is rebuilt from; and recipes.
 A plan minimises
-    storage of what stays + storage of recipes + accesses x (bytes of the parent read),    subject to
-a parent that is kept, and one whose bytes can be read within the latency; solved to optimality as
-an integer program (HiGHS through scipy). A recipe is the row numbers of the parent in the child's
+    storage of what stays + storage of recipes + accesses x (bytes of the parent read)
+subject to a parent that is kept, and one whose bytes can be read within the latency; solved to
+optimality as an integer program (HiGHS through scipy). A recipe is the row numbers of the parent in the child's
 order, so rows, order, types and columns come back; making one looks every row up, so a pair that
 the sample let through by error is found out before anything is lost. Nothing here deletes a file.
 Cost: one join of child and parent a recipe; 4 bytes a row before compression. Fails where the
@@ -58,7 +58,15 @@ def deletion_plan(
 ) -> Plan:
     """The cheapest set of deletions. accesses: reads of a data set a period, 1 where not named.
 
-    >>> deletion_plan(containment_graph("lake"), {"daily": 30}).deleted
+    >>> from stages.curation.duplicates.containment import containment_graph
+    >>> visits = pl.DataFrame({"day": range(1000), "visits": range(0, 3000, 3)})
+    >>> visits.write_parquet("all.parquet")
+    >>> visits.head(900).write_parquet("daily.parquet")
+    >>> graph = containment_graph(".")
+    >>> deletion_plan(graph, {"daily.parquet": 0.01}).deleted
+    {'daily.parquet': 'all.parquet'}
+    >>> deletion_plan(graph, {"daily.parquet": 30}).deleted
+    {}
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -161,7 +169,14 @@ def write_recipe(folder: Path | str, child: Table, parent: Table) -> None:
 def rebuild(folder: Path | str, parent: Table) -> pl.DataFrame:
     """The deleted data set: its rows in their order, its columns and types.
 
-    >>> rebuild("recipes/daily", containment_graph("lake").tables["all"]).write_parquet("lake/daily.parquet")
+    >>> from stages.curation.duplicates.containment import containment_graph
+    >>> visits = pl.DataFrame({"day": range(1000), "visits": range(0, 3000, 3)})
+    >>> visits.write_parquet("all.parquet")
+    >>> visits.head(900).write_parquet("daily.parquet")
+    >>> tables = containment_graph(".").tables
+    >>> write_recipe("recipe", tables["daily.parquet"], tables["all.parquet"])
+    >>> rebuild("recipe", tables["all.parquet"]).equals(visits.head(900))
+    True
     """
     recipe, schema = (
         read_json(Path(folder) / "recipe.json"),
@@ -169,8 +184,8 @@ def rebuild(folder: Path | str, parent: Table) -> pl.DataFrame:
     )
     if (found := files_hash(parent)) != recipe["parent_hash"]:
         raise InputError(
-            f"{recipe['child']} was taken from {recipe['parent']} with hash {recipe['parent_hash']}, {parent.name} has {found}; "
-            "give the parent as it was"
+            f"{recipe['child']} was taken from {recipe['parent']} with hash"
+            f" {recipe['parent_hash']}, {parent.name} has {found}; give the parent as it was"
         )
     rows = pl.scan_parquet(Path(folder) / "rows.parquet")
     there = parent.scan().select(schema.names()).with_row_index("row")

@@ -2,12 +2,13 @@
 weights (Paul et al. 2021).
 
 Question: which examples does a young model get wrong? Input: what several models, early in
-training, say of every example (stages/images/difficulty.py and proxy/token_scores.py make it). Output:
-difficulty (n,), high = keep-hard. EL2N_i = mean over models of || softmax(f(x_i)) - onehot(y_i)
-||_2;  GraNd_i = mean over models of || grad_w loss_i ||. The original takes 10 to 20 models after 1
-to 5 % of training. Cost: nothing beside the forward or backward passes. Fails with label noise: a
-wrong label has the largest EL2N of all, so keep-hard collects errors; check it against forgetting
-or memorisation, which know more time.
+training, say of every example (stages/images/difficulty.py makes it). Output: difficulty (n,), high =
+keep-hard.
+    EL2N_i  = mean over models of || softmax(f(x_i)) - onehot(y_i) ||_2
+    GraNd_i = mean over models of || grad_w loss_i ||
+The original takes 10 to 20 models after 1 to 5 % of training. Cost: nothing beside the forward or
+backward passes. Fails with label noise: a wrong label has the largest EL2N of all, so keep-hard
+collects errors; check it against forgetting or memorisation, which know more time.
 """
 
 import numpy as np

@@ -4,11 +4,13 @@ Question: on which examples are trained models unsure, or wrong? Input: probabil
 trained models for every example (models, n, classes), best from models that did not train on it
 (out of fold). Output: difficulty (n,), high = keep-hard.
 - margin: minus the gap between the two likeliest classes of the mean prediction; needs no labels.
-- active learning (ensemble; Chitta et al. 2021; one of the ten metrics of Sorscher et al. 2022): `variation` is the share of
-  models that do not vote with the majority, `information` the mutual information between model and
-  prediction (BALD, Houlsby et al. 2011), `entropy` that of the mean prediction; no labels needed.
-- DDD, dichotomous data difficulty (Meding et al. 2022): the share of models that are wrong; 0 is "trivial", 1 "impossible".
-  The models should differ in kind; copies of one kind agree on their errors.
+- active learning (ensemble; Chitta et al. 2021; one of the ten metrics of Sorscher et al. 2022):
+  `variation` is the share of models that do not vote with the majority, `information` the mutual
+  information between model and prediction (BALD, Houlsby et al. 2011), `entropy` that of the mean
+  prediction; no labels needed.
+- DDD, dichotomous data difficulty (Meding et al. 2022): the share of models that are wrong; 0 is
+  "trivial", 1 "impossible". The models should differ in kind; copies of one kind agree on their
+  errors.
 Cost: the forward passes. Fails: all but DDD call an outlier or a corrupted image informative, since
 nobody is sure of it; models that all trained on the example agree about it, so scores in fold tie
 at 0; DDD keeps wrong labels first.

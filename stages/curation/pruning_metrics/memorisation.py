@@ -5,8 +5,8 @@ they help? Input: what models trained on random subsets got right: `correct` (mo
 pool, `included` (models, n) whether the model saw the example, `held_out_correct` (models, m).
 Output: scores (n,), high = keep-hard.
     mem_i   = P[right on i | i in S] - P[right on i | i not in S]
-    infl_ij = P[right on j | i in S] - P[right on j | i not in S];  influence-max = max_j infl,
-    influence-sum-abs = sum_j |infl|
+    infl_ij = P[right on j | i in S] - P[right on j | i not in S]
+    influence-max = max_j infl,   influence-sum-abs = sum_j |infl|
 The original trains 2,000 to 4,000 models on 70 % each; the standard error of an entry is about
 sqrt(.25/k_in + .25/k_out), so small data and stacked small models are the only place where this is
 cheap. Cost: the training, and one (n x models) by (models x m) product. Fails with few models:

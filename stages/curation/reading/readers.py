@@ -61,8 +61,11 @@ def read_documents(
     """Batches of about `batch_chars` characters, in the order of file names and lines; `lang` fills unknown ones.
     `columns.extra` are carried along as text, NAME as `extra_NAME`.
 
+    >>> _ = Path("a.jsonl").write_text('{"text": "One."}\\n{"text": ""}\\n{"text": "Two."}\\n')
     >>> report = ReadReport()
-    >>> for batch in read_documents("raw/*.jsonl.zst", "crawl", passage_chars=2000, report=report): ...
+    >>> for batch in read_documents("*.jsonl", "crawl", report=report):
+    ...     print(batch["text"].to_list())
+    ['One.', 'Two.']
     """
     report = ReadReport() if report is None else report
     files, report.ignored = find_files(inputs)

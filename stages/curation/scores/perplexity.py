@@ -70,7 +70,12 @@ def perplexity_scores(
 ) -> pl.DataFrame:
     """Columns `id`, `nats`, `tokens` of `FittedPerplexity.score`.
 
-    >>> pool.join(perplexity_scores(pool, reference), on="id")
+    >>> from stages.curation.reading.documents import documents
+    >>> reference = documents(["the cat sat on the mat"] * 3, ["1", "2", "3"], "good")
+    >>> pool = documents(["the cat sat on the mat", "mat mat cat the sat"], ["a", "b"], "web")
+    >>> scored = pool.join(perplexity_scores(pool, reference), on="id").sort("nats")
+    >>> scored.select("source", "tokens").rows()
+    [('a', 6), ('b', 5)]
     """
     return fit_perplexity(
         HeldPool(pool), None if reference is None else HeldPool(reference), params

@@ -243,8 +243,15 @@ def quality_scores(
 ) -> QualityResult:
     """Fit, then score the pool and the reference out of fold.
 
-    >>> result = quality_scores(pool, reference)
-    >>> pool.join(result.scores, on="id"), result.auc
+    >>> from stages.curation.reading.documents import documents
+    >>> names = [str(i) for i in range(60)]
+    >>> good = [f"minister said the council of town {name} met" for name in names]
+    >>> code = [f"def f{name} return self import class" for name in names]
+    >>> pool = documents(good[:30] + code[:30], names, "web")
+    >>> result = quality_scores(pool, documents(good[30:], names[30:], "reference"))
+    >>> best = pool.join(result.scores, on="id").sort("score", descending=True).head(30)
+    >>> best["text"].str.contains("council").all()
+    True
     """
     model = fit_quality(pool, reference, params)
     return quality_result(model, model.score(pool), model.score(reference), pool)

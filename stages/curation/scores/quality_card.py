@@ -64,7 +64,16 @@ def save_quality(
 ) -> None:
     """Keep a fitted classifier with what it was trained on (tables, or streams in id order) and how well it did.
 
-    >>> save_quality("models/quality", quality_scores(pool, reference), pool, reference)
+    >>> from stages.curation.reading.documents import documents
+    >>> from stages.curation.scores.quality import quality_scores
+    >>> names = [str(i) for i in range(60)]
+    >>> good = [f"minister said the council of town {name} met" for name in names]
+    >>> code = [f"def f{name} return self import class" for name in names]
+    >>> pool = documents(good[:30] + code[:30], names, "web")
+    >>> reference = documents(good[30:], names[30:], "reference")
+    >>> save_quality("quality", quality_scores(pool, reference), pool, reference)
+    >>> load_quality("quality").score(pool).columns
+    ['id', 'score', 'fold', 'calibrated']
     """
     card = {
         "params": asdict(result.model.params),
@@ -101,7 +110,7 @@ def save_quality(
 def load_quality(folder: Path | str) -> SavedQuality:
     """A classifier saved before.
 
-    >>> load_quality("models/quality").score(new_documents)
+    The example of `save_quality` loads what it saved.
     """
     card, arrays = load_model(folder, KIND)
     return SavedQuality(

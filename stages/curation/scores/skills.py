@@ -5,7 +5,7 @@ Question: which documents teach what the reference teaches, and what goes with i
 matrix of reference documents and skills, and the likeness of every pool document to every skill.
 Output: a score. The skill graph A has each skill's share of reference documents on its diagonal and
 the share of documents that hold both skills off it; a document scores
-    sum_s (b_x A)[s],   b_x[s] its cosine to skill s, cut below a threshold.                                    High = keep.
+    sum_s (b_x A)[s],   b_x[s] its cosine to skill s, cut below a threshold.   High = keep.
 The paper lets a language model name the skills; offline they are keyphrases of the reference
 (`keyphrases`) or cluster labels. The published text gives the idea, the exact normalisation is
 ours. Cost: two sparse products. Fails where one common phrase ("all rights reserved") goes with
@@ -47,7 +47,10 @@ def skill_scores(
 ) -> np.ndarray:
     """Score of each document (n,): its likeness to the skills (n, skills), spread over the graph and summed.
 
-    >>> scores = skill_scores(likeness, skill_graph(holds))
+    >>> holds = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]])  # reference documents x skills
+    >>> likeness = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 0]])  # pool documents x skills
+    >>> skill_scores(likeness, skill_graph(holds)).round(2).tolist()
+    [0.44, 0.11, 0.0]
     """
     if likeness.shape[1] != len(graph):
         raise InputError(

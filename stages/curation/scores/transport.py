@@ -4,8 +4,8 @@ projektor).
 Question: of what has the pool too little, judged by the target? Input: embeddings of pool and
 target. Output: per document the change of the transport cost when it gets more mass. With the dual
 potentials f of OT_eps(pool, target),
-    dOT / dmass_i = f_i - sum_{j != i} f_j / (n - 1)                                        (calibrated: sums to 0)
-    dOT / dp_s    = mean of f over source s, less a constant                                 (projektor; theirs times 1 - p_s)
+    dOT / dmass_i = f_i - sum_{j != i} f_j / (n - 1)           (calibrated: sums to 0)
+    dOT / dp_s    = mean of f over source s, less a constant   (projektor; theirs times 1 - p_s)
 GOT-D (Kang et al. 2024) keeps the most NEGATIVE: what moves the whole pool to the target, not what
 is nearest to it. Scores here are minus that, so high = keep. Distances are squared ones of unit
 vectors, the solver is POT's entropic one. Cost: the solve is n x m an iteration on at most
@@ -113,7 +113,9 @@ def source_gradient(
 def transport_scores(pool: np.ndarray, target: np.ndarray, **settings) -> np.ndarray:
     """GOT-D's selection score (n,): minus the calibrated gradient, high = keep.
 
-    >>> frame.with_columns(got_d=transport_scores(embeddings, target_embeddings))
+    >>> pool = np.array([[1, 0], [1, 0.1], [0, 1]])  # the target is like the last
+    >>> int(transport_scores(pool, np.array([[0, 1], [0.1, 1]])).argmax())
+    2
     """
     return -calibrated_gradient(transport(pool, target, **settings).source)
 

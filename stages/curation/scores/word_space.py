@@ -28,7 +28,12 @@ Embedder = Callable[[pl.DataFrame], np.ndarray]  # documents -> (n, d)
 def fit_space(frame: pl.DataFrame, dimensions: int, seed: int = 0) -> np.ndarray:
     """The matrix (2^16, d) from word counts to the space; d is `dimensions`, or less where the sample is smaller.
 
-    >>> space = fit_space(sample, 64)
+    >>> from stages.curation.reading.documents import documents
+    >>> texts = ["team match goal", "goal coach team", "bank rate stock", "stock bond bank"]
+    >>> sample = documents(texts, list("abcd"), "p")
+    >>> rows = embed_words(sample, fit_space(sample, 2))
+    >>> rows.shape
+    (4, 2)
     """
     from sklearn.decomposition import TruncatedSVD  # takes a second to import
     from sklearn.preprocessing import normalize

@@ -31,7 +31,12 @@ def keep_balanced(
 ) -> pl.DataFrame:
     """The rows kept, in input order: `fraction` of the total size, overshooting by less than one row.
 
-    >>> keep_balanced(images, 0.3, size="n_samples")
+    >>> images = pl.DataFrame({"id": list("abcdef"), "label": [0, 0, 0, 0, 1, 1],
+    ...                        "score": [6, 5, 4, 3, 2, 1], "n_samples": [1] * 6})
+    >>> keep_balanced(images, 0.5, size="n_samples")["id"].to_list()
+    ['a', 'b', 'e']
+    >>> keep_balanced(images, 0.5, floor=0.0, size="n_samples")["id"].to_list()
+    ['a', 'b', 'c']
     """
     if not 0 <= fraction <= 1 or not 0 <= floor <= 1:
         raise InputError(

@@ -40,7 +40,10 @@ def disjoint_draws(
 ) -> list[pl.DataFrame]:
     """`count` draws that share no document.
 
-    >>> first, second = disjoint_draws(pool, 200_000, 2, seed=0)
+    >>> pool = pl.DataFrame({"id": [f"{i:04}" for i in range(1000)], "pool": "web", "n_tokens": 10})
+    >>> first, second = disjoint_draws(pool, 2000, 2, seed=0)
+    >>> first["n_tokens"].sum(), first.join(second, on="id").height
+    (2000, 0)
     """
     return _cut(frame, [tokens * index for index in range(count + 1)], seed, size, unit)
 

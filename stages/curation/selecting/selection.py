@@ -37,7 +37,11 @@ def keep_fraction(
     `score` may be None where `take` is "random". `missing` "last" takes documents without a score (too short for one)
     after all others whatever the take; "refuse" takes them for an error.
 
-    >>> keep_fraction(pool, 0.2)  # the best-scoring documents that hold 20 % of the tokens
+    >>> pool = pl.DataFrame({"id": ["a", "b", "c"], "n_tokens": [50, 30, 20], "score": [0.1, 0.9, 0.5]})
+    >>> keep_fraction(pool, 0.3)["id"].to_list()  # the best-scoring documents that hold 30 % of the tokens
+    ['b']
+    >>> keep_fraction(pool, 0.4, take="low")["id"].to_list()
+    ['a']
     """
     if not 0 <= fraction <= 1:
         raise InputError(

@@ -86,7 +86,7 @@ def sentence_model(
 
     Of a longer text the model sees its first `max_seq_length` tokens, as its folder says.
 
-    >>> embed = sentence_model("models/minilm")  # doctest: +SKIP
+    Needs the extra `embed`: `embed = sentence_model("models/minilm"); vectors = embed(texts)`.
     """
     folder = Path(folder)
     if not (folder / "modules.json").is_file():

@@ -60,7 +60,10 @@ def spherical_kmeans(
 ) -> Clustering:
     """Cluster the rows of `vectors` (n, d), which need not have length 1; `ids` (n,) name them.
 
-    >>> found = spherical_kmeans(embeddings, frame["id"], 100)
+    >>> vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
+    >>> found = spherical_kmeans(vectors, ["a", "b", "c", "d"], 2)
+    >>> found.sizes.tolist(), bool(found.cluster[0] == found.cluster[1])
+    ([2, 2], True)
     """
     rows = unit_rows(vectors)
     ids = [str(name) for name in ids]

@@ -92,7 +92,14 @@ def mixture(
 ) -> Mixture:
     """Refits of every member of a choice on the `rows` that it was made from. Cost: one bootstrap a member.
 
-    >>> low, high = mixture(choose_law(candidates, rows, n_cuts=2), rows).interval(larger, new_run=True)
+    >>> from stages.laws import get_law
+    >>> from stages.laws.choosing.choose import choose_law
+    >>> rows = table.example_runs()
+    >>> choice = choose_law([get_law("chinchilla"), get_law("power_floor_tokens")], rows, n_cuts=2)
+    >>> members = mixture(choice, rows, clusters="pool_draw", n_draws=100)
+    >>> low, high = members.interval({"n_params": 1e9, "n_tokens_seen": 2e11}, arm="loose")
+    >>> bool(low < high)
+    True
     """
     boots = tuple(
         bootstrap(fit, rows, clusters=clusters, n_draws=n_draws, seed=seed)

@@ -98,8 +98,11 @@ def choose_law(
     whole arm. by_arm: as in fit_law; None separates each law's own arm_parameters if the table has
     more than one arm, () shares everything, a function says it of each law (sharing.py).
 
-    >>> choice = choose_law([get_law("chinchilla"), get_law("overfit")], rows)
-    >>> choice.fit.law.name, choice.reason
+    >>> from stages.laws import get_law
+    >>> rows = table.example_runs()
+    >>> choice = choose_law([get_law("chinchilla"), get_law("power_floor_tokens")], rows)
+    >>> choice.fit.law.name
+    'chinchilla'
     """
     helds = (
         [np.asarray(held_out, bool)]

@@ -83,7 +83,16 @@ def compare(
     best in a share decide_at: runner_up, the bootstrap of the next-best law; own_exponents, of the
     same law with those separate by arm.
 
-    >>> compare(boot, [1e22], {"strict": {"n_tokens_unique": 1e9}, "loose": {"n_tokens_unique": 8e9}})[0].status
+    >>> from stages.laws import get_law
+    >>> from stages.laws.choosing.bootstrap import bootstrap
+    >>> from stages.laws.fitting.fit import fit_law
+    >>> from stages.laws.interface.table import example_runs
+    >>> rows = example_runs()
+    >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> [decision] = compare(boot, [1e21], {"strict": {}, "loose": {}})
+    >>> decision.best, decision.status
+    ('loose', 'decided')
     """
     path = arm_path(boot, flops, arms, n_params=n_params, n_params_range=n_params_range)
     others = {

@@ -60,8 +60,19 @@ def crossovers(
 ) -> Crossovers:
     """Crossover budgets between all arms within [flops_low, flops_high]. Cost: arms x 24 budgets a decade x draws.
 
-    >>> found = crossovers(boot, {"strict": {"n_tokens_unique": 1e9}, "loose": {"n_tokens_unique": 8e9}}, 1e18, 1e23)
-    >>> found.sequence, found.switches[0].low, found.switches[0].high
+    >>> from stages.laws import get_law
+    >>> from stages.laws.choosing.bootstrap import bootstrap
+    >>> from stages.laws.fitting.fit import fit_law
+    >>> from stages.laws.interface.table import example_runs
+    >>> rows = example_runs()
+    >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> found = crossovers(boot, {"strict": {}, "loose": {}}, 1e16, 1e22, n_params=1e8)
+    >>> [arm for arm, _, _ in found.sequence]
+    ['strict', 'loose']
+    >>> switch = found.switches[0]  # the truth: 6 N D = 6e18 FLOPs at 1e8 parameters, 1e10 tokens
+    >>> bool(switch.low < 6e18 < switch.high)
+    True
     """
     if not 0 < flops_low < flops_high:
         raise InputError(

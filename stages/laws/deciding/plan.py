@@ -56,7 +56,16 @@ def optimal_allocation(
 ) -> Allocation:
     """Best N, D and epochs for one budget, with D limited to n_tokens_unique different tokens if that is given.
 
-    >>> optimal_allocation(boot, 1e22, n_tokens_unique=25e9).epochs
+    >>> from stages.laws import get_law
+    >>> from stages.laws.choosing.bootstrap import bootstrap
+    >>> from stages.laws.fitting.fit import fit_law
+    >>> from stages.laws.interface.table import example_runs
+    >>> rows = example_runs()
+    >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> best = optimal_allocation(boot, 1e21, arm="loose")
+    >>> bool(np.isclose(6 * best.n_params * best.n_tokens, 1e21))
+    True
     """
     own = dict(columns or {})
     if n_tokens_unique is not None:
@@ -204,8 +213,18 @@ def next_runs(
     arms, the arm; flops, or 6 * n_params * n_tokens_seen, is the cost. noise: sd of a run's log value, default that of
     the fit's residuals.
 
-    >>> best = next_runs(boot, difference_at(boot, 1e22, "strict", "loose", arms), candidates)[0]
-    >>> best.row, best.flops
+    >>> from stages.laws import get_law
+    >>> from stages.laws.choosing.bootstrap import bootstrap
+    >>> from stages.laws.fitting.fit import fit_law
+    >>> from stages.laws.interface.table import example_runs
+    >>> rows = example_runs()
+    >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> lead = difference_at(boot, 1e21, "strict", "loose", {"strict": {}, "loose": {}})
+    >>> candidates = [{"n_params": 1e8, "n_tokens_seen": 1e10, "arm": "strict"},
+    ...               {"n_params": 1e9, "n_tokens_seen": 1e11, "arm": "strict"}]
+    >>> next_runs(boot, lead, candidates)[0].flops
+    6e+18
     """
     quantity = np.asarray(quantity, float)
     if quantity.shape != (boot.n_draws,):

@@ -107,7 +107,10 @@ def _needed(regime: str, name: str, number: float | None) -> float:
 def bounded(law: Law, **ranges: tuple[float, float]) -> Law:
     """The law with some parameters held inside (low, high) and inside its own bounds, which is also where they start.
 
-    >>> bounded(get_law("chinchilla"), alpha=(0.2, 0.5), beta=theory_range("resolution_data", dimension=10).limits())
+    >>> from stages.laws import get_law
+    >>> law = bounded(get_law("chinchilla"), alpha=(0.2, 0.5))
+    >>> next((p.low, p.high) for p in law.parameters if p.name == "alpha")
+    (0.2, 0.5)
     """
     unknown = [name for name in ranges if name not in law.parameter_names]
     if unknown:

@@ -109,8 +109,14 @@ def fit_law(
     and scales (prior.py). weights: how much each run counts, (runs,), scaled to mean 1. Ranges:
     bounded(law, ...) of exponent_range.py. identify=False skips the profile (10 to 50 ms).
 
+    >>> from stages.laws import get_law
+    >>> rows = table.example_runs()
     >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
-    >>> fit.params["B"]["strict"], fit.predict({"n_params": 1e9, "n_tokens_seen": 2e10}, arm="strict")
+    >>> round(fit.params["E"]["strict"] - fit.params["E"]["loose"], 2)
+    0.1
+    >>> larger = {"n_params": 1e10, "n_tokens_seen": 2e11}
+    >>> bool(fit.predict(larger, arm="strict") > fit.predict(larger, arm="loose"))
+    True
     """
     problem, notes = build_problem(
         law,

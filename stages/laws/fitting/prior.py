@@ -21,7 +21,9 @@ class Prior:
 
     Only parameters fitted in logs and without a `term` (exponents, scales, not E nor an amplitude).
 
-    >>> Prior({"alpha": 1, "beta": -1}, 0.0, 0.2, "alpha close to beta")
+    >>> near = Prior({"alpha": 1, "beta": -1}, 0.0, 0.2, "alpha close to beta")
+    >>> near.mean, near.sd
+    (0.0, 0.2)
     """
 
     log_weights: Mapping[str, float]

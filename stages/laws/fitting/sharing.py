@@ -16,6 +16,7 @@ def separate(law: Law, share: str = "auto") -> tuple[str, ...]:
     share: 'auto' (the law's arm_parameters are separate, the others shared), 'none', 'all', or
     names to share, comma between.
 
+    >>> from stages.laws import get_law
     >>> separate(get_law("chinchilla")), separate(get_law("chinchilla"), "alpha,beta")
     (('E', 'B'), ('E', 'A', 'B'))
     """

@@ -171,7 +171,7 @@ def amplitude(name: str, meaning: str, *term: tuple[str, Quantity]) -> Parameter
 
 
 def exponent(name: str, meaning: str) -> Parameter:
-    """Exponent of a power law. Range as in laws.md: (0, 2); starts cover what was ever published."""
+    """Exponent of a power law. Range (0, 2), starts .1 to .9 (docs/design.md)."""
     return Parameter(name, "1", 0.005, 2.0, 0.1, 0.9, "log", meaning)
 
 

@@ -42,8 +42,10 @@ def fit_trees(
 ) -> BoostedTrees:
     """Fit one validation domain. shares (mixtures, domains), values (mixtures,).
 
-    >>> trees = fit_trees(shares, loss)
-    >>> best_mixture(trees.predict, prior)
+    >>> shares = np.random.default_rng(0).dirichlet([1, 1], 64)
+    >>> trees = fit_trees(shares, (shares[:, 0] - 0.7) ** 2 + 2, n_trees=200)
+    >>> best_mixture(trees.predict, [0.5, 0.5], n_samples=2000).round(1)
+    array([0.8, 0.2])
     """
     from sklearn.ensemble import (
         HistGradientBoostingRegressor,

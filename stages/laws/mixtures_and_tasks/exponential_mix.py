@@ -96,7 +96,11 @@ def _law(domains, terms, **words) -> Law:
 
 
 def exponential_mix(domains: Sequence[str] = DEFAULT_DOMAINS) -> Law:
-    """The explicit law, for one validation domain. >>> fit_law(exponential_mix(("web", "code")), rows)"""
+    """The explicit law, for one validation domain.
+
+    >>> exponential_mix(("web", "code")).parameter_names
+    ('E', 'k', 't_code')
+    """
     return _law(
         tuple(domains),
         ("",),

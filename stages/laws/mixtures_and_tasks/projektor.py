@@ -1,8 +1,9 @@
 """Performance of a mixture at a size never run, from two smaller sizes (projektor, Kang et al.
 2023): the algebra.
 
-Stage 1, at one size: L(p) = sum_i (b2_i p_i^2 + b1_i p_i + b0) T(p) + sum_i (c2_i p_i^2 + c1_i p_i
-+ c0), T the optimal-transport distance of the mixture to the validation set; linear in the
+Stage 1, at one size:
+    L(p) = sum_i (b2_i p_i^2 + b1_i p_i + b0) T(p) + sum_i (c2_i p_i^2 + c1_i p_i + c0)
+with T the optimal-transport distance of the mixture to the validation set; linear in the
 coefficients, so least squares. Stage 2: linear in log N between two sizes,
     L(N) = (ln(N / N0) L(N1) - ln(N / N1) L(N0)) / ln(N1 / N0),
 exact where L is linear in log N and without bound far away. No measurements were published with it,

@@ -128,8 +128,12 @@ def fit_surface(shares, values, max_iterations: int = 60) -> Surface:
 
     shares: (mixtures, domains), rows need not add up to 1 exactly. values: (mixtures,), positive.
 
+    >>> random = np.random.default_rng(0)
+    >>> shares = random.dirichlet([1, 1, 1], 40)
+    >>> loss = 2 + np.exp(-2 * shares[:, 0]) + 0.5 * np.exp(-shares[:, 1])
     >>> surface = fit_surface(shares, loss)
-    >>> order = surface.predict(candidates).argsort()
+    >>> int(surface.predict(np.eye(3)).argmin())
+    0
     """
     from scipy.optimize import (
         minimize,

@@ -32,7 +32,7 @@ from stages.laws.interface.law import (
     share,
 )
 
-CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code, objective.py
+CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code (locuslab/scaling_laws_data_filtering)
 EXACT_PASSES = 64  # ours: below this every pass is one term; the 2 % steps beyond change log value by < 1e-5 (tested)
 
 

@@ -71,7 +71,11 @@ def envelope(
     """Lower envelope of curves: curve(keep, budgets) -> values (budgets,), such as a fit, or the
     theory of perceptron.py.
 
-    >>> envelope(lambda keep, n: fit.predict({"n_tokens_seen": n, "keep_fraction": keep}), (0.2, 0.5, 1.0), budgets).switches
+    >>> def curve(keep, n):
+    ...     return keep**-2 / n ** (0.5 - 0.3 * np.log(keep))
+    >>> found = envelope(curve, (0.5, 1.0), [1e1, 1e2, 1e4])
+    >>> found.keep.tolist(), found.switches
+    ([1.0, 1.0, 0.5], [(10000.0, 1.0, 0.5)])
     """
     budgets = np.asarray(budgets, float)
     if len(keeps) < 1 or np.any(np.diff(budgets) <= 0):

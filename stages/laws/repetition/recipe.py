@@ -1,8 +1,8 @@
 """Our recipe-aware law: model size, tokens, and for each pool its share, its unique tokens and its
 quality.
 
-    value = E + A / N'^alpha + B exp(-sum_i s_i (q_i + beta_i l_i)) + P sum_i s_i R_i^delta (s_i N /
-    U_i)^kappa
+    value = E + A / N'^alpha + B exp(-sum_i s_i (q_i + beta_i l_i))
+              + P sum_i s_i R_i^delta (s_i N / U_i)^kappa
     l_i = (1 - theta) S_i + theta log D'_i,   R_i = max(s_i D / U_i - 1, 0)
 
 A pool of U_i tokens with share s_i is passed once every U_i / s_i tokens of the mix; on that clock
@@ -219,6 +219,7 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
     """The law for one pool (no names) or for named pools; `shared` may hold 'beta' and 'tau', then one for all pools.
 
     >>> recipe(("web", "books"), shared=("beta", "tau")).parameter_names
+    ('E', 'A', 'alpha', 'B', 'beta', 'tau', 'q_books', 'theta', 'nu', 'R_N_star', 'P', 'delta', 'kappa')
     """
     pools, shared = tuple(pools), frozenset(shared)
     own = pool_variables(pools) or (N_TOKENS_UNIQUE,)

@@ -1,7 +1,8 @@
 """The whole loss curve from the learning-rate schedule, with a gain of decay that saturates
 (multi-power law).
 
-    value(t) = E + A / S(t)^alpha + B sum_{k<=t} (lr_k - lr_{k-1}) G(lr_k^-gamma (S(t) - S(k-1))),   G(x) = 1 - (1 + C x)^-beta
+    value(t) = E + A / S(t)^alpha + B sum_{k<=t} (lr_k - lr_{k-1}) G(lr_k^-gamma (S(t) - S(k-1)))
+    G(x) = 1 - (1 + C x)^-beta
 
 S sums the rates, warm-up included, and so do the changes: the rising rates of the warm-up add up to
 B * peak to the level, so E is not the irreducible loss. A row names its schedule by number and its
@@ -108,8 +109,14 @@ def _drop(blocks: Blocks, p, steps):
 def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
     """The law for rows whose `schedule` is 1 .. len(schedules), each the rate of every step.
 
-    >>> law = multi_power([cosine, constant, wsd])
-    >>> fit = fit_law(law, {"schedule": [1, 1, 2], "step": [8000, 9000, 8000], "value": [...]}, n_starts=16)
+    >>> cosine = warmup_stable_decay(3000, 1e-3, warmup=100, decay_steps=2900, end=1e-4)
+    >>> constant = warmup_stable_decay(3000, 1e-3, warmup=100)
+    >>> law = multi_power([cosine, constant])
+    >>> p = {"E": 2.5, "A": 1.0, "alpha": 0.5, "B": 500.0, "C": 2.0, "beta": 0.5, "gamma": 0.5}
+    >>> at = {"schedule": np.array([1, 2]), "step": np.array([2999, 2999])}
+    >>> decayed, flat = law.value(p, at)
+    >>> bool(decayed < flat)
+    True
     """
     parts = tuple(blocks_of(lr) for lr in schedules)
     peak, whole = (

@@ -3,8 +3,9 @@ schedule costs.
 
 A schedule is the learning rate of each optimiser step, (steps,), step 1 first. The annealing law
 reads two columns made here:
-    lr_area S1(t) = sum of the rates up to t                (warm-up counted as it was run)
-    lr_fall S2(t) = sum of m_i,  m_i = decay m_{i-1} + (lr_{i-1} - lr_i)    (from the end of the warm-up)
+    lr_area S1(t) = sum of the rates up to t      (warm-up counted as it was run)
+    lr_fall S2(t) = sum of m_i                    (from the end of the warm-up)
+    m_i = decay m_{i-1} + (lr_{i-1} - lr_i)
 S2 belongs to its `decay`: a C fitted at .999 means nothing at .995 (C goes as 1 - decay), so keep
 them together. The decay belongs to the length of the run (`decay_for`).
 """
@@ -52,7 +53,8 @@ def warmup_stable_decay(
 ) -> np.ndarray:
     """Linear warm-up, constant peak, decay over the last decay_steps; decay_steps = n_steps - warmup is one long decay.
 
-    >>> warmup_stable_decay(24_000, 3e-4, warmup=2160, decay_steps=4000, end=3e-5, shape="exponential")
+    >>> warmup_stable_decay(6, 1.0, warmup=2, decay_steps=2, end=0.1)
+    array([0.5 , 1.  , 1.  , 1.  , 0.55, 0.1 ])
     """
     if warmup + decay_steps > n_steps:
         raise InputError(

@@ -1,7 +1,8 @@
 """Learning rate and batch size from model size and tokens (step law), from batch and tokens (power
 scheduler).
 
-    lr = k N^-a D^b,   batch_tokens = k D^b,   lr = batch k T^-b (power scheduler: the ratio lr / batch is what is stable)
+    lr = k N^-a D^b,   batch_tokens = k D^b
+    lr = batch k T^-b      (power scheduler: the ratio lr / batch is what is stable)
 
 `value` is the best learning rate or batch itself. Published constants differ by optimiser, schedule
 (step law: cosine to a FIXED final rate) and by what N counts, and a refit of the published table

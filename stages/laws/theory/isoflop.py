@@ -69,8 +69,11 @@ def isoflop(flops, n_params, values) -> IsoFlop:
 
     flops, n_params, values: (runs,); runs with equal flops are one budget.
 
-    >>> found = isoflop(rows["flops"], rows["n_params"], rows["value"])
-    >>> found.exponent, found.best_size(1e21)
+    >>> flops, n_params = np.repeat([1e18, 1e20], 5), np.tile([1e7, 1e8, 1e9, 1e10, 1e11], 2)
+    >>> values = 2 + np.log(n_params / np.sqrt(flops / 100)) ** 2 / 100
+    >>> found = isoflop(flops, n_params, values)
+    >>> round(found.exponent, 2), f"{found.best_size(1e20):.1e}"
+    (0.5, '1.0e+09')
     """
     flops, n_params, values = (np.asarray(x, float) for x in (flops, n_params, values))
     budgets = np.unique(flops)

@@ -198,3 +198,23 @@ def pareto_keep(
     ]
     best = int(np.argmin(errors))
     return float(keeps[best]), errors[best]
+
+
+def pruned_errors(
+    pool_alpha: float, keep: float, theta_degrees: float = 0.0
+) -> dict[str, float | str]:
+    """Errors at a pool of `pool_alpha` examples a dimension: all of it, its hard or its easy part alone.
+
+    >>> pruned_errors(1.0, 0.5)["better"], pruned_errors(8.0, 0.5)["better"]
+    ('easy', 'hard')
+    """
+    kept = keep * pool_alpha
+    hard = saddle(kept, keep, theta_degrees, hard=True).error
+    easy = saddle(kept, keep, theta_degrees, hard=False).error
+    return {
+        "pool": pool_alpha,
+        "all": saddle(pool_alpha, 1.0, theta_degrees).error,
+        "hard": hard,
+        "easy": easy,
+        "better": "hard" if hard < easy else "easy",
+    }

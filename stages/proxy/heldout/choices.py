@@ -7,11 +7,16 @@ to accuracy that still follows compute (Schaeffer et al. 2024), so a law is fitt
 or `correct_bpb`; accuracy is for comparison with others.
 
 Metrics, each with its standard error over items:
-    correct_nats   -log p(correct choice), summed over its tokens        correct_bpb   bits a UTF-8 byte of the correct choices
-    p_choices      p(correct) / sum of p over the choices                brier         squared error of that distribution
-    accuracy       the choice of highest log p wins; ties share the credit
-    accuracy_token, accuracy_byte, accuracy_unconditional                the same with log p a token, a byte, or less
-                   log p(choice | "Answer:") (Brown et al. 2020, section 2.4)
+    correct_nats            -log p(correct choice), summed over its tokens
+    correct_bpb             bits a UTF-8 byte of the correct choices
+    p_choices               p(correct) / sum of p over the choices
+    brier                   squared error of that distribution
+    accuracy                the choice of highest log p wins; ties share the credit
+    accuracy_token          the same with log p a token
+    accuracy_byte           the same with log p a byte
+    accuracy_unconditional  the same with log p less log p(choice | "Answer:") (Brown et al. 2020,
+                            section 2.4)
+
 Cost: every choice is a window of its own, so a question is read once a choice, and each choice once
 more for the last one.
 """

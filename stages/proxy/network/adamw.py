@@ -3,8 +3,9 @@ own.
 
 Update of a run (Loshchilov & Hutter 2019, torch's convention: decay is scaled by the learning
 rate):
-    g <- g min(1, clip / |g|);  m, v <- moving averages of g, g^2;  w <- w (1 - lr decay) - lr m_hat
-    / (sqrt(v_hat) + eps)
+    g    <- g min(1, clip / |g|)
+    m, v <- moving averages of g, g^2
+    w    <- w (1 - lr decay) - lr m_hat / (sqrt(v_hat) + eps)
 Decay acts on the matrices inside the transformer, not on embedding and head (measured at 25k
 parameters, 524k tokens: decaying the head as well costs 0.03 nats at weight decay 0.1 and 0.28 at
 1.0). A few passes over (R, P), whatever the depth.

@@ -49,7 +49,7 @@ def document_embeddings(
 ) -> np.ndarray:
     """Pooled last hidden states (n, d_model) float32 of documents `rows`, distinct.
 
-    >>> document_embeddings(reader, packed, np.arange(packed.n_documents))  # doctest: +SKIP
+    `train_reader` (reader.py) makes a reader: `document_embeddings(reader, packed, np.arange(packed.n_documents))`.
     """
     if pooling not in POOLINGS:
         raise InputError(f"no pooling {pooling!r}; known are {', '.join(POOLINGS)}")

@@ -141,7 +141,13 @@ def train_reader(
     """Train a proxy of the ladder on documents `rows`; `settings` are fields of RunSpec (lr,
     weight_decay, batch_tokens...).
 
-    >>> reader = train_reader(packed, rows, size="25k"); nats, n_tokens = reader.document_nats(packed, others)
+    >>> from stages.proxy.tokens.packed import write_packed
+    >>> documents = [(f"d{i}", np.tile([1, 2, 3, 4], 16), 64) for i in range(64)]
+    >>> packed = write_packed("pool", documents, vocab_size=8, eos_id=0)
+    >>> reader = train_reader(packed, np.arange(48), size="6k", tokens=16_384, context=16)
+    >>> nats, n_tokens = reader.document_nats(packed, np.arange(48, 64))
+    >>> bool(nats.mean() / n_tokens.mean() < np.log(8))
+    True
     """
     shape = Shape.named(size, context=context, vocab_size=packed.vocab_size)
     batch = settings.pop("batch_tokens", RunSpec.batch_tokens)

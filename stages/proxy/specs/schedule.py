@@ -1,15 +1,19 @@
 """Learning rates and branches of a run: every budget is a branch off one trunk, so a ladder of
 budgets costs little more than its top.
 
-wsd       warm-up, stable, decay: a budget of S steps leaves the trunk at step S - ceil(decay_fraction S), reads the data the
-          trunk would read and decays; the trunk goes on from where the branch left it (Hägele et
-          al. 2024) cost of budgets b_1..b_n: b_n + decay_fraction (b_1 + ... + b_{n-1}) tokens
-wsd_s     the same, but the trunk goes on from the decayed weights (Wen et al. 2024): cost b_n, and later budgets
-          contain earlier decays
-power     wsd whose stable rate falls as (tokens / power_tokens)^-power_exponent beyond power_tokens (Shen et al. 2024)
+wsd       warm-up, stable, decay: a budget of S steps leaves the trunk at step
+          S - ceil(decay_fraction S), reads the data the trunk would read and decays; the trunk goes
+          on from where the branch left it (Hägele et al. 2024)
+          cost of budgets b_1..b_n: b_n + decay_fraction (b_1 + ... + b_{n-1}) tokens
+wsd_s     the same, but the trunk goes on from the decayed weights (Wen et al. 2024): cost b_n, and
+          later budgets contain earlier decays
+power     wsd whose stable rate falls as (tokens / power_tokens)^-power_exponent beyond power_tokens
+          (Shen et al. 2024)
 cosine    every budget is a run of its own from the start, half a cosine long: cost b_1 + ... + b_n
-constant  no decay: budgets are read off the trunk as it passes All budgets decay over the same
-fraction, so they are comparable with each other and with separate runs.
+constant  no decay: budgets are read off the trunk as it passes
+
+All budgets decay over the same fraction, so they are comparable with each other and with separate
+runs.
 """
 
 import math

@@ -2,12 +2,12 @@
 learning rate and decay are multiplied by.
 
 With m = width / base width and l = layers / base layers:
-    matrices inside   lr / m (muP for Adam: Yang et al. 2022), weight decay sqrt(m): in the steady state of AdamW singular
-                      values go as sqrt(lr / decay) width^0.75, so this keeps the gain of every
-                      sublayer (Fan et al. 2025)
-    out, down         as if each branch were multiplied by 1 / l before it is added (CompleteP, alpha = 1: Dey et al. 2025):
-                      start and lr / l, decay l; for Adam that is the same function and the same
-                      steps, with no change to it
+    matrices inside   lr / m (muP for Adam: Yang et al. 2022), weight decay sqrt(m): in the steady
+                      state of AdamW singular values go as sqrt(lr / decay) width^0.75, so this
+                      keeps the gain of every sublayer (Fan et al. 2025)
+    out, down         as if each branch were multiplied by 1 / l before it is added (CompleteP,
+                      alpha = 1: Dey et al. 2025): start and lr / l, decay l; for Adam that is the
+                      same function and the same steps, with no change to it
     embedding         unchanged; its input is one token whatever the width
     head              lr / m; it starts at zero and does not decay
 Starts are already 1 / sqrt(fan-in). Nothing is scaled without a base.

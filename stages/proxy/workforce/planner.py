@@ -2,11 +2,14 @@
 precision, and what it will take.
 
 1. `measured` probes each kind of run (a shape, batch and dtype) for a second or two: tokens/s by
-stack size, within memory. 2. `packed` picks for each kind the stack with which all workers together
-finish first, by laying the groups out. 3. `TrainingPlan.lines` says what was chosen, why, and the
-expected time and cost, before anything is trained. Rates are those of one process while all workers
-are busy, where the workers themselves measure (`workers.py`); `progress.py` corrects the rest on
-the way.
+   stack size, within memory.
+2. `packed` picks for each kind the stack with which all workers together finish first, by laying
+   the groups out.
+3. `TrainingPlan.lines` says what was chosen, why, and the expected time and cost, before anything
+   is trained.
+
+Rates are those of one process while all workers are busy, where the workers themselves measure
+(`workers.py`); `progress.py` corrects the rest on the way.
 """
 
 import heapq

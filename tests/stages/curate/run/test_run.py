@@ -113,7 +113,10 @@ from stages.curate.run.run import Request, curate
 from stages.settings.curate import CurateSettings
 settings = CurateSettings(rules=["gopher_min_words", "gopher_stop_words"], part_chars=24000, shard_mb=0.01)
 print("begin", flush=True)
-curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), lambda *step: (print(step, flush=True), sys.stdin.readline()))
+def wait(*step):
+    print(step, flush=True)
+    sys.stdin.readline()
+curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), wait)
 """
 
 

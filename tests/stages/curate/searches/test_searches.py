@@ -175,7 +175,10 @@ import json, sys
 from stages.curate.run.run import Request, curate
 from stages.settings.curate import CurateSettings
 settings = CurateSettings.model_validate(json.loads(sys.argv[3]))
-curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), lambda *step: (print(*step, flush=True), sys.stdin.readline()))
+def wait(*step):
+    print(*step, flush=True)
+    sys.stdin.readline()
+curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), wait)
 """
 
 

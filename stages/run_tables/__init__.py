@@ -1,0 +1,1 @@
+"""Behind `assay fit`, `compare`, `plan` and `isoflop` on anybody's table."""

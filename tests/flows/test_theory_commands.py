@@ -1,0 +1,78 @@
+"""`assay isoflop`, `pruning-theory` and `contained` as a user meets them."""
+
+import json
+
+import polars as pl
+import pytest
+
+from flows.cli import app
+from stages.foundation.errors import InputError
+
+# optimum of E + N / C^.5 + C^.5 / N, up to constants: N = C^.5
+SIZES = [1e8, 3e8, 1e9, 3e9, 1e10, 3e10]
+
+
+@pytest.fixture
+def said(capsys):
+    """Function: arguments -> what the command prints."""
+
+    def run(*arguments):
+        app([str(argument) for argument in arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    rows = [
+        {"N": size, "C": flops, "loss": 2 + size / flops**0.5 + flops**0.5 / size}
+        for flops in (1e18, 1e19)
+        for size in SIZES
+    ]
+    pl.DataFrame(rows).write_csv(tmp_path / "runs.csv")
+    return tmp_path / "runs.csv"
+
+
+MAP = ["--map", "n_params=N", "--map", "flops=C", "--map", "value=loss"]
+
+
+def test_isoflop_finds_the_size_of_least_loss(said, runs):
+    found = json.loads(said("isoflop", runs, *MAP, "--at", 1e20, "--json"))
+    assert found["exponent"] == pytest.approx(0.5, abs=0.05)
+    assert found["budgets"][0]["n_params"] == pytest.approx(1e9, rel=0.15)
+    assert found["at"][0]["n_params"] == pytest.approx(1e10, rel=0.3)
+    printed = said("isoflop", runs, *MAP)
+    assert "Best size of each budget" in printed and "On the line" not in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_pruning_theory_keeps_easy_in_small_pools_and_hard_in_large_ones(said):
+    rows = json.loads(said("pruning-theory", "--pool", 1, "--pool", 8, "--json"))
+    assert [row["better"] for row in rows] == ["easy", "hard"]
+    assert all(row["all"] <= row["hard"] for row in rows)
+    assert "50 % of a pool" in said("pruning-theory", "--pool", 4)
+
+
+def test_contained_names_the_pair_and_what_is_not_compared(said, tmp_path):
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    whole = pl.DataFrame({"day": range(400), "visits": range(0, 1200, 3)})
+    whole.write_parquet(lake / "all.parquet")
+    whole.head(300).write_parquet(lake / "daily.parquet")
+    whole.select(pair=pl.concat_list("day", "visits")).write_parquet(
+        lake / "lists.parquet"
+    )
+    found = json.loads(said("contained", lake, "--json"))
+    [pair] = found["pairs"]
+    assert (pair["child"], pair["parent"]) == ("daily.parquet", "all.parquet")
+    assert pair["is_certain"] and pair["rows_checked"] == 300
+    assert list(found["skipped"]) == ["lists.parquet"]
+    assert found["cost_after"] <= found["cost_before"]
+    printed = said("contained", lake)
+    assert "daily.parquet" in printed and "lists.parquet is not compared" in printed
+
+
+def test_a_folder_that_is_not_there_is_refused(said, tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        said("contained", tmp_path / "lake")
