@@ -10,6 +10,7 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from stages.foundation import artefacts
 from stages.foundation.stage import Stage
 
 BAD_INPUT = 2
@@ -110,7 +111,7 @@ def exit_code(error: StageCmdFailedError) -> int:
 
 def relay_log(name: str) -> None:
     """The stage's own lines, into the Prefect run."""
-    file = Path(f".assay/logs/{name}.log")
+    file = Path(artefacts.log_file(name))
     if file.is_file():
         for line in file.read_text("utf-8", errors="replace").splitlines():
             get_run_logger().info(line)

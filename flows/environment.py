@@ -6,7 +6,9 @@ Both read their settings at import, so this is imported before either. A user's 
 import os
 from pathlib import Path
 
-HOME = Path.cwd() / ".assay"
+from stages.foundation import artefacts
+
+HOME = Path.cwd() / artefacts.WORK
 
 DEFAULTS = {
     "PREFECT_HOME": str(HOME / "prefect"),

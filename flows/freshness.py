@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.dvc_tasks import stale_reasons
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
 from stages.pipeline import PIPELINE
@@ -22,7 +23,7 @@ def freshness() -> list[dict[str, Any]]:
         if reasons:
             stale[stage.name] = reasons
         rows.append(_row(stage.name, "stage", reasons))
-    for file in sorted(Path("data/decisions").glob("*.json")):
+    for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
         decision = json.loads(file.read_text("utf-8"))
         row = _row(file.stem, "decision", stale.get("decide", []))
         rows.append(

@@ -29,10 +29,11 @@ from flows.dvc_tasks import (
 )
 from stages import images
 from stages.decision.text import decision_markdown
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 
-DECISIONS = Path("data/decisions")
+DECISIONS = Path(artefacts.DECISIONS)
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 
 
@@ -120,7 +121,7 @@ def show_decisions() -> None:
             key=key,
             description=decision["question"]["title"],
         )
-    runs = pl.read_parquet("data/sweep/runs.parquet").head(TABLE_ROWS)
+    runs = pl.read_parquet(artefacts.RUNS).head(TABLE_ROWS)
     columns = [
         "arm",
         "n_params",
@@ -135,7 +136,7 @@ def show_decisions() -> None:
         runs.select(columns).to_dicts(), key="runs", description="Proxy runs"
     )
     create_link_artifact(
-        link=Path("data/report/index.html").resolve().as_uri(),
+        link=Path(artefacts.PAGE).resolve().as_uri(),
         link_text="The page",
         key="report",
     )

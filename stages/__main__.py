@@ -13,12 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
-LOGS = Path(".assay/logs")  # the flow relays these lines to Prefect; git ignores them
+LOGS = Path(artefacts.LOGS)  # the flow relays these lines to Prefect; git ignores them
 log = logging.getLogger("assay")
 
 

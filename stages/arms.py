@@ -21,6 +21,7 @@ from stages.curation.selecting.arm_views import (
     view_hash,
 )
 from stages.curation.selecting.ledger import Ledger
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
@@ -258,12 +259,12 @@ def run(params: ArmsParams) -> None:
     table = pl.concat(views).select(
         "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens"
     )
-    with whole_file("data/arms/views.parquet") as temporary:
+    with whole_file(artefacts.VIEWS) as temporary:
         table.write_parquet(temporary)
-    write_json("data/arms/arms.json", summary(params, table, disjoint))
-    with whole_file("data/arms/ledger.csv") as temporary:
+    write_json(artefacts.ARMS, summary(params, table, disjoint))
+    with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
-    write_json("data/metrics/arms.json", metrics(table))
+    write_json(artefacts.ARMS_METRICS, metrics(table))
 
 
 def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
@@ -278,15 +279,15 @@ def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
 def joined_documents(params: ArmsParams) -> pl.DataFrame:
     """Every packed document with its cluster, pool, size and the scores and verdicts that arms name; ordered by id."""
     index = pl.read_parquet(
-        "data/pack/pools/index.parquet", columns=["id", "n_tokens"]
+        artefacts.PACKED_POOLS_INDEX, columns=["id", "n_tokens"]
     ).with_row_index("row")
-    clusters = with_groups(pl.read_parquet("data/dedup/clusters.parquet"))
+    clusters = with_groups(pl.read_parquet(artefacts.CLUSTERS))
     documents = (
         index.join(clusters, on="id", validate="1:1")
         .join(_scores(params), on="id", validate="1:1")
         .sort("id")
     )
-    shortened = pl.read_parquet("data/dedup/lines.parquet", columns=["id"])
+    shortened = pl.read_parquet(artefacts.LINE_COPIES, columns=["id"])
     if shortened.is_empty():
         return documents
     packed = index.select(
@@ -322,7 +323,7 @@ def with_groups(clusters: pl.DataFrame) -> pl.DataFrame:
 
 def _scores(params: ArmsParams) -> pl.DataFrame:
     """The columns of data/score that arms use."""
-    there = pl.read_parquet_schema("data/score/scores.parquet")
+    there = pl.read_parquet_schema(artefacts.SCORES)
     named = [
         name
         for arm in params.arms.values()
@@ -342,10 +343,9 @@ def _scores(params: ArmsParams) -> pl.DataFrame:
     )
     if lacking := [name for name in wanted if name not in there]:
         raise InputError(
-            f"data/score/scores.parquet has no score {lacking[0]!r}; run the score"
-            " stage again"
+            f"{artefacts.SCORES} has no score {lacking[0]!r}; run the score stage again"
         )
-    return pl.read_parquet("data/score/scores.parquet", columns=list(wanted))
+    return pl.read_parquet(artefacts.SCORES, columns=list(wanted))
 
 
 def retention_ledger(documents: pl.DataFrame) -> Ledger:
@@ -359,7 +359,7 @@ def retention_ledger(documents: pl.DataFrame) -> Ledger:
                 "n_tokens",
                 reason=pl.lit(None, dtype=pl.String),
             ),
-            pl.read_parquet("data/pack/set_aside.parquet").select(
+            pl.read_parquet(artefacts.SET_ASIDE).select(
                 "id", "pool", "n_chars", "n_tokens", "reason"
             ),
         ]
@@ -423,12 +423,12 @@ stage = Stage(
     question="Which documents does each arm train on, in each resample of the pool?",
     agrees=names_exist,
     deps=(
-        "data/pack/pools",
-        "data/dedup/clusters.parquet",
-        "data/dedup/lines.parquet",
-        "data/score/scores.parquet",
+        artefacts.PACKED_POOLS,
+        artefacts.CLUSTERS,
+        artefacts.LINE_COPIES,
+        artefacts.SCORES,
     ),
-    outs=("data/arms/views.parquet",),
-    tracked=("data/arms/arms.json", "data/arms/ledger.csv"),
-    metrics=("data/metrics/arms.json",),
+    outs=(artefacts.VIEWS,),
+    tracked=(artefacts.ARMS, artefacts.LEDGER),
+    metrics=(artefacts.ARMS_METRICS,),
 )

@@ -17,6 +17,7 @@ from stages.decision.provenance import provenance
 from stages.decision.question_laws import law_named, twins
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, sentence
+from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws.choosing.bootstrap import Bootstrap
@@ -74,13 +75,13 @@ class DecideParams(Section):
 
 def run(params: DecideParams) -> None:
     """A record and curves for every question."""
-    arms = read_json("data/arms/arms.json")
+    arms = read_json(artefacts.ARMS)
     summary = {}
     for name in arms["questions"]:
         decision, curves = decide(name, arms, params)
-        with whole_file(f"data/curves/{name}.parquet") as temporary:
+        with whole_file(artefacts.curves(name)) as temporary:
             curves.write_parquet(temporary)
-        write_json(f"data/decisions/{name}.json", decision)
+        write_json(artefacts.decision(name), decision)
         summary[name] = {
             "status": decision["status"],
             "flips": len(decision["crossovers"]),
@@ -89,22 +90,22 @@ def run(params: DecideParams) -> None:
             ],
         }
         log.info("decide: %s: %s", name, decision["sentence"])
-    write_json("data/metrics/decide.json", summary)
+    write_json(artefacts.DECIDE_METRICS, summary)
 
 
 def load(
     name: str, tiers: list[str]
 ) -> tuple[pl.DataFrame, dict[str, Any], Bootstrap, Bootstrap | None]:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
-    rows = pl.read_parquet(f"data/fit/{name}.parquet")
-    states = read_json(f"data/fit/{name}-refits.json")
+    rows = pl.read_parquet(artefacts.fitted_rows(name))
+    states = read_json(artefacts.fit_refits(name))
     boots = {
         role: from_state(state, law_named(state["law"], tiers))
         for role, state in states.items()
     }
     return (
         rows,
-        read_json(f"data/fit/{name}.json"),
+        read_json(artefacts.fit_record(name)),
         boots["law"],
         boots.get("runner_up"),
     )
@@ -118,7 +119,7 @@ def decide(
     rows, fitted, boot, rival = load(name, arms["tiers"])
     pairs = twins(arms, question["arms"])
     columns = recipes(
-        pl.read_parquet("data/arms/views.parquet"),
+        pl.read_parquet(artefacts.VIEWS),
         [*question["arms"], *pairs],
         arms["tiers"],
     )
@@ -457,12 +458,12 @@ stage = Stage(
         "At each compute budget, which arm, how sure, and where does the answer flip?"
     ),
     deps=(
-        "data/fit",
-        "data/arms/arms.json",
-        "data/arms/views.parquet",
-        "data/sweep/runs.parquet",
+        artefacts.FITS,
+        artefacts.ARMS,
+        artefacts.VIEWS,
+        artefacts.RUNS,
     ),
-    outs=("data/curves",),
-    tracked=("data/decisions",),
-    metrics=("data/metrics/decide.json",),
+    outs=(artefacts.CURVES,),
+    tracked=(artefacts.DECISIONS,),
+    metrics=(artefacts.DECIDE_METRICS,),
 )

@@ -16,6 +16,7 @@ from stages import images
 from stages.curation.duplicates.clusters import duplicates
 from stages.curation.duplicates.minhash import MinHash, signatures
 from stages.curation.reading.row_groups import batches
+from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pools import dedup as dedup_images
@@ -67,7 +68,7 @@ def run(params: DedupParams) -> None:
     if images.are_pooled():
         dedup_images()
         return
-    shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
+    shards = sorted(Path(artefacts.POOLS).rglob("*.parquet"))
     table = signatures(
         (frame for shard in shards for frame in batches(shard, ["id", "text"])),
         params.minhash(),
@@ -88,13 +89,13 @@ def run(params: DedupParams) -> None:
         )
         metrics["semantic_duplicates"] = twins.height
     shortened = write_shortened(
-        shards, firsts, params.lines, Path("data/dedup/lines.parquet")
+        shards, firsts, params.lines, Path(artefacts.LINE_COPIES)
     )
     if params.lines is not None:
         metrics["shortened_documents"] = shortened
-    with whole_file("data/dedup/clusters.parquet") as temporary:
+    with whole_file(artefacts.CLUSTERS) as temporary:
         clusters.write_parquet(temporary)
-    write_json("data/metrics/dedup.json", metrics)
+    write_json(artefacts.DEDUP_METRICS, metrics)
     log.info(
         "dedup: %d documents, %s",
         len(clusters),
@@ -106,8 +107,8 @@ stage = Stage(
     run=run,
     params=DedupParams,
     question="Which documents are copies of which?",
-    deps=("data/ingest",),
+    deps=(artefacts.INGEST,),
     inputs=lambda params: params.semantic.files() if params.semantic else [],
-    outs=("data/dedup/clusters.parquet", "data/dedup/lines.parquet"),
-    metrics=("data/metrics/dedup.json",),
+    outs=(artefacts.CLUSTERS, artefacts.LINE_COPIES),
+    metrics=(artefacts.DEDUP_METRICS,),
 )

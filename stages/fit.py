@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from stages import images
 from stages.decision.question_laws import MIXTURE, law_named, twins
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
@@ -79,15 +80,15 @@ class FitParams(Section):
 
 def run(params: FitParams) -> None:
     """Choose, fit and bootstrap for every question."""
-    runs = pl.read_parquet("data/sweep/runs.parquet")
-    arms = read_json("data/arms/arms.json")
+    runs = pl.read_parquet(artefacts.RUNS)
+    arms = read_json(artefacts.ARMS)
     metric = metric_of(params.domain, runs, params.metric)
     summary = {}
     for name, question in arms["questions"].items():
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
         summary[name] = fit_question(name, chosen, arms["tiers"], metric, params)
-    write_json("data/metrics/fit.json", summary)
+    write_json(artefacts.FIT_METRICS, summary)
 
 
 def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str:
@@ -118,9 +119,7 @@ def fit_question(
         runs = runs.with_columns(
             pl.col("value").clip(
                 lower_bound=least_error(
-                    pl.read_parquet("data/sweep/heldout_losses.parquet").filter(
-                        metric=metric
-                    )
+                    pl.read_parquet(artefacts.HELD_OUT_LOSSES).filter(metric=metric)
                 )
             )
         )
@@ -161,12 +160,12 @@ def fit_question(
     }
     check = heldout_check(choice, candidates, rows, params)
     write_json(
-        f"data/fit/{name}-refits.json",
+        artefacts.fit_refits(name),
         {role: to_state(boot) for role, boot in boots.items()},
     )
-    with whole_file(f"data/fit/{name}.parquet") as temporary:
+    with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
-    write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
+    write_json(artefacts.fit_record(name), record(choice, boots, check, best, metric))
     return {
         "law": choice.fit.law.name,
         "heldout_mape": round(check["mape"], 5),
@@ -196,11 +195,13 @@ def early_budgets(
 
 def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:
     """Losses under re-weighted held-out documents, (draws, runs)."""
-    losses = pl.read_parquet("data/sweep/heldout_losses.parquet").filter(metric=metric)
+    losses = pl.read_parquet(artefacts.HELD_OUT_LOSSES).filter(metric=metric)
     weights = (
         np.ones(n_scored(losses))
         if images.are_pooled()
-        else Packed.open(f"data/pack/heldout/{metric.partition('_')[2]}").n_tokens_each
+        else Packed.open(
+            f"{artefacts.PACKED_HELD_OUT}/{metric.partition('_')[2]}"
+        ).n_tokens_each
     )
     values = heldout_resamples(
         losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed
@@ -307,12 +308,12 @@ stage = Stage(
         "Which law carries these runs to larger compute, and with which uncertainty?"
     ),
     deps=(
-        "data/ingest/manifest.json",
-        "data/sweep/runs.parquet",
-        "data/sweep/heldout_losses.parquet",
-        "data/arms/arms.json",
-        "data/pack/heldout",
+        artefacts.MANIFEST,
+        artefacts.RUNS,
+        artefacts.HELD_OUT_LOSSES,
+        artefacts.ARMS,
+        artefacts.PACKED_HELD_OUT,
     ),
-    outs=("data/fit",),
-    metrics=("data/metrics/fit.json",),
+    outs=(artefacts.FITS,),
+    metrics=(artefacts.FIT_METRICS,),
 )

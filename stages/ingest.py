@@ -18,6 +18,7 @@ import polars as pl
 from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.row_groups import RowGroups, compact
 from stages.curation.sample_data.wheels import POOLS, WHEELS
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import remove_orphans, whole_folder, write_json
 from stages.foundation.stage import Stage
@@ -28,7 +29,7 @@ from stages.settings.pools import ROLES, IngestParams
 log = logging.getLogger("assay")
 # a shard ends at the first of them (assumed)
 SHARD_DOCUMENTS, SHARD_CHARS = (50_000, 32_000_000)
-FOLDER = Path("data/ingest")
+FOLDER = Path(artefacts.INGEST)
 
 
 def input_files(params: IngestParams) -> list[str]:
@@ -92,7 +93,7 @@ def run(params: IngestParams) -> None:
         for role in ("pool", "reference", "held-out")
     }
     write_json(
-        "data/metrics/ingest.json",
+        artefacts.INGEST_METRICS,
         metrics | {"contaminated_documents": manifest["total"]["dropped"]["documents"]},
     )
 
@@ -243,6 +244,6 @@ stage = Stage(
     params=IngestParams,
     question="What text do we have, and which of it may nobody train on?",
     inputs=input_files,
-    outs=("data/ingest",),
-    metrics=("data/metrics/ingest.json",),
+    outs=(artefacts.INGEST,),
+    metrics=(artefacts.INGEST_METRICS,),
 )

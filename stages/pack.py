@@ -15,6 +15,7 @@ from pydantic import Field
 from stages import images
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches, compact
+from stages.foundation import artefacts
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
@@ -52,29 +53,31 @@ def run(params: PackParams) -> None:
     if images.are_pooled():
         pack_images()
         return
-    shards = sorted(Path("data/ingest/pools").rglob("*.parquet"))
+    shards = sorted(Path(artefacts.POOLS).rglob("*.parquet"))
     tokenizer = train_tokenizer(
         iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size
     )
-    with whole_file("data/pack/tokenizer.json") as temporary:
+    with whole_file(artefacts.TOKENIZER) as temporary:
         tokenizer.save(str(temporary))
     sizes = {
         "vocab_size": tokenizer.get_vocab_size(),
         "eos_id": tokenizer.token_to_id(EOS),
     }
     write_packed(
-        Path("data/pack/pools"), tokenised(training_texts(shards), tokenizer), **sizes
+        Path(artefacts.PACKED_POOLS),
+        tokenised(training_texts(shards), tokenizer),
+        **sizes,
     )
-    with whole_folder("data/pack/heldout") as folder:
-        for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
+    with whole_folder(artefacts.PACKED_HELD_OUT) as folder:
+        for file in sorted(Path(artefacts.INGESTED_HELD_OUT).glob("*.parquet")):
             documents = tokenised(in_id_order(file), tokenizer)
             write_packed(
                 folder / file.stem, up_to(documents, params.heldout_tokens), **sizes
             )
     write_set_aside(tokenizer)
-    pools = Packed.open(Path("data/pack/pools"))
+    pools = Packed.open(Path(artefacts.PACKED_POOLS))
     write_json(
-        "data/metrics/pack.json",
+        artefacts.PACK_METRICS,
         {
             "pool_documents": pools.n_documents,
             "pool_tokens": pools.n_tokens,
@@ -86,7 +89,7 @@ def run(params: PackParams) -> None:
 def training_texts(shards: list[Path]) -> Iterator[pl.DataFrame]:
     """The pools, then the texts that lost lines, under ids of their own."""
     yield from (frame for shard in shards for frame in batches(shard, ["id", "text"]))
-    for frame in batches("data/dedup/lines.parquet", ["id", "text"]):
+    for frame in batches(artefacts.LINE_COPIES, ["id", "text"]):
         yield frame.filter(pl.col("text").str.strip_chars() != "").with_columns(
             pl.col("id") + SHORTENED
         )
@@ -121,17 +124,17 @@ def write_set_aside(tokenizer: "tokenizers.Tokenizer") -> None:  # noqa: F821
                     )
                 )
             )
-    with whole_file("data/pack/set_aside.parquet") as temporary:
+    with whole_file(artefacts.SET_ASIDE) as temporary:
         pl.concat(parts).write_parquet(temporary)
 
 
 def set_aside_files() -> Iterator[tuple[Path, pl.Expr]]:
     """Files of documents that are not trained on, and why; contaminated ones say so themselves."""
-    for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
+    for file in sorted(Path(artefacts.INGESTED_HELD_OUT).glob("*.parquet")):
         yield file, pl.lit("held out")
-    yield Path("data/ingest/reference.parquet"), pl.lit("reference")
+    yield Path(artefacts.REFERENCE), pl.lit("reference")
     yield (
-        Path("data/ingest/dropped.parquet"),
+        Path(artefacts.INGEST_DROPPED),
         pl.when(pl.col("role") == "reference")
         .then(pl.lit("reference"))
         .otherwise("reason"),
@@ -168,12 +171,12 @@ stage = Stage(
     run=run,
     params=PackParams,
     question="What are the documents as tokens?",
-    deps=("data/ingest", "data/dedup/lines.parquet"),
+    deps=(artefacts.INGEST, artefacts.LINE_COPIES),
     outs=(
-        "data/pack/tokenizer.json",
-        "data/pack/pools",
-        "data/pack/heldout",
-        "data/pack/set_aside.parquet",
+        artefacts.TOKENIZER,
+        artefacts.PACKED_POOLS,
+        artefacts.PACKED_HELD_OUT,
+        artefacts.SET_ASIDE,
     ),
-    metrics=("data/metrics/pack.json",),
+    metrics=(artefacts.PACK_METRICS,),
 )

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from stages.decision import figures
+from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import metric_words
@@ -30,10 +31,10 @@ class ReportParams(Section):
 def run(params: ReportParams) -> None:
     """Draw every figure once, as SVG in the page and as PNG beside it, and write the plot tables."""
     decisions = [
-        read_json(file) for file in sorted(Path("data/decisions").glob("*.json"))
+        read_json(file) for file in sorted(Path(artefacts.DECISIONS).glob("*.json"))
     ]
-    runs = pl.read_parquet("data/sweep/runs.parquet")
-    with whole_folder("data/report") as folder:
+    runs = pl.read_parquet(artefacts.RUNS)
+    with whole_folder(artefacts.REPORT) as folder:
         for decision in decisions:
             drawn = draw(decision)
             decision["words"] = metric_words(decision["metric"])
@@ -44,7 +45,7 @@ def run(params: ReportParams) -> None:
                     folder / f"{decision['question']['name']}-{name}.png",
                     params.png_dpi,
                 )
-        ledger = ledger_rows(pl.read_csv("data/arms/ledger.csv"))
+        ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
         shown = figures.retention(
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
@@ -53,7 +54,7 @@ def run(params: ReportParams) -> None:
             decisions=decisions,
             ledger=ledger,
             ledger_figure=svg(shown),
-            pools=pool_rows(read_json("data/ingest/manifest.json")),
+            pools=pool_rows(read_json(artefacts.MANIFEST)),
             provenance=provenance(runs),
         )
         (folder / "index.html").write_text(page, "utf-8")
@@ -64,7 +65,7 @@ def run(params: ReportParams) -> None:
 def draw(decision: dict[str, Any]) -> dict[str, Figure]:
     """The figures of one decision by name."""
     name, labels = decision["question"]["name"], decision["labels"]
-    curves = pl.read_parquet(f"data/curves/{name}.parquet")
+    curves = pl.read_parquet(artefacts.curves(name))
     points = pl.DataFrame(decision["points"])
     flips, reach, words = (
         decision["crossovers_drawn"],
@@ -194,7 +195,7 @@ def write_plot_tables(
     loss, difference, checked = [], [], []
     for decision in decisions:
         name = decision["question"]["name"]
-        curves = pl.read_parquet(f"data/curves/{name}.parquet").with_columns(
+        curves = pl.read_parquet(artefacts.curves(name)).with_columns(
             question=pl.lit(name)
         )
         loss.append(
@@ -224,7 +225,7 @@ def write_plot_tables(
         "retention": pl.DataFrame(ledger).select("step", tokens="tokens kept"),
     }
     for name, table in tables.items():
-        with whole_file(f"data/plots/{name}.csv") as temporary:
+        with whole_file(artefacts.plot_table(name)) as temporary:
             table.write_csv(temporary, float_precision=6)
 
 
@@ -236,12 +237,12 @@ stage = Stage(
     ),
     deps=(
         TEMPLATE,
-        "data/decisions",
-        "data/curves",
-        "data/sweep/runs.parquet",
-        "data/arms/ledger.csv",
-        "data/ingest/manifest.json",
+        artefacts.DECISIONS,
+        artefacts.CURVES,
+        artefacts.RUNS,
+        artefacts.LEDGER,
+        artefacts.MANIFEST,
     ),
-    outs=("data/report",),
-    tracked=("data/plots",),
+    outs=(artefacts.REPORT,),
+    tracked=(artefacts.PLOTS,),
 )

@@ -37,6 +37,7 @@ from stages.curation.scores.quality import (
 )
 from stages.curation.scores.quality_card import save_quality
 from stages.curation.selecting.arm_views import OWN_SCORES
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
@@ -47,8 +48,10 @@ from stages.pool_scores.rule_columns import RuleColumns, address_column
 from stages.settings.rules import RuleSettings
 
 log = logging.getLogger("assay")
-REFERENCE = Path("data/ingest/reference.parquet")
-WORK = Path(".assay/score")  # ranges of the pool while the stage runs; git ignores it
+REFERENCE = Path(artefacts.REFERENCE)
+WORK = Path(
+    artefacts.SCORE_WORK
+)  # ranges of the pool while the stage runs; git ignores it
 TAKEN = {
     *OWN_SCORES,
     "id",
@@ -139,11 +142,11 @@ def run(params: ScoreParams) -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     try:
         pool = ordered_pool(
-            sorted(Path("data/ingest/pools").rglob("*.parquet")), WORK / "pool"
+            sorted(Path(artefacts.POOLS).rglob("*.parquet")), WORK / "pool"
         )
         rules = RuleColumns(params)
         judge = Judge(params, pool, rules)
-        with whole_file("data/score/scores.parquet") as temporary:
+        with whole_file(artefacts.SCORES) as temporary:
             quality, passed = judge.write(temporary)
         if params.save_quality:
             save_quality(
@@ -151,9 +154,9 @@ def run(params: ScoreParams) -> None:
             )
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
-    with whole_file("data/score/calibration.csv") as temporary:
+    with whole_file(artefacts.CALIBRATION) as temporary:
         quality.calibration.write_csv(temporary)
-    with whole_file("data/score/rules.csv") as temporary:
+    with whole_file(artefacts.RULE_COUNTS) as temporary:
         rules.report().write_csv(temporary)
     metrics = {
         "quality_auc": round(quality.auc, 4),
@@ -161,7 +164,7 @@ def run(params: ScoreParams) -> None:
         "quality_length_correlation": round(quality.length_correlation, 4),
         "rules_pass_fraction": round(passed, 4),
     }
-    write_json("data/metrics/score.json", metrics)
+    write_json(artefacts.SCORE_METRICS, metrics)
     log.info(
         "score: quality AUC %.3f (worst fold %.3f), %.0f %% pass all rules",
         quality.auc,
@@ -303,9 +306,9 @@ stage = Stage(
     params=ScoreParams,
     question="How good and how hard is every document, and which rules does it break?",
     agrees=addresses_are_mapped,
-    deps=("data/ingest",),
+    deps=(artefacts.INGEST,),
     inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
-    outs=("data/score/scores.parquet",),
-    tracked=("data/score/rules.csv", "data/score/calibration.csv"),
-    metrics=("data/metrics/score.json",),
+    outs=(artefacts.SCORES,),
+    tracked=(artefacts.RULE_COUNTS, artefacts.CALIBRATION),
+    metrics=(artefacts.SCORE_METRICS,),
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Stage
 from stages.images import are_pooled
@@ -42,13 +43,13 @@ def run(params: SweepParams) -> None:
         train(trunks, proxy_data(data), params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
-    with whole_file("data/sweep/runs.parquet") as temporary:
+    with whole_file(artefacts.RUNS) as temporary:
         table.write_parquet(temporary)
-    with whole_file("data/sweep/heldout_losses.parquet") as temporary:
+    with whole_file(artefacts.HELD_OUT_LOSSES) as temporary:
         document_losses(runs).write_parquet(temporary)
-    with whole_file("data/sweep/curves.parquet") as temporary:
+    with whole_file(artefacts.TRAINING_CURVES) as temporary:
         curves(runs).write_parquet(temporary)
-    write_json("data/metrics/sweep.json", metrics(table))
+    write_json(artefacts.SWEEP_METRICS, metrics(table))
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:
@@ -76,17 +77,17 @@ stage = Stage(
     agrees=image_sweep.sizes_are_of_the_modality,
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=(
-        "data/arms/views.parquet",
-        "data/arms/arms.json",
-        "data/pack/pools",
-        "data/pack/heldout",
+        artefacts.VIEWS,
+        artefacts.ARMS,
+        artefacts.PACKED_POOLS,
+        artefacts.PACKED_HELD_OUT,
     ),
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),
     outs=(
-        "data/sweep/runs.parquet",
-        "data/sweep/heldout_losses.parquet",
-        "data/sweep/curves.parquet",
+        artefacts.RUNS,
+        artefacts.HELD_OUT_LOSSES,
+        artefacts.TRAINING_CURVES,
     ),
-    resumable=("data/sweep/runs",),
-    metrics=("data/metrics/sweep.json",),
+    resumable=(artefacts.RUN_FILES,),
+    metrics=(artefacts.SWEEP_METRICS,),
 )

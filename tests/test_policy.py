@@ -1,14 +1,16 @@
 """Policies of the house, each of which a change could break unnoticed."""
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from stages.foundation.dvc_file import pipeline_text
-from stages.foundation.stage import ROOT, code_deps
+from stages.foundation.stage import ROOT, code_deps, imported_modules
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
@@ -102,3 +104,59 @@ def test_a_stage_depends_on_the_code_it_calls():
     deps = code_deps(sweep)
     assert "stages/sweep.py" in deps and "stages/proxy/training/train.py" in deps
     assert not [path for path in deps if path.startswith("stages/laws")]
+
+
+FOLDERS = sorted({file.parent for file in SOURCES})
+
+
+@pytest.mark.parametrize(
+    "folder", FOLDERS, ids=lambda f: f.relative_to(ROOT).as_posix()
+)
+def test_a_room_holds_at_most_fifteen_files_and_says_what_they_are(folder):
+    assert len(list(folder.glob("*.py"))) <= 15
+    text = (folder / "__init__.py").read_text("utf-8")
+    assert ast.get_docstring(ast.parse(text)), f"{folder}: say what is kept here"
+
+
+def folder_graph() -> dict[str, set[str]]:
+    """Folder -> folders that it imports from, imports inside functions and for types included."""
+    graph: dict[str, set[str]] = {}
+    for file in ROOT.glob("stages/**/*.py"):
+        home = file.parent.relative_to(ROOT).as_posix()
+        used = {
+            module.parent.relative_to(ROOT).as_posix()
+            for module in imported_modules(file)
+        }
+        graph.setdefault(home, set()).update(used - {home})
+    return graph
+
+
+def test_folders_import_from_lower_floors_only():
+    try:
+        list(TopologicalSorter(folder_graph()).static_order())
+    except CycleError as error:
+        pytest.fail(f"folders import each other: {' <- '.join(error.args[1])}")
+
+
+def test_stages_holds_the_stages_the_list_of_them_and_the_command():
+    names = {file.stem for file in (ROOT / "stages").glob("*.py")}
+    assert names == {stage.name for stage in PIPELINE} | {
+        "__init__",
+        "__main__",
+        "pipeline",
+    }
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda f: f.relative_to(ROOT).as_posix())
+def test_paths_of_artefacts_are_spelled_in_one_file(file):
+    if file.name == "artefacts.py":
+        return
+    tree = ast.parse(file.read_text("utf-8"))
+    spelled = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"(data|\.assay)/\S*", node.value)
+    ]
+    assert not spelled, "name it in stages/foundation/artefacts.py"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.foundation import artefacts
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.deciding.compare import paired_differences, smallest_detectable_effect
 from stages.laws.deciding.path import ArmColumns, arm_path
@@ -58,7 +59,7 @@ def detectable(
 
 def control_effects(arms: dict[str, Any], metric: str) -> list[dict[str, Any]]:
     """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
-    runs = pl.read_parquet("data/sweep/runs.parquet").filter(metric=metric)
+    runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
     results = []
     for name, control in arms["controls"].items():
         own = runs.filter(arm=name)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from stages.foundation import artefacts
 from stages.foundation.files import read_json
 from stages.presentation.numbers import interval_text
 
@@ -108,7 +109,7 @@ def _cell(value: Any) -> str:
 def printed_decisions() -> str:
     """Every decision's title, sentence and status."""
     texts = []
-    for file in sorted(Path("data/decisions").glob("*.json")):
+    for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
         decision = read_json(file)
         texts.append(
             f"\n{decision['question']['title']}\n  {decision['sentence']}\n  status:"

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from stages.foundation import artefacts
 from stages.foundation.files import whole_file
 from stages.foundation.stage import Section, Stage, dvc_stage
 
@@ -48,7 +49,7 @@ def write_pipeline_file(
 
 PLOTS = [
     {
-        "data/plots/loss_by_flops.csv": {
+        artefacts.plot_table("loss_by_flops"): {
             "x": "flops",
             "y": "loss_nats",
             "template": "bands_log_x",
@@ -58,7 +59,7 @@ PLOTS = [
         }
     },
     {
-        "data/plots/heldout_check.csv": {
+        artefacts.plot_table("heldout_check"): {
             "x": "measured",
             "y": "predicted",
             "template": "scatter",
@@ -66,7 +67,7 @@ PLOTS = [
         }
     },
     {
-        "data/plots/advantage.csv": {
+        artefacts.plot_table("advantage"): {
             "x": "flops",
             "y": "loss_difference_nats",
             "template": "bands_log_x",
@@ -76,7 +77,7 @@ PLOTS = [
         }
     },
     {
-        "data/plots/retention.csv": {
+        artefacts.plot_table("retention"): {
             "x": "tokens",
             "y": "step",
             "template": "bar_horizontal",
@@ -87,7 +88,7 @@ PLOTS = [
 
 ARTIFACTS = {
     "decision": {
-        "path": "data/decisions",
+        "path": artefacts.DECISIONS,
         "type": "decision",
         "desc": (
             "One JSON record a question: verdict, interval, flip budgets, law, runs and"
@@ -96,7 +97,7 @@ ARTIFACTS = {
         "labels": ["curation", "scaling-law"],
     },
     "curated-views": {
-        "path": "data/arms/views.parquet",
+        "path": artefacts.VIEWS,
         "type": "dataset",
         "desc": (
             "Every arm as document rows with weights, in every resample of the pool"
@@ -104,7 +105,7 @@ ARTIFACTS = {
         "labels": ["curation"],
     },
     "proxy-runs": {
-        "path": "data/sweep/runs.parquet",
+        "path": artefacts.RUNS,
         "type": "dataset",
         "desc": "The runs table: one row a finished run and checkpointed budget",
         "labels": ["proxy"],

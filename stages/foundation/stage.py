@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Read by every stage, so a change in them must not retrain everything; tests pin their behaviour.
 PLUMBING = {
     "stages/__init__.py",
+    "stages/foundation/artefacts.py",
     "stages/foundation/stage.py",
     "stages/foundation/errors.py",
     "stages/foundation/files.py",
@@ -86,7 +87,7 @@ def _discovered(call: ast.Call) -> Iterable[Path]:
                 f"modules_of({ast.unparse(folder)}): write the folder's dotted name out"
             )
         for file in ROOT.joinpath(*folder.value.split(".")).glob("*.py"):
-            if file.stat().st_size:
+            if _does_something(file):
                 yield file
 
 
@@ -106,9 +107,17 @@ def _module_file(name: str) -> Path | None:
         return None
     base = ROOT.joinpath(*name.split("."))
     for file in (base.with_suffix(".py"), base / "__init__.py"):
-        if file.is_file() and file.stat().st_size:
+        if file.is_file() and _does_something(file):
             return file
     return None
+
+
+def _does_something(file: Path) -> bool:
+    """An empty file or a docstring alone, as the `__init__.py` of a folder, changes nothing."""
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in ast.parse(file.read_text("utf-8")).body
+    )
 
 
 def dvc_stage(stage: Stage, section: Section) -> dict[str, Any]:

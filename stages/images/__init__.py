@@ -4,10 +4,11 @@ the place of tokens.
 
 from pathlib import Path
 
+from stages.foundation import artefacts
 from stages.foundation.files import read_json
 
 
 def are_pooled() -> bool:
     """Whether the ingest stage has read images."""
-    manifest = Path("data/ingest/manifest.json")
+    manifest = Path(artefacts.MANIFEST)
     return manifest.is_file() and read_json(manifest).get("modality") == "image"

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.sample_data.arrays import stacked
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, whole_file, whole_folder, write_json
 from stages.images.pools import pooled
@@ -21,22 +22,24 @@ from stages.proxy.images.data import ImageData
 
 def pack() -> None:
     """Write data/pack for images; the tokenizer is a file that says so."""
-    _write(Path("data/pack/pools"), pooled())
-    with whole_folder("data/pack/heldout") as folder:
-        for file in sorted(Path("data/ingest/heldout").glob("*.parquet")):
+    _write(Path(artefacts.PACKED_POOLS), pooled())
+    with whole_folder(artefacts.PACKED_HELD_OUT) as folder:
+        for file in sorted(Path(artefacts.INGESTED_HELD_OUT).glob("*.parquet")):
             _write(folder / file.stem, pl.read_parquet(file).sort("id"))
-    write_json("data/pack/tokenizer.json", {"modality": "image"})
-    heldout = pooled("data/ingest/heldout").with_columns(reason=pl.lit("held out"))
-    dropped = pl.read_parquet("data/ingest/dropped.parquet")
+    write_json(artefacts.TOKENIZER, {"modality": "image"})
+    heldout = pooled(artefacts.INGESTED_HELD_OUT).with_columns(
+        reason=pl.lit("held out")
+    )
+    dropped = pl.read_parquet(artefacts.INGEST_DROPPED)
     columns = ["id", "pool", "n_chars", "reason"]
     set_aside = pl.concat(
         [heldout.select(columns), dropped.select(columns)]
     ).with_columns(n_tokens=pl.lit(1, dtype=pl.Int32))
-    with whole_file("data/pack/set_aside.parquet") as temporary:
+    with whole_file(artefacts.SET_ASIDE) as temporary:
         set_aside.write_parquet(temporary)
-    n_images = read_json("data/pack/pools/meta.json")["n_documents"]
+    n_images = read_json(artefacts.PACKED_POOLS_META)["n_documents"]
     write_json(
-        "data/metrics/pack.json",
+        artefacts.PACK_METRICS,
         {"pool_documents": n_images, "pool_tokens": n_images, "bytes_per_token": 0},
     )
 
@@ -73,11 +76,13 @@ def _write(folder: Path, images: pl.DataFrame) -> None:
 def opened(arms: Mapping[str, np.ndarray]) -> tuple[ImageData, dict[str, slice], str]:
     """Packed images with these arms, the held-out images of each domain, and a hash of all of them."""
     folders = [
-        path for path in sorted(Path("data/pack/heldout").iterdir()) if path.is_dir()
+        path
+        for path in sorted(Path(artefacts.PACKED_HELD_OUT).iterdir())
+        if path.is_dir()
     ]
     parts = [
         (np.load(folder / "pixels.npy"), np.load(folder / "labels.npy"))
-        for folder in [Path("data/pack/pools"), *folders]
+        for folder in [Path(artefacts.PACKED_POOLS), *folders]
     ]
     edges = np.cumsum([0, *(len(labels) for _, labels in parts[1:])])
     domains = {
@@ -87,6 +92,6 @@ def opened(arms: Mapping[str, np.ndarray]) -> tuple[ImageData, dict[str, slice],
     held = [np.concatenate([part[side] for part in parts[1:]]) for side in (0, 1)]
     hashes = "".join(
         read_json(folder / "meta.json")["sha256"]
-        for folder in [Path("data/pack/pools"), *folders]
+        for folder in [Path(artefacts.PACKED_POOLS), *folders]
     )
     return ImageData(*parts[0], *held, dict(arms)), domains, hashes

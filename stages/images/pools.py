@@ -17,6 +17,7 @@ from stages.curation.reading.documents import document_id, uniform
 from stages.curation.reading.inputs import find_files
 from stages.curation.sample_data.arrays import SCHEMA, stacked
 from stages.curation.sample_data.image_pools import read_images
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.pools.line_copies import write_shortened
@@ -66,7 +67,7 @@ def ingest(params: IngestParams, folder: Path) -> None:
         "heldout_documents": heldout.height,
         "contaminated_documents": dropped.height,
     }
-    write_json("data/metrics/ingest.json", metrics)
+    write_json(artefacts.INGEST_METRICS, metrics)
 
 
 def _read(name: str, pool: Pool, params: IngestParams) -> pl.DataFrame:
@@ -165,7 +166,7 @@ def _size(frame: pl.DataFrame) -> dict[str, int]:
     return {"documents": frame.height, "characters": int(frame["n_chars"].sum())}
 
 
-def pooled(folder: str = "data/ingest/pools") -> pl.DataFrame:
+def pooled(folder: str = artefacts.POOLS) -> pl.DataFrame:
     """The images of all pools, in id order."""
     return pl.read_parquet(sorted(Path(folder).rglob("*.parquet"))).sort("id")
 
@@ -179,11 +180,11 @@ def dedup() -> None:
     clusters = duplicates(
         pl.DataFrame({"id": pool["id"], "exact": hashes}), "exact"
     ).rename({"keep": "is_first", "reason": "duplicate"})
-    write_shortened([], pl.DataFrame(), None, Path("data/dedup/lines.parquet"))
-    with whole_file("data/dedup/clusters.parquet") as temporary:
+    write_shortened([], pl.DataFrame(), None, Path(artefacts.LINE_COPIES))
+    with whole_file(artefacts.CLUSTERS) as temporary:
         clusters.write_parquet(temporary)
     write_json(
-        "data/metrics/dedup.json",
+        artefacts.DEDUP_METRICS,
         {
             "exact_duplicates": int(clusters["duplicate"].is_not_null().sum()),
             "words_duplicates": 0,

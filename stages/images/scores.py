@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages.curation.sample_data.arrays import stacked
+from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section
 from stages.images.difficulty import METRICS, Scoring, image_difficulty
@@ -51,7 +52,7 @@ def score(settings: ImageScoring, seed: int) -> None:
     from stages.proxy.images.data import ImageData
     from stages.proxy.images.spec import ImageShape, ImageSpec
 
-    pool, heldout = pooled(), pooled("data/ingest/heldout")
+    pool, heldout = pooled(), pooled(artefacts.INGESTED_HELD_OUT)
     data = ImageData(
         stacked(pool),
         pool["label"].to_numpy(),
@@ -84,12 +85,12 @@ def score(settings: ImageScoring, seed: int) -> None:
     scores = scores.with_columns(
         pl.Series(name, found[name], dtype=pl.Float64) for name in settings.metrics
     )
-    with whole_file("data/score/scores.parquet") as temporary:
+    with whole_file(artefacts.SCORES) as temporary:
         scores.write_parquet(temporary)
-    for name in ("calibration", "rules"):
-        with whole_file(f"data/score/{name}.csv") as temporary:
+    for path in (artefacts.CALIBRATION, artefacts.RULE_COUNTS):
+        with whole_file(path) as temporary:
             temporary.write_text("")
     write_json(
-        "data/metrics/score.json",
+        artefacts.SCORE_METRICS,
         {"images": scores.height, "mean_difficulty": round(float(first.mean()), 6)},
     )

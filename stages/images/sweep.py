@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
@@ -51,12 +52,12 @@ def run(params: SweepParams) -> None:
         for row in _rows(run)
     ]
     tables = {
-        "runs": table,
-        "heldout_losses": pl.from_dicts(losses).sort("run_id", "metric"),
-        "curves": pl.DataFrame(schema={"trunk_id": pl.String}),
+        artefacts.RUNS: table,
+        artefacts.HELD_OUT_LOSSES: pl.from_dicts(losses).sort("run_id", "metric"),
+        artefacts.TRAINING_CURVES: pl.DataFrame(schema={"trunk_id": pl.String}),
     }
-    for name, frame in tables.items():
-        with whole_file(f"data/sweep/{name}.parquet") as temporary:
+    for path, frame in tables.items():
+        with whole_file(path) as temporary:
             frame.write_parquet(temporary)
     best = (
         table.filter(~pl.col("diverged"))
@@ -66,7 +67,7 @@ def run(params: SweepParams) -> None:
     )
     metrics = {f"best_{metric}": round(value, 4) for metric, value in best.iter_rows()}
     write_json(
-        "data/metrics/sweep.json",
+        artefacts.SWEEP_METRICS,
         {
             "trunks": len(trunks),
             "diverged": table.filter("diverged")["trunk_id"].n_unique(),
@@ -93,7 +94,7 @@ def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] |
 
 def _arms() -> dict[str, np.ndarray]:
     """`arm/draw` -> rows of the packed pool."""
-    views = pl.read_parquet("data/arms/views.parquet")
+    views = pl.read_parquet(artefacts.VIEWS)
     if (views["weight"] != 1).any():
         arm = views.filter(pl.col("weight") != 1)["arm"][0]
         raise InputError(
@@ -115,7 +116,7 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 
 def _plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
-    arms, code, trunks = read_json("data/arms/arms.json"), code_hash(IMAGE_TRAINER), []
+    arms, code, trunks = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER), []
     if wrong := [
         size
         for size in (*params.sizes, *params.control_sizes)

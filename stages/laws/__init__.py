@@ -45,7 +45,6 @@ def _rank(laws: list[Law]) -> int:
 
 LAWS: dict[str, Law] = laws_of(
     modules_of(
-        "stages.laws",
         "stages.laws.size_and_compute",
         "stages.laws.repetition",
         "stages.laws.mixtures_and_tasks",

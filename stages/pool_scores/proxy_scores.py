@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from stages.curation.reading.documents import uniform
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 
 if TYPE_CHECKING:
     from stages.proxy.readers.reader import Reader
     from stages.proxy.tokens.packed import Packed
 
-PACK, TOKENIZER = "data/pack/pools", "data/pack/tokenizer.json"
+PACK, TOKENIZER = artefacts.PACKED_POOLS, artefacts.TOKENIZER
 MEASURES = ("nats", "el2n", "gradient")
 
 

@@ -13,6 +13,7 @@ from stages.curation.reading.readers import Columns, read_all
 from stages.curation.rules.rule_list import DECONTAMINATION
 from stages.curation.rules.rule_report import rule_report
 from stages.curation.rules.rules import rule_table
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.settings.rules import RuleSettings
 
@@ -102,6 +103,6 @@ def address_column(frame: pl.DataFrame, settings: RuleSettings) -> None:
     """Refuse URL lists where the pool was ingested without addresses."""
     if settings.url_lists is not None and "url" not in frame.columns:
         raise InputError(
-            "data/ingest has no column url, which score.url_lists needs; map"
+            f"{artefacts.INGEST} has no column url, which score.url_lists needs; map"
             " ingest.pools.NAME.url and run the ingest stage again"
         )

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from stages.curation.vectors.embeddings import Embed, hashed_words, sentence_model
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.pools.tokens import EOS, tokenised
 from stages.proxy.tokens.packed import write_packed
@@ -79,7 +80,7 @@ def proxy_of(asked: SemanticSettings | None) -> Callable[[], Embed] | None:
 
 def choose_embed(
     reader_folder: str | None = None,
-    tokenizer_file: str = "data/pack/tokenizer.json",
+    tokenizer_file: str = artefacts.TOKENIZER,
     sentence_folder: str | None = None,
 ) -> tuple[Embed, str]:
     """The maker a project gets, and one line saying why: its sentence model, else its proxy, else hashed words."""

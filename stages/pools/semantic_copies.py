@@ -21,6 +21,7 @@ from stages.curation.duplicates.semantic import LAST_EPS, semdedup
 from stages.curation.reading.documents import uniform
 from stages.curation.reading.row_groups import batches, compact
 from stages.curation.vectors.embeddings import Embed, embedded, fit_hashed_words
+from stages.foundation import artefacts
 from stages.foundation.stage import Section
 from stages.pools.embed_documents import choose_embed
 
@@ -29,7 +30,7 @@ log = logging.getLogger("assay")
 # tweets of one topic
 EPS = 0.02
 FIT_CHARS = 20_000_000  # text that the space of hashed words is fitted to (assumed)
-TOKENIZER = "data/pack/tokenizer.json"
+TOKENIZER = artefacts.TOKENIZER
 
 
 class SemanticParams(Section):

@@ -9,11 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from stages.foundation import artefacts
 from stages.foundation.files import read_json, write_json
 from stages.proxy.specs.shape import Shape
 from stages.runs.table import COLUMNS
 
-RUNS = Path("data/sweep/runs")
+RUNS = Path(artefacts.RUN_FILES)
 ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
 
 

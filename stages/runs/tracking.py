@@ -5,6 +5,7 @@ recognised by its tag `assay.trunk_id`, so publishing again sends nothing twice,
 nothing but a later `python -m stages publish`.
 """
 
+import json
 import logging
 import math
 import os
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
 from stages.runs.run_files import RUNS, rows_of
@@ -145,7 +147,7 @@ def publish() -> str:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     with outages():
         client = mlflow.MlflowClient(tracking_uri())
-        arms = read_json("data/arms/arms.json")
+        arms = read_json(artefacts.ARMS)
         runs = [read_json(RUNS / f"{trunk_id}.json") for trunk_id in wanted_trunks()]
         # their curves and shapes have no place here yet
         runs = [run for run in runs if run.get("modality") != "image"]
@@ -163,9 +165,7 @@ def publish() -> str:
 def wanted_trunks() -> list[str]:
     """The trunks of the runs table; run files of earlier parameters stay on disk but are not sent."""
     return sorted(
-        pl.read_parquet("data/sweep/runs.parquet", columns=["trunk_id"])[
-            "trunk_id"
-        ].unique()
+        pl.read_parquet(artefacts.RUNS, columns=["trunk_id"])["trunk_id"].unique()
     )
 
 
@@ -179,13 +179,13 @@ def _publish_question(
     for run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
         _publish_trunk(client, experiment, parent, run)
     files = [
-        Path(f"data/decisions/{name}.json"),
-        *sorted(Path("data/report").glob(f"{name}*.png")),
+        Path(artefacts.decision(name)),
+        *sorted(Path(artefacts.REPORT).glob(f"{name}*.png")),
     ]
     _publish_files(
         client,
         parent,
-        [file for file in [*files, Path("data/report/index.html")] if file.is_file()],
+        [file for file in [*files, Path(artefacts.PAGE)] if file.is_file()],
     )
     client.set_terminated(parent)
     log.info("MLflow: %d of %d runs of %s were new", len(missing), len(runs), name)
@@ -313,7 +313,7 @@ def _metrics(result: dict[str, Any], n_params: int, now: int) -> list[Any]:
 def _log_data(client: Any, child: str, run: dict[str, Any]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    source = '{"uri": "data/arms/views.parquet"}'
+    source = json.dumps({"uri": artefacts.VIEWS})
     data = Dataset(
         name=run["arm"], digest=run["data_hash"], source_type="local", source=source
     )

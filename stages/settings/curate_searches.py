@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from stages.curation.duplicates.line_copies import MIN_CHARS
 from stages.curation.score_kinds.kind import Cut
+from stages.foundation import artefacts
 from stages.foundation.section import Section
 
 SCORE_NAME = r"^[a-z][a-z0-9_]*$"
@@ -63,7 +64,7 @@ class SemanticSettings(Section):
         None, description="embed: sentence or proxy: where the model was saved"
     )
     tokenizer: str = Field(
-        "data/pack/tokenizer.json",
+        artefacts.TOKENIZER,
         description="embed: proxy: the tokenizer it was trained with",
     )
     eps: float = Field(0.02, ge=0, le=2, description="1 minus the cosine of two copies")

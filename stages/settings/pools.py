@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stages.curation.sample_data.image_pools import IMAGE_POOLS
 from stages.curation.sample_data.wheels import POOLS
+from stages.foundation import artefacts
 from stages.foundation.stage import Section
 
 ROLES = ("heldout", "reference", "pool")  # what a document may serve as
@@ -87,7 +88,7 @@ class IngestParams(Section):
         ),
     )
     wheel_cache: str = Field(
-        "data/cache/wheels", description="folder of downloaded wheels"
+        artefacts.WHEEL_CACHE, description="folder of downloaded wheels"
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from stages.foundation import artefacts
 from stages.foundation.errors import RefusedError
 from stages.foundation.files import content_hash, read_json, write_json
 from stages.proxy.network.device import choose_device
@@ -41,7 +42,7 @@ from stages.runs.run_files import RUNS, is_finished, save_run
 from stages.sweeping.views import proxy_data
 
 log = logging.getLogger("assay")
-CHECKPOINTS = Path(".assay/checkpoints")
+CHECKPOINTS = Path(artefacts.CHECKPOINTS)
 PROBES = "stack_sizes.json"
 PROBE_SECONDS, LEAST_PROBE_SECONDS = 1.0, 0.3  # assumed: of all kinds together, of each
 Trunk = dict[str, Any]

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.foundation import artefacts
 from stages.foundation.files import content_hash, read_json
 from stages.proxy.tokens.packed import Packed
 from stages.proxy.tokens.view import View
 
-TOKENIZER = "data/pack/tokenizer.json"
+TOKENIZER = artefacts.TOKENIZER
 
 
 class Views:
@@ -49,14 +50,14 @@ class Views:
 
 def load_views(items: str | None = None) -> Views:
     """The views of data/arms over data/pack, and the items of a file."""
-    packed = Packed.open("data/pack/pools")
+    packed = Packed.open(artefacts.PACKED_POOLS)
     held_out = {
         path.name: Packed.open(path)
-        for path in sorted(Path("data/pack/heldout").iterdir())
+        for path in sorted(Path(artefacts.PACKED_HELD_OUT).iterdir())
         if path.is_dir()
     }
-    arms = read_json("data/arms/arms.json")
-    table = pl.read_parquet("data/arms/views.parquet")
+    arms = read_json(artefacts.ARMS)
+    table = pl.read_parquet(artefacts.VIEWS)
     pools = sorted(table["pool"].unique())
     names = [f"{pool}|{tier}" for pool in pools for tier in arms["tiers"]]
     label = pl.col("pool").replace_strict(

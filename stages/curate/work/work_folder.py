@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stages.curation.reading import storage
 from stages.curation.reading.storage import disk_errors
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, write_json
 
@@ -29,7 +30,7 @@ def folder_of(out: str, work: Path | None) -> Path:
         return (Path(out) / ".work").absolute()
     name = out if storage.is_url(out) else os.path.abspath(out)
     return (
-        (work or Path(".assay"))
+        (work or Path(artefacts.WORK))
         / f"curate-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
     ).absolute()
 

@@ -1,0 +1,1 @@
+"""Trained proxies that score documents."""

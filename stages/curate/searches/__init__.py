@@ -1,0 +1,1 @@
+"""Between the passes: what looks at all documents."""

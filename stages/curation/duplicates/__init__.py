@@ -1,0 +1,1 @@
+"""Copies: exact, near, semantic, of lines, of tables, of held-out text."""

@@ -1,0 +1,1 @@
+"""How hard an example is (images and prototypes)."""

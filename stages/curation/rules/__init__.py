@@ -1,0 +1,1 @@
+"""Rules: list, thresholds, verdicts, rewriting."""

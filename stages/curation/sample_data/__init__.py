@@ -1,0 +1,1 @@
+"""The text and images that the demo uses."""

@@ -1,0 +1,1 @@
+"""Kept fractions, draws, arms as views, the ledger."""

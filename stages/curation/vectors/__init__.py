@@ -1,0 +1,1 @@
+"""Products, clusters and neighbours of vectors."""

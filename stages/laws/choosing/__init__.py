@@ -1,0 +1,1 @@
+"""Intervals, back-tests, the choice among laws."""

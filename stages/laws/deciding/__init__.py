@@ -1,0 +1,1 @@
+"""Arms along compute: comparison, flips, next run."""

@@ -1,0 +1,1 @@
+"""The engine: starts, solver, priors, profiles."""

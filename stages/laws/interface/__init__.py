@@ -1,0 +1,1 @@
+"""What a law is; its rows; its vector of unknowns."""

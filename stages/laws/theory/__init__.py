@@ -1,0 +1,1 @@
+"""Theory and measures that the engine fits to nothing."""

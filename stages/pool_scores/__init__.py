@@ -1,0 +1,1 @@
+"""Behind score: the columns that arms can select by."""

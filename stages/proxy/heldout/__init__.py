@@ -1,0 +1,1 @@
+"""Losses and items on held-out text."""

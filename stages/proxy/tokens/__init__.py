@@ -1,0 +1,1 @@
+"""Packed tokens, views, their order; no torch."""

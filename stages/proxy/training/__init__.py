@@ -1,0 +1,1 @@
+"""The trainer of one group, on one or many devices."""

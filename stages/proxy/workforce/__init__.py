@@ -1,0 +1,1 @@
+"""Many groups: plan, workers, leases, progress. Outside the trainer's hash."""
