@@ -138,7 +138,7 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Only the curation steps, on your own files: rules, quality, decontamination, duplicates."""
-    from flows.curate_command import curate_command
+    from flows.commands.curate import curate_command
 
     columns = {
         name: value
@@ -176,8 +176,8 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Fresh and stale stages and decisions, and what made them stale."""
+    from flows.commands.show import show
     from flows.freshness import freshness
-    from flows.show import show
 
     show(freshness(), as_json, title="Stages and decisions")
 
@@ -187,7 +187,7 @@ def laws(
     name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
 ) -> None:
     """The laws: formula, variables with units, parameters, source."""
-    from flows.law_list import describe_laws
+    from flows.commands.laws import describe_laws
 
     describe_laws(name, as_json)
 
@@ -232,7 +232,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a law to a table of runs, with intervals, a held-out check and predictions."""
-    from flows.law_commands import fit_command
+    from flows.commands.fit import fit_command
 
     fit_command(
         law,
@@ -302,7 +302,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Which data set wins at a budget, P(best), and where the answer flips."""
-    from flows.compare_commands import compare_command
+    from flows.commands.compare import compare_command
 
     compare_command(
         table,
@@ -338,7 +338,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
-    from flows.compare_commands import plan_command
+    from flows.commands.compare import plan_command
 
     plan_command(law, flops, unique_tokens, next_run, figures, as_json)
 
@@ -359,7 +359,7 @@ def isoflop(
     as_json: Json = False,
 ) -> None:
     """Compute-optimal sizes without a law: the least loss of each budget, and how it moves."""
-    from flows.theory_commands import isoflop_command
+    from flows.commands.theory import isoflop_command
 
     isoflop_command(table, map_, where, at, as_json)
 
@@ -380,7 +380,7 @@ def pruning_theory(
     as_json: Json = False,
 ) -> None:
     """Whether hard or easy examples are worth keeping, by the theory of a perceptron."""
-    from flows.theory_commands import pruning_theory_command
+    from flows.commands.theory import pruning_theory_command
 
     pruning_theory_command(pool, keep, theta, as_json)
 
@@ -393,7 +393,7 @@ def contained(
     as_json: Json = False,
 ) -> None:
     """Which data sets of a folder lie in others, and which are cheaper to rebuild than to keep."""
-    from flows.theory_commands import contained_command
+    from flows.commands.theory import contained_command
 
     contained_command(folder, as_json)
 

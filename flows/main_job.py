@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import environment
 from flows.own_server import start_own_server
 from stages.decision.text import printed_decisions
+from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
@@ -47,10 +48,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     state = pipeline(executor, jobs, str(params_file), gpus, return_state=True)
     if state.is_completed():
         print(printed_decisions())
-        print(
-            f"\nthe page: {Path('data/report/index.html').resolve()}\nthe runs:"
-            " assay ui"
-        )
+        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")
         return 0
     failure = failure_of(state)
     return (

@@ -84,9 +84,7 @@ def _figures(
     folder: Path | str,
 ) -> list[str]:
     """Draw and write the figures; the paths."""
-    from stages.presentation.figure_marks import (
-        save_all,  # here, because matplotlib takes half a second to import
-    )
+    from stages.presentation.figure_marks import save_all
     from stages.run_tables.fit_figures import draw_fit
 
     return save_all(draw_fit(fit, boot, rows, held, value_label), folder)

@@ -180,9 +180,7 @@ class Trainer:
         first = self.specs[0]
         transfer = factors(shape, first.base_width, first.base_depth)
         if self.sharded:
-            from stages.proxy.training.sharded import (
-                sharded_parts,  # half a second to load
-            )
+            from stages.proxy.training.sharded import sharded_parts
 
             self.weights, self.optimiser, self.engine = sharded_parts(
                 shape, self.specs, self.device, transfer, self.engine_options

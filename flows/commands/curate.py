@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.show import show
+from flows.commands.show import show
 from stages.curate.run.estimate import estimate
 from stages.curate.run.run import Request, curate
 from stages.curate.work.executor import EXECUTORS

@@ -1,6 +1,6 @@
 """`assay laws`: every law, or one in full."""
 
-from flows.show import show
+from flows.commands.show import show
 from stages.laws import LAWS, get_law
 from stages.run_tables.law_sheet import (
     describe_law,

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.curate_command import curate_command
+from flows.commands.curate import curate_command
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 

@@ -15,9 +15,7 @@ def load_table(
     """The runs table behind the argument, mapped and filtered as read_table does."""
     if not str(source).startswith(MLFLOW):
         return read_table(source, mapping, where)
-    from stages.runs.tracking import (
-        read_experiment,  # here, because mlflow takes seconds to import
-    )
+    from stages.runs.tracking import read_experiment
 
     return mapped(
         read_experiment(str(source).removeprefix(MLFLOW)), str(source), mapping, where

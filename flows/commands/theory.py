@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from flows.law_commands import parse_map
-from flows.show import paragraph, show
-from flows.tables import load_table
+from flows.commands.fit import parse_map
+from flows.commands.show import paragraph, show
+from flows.commands.tables import load_table
 
 
 def isoflop_command(

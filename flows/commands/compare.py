@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from flows.law_commands import parse_map, show_figures, show_warnings
-from flows.show import paragraph, show
-from flows.tables import load_table
+from flows.commands.fit import parse_map, show_figures, show_warnings
+from flows.commands.show import paragraph, show
+from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import read_json
 from stages.laws import get_law
@@ -63,9 +63,7 @@ def compare_command(
     paths = []
     if figures is not None:
         from stages.presentation.figure_marks import save_all
-        from stages.run_tables.compare_figures import (
-            draw_compare,  # here, because matplotlib takes half a second to import
-        )
+        from stages.run_tables.compare_figures import draw_compare
 
         paths = save_all(draw_compare(done, mapping.get("value", "value")), figures)
     if as_json:

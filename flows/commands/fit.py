@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.show import paragraph, show
-from flows.tables import load_table
+from flows.commands.show import paragraph, show
+from flows.commands.tables import load_table
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.laws import LAWS, get_law
