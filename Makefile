@@ -1,10 +1,10 @@
-# make setup | demo | test | clean. Each does its own set-up when it is missing.
+# make setup | demo | test | lint | clean. Each does its own set-up when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: setup demo test benchmark clean
+.PHONY: setup demo test lint clean
 
 setup: $(VENV)/installed
 
@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; pass PYTHON=python3.11")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
 demo: setup
@@ -20,6 +20,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) .assay .pytest_cache build *.egg-info mlflow.db mlartifacts .dvc/cache .dvc/tmp
