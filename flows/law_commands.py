@@ -14,7 +14,8 @@ from stages.files import write_json
 from stages.fit_table import fit_table
 from stages.laws import LAWS, get_law
 from stages.presentation.parameters import parameter_rows
-from stages.runs import COLUMNS, filter_rows, read_table
+from stages.run_schema import COLUMNS
+from stages.runs import filter_rows, read_table
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
