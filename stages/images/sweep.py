@@ -7,6 +7,7 @@ and batches count samples). Output: one JSON file a finished trunk, the runs tab
 trained again. Cost: see stages/proxy/images/stack.py.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,63 +18,59 @@ from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.images.data import ImageData
+<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
 from stages.proxy.images.spec import ImageResult, ImageShape, ImageSpec
 from stages.runs.run_files import RUNS, finished, is_finished
 from stages.runs.table import COLUMNS
 from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
+=======
+from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, ImageSpec
+from stages.run_schema import keys_of, row_of, table_of
+from stages.runs.run_files import code_hash, finished, is_finished, save_run
+>>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
 from stages.settings.image_sizes import SIZE
-from stages.settings.sweep import SweepParams
+from stages.settings.sweep import Regularisation, SweepParams
 from stages.sweeping.trunks import CONTROL_SEED
 
 STACK = 64  # runs trained as one batched model (assumed)
-COUNTS = (
-    "n_samples_seen",
-    "n_samples_unique",
-    "epochs",
-    "flops",
-    "flops_exact",
-    "seconds",
-    "diverged",
-)
+COUNTS = tuple(key for key in keys_of("image", "budget") if key != "run_id")
 
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
     data, domains, hashes = opened(_arms())
-    trunks = _plan(params, data, hashes)
+    trunks = plan(params, data, hashes)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     for group in _stacks(missing):
         _train(group, data, domains, params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
-    losses = [
-        {"run_id": row["run_id"], "metric": row["metric"], "loss_nats": row["each"]}
-        for run in runs
-        for row in _rows(run)
-    ]
     tables = {
+<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
         artefacts.RUNS: table,
         artefacts.HELD_OUT_LOSSES: pl.from_dicts(losses).sort("run_id", "metric"),
         artefacts.TRAINING_CURVES: pl.DataFrame(schema={"trunk_id": pl.String}),
+=======
+        "runs": table,
+        "heldout_losses": image_losses(runs),
+        "curves": pl.DataFrame(schema={"trunk_id": pl.String}),
+>>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
     }
     for path, frame in tables.items():
         with whole_file(path) as temporary:
             frame.write_parquet(temporary)
-    best = (
-        table.filter(~pl.col("diverged"))
-        .group_by("metric")
-        .agg(pl.col("value").min())
-        .sort("metric")
-    )
-    metrics = {f"best_{metric}": round(value, 4) for metric, value in best.iter_rows()}
-    write_json(
-        artefacts.SWEEP_METRICS,
-        {
-            "trunks": len(trunks),
-            "diverged": table.filter("diverged")["trunk_id"].n_unique(),
-        }
-        | metrics,
-    )
+    write_json(artefacts.SWEEP_METRICS, metrics(table, len(trunks)))
+
+
+def metrics(table: pl.DataFrame, n_trunks: int) -> dict[str, Any]:
+    """Flat counts and the best value of each metric."""
+    sound = table.filter(~pl.col("diverged"))
+    best = sound.group_by("metric").agg(pl.col("value").min()).sort("metric")
+    return {
+        "trunks": n_trunks,
+        "diverged": table.filter("diverged")["trunk_id"].n_unique(),
+        **{f"best_{metric}": round(value, 4) for metric, value in best.iter_rows()},
+    }
 
 
 def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] | None:
@@ -114,8 +111,9 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
     return ImageShape(kind, int(width), 1, *data.pixels.shape[1:], classes)
 
 
-def _plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
+def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
+<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
     arms, code, trunks = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER), []
     if wrong := [
         size
@@ -126,50 +124,75 @@ def _plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, A
             f"params.yaml: sweep.sizes: {wrong[0]!r} is no image proxy; write for"
             " example mlp-32 or residual-8"
         )
+=======
+    _require_image_sizes([*params.sizes, *params.control_sizes])
+    arms, code = read_json(artefacts.ARMS), code_hash()
+    trunks = []
+>>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
     for view in data.arms:
         arm, draw = view.rsplit("/", 1)
         control = arms["controls"].get(arm)
-        full = not control or control["kind"] == "same"
-        for size in params.sizes if full else params.control_sizes:
-            for setting in (
-                params.regularisations if full else params.regularisations[:1]
-            ):
-                seed = int(draw) + (CONTROL_SEED if control else 0)
-                budgets = tuple(
-                    n - n % params.batch_tokens for n in params.budgets_tokens
-                )
-                spec = ImageSpec(
-                    arm=view,
-                    shape=shape_of(size, data),
-                    budgets_samples=budgets,
-                    batch_samples=params.batch_tokens,
-                    lr=params.lr,
-                    weight_decay=setting.weight_decay,
-                    warmup_steps=params.warmup_steps,
-                    decay_fraction=params.decay_fraction,
-                    seed=seed,
-                    data_seed=seed,
-                )
-                header = {
-                    "arm": arm,
-                    "control": control["kind"] if control else "",
-                    "pool_draw": int(draw),
-                    "code_hash": code,
-                    "data_hash": content_hash(
-                        [arms["views"][view]["data_hash"], hashes]
-                    ),
-                }
-                trunks.append(
-                    {
-                        "trunk_id": content_hash([spec.to_dict(), header]),
-                        **header,
-                        "spec": spec,
-                    }
-                )
+        header = {
+            "arm": arm,
+            "control": control["kind"] if control else "",
+            "pool_draw": int(draw),
+            "code_hash": code,
+            "data_hash": content_hash([arms["views"][view]["data_hash"], hashes]),
+        }
+        seed = int(draw) + (CONTROL_SEED if control else 0)
+        for size, setting in _cells(params, control):
+            spec = _spec(
+                params, view, shape=shape_of(size, data), setting=setting, seed=seed
+            )
+            trunk_id = content_hash([spec.to_dict(), header])
+            trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     return trunks
 
 
+def _require_image_sizes(sizes: list[str]) -> None:
+    for size in sizes:
+        if not SIZE.fullmatch(size):
+            raise InputError(
+                f"params.yaml: sweep.sizes: {size!r} is no image proxy; write for"
+                " example mlp-32 or residual-8"
+            )
+
+
+def _cells(
+    params: SweepParams, control: dict[str, Any] | None
+) -> list[tuple[str, Regularisation]]:
+    """Sizes and settings that an arm is trained at; a control that is no twin has fewer."""
+    full = not control or control["kind"] == "same"
+    sizes = params.sizes if full else params.control_sizes
+    settings = params.regularisations if full else params.regularisations[:1]
+    return [(size, setting) for size in sizes for setting in settings]
+
+
+def _spec(
+    params: SweepParams,
+    view: str,
+    *,
+    shape: ImageShape,
+    setting: Regularisation,
+    seed: int,
+) -> ImageSpec:
+    whole = (n - n % params.batch_tokens for n in params.budgets_tokens)
+    return ImageSpec(
+        arm=view,
+        shape=shape,
+        budgets_samples=tuple(whole),
+        batch_samples=params.batch_tokens,
+        lr=params.lr,
+        weight_decay=setting.weight_decay,
+        warmup_steps=params.warmup_steps,
+        decay_fraction=params.decay_fraction,
+        seed=seed,
+        data_seed=seed,
+    )
+
+
 def _stacks(trunks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Trunks that can train as one batched model, at most STACK together."""
     by_key: dict[tuple, list] = {}
     for trunk in trunks:
         by_key.setdefault(trunk["spec"].stack_key, []).append(trunk)
@@ -185,108 +208,80 @@ def _train(
 ) -> None:
     from stages.proxy.images.train import train_images  # loads torch
 
-    for trunk, result in zip(
-        group,
-        train_images([trunk["spec"] for trunk in group], data, device=device),
-        strict=True,
-    ):
-        header = {key: value for key, value in trunk.items() if key != "spec"}
-        write_json(
-            RUNS / f"{trunk['trunk_id']}.json",
-            {**header, "modality": "image", "result": _as_json(result, domains)},
-        )
+    results = train_images([trunk["spec"] for trunk in group], data, device=device)
+    for trunk, result in zip(group, results, strict=True):
+        save_run(trunk | {"modality": "image"}, result_json(result, domains))
 
 
-def _as_json(result: ImageResult, domains: dict[str, slice]) -> dict[str, Any]:
-    shape = result.spec.shape
-    budgets = [
-        {name: getattr(budget, name) for name in COUNTS}
-        | {
-            "error": {
-                domain: (~budget.correct[part]).astype(int).tolist()
-                for domain, part in domains.items()
-            },
-            "loss": {
-                domain: [
-                    round(float(nats), 6) for nats in budget.sample_loss_nats[part]
-                ]
-                for domain, part in domains.items()
-            },
-        }
-        for budget in result.budgets
-    ]
+def result_json(result: ImageResult, domains: dict[str, slice]) -> dict[str, Any]:
+    """What a run file keeps of a result; `domains` are ranges of the held-out images."""
     return {
         "spec": result.spec.to_dict(),
-        "n_params": shape.n_params,
+        "n_params": result.spec.shape.n_params,
         "device": result.device,
-        "budgets": budgets,
+        "budgets": [_budget_json(budget, domains) for budget in result.budgets],
     }
 
 
-def _rows(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a budget, domain and metric; `each` holds the values of the single images."""
-    result, spec = run["result"], run["result"]["spec"]
-    shared = {
-        key: run[key]
-        for key in ("trunk_id", "arm", "control", "pool_draw", "data_hash", "code_hash")
+def _budget_json(budget: ImageBudget, domains: dict[str, slice]) -> dict[str, Any]:
+    """The counts that the runs table holds, and every single image's error and loss."""
+    counts = {name: getattr(budget, name) for name in COUNTS}
+    wrong = (~budget.correct).astype(int)
+    nats = [round(float(value), 6) for value in budget.sample_loss_nats]
+    return {
+        **counts,
+        "error": {domain: wrong[part].tolist() for domain, part in domains.items()},
+        "loss": {domain: nats[part] for domain, part in domains.items()},
     }
-    shared |= {
-        "modality": "image",
-        "n_params": result["n_params"],
-        "n_params_total": result["n_params"],
-        "device": result["device"],
-        "dropout": 0.0,
-        "batch_tokens": spec["batch_samples"],
-        "batch_samples": spec["batch_samples"],
-        **{key: spec[key] for key in ("seed", "lr", "weight_decay")},
-    }
+
+
+def _run_id(run: dict[str, Any], budget: dict[str, Any]) -> str:
+    return f"{run['trunk_id']}-{budget['n_samples_seen']}"
+
+
+def _measured(budget: dict[str, Any]) -> Iterator[tuple[str, list[float]]]:
+    """Metric and the values of the single images, of every domain."""
+    for kind in ("error", "loss"):
+        for domain, each in budget[kind].items():
+            yield f"{kind}_{domain}", [float(value) for value in each]
+
+
+def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the runs table for one trunk: a row a budget, metric and domain."""
+    result = run["result"]
+    parts = {"run": run, "result": result, "spec": result["spec"]}
     rows = []
     for budget in result["budgets"]:
-        counts = {name: budget[name] for name in COUNTS} | {
-            "n_tokens_seen": budget["n_samples_seen"],
-            "n_tokens_unique": budget["n_samples_unique"],
-        }
-        for metric in ("error", "loss"):
-            for domain, each in budget[metric].items():
-                error = (
-                    float(np.std(each, ddof=1) / np.sqrt(len(each)))
-                    if len(each) > 1
-                    else None
-                )
-                rows.append(
-                    {
-                        **shared,
-                        **counts,
-                        "run_id": f"{run['trunk_id']}-{budget['n_samples_seen']}",
-                        "metric": f"{metric}_{domain}",
-                        "value": float(np.mean(each)),
-                        "value_se": error,
-                        "each": [float(value) for value in each],
-                    }
-                )
+        named = {**budget, "run_id": _run_id(run, budget)}
+        for name, each in _measured(budget):
+            metric = {
+                "name": name,
+                "value": float(np.mean(each)),
+                "standard_error": _standard_error(each),
+            }
+            row = row_of("image", {**parts, "budget": named, "metric": metric})
+            rows.append(row)
     return rows
+
+
+def _standard_error(each: list[float]) -> float | None:
+    """Of the mean of these values; None for a single one."""
+    if len(each) < 2:
+        return None
+    return float(np.std(each, ddof=1) / np.sqrt(len(each)))
 
 
 def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
     """The runs table; n_tokens_* repeat n_samples_*, because laws know samples by those names."""
-    table = pl.from_dicts(
-        [
-            {key: value for key, value in row.items() if key != "each"}
-            for run in runs
-            for row in _rows(run)
-        ],
-        infer_schema_length=None,
-    )
-    table = table.with_columns(
-        pl.col(name).cast(kind) for name, kind in COLUMNS.items()
-    )
-    extra = ["n_samples_seen", "n_samples_unique", "batch_samples"]
-    return table.select(*COLUMNS, *extra).sort(
-        "arm",
-        "n_params",
-        "pool_draw",
-        "weight_decay",
-        "seed",
-        "n_tokens_seen",
-        "metric",
-    )
+    return table_of("image", (row for run in runs for row in rows_of(run)))
+
+
+def image_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
+    """run_id, metric, loss_nats (list, one a held-out image; of an error 0 or 1)."""
+    losses = [
+        {"run_id": _run_id(run, budget), "metric": metric, "loss_nats": each}
+        for run in runs
+        for budget in run["result"]["budgets"]
+        for metric, each in _measured(budget)
+    ]
+    return pl.from_dicts(losses).sort("run_id", "metric")

@@ -12,17 +12,39 @@ import polars as pl
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, write_json
 from stages.proxy.specs.shape import Shape
-from stages.runs.table import COLUMNS
+from stages.run_schema import row_of, table_of
 
 RUNS = Path(artefacts.RUN_FILES)
 ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
+CURVE = {
+    "step": pl.Int64,
+    "n_tokens_seen": pl.Int64,
+    "budget_tokens": pl.Int64,
+    "loss_nats": pl.Float64,
+    "lr": pl.Float64,
+}
 
 
+<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
 def save_run(header: dict[str, Any], result: Any) -> None:
     """Write one finished trunk: `header` {trunk_id, arm, control, data_hash, code_hash} and a proxy RunResult."""
     write_json(
         RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()}
     )
+=======
+def code_hash() -> str:
+    """Hash of what the trainer does: the syntax trees of stages/proxy, comments and layout left out."""
+    files = sorted((ROOT / "stages/proxy").glob("*.py"))
+    return content_hash(
+        {file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files}
+    )
+
+
+def save_run(trunk: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write one finished trunk: its header (all of it but the spec) and its result as JSON."""
+    header = {key: value for key, value in trunk.items() if key != "spec"}
+    write_json(RUNS / f"{trunk['trunk_id']}.json", {**header, "result": result})
+>>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
 
 
 def is_finished(trunk: dict[str, Any]) -> bool:
@@ -41,39 +63,40 @@ def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
 
 def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the runs table for one trunk: a row a budget, held-out domain and metric."""
-    result, spec = run["result"], run["result"]["spec"]
+    result = run["result"]
+    spec = result["spec"]
     shape = Shape(**spec["shape"])
-    shared = {
-        "trunk_id": run["trunk_id"],
-        "arm": run["arm"],
-        "control": run["control"],
-        "modality": "text",
-        "n_params": shape.n_params,
-        "n_params_total": shape.n_params_total,
-        "batch_tokens": spec["batch_tokens"],
-        **{
-            key: spec[key]
-            for key in ("seed", "lr", "weight_decay", "dropout", "pool_draw")
-        },
-        **{key: run[key] for key in ("data_hash", "code_hash")},
-        "device": result["device"],
-        **shape.mixture_variables,
-        **_growth(spec),
-    }
-    return [
-        {
-            **shared,
-            **_budget(run["trunk_id"], budget),
-            "metric": metric,
-            "value": value,
-            "value_se": error,
-        }
-        for budget in result["budgets"]
-        for metric, value, error in [
-            *_losses(budget["held_out"]),
-            *((name, *score) for name, score in budget.get("items", {}).items()),
-        ]
-    ]
+    parts = {"run": run, "result": result, "spec": spec, "shape": shape}
+    of_some = {**shape.mixture_variables, **_growth(spec)}
+    rows = []
+    for budget in result["budgets"]:
+        shares = _by_part(budget["shares"], "share")
+        unique = _by_part(budget["unique"], "unique")
+        named = {**budget, "run_id": run_id(run, budget)}
+        for metric in metrics_of(budget):
+            row = row_of("text", {**parts, "budget": named, "metric": metric})
+            rows.append(row | of_some | shares | unique)
+    return rows
+
+
+def run_id(run: dict[str, Any], budget: dict[str, Any]) -> str:
+    """The name of one budget of a trunk."""
+    return f"{run['trunk_id']}-{budget['budget_tokens']}"
+
+
+def metrics_of(budget: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """{name, value, standard_error} of every held-out domain and of what the items were scored for."""
+    for domain, score in budget["held_out"].items():
+        loss, bits = score["loss_nats"], score["bits_per_byte"]
+        error = score["standard_error_nats"]
+        yield _metric(f"loss_{domain}", loss, error)
+        yield _metric(f"bpb_{domain}", bits, error * bits / loss)
+    for name, (value, error) in budget.get("items", {}).items():
+        yield _metric(name, value, error)
+
+
+def _metric(name: str, value: float, standard_error: float) -> dict[str, Any]:
+    return {"name": name, "value": value, "standard_error": standard_error}
 
 
 def _growth(spec: dict[str, Any]) -> dict[str, Any]:
@@ -87,45 +110,18 @@ def _growth(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _losses(held_out: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
-    """Metric, value and standard error of every held-out domain."""
-    for domain, score in held_out.items():
-        yield f"loss_{domain}", score["loss_nats"], score["standard_error_nats"]
-        yield (
-            f"bpb_{domain}",
-            score["bits_per_byte"],
-            score["standard_error_nats"] * score["bits_per_byte"] / score["loss_nats"],
-        )
-
-
-def _budget(trunk_id: str, budget: dict[str, Any]) -> dict[str, Any]:
-    keys = (
-        "n_tokens_seen",
-        "n_tokens_unique",
-        "epochs",
-        "flops",
-        "flops_exact",
-        "diverged",
-        "seconds",
-    )
-    return {
-        "run_id": f"{trunk_id}-{budget['budget_tokens']}",
-        **{key: budget[key] for key in keys},
-        **_by_part(budget["shares"], "share"),
-        **_by_part(budget["unique"], "unique"),
-    }
-
-
 def _by_part(groups: dict[str, float], prefix: str) -> dict[str, float]:
     """Groups are named "pool|tier"; sum them to share_<pool> and share_<tier> (or unique_...)."""
     sums: dict[str, float] = {}
     for name, value in groups.items():
         for part in name.split("|"):
-            sums[f"{prefix}_{part}"] = sums.get(f"{prefix}_{part}", 0) + value
+            column = f"{prefix}_{part}"
+            sums[column] = sums.get(column, 0) + value
     return sums
 
 
 def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
+<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
     """The runs table of docs/design.md, ordered by arm, size, draw, regularisation and budget."""
     table = pl.from_dicts(
         [row for run in runs for row in rows_of(run)], infer_schema_length=None
@@ -145,13 +141,17 @@ def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
         "metric",
     ]
     return table.select(*COLUMNS, *extra).sort(order)
+=======
+    """The runs table of text runs, as run_schema.py declares it."""
+    return table_of("text", (row for run in runs for row in rows_of(run)))
+>>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
 
 
 def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
     """run_id, metric, n_tokens, loss_nats (list, one a held-out document): for bootstraps over documents."""
     rows = [
         {
-            "run_id": f"{run['trunk_id']}-{budget['budget_tokens']}",
+            "run_id": run_id(run, budget),
             "metric": f"loss_{domain}",
             "n_tokens": score["n_tokens"],
             "loss_nats": [
@@ -169,35 +169,21 @@ def curves(runs: list[dict[str, Any]]) -> pl.DataFrame:
     """Training curves of all trunks: trunk_id, arm, n_params, pool_draw, step, n_tokens_seen,
     budget_tokens (0 on the trunk), loss_nats, lr.
     """
-    kinds = {
-        "step": pl.Int64,
-        "n_tokens_seen": pl.Int64,
-        "budget_tokens": pl.Int64,
-        "loss_nats": pl.Float64,
-        "lr": pl.Float64,
-    }
-    frames = []
-    for run in runs:
-        spec = run["result"]["spec"]
-        who = [
-            run["trunk_id"],
-            run["arm"],
-            Shape(**spec["shape"]).n_params,
-            spec["pool_draw"],
-        ]
-        labels = [
-            pl.lit(value, dtype=pl.Int64 if isinstance(value, int) else None).alias(
-                name
-            )
-            for name, value in zip(
-                ("trunk_id", "arm", "n_params", "pool_draw"), who, strict=True
-            )
-        ]
-        frames.append(
-            pl.DataFrame(
-                {name: run["result"]["curve"][name] for name in kinds}, schema=kinds
-            ).select(*labels, *kinds)
-        )
-    return pl.concat(frames).sort(
+    table = pl.concat(_curve(run) for run in runs)
+    return table.sort(
         "arm", "n_params", "pool_draw", "trunk_id", "step", "budget_tokens"
+    )
+
+
+def _curve(run: dict[str, Any]) -> pl.DataFrame:
+    """The curve of one trunk, labelled."""
+    curve, spec = run["result"]["curve"], run["result"]["spec"]
+    points = {name: curve[name] for name in CURVE}
+    n_params = Shape(**spec["shape"]).n_params
+    return pl.DataFrame(points, schema=CURVE).select(
+        pl.lit(run["trunk_id"]).alias("trunk_id"),
+        pl.lit(run["arm"]).alias("arm"),
+        pl.lit(n_params, dtype=pl.Int64).alias("n_params"),
+        pl.lit(spec["pool_draw"], dtype=pl.Int64).alias("pool_draw"),
+        *CURVE,
     )

@@ -1,4 +1,4 @@
-"""The runs table: one row a finished run, checkpointed budget and metric; ours or anybody's.
+"""A runs table, one row a finished run, checkpointed budget and metric, as it is read; ours or anybody's.
 
 `value` of a loss is in nats. A foreign table is read by mapping law variables to its columns.
 """
@@ -12,36 +12,6 @@ import polars as pl
 from stages.foundation.errors import InputError
 
 log = logging.getLogger("assay")
-
-# Column -> what it holds. share_<pool>, unique_<pool> follow for every pool and quality tier.
-COLUMNS = {
-    "run_id": pl.String,  # content hash of spec, data and trainer, with the budget
-    "trunk_id": pl.String,  # runs that branch off one trunk are correlated
-    "arm": pl.String,
-    "control": pl.String,  # same | drop_half | duplicate_half, empty for an arm
-    "modality": pl.String,
-    "n_params": pl.Int64,  # non-embedding
-    "n_params_total": pl.Int64,
-    "n_tokens_seen": pl.Int64,
-    "n_tokens_unique": pl.Int64,
-    "epochs": pl.Float64,
-    "flops": pl.Float64,  # 6 N D
-    "flops_exact": pl.Float64,  # every matrix product, attention and head included
-    "seed": pl.Int64,
-    "metric": pl.String,
-    "value": pl.Float64,
-    "value_se": pl.Float64,  # sampling error over held-out documents
-    "lr": pl.Float64,
-    "batch_tokens": pl.Int64,
-    "weight_decay": pl.Float64,
-    "dropout": pl.Float64,
-    "pool_draw": pl.Int64,
-    "diverged": pl.Boolean,
-    "device": pl.String,
-    "seconds": pl.Float64,
-    "data_hash": pl.String,
-    "code_hash": pl.String,
-}
 
 
 def read_table(

@@ -21,22 +21,13 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
+from stages.run_schema import DECISION_VARIABLES
 from stages.runs.run_files import RUNS, rows_of
 
 log = logging.getLogger("assay")
 PARENT = "assay.sweep"
 CHILD = "assay.trunk_id"
 BATCH = 1000  # MLflow's limit for one log_batch
-DECISION_VARIABLES = (
-    "arm",
-    "n_params",
-    "lr",
-    "weight_decay",
-    "dropout",
-    "batch_tokens",
-    "seed",
-    "pool_draw",
-)
 
 
 class TrackingOutage(RefusedError):

@@ -79,16 +79,9 @@ class Work:
     def save(self, result: RunResult) -> None:
         """Write the file of one finished run."""
         trunk = self.headers[content_hash(result.spec.to_dict())]
-        if not is_finished(
-            trunk
-        ):  # else written before a kill, after which its group went on whole
-            save_run(
-                {
-                    key: trunk[key]
-                    for key in ("trunk_id", "arm", "control", "data_hash", "code_hash")
-                },
-                result,
-            )
+        # else written before a kill, after which its group went on whole
+        if not is_finished(trunk):
+            save_run(trunk, result.to_dict())
 
     def train(
         self,

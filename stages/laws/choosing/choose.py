@@ -6,7 +6,8 @@ the reason says so.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -104,153 +105,184 @@ def choose_law(
     >>> choice.fit.law.name
     'chinchilla'
     """
-    helds = (
-        [np.asarray(held_out, bool)]
-        if held_out is not None
-        else (
-            cuts(rows, n_cuts)
-            if n_cuts > 1
-            else [largest_rungs(run_flops(rows), n_rungs)]
-        )
-    )
-    rows = (
-        {**rows, "flops": run_flops(rows)}
-        if "flops" in rows or "n_params" in rows
-        else rows
+    trial = Trial(
+        rows=_with_flops(rows),
+        helds=_helds(rows, held_out, n_rungs=n_rungs, n_cuts=n_cuts),
+        by_arm=by_arm,
+        arm_column=arm_column,
+        clusters=clusters,
+        n_draws=n_draws,
+        level=level,
+        trim=trim,
+        options={"arm_column": arm_column, "seed": seed, **fit_options},
     )
     variants = [c if isinstance(c, Variant) else Variant(c) for c in candidates]
-    options = {"arm_column": arm_column, "seed": seed, **fit_options}
-    scores, refused = [], {}
-    for variant in variants:
-        try:
-            separate = _separate(variant.law, rows, by_arm, arm_column)
-            parts = [
-                _score(
-                    variant,
-                    rows,
-                    held,
-                    separate,
-                    options,
-                    clusters,
-                    n_draws,
-                    level,
-                    trim,
-                )
-                for held in helds
-            ]
-            scores.append(_joined(variant.name, parts))
-        except InputError as refusal:
-            refused[variant.name] = str(refusal)
-    if not scores:
-        raise InputError(
-            "no candidate could be fitted: "
-            + "; ".join(f"{name}: {why}" for name, why in refused.items())
-        )
+    scores, refused = _scored(variants, trial)
     ranking, reason = _rank(scores)
     by_name = {variant.name: variant for variant in variants}
-    best = [by_name[s.law] for s in ranking[:1]] + [
-        by_name[s.law]
-        for s in ranking[1:]
-        if by_name[s.law].law.name != by_name[ranking[0].law].law.name
-    ][:1]
-
-    def refit(variant):
-        return variant.fit(
-            rows, by_arm=_separate(variant.law, rows, by_arm, arm_column), **options
-        )
-
-    fits = [refit(v) for v in best]
-    n_held = int(helds[0].sum())
+    first, second = _first_of_two_laws([by_name[score.law] for score in ranking])
+    fit = trial.refit(first)
+    runner_up = None if second is None else trial.refit(second)
+    done = {first.name: fit} | ({} if second is None else {second.name: runner_up})
+    shares, by_cut = _backtested(ranking, trial.helds)
+    members = [
+        (done.get(name) or trial.refit(by_name[name]), share)
+        for name, share in shares.items()
+    ]
     return Choice(
-        fits[0],
-        fits[1] if len(fits) > 1 else None,
-        ranking,
-        refused,
-        n_held,
-        float(run_flops(rows)[helds[0]].min()) if held_out is None else float("nan"),
-        reason,
-        _notes(n_held, ranking, level),
-        best[0],
-        best[1] if len(best) > 1 else None,
-        *_backtested(
-            ranking,
-            helds,
-            by_name,
-            dict(zip((v.name for v in best), fits, strict=True)),
-            refit,
-        ),
+        fit=fit,
+        runner_up=runner_up,
+        ranking=ranking,
+        refused=refused,
+        n_held_out=trial.n_held_out,
+        held_out_from_flops=trial.least_flops() if held_out is None else float("nan"),
+        reason=reason,
+        warnings=_notes(trial.n_held_out, ranking, level),
+        variant=first,
+        runner_up_variant=second,
+        members=tuple(members),
+        stretch=stretch(by_cut),
     )
 
 
-def _backtested(
-    ranking, helds, by_name, done, refit
-) -> tuple[tuple[tuple[Fit, float], ...], float]:
-    """The members of a mixture, the chosen law first, and its stretch."""
-    shares = best_shares(
-        [score.errors for score in ranking], [int(held.sum()) for held in helds]
-    )
-    kept = {
-        score.law: share
-        for score, share in zip(ranking, shares, strict=True)
-        if share >= MIN_SHARE or score is ranking[0]
-    }
-    total = sum(kept.values())
-    by_cut = (
-        sum(
-            kept[score.law] * np.array(score.surprise)
-            for score in ranking
-            if score.law in kept
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What every candidate is put to: the rows, the runs of each cut to predict, and how fits are made."""
+
+    rows: table.Rows
+    helds: list[np.ndarray]
+    by_arm: Sequence[str] | Callable[[Law], Sequence[str]] | None
+    arm_column: str
+    clusters: str | Sequence[str]
+    n_draws: int
+    level: float
+    trim: bool
+    options: dict[str, Any]
+
+    @property
+    def n_held_out(self) -> int:
+        """Runs of the first cut."""
+        return int(self.helds[0].sum())
+
+    def least_flops(self) -> float:
+        """Of the runs of the first cut."""
+        return float(run_flops(self.rows)[self.helds[0]].min())
+
+    def separate(self, law: Law) -> tuple[str, ...]:
+        """The parameters that each arm has for itself."""
+        if self.by_arm is not None:
+            return tuple(self.by_arm(law) if callable(self.by_arm) else self.by_arm)
+        if self.arm_column not in self.rows:
+            return ()
+        arms = np.unique(np.asarray(self.rows[self.arm_column]).astype(str))
+        return law.arm_parameters if arms.size > 1 else ()
+
+    def refit(self, variant: Variant) -> Fit:
+        """The candidate on all rows."""
+        separate = self.separate(variant.law)
+        return variant.fit(self.rows, by_arm=separate, **self.options)
+
+    def score(self, variant: Variant, held: np.ndarray) -> Score:
+        """Error of one candidate on the runs of one cut, fitted to the others."""
+        below = _where(self.rows, ~held)
+        above = _where(self.rows, held)
+        fit = variant.fit(
+            below, by_arm=self.separate(variant.law), identify=False, **self.options
         )
-        / total
-    )
-    return tuple(
-        (done.get(name) or refit(by_name[name]), share / total)
-        for name, share in kept.items()
-    ), stretch(by_cut)
+        boot = bootstrap(
+            fit,
+            below,
+            clusters=self.clusters,
+            n_draws=self.n_draws,
+            seed=self.options["seed"],
+        )
+        observed = np.asarray(above["value"], float)
+        predicted = fit.predict(above)
+        relative = predicted / observed - 1
+        errors = np.abs(np.log(predicted / observed))
+        low, high = boot.interval(above, level=self.level, new_run=True)
+        return Score(
+            law=variant.name,
+            n_unknowns=effective_unknowns(fit.problem, fit.theta, fit.frozen),
+            mape=float(np.mean(np.abs(relative))),
+            rmse=float(np.sqrt(np.mean((predicted - observed) ** 2))),
+            bias=float(np.mean(relative)),
+            coverage=float(np.mean((low <= observed) & (observed <= high))),
+            typical=midmean(errors) if self.trim else float(errors.mean()),
+            criterion=criterion(fit),
+            reason="",
+            errors=errors,
+            surprise=(surprise(boot, above),),
+        )
 
 
-def _where(rows, mask, n):
+def _helds(
+    rows: table.Rows, held_out: np.ndarray | None, *, n_rungs: int, n_cuts: int
+) -> list[np.ndarray]:
+    """One mask a cut (runs,): those given, else by compute and size, else the largest budgets."""
+    if held_out is not None:
+        return [np.asarray(held_out, bool)]
+    if n_cuts > 1:
+        return cuts(rows, n_cuts)
+    return [largest_rungs(run_flops(rows), n_rungs)]
+
+
+def _with_flops(rows: table.Rows) -> table.Rows:
+    """The rows with a column of FLOPs, where they can have one."""
+    if "flops" in rows or "n_params" in rows:
+        return {**rows, "flops": run_flops(rows)}
+    return rows
+
+
+def _where(rows: table.Rows, mask: np.ndarray) -> table.Rows:
+    """The runs of the mask; what is no column of runs stays whole."""
     return {
-        name: np.asarray(column)[mask] if np.size(column) == n else column
+        name: np.asarray(column)[mask] if np.size(column) == mask.size else column
         for name, column in rows.items()
     }
 
 
-def _separate(law, rows, by_arm, arm_column):
-    if by_arm is not None:
-        return tuple(by_arm(law) if callable(by_arm) else by_arm)
-    several = (
-        arm_column in rows
-        and np.unique(np.asarray(rows[arm_column]).astype(str)).size > 1
-    )
-    return law.arm_parameters if several else ()
+def _scored(
+    variants: Sequence[Variant], trial: Trial
+) -> tuple[list[Score], dict[str, str]]:
+    """A score over all cuts for each candidate, and why others have none; InputError if all."""
+    scores, refused = [], {}
+    for variant in variants:
+        try:
+            parts = [trial.score(variant, held) for held in trial.helds]
+        except InputError as refusal:
+            refused[variant.name] = str(refusal)
+        else:
+            scores.append(_joined(variant.name, parts))
+    if not scores:
+        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        raise InputError(f"no candidate could be fitted: {reasons}")
+    return scores, refused
 
 
-def _score(
-    variant, rows, held, separate, options, clusters, n_draws, level, trim
-) -> Score:
-    """Error of one candidate on the runs of one cut, fitted to the others."""
-    below, above = _where(rows, ~held, held.size), _where(rows, held, held.size)
-    fit = variant.fit(below, by_arm=separate, identify=False, **options)
-    observed, predicted = np.asarray(above["value"], float), fit.predict(above)
-    boot = bootstrap(
-        fit, below, clusters=clusters, n_draws=n_draws, seed=options["seed"]
-    )
-    low, high = boot.interval(above, level=level, new_run=True)
-    relative, errors = predicted / observed - 1, np.abs(np.log(predicted / observed))
-    return Score(
-        variant.name,
-        effective_unknowns(fit.problem, fit.theta, fit.frozen),
-        float(np.mean(np.abs(relative))),
-        float(np.sqrt(np.mean((predicted - observed) ** 2))),
-        float(np.mean(relative)),
-        float(np.mean((low <= observed) & (observed <= high))),
-        midmean(errors) if trim else float(errors.mean()),
-        criterion(fit),
-        "",
-        errors,
-        (surprise(boot, above),),
-    )
+def _first_of_two_laws(
+    ranked: Sequence[Variant],
+) -> tuple[Variant, Variant | None]:
+    """The best variant, and the best of another law."""
+    first = ranked[0]
+    others = (variant for variant in ranked if variant.law.name != first.law.name)
+    return first, next(others, None)
+
+
+def _backtested(
+    ranking: Sequence[Score], helds: Sequence[np.ndarray]
+) -> tuple[dict[str, float], np.ndarray]:
+    """Shares of the members of a mixture by name, the chosen law first; surprise of each cut under them."""
+    errors = [score.errors for score in ranking]
+    shares = best_shares(errors, [int(held.sum()) for held in helds])
+    kept = [
+        (score, share)
+        for score, share in zip(ranking, shares, strict=True)
+        if share >= MIN_SHARE or score is ranking[0]
+    ]
+    total = sum(share for _, share in kept)
+    by_cut = sum(share * np.array(score.surprise) for score, share in kept) / total
+    return {score.law: share / total for score, share in kept}, by_cut
 
 
 def criterion(fit: Fit) -> float:
@@ -258,13 +290,11 @@ def criterion(fit: Fit) -> float:
     for its unknowns.
     """
     problem = fit.problem
-    size = float(
-        np.mean(np.abs(np.log(problem.values(fit.theta[None])[0] / problem.observed)))
-    )
+    fitted = problem.values(fit.theta[None])[0]
+    size = float(np.mean(np.abs(np.log(fitted / problem.observed))))
+    unknowns = effective_unknowns(problem, fit.theta, fit.frozen)
     n = problem.observed.size
-    return 2 * n * np.log(max(size, 1e-12)) + effective_unknowns(
-        problem, fit.theta, fit.frozen
-    ) * np.log(n)
+    return 2 * n * np.log(max(size, 1e-12)) + unknowns * np.log(n)
 
 
 def midmean(errors: np.ndarray) -> float:
@@ -305,52 +335,47 @@ def _rank(scores: list[Score]) -> tuple[list[Score], str]:
     by_error = sorted(scores, key=lambda s: (s.typical, s.n_unknowns))
     best = by_error[0]
     tied = [s for s in by_error if _indistinguishable(s, best)]
+    rest = [s for s in by_error if s not in tied]
     tied.sort(key=lambda s: s.criterion)
-    ranking = [
-        _with_reason(s, best, s in tied)
-        for s in tied + [s for s in by_error if s not in tied]
-    ]
+    ranking = [_with_reason(s, best, s in tied) for s in [*tied, *rest]]
+    return ranking, _why_first(ranking, len(tied))
+
+
+def _why_first(ranking: list[Score], n_tied: int) -> str:
+    """The choice in one line; the first `n_tied` of the ranking are not told apart."""
     first = ranking[0]
-    if len(tied) == 1:
-        others = (
-            f"; next {ranking[1].law}, {ranking[1].mape:.2%}"
-            if len(ranking) > 1
-            else "; no other candidate could be fitted"
+    said = f"{first.law}: held-out error {first.mape:.2%}"
+    if n_tied > 1:
+        others = ", ".join(score.law for score in ranking[1:n_tied])
+        return (
+            f"{said}, not told apart from {others} by {first.errors.size} runs; it fits"
+            f" the rest best for its number of unknowns ({first.n_unknowns:.2g})"
         )
-        return ranking, f"{first.law}: held-out error {first.mape:.2%}{others}"
-    return (
-        ranking,
-        (
-            f"{first.law}: held-out error {first.mape:.2%}, not told apart from"
-            f" {', '.join(s.law for s in ranking[1 : len(tied)])} by"
-            f" {first.errors.size} runs; it fits the rest best for its number of"
-            f" unknowns ({first.n_unknowns:.2g})"
-        ),
-    )
+    if len(ranking) > 1:
+        return f"{said}; next {ranking[1].law}, {ranking[1].mape:.2%}"
+    return f"{said}; no other candidate could be fitted"
 
 
 def _indistinguishable(score: Score, best: Score) -> bool:
     """Less than TIE_SHARE worse, and within one standard error of the paired difference in absolute
     log error if there are three runs.
     """
+    if score.typical > (1 + TIE_SHARE) * best.typical:
+        return False
     difference = score.errors - best.errors
-    if score.typical > (1 + TIE_SHARE) * best.typical or difference.size < 3:
-        return score.typical <= (1 + TIE_SHARE) * best.typical
-    return float(difference.mean()) <= float(
-        difference.std(ddof=1) / np.sqrt(difference.size)
-    )
+    if difference.size < 3:
+        return True
+    standard_error = difference.std(ddof=1) / np.sqrt(difference.size)
+    return float(difference.mean()) <= float(standard_error)
 
 
 def _with_reason(score: Score, best: Score, tied: bool) -> Score:
-    worse = (
-        "lowest held-out error"
-        if score is best
-        else f"held-out error {score.mape:.2%} against {best.mape:.2%}"
+    if score is best:
+        return replace(score, reason="lowest held-out error")
+    why = f"held-out error {score.mape:.2%} against {best.mape:.2%}"
+    return replace(
+        score, reason=why + (", not told apart from the best" if tied else "")
     )
-    why = worse + (
-        ", not told apart from the best" if tied and score is not best else ""
-    )
-    return Score(**{**score.__dict__, "reason": why})
 
 
 def _notes(n_held_out, ranking, level):

@@ -11,7 +11,7 @@ tokens inside the power, and in the utility form the floor is added BEFORE the p
 value can fall below d. Cost of a value: (points x passes) products; past 64 passes they go in 2 % steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -87,46 +87,43 @@ def utility(beta, tau, seen, unique):
     return beta * weighted_sum(worth(tau, age), log_steps(by_pass))
 
 
-def _data_term(pools):
+def _one_pool(p, v):
+    """B * product over the passes of one pool. Shapes as in law.py."""
+    seen, unique = v["n_tokens_seen"], v["n_tokens_unique"]
+    return p["B"] * np.exp(-utility(p["beta"], p["tau"], seen, unique))
+
+
+def _mixed_pools(pools):
     """Function (p, v) -> B * product over pools and passes."""
 
-    def single(p, v):
-        return p["B"] * np.exp(
-            -utility(p["beta"], p["tau"], v["n_tokens_seen"], v["n_tokens_unique"])
-        )
-
-    def mixed(p, v):
+    def data_term(p, v):
         total = 0.0
         for pool in pools:
             part = np.maximum(v[f"share_{pool}"], 1e-12)
-            own = utility(
-                p[f"beta_{pool}"],
-                p[f"tau_{pool}"],
-                v["n_tokens_seen"],
-                v[f"unique_{pool}"] / part,
-            )
-            total = total + part * own
+            unique = v[f"unique_{pool}"] / part
+            beta, tau = p[f"beta_{pool}"], p[f"tau_{pool}"]
+            total = total + part * utility(beta, tau, v["n_tokens_seen"], unique)
         return p["B"] * np.exp(-total)
 
-    return mixed if pools else single
+    return data_term
 
 
 def _pool_parameters(pools):
-    """beta and tau of each pool."""
+    """beta and tau of each pool; without names those of the only one."""
     return tuple(
         parameter
-        for pool in pools or [""]
+        for ending in _endings(pools)
         for parameter in (
-            exponent(f"beta_{pool}" if pool else "beta", "utility of a new token"),
+            exponent(f"beta{ending}", "utility of a new token"),
             Parameter(
-                f"tau_{pool}" if pool else "tau",
+                f"tau{ending}",
                 "passes",
-                0.05,
-                1e4,
-                1.0,
-                30.0,
-                "log",
-                "passes after which the utility has halved",
+                low=0.05,
+                high=1e4,
+                start_low=1.0,
+                start_high=30.0,
+                transform="log",
+                meaning="passes after which the utility has halved",
             ),
         )
     )
@@ -158,143 +155,233 @@ def _per_token(pools):
     )
 
 
+STEPS = "S = log n_1 + sum_{j>=2} (1/2)^((j-1)/tau) log(n_j / n_{j-1})"
+SEEN_ONCE = {"n_tokens_unique": "n_tokens_seen"}
+
+
 def half_life(pools: Sequence[str] = (), sized: bool = False) -> Law:
     """The paper's law for one pool (no names) or for a mixture of named pools; `sized` adds A / N^alpha.
 
     A mixture reads share_<pool> and unique_<pool>; one pool reads n_tokens_unique."""
-    pools, data_term = tuple(pools), _data_term(tuple(pools))
-    size = (
-        (
-            amplitude("A", "amplitude over model size", ("alpha", inverse("n_params"))),
-            exponent("alpha", "exponent over model size"),
-        )
-        if sized
-        else ()
-    )
+    if pools:
+        return _paper_mixture(tuple(pools), sized)
+    return _paper_sized() if sized else _paper()
 
-    def value(p, v):
-        size_term = (
-            p["A"] * np.exp(-p["alpha"] * np.log(v["n_params"])) if sized else 0.0
-        )
-        return p["E"] + size_term + data_term(p, v)
 
-    own = pool_variables(pools) or (N_TOKENS_UNIQUE,)
+def _paper() -> Law:
+    """One pool."""
     return Law(
-        name="half_life" + ("_sized" if sized else "") + ("_mix" if pools else ""),
-        title="Utility of repeats halves every tau passes"
-        + (", with model size" if sized else "")
-        + (", mixture" if pools else ""),
-        formula="value = E "
-        + ("+ A / N^alpha " if sized else "")
-        + ("+ B exp(-sum_i s_i beta_i S_i)" if pools else "+ B exp(-beta S)")
-        + "; S = log n_1 + sum_{j>=2} (1/2)^((j-1)/tau) log(n_j / n_{j-1})"
-        + (", passes over U_i / s_i" if pools else ""),
-        variables=((N_PARAMS,) if sized else ()) + (N_TOKENS_SEEN, *own),
+        name="half_life",
+        title="Utility of repeats halves every tau passes",
+        formula=f"value = E + B exp(-beta S); {STEPS}",
+        variables=(N_TOKENS_SEEN, N_TOKENS_UNIQUE),
         parameters=(
             floor(),
-            *size,
-            amplitude("B", "amplitude over tokens", *_per_token(pools)),
-            *_pool_parameters(pools),
+            amplitude("B", "amplitude over tokens", *_per_token(())),
+            *_pool_parameters(()),
         ),
-        value=value,
-        source="Goyal et al. 2024, arXiv 2404.07177, eq. 3"
-        + ("; unequal shares ours" if pools else "")
-        + ("; size term ours" if sized else ""),
-        reduces_to=(
-            None
-            if pools
-            else Reduction(
-                *(
-                    ("chinchilla" if sized else "power_floor_tokens"),
-                    {},
-                    {"n_tokens_unique": "n_tokens_seen"},
-                )
-            )
-        ),
-        arm_parameters=("E", "B") if pools else ("E", "beta", "tau"),
+        value=_with_floor(_one_pool),
+        source="Goyal et al. 2024, arXiv 2404.07177, eq. 3",
+        reduces_to=Reduction("power_floor_tokens", variables=SEEN_ONCE),
+        arm_parameters=("E", "beta", "tau"),
         rank=110,
     )
 
 
-def _shares(pools, v):
-    return [v[f"share_{pool}"] for pool in pools] if pools else [1.0]
+def _paper_sized() -> Law:
+    """One pool, with model size."""
+    law = _with_size(_paper(), _one_pool)
+    return replace(
+        law,
+        name="half_life_sized",
+        title=f"{law.title}, with model size",
+        reduces_to=Reduction("chinchilla", variables=SEEN_ONCE),
+    )
 
 
-def _mean_exponents(p, v, pools, age, per_repeat):
-    """Exponent of each pass over the union, (..., points, blocks), and the mean worth of its tokens.
+def _paper_mixture(pools: tuple[str, ...], sized: bool) -> Law:
+    """Named pools, with model size or without."""
+    one, data_term = _paper(), _mixed_pools(pools)
+    law = replace(
+        one,
+        name="half_life_mix",
+        title=f"{one.title}, mixture",
+        formula=(
+            f"value = E + B exp(-sum_i s_i beta_i S_i); {STEPS}, passes over U_i / s_i"
+        ),
+        variables=(N_TOKENS_SEEN, *pool_variables(pools)),
+        parameters=(
+            floor(),
+            amplitude("B", "amplitude over tokens", *_per_token(pools)),
+            *_pool_parameters(pools),
+        ),
+        value=_with_floor(data_term),
+        source=f"{one.source}; unequal shares ours",
+        reduces_to=None,
+        arm_parameters=("E", "B"),
+    )
+    if not sized:
+        return law
+    return replace(
+        _with_size(law, data_term),
+        name="half_life_sized_mix",
+        title=f"{one.title}, with model size, mixture",
+    )
 
-    Utility form: the mean of beta_i w_i. Data form (per_repeat): sum(beta_i w_i) / sum(w_i), tokens worth mean(w_i).
-    """
-    weights, decays = [], []
-    for pool, part in zip(pools or [""], _shares(pools, v), strict=True):
-        decay = np.asarray(part)[..., None] * worth(
-            p[f"tau_{pool}" if pool else "tau"], age
-        )
-        decays.append(decay)
-        weights.append(
-            np.asarray(p[f"beta_{pool}" if pool else "beta"])[..., None] * decay
-        )
-    mean_worth = sum(decays)
-    return (sum(weights) / mean_worth if per_repeat else sum(weights)), mean_worth
+
+def _with_floor(data_term):
+    """Function (p, v) -> floor and data term."""
+
+    def value(p, v):
+        return p["E"] + data_term(p, v)
+
+    return value
+
+
+def _with_size(law: Law, data_term) -> Law:
+    """The same law with A / N^alpha between its floor and its data term."""
+
+    def value(p, v):
+        size_term = p["A"] * np.exp(-p["alpha"] * np.log(v["n_params"]))
+        return p["E"] + size_term + data_term(p, v)
+
+    own_floor, *others = law.parameters
+    return replace(
+        law,
+        formula=law.formula.replace("value = E ", "value = E + A / N^alpha "),
+        variables=(N_PARAMS, *law.variables),
+        parameters=(
+            own_floor,
+            amplitude("A", "amplitude over model size", ("alpha", inverse("n_params"))),
+            exponent("alpha", "exponent over model size"),
+            *others,
+        ),
+        value=value,
+        source=f"{law.source}; size term ours",
+    )
 
 
 def half_life_code(pools: Sequence[str] = (), form: str = "utility") -> Law:
     """The authors' code, passes over the union of the pools. form: 'utility' (floor inside) or 'data'."""
-    pools, data_form = tuple(pools), form == "data"
+    return _code_data(tuple(pools)) if form == "data" else _code_utility(tuple(pools))
+
+
+def _code_utility(pools: tuple[str, ...]) -> Law:
+    """The mean of beta_i w_i is the exponent of a pass; the floor stands inside the product."""
 
     def value(p, v):
-        seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
-        unique = np.atleast_1d(np.asarray(v["n_tokens_unique"], float))
-        by_pass, age = passes(seen, np.minimum(unique, seen))
-        # in the utility form d may lie far above the values seen, because the product over passes lowers it
-        scaled = np.asarray(p["a"])[..., None] * by_pass / CODE_SAMPLES
-        exponents, mean_worth = _mean_exponents(p, v, pools, age, data_form)
-        if data_form:
-            scaled = np.cumsum(
-                np.diff(scaled, axis=-1, prepend=0.0) * mean_worth, axis=-1
-            )
-        terms = exponents * log_steps(scaled)
-        first = np.exp(-terms[..., 0])
-        repeats = np.exp(-np.sum(terms[..., 1:], axis=-1))
-        return first * repeats + p["d"] if data_form else (first + p["d"]) * repeats
+        by_pass, age = _passes_over_union(p, v)
+        shares = zip(_endings(pools), _decays(p, v, pools, age), strict=True)
+        exponents = sum(_beta(p, ending) * decay for ending, decay in shares)
+        first, repeats = _first_and_repeats(exponents * log_steps(by_pass))
+        return (first + p["d"]) * repeats
 
-    shares = tuple(x for x in pool_variables(pools) if x.name.startswith("share_"))
-    return Law(
-        name="half_life_code"
-        + ("_data" if data_form else "")
-        + ("_mix" if pools else ""),
-        title=f"Half-life law as coded by its authors, {form} form"
-        + (", mixture" if pools else ""),
+    return _code_law(
+        pools,
+        name="half_life_code",
+        form="utility",
+        formula=(
+            "value = ((a n_1 / 1e5)^-beta + d) prod_{k>=2} (n_k / n_{k-1})^-(beta"
+            " (1/2)^((k-1)/tau))"
+        ),
+        # d may lie far above the values seen, because the product over passes lowers it
+        own_floor=replace(floor("d"), high=20.0),
+        value=value,
+    )
+
+
+def _code_data(pools: tuple[str, ...]) -> Law:
+    """sum(beta_i w_i) / sum(w_i) is the exponent of a pass, whose tokens are worth the mean of w_i."""
+
+    def value(p, v):
+        by_pass, age = _passes_over_union(p, v)
+        decays = _decays(p, v, pools, age)
+        worths = sum(decays)
+        shares = zip(_endings(pools), decays, strict=True)
+        exponents = sum(_beta(p, ending) * decay for ending, decay in shares) / worths
+        new = np.diff(by_pass, axis=-1, prepend=0.0)
+        decayed = np.cumsum(new * worths, axis=-1)
+        first, repeats = _first_and_repeats(exponents * log_steps(decayed))
+        return first * repeats + p["d"]
+
+    return _code_law(
+        pools,
+        name="half_life_code_data",
+        form="data",
         formula=(
             "value = d + prod_k (m_k / m_{k-1})^-beta_k, m_k = a sum of decayed tokens"
             " / 1e5"
-            if data_form
-            else (
-                "value = ((a n_1 / 1e5)^-beta + d) prod_{k>=2} (n_k / n_{k-1})^-(beta"
-                " (1/2)^((k-1)/tau))"
-            )
         ),
+        own_floor=floor("d"),
+        value=value,
+    )
+
+
+def _passes_over_union(p, v):
+    """Scaled tokens seen at the end of each pass over all pools (..., points, blocks), and its age (blocks,)."""
+    seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
+    unique = np.atleast_1d(np.asarray(v["n_tokens_unique"], float))
+    by_pass, age = passes(seen, np.minimum(unique, seen))
+    return np.asarray(p["a"])[..., None] * by_pass / CODE_SAMPLES, age
+
+
+def _endings(pools):
+    """What the names of a pool's parameters end in; nothing for the only one."""
+    return [f"_{pool}" for pool in pools] or [""]
+
+
+def _beta(p, ending):
+    return np.asarray(p[f"beta{ending}"])[..., None]
+
+
+def _decays(p, v, pools, age):
+    """Share of each pool times the worth of its tokens in each pass, (..., points, blocks) a pool."""
+    shares = [v[f"share_{pool}"] for pool in pools] or [1.0]
+    return [
+        np.asarray(part)[..., None] * worth(p[f"tau{ending}"], age)
+        for ending, part in zip(_endings(pools), shares, strict=True)
+    ]
+
+
+def _first_and_repeats(terms):
+    """The factor of the first pass and that of all others, (..., points) each."""
+    return np.exp(-terms[..., 0]), np.exp(-np.sum(terms[..., 1:], axis=-1))
+
+
+def _code_law(
+    pools: tuple[str, ...],
+    *,
+    name: str,
+    form: str,
+    formula: str,
+    own_floor: Parameter,
+    value: Callable,
+) -> Law:
+    """What both forms of the code share."""
+    shares = [x for x in pool_variables(pools) if x.name.startswith("share_")]
+    scale = Parameter(
+        "a",
+        "1 / 1e5 tokens",
+        low=1e-12,
+        high=1e6,
+        start_low=0.005,
+        start_high=1.0,
+        transform="log",
+        meaning="scale of tokens inside the power",
+    )
+    return Law(
+        name=name + ("_mix" if pools else ""),
+        title=f"Half-life law as coded by its authors, {form} form"
+        + (", mixture" if pools else ""),
+        formula=formula,
         variables=(N_TOKENS_SEEN, N_TOKENS_UNIQUE, *shares),
-        parameters=(
-            floor("d") if data_form else replace(floor("d"), high=20.0),
-            Parameter(
-                "a",
-                "1 / 1e5 tokens",
-                1e-12,
-                1e6,
-                0.005,
-                1.0,
-                "log",
-                "scale of tokens inside the power",
-            ),
-            *_pool_parameters(pools),
-        ),
+        parameters=(own_floor, scale, *_pool_parameters(pools)),
         value=value,
         source=(
             "authors' code of arXiv 2404.07177, repository"
             " locuslab/scaling_laws_data_filtering, objective.py"
         ),
-        arm_parameters=("beta", "tau") if not pools else ("d",),
+        arm_parameters=("d",) if pools else ("beta", "tau"),
     )
 
 
