@@ -9,7 +9,7 @@ import time
 import polars as pl
 import pytest
 
-from stages.run_schema import COLUMNS
+from stages.runs.schema import COLUMNS
 
 
 def test_dvc_repro_alone_gives_runs_decision_page_and_plots(finished_project):

@@ -13,8 +13,8 @@ from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.laws import LAWS, get_law
 from stages.presentation.parameters import parameter_rows
-from stages.run_schema import COLUMNS
 from stages.run_tables.fit_table import fit_table
+from stages.runs.schema import COLUMNS
 from stages.runs.table import filter_rows, read_table
 
 

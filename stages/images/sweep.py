@@ -18,16 +18,10 @@ from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.images.data import ImageData
-<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
-from stages.proxy.images.spec import ImageResult, ImageShape, ImageSpec
-from stages.runs.run_files import RUNS, finished, is_finished
-from stages.runs.table import COLUMNS
-from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
-=======
 from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, ImageSpec
-from stages.run_schema import keys_of, row_of, table_of
-from stages.runs.run_files import code_hash, finished, is_finished, save_run
->>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
+from stages.runs.run_files import finished, is_finished, save_run
+from stages.runs.schema import keys_of, row_of, table_of
+from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
 from stages.settings.image_sizes import SIZE
 from stages.settings.sweep import Regularisation, SweepParams
 from stages.sweeping.trunks import CONTROL_SEED
@@ -46,15 +40,9 @@ def run(params: SweepParams) -> None:
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     tables = {
-<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
         artefacts.RUNS: table,
-        artefacts.HELD_OUT_LOSSES: pl.from_dicts(losses).sort("run_id", "metric"),
+        artefacts.HELD_OUT_LOSSES: image_losses(runs),
         artefacts.TRAINING_CURVES: pl.DataFrame(schema={"trunk_id": pl.String}),
-=======
-        "runs": table,
-        "heldout_losses": image_losses(runs),
-        "curves": pl.DataFrame(schema={"trunk_id": pl.String}),
->>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
     }
     for path, frame in tables.items():
         with whole_file(path) as temporary:
@@ -113,22 +101,9 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 
 def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
-<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
-    arms, code, trunks = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER), []
-    if wrong := [
-        size
-        for size in (*params.sizes, *params.control_sizes)
-        if not SIZE.fullmatch(size)
-    ]:
-        raise InputError(
-            f"params.yaml: sweep.sizes: {wrong[0]!r} is no image proxy; write for"
-            " example mlp-32 or residual-8"
-        )
-=======
     _require_image_sizes([*params.sizes, *params.control_sizes])
-    arms, code = read_json(artefacts.ARMS), code_hash()
+    arms, code = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER)
     trunks = []
->>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
     for view in data.arms:
         arm, draw = view.rsplit("/", 1)
         control = arms["controls"].get(arm)

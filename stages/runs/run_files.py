@@ -12,7 +12,7 @@ import polars as pl
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, write_json
 from stages.proxy.specs.shape import Shape
-from stages.run_schema import row_of, table_of
+from stages.runs.schema import row_of, table_of
 
 RUNS = Path(artefacts.RUN_FILES)
 ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
@@ -25,26 +25,10 @@ CURVE = {
 }
 
 
-<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
-def save_run(header: dict[str, Any], result: Any) -> None:
-    """Write one finished trunk: `header` {trunk_id, arm, control, data_hash, code_hash} and a proxy RunResult."""
-    write_json(
-        RUNS / f"{header['trunk_id']}.json", {**header, "result": result.to_dict()}
-    )
-=======
-def code_hash() -> str:
-    """Hash of what the trainer does: the syntax trees of stages/proxy, comments and layout left out."""
-    files = sorted((ROOT / "stages/proxy").glob("*.py"))
-    return content_hash(
-        {file.name: ast.dump(ast.parse(file.read_text("utf-8"))) for file in files}
-    )
-
-
 def save_run(trunk: dict[str, Any], result: dict[str, Any]) -> None:
     """Write one finished trunk: its header (all of it but the spec) and its result as JSON."""
     header = {key: value for key, value in trunk.items() if key != "spec"}
     write_json(RUNS / f"{trunk['trunk_id']}.json", {**header, "result": result})
->>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
 
 
 def is_finished(trunk: dict[str, Any]) -> bool:
@@ -121,30 +105,8 @@ def _by_part(groups: dict[str, float], prefix: str) -> dict[str, float]:
 
 
 def runs_table(runs: list[dict[str, Any]]) -> pl.DataFrame:
-<<<<<<< 00afa15f76a3ea5767323359f9832c61feb6f60a
-    """The runs table of docs/design.md, ordered by arm, size, draw, regularisation and budget."""
-    table = pl.from_dicts(
-        [row for run in runs for row in rows_of(run)], infer_schema_length=None
-    )
-    table = table.with_columns(
-        pl.col(name).cast(kind) for name, kind in COLUMNS.items()
-    )
-    extra = sorted(set(table.columns) - set(COLUMNS))
-    order = [
-        "arm",
-        "n_params",
-        "pool_draw",
-        "weight_decay",
-        "dropout",
-        "seed",
-        "n_tokens_seen",
-        "metric",
-    ]
-    return table.select(*COLUMNS, *extra).sort(order)
-=======
-    """The runs table of text runs, as run_schema.py declares it."""
+    """The runs table of text runs, as schema.py declares it."""
     return table_of("text", (row for run in runs for row in rows_of(run)))
->>>>>>> 207b5bce2808ffa6946553c37e8f5c61c95522cf
 
 
 def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:

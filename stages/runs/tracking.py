@@ -21,8 +21,8 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
-from stages.run_schema import DECISION_VARIABLES
 from stages.runs.run_files import RUNS, rows_of
+from stages.runs.schema import DECISION_VARIABLES
 
 log = logging.getLogger("assay")
 PARENT = "assay.sweep"

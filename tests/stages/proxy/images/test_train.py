@@ -198,7 +198,7 @@ def test_counts_and_rows_of_the_runs_table(data):
         and rows[2]["n_samples_seen"] == 640
         and rows[2]["pool_draw"] == 2
     )
-    from stages.run_schema import COLUMNS
+    from stages.runs.schema import COLUMNS
 
     renamed = {
         name.replace("batch_samples", "batch_tokens").replace("samples", "tokens")

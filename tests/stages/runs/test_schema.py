@@ -12,7 +12,8 @@ from stages.proxy.images.spec import ImageBudget, ImageResult
 from stages.proxy.specs.spec import BudgetResult, DomainLoss, RunResult
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
-from stages.run_schema import (
+from stages.runs import run_files
+from stages.runs.schema import (
     DECISION_VARIABLES,
     SCHEMA,
     columns_of,
@@ -20,7 +21,6 @@ from stages.run_schema import (
     markdown,
     row_of,
 )
-from stages.runs import run_files
 from stages.settings.sweep import SweepParams
 from stages.sweeping.trunks import plan
 from stages.sweeping.views import Views
