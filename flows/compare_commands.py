@@ -16,7 +16,7 @@ from stages.compare_rows import (
 from stages.compare_table import compare_table
 from stages.decision_text import flops_text
 from stages.errors import InputError, RefusedError
-from stages.files import read_json
+from stages.fit_file import FitFile
 from stages.laws import get_law
 from stages.laws.bootstrap import Bootstrap
 from stages.laws.record import from_state
@@ -118,16 +118,15 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
             f"{file}: no such file; write one with `assay fit LAW TABLE --out {file}`"
         )
     try:
-        record = read_json(file)
-        state, label = record["state"], str(record.get("value_label", "value"))
-        law = get_law(state["law"])
+        record = FitFile.read(file)
+        law = get_law(record.state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return from_state(state, law), label
+        return from_state(record.state, law), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

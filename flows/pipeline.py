@@ -3,7 +3,6 @@
 `dvc repro` alone gives the same files. Deleting the Prefect or MLflow database loses no result.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from flows.dvc_tasks import (
     stale_reasons,
 )
 from stages import images
+from stages.decision.record import read_decisions
 from stages.decision_text import decision_markdown
 from stages.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
@@ -110,15 +110,13 @@ def publish_to_mlflow() -> None:
 @task(task_run_name="artifacts")
 def show_decisions() -> None:
     """The decisions as markdown, the runs as a table, the page as a link."""
-    for file in sorted(DECISIONS.glob("*.json")):
-        decision = json.loads(file.read_text("utf-8"))
-        key = "decision-" + "".join(
-            c if c.isalnum() else "-" for c in file.stem.lower()
-        )
+    for decision in read_decisions(DECISIONS):
+        name = decision.question.name.lower()
+        key = "decision-" + "".join(c if c.isalnum() else "-" for c in name)
         create_markdown_artifact(
             decision_markdown(decision),
             key=key,
-            description=decision["question"]["title"],
+            description=decision.question.title,
         )
     runs = pl.read_parquet("data/sweep/runs.parquet").head(TABLE_ROWS)
     columns = [

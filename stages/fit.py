@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages import images
+from stages.decision.record import Heldout, QuestionFit
 from stages.errors import InputError
 from stages.files import read_json, whole_file, write_json
 from stages.laws import LAWS, Law, half_life
@@ -22,7 +23,7 @@ from stages.laws.choose import Choice, choose_law
 from stages.laws.cuts import largest_rungs
 from stages.laws.fit import fit_law
 from stages.laws.onset import LEAST_RUNGS, Onset, power_law_onset
-from stages.laws.record import fit_record, to_state
+from stages.laws.record import fit_record, ranked_law, to_state
 from stages.proxy.packed import Packed
 from stages.stage import Section, Stage
 from stages.study import (
@@ -33,6 +34,8 @@ from stages.study import (
 )
 
 log = logging.getLogger("assay")
+# coverage of the intervals of parameters and of the held-out check
+LEVEL = 0.9
 # the half-life law over the quality tiers of the pool, with model size
 MIXTURE = "half_life_mix"
 
@@ -185,11 +188,12 @@ def fit_question(
     )
     with whole_file(f"data/fit/{name}.parquet") as temporary:
         best.write_parquet(temporary)
-    write_json(f"data/fit/{name}.json", record(choice, boots, check, best, metric))
+    fitted = record(choice, boots, check, best, metric)
+    write_json(f"data/fit/{name}.json", fitted.model_dump())
     return {
         "law": choice.fit.law.name,
-        "heldout_mape": round(check["mape"], 5),
-        "heldout_coverage": round(check["coverage"], 3),
+        "heldout_mape": round(check.mape, 5),
+        "heldout_coverage": round(check.coverage, 3),
         "rms_log": round(choice.fit.rms_log, 5),
     }
 
@@ -246,7 +250,7 @@ def heldout_check(
     candidates: list[Law],
     rows: dict[str, np.ndarray],
     params: FitParams,
-) -> dict[str, Any]:
+) -> Heldout:
     """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
     held = largest_rungs(rows["flops"], params.held_out_rungs)
     below, above = (
@@ -264,7 +268,7 @@ def heldout_check(
     boot = bootstrap(
         fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed
     )
-    low, high = boot.interval(above, new_run=True)
+    low, high = boot.interval(above, level=LEVEL, new_run=True)
     table = pl.DataFrame(
         {
             **{
@@ -281,42 +285,36 @@ def heldout_check(
     ).agg(pl.all().mean())
     error = table["predicted"] - table["measured"]
     inside = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
-    return {
-        "n": len(table),
-        "from_flops": float(above["flops"].min()),
-        "mape": float((error / table["measured"]).abs().mean()),
-        "rmse": float((error**2).mean() ** 0.5),
-        "bias": float(error.mean()),
-        "coverage": float(inside.mean()),
-        "rows": cells.to_dicts(),
-    }
+    return Heldout(
+        n=len(table),
+        from_flops=float(above["flops"].min()),
+        mape=float((error / table["measured"]).abs().mean()),
+        rmse=float((error**2).mean() ** 0.5),
+        bias=float(error.mean()),
+        coverage=float(inside.mean()),
+        rows=cells.to_dicts(),
+    )
 
 
 def record(
     choice: Choice,
     boots: dict[str, Bootstrap],
-    check: dict[str, Any],
+    check: Heldout,
     best: pl.DataFrame,
     metric: str,
-) -> dict[str, Any]:
+) -> QuestionFit:
     """The fit file of the chosen law, the ranking behind the choice, and the check."""
-    ranking = [
-        {key: value for key, value in vars(score).items() if key != "errors"}
-        for score in choice.ranking
-    ]
-    return {
-        "metric": metric,
-        "reason": choice.reason,
-        "ranking": ranking,
-        "refused": choice.refused,
-        "law": (
-            fit_record(boots["law"].fit, boots["law"]) | {"title": choice.fit.law.title}
-        ),
-        "runner_up": choice.runner_up.law.name if choice.runner_up else None,
-        "holdout": check,
-        "warnings": choice.warnings,
-        "regularisation": regularisation_shares(best),
-    }
+    return QuestionFit(
+        metric=metric,
+        reason=choice.reason,
+        ranking=[ranked_law(score) for score in choice.ranking],
+        refused=choice.refused,
+        law=fit_record(boots["law"].fit, boots["law"], LEVEL),
+        runner_up=choice.runner_up.law.name if choice.runner_up else None,
+        holdout=check,
+        warnings=choice.warnings,
+        regularisation=regularisation_shares(best),
+    )
 
 
 stage = Stage(

@@ -25,6 +25,7 @@ from stages.curation.minhash import signatures
 from stages.curation.stream.copy_keys import repeat_kinds
 from stages.curation.stream.edges import PARTITION_RECORDS
 from stages.curation.stream.executor import executor
+from stages.curation.stream.manifest import Manifest
 from stages.curation.stream.run import Plan, Request, Run, plan_input
 from stages.curation.stream.semantic_search import TRAIN_BYTES
 from stages.curation.stream.settings import CurateSettings
@@ -56,7 +57,7 @@ def estimate(request: Request) -> dict[str, Any]:
         manifest = _trial(request, replace(plan, units=[sample]), Path(folder), clock)
         disk, once = _disk(Path(folder))
     scale = total / size
-    documents = round(manifest["counts"]["documents"] * scale)
+    documents = round(manifest.counts.documents * scale)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
@@ -66,7 +67,7 @@ def estimate(request: Request) -> dict[str, Any]:
         "bytes": total,
         "sampled_bytes": size,
         "documents": documents,
-        "characters": round(manifest["counts"]["characters"] * scale),
+        "characters": round(manifest.counts.characters * scale),
         "cpu_seconds": round(clock.steps * scale + clock.once, 1),
         "seconds": round(
             clock.steps
@@ -106,7 +107,7 @@ class _Clock:
         self.last = now
 
 
-def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> dict[str, Any]:
+def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> Manifest:
     """The manifest of a run over the sample."""
     (folder / "units").mkdir()
     (folder / "copies").mkdir()
@@ -149,12 +150,12 @@ def _warm_up(request: Request) -> None:
     signatures(frame, settings.dedup.minhash())
 
 
-def _rules_share(manifest: dict[str, Any]) -> float:
+def _rules_share(manifest: Manifest) -> float:
     before, after = (
         next(
-            row["documents"]
-            for row in manifest["ledger"]
-            if row["step"] == "rules" and row["status"] == status
+            row.documents
+            for row in manifest.ledger
+            if row.step == "rules" and row.status == status
         )
         for status in ("in", "kept")
     )

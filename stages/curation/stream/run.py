@@ -21,7 +21,12 @@ from stages.curation.stream import signature_index, work_folder
 from stages.curation.stream.executor import Executor, executor
 from stages.curation.stream.findings import findings
 from stages.curation.stream.fitted import fit_models
-from stages.curation.stream.manifest import build_manifest, versions, write_result
+from stages.curation.stream.manifest import (
+    Manifest,
+    build_manifest,
+    versions,
+    write_result,
+)
 from stages.curation.stream.numbering import Units
 from stages.curation.stream.parts import PartTask, part_bounds
 from stages.curation.stream.searches import Corpus, search
@@ -119,7 +124,7 @@ def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
 
 def curate(
     request: Request, progress: Progress = lambda step, done, total: None
-) -> dict[str, Any]:
+) -> Manifest:
     """Do the run, or what is left of it; the manifest."""
     settings = request.settings
     plan = plan_input(request.inputs, settings, strict=request.strict)
@@ -136,11 +141,11 @@ def curate(
 
 def _finished(
     request: Request, plan: Plan, folder: Path, progress: Progress
-) -> dict[str, Any]:
+) -> Manifest:
     segments, result_hash = _hash(request, plan, folder)
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
-        if request.strict and manifest["faults"]:
-            raise InputError(next(iter(manifest["faults"].values()))["first"])
+        if request.strict and manifest.faults:
+            raise InputError(next(iter(manifest.faults.values())).first)
         log.info("%s: already done; nothing to do", request.out)
         return manifest
     work = content_hash([result_hash, request.settings.shard_mb, request.strict])
@@ -183,7 +188,7 @@ class Run:
     progress: Progress
     segments: list[str] = field(default_factory=list)
 
-    def manifest(self, result_hash: str) -> dict[str, Any]:
+    def manifest(self, result_hash: str) -> Manifest:
         shards = self._shards()
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
@@ -225,9 +230,14 @@ class Run:
             )
         found = findings(units, self.folder / "copies", self.request.settings)
         manifest = build_manifest(
-            self.request.settings, self.plan, units.folders[: units.n_new], parts, found
+            self.request.settings,
+            self.plan,
+            units.folders[: units.n_new],
+            parts,
+            found,
+            segments=self.segments,
+            result_hash=result_hash,
         )
-        manifest |= {"segments": self.segments, "result_hash": result_hash}
         write_result(
             self.request.out, self.folder, manifest, units.folders[: units.n_new]
         )
