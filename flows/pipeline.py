@@ -29,7 +29,7 @@ from flows.dvc_tasks import (
 from stages import images
 from stages.decision.record import read_decisions
 from stages.decision_text import decision_markdown
-from stages.errors import InputError, RefusedError
+from stages.errors import InputError, RefusedError, in_file
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path("data/decisions")
@@ -77,9 +77,8 @@ def pipeline(
                 fill(params_file, executor, jobs, gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
-                return Failed(
-                    message=str(error), data=StageFailure("sweep", code, str(error))
-                )
+                why = in_file(error, params_file)
+                return Failed(message=why, data=StageFailure("sweep", code, why))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(
             stage.name, reasons, return_state=True

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from stages.dvc_file import write_pipeline_file
-from stages.errors import InputError, RefusedError
+from stages.errors import InputError, RefusedError, in_file
 from stages.params import load_params
 from stages.pipeline import PIPELINE
 
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         params = load_params(arguments.params, PIPELINE)
         run(arguments.name, params, arguments.params)
     except (InputError, RefusedError) as error:
-        log.error("%s: %s", arguments.name, error)
+        log.error("%s: %s", arguments.name, in_file(error, arguments.params))
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         log.error(

@@ -32,7 +32,7 @@ from stages.curation.skills import (
     skill_scores,
 )
 from stages.curation.transport import MAX_POINTS, transport_scores
-from stages.errors import InputError
+from stages.errors import InputError, ParamsError
 from stages.proxy_scores import PACK, TOKENIZER, proxy_difficulty, proxy_embeddings
 from stages.stage import Section
 
@@ -200,7 +200,7 @@ def _placed(name: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"params.yaml: score.extra.{name}: {error}") from None
+        raise ParamsError(f"score.extra.{name}: {error}") from None
 
 
 def _scorer(

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from stages import images
 from stages.decision.record import Heldout, QuestionFit
-from stages.errors import InputError
+from stages.errors import InputError, ParamsError
 from stages.files import read_json, whole_file, write_json
 from stages.laws import LAWS, Law, half_life
 from stages.laws.bootstrap import Bootstrap, bootstrap
@@ -118,15 +118,15 @@ def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str
         metric for metric in runs["metric"].unique() if metric.startswith(f"{kind}_")
     )
     if not metrics:
-        raise InputError(
-            f"params.yaml: fit.metric: the runs have no {kind}; text has loss, images"
+        raise ParamsError(
+            f"fit.metric: the runs have no {kind}; text has loss, images"
             " have loss and error"
         )
     if domain is None:
         return metrics[0]
     if f"{kind}_{domain}" not in metrics:
-        raise InputError(
-            f"params.yaml: fit.domain: no held-out domain {domain!r}; there are"
+        raise ParamsError(
+            f"fit.domain: no held-out domain {domain!r}; there are"
             f" {', '.join(m.removeprefix(f'{kind}_') for m in metrics)}"
         )
     return f"{kind}_{domain}"

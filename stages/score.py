@@ -33,7 +33,7 @@ from stages.curation.quality import (
 )
 from stages.curation.quality_card import save_quality
 from stages.curation.row_groups import RowGroups, batches, compact
-from stages.errors import InputError
+from stages.errors import ParamsError
 from stages.extra_scores import ExtraScore, Scorer, extra_scorer, score_inputs
 from stages.files import whole_file, write_json
 from stages.images.scores import ImageScoring
@@ -260,9 +260,8 @@ def extra_scorers(
     scorers = []
     for name, settings in params.extra.items():
         if name in taken:
-            raise InputError(
-                f"params.yaml: score.extra.{name}: a document rule has this name;"
-                " choose another"
+            raise ParamsError(
+                f"score.extra.{name}: a document rule has this name; choose another"
             )
         scorers.append(extra_scorer(name, settings, pool, reference, params.seed))
         log.info("score: %s (%s)", name, settings.kind)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages.errors import InputError
+from stages.errors import ParamsError
 from stages.files import content_hash, read_json, whole_file, write_json
 from stages.hyperparameters import Tuning, hyperparameters, whole_budgets
 from stages.images import are_pooled
@@ -342,8 +342,8 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
             if epochs >= setting.min_epochs
         ]
         if not settings:
-            raise InputError(
-                f"params.yaml: sweep.regularisations: no setting is left for {name},"
+            raise ParamsError(
+                f"sweep.regularisations: no setting is left for {name},"
                 f" which sees {epochs:.1f} epochs; lower a min_epochs"
             )
         # an arm's twin is trained, tuned and fitted as the arm is
@@ -365,9 +365,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
                     )
                     trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
-        raise InputError(
-            "params.yaml: sweep plans no run; name arms, sizes and budgets"
-        )
+        raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(
         trunks,
         key=lambda trunk: (
@@ -414,8 +412,8 @@ def _specs(
     )
     decay = params.decay_mix.get(view.rsplit("/", 1)[0])
     if decay and f"{decay}/{draw}" not in data.views:
-        raise InputError(
-            f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms"
+        raise ParamsError(
+            f"sweep.decay_mix names the arm {decay!r}, which arms.arms"
             " lacks; name one of its arms"
         )
     shared = {

@@ -18,7 +18,7 @@ from stages.curation.documents import document_id, uniform
 from stages.curation.files import find_files
 from stages.curation.image_pools import read_images
 from stages.dedup_lines import write_shortened
-from stages.errors import InputError
+from stages.errors import InputError, ParamsError
 from stages.files import whole_file, whole_folder, write_json
 from stages.pool_settings import IngestParams, Pool
 
@@ -42,9 +42,8 @@ def ingest(params: IngestParams, folder: Path) -> None:
     )
     for role, frame in (("held-out", heldout), ("pool", kept)):
         if frame.is_empty():
-            raise InputError(
-                f"params.yaml: ingest leaves no {role} image; add images or change the"
-                " fractions"
+            raise ParamsError(
+                f"ingest leaves no {role} image; add images or change the fractions"
             )
     with whole_folder(folder) as temporary:
         (temporary / "heldout").mkdir()

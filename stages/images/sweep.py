@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from stages.errors import InputError
+from stages.errors import ParamsError
 from stages.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.image_data import ImageData
@@ -98,8 +98,8 @@ def _arms() -> dict[str, np.ndarray]:
     views = pl.read_parquet("data/arms/views.parquet")
     if (views["weight"] != 1).any():
         arm = views.filter(pl.col("weight") != 1)["arm"][0]
-        raise InputError(
-            f"params.yaml: arms.arms.{arm}: image proxies read each image once a pass;"
+        raise ParamsError(
+            f"arms.arms.{arm}: image proxies read each image once a pass;"
             " leave out upweight, mixture and duplicate_half"
         )
     return {
@@ -123,8 +123,8 @@ def _plan(params: "SweepParams", data: ImageData, hashes: str) -> list[dict[str,
         for size in (*params.sizes, *params.control_sizes)
         if not SIZE.fullmatch(size)
     ]:
-        raise InputError(
-            f"params.yaml: sweep.sizes: {wrong[0]!r} is no image proxy; write for"
+        raise ParamsError(
+            f"sweep.sizes: {wrong[0]!r} is no image proxy; write for"
             " example mlp-32 or residual-8"
         )
     for view in data.arms:
