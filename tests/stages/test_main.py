@@ -26,12 +26,15 @@ def command(tmp_path, monkeypatch, caplog):
 
         monkeypatch.setattr(main, "run", fail)
         code = main.main(["arms", "--params", "other.yaml"])
-        logging.getLogger("assay").handlers[-1].flush()
+        for handler in log.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+        log.handlers.clear()
         return code, (tmp_path / ".assay/logs/arms.log").read_text().strip()
 
+    log = logging.getLogger("assay")
     yield run
-    logging.getLogger("assay").handlers.clear()
-    logging.getLogger("assay").propagate = True
+    log.propagate = True
 
 
 def test_a_fault_of_the_parameters_names_the_file_that_was_given(command):
