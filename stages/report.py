@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from stages import figures
-from stages.decision.record import DecisionRecord, read_decisions
+from stages.decision.record import DecisionRecord, TableRow, read_decisions
 from stages.files import read_json, whole_file, whole_folder
 from stages.metric_words import MetricWords, metric_words
 from stages.stage import ROOT, Section, Stage
@@ -150,26 +150,26 @@ def _ledger_row(step: str, kept: pl.DataFrame, reasons: str) -> dict[str, Any]:
     }
 
 
-def pool_rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "pool": name,
-            "documents": entry["documents"],
-            "characters": entry["characters"],
-            **{
-                role: entry["roles"][role]["documents"]
-                for role in ("pool", "reference", "heldout")
-            },
-            "content hash": entry["content_hash"],
-            "from": ", ".join(
-                [entry["origin"]]
-                if isinstance(entry["origin"], str)
-                else [o.split(" ")[0] for o in entry["origin"]]
-            ),
-            "licence": entry["licence"],
-        }
-        for name, entry in manifest["pools"].items()
-    ]
+def pool_rows(manifest: dict[str, Any]) -> list[TableRow]:
+    """One row a pool: how many documents it has and what they are for, where it comes from."""
+    return [_pool_row(name, entry) for name, entry in manifest["pools"].items()]
+
+
+def _pool_row(name: str, entry: dict[str, Any]) -> TableRow:
+    roles, origin = entry["roles"], entry["origin"]
+    if not isinstance(origin, str):
+        origin = ", ".join(package.split(" ")[0] for package in origin)
+    return {
+        "pool": name,
+        "documents": entry["documents"],
+        "characters": entry["characters"],
+        "to train on": roles["pool"]["documents"],
+        "reference": roles["reference"]["documents"],
+        "held out": roles["heldout"]["documents"],
+        "content hash": entry["content_hash"],
+        "from": origin,
+        "licence": entry["licence"],
+    }
 
 
 @dataclass(frozen=True)
