@@ -180,6 +180,13 @@ def test_a_rival_law_that_doubts_makes_it_insufficient(clear, boot):
     assert decide(clear, runner_up=doubt, decide_at=0.8).status == "decided"
 
 
+def test_a_rival_that_agrees_in_every_draw_changes_nothing(clear, boot):
+    same = boot({"a": 3.0, "b": 4.0}, {"a": [0.0] * 3, "b": [0.0] * 3})
+    found = decide(clear, runner_up=same, own_exponents=same)
+    assert found.status == "decided" and found.runner_up_best == "a"
+    assert found.p_best_rivals == {NEXT_LAW: 1.0, OWN_EXPONENTS: 1.0}
+
+
 def test_several_budgets_are_decided_each_for_itself(known_boot):
     boot = known_boot(
         {"a": flat(3.0), "b": lambda flops: 3.5 - np.log10(flops / 1e8)},

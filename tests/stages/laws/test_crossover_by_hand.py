@@ -136,3 +136,36 @@ def test_a_range_that_does_not_grow_is_refused(cross):
 def test_a_short_range_still_has_eight_budgets(cross):
     found = cross({"a": flat, "b": falling(1.05e8)}, low=1e8, high=1.1e8)
     assert found.switches[0].flops == pytest.approx(1.05e8, rel=1e-6)
+
+
+def wave(flops):
+    """Above 3 up to 1e7, below to 1e8, above to 1e9, below beyond: (x - 7) (x - 8) (x - 9) falls through them."""
+    x = np.log10(flops)
+    return 3 - 0.05 * (x - 7) * (x - 8) * (x - 9)
+
+
+def test_each_crossing_takes_of_a_draw_the_one_that_is_nearest(cross):
+    found = cross({"a": flat, "b": wave})
+    assert [(s.first, s.second) for s in found.switches] == [
+        ("a", "b"),
+        ("b", "a"),
+        ("a", "b"),
+    ]
+    for switch, at in zip(found.switches, (1e7, 1e8, 1e9), strict=True):
+        assert switch.flops == pytest.approx(at, rel=1e-2)
+        assert switch.low == pytest.approx(at, rel=1e-2)
+        assert switch.high == pytest.approx(at, rel=1e-2)
+    assert [arm for arm, _, _ in found.sequence] == ["a", "b", "a", "b"]
+
+
+def test_differences_of_rounding_are_no_crossing(cross):
+    def nearly(flops):
+        return 3 * (1 + 1e-14 * np.sign(np.sin(40 * np.log(flops))))
+
+    found = cross({"a": flat, "b": nearly})
+    assert found.pairs["a", "b"] == []
+
+
+def test_a_crossing_in_the_first_step_still_begins_with_the_better_arm(cross):
+    found = cross({"a": flat, "b": falling(1.02e6)})
+    assert [arm for arm, _, _ in found.sequence] == ["a", "b"]
