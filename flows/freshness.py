@@ -1,10 +1,10 @@
 """`assay status`: which stages and decisions are fresh, and what made the others stale."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from flows.dvc_tasks import stale_reasons
+from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
@@ -24,14 +24,10 @@ def freshness() -> list[dict[str, Any]]:
             stale[stage.name] = reasons
         rows.append(_row(stage.name, "stage", reasons))
     for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
-        decision = json.loads(file.read_text("utf-8"))
         row = _row(file.stem, "decision", stale.get("decide", []))
-        rows.append(
-            {
-                **row,
-                "state": row["state"] if stale.get("decide") else decision["status"],
-            }
-        )
+        if not stale.get("decide"):
+            row["state"] = read_decision(file).status
+        rows.append(row)
     return rows
 
 

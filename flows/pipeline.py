@@ -3,7 +3,6 @@
 `dvc repro` alone gives the same files. Deleting the Prefect or MLflow database loses no result.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -28,9 +27,10 @@ from flows.dvc_tasks import (
     stale_reasons,
 )
 from stages import images
+from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path(artefacts.DECISIONS)
@@ -78,9 +78,8 @@ def pipeline(
                 fill(params_file, executor, jobs, gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
-                return Failed(
-                    message=str(error), data=StageFailure("sweep", code, str(error))
-                )
+                why = in_file(error, params_file)
+                return Failed(message=why, data=StageFailure("sweep", code, why))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(
             stage.name, reasons, return_state=True
@@ -111,15 +110,13 @@ def publish_to_mlflow() -> None:
 @task(task_run_name="artifacts")
 def show_decisions() -> None:
     """The decisions as markdown, the runs as a table, the page as a link."""
-    for file in sorted(DECISIONS.glob("*.json")):
-        decision = json.loads(file.read_text("utf-8"))
-        key = "decision-" + "".join(
-            c if c.isalnum() else "-" for c in file.stem.lower()
-        )
+    for decision in read_decisions(DECISIONS):
+        name = decision.question.name.lower()
+        key = "decision-" + "".join(c if c.isalnum() else "-" for c in name)
         create_markdown_artifact(
             decision_markdown(decision),
             key=key,
-            description=decision["question"]["title"],
+            description=decision.question.title,
         )
     runs = pl.read_parquet(artefacts.RUNS).head(TABLE_ROWS)
     columns = [

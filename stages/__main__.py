@@ -1,7 +1,8 @@
 """`python -m stages NAME [--params FILE]` runs one stage: the command behind every entry of dvc.yaml.
 
-Two more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations, and
-`publish` sends to MLflow whatever it has not got yet.
+Three more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations,
+`schemas` rewrites the JSON schemas in docs/ from the models, and `publish` sends to MLflow whatever it
+has not got yet.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
-from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
@@ -27,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0 done, 1 refused on evidence, 2 bad input with a one-line reason."""
     names = [stage.name for stage in PIPELINE]
     parser = argparse.ArgumentParser(prog="python -m stages", description=__doc__)
-    parser.add_argument("name", choices=[*names, "dvc-yaml", "publish"])
+    parser.add_argument("name", choices=[*names, "dvc-yaml", "schemas", "publish"])
     parser.add_argument("--params", default="params.yaml", metavar="FILE")
     arguments = parser.parse_args(argv)
     die_with_parent()
@@ -36,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         params = load_params(arguments.params, PIPELINE)
         run(arguments.name, params, arguments.params)
     except (InputError, RefusedError) as error:
-        log.error("%s: %s", arguments.name, error)
+        log.error("%s: %s", arguments.name, in_file(error, arguments.params))
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         log.error(
@@ -49,7 +50,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(name: str, params: dict, params_file: str) -> None:
     if name == "dvc-yaml":
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
         write_pipeline_file(PIPELINE, params, params_file)
+=======
+        write_pipeline_file(params, params_file)
+    elif name == "schemas":
+        from stages.schemas import write_schemas
+
+        write_schemas()
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     elif name == "publish":
         from stages.runs.tracking import publish
 

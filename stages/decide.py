@@ -4,31 +4,53 @@ Input: fitted laws with their refits, the views, the control runs. Output: one d
 """
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
 from stages.curation.selecting.recipes import recipes
 from stages.decision.controls import chance_lead, control_effects, detectable
+from stages.decision.curves import curves
+from stages.decision.next_run import next_best
 from stages.decision.provenance import provenance
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.decision.question_laws import law_named, twins
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, sentence
+=======
+from stages.decision.record import (
+    VERSION,
+    DecisionLaw,
+    DecisionRecord,
+    Findings,
+    HeldoutCheck,
+    Metric,
+    Point,
+    Question,
+    QuestionFit,
+    RunnerUp,
+    SpokenSize,
+    Target,
+    read_question_fit,
+)
+from stages.decision.tables import tables
+from stages.decision.text import arm_label, check_text, sentence
+from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
+from stages.fit import law_named, twins
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import from_state
-from stages.laws.deciding.compare import Decision, compare
+from stages.laws.deciding.compare import compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
-from stages.laws.deciding.path import ArmColumns, arm_path
-from stages.laws.deciding.plan import difference_at, next_runs
+from stages.laws.deciding.path import ArmColumns
 
 log = logging.getLogger("assay")
-CURVE_POINTS_PER_DECADE = 24
+RUNS = artefacts.RUNS
 
 
 class DecideParams(Section):
@@ -78,377 +100,251 @@ def run(params: DecideParams) -> None:
     arms = read_json(artefacts.ARMS)
     summary = {}
     for name in arms["questions"]:
-        decision, curves = decide(name, arms, params)
+        decision, drawn = decide(name, arms, params)
         with whole_file(artefacts.curves(name)) as temporary:
-            curves.write_parquet(temporary)
-        write_json(artefacts.decision(name), decision)
+            drawn.write_parquet(temporary)
+        decision.write(artefacts.decision(name))
         summary[name] = {
-            "status": decision["status"],
-            "flips": len(decision["crossovers"]),
-            "smallest_detectable_effect_nats": decision[
-                "smallest_detectable_effect_nats"
-            ],
+            "status": decision.status,
+            "flips": len(decision.crossovers),
+            "smallest_detectable_effect_nats": decision.smallest_detectable_effect_nats,
         }
-        log.info("decide: %s: %s", name, decision["sentence"])
+        log.info("decide: %s: %s", name, decision.sentence)
     write_json(artefacts.DECIDE_METRICS, summary)
 
 
-def load(
-    name: str, tiers: list[str]
-) -> tuple[pl.DataFrame, dict[str, Any], Bootstrap, Bootstrap | None]:
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
+
+    rows: pl.DataFrame
+    fitted: QuestionFit
+    boot: Bootstrap
+    rival: Bootstrap | None
+
+
+def load(name: str, tiers: list[str]) -> Evidence:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
-    rows = pl.read_parquet(artefacts.fitted_rows(name))
     states = read_json(artefacts.fit_refits(name))
     boots = {
         role: from_state(state, law_named(state["law"], tiers))
         for role, state in states.items()
     }
-    return (
-        rows,
-        read_json(artefacts.fit_record(name)),
-        boots["law"],
-        boots.get("runner_up"),
+    return Evidence(
+        rows=pl.read_parquet(artefacts.fitted_rows(name)),
+        fitted=read_question_fit(artefacts.fit_record(name)),
+        boot=boots["law"],
+        rival=boots.get("runner_up"),
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The model size that the answer speaks for; its compute in FLOPs, measured from low to reach, searched to high."""
+
+    n_params: int
+    low: float
+    reach: float
+    high: float
+
+
+def scope_of(rows: pl.DataFrame, params: DecideParams) -> Scope:
+    """The size asked for, else the largest; of a size that was not trained the compute of all runs."""
+    sizes = sorted(rows["n_params"].unique())
+    n_params = params.n_params or sizes[-1]
+    flops = (
+        rows.filter(n_params=n_params)["flops"] if n_params in sizes else rows["flops"]
+    )
+    reach = float(flops.max())
+    return Scope(
+        n_params=n_params,
+        low=float(flops.min()),
+        reach=reach,
+        high=reach * 10**params.search_decades,
     )
 
 
 def decide(
     name: str, arms: dict[str, Any], params: DecideParams
-) -> tuple[dict[str, Any], pl.DataFrame]:
+) -> tuple[DecisionRecord, pl.DataFrame]:
     """The record of one question and its curves (kind, arm, flops, value, low, high)."""
     question = arms["questions"][name]
-    rows, fitted, boot, rival = load(name, arms["tiers"])
-    pairs = twins(arms, question["arms"])
-    columns = recipes(
-        pl.read_parquet(artefacts.VIEWS),
-        [*question["arms"], *pairs],
-        arms["tiers"],
-    )
-    twin_columns, columns = columns, {arm: columns[arm] for arm in question["arms"]}
-    sizes = sorted(rows["n_params"].unique())
-    n_params = params.n_params or sizes[-1]
-    at_size = rows.filter(n_params=n_params) if n_params in sizes else rows
-    low, reach = float(at_size["flops"].min()), float(at_size["flops"].max())
-    high = reach * 10**params.search_decades
-    controls = control_effects(arms, fitted["metric"])
+    names, tiers = question["arms"], arms["tiers"]
+    known = load(name, tiers)
+    rows, fitted, boot = known.rows, known.fitted, known.boot
+    pairs = twins(arms, names)
+    views = pl.read_parquet(artefacts.VIEWS)
+    twin_columns = recipes(views, [*names, *pairs], tiers)
+    columns = {arm: twin_columns[arm] for arm in names}
+    scope = scope_of(rows, params)
     chance = chance_lead(
-        boot, twin_columns, pairs, params.target_flops, n_params, params.level
+        boot,
+        twin_columns,
+        pairs,
+        params.target_flops,
+        scope.n_params,
+        params.level,
     )
-    targets = [
-        compare(
-            boot,
+    targets = compared(known, columns, scope, chance, params)
+    found = searched(boot, columns, scope, params.level)
+    rival_found = (
+        searched(known.rival, columns, scope, params.level) if known.rival else None
+    )
+    path, flips = path_of(found, scope.reach)
+    status, reason = overall(targets, flips, scope.reach)
+    labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
+    findings = Findings(
+        version=VERSION,
+        question=Question(name=name, title=question["title"]),
+        sentence=sentence(path, flips, labels, status),
+        status=status,
+        reason=reason,
+        metric=metric_record(fitted.metric, rows["modality"][0]),
+        level=params.level,
+        n_params=spoken_size(rows, scope, params),
+        pool_unique_tokens=largest_pool(columns),
+        n_draws=rows["pool_draw"].n_unique(),
+        measured_to_flops=scope.reach,
+        searched_to_flops=scope.high,
+        base=base_of(names),
+        labels=labels,
+        targets=targets,
+        crossovers=flips,
+        crossovers_drawn=drawn_flips(flips, scope.low, scope.high),
+        crossovers_by_size=by_size(boot, columns, rows, params),
+        pairwise=crossings(found),
+        law=decision_law(fitted),
+        runner_up=RunnerUp(
+            name=fitted.runner_up,
+            sequence=stretches(rival_found) if rival_found else None,
+        ),
+        ranking=fitted.ranking,
+        smallest_detectable_effect_nats=detectable(
+            chance, params.target_flops, scope.reach, params.level
+        ),
+        chance_lead_nats=chance,
+        controls=control_effects(arms, fitted.metric),
+        heldout_check=heldout_of(fitted, columns),
+        regularisation=fitted.regularisation,
+        next_run=next_best(boot, columns, targets, flips, rows, scope.n_params),
+        warnings=fitted.law.warnings + fitted.warnings,
+        points=points(rows.filter(pl.col("arm").is_in(names)), scope.n_params),
+        provenance=provenance(rows, made_from=[RUNS]),
+    )
+    drawn = curves(
+        boot,
+        columns,
+        scope.low,
+        scope.high,
+        n_params=scope.n_params,
+        base=findings.base,
+        level=params.level,
+    )
+    return DecisionRecord(**dict(findings), tables=tables(findings)), drawn
+
+
+def compared(
+    known: Evidence,
+    columns: ArmColumns,
+    scope: Scope,
+    chance: list[float | None],
+    params: DecideParams,
+) -> list[Target]:
+    """The comparison at every target budget. chance: lead that equal arms show there, unit of the metric."""
+    rows = known.rows
+    at_size = rows.filter(n_params=scope.n_params)
+    usual = float((at_size if len(at_size) else rows)["value"].mean())
+    targets = []
+    for flops, effect in zip(params.target_flops, chance, strict=True):
+        [decision] = compare(
+            known.boot,
             [flops],
             columns,
-            n_params=n_params,
+            n_params=scope.n_params,
             level=params.level,
             decide_at=params.decide_at,
             smallest_effect=effect,
-            tolerance=params.tie_fraction * float(at_size["value"].mean()),
+            tolerance=params.tie_fraction * usual,
             max_decades=params.max_decades,
-            runner_up=rival,
-        )[0]
-        for flops, effect in zip(params.target_flops, chance, strict=True)
-    ]
-    found = crossovers(boot, columns, low, high, n_params=n_params, level=params.level)
-    by_size = {
-        size: crossovers(
-            boot,
-            columns,
-            *_range(rows, size, params),
-            n_params=size,
-            level=params.level,
+            runner_up=known.rival,
         )
+        targets.append(Target(**asdict(decision)))
+    return targets
+
+
+def searched(
+    boot: Bootstrap, columns: ArmColumns, scope: Scope, level: float
+) -> Crossovers:
+    """The crossings of all arms at one size within the searched compute."""
+    return crossovers(
+        boot, columns, scope.low, scope.high, n_params=scope.n_params, level=level
+    )
+
+
+def by_size(
+    boot: Bootstrap, columns: ArmColumns, rows: pl.DataFrame, params: DecideParams
+) -> dict[str, list]:
+    """Every trained size as text -> the best arms by stretch of its own compute."""
+    sizes = sorted(rows["n_params"].unique())
+    scopes = {
+        size: scope_of(rows, params.model_copy(update={"n_params": size}))
         for size in sizes
     }
-    rival_found = (
-        crossovers(rival, columns, low, high, n_params=n_params, level=params.level)
-        if rival
-        else None
-    )
-    path, flips = path_of(found, reach)
-    status, reason = overall(targets, flips, reach)
-    labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in question["arms"]}
-    decision = {
-        "question": {"name": name, "title": question["title"]},
-        "sentence": sentence(path, flips, labels, status),
-        "status": status,
-        "reason": reason,
-        "metric": metric_record(fitted["metric"], rows["modality"][0]),
-        "level": params.level,
-        "n_params": {
-            "value": n_params,
-            "why": (
-                "set in params.yaml" if params.n_params else "the largest size trained"
-            ),
-            "trained": sizes,
-        },
-        "pool_unique_tokens": round(
-            max(
-                sum(v for k, v in c.items() if k == "n_tokens_unique")
-                for c in columns.values()
-            )
-        ),
-        "n_draws": rows["pool_draw"].n_unique(),
-        "measured_to_flops": reach,
-        "searched_to_flops": high,
-        "base": (
-            question["arms"][-1] if "keep_100" not in question["arms"] else "keep_100"
-        ),
-        "labels": labels,
-        "targets": [asdict(target) for target in targets],
-        "crossovers": flips,
-        "crossovers_drawn": [
-            flip | {"low": flip["low"] or low, "high": flip["high"] or high}
-            for flip in flips
-        ],
-        "crossovers_by_size": {
-            str(size): sequence_rows(part) for size, part in by_size.items()
-        },
-        "pairwise": pair_rows(found),
-        "law": (
-            fitted["law"]
-            | {
-                "name": fitted["law"]["law"],
-                "chosen_because": fitted["reason"],
-            }
-        ),
-        "runner_up": {
-            "name": fitted["runner_up"],
-            "sequence": sequence_rows(rival_found) if rival_found else None,
-        },
-        "ranking": fitted["ranking"],
-        "smallest_detectable_effect_nats": detectable(
-            chance, params.target_flops, reach
-        ),
-        "chance_lead_nats": chance,
-        "controls": controls,
-        "heldout_check": (
-            fitted["holdout"]
-            | {
-                "text": check_text(fitted),
-                "rows": [
-                    row for row in fitted["holdout"]["rows"] if row["arm"] in columns
-                ],
-            }
-        ),
-        "regularisation": fitted["regularisation"],
-        "next_run": next_best(boot, columns, targets, flips, rows, n_params),
-        "warnings": fitted["law"]["warnings"] + fitted["warnings"],
-        "points": points(rows.filter(pl.col("arm").is_in(question["arms"])), n_params),
-        "provenance": provenance(rows),
+    return {
+        str(size): stretches(searched(boot, columns, scope, params.level))
+        for size, scope in scopes.items()
     }
-    decision["tables"] = tables(decision)
-    return decision, curves(boot, columns, low, high, n_params, decision["base"])
 
 
-def metric_record(metric: str, modality: str) -> dict[str, str]:
-    """Name, held-out domain and unit; keys of the record that end in _nats are in this unit."""
+def metric_record(metric: str, modality: str) -> Metric:
+    """Name, held-out domain and unit; fields of the record that end in _nats are in this unit."""
     kind, _, domain = metric.partition("_")
-    return {
-        "name": metric,
-        "domain": domain,
-        "unit": (
-            "share wrong"
-            if kind == "error"
-            else "nats/token"
-            if modality == "text"
-            else "nats/image"
-        ),
-    }
-
-
-def _range(rows: pl.DataFrame, size: int, params: DecideParams) -> tuple[float, float]:
-    """The compute searched at one model size."""
-    flops = rows.filter(n_params=size)["flops"]
-    return float(flops.min()), float(flops.max()) * 10**params.search_decades
-
-
-def overall(
-    targets: list[Decision], flips: list[dict[str, Any]], reach: float
-) -> tuple[str, str]:
-    """The status of the question: the commonest of its budgets within what was measured, in doubt the less sure.
-
-    At a budget inside the interval of a flip no arm can win, whatever the evidence; such budgets do not count.
-    """
-    measured = [target for target in targets if target.flops <= reach * 1.0001]
-    clear = [
-        target
-        for target in measured
-        if not any(
-            (f["low"] or 0) <= target.flops <= (f["high"] or np.inf) for f in flips
-        )
-    ]
-    judged = clear or measured or targets
-    counts = {
-        status: sum(target.status == status for target in judged)
-        for status in ("insufficient_evidence", "extrapolating", "tie", "decided")
-    }
-    status = max(counts, key=lambda key: counts[key])
-    said = ", ".join(
-        f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count
-    )
-    example = next(target for target in judged if target.status == status)
-    inside = (
-        f" ({len(measured) - len(clear)} more lie inside the interval of a flip)"
-        if clear and len(clear) < len(measured)
-        else ""
-    )
-    return (
-        status,
-        (
-            f"Of {len(judged)} target budgets within the measured compute{inside}:"
-            f" {said}. At {example.flops:.2g} FLOPs: {example.reason}."
-        ),
+    unit = "nats/token" if modality == "text" else "nats/image"
+    return Metric(
+        name=metric, domain=domain, unit="share wrong" if kind == "error" else unit
     )
 
 
-def path_of(found: Crossovers, reach: float) -> tuple[list[str], list[dict[str, Any]]]:
-    """The arms that are best in turn and the flips between them, less first ones that most draws do not have."""
-    flips = [
-        {**asdict(flip), "extrapolated": flip.flops > reach} for flip in found.switches
-    ]
-    path = [arm for arm, _, _ in found.sequence]
-    while flips and flips[0]["share"] < 0.5:
-        path, flips = path[1:], flips[1:]
-    return path, flips
-
-
-def sequence_rows(found: Crossovers) -> list[dict[str, Any]]:
-    """The best arm by stretch of compute, with the flip that ends it."""
-    ends = [*found.switches, None]
-    return [
-        {"arm": arm, "up_to": None if end is None else asdict(end)}
-        for (arm, _, _), end in zip(found.sequence, ends, strict=True)
-    ]
-
-
-def pair_rows(found: Crossovers) -> list[dict[str, Any]]:
-    """Every crossing of any two arms, best-placed or not."""
-    return [asdict(flip) for crossings in found.pairs.values() for flip in crossings]
-
-
-def check_text(fitted: dict[str, Any]) -> str:
-    """The held-out check in a sentence."""
-    check = fitted["holdout"]
-    return (
-        f"Fitted below {check['from_flops']:.2g} FLOPs, the law predicts the"
-        f" {check['n']} runs at and above it with a mean error of"
-        f" {100 * check['mape']:.2f} % (bias"
-        f" {check['bias']:+.3f}{' nats' if fitted['metric'].startswith('loss') else ''});"
-        f" {100 * check['coverage']:.0f} % of them lie in their 90 % interval."
+def spoken_size(rows: pl.DataFrame, scope: Scope, params: DecideParams) -> SpokenSize:
+    """The size that the answer speaks for, and who chose it."""
+    return SpokenSize(
+        value=scope.n_params,
+        why="set by decide.n_params" if params.n_params else "the largest size trained",
+        trained=sorted(rows["n_params"].unique()),
     )
 
 
-def points(rows: pl.DataFrame, n_params: int) -> list[dict[str, Any]]:
+def largest_pool(columns: ArmColumns) -> int:
+    """Different tokens of the arm that has the most."""
+    return round(max(own.get("n_tokens_unique", 0) for own in columns.values()))
+
+
+def base_of(names: list[str]) -> str:
+    """The arm that differences are taken from: everything where it is an arm, else the last."""
+    return "keep_100" if "keep_100" in names else names[-1]
+
+
+def decision_law(fitted: QuestionFit) -> DecisionLaw:
+    """The law of the fit with why it was chosen."""
+    law = fitted.law
+    return DecisionLaw(**dict(law), name=law.law, chosen_because=fitted.reason)
+
+
+def heldout_of(fitted: QuestionFit, columns: ArmColumns) -> HeldoutCheck:
+    """The held-out check of the arms of the question, with its sentence."""
+    check = fitted.holdout
+    own = [row for row in check.rows if row.arm in columns]
+    return HeldoutCheck(**dict(check) | {"rows": own}, text=check_text(fitted))
+
+
+def points(rows: pl.DataFrame, n_params: int) -> list[Point]:
     """Measured means over draws at the size that the answer speaks for."""
-    part = rows.filter(n_params=n_params)
-    return (
-        part.group_by("arm", "flops", "n_tokens_seen", maintain_order=True)
+    means = (
+        rows.filter(n_params=n_params)
+        .group_by("arm", "flops", "n_tokens_seen", maintain_order=True)
         .agg(pl.col("value").mean(), spread=pl.col("value").std())
-        .to_dicts()
     )
-
-
-def least_settled(
-    targets: list[Decision], flips: list[dict[str, Any]]
-) -> tuple[str, str, float] | None:
-    """The comparison with most to gain: the flip with the widest interval, else the closest pair at a target budget."""
-    if flips:
-        flip = max(
-            flips,
-            key=lambda f: np.log(
-                (f["high"] or 1e3 * f["flops"]) / (f["low"] or 1e-3 * f["flops"])
-            ),
-        )
-        return flip["first"], flip["second"], flip["flops"]
-    rivals = [target for target in targets if target.second]
-    closest = min(rivals, key=lambda t: abs(t.lead[0]), default=None)
-    return (closest.best, closest.second, closest.flops) if closest else None
-
-
-def next_best(
-    boot: Bootstrap,
-    columns: ArmColumns,
-    targets: list[Decision],
-    flips: list[dict[str, Any]],
-    rows: pl.DataFrame,
-    n_params: int,
-) -> dict[str, Any] | None:
-    """The cheapest proxy run that narrows the least settled comparison at least half as much as the best one would."""
-    open_pair = least_settled(targets, flips)
-    if open_pair is None:
-        return None
-    first, second, flops = open_pair
-    quantity = difference_at(boot, flops, first, second, columns, n_params=n_params)
-    budgets = [
-        *sorted(rows["n_tokens_seen"].unique()),
-        int(rows["n_tokens_seen"].max()) * 2,
-    ]
-    candidates = [
-        {
-            "arm": arm,
-            "n_params": float(size),
-            "n_tokens_seen": float(budget),
-            "flops": 6.0 * size * budget,
-            **columns[arm],
-        }
-        for arm in (first, second)
-        for size in sorted(rows["n_params"].unique())
-        for budget in budgets
-    ]
-    runs = next_runs(boot, quantity, candidates)
-    most = max(run.variance_removed for run in runs)
-    best = min(
-        (run for run in runs if run.variance_removed >= most / 2),
-        key=lambda run: run.flops,
-    )
-    row = {key: best.row[key] for key in ("arm", "n_params", "n_tokens_seen")}
-    text = (
-        f"Train {row['arm']} once more, on a new resample, with {row['n_params']:,.0f}"
-        f" parameters for {row['n_tokens_seen']:,.0f} tokens ({best.flops:.2g} FLOPs):"
-        f" it would remove an expected {100 * best.variance_removed:.0f} % of the"
-        f" variance of {first} against {second} at {flops:.2g} FLOPs, the least settled"
-        " comparison."
-    )
-    return {
-        **row,
-        "flops": best.flops,
-        "variance_removed": best.variance_removed,
-        "settles": [first, second, flops],
-        "text": text,
-    }
-
-
-def curves(
-    boot: Bootstrap,
-    columns: ArmColumns,
-    low: float,
-    high: float,
-    n_params: int,
-    base: str,
-) -> pl.DataFrame:
-    """Loss of every arm, and its difference from the base arm paired by draw: kind, arm, flops, value, low, high."""
-    flops = np.geomspace(
-        low, high, int(CURVE_POINTS_PER_DECADE * np.log10(high / low)) + 2
-    )
-    path = arm_path(boot, flops, columns, n_params=n_params)
-    frames = []
-    for kind, zero, zeros in (
-        ("loss", 0.0, 0.0),
-        ("difference", path.values[base], path.draws[base]),
-    ):
-        for arm in columns:
-            limits = np.quantile(path.draws[arm] - zeros, [0.05, 0.95], axis=0)
-            frames.append(
-                pl.DataFrame(
-                    {
-                        "flops": flops,
-                        "value": path.values[arm] - zero,
-                        "low": limits[0],
-                        "high": limits[1],
-                    }
-                ).with_columns(kind=pl.lit(kind), arm=pl.lit(arm))
-            )
-    return pl.concat(frames).select("kind", "arm", "flops", "value", "low", "high")
+    return [Point(**row) for row in means.iter_rows(named=True)]
 
 
 stage = Stage(
@@ -461,7 +357,7 @@ stage = Stage(
         artefacts.FITS,
         artefacts.ARMS,
         artefacts.VIEWS,
-        artefacts.RUNS,
+        RUNS,
     ),
     outs=(artefacts.CURVES,),
     tracked=(artefacts.DECISIONS,),

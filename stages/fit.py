@@ -14,16 +14,20 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages import images
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.decision.question_laws import MIXTURE, law_named, twins
+=======
+from stages.decision.record import Heldout, QuestionFit
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.cuts import largest_rungs
-from stages.laws.choosing.record import fit_record, to_state
+from stages.laws.choosing.record import fit_record, ranked_law, to_state
 from stages.laws.fitting.fit import fit_law
 from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
 from stages.proxy.tokens.packed import Packed
@@ -35,6 +39,13 @@ from stages.runs.study import (
 )
 
 log = logging.getLogger("assay")
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
+=======
+# coverage of the intervals of parameters and of the held-out check
+LEVEL = 0.9
+# the half-life law over the quality tiers of the pool, with model size
+MIXTURE = "half_life_mix"
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 
 class FitParams(Section):
@@ -97,15 +108,15 @@ def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str
         metric for metric in runs["metric"].unique() if metric.startswith(f"{kind}_")
     )
     if not metrics:
-        raise InputError(
-            f"params.yaml: fit.metric: the runs have no {kind}; text has loss, images"
+        raise ParamsError(
+            f"fit.metric: the runs have no {kind}; text has loss, images"
             " have loss and error"
         )
     if domain is None:
         return metrics[0]
     if f"{kind}_{domain}" not in metrics:
-        raise InputError(
-            f"params.yaml: fit.domain: no held-out domain {domain!r}; there are"
+        raise ParamsError(
+            f"fit.domain: no held-out domain {domain!r}; there are"
             f" {', '.join(m.removeprefix(f'{kind}_') for m in metrics)}"
         )
     return f"{kind}_{domain}"
@@ -165,11 +176,12 @@ def fit_question(
     )
     with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
-    write_json(artefacts.fit_record(name), record(choice, boots, check, best, metric))
+    fitted = record(choice, boots, check, best, metric)
+    write_json(artefacts.fit_record(name), fitted.model_dump())
     return {
         "law": choice.fit.law.name,
-        "heldout_mape": round(check["mape"], 5),
-        "heldout_coverage": round(check["coverage"], 3),
+        "heldout_mape": round(check.mape, 5),
+        "heldout_coverage": round(check.coverage, 3),
         "rms_log": round(choice.fit.rms_log, 5),
     }
 
@@ -228,7 +240,7 @@ def heldout_check(
     candidates: list[Law],
     rows: dict[str, np.ndarray],
     params: FitParams,
-) -> dict[str, Any]:
+) -> Heldout:
     """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
     held = largest_rungs(rows["flops"], params.held_out_rungs)
     below, above = (
@@ -246,7 +258,7 @@ def heldout_check(
     boot = bootstrap(
         fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed
     )
-    low, high = boot.interval(above, new_run=True)
+    low, high = boot.interval(above, level=LEVEL, new_run=True)
     table = pl.DataFrame(
         {
             **{
@@ -263,42 +275,36 @@ def heldout_check(
     ).agg(pl.all().mean())
     error = table["predicted"] - table["measured"]
     inside = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
-    return {
-        "n": len(table),
-        "from_flops": float(above["flops"].min()),
-        "mape": float((error / table["measured"]).abs().mean()),
-        "rmse": float((error**2).mean() ** 0.5),
-        "bias": float(error.mean()),
-        "coverage": float(inside.mean()),
-        "rows": cells.to_dicts(),
-    }
+    return Heldout(
+        n=len(table),
+        from_flops=float(above["flops"].min()),
+        mape=float((error / table["measured"]).abs().mean()),
+        rmse=float((error**2).mean() ** 0.5),
+        bias=float(error.mean()),
+        coverage=float(inside.mean()),
+        rows=cells.to_dicts(),
+    )
 
 
 def record(
     choice: Choice,
     boots: dict[str, Bootstrap],
-    check: dict[str, Any],
+    check: Heldout,
     best: pl.DataFrame,
     metric: str,
-) -> dict[str, Any]:
+) -> QuestionFit:
     """The fit file of the chosen law, the ranking behind the choice, and the check."""
-    ranking = [
-        {key: value for key, value in vars(score).items() if key != "errors"}
-        for score in choice.ranking
-    ]
-    return {
-        "metric": metric,
-        "reason": choice.reason,
-        "ranking": ranking,
-        "refused": choice.refused,
-        "law": (
-            fit_record(boots["law"].fit, boots["law"]) | {"title": choice.fit.law.title}
-        ),
-        "runner_up": choice.runner_up.law.name if choice.runner_up else None,
-        "holdout": check,
-        "warnings": choice.warnings,
-        "regularisation": regularisation_shares(best),
-    }
+    return QuestionFit(
+        metric=metric,
+        reason=choice.reason,
+        ranking=[ranked_law(score) for score in choice.ranking],
+        refused=choice.refused,
+        law=fit_record(boots["law"].fit, boots["law"], LEVEL),
+        runner_up=choice.runner_up.law.name if choice.runner_up else None,
+        holdout=check,
+        warnings=choice.warnings,
+        regularisation=regularisation_shares(best),
+    )
 
 
 stage = Stage(

@@ -19,7 +19,7 @@ from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.row_groups import RowGroups, compact
 from stages.curation.sample_data.wheels import POOLS, WHEELS
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.foundation.files import remove_orphans, whole_folder, write_json
 from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
@@ -50,8 +50,8 @@ def _fixed_part(path: str) -> str:
         (i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts)
     )
     if wild == 0:
-        raise InputError(
-            f"params.yaml: ingest.pools: path {path!r} begins with a wildcard; put the"
+        raise ParamsError(
+            f"ingest.pools: path {path!r} begins with a wildcard; put the"
             " files into a folder of their own"
         )
     return Path(*parts[:wild]).as_posix()
@@ -81,8 +81,8 @@ def run(params: IngestParams) -> None:
         sizes["held-out"] = _sum(tally.read["heldout"] for tally in tallies.values())
         for role in ("held-out", "reference", "pool"):
             if not sizes[role]["documents"]:
-                raise InputError(
-                    f"params.yaml: ingest leaves no {role} document; add documents or"
+                raise ParamsError(
+                    f"ingest leaves no {role} document; add documents or"
                     " change the fractions"
                 )
         shutil.rmtree(folder / "staged")

@@ -4,6 +4,7 @@ and the tables behind `dvc plots`. The page shows what the records hold and comp
 Cost: seconds.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from stages.decision import figures
+from stages.decision.record import DecisionRecord, TableRow, read_decisions
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.presentation.metric_words import metric_words
 from stages.presentation.plot_style import plt, svg
+=======
+from stages.presentation.metric_words import MetricWords, metric_words
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 TEMPLATE = "stages/decision/page.html.j2"
 
@@ -28,13 +34,22 @@ class ReportParams(Section):
     )
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A decision on the page: the record, the words for its metric, figure name -> <svg>."""
+
+    record: DecisionRecord
+    words: MetricWords
+    figures: dict[str, str]
+
+
 def run(params: ReportParams) -> None:
     """Draw every figure once, as SVG in the page and as PNG beside it, and write the plot tables."""
-    decisions = [
-        read_json(file) for file in sorted(Path(artefacts.DECISIONS).glob("*.json"))
-    ]
+    decisions = read_decisions(artefacts.DECISIONS)
     runs = pl.read_parquet(artefacts.RUNS)
+    ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
         for decision in decisions:
             drawn = draw(decision)
             decision["words"] = metric_words(decision["metric"])
@@ -47,47 +62,74 @@ def run(params: ReportParams) -> None:
                 )
         ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
         shown = figures.retention(
+=======
+        shown = [show(decision, folder, params.png_dpi) for decision in decisions]
+        retention = figures.retention(
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
-        save_png(shown, folder / "retention.png", params.png_dpi)
+        save_png(retention, folder / "retention.png", params.png_dpi)
         page = render(
-            decisions=decisions,
+            decisions=shown,
             ledger=ledger,
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
             ledger_figure=svg(shown),
+=======
+            ledger_figure=figures.svg(retention),
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
             pools=pool_rows(read_json(artefacts.MANIFEST)),
-            provenance=provenance(runs),
+            runs=counted_runs(runs),
         )
         (folder / "index.html").write_text(page, "utf-8")
     write_plot_tables(decisions, ledger)
     plt.close("all")
 
 
-def draw(decision: dict[str, Any]) -> dict[str, Figure]:
+def show(decision: DecisionRecord, folder: Path, dpi: int) -> Shown:
+    """A decision with its figures, which are also written as PNG."""
+    drawn = draw(decision)
+    # before the PNG, whose resolution would change the names inside the SVG
+    images = {name: figures.svg(figure) for name, figure in drawn.items()}
+    for name, figure in drawn.items():
+        save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
+    words = metric_words(decision.metric.unit)
+    return Shown(record=decision, words=words, figures=images)
+
+
+def draw(decision: DecisionRecord) -> dict[str, Figure]:
     """The figures of one decision by name."""
-    name, labels = decision["question"]["name"], decision["labels"]
-    curves = pl.read_parquet(artefacts.curves(name))
-    points = pl.DataFrame(decision["points"])
-    flips, reach, words = (
-        decision["crossovers_drawn"],
-        decision["measured_to_flops"],
-        metric_words(decision["metric"]),
+    curves = read_curves(decision)
+    words = metric_words(decision.metric.unit)
+    loss = figures.loss_by_flops(
+        points=pl.DataFrame([point.model_dump() for point in decision.points]),
+        curves=curves.filter(kind="loss"),
+        flips=decision.crossovers_drawn,
+        labels=decision.labels,
+        measured_to=decision.measured_to_flops,
+        words=words,
     )
-    return {
-        "loss": figures.loss_by_flops(
-            points, curves.filter(kind="loss"), flips, labels, reach, words
-        ),
-        "advantage": figures.advantage(
-            curves.filter(kind="difference"),
-            flips,
-            labels,
-            decision["base"],
-            reach,
-            words,
-        ),
-        "heldout": figures.heldout_check(
-            pl.DataFrame(decision["heldout_check"]["rows"]), labels, words
-        ),
-    }
+    advantage = figures.advantage(
+        differences=curves.filter(kind="difference"),
+        flips=decision.crossovers_drawn,
+        labels=decision.labels,
+        base=decision.base,
+        measured_to=decision.measured_to_flops,
+        words=words,
+    )
+    heldout = figures.heldout_check(
+        rows=heldout_table(decision), labels=decision.labels, words=words
+    )
+    return {"loss": loss, "advantage": advantage, "heldout": heldout}
+
+
+def read_curves(decision: DecisionRecord) -> pl.DataFrame:
+    """kind, arm, flops, value, low, high of a question."""
+    return pl.read_parquet(f"data/curves/{decision.question.name}.parquet")
+
+
+def heldout_table(decision: DecisionRecord) -> pl.DataFrame:
+    """The held-out check, one row a cell."""
+    return pl.DataFrame([row.model_dump() for row in decision.heldout_check.rows])
 
 
 def save_png(figure: Figure, path: Path, dpi: int) -> None:
@@ -133,37 +175,50 @@ def _ledger_row(step: str, kept: pl.DataFrame, reasons: str) -> dict[str, Any]:
     }
 
 
-def pool_rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "pool": name,
-            "documents": entry["documents"],
-            "characters": entry["characters"],
-            **{
-                role: entry["roles"][role]["documents"]
-                for role in ("pool", "reference", "heldout")
-            },
-            "content hash": entry["content_hash"],
-            "from": ", ".join(
-                [entry["origin"]]
-                if isinstance(entry["origin"], str)
-                else [o.split(" ")[0] for o in entry["origin"]]
-            ),
-            "licence": entry["licence"],
-        }
-        for name, entry in manifest["pools"].items()
-    ]
+def pool_rows(manifest: dict[str, Any]) -> list[TableRow]:
+    """One row a pool: how many documents it has and what they are for, where it comes from."""
+    return [_pool_row(name, entry) for name, entry in manifest["pools"].items()]
 
 
-def provenance(runs: pl.DataFrame) -> dict[str, Any]:
+def _pool_row(name: str, entry: dict[str, Any]) -> TableRow:
+    roles, origin = entry["roles"], entry["origin"]
+    if not isinstance(origin, str):
+        origin = ", ".join(package.split(" ")[0] for package in origin)
     return {
-        "n_trunks": runs["trunk_id"].n_unique(),
-        "n_rows": runs["run_id"].n_unique(),
-        "sizes": runs["n_params"].n_unique(),
-        "budgets": runs["n_tokens_seen"].n_unique(),
-        "draws": runs["pool_draw"].n_unique(),
-        "device": ", ".join(runs["device"].unique().sort()),
+        "pool": name,
+        "documents": entry["documents"],
+        "characters": entry["characters"],
+        "to train on": roles["pool"]["documents"],
+        "reference": roles["reference"]["documents"],
+        "held out": roles["heldout"]["documents"],
+        "content hash": entry["content_hash"],
+        "from": origin,
+        "licence": entry["licence"],
     }
+
+
+@dataclass(frozen=True)
+class CountedRuns:
+    """What the page says of the runs table."""
+
+    n_trunks: int
+    n_rows: int
+    n_sizes: int
+    n_budgets: int
+    n_draws: int
+    device: str
+
+
+def counted_runs(runs: pl.DataFrame) -> CountedRuns:
+    """How many trunks, checkpointed budgets, sizes, budgets and resamples there are, and what trained them."""
+    return CountedRuns(
+        n_trunks=runs["trunk_id"].n_unique(),
+        n_rows=runs["run_id"].n_unique(),
+        n_sizes=runs["n_params"].n_unique(),
+        n_budgets=runs["n_tokens_seen"].n_unique(),
+        n_draws=runs["pool_draw"].n_unique(),
+        device=", ".join(runs["device"].unique().sort()),
+    )
 
 
 def render(**values: Any) -> str:
@@ -189,39 +244,36 @@ def number(value: Any) -> str:
 
 
 def write_plot_tables(
-    decisions: list[dict[str, Any]], ledger: list[dict[str, Any]]
+    decisions: list[DecisionRecord], ledger: list[dict[str, Any]]
 ) -> None:
     """The tables that dvc.yaml's plots read, one row a point."""
-    loss, difference, checked = [], [], []
-    for decision in decisions:
-        name = decision["question"]["name"]
-        curves = pl.read_parquet(artefacts.curves(name)).with_columns(
-            question=pl.lit(name)
-        )
-        loss.append(
-            curves.filter(kind="loss").select(
-                "question", "arm", "flops", loss_nats="value", low="low", high="high"
+    curves = pl.concat(
+        [
+            read_curves(decision).with_columns(question=pl.lit(decision.question.name))
+            for decision in decisions
+        ]
+    )
+    checked = pl.concat(
+        [
+            heldout_table(decision).with_columns(
+                question=pl.lit(decision.question.name)
             )
-        )
-        difference.append(
-            curves.filter(kind="difference").select(
-                "question",
-                "arm",
-                "flops",
-                loss_difference_nats="value",
-                low="low",
-                high="high",
-            )
-        )
-        checked.append(
-            pl.DataFrame(decision["heldout_check"]["rows"]).with_columns(
-                question=pl.lit(name)
-            )
-        )
+            for decision in decisions
+        ]
+    )
     tables = {
-        "loss_by_flops": pl.concat(loss),
-        "advantage": pl.concat(difference),
-        "heldout_check": pl.concat(checked),
+        "loss_by_flops": curves.filter(kind="loss").select(
+            "question", "arm", "flops", loss_nats="value", low="low", high="high"
+        ),
+        "advantage": curves.filter(kind="difference").select(
+            "question",
+            "arm",
+            "flops",
+            loss_difference_nats="value",
+            low="low",
+            high="high",
+        ),
+        "heldout_check": checked,
         "retention": pl.DataFrame(ledger).select("step", tokens="tokens kept"),
     }
     for name, table in tables.items():

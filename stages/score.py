@@ -38,7 +38,7 @@ from stages.curation.scores.quality import (
 from stages.curation.scores.quality_card import save_quality
 from stages.curation.selecting.arm_views import OWN_SCORES
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.scores import ImageScoring
@@ -267,9 +267,8 @@ def extra_scorers(
     scorers = []
     for name, settings in params.extra.items():
         if name in taken:
-            raise InputError(
-                f"params.yaml: score.extra.{name}: a document rule has this name;"
-                " choose another"
+            raise ParamsError(
+                f"score.extra.{name}: a document rule has this name; choose another"
             )
         scorers.append(extra_scorer(name, settings, pool, reference, params.seed))
         log.info("score: %s (%s)", name, settings.kind)

@@ -7,7 +7,6 @@ from flows.commands.fit import parse_map, show_figures, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
-from stages.foundation.files import read_json
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import from_state
@@ -20,6 +19,7 @@ from stages.run_tables.compare_rows import (
     shown_flips,
 )
 from stages.run_tables.compare_table import compare_table
+from stages.run_tables.fit_file import FitFile
 from stages.run_tables.plan_table import (
     next_run_rows,
     plan_notes,
@@ -116,16 +116,15 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
             f"{file}: no such file; write one with `assay fit LAW TABLE --out {file}`"
         )
     try:
-        record = read_json(file)
-        state, label = record["state"], str(record.get("value_label", "value"))
-        law = get_law(state["law"])
+        record = FitFile.read(file)
+        law = get_law(record.state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return from_state(state, law), label
+        return from_state(record.state, law), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from flows.commands.show import show
 from stages.curate.run.estimate import estimate
+from stages.curate.run.manifest import Fault, Manifest
 from stages.curate.run.run import Request, curate
 from stages.curate.work.executor import EXECUTORS
 from stages.curation.vectors.embeddings import Embed
@@ -66,7 +66,7 @@ def curate_command(
     start = time.monotonic()
     manifest = _followed(request)
     if as_json:
-        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        print(json.dumps(manifest.as_json(), indent=2, ensure_ascii=False))
     else:
         _print(manifest, out, time.monotonic() - start)
 
@@ -79,7 +79,7 @@ def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
     return proxy_of(settings.semantic)
 
 
-def _followed(request: Request) -> dict[str, Any]:
+def _followed(request: Request) -> Manifest:
     """The run, with its notes on the error stream and a progress bar on a terminal."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -125,20 +125,18 @@ class _Bar:
             self.bar.close()
 
 
-def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
-    counts, kept = manifest["counts"], manifest["kept"]
+def _print(manifest: Manifest, out: str, seconds: float) -> None:
+    counts, kept = manifest.counts, manifest.kept
     rows = [
-        row
-        for row in manifest["reasons"]
-        if row["documents_alone"] or row["documents_in_order"]
+        row for row in manifest.reasons if row.documents_alone or row.documents_in_order
     ]
     shown = [
         {
-            "reason": row["reason"],
-            "asks": row["asks"],
-            "drops alone": row["documents_alone"],
-            "in order": row["documents_in_order"],
-            "characters": row["characters_in_order"],
+            "reason": row.reason,
+            "asks": row.asks,
+            "drops alone": row.documents_alone,
+            "in order": row.documents_in_order,
+            "characters": row.characters_in_order,
         }
         for row in rows
     ]
@@ -147,31 +145,22 @@ def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
         False,
         title="What each reason drops alone, and of what the reasons before it left",
     )
-    if quiet := len(manifest["reasons"]) - len(rows):
+    if quiet := len(manifest.reasons) - len(rows):
         print(f"{quiet} other reasons drop nothing.")
     print(
-        f"\n{counts['documents']:,} documents, {kept['documents']:,} kept"
-        f" ({kept['documents'] / max(1, counts['documents']):.1%}),"
-        f" {counts['dropped']:,} dropped; {counts['empty']:,} rows without text,"
-        f" {counts['bad_rows']:,} cannot be read.\n{out}: kept/ dropped/ report.md"
+        f"\n{counts.documents:,} documents, {kept.documents:,} kept"
+        f" ({kept.documents / max(1, counts.documents):.1%}),"
+        f" {counts.dropped:,} dropped; {counts.empty:,} rows without text,"
+        f" {counts.bad_rows:,} cannot be read.\n{out}: kept/ dropped/ report.md"
         f" manifest.json; {seconds:.0f} s"
     )
-    if "repeats" in manifest:
-        repeats = manifest["repeats"]
+    if (repeats := manifest.repeats) is not None:
         print(
             f"Repeated lines and paragraphs: {repeats['removed_chars']:,} characters"
             f" cut out of {repeats['shortened']:,} kept documents."
         )
-    faults = [
-        f"{fault['first']}"
-        + (
-            f" (and {fault['rows'] - 1} more rows of this file)"
-            if fault["rows"] > 1
-            else ""
-        )
-        for fault in manifest["faults"].values()
-    ]
-    faults += [f"{path}: the file is empty" for path in manifest["empty_files"]]
+    faults = [_fault_line(fault) for fault in manifest.faults.values()]
+    faults += [f"{path}: the file is empty" for path in manifest.empty_files]
     for line in faults[:FAULT_LINES]:
         print(f"set aside: {line}", file=sys.stderr)
     if len(faults) > FAULT_LINES:
@@ -179,3 +168,10 @@ def _print(manifest: dict[str, Any], out: str, seconds: float) -> None:
             f"and {len(faults) - FAULT_LINES} more files, see report.md",
             file=sys.stderr,
         )
+
+
+def _fault_line(fault: Fault) -> str:
+    """The first fault of a file, and how many more it has."""
+    if fault.rows == 1:
+        return fault.first
+    return f"{fault.first} (and {fault.rows - 1} more rows of this file)"

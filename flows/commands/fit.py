@@ -3,16 +3,18 @@
 import json
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError
-from stages.foundation.files import write_json
 from stages.laws import LAWS, get_law
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.presentation.parameters import parameter_rows
+=======
+from stages.run_tables.fit_file import FitFile, parameter_rows
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.run_tables.fit_table import fit_table
 from stages.runs.schema import COLUMNS
 from stages.runs.table import filter_rows, read_table
@@ -108,46 +110,47 @@ def fit_command(
         value_label=mapping.get("value", "value"),
     )
     if out is not None:
-        write_json(out, result)
+        result.write(out)
     if as_json:
-        print(
-            json.dumps(
-                {key: value for key, value in result.items() if key != "state"},
-                indent=2,
-            )
-        )
+        shown = result.as_json()
+        shown.pop("state", None)
+        print(json.dumps(shown, indent=2))
     else:
         print_fit(result, wanted)
 
 
-def print_fit(result: dict[str, Any], wanted: pl.DataFrame | None) -> None:
+def print_fit(result: FitFile, wanted: pl.DataFrame | None) -> None:
     """The fit file for a person."""
-    print(paragraph(f"{result['law']}: {result['formula']}"))
-    if result["choice"]:
-        print(paragraph(f"chosen: {result['choice']['reason']}"))
-    starts = result["starts"]
+    print(paragraph(f"{result.law}: {result.formula}"))
+    if result.choice:
+        print(paragraph(f"chosen: {result.choice.reason}"))
+    starts = result.starts
     said = (
-        f"{result['n_points']} runs in {result['n_clusters'] or result['n_points']}"
-        f" clusters, rms of log residuals {result['rms_log']:.4f};"
-        f" {starts['same_basin']} of {starts['run']} starts agree, {starts['failed']}"
-        f" failed; {result['seconds']:.1f} s"
+        f"{result.n_points} runs in {result.n_clusters or result.n_points}"
+        f" clusters, rms of log residuals {result.rms_log:.4f};"
+        f" {starts.same_basin} of {starts.run} starts agree, {starts.failed}"
+        f" failed; {result.seconds:.1f} s"
     )
     print(paragraph(said) + "\n")
-    show(parameter_rows(result["params"]), False, title="Parameters, 90 % intervals")
-    if result["holdout"]:
+    show(
+        parameter_rows(result.params),
+        False,
+        title=f"Parameters, {100 * result.level:.0f} % intervals",
+    )
+    if result.holdout:
         print()
-        show([result["holdout"]], False, title="Runs that were not fitted")
-    if result["predictions"]:
+        show([result.holdout.model_dump()], False, title="Runs that were not fitted")
+    if result.predictions:
         own = list(wanted.columns if wanted is not None else [])[:3]
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
         print()
         show(
-            [{key: row[key] for key in keys} for row in result["predictions"]],
+            [{key: row[key] for key in keys} for row in result.predictions],
             False,
             title="Predictions",
         )
-    show_warnings(result["warnings"])
-    show_figures(result["figures"])
+    show_warnings([warning.model_dump() for warning in result.warnings])
+    show_figures(result.figures)
 
 
 def show_warnings(warnings: list[dict[str, str]]) -> None:

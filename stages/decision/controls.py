@@ -4,19 +4,22 @@ An arm's twin is the same documents from other seeds; it is trained, tuned and f
 difference of the two carries all the noise that a difference between real arms does.
 """
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from stages.decision.record import ControlEffect
 from stages.foundation import artefacts
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.deciding.compare import paired_differences, smallest_detectable_effect
 from stages.laws.deciding.path import ArmColumns, arm_path
 from stages.runs.study import best_regularised, law_rows
 
-# normal quantiles; the small number of draws is in the refits already
-Z_90, Z_975, Z_POWER = (1.645, 1.960, 1.282)
+# normal quantiles of a two-sided test at 5 % and of a power of 90 %; the small number of draws is
+# in the refits already
+Z_975, Z_POWER = (1.960, 1.282)
 
 
 def chance_lead(
@@ -30,60 +33,69 @@ def chance_lead(
     """The lead that this whole analysis gives by chance at each budget: half the interval between an arm and its twin.
 
     Twins train on the same documents from other seeds, and are tuned and fitted as two arms. None without a twin.
+    pairs: twin -> arm; flops: budgets; level: coverage of the interval.
     """
     if not pairs:
         return [None] * len(flops)
     path = arm_path(boot, np.array(flops), columns, n_params=n_params)
     tails = [(1 - level) / 2, (1 + level) / 2]
-    widths = [
-        np.diff(np.quantile(path.draws[twin] - path.draws[arm], tails, axis=0), axis=0)[
-            0
-        ]
-        / 2
-        for twin, arm in pairs.items()
-    ]
-    return [float(width) for width in np.max(widths, axis=0)]
+    half_widths = []
+    for twin, arm in pairs.items():
+        low, high = np.quantile(path.draws[twin] - path.draws[arm], tails, axis=0)
+        half_widths.append((high - low) / 2)
+    return [float(width) for width in np.max(half_widths, axis=0)]
 
 
 def detectable(
-    chance: list[float | None], flops: list[float], reach: float
+    chance: list[float | None], flops: list[float], reach: float, level: float = 0.9
 ) -> float | None:
-    """Smallest difference found with 90 % power at the 5 % level, at the median budget within what was measured."""
+    """Smallest difference found with 90 % power at the 5 % level, at the median budget within what was measured.
+
+    chance: of each budget in `flops` half the interval of coverage `level` between twins; None without one.
+    """
     inside = [
         lead
-        for lead, c in zip(chance, flops, strict=True)
-        if lead is not None and c <= reach
+        for lead, budget in zip(chance, flops, strict=True)
+        if lead is not None and budget <= reach
     ]
-    return float(np.median(inside)) / Z_90 * (Z_975 + Z_POWER) if inside else None
+    if not inside:
+        return None
+    z_level = round(NormalDist().inv_cdf((1 + level) / 2), 3)
+    return float(np.median(inside)) / z_level * (Z_975 + Z_POWER)
 
 
-def control_effects(arms: dict[str, Any], metric: str) -> list[dict[str, Any]]:
+def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
     """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
     runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
-    results = []
-    for name, control in arms["controls"].items():
-        own = runs.filter(arm=name)
-        setting = own.select("weight_decay", "dropout").unique()
-        like = runs.filter(arm=control["like"]).join(
-            setting, on=["weight_decay", "dropout"], how="semi"
-        )
-        both = best_regularised(pl.concat([own, like]))
-        by_draw = np.array(
-            [
-                paired_differences(law_rows(part), name, control["like"]).mean()
-                for (_,), part in both.group_by("pool_draw", maintain_order=True)
-            ]
-        )
-        detectable = smallest_detectable_effect(by_draw)
-        results.append(
-            {
-                "control": name,
-                "kind": control["kind"],
-                "like": control["like"],
-                "difference_nats": float(by_draw.mean()),
-                "half_width_nats": detectable.half_width,
-                "smallest_detectable_effect_nats": detectable.effect,
-                "n_draws": len(by_draw),
-            }
-        )
-    return results
+    return [
+        control_effect(runs, name, control["kind"], control["like"])
+        for name, control in arms["controls"].items()
+    ]
+
+
+def control_effect(
+    runs: pl.DataFrame, name: str, kind: str, like: str
+) -> ControlEffect:
+    """One control less the arm that it is like. runs: one metric; settings that the control lacks do not count."""
+    own = runs.filter(arm=name)
+    settings = own.select("weight_decay", "dropout").unique()
+    others = runs.filter(arm=like).join(
+        settings, on=["weight_decay", "dropout"], how="semi"
+    )
+    both = best_regularised(pl.concat([own, others]))
+    by_draw = np.array(
+        [
+            paired_differences(law_rows(part), name, like).mean()
+            for _, part in both.group_by("pool_draw", maintain_order=True)
+        ]
+    )
+    found = smallest_detectable_effect(by_draw)
+    return ControlEffect(
+        control=name,
+        kind=kind,
+        like=like,
+        difference_nats=float(by_draw.mean()),
+        half_width_nats=found.half_width,
+        smallest_detectable_effect_nats=found.effect,
+        n_draws=len(by_draw),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
+from stages.decision.record import Flip
 from stages.presentation.metric_words import MetricWords
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, colour_of, plt
 
@@ -14,14 +15,14 @@ from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, colour
 def loss_by_flops(
     points: pl.DataFrame,
     curves: pl.DataFrame,
-    flips: Sequence[dict],
+    flips: Sequence[Flip],
     labels: dict[str, str],
     measured_to: float,
     words: MetricWords,
 ) -> Figure:
-    """Held-out loss against training FLOPs: points are means over draws, lines the law, bands 90 %.
+    """Held-out loss against training FLOPs: points are means over draws, lines the law, bands its interval.
 
-    points: arm, flops, value; curves: arm, flops, value, low, high; flips: {flops, low, high}.
+    points: arm, flops, value; curves: arm, flops, value, low, high; flips: with no open end.
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
@@ -75,13 +76,13 @@ def loss_by_flops(
 
 def advantage(
     differences: pl.DataFrame,
-    flips: Sequence[dict],
+    flips: Sequence[Flip],
     labels: dict[str, str],
     base: str,
     measured_to: float,
     words: MetricWords,
 ) -> Figure:
-    """Loss of every arm less that of the base arm, with paired 90 % bands: below zero is better.
+    """Loss of every arm less that of the base arm, with paired bands: below zero is better.
 
     differences: arm, flops, value, low, high, from the same bootstrap draws.
     """
@@ -167,10 +168,24 @@ def retention(ledger: pl.DataFrame) -> Figure:
     return figure
 
 
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 def _mark_flips(axes: plt.Axes, flips: Sequence[dict]) -> None:
+=======
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element, the same bytes for the same figure."""
+    buffer = io.StringIO()
+    # the ids inside follow the salt at the time of writing
+    with plt.rc_context({"svg.hashsalt": STYLE["svg.hashsalt"]}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _mark_flips(axes: plt.Axes, flips: Sequence[Flip]) -> None:
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     for flip in flips:
-        axes.axvspan(flip["low"], flip["high"], color="0.5", alpha=0.12, lw=0)
-        axes.axvline(flip["flops"], color="0.25", lw=1, ls="--")
+        axes.axvspan(flip.low, flip.high, color="0.5", alpha=0.12, lw=0)
+        axes.axvline(flip.flops, color="0.25", lw=1, ls="--")
 
 
 def _clip(axes: plt.Axes, *series: pl.Series) -> None:

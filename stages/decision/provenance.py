@@ -1,14 +1,17 @@
 """What a decision stands on: run ids, data hashes in and out, the commit, the versions."""
 
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import yaml
 
+from stages.decision.record import Provenance
+
+LOCK = Path("dvc.lock")
 PACKAGES = (
     "dvc",
     "mlflow",
@@ -23,31 +26,57 @@ PACKAGES = (
 )
 
 
-def provenance(rows: pl.DataFrame) -> dict[str, Any]:
-    """run_ids and data_hashes of the fitted rows; dvc: path -> hash of every stage up to the sweep."""
-    return {
-        "run_ids": sorted(rows["run_id"]),
-        "mlflow": "tag assay.trunk_id of a run is the part of a run id before the dash",
-        "data_hashes": sorted(rows["data_hash"].unique()),
-        "code_hash": sorted(rows["code_hash"].unique()),
-        "dvc": dvc_hashes(Path("dvc.lock")),
-        "git_commit": git_commit(),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+def provenance(rows: pl.DataFrame, made_from: Sequence[str]) -> Provenance:
+    """What the fitted rows stand on. made_from: the paths that they were read from."""
+    return Provenance(
+        run_ids=sorted(rows["run_id"]),
+        mlflow="tag assay.trunk_id of a run is the part of a run id before the dash",
+        data_hashes=sorted(rows["data_hash"].unique()),
+        code_hash=sorted(rows["code_hash"].unique()),
+        dvc=dvc_hashes(LOCK, made_from),
+        git_commit=git_commit(),
+        versions={name: metadata.version(name) for name in PACKAGES},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
-def dvc_hashes(lock: Path) -> dict[str, dict[str, str]]:
-    """Stage -> {path: hash} of what DVC recorded as made; empty where DVC has not run."""
+def dvc_hashes(lock: Path, made_from: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Stage -> {path: hash} of every stage that `made_from` comes of; empty where DVC has not run.
+
+    lock: dvc.lock, in which every stage names what it read and made. Stages in the order of the file.
+    """
     if not lock.is_file():
         return {}
     stages = yaml.safe_load(lock.read_text("utf-8")).get("stages", {})
-    downstream = {"fit", "decide", "report"}
+    upstream = upstream_stages(stages, made_from)
     return {
         name: {out["path"]: out["md5"] for out in entry.get("outs", [])}
         for name, entry in stages.items()
-        if name not in downstream
+        if name in upstream
     }
+
+
+def upstream_stages(stages: dict[str, dict], paths: Sequence[str]) -> set[str]:
+    """Names of the stages of a dvc.lock that made `paths`, and of those that made what these read."""
+    found: set[str] = set()
+    wanted = list(paths)
+    while wanted:
+        path = wanted.pop()
+        for name, entry in stages.items():
+            if name not in found and _made(entry, path):
+                found.add(name)
+                wanted += [dep["path"] for dep in entry.get("deps", [])]
+    return found
+
+
+def _made(entry: dict, path: str) -> bool:
+    """Whether a stage made the path, the folder that holds it, or a file within it."""
+    return any(_overlap(out["path"], path) for out in entry.get("outs", []))
+
+
+def _overlap(one: str, other: str) -> bool:
+    one, other = f"{one.rstrip('/')}/", f"{other.rstrip('/')}/"
+    return one.startswith(other) or other.startswith(one)
 
 
 def git_commit() -> str | None:

@@ -1,130 +1,140 @@
 """The tables of a decision as rows for a person: the page, the markdown and the terminal show the same ones."""
 
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from typing import Any
 
+=======
+from stages.decision.record import (
+    ControlEffect,
+    Findings,
+    Flip,
+    HeldoutRow,
+    Stretch,
+    TableRow,
+    Tables,
+    Target,
+)
+from stages.decision.text import flops_text, interval_text
+from stages.laws.fitted import Parameters, RankedLaw
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
 from stages.presentation.parameters import parameter_rows
 
+CONTROLS = {
+    "same": "same data, other seeds: only noise",
+    "drop_half": "a random half of the documents dropped",
+    "duplicate_half": "a random half of the documents used twice a pass",
+}
+Labels = dict[str, str]
 
-def tables(decision: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Every table of the page by name."""
-    words = metric_words(decision["metric"])
-    return {
-        "targets": [
-            target_row(target, decision["labels"], words)
-            for target in decision["targets"]
-        ],
-        "flips": [
-            flip_row(flip, decision["labels"]) for flip in decision["crossovers"]
-        ],
-        "flips_by_size": [
+
+def tables(found: Findings) -> Tables:
+    """Every table of the page."""
+    words = metric_words(found.metric.unit)
+    labels = found.labels
+    return Tables(
+        targets=[target_row(target, labels, words) for target in found.targets],
+        flips=[flip_row(flip, labels) for flip in found.crossovers],
+        flips_by_size=[
             row
-            for size, path in decision["crossovers_by_size"].items()
-            for row in size_rows(int(size), path, decision["labels"], words)
+            for size, path in found.crossovers_by_size.items()
+            for row in size_rows(int(size), path, labels, words)
         ],
-        "heldout": [
-            heldout_row(row, decision["labels"], words)
-            for row in decision["heldout_check"]["rows"]
-        ],
-        "controls": [control_row(row, words) for row in decision["controls"]],
-        "laws": [law_row(row) for row in decision["ranking"]],
-        "parameters": shown_parameters(decision["law"]["params"]),
-        "regularisation": decision["regularisation"],
-    }
+        heldout=[heldout_row(row, labels, words) for row in found.heldout_check.rows],
+        controls=[control_row(row, words) for row in found.controls],
+        laws=[law_row(row) for row in found.ranking],
+        parameters=shown_parameters(found.law.params),
+        regularisation=found.regularisation,
+    )
 
 
-def target_row(
-    target: dict[str, Any], labels: dict[str, str], words: MetricWords
-) -> dict[str, Any]:
-    value, low, high = target["values"][target["best"]]
-    lead = target["lead"]
+def target_row(target: Target, labels: Labels, words: MetricWords) -> TableRow:
+    """One budget. The lead is shown as what the next arm loses, so positive is better."""
+    best = target.best
+    value, low, high = target.values[best]
+    lead, lead_low, lead_high = target.lead
+    rival = target.runner_up_best
     return {
-        "FLOPs": flops_text(target["flops"]),
-        "train on": labels[target["best"]],
-        "P(best)": round(target["p_best"][target["best"]], 3),
+        "FLOPs": flops_text(target.flops),
+        "train on": labels[best],
+        "P(best)": round(target.p_best[best], 3),
         words.value: f"{value:.3f} [{low:.3f}, {high:.3f}]",
-        "lead over the next": f"{-lead[0]:.3f} [{-lead[2]:.3f}, {-lead[1]:.3f}]",
-        "next": labels[target["second"]] if target["second"] else "",
-        "regret": round(target["regret"][target["best"]], 4),
-        "other law says": (
-            labels[target["runner_up_best"]] if target["runner_up_best"] else ""
-        ),
-        "status": target["status"].replace("_", " "),
-        "_best": target["status"] == "decided",
+        "lead over the next": f"{-lead:.3f} [{-lead_high:.3f}, {-lead_low:.3f}]",
+        "next": labels[target.second] if target.second is not None else "",
+        "regret": round(target.regret[best], 4),
+        "other law says": labels[rival] if rival is not None else "",
+        "status": target.status.replace("_", " "),
+        "_best": target.status == "decided",
     }
 
 
-def flip_row(flip: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+def flip_row(flip: Flip, labels: Labels) -> TableRow:
+    """One change of the best arm."""
     return {
-        "from": labels[flip["first"]],
-        "to": labels[flip["second"]],
+        "from": labels[flip.first],
+        "to": labels[flip.second],
         "at": interval_text(flip),
-        "draws with a flip": round(flip["share"], 3),
-        "beyond what was measured": "yes" if flip["extrapolated"] else "no",
+        "draws with a flip": round(flip.share, 3),
+        "beyond what was measured": "yes" if flip.extrapolated else "no",
     }
 
 
 def size_rows(
-    size: int, path: list[dict[str, Any]], labels: dict[str, str], words: MetricWords
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "parameters": f"{size:,}",
-            "best": labels[step["arm"]],
-            "up to": (
-                interval_text(step["up_to"])
-                if step["up_to"]
-                else "the end of the range"
-            ),
-            f"{words.counted} there": (
-                f"{step['up_to']['flops'] / 6 / size:,.0f}" if step["up_to"] else ""
-            ),
-        }
-        for step in path
-    ]
+    size: int, path: list[Stretch], labels: Labels, words: MetricWords
+) -> list[TableRow]:
+    """The best arms at one model size, one row a stretch of compute."""
+    rows: list[TableRow] = []
+    for stretch in path:
+        end = stretch.up_to
+        n_tokens = "" if end is None else f"{end.flops / 6 / size:,.0f}"
+        rows.append(
+            {
+                "parameters": f"{size:,}",
+                "best": labels[stretch.arm],
+                "up to": "the end of the range" if end is None else interval_text(end),
+                f"{words.counted} there": n_tokens,
+            }
+        )
+    return rows
 
 
-def heldout_row(
-    row: dict[str, Any], labels: dict[str, str], words: MetricWords
-) -> dict[str, Any]:
+def heldout_row(row: HeldoutRow, labels: Labels, words: MetricWords) -> TableRow:
+    """One cell of the held-out check."""
     return {
-        "arm": labels[row["arm"]],
-        "parameters": f"{row['n_params']:,.0f}",
-        words.counted: f"{row['n_tokens_seen']:,.0f}",
-        "measured": round(row["measured"], 3),
-        "predicted": round(row["predicted"], 3),
-        "interval": f"[{row['low']:.3f}, {row['high']:.3f}]",
-        "error %": round(100 * (row["predicted"] / row["measured"] - 1), 2),
+        "arm": labels[row.arm],
+        "parameters": f"{row.n_params:,.0f}",
+        words.counted: f"{row.n_tokens_seen:,.0f}",
+        "measured": round(row.measured, 3),
+        "predicted": round(row.predicted, 3),
+        "interval": f"[{row.low:.3f}, {row.high:.3f}]",
+        "error %": round(100 * (row.predicted / row.measured - 1), 2),
     }
 
 
-def control_row(row: dict[str, Any], words: MetricWords) -> dict[str, Any]:
-    says = {
-        "same": "same data, other seeds: only noise",
-        "drop_half": "a random half of the documents dropped",
-        "duplicate_half": "a random half of the documents used twice a pass",
-    }
-    half, mean = row["half_width_nats"], row["difference_nats"]
+def control_row(row: ControlEffect, words: MetricWords) -> TableRow:
+    """One control with the interval of its difference."""
+    mean, half = row.difference_nats, row.half_width_nats
     return {
-        "control": says[row["kind"]],
-        "against": row["like"],
+        "control": CONTROLS[row.kind],
+        "against": row.like,
         f"difference ({words.difference_unit})": (
             f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
         ),
-        "could detect": round(row["smallest_detectable_effect_nats"], 4),
-        "resamples": row["n_draws"],
+        "could detect": round(row.smallest_detectable_effect_nats, 4),
+        "resamples": row.n_draws,
     }
 
 
-def law_row(row: dict[str, Any]) -> dict[str, Any]:
+def law_row(row: RankedLaw) -> TableRow:
+    """One candidate law."""
     return {
-        "law": row["law"],
-        "unknowns": counted(row["n_unknowns"]),
-        "held-out error %": round(100 * row["mape"], 2),
-        "bias %": round(100 * row["bias"], 2),
-        "coverage %": round(100 * row["coverage"]),
-        "why here": row["reason"],
+        "law": row.law,
+        "unknowns": counted(row.n_unknowns),
+        "held-out error %": round(100 * row.mape, 2),
+        "bias %": round(100 * row.bias, 2),
+        "coverage %": round(100 * row.coverage),
+        "why here": row.reason,
     }
 
 
@@ -134,17 +144,20 @@ def counted(value: float) -> int | float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def shown_parameters(params: dict[str, Any]) -> list[dict[str, Any]]:
+def shown_parameters(params: Parameters) -> list[TableRow]:
     """One row a parameter, or a parameter and arm."""
-    flags = (("at a bound", "at_bound"), ("identified", "identified"))
     return [
         {key: row[key] for key in ("parameter", "value", "low", "high", "unit")}
-        | {
-            "notes": ", ".join(
-                text if name == "at_bound" else "not identified"
-                for text, name in flags
-                if row[name] == (name == "at_bound")
-            )
-        }
+        | {"notes": _notes(row)}
         for row in parameter_rows(params)
     ]
+
+
+def _notes(row: TableRow) -> str:
+    """What makes a parameter no number to quote."""
+    notes = []
+    if row["at_bound"]:
+        notes.append("at a bound")
+    if not row["identified"]:
+        notes.append("not identified")
+    return ", ".join(notes)

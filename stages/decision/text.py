@@ -1,11 +1,15 @@
 """The decision record in words: one sentence, a short markdown, and what `assay run` prints at its end."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+from stages.decision.record import Crossing, DecisionRecord, QuestionFit, read_decisions
 from stages.foundation import artefacts
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.foundation.files import read_json
 from stages.presentation.numbers import interval_text
+=======
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 WORDS = {
     "quality": {"high": "best", "low": "worst", "middle": "middle"},
@@ -56,8 +60,40 @@ def part_label(arm: dict[str, Any]) -> str:
     )
 
 
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
+=======
+def flops_text(value: float) -> str:
+    """4.1e+15 as 4.1e15."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def interval_text(flip: Crossing) -> str:
+    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range in words."""
+    low = flops_text(flip.low) if flip.low is not None else "below the range"
+    high = flops_text(flip.high) if flip.high is not None else "beyond the range"
+    return f"{flops_text(flip.flops)} FLOPs [{low}, {high}]"
+
+
+def check_text(fitted: QuestionFit) -> str:
+    """The held-out check in a sentence, with the level of the intervals that it counts in."""
+    check = fitted.holdout
+    unit = " nats" if fitted.metric.startswith("loss") else ""
+    return (
+        f"Fitted below {check.from_flops:.2g} FLOPs, the law predicts the"
+        f" {check.n} runs at and above it with a mean error of"
+        f" {100 * check.mape:.2f} % (bias {check.bias:+.3f}{unit});"
+        f" {100 * check.coverage:.0f} % of them lie in their"
+        f" {100 * fitted.law.level:.0f} % interval."
+    )
+
+
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 def sentence(
-    path: list[str], flips: list[dict[str, Any]], labels: dict[str, str], status: str
+    path: Sequence[str],
+    flips: Sequence[Crossing],
+    labels: dict[str, str],
+    status: str,
 ) -> str:
     """The answer: which arm up to which budget. `path` has one arm more than there are flips."""
     if not flips:
@@ -80,24 +116,23 @@ def sentence(
     return lead + (said if not lead else said[0].lower() + said[1:]) + "."
 
 
-def decision_markdown(decision: dict[str, Any]) -> str:
+def decision_markdown(decision: DecisionRecord) -> str:
     """The record as markdown for the Prefect page."""
-    lines = [
-        f"## {decision['question']['title']}",
-        f"**{decision['sentence']}**",
-        f"Status: {decision['status']}. {decision['reason']}",
-        "",
-    ]
-    rows = decision["tables"]["targets"]
+    rows = decision.tables.targets
     keys = [key for key in rows[0] if not key.startswith("_")]
-    lines += ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    lines = [
+        f"## {decision.question.title}",
+        f"**{decision.sentence}**",
+        f"Status: {decision.status}. {decision.reason}",
+        "",
+        "| " + " | ".join(keys) + " |",
+        "|" + "---|" * len(keys),
+    ]
     lines += ["| " + " | ".join(_cell(row[key]) for key in keys) + " |" for row in rows]
+    law = decision.law
     lines += [
         "",
-        (
-            f"Law: {decision['law']['title']} (`{decision['law']['name']}`)."
-            f" {decision['heldout_check']['text']}"
-        ),
+        f"Law: {law.title} (`{law.name}`). {decision.heldout_check.text}",
     ]
     return "\n".join(lines)
 
@@ -108,11 +143,8 @@ def _cell(value: Any) -> str:
 
 def printed_decisions() -> str:
     """Every decision's title, sentence and status."""
-    texts = []
-    for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
-        decision = read_json(file)
-        texts.append(
-            f"\n{decision['question']['title']}\n  {decision['sentence']}\n  status:"
-            f" {decision['status']}. {decision['reason']}"
-        )
-    return "\n".join(texts)
+    return "\n".join(
+        f"\n{decision.question.title}\n  {decision.sentence}\n  status:"
+        f" {decision.status}. {decision.reason}"
+        for decision in read_decisions(artefacts.DECISIONS)
+    )

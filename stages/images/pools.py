@@ -18,7 +18,7 @@ from stages.curation.reading.inputs import find_files
 from stages.curation.sample_data.arrays import SCHEMA, stacked
 from stages.curation.sample_data.image_pools import read_images
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.pools.line_copies import write_shortened
 from stages.settings.pools import ROLES, IngestParams, Pool
@@ -41,9 +41,8 @@ def ingest(params: IngestParams, folder: Path) -> None:
     )
     for role, frame in (("held-out", heldout), ("pool", kept)):
         if frame.is_empty():
-            raise InputError(
-                f"params.yaml: ingest leaves no {role} image; add images or change the"
-                " fractions"
+            raise ParamsError(
+                f"ingest leaves no {role} image; add images or change the fractions"
             )
     with whole_folder(folder) as temporary:
         (temporary / "heldout").mkdir()

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.foundation.files import content_hash, read_json, whole_file, write_json
 from stages.images.pack import opened
 from stages.proxy.images.data import ImageData
@@ -82,8 +82,8 @@ def _arms() -> dict[str, np.ndarray]:
     views = pl.read_parquet(artefacts.VIEWS)
     if (views["weight"] != 1).any():
         arm = views.filter(pl.col("weight") != 1)["arm"][0]
-        raise InputError(
-            f"params.yaml: arms.arms.{arm}: image proxies read each image once a pass;"
+        raise ParamsError(
+            f"arms.arms.{arm}: image proxies read each image once a pass;"
             " leave out upweight, mixture and duplicate_half"
         )
     return {
@@ -101,9 +101,22 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 
 def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
     _require_image_sizes([*params.sizes, *params.control_sizes])
     arms, code = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER)
     trunks = []
+=======
+    arms, code, trunks = read_json(artefacts.ARMS), code_hash(), []
+    if wrong := [
+        size
+        for size in (*params.sizes, *params.control_sizes)
+        if not SIZE.fullmatch(size)
+    ]:
+        raise ParamsError(
+            f"sweep.sizes: {wrong[0]!r} is no image proxy; write for"
+            " example mlp-32 or residual-8"
+        )
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     for view in data.arms:
         arm, draw = view.rsplit("/", 1)
         control = arms["controls"].get(arm)

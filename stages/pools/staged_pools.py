@@ -17,7 +17,7 @@ from stages.curation.reading.documents import SCHEMA, uniform
 from stages.curation.reading.readers import Columns, ReadReport, read_documents
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.curation.sample_data.wheels import read_pool
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.settings.pools import IngestParams, Pool
 
 log = logging.getLogger("assay")
@@ -100,8 +100,8 @@ def stage_pool(
             characters + int(frame["n_chars"].sum()),
         )
     if not documents:
-        raise InputError(
-            f"params.yaml: ingest.pools.{name}: no document with text in it; give other"
+        raise ParamsError(
+            f"ingest.pools.{name}: no document with text in it; give other"
             " files or leave the pool out"
         )
     groups.close()

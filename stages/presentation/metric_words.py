@@ -13,18 +13,14 @@ class MetricWords:
     counted: str
 
 
-def metric_words(metric: dict[str, str]) -> MetricWords:
-    """The words for {name, domain, unit} of a record.
+def metric_words(unit: str) -> MetricWords:
+    """The words for the unit of a metric: `nats/token`, `nats/image` or `share wrong`.
 
-    >>> metric_words({"name": "loss_news", "unit": "nats/token"}).unit
+    >>> metric_words("nats/token").unit
     'nats a token'
     """
-    if metric["unit"] == "share wrong":
+    if unit == "share wrong":
         return MetricWords("error", "share wrong", "share wrong", "images")
-    counted = metric["unit"].partition("/")[2]
-    return MetricWords(
-        "loss",
-        f"nats {'an' if counted == 'image' else 'a'} {counted}",
-        "nats",
-        f"{counted}s",
-    )
+    counted = unit.partition("/")[2]
+    article = "an" if counted == "image" else "a"
+    return MetricWords("loss", f"nats {article} {counted}", "nats", f"{counted}s")

@@ -1,19 +1,95 @@
-"""A fit as data: the parts of the fit file that `assay fit`, the fit stage and the page share."""
+"""A fit as data: the fit file of `assay fit` as a model, and the parts of it that the fit stage and the page share.
 
-from typing import Any
+The JSON schema of the file is docs/fit.schema.json, written by `python -m stages schemas`.
+"""
+
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from stages.foundation.errors import InputError
+from stages.foundation.record_files import FileRecord, Record
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
-from stages.laws.choosing.record import fit_record
+from stages.laws.choosing.choose import Choice
+from stages.laws.choosing.record import ranked_law
+from stages.laws.fitted import Note, Parameters, RankedLaw, RunsCheck, TitledLaw
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface.law import Law
 from stages.run_tables.candidates import numeric_rows, positive_numbers
 
 LEVEL = 0.9
+VERSION = 1
+# a row of the reader's own table with what was predicted for it
+PredictedRow = dict[str, Any]
+ParameterRow = dict[str, str | bool | float | None]
+
+
+class ChosenLaw(Record):
+    """How `assay fit auto` came to its law."""
+
+    variant: str = Field(description="name of the law with its priors and weights")
+    reason: str = Field(description="why this law and not the next")
+    ranking: list[RankedLaw] = Field(description="candidates, best first")
+    refused: dict[str, str] = Field(description="candidate -> why it was not fitted")
+    warnings: list[Note] = Field(description="what to know about the choice")
+    stretch: float = Field(
+        description="factor by which held-out runs lie wider than the refits say"
+    )
+    mixture: list[tuple[str, float]] = Field(
+        description="law, share of the draws of an interval that come from it"
+    )
+
+
+class FitFile(TitledLaw, FileRecord):
+    """A law fitted to anybody's table of runs: what `assay fit --out` writes and `assay plan` reads."""
+
+    remedy = "write it again with `assay fit LAW TABLE --out FILE`"
+
+    version: Literal[1] = Field(VERSION, description="number of this format")
+    holdout: RunsCheck | None = Field(
+        None, description="the law against the rows of --holdout; null without"
+    )
+    predictions: list[PredictedRow] = Field(
+        [],
+        description=(
+            "rows of --predict with value, low, high (unit of the value; low and high"
+            " null without refits) and extrapolation_decades (factors of ten beyond"
+            " the fitted range)"
+        ),
+    )
+    value_label: str = Field(description="what the table called the value")
+    choice: ChosenLaw | None = Field(
+        description="how the law was chosen; null where it was named"
+    )
+    figures: list[str] = Field([], description="paths of the figures written")
+    seconds: float = Field(0.0, description="time that the fit took, seconds")
+    state: dict[str, Any] | None = Field(
+        None,
+        description="all of the fit and its refits, for `assay plan`; absent without refits",
+    )
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON value of the file; `version` first, `state` only where there are refits."""
+        value = super().as_json()
+        if self.state is None:
+            del value["state"]
+        return {"version": value.pop("version")} | value
+
+
+def chosen_law(choice: Choice) -> ChosenLaw:
+    """Which candidate was taken, why, and what the others say."""
+    return ChosenLaw(
+        variant=choice.variant.name,
+        reason=choice.reason,
+        ranking=[ranked_law(score) for score in choice.ranking],
+        refused=choice.refused,
+        warnings=choice.warnings,
+        stretch=choice.stretch,
+        mixture=[(fit.law.name, share) for fit, share in choice.members],
+    )
 
 
 def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
@@ -42,6 +118,7 @@ def law_columns(
     return columns
 
 
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 def fit_json(fit: Fit, boot: Bootstrap | None) -> dict[str, Any]:
     """The parts of a fit file that need no further rows."""
     return {
@@ -50,6 +127,17 @@ def fit_json(fit: Fit, boot: Bootstrap | None) -> dict[str, Any]:
         "holdout": None,
         "predictions": [],
     }
+=======
+def parameter_rows(params: Parameters) -> list[ParameterRow]:
+    """Parameters of a fit record, or of each arm, as flat rows."""
+    rows: list[ParameterRow] = []
+    for name, entry in params.items():
+        of_arm = entry if isinstance(entry, dict) else {None: entry}
+        for arm, value in of_arm.items():
+            shown = name if arm is None else f"{name} [{arm}]"
+            rows.append({"parameter": shown, **value.model_dump()})
+    return rows
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 
 def check(
@@ -57,20 +145,20 @@ def check(
     boot: Bootstrap | Mixture | None,
     rows: dict[str, np.ndarray],
     arm: str | None = None,
-) -> dict[str, Any]:
+) -> RunsCheck:
     """Errors on rows that were not fitted; coverage of intervals that include the noise of one run."""
     predicted, measured = fit.predict(rows, arm), rows["value"]
-    report = {
-        "n": len(measured),
-        "mape": float(np.mean(np.abs(predicted / measured - 1))),
-        "rmse": float(np.sqrt(np.mean((predicted - measured) ** 2))),
-        "bias": float(np.mean(predicted - measured)),
-        "coverage": None,
-    }
+    coverage = None
     if boot is not None:
         low, high = boot.interval(rows, arm, level=LEVEL, new_run=True)
-        report["coverage"] = float(np.mean((low <= measured) & (measured <= high)))
-    return report
+        coverage = float(np.mean((low <= measured) & (measured <= high)))
+    return RunsCheck(
+        n=len(measured),
+        mape=float(np.mean(np.abs(predicted / measured - 1))),
+        rmse=float(np.sqrt(np.mean((predicted - measured) ** 2))),
+        bias=float(np.mean(predicted - measured)),
+        coverage=coverage,
+    )
 
 
 def predictions(
@@ -79,7 +167,7 @@ def predictions(
     table: pl.DataFrame,
     fitted: dict[str, np.ndarray],
     name: str,
-) -> list[dict[str, Any]]:
+) -> list[PredictedRow]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
     rows = law_columns(fit.law, table, name, None, observed=False)
     if isinstance(boot, Mixture):  # its other laws may read more columns

@@ -10,7 +10,8 @@ from stages.laws import get_law
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
-from stages.laws.choosing.record import to_state
+from stages.laws.choosing.record import fit_record, to_state
+from stages.laws.fitted import Note
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.variant import with_variants
 from stages.run_tables.candidates import (
@@ -22,9 +23,11 @@ from stages.run_tables.candidates import (
     numeric_rows,
 )
 from stages.run_tables.fit_file import (
+    LEVEL,
+    FitFile,
     check,
+    chosen_law,
     cluster_labels,
-    fit_json,
     law_columns,
     predictions,
 )
@@ -42,9 +45,9 @@ def fit_table(
     seed: int = 0,
     figures: Path | str | None = None,
     value_label: str = "value",
-) -> dict[str, Any]:
+) -> FitFile:
     """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the
-    law's names; the fit file as a dict.
+    law's names; the fit file.
 
     name: what error messages call the table. cluster: column whose rows are resampled together.
     figures: folder for PNG files.
@@ -54,25 +57,28 @@ def fit_table(
     law = fit.law
     rows = law_columns(law, table, name, cluster)
     boot, wide = _refits(fit, choice, table, rows, name, cluster, n_draws, seed)
-    file = fit_json(fit, boot) | {
-        "value_label": value_label,
-        "choice": _choice_record(choice),
-    }
-    file["warnings"] = (
-        file["warnings"] + (choice.warnings if choice else []) + duplicate_notes(rows)
-    )
+    fitted = fit_record(fit, boot, LEVEL)
+    chosen_notes = choice.warnings if choice else []
+    notes = [Note(**note) for note in chosen_notes + duplicate_notes(rows)]
     held = None if holdout is None else law_columns(law, holdout, name, None)
+    checked = None
     if held is not None:
-        file["holdout"] = check(
-            fit, wide, numeric_rows(holdout, name) if choice else held
-        )
-    if predict is not None:
-        file["predictions"] = predictions(fit, wide, predict, rows, name)
-    file["figures"] = (
+        unseen = numeric_rows(holdout, name) if choice else held
+        checked = check(fit, wide, unseen)
+    predicted = [] if predict is None else predictions(fit, wide, predict, rows, name)
+    drawn = (
         [] if figures is None else _figures(fit, boot, rows, held, value_label, figures)
     )
-    file["seconds"] = round(time.perf_counter() - start, 3)
-    return file | ({"state": to_state(boot)} if boot else {})
+    return FitFile(
+        **dict(fitted) | {"warnings": fitted.warnings + notes},
+        holdout=checked,
+        predictions=predicted,
+        value_label=value_label,
+        choice=chosen_law(choice) if choice else None,
+        figures=drawn,
+        seconds=round(time.perf_counter() - start, 3),
+        state=to_state(boot) if boot else None,
+    )
 
 
 def _figures(
@@ -141,25 +147,3 @@ def _refits(
         return boot, boot
     mixed = mixture(choice, _auto_rows(table, name, cluster), **options)
     return mixed.chosen, mixed
-
-
-def _choice_record(choice: Choice | None) -> dict[str, Any] | None:
-    """Which candidate was taken, why, and what the others say, as data."""
-    if choice is None:
-        return None
-    ranking = [
-        {key: value for key, value in vars(score).items() if key != "errors"}
-        for score in choice.ranking
-    ]
-    members = [[fit.law.name, share] for fit, share in choice.members]
-    own = {
-        "variant": choice.variant.name,
-        "reason": choice.reason,
-        "ranking": ranking,
-        "refused": choice.refused,
-    }
-    return own | {
-        "warnings": choice.warnings,
-        "stretch": choice.stretch,
-        "mixture": members,
-    }

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.foundation.stage import Section
 from stages.proxy.specs.shape import LADDER, Shape, whole_batches
 
@@ -129,11 +129,11 @@ def hyperparameters(
 
 
 def whole_budgets(budgets_tokens: list[int], batch_tokens: int) -> tuple[int, ...]:
-    """The budgets in whole batches of a rule. InputError where two become one."""
+    """The budgets in whole batches of a rule. ParamsError where two become one."""
     whole = tuple(whole_batches(budget, batch_tokens) for budget in budgets_tokens)
     if len(set(whole)) < len(whole):
-        raise InputError(
-            f"params.yaml: sweep.budgets_tokens {budgets_tokens} are not apart in"
+        raise ParamsError(
+            f"sweep.budgets_tokens {budgets_tokens} are not apart in"
             f" batches of {batch_tokens} tokens; leave the smallest out"
         )
     return whole

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.proxy.tokens.view import View
 
 
 def pool_share(
     views: Mapping[str, View], draw: int, n_tokens: int, pool_passes: float
 ) -> float:
-    """Part of the draw's pool for a run of `n_tokens`. InputError where that is more than the whole.
+    """Part of the draw's pool for a run of `n_tokens`. ParamsError where that is more than the whole.
 
     views: by "arm/draw"; the pool of a draw is every document that one of its arms holds.
     """
@@ -27,8 +27,8 @@ def pool_share(
     rows = np.unique(np.concatenate([view.rows for view in of_draw]))
     share = n_tokens / pool_passes / float(of_draw[0].packed.n_tokens_each[rows].sum())
     if share > 1:
-        raise InputError(
-            f"params.yaml: sweep.pool_passes {pool_passes:g} at {n_tokens} tokens needs"
+        raise ParamsError(
+            f"sweep.pool_passes {pool_passes:g} at {n_tokens} tokens needs"
             f" {share:.2f} times the pool of a draw; raise arms.draw_tokens to"
             f" {n_tokens / pool_passes:,.0f} or lower the budget"
         )

@@ -1,9 +1,17 @@
-"""Stages run one after another in a folder, without DVC."""
+"""Stages run one after another in a folder, without DVC; refits and records whose numbers are known by hand."""
 
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
 import pytest
 import yaml
 
+from stages import fit
+from stages.decision.record import Flip, Target
 from stages.foundation.errors import InputError
+from stages.foundation.files import write_json
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
@@ -42,3 +50,189 @@ def refused(tmp_path):
         assert "\n" not in str(error.value)
 
     return check
+
+
+class KnownFit:
+    """Stands for a fit: value(arm) = curve(FLOPs) of that arm, whatever else a row holds."""
+
+    by_arm = ("E",)
+
+    def __init__(self, curves, measured_to):
+        self.curves = curves
+        self.law = SimpleNamespace(
+            name="known", variable_names=("n_params", "n_tokens_seen")
+        )
+        self.problem = SimpleNamespace(columns={"flops": np.array([measured_to])})
+
+    def predict(self, rows, arm=None):
+        return np.asarray(self.curves[arm](np.asarray(rows["flops"], float)), float)
+
+
+class KnownBoot:
+    """Stands for a bootstrap: each draw is the fit plus an offset of that draw and arm."""
+
+    def __init__(self, curves, offsets, measured_to):
+        self.fit = KnownFit(curves, measured_to)
+        self.offsets = {arm: np.array(each, float) for arm, each in offsets.items()}
+        self.n_draws = len(next(iter(self.offsets.values())))
+
+    def predict(self, rows, arm=None):
+        return self.fit.predict(rows, arm) + self.offsets[arm][:, None]
+
+
+@pytest.fixture(scope="session")
+def known_boot():
+    """known_boot({arm: curve over FLOPs}, {arm: offset of each draw}, measured_to): draws known by hand."""
+
+    def made(curves, offsets, measured_to=1e9):
+        return KnownBoot(curves, offsets, measured_to)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def target():
+    """target(**changes): the comparison of arms a and b at 2e9 FLOPs, a leading by 0.10."""
+    usual = {
+        "flops": 2e9,
+        "best": "a",
+        "second": "b",
+        "status": "decided",
+        "reason": "a leads",
+        "values": {"a": (3.0, 2.9, 3.2), "b": (3.1, 3.05, 3.3)},
+        "p_best": {"a": 0.96, "b": 0.04},
+        "regret": {"a": 0.001, "b": 0.101},
+        "lead": (-0.1, -0.15, -0.02),
+        "n_params": {"a": 1e4, "b": 1e4},
+        "n_tokens": {"a": 2e5, "b": 2e5},
+        "extrapolation_decades": -0.5,
+        "runner_up_best": "a",
+        "tolerance": 0.01,
+        "smallest_detectable_effect": 0.05,
+        "p_best_rivals": {},
+    }
+    return lambda **changes: Target(**usual | changes)
+
+
+@pytest.fixture(scope="session")
+def flip():
+    """flip(**changes): a gives way to b at 1e9 FLOPs, between 5e8 and 3e9."""
+    usual = {
+        "first": "a",
+        "second": "b",
+        "flops": 1e9,
+        "low": 5e8,
+        "high": 3e9,
+        "share": 0.9,
+        "level": 0.9,
+        "extrapolated": False,
+    }
+    return lambda **changes: Flip(**usual | changes)
+
+
+# loss = E + B / sqrt(tokens): keep_20 leads up to 10,000 tokens, keep_100 beyond
+TRUTH = {"keep_20": (2.0, 60.0), "keep_100": (1.6, 100.0), "twin": (1.6, 100.0)}
+SIZES = (1_000, 2_000)
+BUDGETS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
+DRAWS = 4
+# how far the loss of each arm is off in each draw
+NOISE = {
+    "keep_20": (0.002, -0.001, -0.002, 0.001),
+    "keep_100": (-0.002, 0.002, 0.001, -0.001),
+    "twin": (0.001, 0.001, -0.002, 0.0),
+}
+ARM = {
+    "by": "quality",
+    "take": "high",
+    "upweight": None,
+    "dedup": "near",
+    "rules": False,
+    "mixture": None,
+}
+
+
+def loss(arm, n_tokens):
+    """Nats a token of the hand-made question, without noise."""
+    floor, amplitude = TRUTH[arm]
+    return floor + amplitude / n_tokens**0.5
+
+
+def hand_made_runs():
+    """The runs table of the hand-made question: two settings, of which the weaker decay is always worse."""
+    cells = itertools.product(TRUTH, SIZES, BUDGETS, range(DRAWS), (0.1, 1.0))
+    rows = []
+    for arm, n_params, n_tokens, draw, decay in cells:
+        trunk = f"{arm}-{n_params}-{draw}-{decay}"
+        noise = NOISE[arm][draw] * (1 + (n_params + n_tokens) % 7 / 10)
+        value = loss(arm, n_tokens) * np.exp(noise) + (0.5 if decay == 0.1 else 0.0)
+        rows.append(
+            {
+                "run_id": f"{trunk}-{n_tokens}",
+                "trunk_id": trunk,
+                "arm": arm,
+                "modality": "text",
+                "n_params": n_params,
+                "n_tokens_seen": n_tokens,
+                "n_tokens_unique": 500 if arm == "keep_20" else 900,
+                "flops": 6.0 * n_params * n_tokens,
+                "weight_decay": decay,
+                "dropout": 0.0,
+                "seed": 0,
+                "pool_draw": draw,
+                "diverged": False,
+                "device": "cpu",
+                "metric": "loss_news",
+                "value": float(value),
+                "data_hash": f"data-{arm}-{draw}",
+                "code_hash": "code",
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def question_folder(tmp_path_factory):
+    """A folder in which the question `filter` of two arms and a twin is swept and fitted, all of it made by hand."""
+    folder = tmp_path_factory.mktemp("question")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        runs = hand_made_runs()
+        other = runs.with_columns(metric=pl.lit("bpb_news"), value=pl.col("value") / 3)
+        (folder / "data/sweep").mkdir(parents=True)
+        pl.concat([runs, other]).write_parquet("data/sweep/runs.parquet")
+        documents = [[value * 90, value * 110] for value in runs["value"]]
+        runs.select("run_id", "metric", loss_nats=pl.Series(documents)).write_parquet(
+            "data/sweep/heldout_losses.parquet"
+        )
+        arms = {
+            "questions": {
+                "filter": {"title": "How strict?", "arms": ["keep_20", "keep_100"]}
+            },
+            "arms": {
+                "keep_20": {"keep": 0.2, **ARM},
+                "keep_100": {"keep": 1.0, **ARM},
+            },
+            "controls": {"twin": {"kind": "same", "like": "keep_100"}},
+            "tiers": ["q000_020", "q020_100"],
+        }
+        write_json("data/arms/arms.json", arms)
+        views = [
+            {"arm": arm, "draw": draw, "weight": 1.0, "tier": tier, "n_tokens": tokens}
+            for arm, parts in {
+                "keep_20": [500],
+                "keep_100": [500, 400],
+                "twin": [500, 400],
+            }.items()
+            for draw in range(DRAWS)
+            for tier, tokens in enumerate(parts)
+        ]
+        pl.DataFrame(views).write_parquet("data/arms/views.parquet")
+        packed = SimpleNamespace(
+            open=lambda path: SimpleNamespace(n_tokens_each=np.array([100, 100]))
+        )
+        patch.setattr(fit, "Packed", packed)
+        params = fit.FitParams(
+            laws=["chinchilla", "power_floor_tokens"], draws=60, starts=16
+        )
+        fit.run(params)
+    return folder

@@ -19,8 +19,13 @@ from typing import Any
 
 import polars as pl
 
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.curate.run.plan import Plan, plan_input
 from stages.curate.run.run import Request, Run
+=======
+from stages.curate.run.manifest import Manifest
+from stages.curate.run.run import Plan, Request, Run, plan_input
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.curate.run.step_list import build_steps
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.edges import PARTITION_RECORDS
@@ -57,7 +62,7 @@ def estimate(request: Request) -> dict[str, Any]:
         manifest = _trial(request, replace(plan, units=[sample]), Path(folder), clock)
         disk, once = _disk(Path(folder))
     scale = total / size
-    documents = round(manifest["counts"]["documents"] * scale)
+    documents = round(manifest.counts.documents * scale)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
@@ -67,7 +72,7 @@ def estimate(request: Request) -> dict[str, Any]:
         "bytes": total,
         "sampled_bytes": size,
         "documents": documents,
-        "characters": round(manifest["counts"]["characters"] * scale),
+        "characters": round(manifest.counts.characters * scale),
         "cpu_seconds": round(clock.steps * scale + clock.once, 1),
         "seconds": round(
             clock.steps
@@ -107,7 +112,7 @@ class _Clock:
         self.last = now
 
 
-def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> dict[str, Any]:
+def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> Manifest:
     """The manifest of a run over the sample."""
     (folder / "units").mkdir()
     (folder / "copies").mkdir()
@@ -150,12 +155,12 @@ def _warm_up(request: Request) -> None:
     signatures(frame, settings.dedup.minhash())
 
 
-def _rules_share(manifest: dict[str, Any]) -> float:
+def _rules_share(manifest: Manifest) -> float:
     before, after = (
         next(
-            row["documents"]
-            for row in manifest["ledger"]
-            if row["step"] == "rules" and row["status"] == status
+            row.documents
+            for row in manifest.ledger
+            if row.step == "rules" and row.status == status
         )
         for status in ("in", "kept")
     )

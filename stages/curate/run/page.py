@@ -4,16 +4,21 @@ Question: what was dropped, why, and does that look right? Input: the manifest. 
 table of every reason (alone and in order) and examples of what each dropped.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stages.curate.run.manifest import Manifest
 
 
-def page(manifest: dict[str, Any]) -> str:
+def page(manifest: "Manifest") -> str:
     """The Markdown text."""
-    counts, kept = manifest["counts"], manifest["kept"]
-    share = kept["documents"] / max(1, counts["documents"])
+    counts, kept = manifest.counts, manifest.kept
+    share = kept.documents / max(1, counts.documents)
+    words = manifest.settings["thresholds"]["words"]
     lines = [
         "# Curation report",
         "",
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
         f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl),"
         f" {counts['empty']:,} without text, {counts['documents']:,} documents.",
         f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters,"
@@ -22,22 +27,32 @@ def page(manifest: dict[str, Any]) -> str:
         f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}."
         " Alone: what a reason would drop by itself,"
         " of the documents that it looked at; in order: what no reason before it drops.",
+=======
+        f"{counts.rows:,} rows: {counts.bad_rows:,} cannot be read (quarantine.jsonl),"
+        f" {counts.empty:,} without text, {counts.documents:,} documents.",
+        f"Kept: {kept.documents:,} documents ({share:.1%}), {kept.characters:,}"
+        f" characters, hash `{kept.hash}`.",
+        "",
+        f"Word tokeniser of the rules: {words}. Alone: what a reason would drop by"
+        " itself, of the documents that it looked at; in order: what no reason before"
+        " it drops.",
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
         "",
         "| reason | asks | alone | in order | characters in order |",
         "|---|---|---:|---:|---:|",
     ]
-    for row in manifest["reasons"]:
-        alone = "-" if row["documents_alone"] is None else f"{row['documents_alone']:,}"
+    for row in manifest.reasons:
+        alone = "-" if row.documents_alone is None else f"{row.documents_alone:,}"
         lines.append(
-            f"| {row['reason']} | {row['asks']} | {alone} |"
-            f" {row['documents_in_order']:,} | {row['characters_in_order']:,} |"
+            f"| {row.reason} | {row.asks} | {alone} |"
+            f" {row.documents_in_order:,} | {row.characters_in_order:,} |"
         )
     lines += (
         _repeats(manifest)
         + _faults(manifest)
         + ["", "## Examples of what was dropped", ""]
     )
-    for reason, examples in manifest["examples"].items():
+    for reason, examples in manifest.examples.items():
         lines += [
             f"### {reason}",
             "",
@@ -50,10 +65,10 @@ def page(manifest: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _repeats(manifest: dict[str, Any]) -> list[str]:
-    if "repeats" not in manifest:
+def _repeats(manifest: "Manifest") -> list[str]:
+    counts = manifest.repeats
+    if counts is None:
         return []
-    counts = manifest["repeats"]
     found = ", ".join(
         f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in counts["most"]
     )
@@ -68,22 +83,21 @@ def _repeats(manifest: dict[str, Any]) -> list[str]:
     ]
     for kind, most in counts["most"].items():
         lines += [
-            f"- {kind}, {entry['occurrences']:,} times: {_plain(entry['text'])}"
+            f"- {kind}, {entry.occurrences:,} times: {_plain(entry.text)}"
             for entry in most
         ]
     return lines
 
 
-def _faults(manifest: dict[str, Any]) -> list[str]:
+def _faults(manifest: "Manifest") -> list[str]:
     rows = [
-        f"- {_plain(fault['first'])}"
-        + (f" ({fault['rows']:,} rows)" if fault["rows"] > 1 else "")
-        for fault in manifest["faults"].values()
+        f"- {_plain(fault.first)}"
+        + (f" ({fault.rows:,} rows)" if fault.rows > 1 else "")
+        for fault in manifest.faults.values()
     ]
-    rows += [f"- {_plain(path)}: the file is empty" for path in manifest["empty_files"]]
+    rows += [f"- {_plain(path)}: the file is empty" for path in manifest.empty_files]
     rows += [
-        f"- {_plain(path)}: left out by its suffix"
-        for path in manifest["ignored_files"]
+        f"- {_plain(path)}: left out by its suffix" for path in manifest.ignored_files
     ]
     return ["", "## Input that was not used", "", *rows] if rows else []
 

@@ -15,9 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from stages.curate.run.fitted import fit_models
+<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.curate.run.manifest import build_manifest, write_result
 from stages.curate.run.parts import PartTask
 from stages.curate.run.plan import Plan, plan_input
+=======
+from stages.curate.run.manifest import Manifest, build_manifest, versions, write_result
+from stages.curate.run.parts import PartTask, part_bounds
+>>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.curate.run.shard import ShardTask, forget_steps, unit_folder
 from stages.curate.searches import signature_index
 from stages.curate.searches.findings import findings
@@ -54,7 +59,7 @@ class Request:
 
 def curate(
     request: Request, progress: Progress = lambda step, done, total: None
-) -> dict[str, Any]:
+) -> Manifest:
     """Do the run, or what is left of it; the manifest."""
     settings = request.settings
     plan = plan_input(request.inputs, settings, strict=request.strict)
@@ -71,11 +76,11 @@ def curate(
 
 def _finished(
     request: Request, plan: Plan, folder: Path, progress: Progress
-) -> dict[str, Any]:
+) -> Manifest:
     segments, result_hash = _hash(request, plan, folder)
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
-        if request.strict and manifest["faults"]:
-            raise InputError(next(iter(manifest["faults"].values()))["first"])
+        if request.strict and manifest.faults:
+            raise InputError(next(iter(manifest.faults.values())).first)
         log.info("%s: already done; nothing to do", request.out)
         return manifest
     work = content_hash([result_hash, request.settings.shard_mb, request.strict])
@@ -118,7 +123,7 @@ class Run:
     progress: Progress
     segments: list[str] = field(default_factory=list)
 
-    def manifest(self, result_hash: str) -> dict[str, Any]:
+    def manifest(self, result_hash: str) -> Manifest:
         shards = self._shards()
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
@@ -160,9 +165,14 @@ class Run:
             )
         found = findings(units, self.folder / "copies", self.request.settings)
         manifest = build_manifest(
-            self.request.settings, self.plan, units.folders[: units.n_new], parts, found
+            self.request.settings,
+            self.plan,
+            units.folders[: units.n_new],
+            parts,
+            found,
+            segments=self.segments,
+            result_hash=result_hash,
         )
-        manifest |= {"segments": self.segments, "result_hash": result_hash}
         write_result(
             self.request.out, self.folder, manifest, units.folders[: units.n_new]
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stages.curate.run.manifest import Manifest
 from stages.curation.reading import storage
 from stages.curation.reading.storage import disk_errors
 from stages.foundation import artefacts
@@ -80,12 +81,12 @@ def open_plan(folder: Path, plan: dict) -> bool:
     return False
 
 
-def finished(out: str, result_hash: str) -> dict | None:
+def finished(out: str, result_hash: str) -> Manifest | None:
     """The manifest of a run that is done, if it is this one; another run's output is an InputError."""
     if is_result(out):
         manifest = json.loads(storage.read_text(storage.join(out, MANIFEST)))
         if manifest.get("result_hash") == result_hash:
-            return manifest
+            return Manifest.model_validate(manifest)
         raise InputError(
             f"{out}: holds the result of other input or settings; give another --out,"
             " or --overwrite to replace it"

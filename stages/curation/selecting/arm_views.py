@@ -18,7 +18,7 @@ from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.draws import disjoint_draws, draw
 from stages.curation.selecting.selection import keep_fraction, tiers
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 
 # columns that every score table has; others are asked for under score.extra
 OWN_SCORES = ("quality", "difficulty")
@@ -52,14 +52,14 @@ def resamples(
     """`draws` resamples of `draw_tokens` unique tokens each, and whether they share no document.
 
     They are disjoint where the pool holds enough; else each is drawn anew, and draws overlap. Whole duplicate
-    clusters come in; the pools keep their proportions. Raises InputError where the pool is smaller than one draw.
+    clusters come in; the pools keep their proportions. Raises ParamsError where the pool is smaller than one draw.
     """
     unit = "group" if "group" in documents.columns else "cluster"
     firsts = deduplicated(documents, "near" if unit == "cluster" else "semantic")
     total = int(firsts["n_tokens"].sum())
     if total < draw_tokens:
-        raise InputError(
-            f"params.yaml: arms.draw_tokens is {draw_tokens}, the pool holds {total}"
+        raise ParamsError(
+            f"arms.draw_tokens is {draw_tokens}, the pool holds {total}"
             " tokens without duplicates; add text or lower it"
         )
     disjoint = draws * draw_tokens <= total
@@ -161,8 +161,8 @@ def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.Data
     inside = pl.col("id").is_in(kept["id"].implode())
     n_kept, n_all = int(kept["n_tokens"].sum()), int(pool["n_tokens"].sum())
     if n_kept == n_all:
-        raise InputError(
-            "params.yaml: an arm with `upweight` keeps the whole draw, so nothing is"
+        raise ParamsError(
+            "arms: an arm with `upweight` keeps the whole draw, so nothing is"
             " left to weigh against; lower its keep"
         )
     ratio = (share / n_kept) / ((1 - share) / (n_all - n_kept))
@@ -174,8 +174,8 @@ def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """The documents of the pools that a mixture names; each must have some."""
     there = pool["pool"].unique().to_list()
     if missing := [name for name in names if name not in there]:
-        raise InputError(
-            f"params.yaml: an arm's mixture names the pool {missing[0]!r}, the draw has"
+        raise ParamsError(
+            f"arms: an arm's mixture names the pool {missing[0]!r}, the draw has"
             f" documents of {', '.join(sorted(there))}; name one of these"
         )
     return pool.filter(pl.col("pool").is_in(names))
@@ -187,8 +187,8 @@ def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
     """
     n_tokens = dict(kept.group_by("pool").agg(pl.col("n_tokens").sum()).iter_rows())
     if empty := [name for name in shares if not n_tokens.get(name)]:
-        raise InputError(
-            f"params.yaml: an arm's mixture asks for {shares[empty[0]]:g} of the pool"
+        raise ParamsError(
+            f"arms: an arm's mixture asks for {shares[empty[0]]:g} of the pool"
             f" {empty[0]!r}, of which its filter keeps nothing; raise its keep"
         )
     uses = {name: share / n_tokens[name] for name, share in shares.items()}

@@ -10,62 +10,76 @@ import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.choose import Score
+from stages.laws.fitted import FittedParameter, RankedLaw, TitledLaw
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.solver import Problem
-from stages.laws.interface.law import Law
+from stages.laws.interface.law import Law, Parameter
 from stages.laws.interface.layout import Layout
 
 
-def fit_record(fit: Fit, boot: Bootstrap | None = None, level: float = 0.9) -> dict:
-    """Everything about a fit that a reader or another program needs, as dicts, lists, numbers and text.
+def fit_record(
+    fit: Fit, boot: Bootstrap | None = None, level: float = 0.9
+) -> TitledLaw:
+    """Everything about a fit that a reader or another program needs.
 
-    A parameter separate by arm has {arm: {...}} in place of {...}. low and high are None without a bootstrap.
+    A parameter separate by arm has {arm: ...} in place of one entry. low and high are None without a bootstrap.
+    level: coverage of the intervals, 0 to 1.
     """
     limits = boot.params(level) if boot else {}
-    params = {}
-    for p in fit.law.parameters:
-        of_arm = p.name in fit.by_arm
-        entries = {
-            arm: _parameter(fit, p, limits, arm)
-            for arm in (fit.arms if of_arm else (None,))
-        }
-        params[p.name] = entries if of_arm else entries[None]
-    return {
-        "law": fit.law.name,
-        "formula": fit.law.formula,
-        "source": fit.law.source,
-        "arms": list(fit.arms),
-        "by_arm": list(fit.by_arm),
-        "params": params,
-        "objective": fit.objective,
-        "objective_name": fit.problem.objective,
-        "delta": fit.problem.delta,
-        "n_points": fit.n_points,
-        "n_clusters": boot.n_clusters if boot else None,
-        "n_draws": boot.n_draws if boot else 0,
-        "level": level,
-        "starts": fit.starts,
-        "runner_up_objective": fit.runner_up,
-        "rms_log": fit.rms_log,
-        "condition_number": fit.condition_number,
-        "warnings": fit.warnings + (boot.warnings if boot else []),
-    }
+    return TitledLaw(
+        law=fit.law.name,
+        formula=fit.law.formula,
+        source=fit.law.source,
+        arms=list(fit.arms),
+        by_arm=list(fit.by_arm),
+        params={p.name: _entries(fit, p, limits) for p in fit.law.parameters},
+        objective=fit.objective,
+        objective_name=fit.problem.objective,
+        delta=fit.problem.delta,
+        n_points=fit.n_points,
+        n_clusters=boot.n_clusters if boot else None,
+        n_draws=boot.n_draws if boot else 0,
+        level=level,
+        starts=fit.starts,
+        runner_up_objective=fit.runner_up,
+        rms_log=fit.rms_log,
+        condition_number=fit.condition_number,
+        warnings=fit.warnings + (boot.warnings if boot else []),
+        title=fit.law.title,
+    )
 
 
-def _parameter(fit, p, limits, arm):
-    def of(field):
-        value = field[p.name]
+def ranked_law(score: Score) -> RankedLaw:
+    """A candidate's score without the errors run by run."""
+    return RankedLaw(**{name: getattr(score, name) for name in RankedLaw.model_fields})
+
+
+def _entries(
+    fit: Fit, parameter: Parameter, limits: dict
+) -> FittedParameter | dict[str, FittedParameter]:
+    """One entry, or one an arm where the parameter is separate by arm."""
+    if parameter.name not in fit.by_arm:
+        return _parameter(fit, parameter, limits, None)
+    return {arm: _parameter(fit, parameter, limits, arm) for arm in fit.arms}
+
+
+def _parameter(
+    fit: Fit, parameter: Parameter, limits: dict, arm: str | None
+) -> FittedParameter:
+    def of(field: dict):
+        value = field[parameter.name]
         return value[arm] if arm is not None else value
 
     low, high = of(limits) if limits else (None, None)
-    return {
-        "value": of(fit.params),
-        "low": low,
-        "high": high,
-        "unit": p.unit,
-        "at_bound": of(fit.at_bound),
-        "identified": of(fit.identified),
-    }
+    return FittedParameter(
+        value=of(fit.params),
+        low=low,
+        high=high,
+        unit=parameter.unit,
+        at_bound=of(fit.at_bound),
+        identified=of(fit.identified),
+    )
 
 
 FIT_FIELDS = (

@@ -98,7 +98,7 @@ def run(tmp_path, settings):
                 settings=settings(**changes),
                 **(request or {}),
             )
-        )
+        ).as_json()
 
     return done
 

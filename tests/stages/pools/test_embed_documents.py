@@ -115,4 +115,4 @@ def test_assay_curate_searches_semantic_copies_with_a_proxy(project, tmp_path):
         sum(not (text in kept and f"{text} ." in kept) for text in texts[:10]) >= 8
         and 20 < len(kept) <= 82
     )
-    assert manifests[0]["kept"]["hash"] == manifests[1]["kept"]["hash"]
+    assert manifests[0].kept.hash == manifests[1].kept.hash

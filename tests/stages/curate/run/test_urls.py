@@ -32,8 +32,8 @@ def test_memory_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path):
         )
     )
     assert (
-        manifest["kept"]["hash"] == local["kept"]["hash"]
-        and manifest["dropped"]["hash"] == local["dropped"]["hash"]
+        manifest.kept.hash == local["kept"]["hash"]
+        and manifest.dropped.hash == local["dropped"]["hash"]
     )
     assert files.exists("/curate/out/manifest.json") and files.exists(
         "/curate/out/report.md"
@@ -80,7 +80,7 @@ def test_s3_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path, s3):
         work=tmp_path / "work",
     )
     manifest = curate(request)
-    assert manifest["kept"]["hash"] == local["kept"]["hash"]
+    assert manifest.kept.hash == local["kept"]["hash"]
     with s3.open("pool/out/kept/part-00000.parquet") as handle:
         assert pl.read_parquet(handle).equals(
             pl.read_parquet(tmp_path / "out/kept/part-00000.parquet")

@@ -24,7 +24,7 @@ def boot(arm_runs):
 
 
 def test_a_record_is_plain_and_complete(boot):
-    record = json.loads(json.dumps(fit_record(boot.fit, boot)))
+    record = json.loads(json.dumps(fit_record(boot.fit, boot).model_dump()))
     own = record["params"]["B"]["a"]
     assert record["law"] == "chinchilla" and own["low"] < own["value"] < own["high"]
     assert (
@@ -32,7 +32,7 @@ def test_a_record_is_plain_and_complete(boot):
         and record["n_clusters"] == 90
         and record["starts"]["run"] == 8
     )
-    assert fit_record(boot.fit)["params"]["alpha"]["low"] is None
+    assert fit_record(boot.fit).params["alpha"].low is None
 
 
 def test_a_fit_comes_back_from_its_file_and_answers_the_same(boot):

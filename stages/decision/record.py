@@ -1,0 +1,355 @@
+"""The decision record: everything that the page, Prefect, MLflow and the command line say about one question.
+
+One frozen model a file `data/decisions/NAME.json`. Its JSON schema is docs/decision.schema.json, written by
+`python -m stages schemas`. Fields that end in _nats stand in the unit of the metric: nats, or the share wrong.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from stages.foundation.files import read_json
+from stages.foundation.record_files import FileRecord, Record
+from stages.laws.fitted import Note, RankedLaw, TitledLaw
+
+VERSION = 1
+Status = Literal["decided", "tie", "insufficient_evidence", "extrapolating"]
+Cell = str | bool | int | float | None
+# one row of a table for a person: heading -> text or number
+TableRow = dict[str, Cell]
+
+
+class Question(Record):
+    """What was asked."""
+
+    name: str = Field(description="name of the question under arms.questions")
+    title: str = Field(description="the question as a sentence")
+
+
+class Metric(Record):
+    """What decides between arms."""
+
+    name: str = Field(
+        description="metric of the runs table: loss_<domain> or error_<domain>"
+    )
+    domain: str = Field(description="held-out domain that it is measured on")
+    unit: str = Field(description="nats/token, nats/image or share wrong")
+
+
+class SpokenSize(Record):
+    """The model size that the answer speaks for."""
+
+    value: int = Field(description="non-embedding parameters")
+    why: str = Field(description="who chose this size")
+    trained: list[int] = Field(
+        description="non-embedding parameters of the sizes that were trained"
+    )
+
+
+class Target(Record):
+    """The comparison of the arms at one budget."""
+
+    flops: float = Field(description="training compute asked about, FLOPs (6ND)")
+    best: str = Field(description="arm of the least value")
+    second: str | None = Field(
+        description="arm of the next value; null if there is one arm"
+    )
+    status: Status = Field(description="what may be said at this budget")
+    reason: str = Field(description="why this status, with its numbers")
+    values: dict[str, tuple[float, float, float]] = Field(
+        description="arm -> (value, low, high) in the unit of the metric"
+    )
+    p_best: dict[str, float] = Field(
+        description="arm -> share of the draws in which it is best"
+    )
+    regret: dict[str, float] = Field(
+        description="arm -> mean excess over the best arm of each draw, unit of the metric"
+    )
+    lead: tuple[float, float, float] = Field(
+        description="best less second: (value, low, high), unit of the metric, negative is better"
+    )
+    n_params: dict[str, float] = Field(
+        description="arm -> non-embedding parameters compared"
+    )
+    n_tokens: dict[str, float] = Field(
+        description="arm -> tokens (or images) seen at this budget"
+    )
+    extrapolation_decades: float = Field(
+        description="factors of ten above the largest measured compute, negative within it"
+    )
+    runner_up_best: str | None = Field(
+        description="best arm by the next-best law; null without one"
+    )
+    tolerance: float = Field(
+        description="lead below which arms tie, unit of the metric"
+    )
+    smallest_detectable_effect: float | None = Field(
+        description="lead that equal arms show by chance, unit of the metric; null without a twin"
+    )
+    p_best_rivals: dict[str, float] = Field(
+        description="rival reading of the runs -> share of its draws in which `best` is best"
+    )
+
+
+class Crossing(Record):
+    """A budget at which one arm stops being better than another."""
+
+    first: str = Field(description="arm that is better below")
+    second: str = Field(description="arm that is better above")
+    flops: float = Field(description="where they cross, FLOPs")
+    low: float | None = Field(
+        description="lower end of the interval, FLOPs; null: below the searched range"
+    )
+    high: float | None = Field(
+        description="upper end of the interval, FLOPs; null: beyond the searched range"
+    )
+    share: float = Field(
+        description="share of the draws that cross within the searched range"
+    )
+    level: float = Field(description="coverage of the interval, 0 to 1")
+
+
+class Flip(Crossing):
+    """A budget at which the best arm changes."""
+
+    extrapolated: bool = Field(description="the flip lies above the measured compute")
+
+
+class Stretch(Record):
+    """A stretch of compute with the arm that is best on it."""
+
+    arm: str = Field(description="best arm")
+    up_to: Crossing | None = Field(
+        description="the flip that ends the stretch; null: the end of the range"
+    )
+
+
+class DecisionLaw(TitledLaw):
+    """The law that the decision rests on."""
+
+    name: str = Field(description="name of the law, as in `law`")
+    chosen_because: str = Field(description="why this law and not the next")
+
+
+class RunnerUp(Record):
+    """What the next-best law says."""
+
+    name: str | None = Field(
+        description="name of the law; null if no other could be fitted"
+    )
+    sequence: list[Stretch] | None = Field(
+        description="its best arms by stretch of compute; null without a runner-up"
+    )
+
+
+class ControlEffect(Record):
+    """A control arm less the arm it is like: a difference whose answer is known."""
+
+    control: str = Field(description="name of the control arm")
+    kind: str = Field(description="same, drop_half or duplicate_half")
+    like: str = Field(description="arm that it is compared with")
+    difference_nats: float = Field(
+        description="control less arm, mean over resamples, unit of the metric"
+    )
+    half_width_nats: float = Field(
+        description="half of the 95 % interval of the difference, unit of the metric"
+    )
+    smallest_detectable_effect_nats: float = Field(
+        description="difference found with 90 % power at the 5 % level, unit of the metric"
+    )
+    n_draws: int = Field(description="resamples of the pool behind it")
+
+
+class HeldoutRow(Record):
+    """One cell of the held-out check, mean over resamples."""
+
+    arm: str = Field(description="arm")
+    n_params: float = Field(description="non-embedding parameters")
+    n_tokens_seen: float = Field(description="tokens (or images) seen")
+    flops: float = Field(description="training compute, FLOPs (6ND)")
+    measured: float = Field(description="measured value, unit of the metric")
+    predicted: float = Field(description="predicted value, unit of the metric")
+    low: float = Field(description="lower end of its interval, unit of the metric")
+    high: float = Field(description="upper end of its interval, unit of the metric")
+
+
+class Heldout(Record):
+    """The law fitted below the largest compute, against what was measured there."""
+
+    n: int = Field(description="runs predicted")
+    from_flops: float = Field(description="least compute that was held out, FLOPs")
+    mape: float = Field(description="mean absolute error over the value, a share")
+    rmse: float = Field(description="root mean square error, unit of the metric")
+    bias: float = Field(
+        description="mean of predicted less measured, unit of the metric"
+    )
+    coverage: float = Field(description="share of the runs inside their intervals")
+    rows: list[HeldoutRow] = Field(description="one row an arm, size and budget")
+
+
+class HeldoutCheck(Heldout):
+    """The held-out check with its sentence."""
+
+    text: str = Field(description="the check as a sentence")
+
+
+class NextRun(Record):
+    """The proxy run that would settle the least settled comparison best for its cost."""
+
+    arm: str = Field(description="arm to train")
+    n_params: float = Field(description="non-embedding parameters")
+    n_tokens_seen: float = Field(description="tokens (or images) to train on")
+    flops: float = Field(description="cost of the run, FLOPs (6ND)")
+    variance_removed: float = Field(
+        description="expected share of the variance of the comparison that it removes"
+    )
+    settles: tuple[str, str, float] = Field(
+        description="arm, arm and budget in FLOPs of the comparison"
+    )
+    text: str = Field(description="the advice as a sentence")
+
+
+class Point(Record):
+    """Measured runs of one arm and budget at the size that the answer speaks for."""
+
+    arm: str = Field(description="arm")
+    flops: float = Field(description="training compute, FLOPs (6ND)")
+    n_tokens_seen: int = Field(description="tokens (or images) seen")
+    value: float = Field(description="mean over resamples, unit of the metric")
+    spread: float | None = Field(
+        description="standard deviation over resamples, unit of the metric; null of one"
+    )
+
+
+class Provenance(Record):
+    """What the decision stands on."""
+
+    run_ids: list[str] = Field(description="rows of the runs table that were fitted")
+    mlflow: str = Field(description="how a run id is found in MLflow")
+    data_hashes: list[str] = Field(
+        description="hashes of the views that runs trained on"
+    )
+    code_hash: list[str] = Field(description="hashes of the trainer")
+    dvc: dict[str, dict[str, str]] = Field(
+        description="stage that the runs were made from -> path -> hash in dvc.lock"
+    )
+    git_commit: str | None = Field(
+        description="commit; + where tracked code differs from it; null outside git"
+    )
+    versions: dict[str, str] = Field(description="package -> installed version")
+    created: str = Field(description="when the record was written, UTC, ISO 8601")
+
+
+class Tables(Record):
+    """The tables of the page: rows for a person, numbers already rounded."""
+
+    targets: list[TableRow] = Field(description="what to train on, by budget")
+    flips: list[TableRow] = Field(description="where the answer flips")
+    flips_by_size: list[TableRow] = Field(description="best arms by model size")
+    heldout: list[TableRow] = Field(description="the held-out check, one row a cell")
+    controls: list[TableRow] = Field(description="controls, whose answer is known")
+    laws: list[TableRow] = Field(description="candidate laws, best first")
+    parameters: list[TableRow] = Field(description="parameters of the law")
+    regularisation: list[TableRow] = Field(
+        description="share of the cells in which each setting won"
+    )
+
+
+class Findings(FileRecord):
+    """The decision record without the tables that are made of it."""
+
+    remedy = "decide again with `assay run`"
+
+    version: Literal[1] = Field(description="number of this format")
+    question: Question = Field(description="what was asked")
+    sentence: str = Field(description="the answer in one sentence")
+    status: Status = Field(description="how sure the answer is")
+    reason: str = Field(description="why this status")
+    metric: Metric = Field(description="what decides between arms")
+    level: float = Field(description="coverage of every interval of a budget or flip")
+    n_params: SpokenSize = Field(
+        description="the model size that the answer speaks for"
+    )
+    pool_unique_tokens: int = Field(
+        description="different tokens (or images) of the largest arm"
+    )
+    n_draws: int = Field(description="resamples of the pool")
+    measured_to_flops: float = Field(
+        description="largest measured compute at the size, FLOPs"
+    )
+    searched_to_flops: float = Field(
+        description="compute up to which flips are searched, FLOPs"
+    )
+    base: str = Field(description="arm that difference curves are taken from")
+    labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    targets: list[Target] = Field(description="one comparison a budget")
+    crossovers: list[Flip] = Field(description="flips of the best arm, by compute")
+    crossovers_drawn: list[Flip] = Field(
+        description="the flips with open ends at the ends of the searched range"
+    )
+    crossovers_by_size: dict[str, list[Stretch]] = Field(
+        description="non-embedding parameters -> best arms by stretch of compute"
+    )
+    pairwise: list[Crossing] = Field(
+        description="every crossing of any two arms, best-placed or not"
+    )
+    law: DecisionLaw = Field(description="the law that the decision rests on")
+    runner_up: RunnerUp = Field(description="what the next-best law says")
+    ranking: list[RankedLaw] = Field(description="candidate laws, best first")
+    smallest_detectable_effect_nats: float | None = Field(
+        description="smallest difference of arms that the runs could find, unit of the metric"
+    )
+    chance_lead_nats: list[float | None] = Field(
+        description="of each target: lead that equal arms show by chance, unit of the metric"
+    )
+    controls: list[ControlEffect] = Field(
+        description="comparisons whose answer is known"
+    )
+    heldout_check: HeldoutCheck = Field(description="how the law predicts unseen runs")
+    regularisation: list[TableRow] = Field(
+        description="arm, and the share of its cells in which each setting won"
+    )
+    next_run: NextRun | None = Field(
+        description="the run to make next; null where nothing is open"
+    )
+    warnings: list[Note] = Field(description="what to know before acting")
+    points: list[Point] = Field(description="what was measured, mean over resamples")
+    provenance: Provenance = Field(description="what the decision stands on")
+
+
+class DecisionRecord(Findings):
+    """The answer to one question, with all that it rests on."""
+
+    tables: Tables = Field(description="the same for a person, as tables")
+
+
+class QuestionFit(Record):
+    """What the fit stage says of one question, in data/fit/NAME.json."""
+
+    metric: str = Field(description="metric of the runs table that was fitted")
+    reason: str = Field(description="why this law and not the next")
+    ranking: list[RankedLaw] = Field(description="candidate laws, best first")
+    refused: dict[str, str] = Field(description="law -> why it could not be fitted")
+    law: TitledLaw = Field(description="the law chosen, fitted to all runs")
+    runner_up: str | None = Field(description="name of the next-best law")
+    holdout: Heldout = Field(description="the law against runs it had not seen")
+    warnings: list[Note] = Field(description="what to know about the choice")
+    regularisation: list[TableRow] = Field(
+        description="arm, and the share of its cells in which each setting won"
+    )
+
+
+def read_decision(path: Path | str) -> DecisionRecord:
+    """One record from its file. Raises InputError where it is of another format."""
+    return DecisionRecord.read(path)
+
+
+def read_decisions(folder: Path | str) -> list[DecisionRecord]:
+    """Every record of a folder, by name of the question."""
+    return [read_decision(file) for file in sorted(Path(folder).glob("*.json"))]
+
+
+def read_question_fit(path: Path | str) -> QuestionFit:
+    """What the fit stage wrote about one question."""
+    return QuestionFit.model_validate(read_json(path))

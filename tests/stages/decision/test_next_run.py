@@ -1,0 +1,104 @@
+"""The advice: the comparison that is open widest, and the cheapest run that settles half of what the best would."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.decision import next_run
+from stages.decision.next_run import (
+    OpenPair,
+    advice,
+    candidate_runs,
+    cheapest_worthy,
+    least_settled,
+    next_best,
+)
+from stages.laws.deciding.plan import NextRun
+
+
+def test_the_flip_with_the_widest_interval_is_least_settled(target, flip):
+    narrow = flip(first="x", low=9e8, high=1.1e9)
+    wide = flip(first="w", second="v", flops=1e6, low=1e5, high=1e7)
+    far = flip(first="f", flops=1e12, low=9e11, high=1.1e12)
+    assert least_settled([target()], [narrow, wide, far]) == ("w", "v", 1e6)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_open_end_is_wider_than_two_decades(flip, end):
+    wide = flip(first="w", low=1e8, high=1e10)
+    assert least_settled([], [wide, flip(first="o", **{end: None})]).first == "o"
+    wider = flip(first="w", low=1e4, high=1e13)
+    assert least_settled([], [wider, flip(first="o", **{end: None})]).first == "w"
+
+
+def test_without_a_flip_the_closest_pair_is_least_settled(target):
+    close = target(best="c", second="d", flops=7e9, lead=(-0.02, -0.9, 0.9))
+    wide = target(lead=(-0.3, -0.31, -0.29))
+    assert least_settled([wide, close], []) == ("c", "d", 7e9)
+
+
+def test_a_single_arm_leaves_nothing_open(target):
+    assert least_settled([target(second=None)], []) is None
+    assert next_best(None, {}, [target(second=None)], [], None, 1) is None
+
+
+ROWS = pl.DataFrame(
+    {"n_params": [100, 200, 100], "n_tokens_seen": [1_000, 1_000, 4_000]}
+)
+
+
+def test_candidates_are_what_was_trained_and_twice_the_largest_budget():
+    columns = {"a": {"n_tokens_unique": 7.0}, "b": {"n_tokens_unique": 8.0}}
+    runs = candidate_runs(("a", "b"), columns, ROWS)
+    assert [(r["arm"], r["n_params"], r["n_tokens_seen"]) for r in runs] == [
+        (arm, size, tokens)
+        for arm in ("a", "b")
+        for size in (100.0, 200.0)
+        for tokens in (1_000.0, 4_000.0, 8_000.0)
+    ]
+    assert runs[0]["flops"] == 6 * 100 * 1_000 and runs[-1]["flops"] == 6 * 200 * 8_000
+    assert runs[0]["n_tokens_unique"] == 7.0 and runs[-1]["n_tokens_unique"] == 8.0
+
+
+def run(removed, flops):
+    row = {"arm": "a", "n_params": 1e4, "n_tokens_seen": 2e5}
+    return NextRun(row, flops, removed, removed / flops)
+
+
+def test_the_cheapest_run_that_removes_half_of_the_most_is_taken():
+    cheap, half, most = run(0.19, 1.0), run(0.2, 5.0), run(0.4, 9.0)
+    assert cheapest_worthy([most, cheap, half]) is half
+    assert cheapest_worthy([cheap]) is cheap
+
+
+def test_the_advice_says_what_to_train_and_what_it_settles():
+    found = advice(run(0.256, 1.2e10), OpenPair("a", "b", 3.4e9))
+    assert found.text == (
+        "Train a once more, on a new resample, with 10,000 parameters for 200,000"
+        " tokens (1.2e+10 FLOPs): it would remove an expected 26 % of the variance of"
+        " a against b at 3.4e+09 FLOPs, the least settled comparison."
+    )
+    assert (found.arm, found.n_params, found.n_tokens_seen) == ("a", 1e4, 2e5)
+    assert (found.flops, found.variance_removed) == (1.2e10, 0.256)
+    assert found.settles == ("a", "b", 3.4e9)
+
+
+def test_the_whole_way_asks_for_the_pair_of_the_flip(known_boot, flip, monkeypatch):
+    asked = {}
+
+    def next_runs(boot, quantity, candidates):
+        asked.update(quantity=quantity, arms={row["arm"] for row in candidates})
+        return [run(0.3, 6e8)]
+
+    monkeypatch.setattr(next_run.plan, "next_runs", next_runs)
+    boot = known_boot(
+        {
+            arm: (lambda flops, v=v: v + 0 * flops)
+            for arm, v in zip("abc", (2, 3, 4), strict=True)
+        },
+        {"a": [0.0, 1.0], "b": [0.0, 0.0], "c": [0.0, 0.0]},
+    )
+    columns = {arm: {} for arm in "abc"}
+    found = next_best(boot, columns, [], [flip()], ROWS, 100)
+    assert found.settles == ("a", "b", 1e9) and asked["arms"] == {"a", "b"}
+    assert asked["quantity"] == pytest.approx(np.log([2 / 3, 3 / 3]))

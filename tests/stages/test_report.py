@@ -1,0 +1,348 @@
+"""The page holds the numbers of the record, the plot tables those of the curves."""
+
+import html
+import re
+import shutil
+
+import polars as pl
+import pytest
+
+from stages import report
+from stages.decide import DecideParams
+from stages.decide import run as run_decide
+from stages.decision import figures
+from stages.decision.record import read_decision
+from stages.foundation.files import write_json
+from stages.report import (
+    ReportParams,
+    counted_runs,
+    draw,
+    ledger_rows,
+    number,
+    pool_rows,
+    run,
+)
+
+LEDGER = pl.DataFrame(
+    [
+        # pool, step, position, status, reason, documents, characters, tokens
+        ("web", "set aside", 0, "in", "", 10, 1000, 500),
+        ("web", "set aside", 0, "kept", "", 8, 800, 400),
+        ("web", "set aside", 0, "dropped", "held out", 2, 200, 100),
+        ("web", "deduplicate", 1, "in", "", 8, 800, 400),
+        ("web", "deduplicate", 1, "kept", "", 5, 500, 250),
+        ("web", "deduplicate", 1, "dropped", "copy", 1, 100, 50),
+        ("web", "deduplicate", 1, "dropped", "near copy", 2, 200, 1100),
+        ("code", "set aside", 0, "in", "", 4, 400, 200),
+        ("code", "set aside", 0, "kept", "", 4, 400, 200),
+        ("code", "deduplicate", 1, "in", "", 4, 400, 200),
+        ("code", "deduplicate", 1, "kept", "", 3, 300, 150),
+        ("code", "deduplicate", 1, "dropped", "copy", 1, 100, 50),
+    ],
+    schema=[
+        "pool",
+        "step",
+        "position",
+        "status",
+        "reason",
+        "documents",
+        "characters",
+        "tokens",
+    ],
+    orient="row",
+)
+MANIFEST = {
+    "pools": {
+        "web": {
+            "documents": 10,
+            "characters": 1000,
+            "roles": {
+                "pool": {"documents": 7},
+                "reference": {"documents": 2},
+                "heldout": {"documents": 1},
+            },
+            "content_hash": "abc",
+            "origin": ["numpy 2.4 (docs)", "scipy 1.17 (docs)"],
+            "licence": "BSD",
+        },
+        "code": {
+            "documents": 4,
+            "characters": 400,
+            "roles": {
+                "pool": {"documents": 4},
+                "reference": {"documents": 0},
+                "heldout": {"documents": 0},
+            },
+            "content_hash": "def",
+            "origin": "raw/code.jsonl as given",
+            "licence": "yours",
+        },
+    }
+}
+
+
+def prepared(question_folder, folder, **changes):
+    shutil.copytree(question_folder, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_decide(DecideParams(target_flops=[3e7, 3e8, 1e10], **changes))
+        LEDGER.write_csv("data/arms/ledger.csv")
+        write_json("data/ingest/manifest.json", MANIFEST)
+        run(ReportParams(png_dpi=50))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(question_folder, tmp_path_factory):
+    return prepared(question_folder, tmp_path_factory.mktemp("report") / "copy")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return html.unescape((folder / "data/report/index.html").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def record(folder):
+    return read_decision(folder / "data/decisions/filter.json")
+
+
+@pytest.fixture(scope="module")
+def curves(folder):
+    return pl.read_parquet(folder / "data/curves/filter.parquet")
+
+
+def test_the_page_says_what_the_record_says(page, record):
+    for text in (
+        f"<title>Assay: {record.question.title}</title>",
+        f'<p class="answer">{record.sentence}</p>',
+        f'<span class="status">decided</span> {record.reason}',
+        f"proxies of {record.n_params.value:,} non-embedding parameters",
+        f"a pool of {record.pool_unique_tokens:,} unique tokens",
+        "held-out loss on “news” in nats a token",
+        "Intervals are 90 %.",
+        f"means over {record.n_draws} resamples",
+        record.law.title,
+        record.law.formula,
+        record.law.chosen_because,
+        record.heldout_check.text,
+        record.next_run.text,
+        f"could detect: {record.smallest_detectable_effect_nats:.4g} nats.",
+    ):
+        assert text in page, text
+
+
+def cells(page, table):
+    """The text of the cells of one row after another."""
+    return [
+        re.findall(r"<td[^>]*>(.*?)</td>", row)
+        for row in re.findall(r"<tr.*?</tr>", table)
+    ]
+
+
+def test_every_cell_of_every_table_of_the_record_stands_on_the_page(page, record):
+    shown = [row for row in cells(page, page) if row]
+    tables = record.tables.model_dump()
+    assert all(tables[name] for name in tables)
+    for rows in tables.values():
+        for row in rows:
+            wanted = [number(value) for key, value in row.items() if key != "_best"]
+            assert wanted in shown
+
+
+def test_the_decided_budgets_stand_out(page, record):
+    n_decided = sum(target.status == "decided" for target in record.targets)
+    assert n_decided == 2 and page.count('<tr class="best">') == n_decided
+
+
+def test_the_page_counts_the_runs_and_names_the_files(page):
+    assert "48 trunks" in page and "288 checkpointed budgets" in page
+    assert "2 model sizes, 6 token budgets, 4 resamples" in page
+    assert "trained on cpu" in page
+    assert "<code>data/decisions/filter.json</code>" in page
+    assert page.count("<svg") == 4
+
+
+def test_pictures_lie_beside_the_page(folder):
+    names = {file.name for file in (folder / "data/report").iterdir()}
+    assert names == {
+        "index.html",
+        "retention.png",
+        "filter-loss.png",
+        "filter-advantage.png",
+        "filter-heldout.png",
+    }
+
+
+def test_with_another_level_the_page_says_so_and_draws_it(
+    question_folder, tmp_path, curves
+):
+    folder = prepared(question_folder, tmp_path / "copy", level=0.6)
+    page = (folder / "data/report/index.html").read_text("utf-8")
+    assert (
+        "Intervals are 60 %, those of the law's parameters and of the check on unseen"
+        " runs 90 %." in html.unescape(page)
+    )
+    narrow = pl.read_csv(folder / "data/plots/loss_by_flops.csv")
+    wide = curves.filter(kind="loss")
+    assert ((narrow["high"] - narrow["low"]) < (wide["high"] - wide["low"])).all()
+
+
+def test_plot_tables_hold_the_curves_with_low_below_high(folder, curves):
+    for name, kind, column in (
+        ("loss_by_flops", "loss", "loss_nats"),
+        ("advantage", "difference", "loss_difference_nats"),
+    ):
+        table = pl.read_csv(folder / f"data/plots/{name}.csv")
+        assert table.columns == ["question", "arm", "flops", column, "low", "high"]
+        wanted = curves.filter(kind=kind)
+        assert set(table["question"]) == {"filter"}
+        assert table["arm"].to_list() == wanted["arm"].to_list()
+        for ours, theirs in (
+            ("flops", "flops"),
+            (column, "value"),
+            ("low", "low"),
+            ("high", "high"),
+        ):
+            # six decimals
+            assert (table[ours] - wanted[theirs]).abs().max() <= 1e-6 * max(
+                1, wanted[theirs].abs().max()
+            )
+
+
+def test_the_check_and_the_retention_are_plot_tables_too(folder, record):
+    checked = pl.read_csv(folder / "data/plots/heldout_check.csv")
+    assert checked["question"].unique().to_list() == ["filter"]
+    rows = record.heldout_check.rows
+    assert checked["arm"].to_list() == [row.arm for row in rows]
+    for column in ("measured", "predicted", "low", "high", "n_params", "flops"):
+        assert checked[column].to_list() == pytest.approx(
+            [getattr(row, column) for row in rows], abs=1e-6
+        )
+    retained = pl.read_csv(folder / "data/plots/retention.csv")
+    assert retained.to_dict(as_series=False) == {
+        "step": ["read", "set aside", "deduplicate"],
+        "tokens": [700, 600, 400],
+    }
+
+
+def test_the_ledger_adds_the_pools_and_names_the_largest_reason_first():
+    assert ledger_rows(LEDGER) == [
+        {
+            "step": "read",
+            "documents kept": 14,
+            "characters kept": 1400,
+            "tokens kept": 700,
+            "left out, by reason": "",
+        },
+        {
+            "step": "set aside",
+            "documents kept": 12,
+            "characters kept": 1200,
+            "tokens kept": 600,
+            "left out, by reason": "held out 2 (100 tokens)",
+        },
+        {
+            "step": "deduplicate",
+            "documents kept": 8,
+            "characters kept": 800,
+            "tokens kept": 400,
+            "left out, by reason": ("near copy 2 (1,100 tokens), copy 2 (100 tokens)"),
+        },
+    ]
+
+
+def test_pools_are_shown_by_what_becomes_of_their_documents():
+    web, code = pool_rows(MANIFEST)
+    assert web == {
+        "pool": "web",
+        "documents": 10,
+        "characters": 1000,
+        "to train on": 7,
+        "reference": 2,
+        "held out": 1,
+        "content hash": "abc",
+        "from": "numpy, scipy",
+        "licence": "BSD",
+    }
+    assert code["from"] == "raw/code.jsonl as given" and code["licence"] == "yours"
+
+
+def test_runs_are_counted_by_what_they_are():
+    runs = pl.DataFrame(
+        {
+            "trunk_id": ["a", "a", "b"],
+            "run_id": ["a-1", "a-2", "b-1"],
+            "n_params": [1, 1, 2],
+            "n_tokens_seen": [1, 2, 1],
+            "pool_draw": [0, 0, 0],
+            "device": ["cuda", "cpu", "cuda"],
+        }
+    )
+    found = counted_runs(runs)
+    assert (found.n_trunks, found.n_rows, found.n_sizes) == (2, 3, 2)
+    assert (found.n_budgets, found.n_draws, found.device) == (2, 1, "cpu, cuda")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (0.0123456, "0.01235"),
+        (123456.7, "1.235e+05"),
+        (1e6, "1.000e+06"),
+        (-2.5e7, "-2.500e+07"),
+        (999_999.0, "1e+06"),
+        (1234567, "1,234,567"),
+        (None, "–"),
+        ("text", "text"),
+    ],
+)
+def test_numbers_for_a_person(value, shown):
+    assert number(value) == shown
+
+
+def test_the_figures_show_the_curves_points_and_flips_of_the_record(
+    folder, record, curves, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    drawn = draw(record)
+    assert list(drawn) == ["loss", "advantage", "heldout"]
+    [axes] = drawn["loss"].axes
+    assert axes.get_ylabel() == "held-out loss (nats a token)"
+    for i, arm in enumerate(record.labels):
+        line = axes.get_lines()[2 * i]
+        wanted = curves.filter(kind="loss", arm=arm)
+        assert list(line.get_ydata()) == wanted["value"].to_list()
+        points = axes.get_lines()[2 * i + 1]
+        assert list(points.get_ydata()) == [
+            p.value for p in record.points if p.arm == arm
+        ]
+        band = axes.collections[i].get_paths()[0].vertices[:, 1]
+        assert band.max() == wanted["high"].max() and band.min() == wanted["low"].min()
+    flip = record.crossovers_drawn[0]
+    assert flip.flops in [line.get_xdata()[0] for line in axes.get_lines()]
+    [advantage] = drawn["advantage"].axes
+    assert advantage.get_ylabel() == "loss less that of: keep everything (nats)"
+    [line] = [
+        line
+        for line in advantage.get_lines()
+        if line.get_label() == "keep the best 20 %"
+    ]
+    wanted = curves.filter(kind="difference", arm="keep_20")["value"].to_list()
+    assert list(line.get_ydata()) == wanted
+    [heldout] = drawn["heldout"].axes
+    assert heldout.get_xlabel() == "measured loss (nats a token)"
+    first = heldout.containers[0].lines[0]
+    rows = [row for row in record.heldout_check.rows if row.arm == "keep_20"]
+    assert list(first.get_xdata()) == [row.measured for row in rows]
+    assert list(first.get_ydata()) == [row.predicted for row in rows]
+    report.figures.plt.close("all")
+
+
+def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
+    monkeypatch.chdir(folder)
+    one, other = (figures.svg(draw(record)["loss"]) for _ in range(2))
+    assert one == other and one.startswith("<svg")
+    figures.plt.close("all")
