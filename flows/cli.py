@@ -174,6 +174,15 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 
 
 @app.command()
+def schemas() -> None:
+    """Write the JSON schemas in docs/ from the models of decisions, fit files and manifests."""
+    from flows.schemas import write_schemas
+
+    changed = write_schemas()
+    print("\n".join(map(str, changed)) or "docs/*.schema.json are up to date")
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Fresh and stale stages and decisions, and what made them stale."""
     from flows.commands.show import show

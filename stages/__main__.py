@@ -1,8 +1,7 @@
 """`python -m stages NAME [--params FILE]` runs one stage: the command behind every entry of dvc.yaml.
 
-Three more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations,
-`schemas` rewrites the JSON schemas in docs/ from the models, and `publish` sends to MLflow whatever it
-has not got yet.
+Two more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations, and
+`publish` sends to MLflow whatever it has not got yet.
 """
 
 import argparse
@@ -28,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0 done, 1 refused on evidence, 2 bad input with a one-line reason."""
     names = [stage.name for stage in PIPELINE]
     parser = argparse.ArgumentParser(prog="python -m stages", description=__doc__)
-    parser.add_argument("name", choices=[*names, "dvc-yaml", "schemas", "publish"])
+    parser.add_argument("name", choices=[*names, "dvc-yaml", "publish"])
     parser.add_argument("--params", default="params.yaml", metavar="FILE")
     arguments = parser.parse_args(argv)
     die_with_parent()
@@ -50,15 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(name: str, params: dict, params_file: str) -> None:
     if name == "dvc-yaml":
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
         write_pipeline_file(PIPELINE, params, params_file)
-=======
-        write_pipeline_file(params, params_file)
-    elif name == "schemas":
-        from stages.schemas import write_schemas
-
-        write_schemas()
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     elif name == "publish":
         from stages.runs.tracking import publish
 

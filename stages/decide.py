@@ -15,11 +15,7 @@ from stages.decision.controls import chance_lead, control_effects, detectable
 from stages.decision.curves import curves
 from stages.decision.next_run import next_best
 from stages.decision.provenance import provenance
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.decision.question_laws import law_named, twins
-from stages.decision.tables import tables
-from stages.decision.text import arm_label, sentence
-=======
 from stages.decision.record import (
     VERSION,
     DecisionLaw,
@@ -38,8 +34,6 @@ from stages.decision.record import (
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, check_text, sentence
 from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
-from stages.fit import law_named, twins
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage

@@ -14,17 +14,14 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages import images
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.decision.question_laws import MIXTURE, law_named, twins
-=======
 from stages.decision.record import Heldout, QuestionFit
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
-from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
+from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.cuts import largest_rungs
 from stages.laws.choosing.record import fit_record, ranked_law, to_state
@@ -39,13 +36,6 @@ from stages.runs.study import (
 )
 
 log = logging.getLogger("assay")
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-=======
-# coverage of the intervals of parameters and of the held-out check
-LEVEL = 0.9
-# the half-life law over the quality tiers of the pool, with model size
-MIXTURE = "half_life_mix"
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 
 class FitParams(Section):

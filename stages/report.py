@@ -18,12 +18,8 @@ from stages.decision.record import DecisionRecord, TableRow, read_decisions
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-from stages.presentation.metric_words import metric_words
-from stages.presentation.plot_style import plt, svg
-=======
 from stages.presentation.metric_words import MetricWords, metric_words
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
+from stages.presentation.plot_style import plt, svg
 
 TEMPLATE = "stages/decision/page.html.j2"
 
@@ -49,34 +45,15 @@ def run(params: ReportParams) -> None:
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-        for decision in decisions:
-            drawn = draw(decision)
-            decision["words"] = metric_words(decision["metric"])
-            decision["figures"] = {name: svg(figure) for name, figure in drawn.items()}
-            for name, figure in drawn.items():
-                save_png(
-                    figure,
-                    folder / f"{decision['question']['name']}-{name}.png",
-                    params.png_dpi,
-                )
-        ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
-        shown = figures.retention(
-=======
         shown = [show(decision, folder, params.png_dpi) for decision in decisions]
         retention = figures.retention(
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
         save_png(retention, folder / "retention.png", params.png_dpi)
         page = render(
             decisions=shown,
             ledger=ledger,
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-            ledger_figure=svg(shown),
-=======
-            ledger_figure=figures.svg(retention),
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
+            ledger_figure=svg(retention),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
             runs=counted_runs(runs),
         )

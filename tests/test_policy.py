@@ -50,16 +50,7 @@ def test_imports_point_down(file):
     if layer == "stages":
         assert not [name for name in ours if name.startswith("flows")]
     if inner[0] in PURE:
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
         allowed = (f"stages.{inner[0]}", "stages.foundation")
-=======
-        allowed = (
-            f"stages.{inner[0]}",
-            "stages.foundation.errors",
-            "stages.foundation.files",
-            "stages.foundation",
-        )
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
         assert not [name for name in ours if not name.startswith(allowed)]
 
 

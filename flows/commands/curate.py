@@ -9,9 +9,9 @@ from pathlib import Path
 
 from flows.commands.show import show
 from stages.curate.run.estimate import estimate
-from stages.curate.run.manifest import Fault, Manifest
 from stages.curate.run.run import Request, curate
 from stages.curate.work.executor import EXECUTORS
+from stages.curate.work.manifest_file import Fault, Manifest
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.settings.curate import CurateSettings

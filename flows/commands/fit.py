@@ -10,11 +10,8 @@ from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError
 from stages.laws import LAWS, get_law
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-from stages.presentation.parameters import parameter_rows
-=======
-from stages.run_tables.fit_file import FitFile, parameter_rows
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
+from stages.laws.interface.fitted import parameter_rows
+from stages.run_tables.fit_file import FitFile
 from stages.run_tables.fit_table import fit_table
 from stages.runs.schema import COLUMNS
 from stages.runs.table import filter_rows, read_table

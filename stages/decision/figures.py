@@ -168,21 +168,7 @@ def retention(ledger: pl.DataFrame) -> Figure:
     return figure
 
 
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-def _mark_flips(axes: plt.Axes, flips: Sequence[dict]) -> None:
-=======
-def svg(figure: Figure) -> str:
-    """The figure as an <svg> element, the same bytes for the same figure."""
-    buffer = io.StringIO()
-    # the ids inside follow the salt at the time of writing
-    with plt.rc_context({"svg.hashsalt": STYLE["svg.hashsalt"]}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
 def _mark_flips(axes: plt.Axes, flips: Sequence[Flip]) -> None:
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     for flip in flips:
         axes.axvspan(flip.low, flip.high, color="0.5", alpha=0.12, lw=0)
         axes.axvline(flip.flops, color="0.25", lw=1, ls="--")

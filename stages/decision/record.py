@@ -1,7 +1,7 @@
 """The decision record: everything that the page, Prefect, MLflow and the command line say about one question.
 
 One frozen model a file `data/decisions/NAME.json`. Its JSON schema is docs/decision.schema.json, written by
-`python -m stages schemas`. Fields that end in _nats stand in the unit of the metric: nats, or the share wrong.
+`assay schemas`. Fields that end in _nats stand in the unit of the metric: nats, or the share wrong.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from stages.foundation.files import read_json
 from stages.foundation.record_files import FileRecord, Record
-from stages.laws.fitted import Note, RankedLaw, TitledLaw
+from stages.laws.interface.fitted import Note, RankedLaw, TitledLaw
 
 VERSION = 1
 Status = Literal["decided", "tie", "insufficient_evidence", "extrapolating"]

@@ -1,9 +1,5 @@
 """The tables of a decision as rows for a person: the page, the markdown and the terminal show the same ones."""
 
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-from typing import Any
-
-=======
 from stages.decision.record import (
     ControlEffect,
     Findings,
@@ -14,12 +10,9 @@ from stages.decision.record import (
     Tables,
     Target,
 )
-from stages.decision.text import flops_text, interval_text
-from stages.laws.fitted import Parameters, RankedLaw
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
+from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
-from stages.presentation.parameters import parameter_rows
 
 CONTROLS = {
     "same": "same data, other seeds: only noise",

@@ -5,11 +5,7 @@ from typing import Any
 
 from stages.decision.record import Crossing, DecisionRecord, QuestionFit, read_decisions
 from stages.foundation import artefacts
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-from stages.foundation.files import read_json
 from stages.presentation.numbers import interval_text
-=======
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 WORDS = {
     "quality": {"high": "best", "low": "worst", "middle": "middle"},
@@ -60,21 +56,6 @@ def part_label(arm: dict[str, Any]) -> str:
     )
 
 
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-=======
-def flops_text(value: float) -> str:
-    """4.1e+15 as 4.1e15."""
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def interval_text(flip: Crossing) -> str:
-    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range in words."""
-    low = flops_text(flip.low) if flip.low is not None else "below the range"
-    high = flops_text(flip.high) if flip.high is not None else "beyond the range"
-    return f"{flops_text(flip.flops)} FLOPs [{low}, {high}]"
-
-
 def check_text(fitted: QuestionFit) -> str:
     """The held-out check in a sentence, with the level of the intervals that it counts in."""
     check = fitted.holdout
@@ -88,7 +69,6 @@ def check_text(fitted: QuestionFit) -> str:
     )
 
 
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 def sentence(
     path: Sequence[str],
     flips: Sequence[Crossing],

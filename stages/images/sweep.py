@@ -101,22 +101,9 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 
 def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
     _require_image_sizes([*params.sizes, *params.control_sizes])
     arms, code = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER)
     trunks = []
-=======
-    arms, code, trunks = read_json(artefacts.ARMS), code_hash(), []
-    if wrong := [
-        size
-        for size in (*params.sizes, *params.control_sizes)
-        if not SIZE.fullmatch(size)
-    ]:
-        raise ParamsError(
-            f"sweep.sizes: {wrong[0]!r} is no image proxy; write for"
-            " example mlp-32 or residual-8"
-        )
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
     for view in data.arms:
         arm, draw = view.rsplit("/", 1)
         control = arms["controls"].get(arm)
@@ -140,8 +127,8 @@ def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, An
 def _require_image_sizes(sizes: list[str]) -> None:
     for size in sizes:
         if not SIZE.fullmatch(size):
-            raise InputError(
-                f"params.yaml: sweep.sizes: {size!r} is no image proxy; write for"
+            raise ParamsError(
+                f"sweep.sizes: {size!r} is no image proxy; write for"
                 " example mlp-32 or residual-8"
             )
 

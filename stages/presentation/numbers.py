@@ -1,6 +1,6 @@
 """Numbers as a reader would write them."""
 
-from typing import Any
+from typing import Protocol
 
 
 def flops_text(value: float) -> str:
@@ -9,8 +9,19 @@ def flops_text(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def interval_text(flip: dict[str, Any]) -> str:
-    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range as an arrow."""
-    low = flops_text(flip["low"]) if flip["low"] is not None else "below the range"
-    high = flops_text(flip["high"]) if flip["high"] is not None else "beyond the range"
-    return f"{flops_text(flip['flops'])} FLOPs [{low}, {high}]"
+class Flip(Protocol):
+    """A budget with its interval, all in FLOPs; an end that leaves the searched range is None."""
+
+    @property
+    def flops(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval_text(flip: Flip) -> str:
+    """`4.1e10 FLOPs [3.0e10, 5.5e10]`, an end that leaves the searched range in words."""
+    low = flops_text(flip.low) if flip.low is not None else "below the range"
+    high = flops_text(flip.high) if flip.high is not None else "beyond the range"
+    return f"{flops_text(flip.flops)} FLOPs [{low}, {high}]"

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stages.laws.choosing.bootstrap import equal_tailed
+from stages.laws.choosing.bootstrap import LEVEL, equal_tailed
 from stages.laws.deciding.path import Path, arm_path
 from stages.laws.interface.table import run_flops
 from stages.presentation.figure_marks import plain_ticks, side_labels
@@ -17,7 +17,6 @@ from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import COLOURS, STYLE, WIDTH, plt
 from stages.run_tables.compare_rows import flip_interval
 from stages.run_tables.compare_table import Comparison
-from stages.run_tables.fit_file import LEVEL
 
 N_GRID = 121
 MAX_ARMS = 7  # ours: as many as the palette tells apart; the others are grey

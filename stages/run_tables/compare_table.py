@@ -8,14 +8,13 @@ import polars as pl
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
 from stages.laws.deciding.compare import Decision, compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
 from stages.run_tables.arm_fits import fitted_arms
 from stages.run_tables.candidates import candidates, duplicate_notes, numeric_rows
-from stages.run_tables.fit_file import LEVEL
 
 SEARCH_DECADES = 1.0
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation

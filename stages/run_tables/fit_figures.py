@@ -10,11 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.laws.choosing.bootstrap import Bootstrap, equal_tailed, residual_noise
+from stages.laws.choosing.bootstrap import (
+    LEVEL,
+    Bootstrap,
+    equal_tailed,
+    residual_noise,
+)
 from stages.laws.fitting.fit import Fit
 from stages.presentation.figure_marks import log_if_wide, plain_ticks, side_labels
 from stages.presentation.plot_style import COLOURS, HEIGHT, MARKERS, STYLE, WIDTH, plt
-from stages.run_tables.fit_file import LEVEL
 from stages.run_tables.law_axes import (
     Axes,
     Columns,

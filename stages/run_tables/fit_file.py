@@ -1,6 +1,6 @@
 """A fit as data: the fit file of `assay fit` as a model, and the parts of it that the fit stage and the page share.
 
-The JSON schema of the file is docs/fit.schema.json, written by `python -m stages schemas`.
+The JSON schema of the file is docs/fit.schema.json, written by `assay schemas`.
 """
 
 from typing import Any, Literal
@@ -12,19 +12,22 @@ from pydantic import Field
 from stages.foundation.errors import InputError
 from stages.foundation.record_files import FileRecord, Record
 from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.record import ranked_law
-from stages.laws.fitted import Note, Parameters, RankedLaw, RunsCheck, TitledLaw
 from stages.laws.fitting.fit import Fit
+from stages.laws.interface.fitted import (
+    Note,
+    RankedLaw,
+    RunsCheck,
+    TitledLaw,
+)
 from stages.laws.interface.law import Law
 from stages.run_tables.candidates import numeric_rows, positive_numbers
 
-LEVEL = 0.9
 VERSION = 1
 # a row of the reader's own table with what was predicted for it
 PredictedRow = dict[str, Any]
-ParameterRow = dict[str, str | bool | float | None]
 
 
 class ChosenLaw(Record):
@@ -116,28 +119,6 @@ def law_columns(
     if cluster is not None:
         columns[cluster] = cluster_labels(table, cluster, name)
     return columns
-
-
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-def fit_json(fit: Fit, boot: Bootstrap | None) -> dict[str, Any]:
-    """The parts of a fit file that need no further rows."""
-    return {
-        **fit_record(fit, boot, LEVEL),
-        "title": fit.law.title,
-        "holdout": None,
-        "predictions": [],
-    }
-=======
-def parameter_rows(params: Parameters) -> list[ParameterRow]:
-    """Parameters of a fit record, or of each arm, as flat rows."""
-    rows: list[ParameterRow] = []
-    for name, entry in params.items():
-        of_arm = entry if isinstance(entry, dict) else {None: entry}
-        for arm, value in of_arm.items():
-            shown = name if arm is None else f"{name} [{arm}]"
-            rows.append({"parameter": shown, **value.model_dump()})
-    return rows
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 
 
 def check(

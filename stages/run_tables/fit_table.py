@@ -8,12 +8,12 @@ import polars as pl
 
 from stages.laws import get_law
 from stages.laws.choosing.averaged import Mixture, mixture
-from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
+from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, to_state
-from stages.laws.fitted import Note
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.variant import with_variants
+from stages.laws.interface.fitted import Note
 from stages.run_tables.candidates import (
     N_CUTS,
     N_DRAWS,
@@ -23,7 +23,6 @@ from stages.run_tables.candidates import (
     numeric_rows,
 )
 from stages.run_tables.fit_file import (
-    LEVEL,
     FitFile,
     check,
     chosen_law,

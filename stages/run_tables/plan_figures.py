@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.laws.choosing.bootstrap import Bootstrap, equal_tailed
+from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, equal_tailed
 from stages.laws.deciding.path import arm_path, measured_flops, path_rows
 from stages.laws.deciding.plan import best_size, best_sizes, optimal_allocation
 from stages.presentation.figure_marks import plain_ticks, side_labels
 from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, plt
 from stages.presentation.si import si
-from stages.run_tables.fit_file import LEVEL
 
 N_GRID, N_BUDGETS = 90, 24
 MAX_ARMS = 7  # as many as the palette tells apart

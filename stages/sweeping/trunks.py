@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import ParamsError
 from stages.foundation.files import content_hash
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
@@ -75,8 +75,8 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
             if epochs >= setting.min_epochs
         ]
         if not settings:
-            raise InputError(
-                f"params.yaml: sweep.regularisations: no setting is left for {name},"
+            raise ParamsError(
+                f"sweep.regularisations: no setting is left for {name},"
                 f" which sees {epochs:.1f} epochs; lower a min_epochs"
             )
         # an arm's twin is trained, tuned and fitted as the arm is
@@ -98,9 +98,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
                     )
                     trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
-        raise InputError(
-            "params.yaml: sweep plans no run; name arms, sizes and budgets"
-        )
+        raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(
         trunks,
         key=lambda trunk: (
@@ -147,8 +145,8 @@ def _specs(
     )
     decay = params.decay_mix.get(view.rsplit("/", 1)[0])
     if decay and f"{decay}/{draw}" not in data.views:
-        raise InputError(
-            f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms"
+        raise ParamsError(
+            f"sweep.decay_mix names the arm {decay!r}, which arms.arms"
             " lacks; name one of its arms"
         )
     shared = {

@@ -19,18 +19,14 @@ from typing import Any
 
 import polars as pl
 
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.curate.run.plan import Plan, plan_input
 from stages.curate.run.run import Request, Run
-=======
-from stages.curate.run.manifest import Manifest
-from stages.curate.run.run import Plan, Request, Run, plan_input
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.curate.run.step_list import build_steps
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.edges import PARTITION_RECORDS
 from stages.curate.searches.semantic_search import TRAIN_BYTES
 from stages.curate.work.executor import executor
+from stages.curate.work.manifest_file import Manifest
 from stages.curate.work.steps import apply_steps
 from stages.curate.work.units import Piece, Unit
 from stages.curation.duplicates.minhash import signatures

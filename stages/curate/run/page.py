@@ -18,16 +18,6 @@ def page(manifest: "Manifest") -> str:
     lines = [
         "# Curation report",
         "",
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
-        f"{counts['rows']:,} rows: {counts['bad_rows']:,} cannot be read (quarantine.jsonl),"
-        f" {counts['empty']:,} without text, {counts['documents']:,} documents.",
-        f"Kept: {kept['documents']:,} documents ({share:.1%}), {kept['characters']:,} characters,"
-        f" hash `{kept['hash']}`.",
-        "",
-        f"Word tokeniser of the rules: {manifest['settings']['thresholds']['words']}."
-        " Alone: what a reason would drop by itself,"
-        " of the documents that it looked at; in order: what no reason before it drops.",
-=======
         f"{counts.rows:,} rows: {counts.bad_rows:,} cannot be read (quarantine.jsonl),"
         f" {counts.empty:,} without text, {counts.documents:,} documents.",
         f"Kept: {kept.documents:,} documents ({share:.1%}), {kept.characters:,}"
@@ -36,7 +26,6 @@ def page(manifest: "Manifest") -> str:
         f"Word tokeniser of the rules: {words}. Alone: what a reason would drop by"
         " itself, of the documents that it looked at; in order: what no reason before"
         " it drops.",
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
         "",
         "| reason | asks | alone | in order | characters in order |",
         "|---|---|---:|---:|---:|",

@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from stages.curate.run.fitted import fit_models
-<<<<<<< 9cb2e4ccf3cc97ef8dda912f899aedd8b33551a6
 from stages.curate.run.manifest import build_manifest, write_result
 from stages.curate.run.parts import PartTask
 from stages.curate.run.plan import Plan, plan_input
-=======
-from stages.curate.run.manifest import Manifest, build_manifest, versions, write_result
-from stages.curate.run.parts import PartTask, part_bounds
->>>>>>> d65c831eff3125df31384bd2b149bdce9bdaa3ed
 from stages.curate.run.shard import ShardTask, forget_steps, unit_folder
 from stages.curate.searches import signature_index
 from stages.curate.searches.findings import findings
 from stages.curate.searches.searches import Corpus, search
 from stages.curate.work import work_folder
 from stages.curate.work.executor import Executor, executor
+from stages.curate.work.manifest_file import Manifest
 from stages.curate.work.numbering import Units
 from stages.curate.work.part_bounds import part_bounds
 from stages.curation.vectors.embeddings import Embed

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stages.curate.run.manifest import Manifest
+from stages.curate.work.manifest_file import Manifest
 from stages.curation.reading import storage
 from stages.curation.reading.storage import disk_errors
 from stages.foundation import artefacts

@@ -11,9 +11,9 @@ import numpy as np
 from stages.foundation.errors import InputError
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.choose import Score
-from stages.laws.fitted import FittedParameter, RankedLaw, TitledLaw
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.solver import Problem
+from stages.laws.interface.fitted import FittedParameter, RankedLaw, TitledLaw
 from stages.laws.interface.law import Law, Parameter
 from stages.laws.interface.layout import Layout
 

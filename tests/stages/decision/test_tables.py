@@ -21,7 +21,7 @@ from stages.decision.tables import (
     target_row,
 )
 from stages.foundation.stage import ROOT
-from stages.laws.fitted import FittedParameter, RankedLaw
+from stages.laws.interface.fitted import FittedParameter, RankedLaw
 from stages.presentation.metric_words import metric_words
 
 

@@ -7,12 +7,11 @@ from stages.decision.text import (
     arm_label,
     check_text,
     decision_markdown,
-    flops_text,
-    interval_text,
     printed_decisions,
     sentence,
 )
 from stages.foundation.stage import ROOT
+from stages.presentation.numbers import flops_text, interval_text
 
 ARM = {
     "keep": 0.2,

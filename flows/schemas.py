@@ -1,9 +1,9 @@
-"""The JSON schemas in docs/, written from the models by `python -m stages schemas` and never by hand."""
+"""The JSON schemas in docs/, written from the models by `assay schemas` and never by hand."""
 
 import json
 from pathlib import Path
 
-from stages.curate.run.manifest import Manifest
+from stages.curate.work.manifest_file import Manifest
 from stages.decision.record import DecisionRecord
 from stages.foundation.files import whole_file
 from stages.foundation.record_files import FileRecord, schema

@@ -128,3 +128,17 @@ class RunsCheck(Record):
     coverage: float | None = Field(
         description="share of the runs inside their intervals; null without refits"
     )
+
+
+ParameterRow = dict[str, str | bool | float | None]
+
+
+def parameter_rows(params: Parameters) -> list[ParameterRow]:
+    """Parameters of a fit, or of each of its arms, as flat rows of a table."""
+    rows: list[ParameterRow] = []
+    for name, entry in params.items():
+        of_arm = entry if isinstance(entry, dict) else {None: entry}
+        for arm, value in of_arm.items():
+            shown = name if arm is None else f"{name} [{arm}]"
+            rows.append({"parameter": shown, **value.model_dump()})
+    return rows

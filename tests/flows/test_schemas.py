@@ -2,15 +2,15 @@
 
 import pytest
 
+from flows.schemas import SCHEMAS, schema_text, write_schemas
 from stages.foundation.record_files import schema
 from stages.foundation.stage import ROOT
-from stages.schemas import SCHEMAS, schema_text, write_schemas
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_committed_schema_is_that_of_the_model(name):
     committed = (ROOT / "docs" / name).read_text("utf-8")
-    assert committed == schema_text(SCHEMAS[name]), "run `python -m stages schemas`"
+    assert committed == schema_text(SCHEMAS[name]), "run `assay schemas`"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
