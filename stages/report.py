@@ -66,7 +66,7 @@ def show(decision: DecisionRecord, folder: Path, dpi: int) -> Shown:
     """A decision with its figures, which are also written as PNG."""
     drawn = draw(decision)
     # before the PNG, whose resolution would change the names inside the SVG
-    images = {name: figures.svg(figure) for name, figure in drawn.items()}
+    images = {name: svg(figure) for name, figure in drawn.items()}
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
     words = metric_words(decision.metric.unit)
@@ -101,7 +101,7 @@ def draw(decision: DecisionRecord) -> dict[str, Figure]:
 
 def read_curves(decision: DecisionRecord) -> pl.DataFrame:
     """kind, arm, flops, value, low, high of a question."""
-    return pl.read_parquet(f"data/curves/{decision.question.name}.parquet")
+    return pl.read_parquet(artefacts.curves(decision.question.name))
 
 
 def heldout_table(decision: DecisionRecord) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from stages.decide import run as run_decide
 from stages.decision import figures
 from stages.decision.record import read_decision
 from stages.foundation.files import write_json
+from stages.presentation.plot_style import svg
 from stages.report import (
     ReportParams,
     counted_runs,
@@ -343,6 +344,6 @@ def test_the_figures_show_the_curves_points_and_flips_of_the_record(
 
 def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
     monkeypatch.chdir(folder)
-    one, other = (figures.svg(draw(record)["loss"]) for _ in range(2))
+    one, other = (svg(draw(record)["loss"]) for _ in range(2))
     assert one == other and one.startswith("<svg")
     figures.plt.close("all")
