@@ -1,5 +1,6 @@
 """Which trunks the sweep's parameters ask for."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from stages.foundation.errors import ParamsError
@@ -27,44 +28,51 @@ def planned(params: SweepParams) -> tuple[Views, list[dict[str, Any]]]:
 
 def tried(params: SweepParams, data: Views) -> SweepParams:
     """The parameters with what short trials say about learning rate and batch, where they are asked for."""
-    tuning, view = params.tuning, largest_view(data)
+    tuning = params.tuning
+    view = largest_view(data)
 
-    def specs(size: str, **changes: float) -> RunSpec:
-        return _specs(
-            params.model_copy(update=changes),
-            view,
-            size,
-            params.regularisations[0],
-            0,
-            None,
-            data,
-        )[-1]
+    def trial(params: SweepParams, size: str) -> RunSpec:
+        setting = params.regularisations[0]
+        cell = Cell(view=view, size=size, setting=setting, draw=0, is_control=False)
+        return _specs(params, cell, data)[-1]
 
     if tuning.critical_batch:
-        params = params.model_copy(
-            update={
-                "batch_tokens": critical_batch(
-                    specs(params.sizes[0]), data, params.device
-                )
-            }
-        )
+        spec = trial(params, params.sizes[0])
+        batch = critical_batch(spec, data, params.device)
+        params = params.model_copy(update={"batch_tokens": batch})
     if tuning.lrs:
-        params = params.model_copy(
-            update={
-                "lr": best_lr(
-                    [specs(str(tuning.base_size), lr=lr) for lr in tuning.lrs],
-                    data,
-                    params.device,
-                )
-            }
-        )
+        size = str(tuning.base_size)
+        specs = [trial(params.model_copy(update={"lr": lr}), size) for lr in tuning.lrs]
+        lr = best_lr(specs, data, params.device)
+        params = params.model_copy(update={"lr": lr})
     return params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What a trunk is of: a view, a size and a setting."""
+
+    view: str
+    size: str
+    setting: Regularisation
+    draw: int
+    is_control: bool
+
+    @property
+    def arm(self) -> str:
+        return self.view.rsplit("/", 1)[0]
+
+    @property
+    def seed(self) -> int:
+        """Of weights and order: arms of one draw share it, controls differ."""
+        return self.draw + (CONTROL_SEED if self.is_control else 0)
 
 
 def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
+<<<<<<< e8529ac7e0008ac5bce92a4c92c5866a324ec7d6
     for name in data.views:
         arm, draw = name.rsplit("/", 1)
         control = data.arms["controls"].get(arm)
@@ -107,30 +115,71 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
             trunk["spec"].pool_draw,
         ),
     )
+=======
+    for view in data.views:
+        control = data.arms["controls"].get(view.rsplit("/", 1)[0])
+        for cell in _cells(params, view, control, data):
+            for spec in _specs(params, cell, data):
+                header = {
+                    "arm": cell.arm,
+                    "control": control["kind"] if control else "",
+                    "data_hash": data.data_hash(view, spec.decay_arm),
+                    "code_hash": code,
+                }
+                trunk_id = content_hash(
+                    [spec.to_dict() | {"arm": cell.arm}, header["data_hash"], code]
+                )
+                trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
+    if not trunks:
+        raise InputError(
+            "params.yaml: sweep plans no run; name arms, sizes and budgets"
+        )
+    return sorted(trunks, key=_largest_first)
+>>>>>>> 5a4374f9791afd73a9ac2a976f572bbc93c32ebb
 
 
-def _specs(
-    params: SweepParams,
-    view: str,
-    size: str,
-    regularisation: Regularisation,
-    draw: int,
-    control: Any,
-    data: Views,
-) -> list[RunSpec]:
+def _largest_first(trunk: dict[str, Any]) -> tuple:
+    spec = trunk["spec"]
+    return -spec.shape.n_params, trunk["arm"], spec.pool_draw
+
+
+def _cells(
+    params: SweepParams, view: str, control: dict[str, Any] | None, data: Views
+) -> list[Cell]:
+    """Every size and setting of a view; InputError where no setting is for so many passes."""
+    epochs = params.budgets_tokens[-1] / data.views[view].n_tokens
+    settings = [each for each in params.regularisations if epochs >= each.min_epochs]
+    if not settings:
+        raise InputError(
+            f"params.yaml: sweep.regularisations: no setting is left for {view},"
+            f" which sees {epochs:.1f} epochs; lower a min_epochs"
+        )
+    # an arm's twin is trained, tuned and fitted as the arm is
+    full = not control or control["kind"] == "same"
+    return [
+        Cell(
+            view=view,
+            size=size,
+            setting=setting,
+            draw=int(view.rsplit("/", 1)[1]),
+            is_control=bool(control),
+        )
+        for size in (params.sizes if full else params.control_sizes)
+        for setting in (settings if full else settings[:1])
+    ]
+
+
+def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
     """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its
     own part of the arm.
     """
-    seed = draw + (CONTROL_SEED if control else 0)
-    shape = formed(
-        Shape.named(
-            size,
-            context=params.context,
-            vocab_size=data.packed.vocab_size,
-            qk_norm=params.qk_norm,
-        ),
-        params.experts,
+    dense = Shape.named(
+        cell.size,
+        context=params.context,
+        vocab_size=data.packed.vocab_size,
+        qk_norm=params.qk_norm,
     )
+    shape = formed(dense, params.experts)
     rule, _ = hyperparameters(
         params.tuning,
         shape=shape,
@@ -138,6 +187,7 @@ def _specs(
         lr=params.lr,
         batch_tokens=params.batch_tokens,
     )
+<<<<<<< e8529ac7e0008ac5bce92a4c92c5866a324ec7d6
     budgets = (
         whole_budgets(params.budgets_tokens, rule["batch_tokens"])
         if params.tuning.sets_batch
@@ -149,31 +199,49 @@ def _specs(
             f"sweep.decay_mix names the arm {decay!r}, which arms.arms"
             " lacks; name one of its arms"
         )
+=======
+>>>>>>> 5a4374f9791afd73a9ac2a976f572bbc93c32ebb
     shared = {
-        "arm": view,
+        "arm": cell.view,
         "shape": shape,
-        "weight_decay": regularisation.weight_decay,
-        "dropout": regularisation.dropout,
+        "weight_decay": cell.setting.weight_decay,
+        "dropout": cell.setting.dropout,
         "warmup_steps": params.warmup_steps,
         "decay_fraction": params.decay_fraction,
         "schedule": params.schedule,
         "decay_shape": params.decay_shape,
         "z_loss": params.z_loss,
         "documents_apart": params.documents_apart,
-        "seed": seed,
-        "data_seed": seed,
-        "pool_draw": draw,
-        "decay_arm": f"{decay}/{draw}" if decay else None,
+        "seed": cell.seed,
+        "data_seed": cell.seed,
+        "pool_draw": cell.draw,
+        "decay_arm": _decay_arm(params, cell, data),
         **grown(params.growth, rule["batch_tokens"]),
         **rule,
     }
+    budgets = tuple(params.budgets_tokens)
+    if params.tuning.sets_batch:
+        budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"])
     if params.pool_passes is None:
         return [RunSpec(budgets_tokens=budgets, **shared)]
-    parts = [
-        pool_share(data.views, draw, budget, params.pool_passes) for budget in budgets
-    ]
-    unique = [round(part * data.views[view].n_tokens) for part in parts]
-    return [
-        RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared)
-        for budget, tokens in zip(budgets, unique, strict=True)
-    ]
+    specs = []
+    for budget in budgets:
+        part = pool_share(data.views, cell.draw, budget, params.pool_passes)
+        tokens = round(part * data.views[cell.view].n_tokens)
+        spec = RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared)
+        specs.append(spec)
+    return specs
+
+
+def _decay_arm(params: SweepParams, cell: Cell, data: Views) -> str | None:
+    """The view that the decays of the cell's arm read; None where they read on."""
+    decay = params.decay_mix.get(cell.arm)
+    if not decay:
+        return None
+    view = f"{decay}/{cell.draw}"
+    if view not in data.views:
+        raise InputError(
+            f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms"
+            " lacks; name one of its arms"
+        )
+    return view

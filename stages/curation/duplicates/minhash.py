@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import xxhash
 
+from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.minhash import shingle_minima
 from stages.curation.text.characters import (
     blocks,
@@ -142,5 +143,5 @@ def _banded(minima: np.ndarray, params: MinHash) -> np.ndarray:
     """One 64-bit key for the rows of each band (bands, D)."""
     keys = np.zeros((params.bands, minima.shape[1]), dtype=np.uint64)
     for row in range(params.rows):
-        keys = mixed(keys + minima[row :: params.rows] + np.uint64(0x9E3779B97F4A7C15))
+        keys = mixed(keys + minima[row :: params.rows] + MULTIPLIER)
     return keys

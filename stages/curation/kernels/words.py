@@ -7,12 +7,9 @@ words. The default tokeniser is in `affix_kernel`. Cost: 400 MB a CPU-second for
 import numpy as np
 
 from stages.curation.kernels.classes import ALPHA, JOINER, SPACE, WORD
-from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.hashing import MIX_1, MIX_2, MULTIPLIER
 from stages.curation.kernels.loops import Loop
 from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S, Part
-
-# finaliser of splitmix64
-MIX_1, MIX_2 = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 @Part

@@ -27,7 +27,7 @@ from stages.curation.kernels.classes import (
     UPPER,
     WORD,
 )
-from stages.curation.kernels.hashing import MULTIPLIER
+from stages.curation.kernels.hashing import MIX_1, MIX_2, MULTIPLIER
 from stages.curation.kernels.minhash import word_hashes
 
 BLOCK_CHARS = 1 << 19  # measured: within 5 % of the best from 2^18 to 2^20
@@ -183,8 +183,8 @@ def segment_hashes(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def mixed(hashes: np.ndarray) -> np.ndarray:
     """Each bit of the result depends on all bits of the hash (finaliser of splitmix64)."""
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * MIX_1
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * MIX_2
     return hashes ^ (hashes >> np.uint64(31))
 
 

@@ -1,5 +1,7 @@
 """Every column of the runs table comes out of a text run file and an image run file; what lacks its value is named."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,8 +10,9 @@ from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.images import sweep as image_sweep
 from stages.proxy.images.data import ImageData
-from stages.proxy.images.spec import ImageBudget, ImageResult
-from stages.proxy.specs.spec import BudgetResult, DomainLoss, RunResult
+from stages.proxy.images.spec import ImageBudget, ImageResult, ImageSpec
+from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import BudgetResult, DomainLoss, RunResult, RunSpec
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.runs import run_files
@@ -119,23 +122,56 @@ def image_run(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def tables(text_run, image_run):
-    return {
-        "text": run_files.runs_table([text_run]),
-        "image": image_sweep.runs_table([image_run]),
-    }
+def text_table(text_run):
+    return run_files.runs_table([text_run])
+
+
+@pytest.fixture
+def image_table(image_run):
+    return image_sweep.runs_table([image_run])
+
+
+def names_of(kind):
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+PLACES = {
+    "text": {
+        "spec": names_of(RunSpec),
+        "result": names_of(RunResult),
+        "shape": set(dir(Shape)),
+        "budget": names_of(BudgetResult) | {"run_id"},
+    },
+    "image": {
+        "spec": names_of(ImageSpec),
+        "budget": names_of(ImageBudget) | {"run_id"},
+    },
+}
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_every_column_comes_out_with_its_type(tables, modality):
-    table, declared = tables[modality], columns_of(modality)
+@pytest.mark.parametrize("column", SCHEMA, ids=lambda column: column.name)
+def test_a_column_names_a_place_that_there_is(column, modality):
+    path = column.of(modality)
+    if not isinstance(path, str):
+        return  # a constant, or none of this modality
+    part, key = path.split(".")
+    assert part in ("run", "spec", "result", "shape", "budget", "metric"), path
+    if known := PLACES[modality].get(part):
+        assert key in known, f"{column.name}: a {modality} run has no {path}"
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_column_comes_out_with_its_type(modality, request):
+    table = request.getfixturevalue(f"{modality}_table")
+    declared = columns_of(modality)
     assert {name: table.schema[name] for name in declared} == declared
     assert table.columns[: len(declared)] == list(declared)
     assert [name for name in declared if table[name].null_count()] == []
 
 
-def test_the_values_of_a_text_run_are_those_of_its_file(tables, text_run):
-    rows = {row["metric"]: row for row in tables["text"].iter_rows(named=True)}
+def test_the_values_of_a_text_run_are_those_of_its_file(text_table, text_run):
+    rows = {row["metric"]: row for row in text_table.iter_rows(named=True)}
     assert {name: (row["value"], row["value_se"]) for name, row in rows.items()} == {
         "loss_web": (2.0, 0.1),
         "bpb_web": (1.0, 0.05),
@@ -149,8 +185,8 @@ def test_the_values_of_a_text_run_are_those_of_its_file(tables, text_run):
     assert (row["share_web"], row["share_good"], row["unique_bad"]) == (1.0, 0.75, 50)
 
 
-def test_the_values_of_an_image_run_are_those_of_its_file(tables):
-    rows = {row["metric"]: row for row in tables["image"].iter_rows(named=True)}
+def test_the_values_of_an_image_run_are_those_of_its_file(image_table):
+    rows = {row["metric"]: row for row in image_table.iter_rows(named=True)}
     assert rows["error_digits"]["value"] == 0.25
     assert rows["error_digits"]["value_se"] == pytest.approx(0.25)  # .5 / sqrt(4)
     assert rows["loss_digits"]["value"] == 2.0

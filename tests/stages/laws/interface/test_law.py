@@ -97,12 +97,11 @@ def test_a_law_broadcasts_parameters_against_points_and_is_positive(law):
 
 @over_laws
 def test_a_law_says_what_it_is(law):
-    assert (
-        law.title
-        and law.source
-        and len(law.formula) > 10
-        and len(sys.modules[law.value.__module__].__doc__) > 20
-    )
+    for field in ("title", "formula", "source", "arm_parameters"):
+        assert getattr(law, field), f"{law.name} lacks its {field}"
+    assert len(law.formula) > 10, f"{law.name} has the formula {law.formula!r}"
+    header = sys.modules[law.value.__module__].__doc__
+    assert header and len(header) > 20, f"{law.value.__module__} lacks its docstring"
     assert all(
         v.unit and v.meaning and 0 < v.typical[0] < v.typical[1] for v in law.variables
     )
@@ -112,7 +111,7 @@ def test_a_law_says_what_it_is(law):
         for p in law.parameters
     )
     assert all(p.low > 0 for p in law.parameters if p.transform == "log")
-    assert set(law.arm_parameters) <= set(law.parameter_names) and law.arm_parameters
+    assert set(law.arm_parameters) <= set(law.parameter_names)
     assert {power for p in law.parameters for power, _ in p.term} <= set(
         law.parameter_names
     )
@@ -290,3 +289,10 @@ def test_auto_tries_the_laws_that_say_so():
         "power_floor",
         "compute_offset",
     ]
+
+
+def test_a_law_for_tables_of_compute_alone_does_not_read_sizes_and_tokens():
+    for law in automatic_laws("compute alone"):
+        assert not {"n_params", "n_tokens_seen"} <= set(law.variable_names), (
+            f"{law.name} would never be tried: it reads sizes and tokens"
+        )

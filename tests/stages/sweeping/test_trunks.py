@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from stages.foundation.errors import InputError
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.settings.sweep import SweepParams
+from stages.sweeping.trunks import CONTROL_SEED, plan
+from stages.sweeping.views import Views
+
+PARAMS = {
+    "sizes": ["6k", "25k"],
+    "control_sizes": ["6k"],
+    "budgets_tokens": [1024, 2048],
+    "regularisations": [{}, {"dropout": 0.1}],
+    "context": 32,
+    "batch_tokens": 256,
+}
+CONTROLS = {"twin": {"kind": "same"}, "less": {"kind": "drop_half"}}
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory):
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("pack")
+    documents = ((str(i), rng.integers(1, 64, 49), 60) for i in range(20))
+    pack = write_packed(folder / "p", documents, vocab_size=64, eos_id=0)
+    made = {f"{arm}/2": View(pack, range(20)) for arm in ("all", "twin", "less")}
+    return Views(pack, made, {}, {"controls": CONTROLS})
+
+
+def cells(views, arm):
+    trunks = plan(SweepParams(**PARAMS), views)
+    specs = [trunk["spec"] for trunk in trunks if trunk["arm"] == arm]
+    return {(spec.shape.d_model, spec.dropout) for spec in specs}, specs
+
+
+def test_a_twin_is_trained_as_its_arm_is_and_other_controls_less(views):
+    arm, _ = cells(views, "all")
+    twin, _ = cells(views, "twin")
+    less, _ = cells(views, "less")
+    assert twin == arm and len(arm) == 4
+    assert less == {(16, 0.0)}
+
+
+def test_controls_start_from_other_weights_and_another_order(views):
+    for arm, seed in (("all", 2), ("twin", 2 + CONTROL_SEED)):
+        for spec in cells(views, arm)[1]:
+            assert (spec.seed, spec.data_seed, spec.pool_draw) == (seed, seed, 2)
+
+
+def test_the_largest_come_first_and_every_trunk_has_its_name(views):
+    trunks = plan(SweepParams(**PARAMS), views)
+    sizes = [trunk["spec"].shape.n_params for trunk in trunks]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len({trunk["trunk_id"] for trunk in trunks}) == len(trunks) == 9
+
+
+def test_an_arm_that_no_setting_is_tried_on_is_refused(views):
+    rare = SweepParams(**PARAMS | {"regularisations": [{"min_epochs": 100}]})
+    with pytest.raises(InputError, match="no setting is left for all/2, which sees"):
+        plan(rare, views)
