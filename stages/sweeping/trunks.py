@@ -72,50 +72,6 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
-<<<<<<< e8529ac7e0008ac5bce92a4c92c5866a324ec7d6
-    for name in data.views:
-        arm, draw = name.rsplit("/", 1)
-        control = data.arms["controls"].get(arm)
-        epochs = params.budgets_tokens[-1] / data.views[name].n_tokens
-        settings = [
-            setting
-            for setting in params.regularisations
-            if epochs >= setting.min_epochs
-        ]
-        if not settings:
-            raise ParamsError(
-                f"sweep.regularisations: no setting is left for {name},"
-                f" which sees {epochs:.1f} epochs; lower a min_epochs"
-            )
-        # an arm's twin is trained, tuned and fitted as the arm is
-        full = not control or control["kind"] == "same"
-        for size in params.sizes if full else params.control_sizes:
-            for regularisation in settings if full else settings[:1]:
-                for spec in _specs(
-                    params, name, size, regularisation, int(draw), control, data
-                ):
-                    data_hash = data.data_hash(name, spec.decay_arm)
-                    header = {
-                        "arm": arm,
-                        "control": control["kind"] if control else "",
-                        "data_hash": data_hash,
-                        "code_hash": code,
-                    }
-                    trunk_id = content_hash(
-                        [spec.to_dict() | {"arm": arm}, header["data_hash"], code]
-                    )
-                    trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
-    if not trunks:
-        raise ParamsError("sweep plans no run; name arms, sizes and budgets")
-    return sorted(
-        trunks,
-        key=lambda trunk: (
-            -trunk["spec"].shape.n_params,
-            trunk["arm"],
-            trunk["spec"].pool_draw,
-        ),
-    )
-=======
     for view in data.views:
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control, data):
@@ -131,11 +87,8 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
                 )
                 trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
-        raise InputError(
-            "params.yaml: sweep plans no run; name arms, sizes and budgets"
-        )
+        raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
->>>>>>> 5a4374f9791afd73a9ac2a976f572bbc93c32ebb
 
 
 def _largest_first(trunk: dict[str, Any]) -> tuple:
@@ -150,8 +103,8 @@ def _cells(
     epochs = params.budgets_tokens[-1] / data.views[view].n_tokens
     settings = [each for each in params.regularisations if epochs >= each.min_epochs]
     if not settings:
-        raise InputError(
-            f"params.yaml: sweep.regularisations: no setting is left for {view},"
+        raise ParamsError(
+            f"sweep.regularisations: no setting is left for {view},"
             f" which sees {epochs:.1f} epochs; lower a min_epochs"
         )
     # an arm's twin is trained, tuned and fitted as the arm is
@@ -187,20 +140,6 @@ def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
         lr=params.lr,
         batch_tokens=params.batch_tokens,
     )
-<<<<<<< e8529ac7e0008ac5bce92a4c92c5866a324ec7d6
-    budgets = (
-        whole_budgets(params.budgets_tokens, rule["batch_tokens"])
-        if params.tuning.sets_batch
-        else tuple(params.budgets_tokens)
-    )
-    decay = params.decay_mix.get(view.rsplit("/", 1)[0])
-    if decay and f"{decay}/{draw}" not in data.views:
-        raise ParamsError(
-            f"sweep.decay_mix names the arm {decay!r}, which arms.arms"
-            " lacks; name one of its arms"
-        )
-=======
->>>>>>> 5a4374f9791afd73a9ac2a976f572bbc93c32ebb
     shared = {
         "arm": cell.view,
         "shape": shape,
@@ -240,8 +179,8 @@ def _decay_arm(params: SweepParams, cell: Cell, data: Views) -> str | None:
         return None
     view = f"{decay}/{cell.draw}"
     if view not in data.views:
-        raise InputError(
-            f"params.yaml: sweep.decay_mix names the arm {decay!r}, which arms.arms"
+        raise ParamsError(
+            f"sweep.decay_mix names the arm {decay!r}, which arms.arms"
             " lacks; name one of its arms"
         )
     return view

@@ -7,13 +7,11 @@ import shutil
 import polars as pl
 import pytest
 
-from stages import report
 from stages.decide import DecideParams
 from stages.decide import run as run_decide
-from stages.decision import figures
 from stages.decision.record import read_decision
 from stages.foundation.files import write_json
-from stages.presentation.plot_style import svg
+from stages.presentation.plot_style import plt, svg
 from stages.report import (
     ReportParams,
     counted_runs,
@@ -339,11 +337,11 @@ def test_the_figures_show_the_curves_points_and_flips_of_the_record(
     rows = [row for row in record.heldout_check.rows if row.arm == "keep_20"]
     assert list(first.get_xdata()) == [row.measured for row in rows]
     assert list(first.get_ydata()) == [row.predicted for row in rows]
-    report.figures.plt.close("all")
+    plt.close("all")
 
 
 def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
     monkeypatch.chdir(folder)
     one, other = (svg(draw(record)["loss"]) for _ in range(2))
     assert one == other and one.startswith("<svg")
-    figures.plt.close("all")
+    plt.close("all")
