@@ -3,8 +3,8 @@ pools. Output: a cluster for every document (named by its smallest id), whether 
 weakest test that found it to be a copy (exact, words, near); where params ask for it, what the
 first of each cluster says again in other words (`semantic_of`), and the texts that are shorter
 without lines of earlier documents. Nothing is removed here: removal is an arm's choice. Cost: about
-1 s per 25 MB; memory of the signatures, 144 bytes a document; see dedup_semantic.py and
-dedup_lines.py for theirs.
+1 s per 25 MB; memory of the signatures, 144 bytes a document; see pools/semantic_copies.py and
+pools/line_copies.py for theirs.
 """
 
 import logging

@@ -3,7 +3,7 @@
 Question: how hard is every image? Input: pool and held-out images, a model recipe. Output: the
 scores table of the pipeline: one column a metric, `difficulty` (the first metric asked for) and
 `quality` (its negative: high = typical). Cost: the trainings that the metrics need, see
-image_scores.py.
+difficulty.py.
 """
 
 from typing import Literal

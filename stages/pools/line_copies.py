@@ -3,7 +3,7 @@
 Question: what do the documents that near deduplication leaves say that no other says before them?
 Input: the pools' shards, the ids of the firsts. Output: the documents that lose a line (or
 paragraph), with the text that is left; of equal lines that of the smallest id stays (see
-curation/line_copies.py). A document that loses everything has an empty text, and no arm of this
+curation/duplicates/line_copies.py). A document that loses everything has an empty text, and no arm of this
 policy trains on it. Cost: 24 MB a CPU-second (measured), two passes; 32 bytes and a hash table
 entry a line in memory.
 """

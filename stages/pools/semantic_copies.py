@@ -3,7 +3,7 @@ arm.
 
 Question: which documents say the same as another in other words? Input: the pools' shards, the ids
 of the firsts. Output: of each semantic copy the id of the kept document that it is like most
-(SemDeDup, see curation/semantic.py). Embeddings are hashed words fitted to a sample by hash, or a
+(SemDeDup, see curation/duplicates/semantic.py). Embeddings are hashed words fitted to a sample by hash, or a
 sentence model or a trained proxy of the user's. Cost: 7 MB a CPU-second with hashed words
 (measured); 256 bytes a document and as much again while they are compared.
 """

@@ -1,6 +1,6 @@
 """Likelihood profiles, one panel a parameter: which the runs settle and which they do not.
 
-Input: a fit. Output: one figure. Cost: the walk of laws/profile_curve.py.
+Input: a fit. Output: one figure. Cost: the walk of laws/fitting/profile_curve.py.
 """
 
 import itertools

@@ -25,7 +25,9 @@ class Experts(Section):
 
 
 class Growth(Section):
-    """Training starts with the first layers alone, which are then stacked to the size's own (stages/proxy/network/grow.py)."""
+    """Training starts with the first layers alone, which are then stacked to the size's own
+    (stages/proxy/network/grow.py).
+    """
 
     from_layers: int = Field(
         ge=1,

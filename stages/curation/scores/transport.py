@@ -95,7 +95,7 @@ def calibrated_gradient(potentials: np.ndarray) -> np.ndarray:
 def source_gradient(
     potentials: np.ndarray, sources: np.ndarray, n_sources: int
 ) -> np.ndarray:
-    """dOT / dp_s (s,): the mean potential of each source, less their mean (laws/projektor_path.py steps along it).
+    """dOT / dp_s (s,): the mean potential of each source, less their mean (projektor_path.py steps along it).
 
     projektor compares a source with the others at their weights, which is this divided by 1 - p_s: another direction
     where weights differ, and without bound as one share nears 1.

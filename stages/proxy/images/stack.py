@@ -2,7 +2,7 @@
 its own rows of the pool.
 
 Arms may differ in size, since each run draws its batches from its own rows. `probabilities` and
-`features` read the stack at any time; difficulty scores are made of them (image_observe.py). Cost:
+`features` read the stack at any time; difficulty scores are made of them (observe.py). Cost:
 MLPs of width 64 on 28 x 28 pixels, batch 32: 3,000 steps of one run a CPU-second, 16 runs at once
 (1,800 one alone); a residual net of width 8 with one block 470 (measured).
 """

@@ -12,7 +12,7 @@ from stages.foundation.errors import InputError
 from stages.proxy.tokens.order import stable_hash
 from stages.proxy.tokens.view import View
 
-CUT = 3  # a hash family of its own beside those of stream.py
+CUT = 3  # a hash family of its own beside those of order.py
 
 
 def shrunk(view: View, n_tokens: int, seed: int) -> View:

@@ -1,6 +1,6 @@
 """An arm of an experiment as a view: which documents of a pool, and how often each is used per pass.
 
-Nothing is copied: fifty arms over one pool cost fifty lists of row numbers. A view says what; `stream.py` says
+Nothing is copied: fifty arms over one pool cost fifty lists of row numbers. A view says what; `order.py` says
 in which order the tokens arrive and counts them.
 """
 
