@@ -56,6 +56,8 @@ def colour_of(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
 def svg(figure: Figure) -> str:
     """The figure as an <svg> element, the same bytes for the same figure."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    # the ids inside follow the salt at the time of writing
+    with plt.rc_context({"svg.hashsalt": STYLE["svg.hashsalt"]}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

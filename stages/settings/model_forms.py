@@ -26,7 +26,7 @@ class Experts(Section):
 
 class Growth(Section):
     """Training starts with the first layers alone, which are then stacked to the size's own
-    (stages/proxy/network/grow.py).
+    (see grow.py).
     """
 
     from_layers: int = Field(
