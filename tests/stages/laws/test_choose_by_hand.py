@@ -204,7 +204,7 @@ def rows():
 OPTIONS = {"n_starts": 12, "n_draws": 30, "clusters": "pool_draw", "delta": None}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def choice(rows):
     laws = [
         get_law(name)
