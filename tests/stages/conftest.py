@@ -1,6 +1,7 @@
 """Stages run one after another in a folder, without DVC; refits and records whose numbers are known by hand."""
 
 import itertools
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -191,9 +192,9 @@ def hand_made_runs():
 
 
 @pytest.fixture(scope="session")
-def question_folder(tmp_path_factory):
-    """A folder in which the question `filter` of two arms and a twin is swept and fitted, all of it made by hand."""
-    folder = tmp_path_factory.mktemp("question")
+def swept_folder(tmp_path_factory):
+    """A folder in which the question `filter` of two arms and a twin is swept, all of it made by hand."""
+    folder = tmp_path_factory.mktemp("swept")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         runs = hand_made_runs()
@@ -227,12 +228,30 @@ def question_folder(tmp_path_factory):
             for tier, tokens in enumerate(parts)
         ]
         pl.DataFrame(views).write_parquet("data/arms/views.parquet")
+    return folder
+
+
+def fit_by_hand(folder):
+    """Run the fit stage in a copy of the swept folder; two held-out documents of 100 tokens."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         packed = SimpleNamespace(
             open=lambda path: SimpleNamespace(n_tokens_each=np.array([100, 100]))
         )
         patch.setattr(fit, "Packed", packed)
-        params = fit.FitParams(
-            laws=["chinchilla", "power_floor_tokens"], draws=60, starts=16
-        )
-        fit.run(params)
+        laws = ["chinchilla", "power_floor_tokens"]
+        fit.run(fit.FitParams(laws=laws, draws=60, starts=16))
     return folder
+
+
+@pytest.fixture(scope="session")
+def question_folder(swept_folder, tmp_path_factory):
+    """The question made by hand, fitted."""
+    folder = tmp_path_factory.mktemp("question") / "copy"
+    return fit_by_hand(shutil.copytree(swept_folder, folder))
+
+
+@pytest.fixture
+def fitted_folder(swept_folder, tmp_path):
+    """The same, fitted for one test alone."""
+    return fit_by_hand(shutil.copytree(swept_folder, tmp_path / "copy"))

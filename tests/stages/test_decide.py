@@ -32,18 +32,18 @@ def made(folder, monkeypatch, **changes):
     return decide("filter", read_json("data/arms/arms.json"), params)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def decided(question_folder):
     with pytest.MonkeyPatch.context() as patch:
         return made(question_folder, patch)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def record(decided):
     return decided[0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def drawn(decided):
     return decided[1]
 

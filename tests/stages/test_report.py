@@ -173,6 +173,21 @@ def test_pictures_lie_beside_the_page(folder):
     }
 
 
+def test_the_stage_writes_page_pictures_and_plot_tables(question_folder, tmp_path):
+    """All that the tests around this one look at, of a run of its own."""
+    folder = prepared(question_folder, tmp_path / "copy")
+    page = html.unescape((folder / "data/report/index.html").read_text("utf-8"))
+    record = read_decision(folder / "data/decisions/filter.json")
+    curves = pl.read_parquet(folder / "data/curves/filter.parquet")
+    test_the_page_says_what_the_record_says(page, record)
+    test_every_cell_of_every_table_of_the_record_stands_on_the_page(page, record)
+    test_the_decided_budgets_stand_out(page, record)
+    test_the_page_counts_the_runs_and_names_the_files(page)
+    test_pictures_lie_beside_the_page(folder)
+    test_plot_tables_hold_the_curves_with_low_below_high(folder, curves)
+    test_the_check_and_the_retention_are_plot_tables_too(folder, record)
+
+
 def test_with_another_level_the_page_says_so_and_draws_it(
     question_folder, tmp_path, curves
 ):

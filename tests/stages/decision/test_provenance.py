@@ -27,7 +27,11 @@ STAGES = {
     "pack": entry(
         ["data/ingest/pools", "stages/pack.py"], ["data/pack", "data/m.json"]
     ),
-    "sweep": entry(["data/pack/tokens.bin"], ["data/sweep/runs.parquet"]),
+    "score": entry(["data/ingest"], ["data/score"]),
+    "sweep": entry(
+        ["data/pack/tokens.bin", "data/score/scores.parquet"],
+        ["data/sweep/runs.parquet"],
+    ),
     "fit": entry(["data/sweep/runs.parquet"], ["data/fit"]),
     "decide": entry(["data/fit", "data/sweep/runs.parquet"], ["data/decisions"]),
     "report": entry(["data/decisions"], ["data/report"]),
@@ -46,6 +50,7 @@ def lock(tmp_path):
 def test_what_lies_upstream_is_found_through_folders_and_files_in_them():
     assert upstream_stages(STAGES, ["data/sweep/runs.parquet"]) == {
         "sweep",
+        "score",
         "pack",
         "ingest",
     }
@@ -61,6 +66,7 @@ def test_a_new_stage_after_the_decision_is_never_its_input(lock):
             "data/pack": "hash of data/pack",
             "data/m.json": "hash of data/m.json",
         },
+        "score": {"data/score": "hash of data/score"},
         "sweep": {"data/sweep/runs.parquet": "hash of data/sweep/runs.parquet"},
     }
 

@@ -264,7 +264,9 @@ def swept(tmp_path, monkeypatch, client):
     """A folder with three trunks, of which one is no longer wanted, and the client that mlflow gives."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: client)
+    stores = {f"sqlite:///{tmp_path / 'mlflow.db'}": client}
+    stores["http://127.0.0.1:9"] = client
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: stores[uri])
     arms = {
         "questions": {"filter": {"title": "How strict?", "arms": ["keep_20"]}},
         "controls": {"twin": {"kind": "same", "like": "keep_20"}},
@@ -359,7 +361,8 @@ def add_run(client, experiment, params, metrics, status="FINISHED"):
 @pytest.fixture
 def stored(client, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: client)
+    stores = {"http://127.0.0.1:9": client}
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: stores[uri])
     return client
 
 

@@ -10,6 +10,7 @@ from stages.laws import get_law
 from stages.laws.choosing.bootstrap import (
     MAX_LEVERAGE,
     Bootstrap,
+    _notes,
     bootstrap,
     cluster_leverage,
     cluster_shapes,
@@ -339,3 +340,13 @@ def test_a_single_cluster_is_refused(fit, rows):
         "an arm has a single cluster, so nothing says how much a new one would differ;"
         " draw the pool again or drop clusters="
     )
+
+
+def test_refits_that_failed_are_said_to_have():
+    [note] = _notes(4, [np.array(["x"])], 2, 10)
+    assert note == {
+        "code": "failed_draws",
+        "severity": "warning",
+        "message": "2 of 10 refits failed and were left out",
+    }
+    assert _notes(4, [np.array(["x"])], 0, 10) == []

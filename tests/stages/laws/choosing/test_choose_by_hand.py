@@ -59,6 +59,11 @@ def test_a_single_law_says_that_it_is_alone():
     )
 
 
+def test_of_two_laws_the_other_is_named_as_the_next():
+    _, reason = _rank([score("good", [0.1] * 4), score("bad", [0.3] * 4)])
+    assert reason == "good: held-out error 10.00%; next bad, 30.00%"
+
+
 def test_laws_that_are_not_told_apart_go_by_how_well_they_fit_the_rest():
     # differences of -.04 to .06: mean .01, standard error .02
     best = score("best", [0.2, 0.2, 0.2, 0.2], criterion=-1.0)
@@ -204,7 +209,7 @@ def rows():
 OPTIONS = {"n_starts": 12, "n_draws": 30, "clusters": "pool_draw", "delta": None}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def choice(rows):
     laws = [
         get_law(name)
