@@ -57,7 +57,7 @@ def run(
     """The whole pipeline through the flow; finished work is never done again."""
     from flows.main_job import main_job
 
-    raise typer.Exit(main_job(params, jobs, executor, gpus))
+    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
 
 
 @app.command()
@@ -148,16 +148,16 @@ def curate(
     curate_command(
         inputs,
         out,
-        params,
-        columns,
-        workers,
-        executor,
-        index,
-        work,
-        strict,
-        overwrite,
-        dry_run,
-        as_json,
+        params=params,
+        columns=columns,
+        workers=workers,
+        executor=executor,
+        index=index,
+        work=work,
+        strict=strict,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        as_json=as_json,
     )
 
 
@@ -246,15 +246,15 @@ def fit(
     fit_command(
         law,
         table,
-        map_,
-        where,
-        holdout,
-        predict,
-        bootstrap,
-        cluster,
-        out,
-        figures,
-        as_json,
+        pairs=map_,
+        where=where,
+        holdout=holdout,
+        predict=predict,
+        n_draws=bootstrap,
+        cluster=cluster,
+        out=out,
+        figures=figures,
+        as_json=as_json,
     )
 
 
@@ -316,16 +316,16 @@ def compare(
     compare_command(
         table,
         arm,
-        at,
-        law,
-        map_,
-        where,
-        cluster,
-        n_params,
-        bootstrap,
-        figures,
-        as_json,
-        share,
+        at=at,
+        law=law,
+        pairs=map_,
+        where=where,
+        cluster=cluster,
+        n_params=n_params,
+        n_draws=bootstrap,
+        figures=figures,
+        as_json=as_json,
+        share=share,
     )
 
 
@@ -349,7 +349,14 @@ def plan(
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
     from flows.commands.compare import plan_command
 
-    plan_command(law, flops, unique_tokens, next_run, figures, as_json)
+    plan_command(
+        law,
+        flops,
+        unique_tokens=unique_tokens,
+        next_run=next_run,
+        figures=figures,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -370,7 +377,7 @@ def isoflop(
     """Compute-optimal sizes without a law: the least loss of each budget, and how it moves."""
     from flows.commands.theory import isoflop_command
 
-    isoflop_command(table, map_, where, at, as_json)
+    isoflop_command(table, map_, where=where, at=at, as_json=as_json)
 
 
 @app.command("pruning-theory")
@@ -391,7 +398,7 @@ def pruning_theory(
     """Whether hard or easy examples are worth keeping, by the theory of a perceptron."""
     from flows.commands.theory import pruning_theory_command
 
-    pruning_theory_command(pool, keep, theta, as_json)
+    pruning_theory_command(pool, keep, theta=theta, as_json=as_json)
 
 
 @app.command()

@@ -45,7 +45,9 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    state = pipeline(executor, jobs, str(params_file), gpus, return_state=True)
+    state = pipeline(
+        executor, jobs, params_file=str(params_file), gpus=gpus, return_state=True
+    )
     if state.is_completed():
         print(printed_decisions())
         print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")

@@ -75,7 +75,7 @@ def pipeline(
             from flows.sweep import fill
 
             try:
-                fill(params_file, executor, jobs, gpus)
+                fill(params_file, executor, n_workers=jobs, gpus=gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
                 why = in_file(error, params_file)

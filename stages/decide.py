@@ -174,15 +174,17 @@ def decide(
     chance = chance_lead(
         boot,
         twin_columns,
-        pairs,
-        params.target_flops,
-        scope.n_params,
-        params.level,
+        pairs=pairs,
+        flops=params.target_flops,
+        n_params=scope.n_params,
+        level=params.level,
     )
-    targets = compared(known, columns, scope, chance, params)
-    found = searched(boot, columns, scope, params.level)
+    targets = compared(known, columns, scope=scope, chance=chance, params=params)
+    found = searched(boot, columns, scope=scope, level=params.level)
     rival_found = (
-        searched(known.rival, columns, scope, params.level) if known.rival else None
+        searched(known.rival, columns, scope=scope, level=params.level)
+        if known.rival
+        else None
     )
     path, flips = path_of(found, scope.reach)
     status, reason = overall(targets, flips, scope.reach)
@@ -190,7 +192,7 @@ def decide(
     findings = Findings(
         version=VERSION,
         question=Question(name=name, title=question["title"]),
-        sentence=sentence(path, flips, labels, status),
+        sentence=sentence(path, flips, labels=labels, status=status),
         status=status,
         reason=reason,
         metric=metric_record(fitted.metric, rows["modality"][0]),
@@ -205,7 +207,7 @@ def decide(
         targets=targets,
         crossovers=flips,
         crossovers_drawn=drawn_flips(flips, scope.low, scope.high),
-        crossovers_by_size=by_size(boot, columns, rows, params),
+        crossovers_by_size=by_size(boot, columns, rows=rows, params=params),
         pairwise=crossings(found),
         law=decision_law(fitted),
         runner_up=RunnerUp(
@@ -214,13 +216,20 @@ def decide(
         ),
         ranking=fitted.ranking,
         smallest_detectable_effect_nats=detectable(
-            chance, params.target_flops, scope.reach, params.level
+            chance, params.target_flops, reach=scope.reach, level=params.level
         ),
         chance_lead_nats=chance,
         controls=control_effects(arms, fitted.metric),
         heldout_check=heldout_of(fitted, columns),
         regularisation=fitted.regularisation,
-        next_run=next_best(boot, columns, targets, flips, rows, scope.n_params),
+        next_run=next_best(
+            boot,
+            columns,
+            targets=targets,
+            flips=flips,
+            rows=rows,
+            n_params=scope.n_params,
+        ),
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), scope.n_params),
         provenance=provenance(rows, made_from=[RUNS]),
@@ -228,8 +237,8 @@ def decide(
     drawn = curves(
         boot,
         columns,
-        scope.low,
-        scope.high,
+        low=scope.low,
+        high=scope.high,
         n_params=scope.n_params,
         base=findings.base,
         level=params.level,
@@ -271,7 +280,12 @@ def searched(
 ) -> Crossovers:
     """The crossings of all arms at one size within the searched compute."""
     return crossovers(
-        boot, columns, scope.low, scope.high, n_params=scope.n_params, level=level
+        boot,
+        columns,
+        flops_low=scope.low,
+        flops_high=scope.high,
+        n_params=scope.n_params,
+        level=level,
     )
 
 
@@ -285,7 +299,7 @@ def by_size(
         for size in sizes
     }
     return {
-        str(size): stretches(searched(boot, columns, scope, params.level))
+        str(size): stretches(searched(boot, columns, scope=scope, level=params.level))
         for size, scope in scopes.items()
     }
 

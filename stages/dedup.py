@@ -83,13 +83,13 @@ def run(params: DedupParams) -> None:
     }
     firsts = clusters.filter("is_first").select("id")
     if params.semantic is not None:
-        twins = semantic_twins(shards, firsts, params.semantic, params.seed)
+        twins = semantic_twins(shards, firsts, params=params.semantic, seed=params.seed)
         clusters = clusters.join(
             twins, on="id", how="left", maintain_order="left", validate="1:1"
         )
         metrics["semantic_duplicates"] = twins.height
     shortened = write_shortened(
-        shards, firsts, params.lines, Path(artefacts.LINE_COPIES)
+        shards, firsts, params=params.lines, path=Path(artefacts.LINE_COPIES)
     )
     if params.lines is not None:
         metrics["shortened_documents"] = shortened

@@ -88,7 +88,9 @@ def run(params: FitParams) -> None:
     for name, question in arms["questions"].items():
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
-        summary[name] = fit_question(name, chosen, arms["tiers"], metric, params)
+        summary[name] = fit_question(
+            name, chosen, tiers=arms["tiers"], metric=metric, params=params
+        )
     write_json(artefacts.FIT_METRICS, summary)
 
 
@@ -159,14 +161,14 @@ def fit_question(
         for role, fit in fits.items()
         if fit
     }
-    check = heldout_check(choice, candidates, rows, params)
+    check = heldout_check(choice, candidates, rows=rows, params=params)
     write_json(
         artefacts.fit_refits(name),
         {role: to_state(boot) for role, boot in boots.items()},
     )
     with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
-    fitted = record(choice, boots, check, best, metric)
+    fitted = record(choice, boots, check=check, best=best, metric=metric)
     write_json(artefacts.fit_record(name), fitted.model_dump())
     return {
         "law": choice.fit.law.name,

@@ -68,7 +68,11 @@ def run(params: IngestParams) -> None:
         (folder / "staged").mkdir()
         pools = {
             name: stage_pool(
-                name, pool, params, folder / "staged" / f"{name}.parquet", url=url
+                name,
+                pool,
+                params=params,
+                path=folder / "staged" / f"{name}.parquet",
+                url=url,
             )
             for name, pool in params.pools.items()
         }

@@ -195,7 +195,7 @@ class Judge:
             else None
         )
         self.model, self.prototypes, self.of_sample = self._fitted()
-        self.extras = extra_scorers(params, pool, self.reference, taken)
+        self.extras = extra_scorers(params, pool, reference=self.reference, taken=taken)
 
     def _fitted(self) -> tuple[QualityModel, TextPrototypes, np.ndarray]:
         settings = self.params.quality()
@@ -232,7 +232,10 @@ class Judge:
             self.model.score(frame).drop("id") for frame in batches(REFERENCE)
         )
         return quality_result(
-            self.model, pl.concat(scores), reference, pl.concat(sizes)
+            self.model,
+            pl.concat(scores),
+            reference_scores=reference,
+            pool=pl.concat(sizes),
         ), passed / max(1, groups.documents)
 
     def _difficulty(
@@ -270,7 +273,11 @@ def extra_scorers(
             raise ParamsError(
                 f"score.extra.{name}: a document rule has this name; choose another"
             )
-        scorers.append(extra_scorer(name, settings, pool, reference, params.seed))
+        scorers.append(
+            extra_scorer(
+                name, settings, pool=pool, reference=reference, seed=params.seed
+            )
+        )
         log.info("score: %s (%s)", name, settings.kind)
     return scorers
 
@@ -281,7 +288,9 @@ def extra_columns(
     """The columns asked for, of a pool that is held in memory."""
     return [
         scorer(pool)
-        for scorer in extra_scorers(params, HeldPool(pool), HeldPool(reference), taken)
+        for scorer in extra_scorers(
+            params, HeldPool(pool), reference=HeldPool(reference), taken=taken
+        )
     ]
 
 

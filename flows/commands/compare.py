@@ -149,7 +149,10 @@ def plan_command(
         from stages.presentation.figure_marks import save_all
         from stages.run_tables.plan_figures import draw_plan
 
-        paths = save_all(draw_plan(boot, rows, unique_tokens, value_label), figures)
+        paths = save_all(
+            draw_plan(boot, rows, unique_tokens=unique_tokens, value_label=value_label),
+            figures,
+        )
     if as_json:
         print(
             json.dumps(

@@ -18,5 +18,8 @@ def load_table(
     from stages.runs.tracking import read_experiment
 
     return mapped(
-        read_experiment(str(source).removeprefix(MLFLOW)), str(source), mapping, where
+        read_experiment(str(source).removeprefix(MLFLOW)),
+        str(source),
+        mapping=mapping,
+        where=where,
     )

@@ -68,7 +68,7 @@ def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
     """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
     runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
     return [
-        control_effect(runs, name, control["kind"], control["like"])
+        control_effect(runs, name, kind=control["kind"], like=control["like"])
         for name, control in arms["controls"].items()
     ]
 

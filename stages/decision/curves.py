@@ -32,17 +32,24 @@ def curves(
     flops = budgets(low, high)
     path = arm_path(boot, flops, columns, n_params=n_params)
     frames = [
-        _curve("loss", arm, flops, path.values[arm], path.draws[arm], level)
+        _curve(
+            "loss",
+            arm,
+            flops=flops,
+            values=path.values[arm],
+            draws=path.draws[arm],
+            level=level,
+        )
         for arm in columns
     ]
     frames += [
         _curve(
             "difference",
             arm,
-            flops,
-            path.values[arm] - path.values[base],
-            path.draws[arm] - path.draws[base],
-            level,
+            flops=flops,
+            values=path.values[arm] - path.values[base],
+            draws=path.draws[arm] - path.draws[base],
+            level=level,
         )
         for arm in columns
     ]

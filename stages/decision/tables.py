@@ -32,7 +32,7 @@ def tables(found: Findings) -> Tables:
         flips_by_size=[
             row
             for size, path in found.crossovers_by_size.items()
-            for row in size_rows(int(size), path, labels, words)
+            for row in size_rows(int(size), path, labels=labels, words=words)
         ],
         heldout=[heldout_row(row, labels, words) for row in found.heldout_check.rows],
         controls=[control_row(row, words) for row in found.controls],

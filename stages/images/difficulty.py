@@ -89,9 +89,9 @@ class Observed:
         return early(
             self.data,
             self.how.spec,
-            self.how.seeds,
-            max(1, round(EARLY * self.how.n_steps)),
-            gradients,
+            seeds=self.how.seeds,
+            at_step=max(1, round(EARLY * self.how.n_steps)),
+            gradients=gradients,
         )
 
     @cached_property
@@ -100,7 +100,10 @@ class Observed:
         from stages.proxy.images.observe import correct_over_time
 
         return correct_over_time(
-            self.data, self.how.spec, self.how.seeds, max(1, self.how.n_steps // CHECKS)
+            self.data,
+            self.how.spec,
+            seeds=self.how.seeds,
+            every_steps=max(1, self.how.n_steps // CHECKS),
         )
 
     @cached_property
@@ -111,7 +114,9 @@ class Observed:
         how = self.how
         return np.concatenate(
             [
-                out_of_fold(self.data, spec, max(1, how.models // 2), how.seed)
+                out_of_fold(
+                    self.data, spec, n_pairs=max(1, how.models // 2), seed=how.seed
+                )
                 for spec in (how.spec, *how.others)
             ]
         )
@@ -124,8 +129,8 @@ class Observed:
         included = random_subsets(
             len(self.data.labels),
             self.how.subset_models,
-            self.how.subset_share,
-            self.how.seed,
+            share=self.how.subset_share,
+            seed=self.how.seed,
         )
         return included, *subset_results(self.data, self.how.spec, included)
 

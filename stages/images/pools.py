@@ -58,7 +58,7 @@ def ingest(params: IngestParams, folder: Path) -> None:
         dropped.drop("hash").write_parquet(temporary / "dropped.parquet")
         write_json(
             temporary / "manifest.json",
-            _manifest(params, pools, kept, heldout, dropped),
+            _manifest(params, pools, kept=kept, heldout=heldout, dropped=dropped),
         )
     metrics = {
         "pool_documents": kept.height,
@@ -179,7 +179,7 @@ def dedup() -> None:
     clusters = duplicates(
         pl.DataFrame({"id": pool["id"], "exact": hashes}), "exact"
     ).rename({"keep": "is_first", "reason": "duplicate"})
-    write_shortened([], pl.DataFrame(), None, Path(artefacts.LINE_COPIES))
+    write_shortened([], pl.DataFrame(), params=None, path=Path(artefacts.LINE_COPIES))
     with whole_file(artefacts.CLUSTERS) as temporary:
         clusters.write_parquet(temporary)
     write_json(

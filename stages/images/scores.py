@@ -55,9 +55,9 @@ def score(settings: ImageScoring, seed: int) -> None:
     pool, heldout = pooled(), pooled(artefacts.INGESTED_HELD_OUT)
     data = ImageData(
         stacked(pool),
-        pool["label"].to_numpy(),
-        stacked(heldout),
-        heldout["label"].to_numpy(),
+        labels=pool["label"].to_numpy(),
+        held_out_pixels=stacked(heldout),
+        held_out_labels=heldout["label"].to_numpy(),
     )
     classes = 1 + int(max(pool["label"].max(), heldout["label"].max()))
     shape = ImageShape(

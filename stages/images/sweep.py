@@ -36,7 +36,7 @@ def run(params: SweepParams) -> None:
     trunks = plan(params, data, hashes)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
     for group in _stacks(missing):
-        _train(group, data, domains, params.device)
+        _train(group, data, domains=domains, device=params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     tables = {

@@ -47,7 +47,7 @@ def proxy_difficulty(
             reader = train_reader(
                 read, np.arange(read.n_documents), seed=seed, **training
             )
-        values = measured(reader, packed, rows, measure)
+        values = measured(reader, packed, rows=rows, measure=measure)
     else:
         values, half = (
             np.zeros(len(rows)),
@@ -57,8 +57,8 @@ def proxy_difficulty(
             values[side] = measured(
                 train_reader(packed, rows[~side], seed=seed, **training),
                 packed,
-                rows[side],
-                measure,
+                rows=rows[side],
+                measure=measure,
             )
     return np.where(packed.n_tokens_each[rows] >= min_tokens, values, np.nan)
 

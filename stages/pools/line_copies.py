@@ -51,7 +51,9 @@ def write_shortened(
                 for frame in _texts(shards, firsts)
             )
             for frame in _texts(shards, firsts):
-                left = without_copies(frame, repeated, params.unit, params.min_chars)
+                left = without_copies(
+                    frame, repeated, unit=params.unit, min_chars=params.min_chars
+                )
                 groups.add(left.filter(pl.col("units_dropped") > 0))
         groups.close()
         return groups.documents

@@ -94,7 +94,7 @@ def semantic_twins(
     shards: Sequence[Path], firsts: pl.DataFrame, params: SemanticParams, seed: int
 ) -> pl.DataFrame:
     """Columns `id`, `semantic_of`: one row a copy. `firsts` has the ids of the documents that are compared."""
-    embed, ids, parts = _maker(shards, firsts, params, seed), [], []
+    embed, ids, parts = _maker(shards, firsts, params=params, seed=seed), [], []
     for frame in _texts(shards, firsts):
         ids.append(compact(frame.select("id"))["id"])
         parts.append(embedded(embed, frame["text"].to_list()))

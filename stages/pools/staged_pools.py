@@ -79,7 +79,7 @@ def stage_pool(
         0,
         0,
     )
-    for frame in _read(name, pool, params, report):
+    for frame in _read(name, pool, params=params, report=report):
         frame = frame.select(*SCHEMA, *([_url(frame)] if url else []))
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
         role = pl.when(place < pool.heldout).then(pl.lit("heldout"))

@@ -64,7 +64,10 @@ def side_labels(
     order = sorted(range(len(labels)), key=lambda i: wanted[i])
     for place, i in zip(
         spread(
-            [wanted[i] for i in order], min(gap, room / max(len(labels), 1)), 0.0, room
+            [wanted[i] for i in order],
+            min(gap, room / max(len(labels), 1)),
+            low=0.0,
+            high=room,
         ),
         order,
         strict=True,

@@ -20,7 +20,14 @@ def metric_words(unit: str) -> MetricWords:
     'nats a token'
     """
     if unit == "share wrong":
-        return MetricWords("error", "share wrong", "share wrong", "images")
+        return MetricWords(
+            "error", unit="share wrong", difference_unit="share wrong", counted="images"
+        )
     counted = unit.partition("/")[2]
     article = "an" if counted == "image" else "a"
-    return MetricWords("loss", f"nats {article} {counted}", "nats", f"{counted}s")
+    return MetricWords(
+        "loss",
+        unit=f"nats {article} {counted}",
+        difference_unit="nats",
+        counted=f"{counted}s",
+    )

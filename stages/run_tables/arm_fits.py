@@ -80,9 +80,11 @@ def fitted_arms(
     runner_up = bootstrap(rival, rows, **options) if rival else None
     return Fitted(
         boot,
-        runner_up,
-        _own_exponents(variant, rows, separate(variant.law, share), options),
-        reason,
+        runner_up=runner_up,
+        own_exponents=_own_exponents(
+            variant, rows, by_arm=separate(variant.law, share), options=options
+        ),
+        reason=reason,
     )
 
 

@@ -38,7 +38,7 @@ def draw_compare(comparison: Comparison, value_label: str) -> dict[str, Figure]:
             height_ratios=(2.6, 1),
         )
         colours = arm_colours(path, chances(path))
-        _curves(top, comparison, path, colours, value_label)
+        _curves(top, comparison, path=path, colours=colours, value_label=value_label)
         _chances(bottom, path, colours)
         for plot in (top, bottom):
             _marks(plot, comparison, budgets=plot is bottom)

@@ -96,7 +96,7 @@ def compare_table(
             f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at"
             " 1e21"
         )
-    rows = arm_rows(table, arm, name, cluster)
+    rows = arm_rows(table, arm, name=name, cluster=cluster)
     if not len(table):
         raise InputError(f"{name}: no rows to compare; change --where")
     if len(set(rows["arm"])) < 2:
@@ -113,7 +113,7 @@ def compare_table(
             f"{name}: --share all leaves nothing to tell the arms apart, since no"
             " column of unique tokens or shares differs; share less"
         )
-    fitted = fitted_arms(law, rows, cluster, n_draws, share)
+    fitted = fitted_arms(law, rows, cluster=cluster, n_draws=n_draws, share=share)
     boot = fitted.boot
     options = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
@@ -137,23 +137,23 @@ def compare_table(
     found = crossovers(
         boot,
         columns,
-        min(float(flops.min()), min(at)),
-        max(float(flops.max()) * 10**SEARCH_DECADES, max(at)),
+        flops_low=min(float(flops.min()), min(at)),
+        flops_high=max(float(flops.max()) * 10**SEARCH_DECADES, max(at)),
         level=LEVEL,
         **options,
     )
     return Comparison(
         decisions,
-        found,
-        fitted.reason,
-        boot.fit.warnings
+        found=found,
+        reason=fitted.reason,
+        warnings=boot.fit.warnings
         + boot.warnings
         + duplicate_notes(rows)
         + short_arm_notes(rows, at),
-        boot,
-        rows,
-        columns,
-        options,
+        boot=boot,
+        rows=rows,
+        columns=columns,
+        options=options,
     )
 
 

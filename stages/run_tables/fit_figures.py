@@ -56,10 +56,12 @@ def draw_fit(
 ) -> dict[str, Figure]:
     """All figures of a fit by name."""
     axes = axes_of(fit, runs)
-    parts = series_of(fit, axes, runs, held)
+    parts = series_of(fit, axes, runs=runs, held=held)
     with plt.rc_context(STYLE):
         return {
-            "fit-curve": fit_curve(fit, boot, axes, parts, value_label),
+            "fit-curve": fit_curve(
+                fit, boot, axes=axes, parts=parts, value_label=value_label
+            ),
             "fit-residuals": residual_figure(fit, axes, parts),
             "fit-profiles": profile_figure(fit),
         }
@@ -84,7 +86,7 @@ def series_of(
             if fit.by_arm
             else None
         )
-    single = Axes(axes.law, axes.x, None, axes.log)
+    single = Axes(axes.law, x=axes.x, by=None, log=axes.log)
     if fit.by_arm:
         found = [
             (
@@ -101,12 +103,14 @@ def series_of(
     return [
         Series(
             label,
-            arm,
-            level,
-            colours[i],
-            MARKERS[i % len(MARKERS)],
-            _rows(fit, both, own[mask[:n]]),
-            None if held is None else _rows(fit, both, n + np.flatnonzero(mask[n:])),
+            arm=arm,
+            level=level,
+            colour=colours[i],
+            marker=MARKERS[i % len(MARKERS)],
+            runs=_rows(fit, both, own[mask[:n]]),
+            held=None
+            if held is None
+            else _rows(fit, both, n + np.flatnonzero(mask[n:])),
         )
         for i, (label, arm, level, mask) in enumerate(found)
     ]
@@ -121,11 +125,15 @@ def fit_curve(
     figure, plot = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
     ends, shown, moved = [], [], 0.0
     for part in parts:
-        x, y, by = on_curve(fit, axes, part.level, part.runs, part.arm)
+        x, y, by = on_curve(
+            fit, axes, level=part.level, columns=part.runs, arm=part.arm
+        )
         moved, everything = max(moved, by), [x]
         plot.plot(x, y, part.marker, color=part.colour, ms=4, mec="white", mew=0.4)
         if part.held is not None and part.held["value"].size:
-            far, high, by = on_curve(fit, axes, part.level, part.held, part.arm)
+            far, high, by = on_curve(
+                fit, axes, level=part.level, columns=part.held, arm=part.arm
+            )
             moved, everything = max(moved, by), [x, far]
             plot.plot(
                 far, high, part.marker, mfc="white", mec=part.colour, ms=5, mew=1.1
@@ -135,11 +143,11 @@ def fit_curve(
             _curve(
                 plot,
                 fit,
-                boot,
-                axes,
-                part,
-                grid(np.concatenate(everything), axes.log),
-                float(x.max(initial=0.0)),
+                boot=boot,
+                axes=axes,
+                part=part,
+                x=grid(np.concatenate(everything), axes.log),
+                measured_to=float(x.max(initial=0.0)),
             )
         )
         shown += [y, ends[-1][0][-1:]]
@@ -149,7 +157,10 @@ def fit_curve(
     plain_ticks(plot)
     plot.set(xlabel=axis_label(axes.x), ylabel=value_label)
     plot.set_title(
-        _subtitle(axes, boot, parts, moved), loc="left", fontsize=7.5, color="0.35"
+        _subtitle(axes, boot, parts=parts, moved=moved),
+        loc="left",
+        fontsize=7.5,
+        color="0.35",
     )
     if len(parts) > 1:
         heading = "arm" if fit.by_arm else axis_label(axes.by)

@@ -150,7 +150,7 @@ def predictions(
     name: str,
 ) -> list[PredictedRow]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
-    rows = law_columns(fit.law, table, name, None, observed=False)
+    rows = law_columns(fit.law, table, name=name, cluster=None, observed=False)
     if isinstance(boot, Mixture):  # its other laws may read more columns
         rows |= numeric_rows(table, name, observed=False)
     value = fit.predict(rows)

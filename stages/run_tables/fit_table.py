@@ -52,21 +52,40 @@ def fit_table(
     figures: folder for PNG files.
     """
     start = time.perf_counter()
-    fit, choice = _fitted(law_name, table, name, cluster, seed)
+    fit, choice = _fitted(law_name, table, name=name, cluster=cluster, seed=seed)
     law = fit.law
-    rows = law_columns(law, table, name, cluster)
-    boot, wide = _refits(fit, choice, table, rows, name, cluster, n_draws, seed)
+    rows = law_columns(law, table, name=name, cluster=cluster)
+    boot, wide = _refits(
+        fit,
+        choice,
+        table=table,
+        rows=rows,
+        name=name,
+        cluster=cluster,
+        n_draws=n_draws,
+        seed=seed,
+    )
     fitted = fit_record(fit, boot, LEVEL)
     chosen_notes = choice.warnings if choice else []
     notes = [Note(**note) for note in chosen_notes + duplicate_notes(rows)]
-    held = None if holdout is None else law_columns(law, holdout, name, None)
+    held = (
+        None if holdout is None else law_columns(law, holdout, name=name, cluster=None)
+    )
     checked = None
     if held is not None:
         unseen = numeric_rows(holdout, name) if choice else held
         checked = check(fit, wide, unseen)
-    predicted = [] if predict is None else predictions(fit, wide, predict, rows, name)
+    predicted = (
+        []
+        if predict is None
+        else predictions(fit, wide, table=predict, fitted=rows, name=name)
+    )
     drawn = (
-        [] if figures is None else _figures(fit, boot, rows, held, value_label, figures)
+        []
+        if figures is None
+        else _figures(
+            fit, boot, rows=rows, held=held, value_label=value_label, folder=figures
+        )
     )
     return FitFile(
         **dict(fitted) | {"warnings": fitted.warnings + notes},
@@ -92,7 +111,9 @@ def _figures(
     from stages.presentation.figure_marks import save_all
     from stages.run_tables.fit_figures import draw_fit
 
-    return save_all(draw_fit(fit, boot, rows, held, value_label), folder)
+    return save_all(
+        draw_fit(fit, boot, runs=rows, held=held, value_label=value_label), folder
+    )
 
 
 def _fitted(
@@ -102,7 +123,12 @@ def _fitted(
     if law_name != "auto":
         law = get_law(law_name)
         return (
-            fit_law(law, law_columns(law, table, name, cluster), delta=None, seed=seed),
+            fit_law(
+                law,
+                law_columns(law, table, name=name, cluster=cluster),
+                delta=None,
+                seed=seed,
+            ),
             None,
         )
     rows = _auto_rows(table, name, cluster)

@@ -92,7 +92,7 @@ def axes_of(fit: Fit, columns: Columns) -> Axes:
     ]
     if x.name.startswith("share_"):
         others = [v for v in others if not v.name.startswith("share_")]
-    axes = Axes(law, x, None, not x.may_be_zero)
+    axes = Axes(law, x=x, by=None, log=not x.may_be_zero)
     sway = {v.name: _sway(fit, columns, v.name) for v in others}
     by = max(
         others,
@@ -102,7 +102,7 @@ def axes_of(fit: Fit, columns: Columns) -> Axes:
     return (
         axes
         if by is None or sway[by.name] < SECOND_MATTERS
-        else Axes(law, x, by, axes.log)
+        else Axes(law, x=x, by=by, log=axes.log)
     )
 
 

@@ -35,8 +35,12 @@ def draw_plan(
     rows = sorted(rows, key=lambda row: row["value"])[:MAX_ARMS]
     with plt.rc_context(STYLE):
         return {
-            "plan-isoflop": isoflop_figure(boot, rows, unique_tokens, value_label),
-            "plan-frontier": frontier_figure(boot, rows, unique_tokens, value_label),
+            "plan-isoflop": isoflop_figure(
+                boot, rows, unique=unique_tokens, value_label=value_label
+            ),
+            "plan-frontier": frontier_figure(
+                boot, rows, unique=unique_tokens, value_label=value_label
+            ),
         }
 
 
@@ -52,7 +56,15 @@ def isoflop_figure(
         N_GRID,
     )
     for row, colour in zip(rows, COLOURS, strict=False):
-        value = _isoflop(plot, boot, row["arm"], flops, sizes, unique, colour)
+        value = _isoflop(
+            plot,
+            boot,
+            arm=row["arm"],
+            flops=flops,
+            sizes=sizes,
+            unique=unique,
+            colour=colour,
+        )
         _optimum(plot, row, colour)
         labels.append(
             (
@@ -63,7 +75,15 @@ def isoflop_figure(
         )
     if len(rows) == 1:
         labels += [
-            _smaller(plot, boot, rows[0]["arm"], flops / by, sizes, unique, grey)
+            _smaller(
+                plot,
+                boot,
+                arm=rows[0]["arm"],
+                flops=flops / by,
+                sizes=sizes,
+                unique=unique,
+                colour=grey,
+            )
             for by, grey in zip(SMALLER, ("0.45", "0.65"), strict=True)
             if flops / by > measured_flops(boot.fit) / 1e4
         ]
@@ -116,7 +136,14 @@ def frontier_figure(
     labels = []
     for row, colour in zip(rows, COLOURS, strict=False):
         labels += _frontier(
-            left, right, boot, row, colour, budgets, columns, alone=len(rows) == 1
+            left,
+            right,
+            boot=boot,
+            row=row,
+            colour=colour,
+            budgets=budgets,
+            columns=columns,
+            alone=len(rows) == 1,
         )
     shown = np.concatenate(
         [line.get_ydata() for line in left.lines if line.get_gid() == "curve"]
@@ -166,18 +193,20 @@ def _frontier(
     """One arm in both panels; its labels for the right one."""
     arm = row["arm"]
     path = arm_path(boot, budgets, {arm: columns})
-    _band(left, budgets, path.values[arm], path.draws[arm], colour)
+    _band(left, budgets, value=path.values[arm], draws=path.draws[arm], colour=colour)
     size, sizes = (
-        best_size(boot, budgets, arm, columns),
-        best_sizes(boot, budgets, arm, columns),
+        best_size(boot, budgets, arm=arm, columns=columns),
+        best_sizes(boot, budgets, arm=arm, columns=columns),
     )
-    _band(right, budgets, size, sizes, colour)
+    _band(right, budgets, value=size, draws=sizes, colour=colour)
     left.plot(row["flops"], row["value"], "o", color=colour, ms=5, mec="white")
     right.plot(row["flops"], row["n_params"], "o", color=colour, ms=5, mec="white")
     if not alone:
         return [(float(size[-1]), arm, colour)]
     tokens = budgets / 6 / size
-    _band(right, budgets, tokens, budgets[None] / 6 / sizes, COLOURS[1])
+    _band(
+        right, budgets, value=tokens, draws=budgets[None] / 6 / sizes, colour=COLOURS[1]
+    )
     return [
         (float(size[-1]), "parameters", colour),
         (float(tokens[-1]), "tokens", COLOURS[1]),
@@ -201,7 +230,9 @@ def _isoflop(plot, boot, arm, flops, sizes, unique, colour) -> np.ndarray:
 
 def _smaller(plot, boot, arm, flops, sizes, unique, colour):
     """The curve of a smaller budget with its optimum, as a side label."""
-    value = _isoflop(plot, boot, arm, flops, sizes, unique, colour)
+    value = _isoflop(
+        plot, boot, arm=arm, flops=flops, sizes=sizes, unique=unique, colour=colour
+    )
     best = optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique)
     plot.plot(best.n_params, best.value[0], "o", color=colour, ms=4.5, mec="white")
     return float(value[-1]), flops_text(flops), colour

@@ -229,7 +229,7 @@ def next_run_rows(
     own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
     if len(arms) > 1:
         quantity = difference_at(
-            boot, flops, arms[0], arms[1], dict.fromkeys(arms, own)
+            boot, flops, first=arms[0], second=arms[1], arms=dict.fromkeys(arms, own)
         )
     else:
         plan = optimal_allocation(

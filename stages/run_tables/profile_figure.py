@@ -65,7 +65,7 @@ def _panel(panel: plt.Axes, curve: ProfileCurve) -> None:
     if curve.log:
         panel.set_xscale("log")
     panel.set(xlim=(low, high), ylim=(-0.3, TOP))
-    _ticks(panel, curve.log, low, high)
+    _ticks(panel, curve.log, low=low, high=high)
     name = (
         curve.name
         + (" term at the centre" if curve.of_term else "")

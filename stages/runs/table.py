@@ -22,7 +22,7 @@ def read_table(
     mapping: law variable -> column of the table. where: an SQL boolean over the columns.
     Raises InputError with one line where the file, a column or the expression is not usable.
     """
-    return mapped(_read(Path(source)), str(source), mapping, where)
+    return mapped(_read(Path(source)), str(source), mapping=mapping, where=where)
 
 
 def mapped(

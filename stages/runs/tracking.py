@@ -147,8 +147,8 @@ def publish() -> str:
             _publish_question(
                 client,
                 name,
-                question["title"],
-                [run for run in runs if run["arm"] in wanted],
+                title=question["title"],
+                runs=[run for run in runs if run["arm"] in wanted],
             )
     return tracking_uri()
 
@@ -164,11 +164,11 @@ def _publish_question(
     client: Any, name: str, title: str, runs: list[dict[str, Any]]
 ) -> None:
     experiment = _experiment(client, f"curation/{name}", title)
-    parent = _parent(client, experiment, name, title)
+    parent = _parent(client, experiment, name=name, title=title)
     known = _known_trunks(client, experiment)
     missing = [run for run in runs if run["trunk_id"] not in known]
     for run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
-        _publish_trunk(client, experiment, parent, run)
+        _publish_trunk(client, experiment, parent=parent, run=run)
     files = [
         Path(artefacts.decision(name)),
         *sorted(Path(artefacts.REPORT).glob(f"{name}*.png")),

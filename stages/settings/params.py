@@ -47,7 +47,7 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Sect
             f"{path}: must hold one section a stage"
             f" ({', '.join(s.name for s in pipeline)})"
         )
-    checked = _validated(Path(path), tree, values, params_model(pipeline))
+    checked = _validated(Path(path), tree, values=values, model=params_model(pipeline))
     sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
     for stage in pipeline:
         if fault := stage.agrees(sections):
@@ -69,7 +69,7 @@ def load_curate(path: Path | str) -> CurateSettings:
         __config__=ConfigDict(frozen=True, extra="ignore"),
         curate=(CurateSettings, ...),
     )
-    return _validated(Path(path), tree, values, model).curate
+    return _validated(Path(path), tree, values=values, model=model).curate
 
 
 def _read(path: Path) -> tuple[yaml.Node, Any]:
@@ -93,7 +93,7 @@ def _validated(
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InputError(_message(path, tree, model, error)) from None
+        raise InputError(_message(path, tree, model=model, error=error)) from None
 
 
 def _message(

@@ -112,9 +112,9 @@ class SweepParams(Section):
                 fault := fault_in_time(
                     self.growth,
                     self.budgets_tokens[0],
-                    self.batch_tokens,
-                    self.decay_fraction,
-                    self.schedule,
+                    batch_tokens=self.batch_tokens,
+                    decay_fraction=self.decay_fraction,
+                    schedule=self.schedule,
                 )
             )
         ):

@@ -127,7 +127,7 @@ def missing_work(
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     n_workers = jobs() if place.type == "cpu" else 1
     specs = [trunk["spec"] for trunk in trunks]
-    kinds = known_kinds(trunks, place.type, n_workers, workers)
+    kinds = known_kinds(trunks, place.type, n_workers=n_workers, workers=workers)
     held_out_tokens = sum(
         int(domain.n_tokens_each.sum()) for domain in data.held_out.values()
     )
@@ -151,10 +151,10 @@ def missing_work(
         log.info("sweep: %s", line)
     return Work(
         plan,
-        data,
-        {content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks},
-        device,
-        place.type,
+        data=data,
+        headers={content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks},
+        device=device,
+        place=place.type,
     )
 
 
@@ -173,7 +173,9 @@ def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
             if place == "cpu"
             else contextlib.nullcontext()
         ) as workers:
-            _train_all(missing_work(trunks, data, device, workers), workers)
+            _train_all(
+                missing_work(trunks, data, device=device, workers=workers), workers
+            )
 
 
 def runs_lease() -> contextlib.AbstractContextManager[None]:

@@ -48,7 +48,7 @@ def best_lr(specs: list[RunSpec], data: Views, device: str) -> float:
             "n_params": specs[0].shape.n_params,
         }
 
-    found = _kept(RATES, specs, data, tried)
+    found = _kept(RATES, specs, data=data, tried=tried)
     log.info(
         "sweep: lr %g is best of %d at %d parameters; a rate of the trial costs %.3f"
         " nats on average",
@@ -68,7 +68,7 @@ def critical_batch(spec: RunSpec, data: Views, device: str) -> int:
 
         return {"critical_batch_tokens": noise_of(spec, data, device)}
 
-    found = _kept(NOISE, [spec], data, tried)["critical_batch_tokens"]
+    found = _kept(NOISE, [spec], data=data, tried=tried)["critical_batch_tokens"]
     batch = whole_batches(found, spec.context)
     log.info(
         "sweep: gradients are half noise at %.0f tokens a step; batch %d", found, batch

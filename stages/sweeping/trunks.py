@@ -74,7 +74,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     trunks = []
     for view in data.views:
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
-        for cell in _cells(params, view, control, data):
+        for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
                 header = {
                     "arm": cell.arm,
@@ -165,7 +165,9 @@ def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
         return [RunSpec(budgets_tokens=budgets, **shared)]
     specs = []
     for budget in budgets:
-        part = pool_share(data.views, cell.draw, budget, params.pool_passes)
+        part = pool_share(
+            data.views, cell.draw, n_tokens=budget, pool_passes=params.pool_passes
+        )
         tokens = round(part * data.views[cell.view].n_tokens)
         spec = RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared)
         specs.append(spec)

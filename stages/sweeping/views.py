@@ -82,10 +82,10 @@ def load_views(items: str | None = None) -> Views:
         from stages.sweeping.item_file import read_items  # loads torch
     return Views(
         packed,
-        views,
-        held_out,
-        arms,
-        read_items(items, TOKENIZER, packed.eos_id) if items else None,
+        views=views,
+        held_out=held_out,
+        arms=arms,
+        items=read_items(items, TOKENIZER, packed.eos_id) if items else None,
     )
 
 

@@ -55,7 +55,9 @@ def estimate(request: Request) -> dict[str, Any]:
         _sampled(plan, request, Path(folder)) as (sample, size),
     ):
         clock = _Clock()
-        manifest = _trial(request, replace(plan, units=[sample]), Path(folder), clock)
+        manifest = _trial(
+            request, replace(plan, units=[sample]), folder=Path(folder), clock=clock
+        )
         disk, once = _disk(Path(folder))
     scale = total / size
     documents = round(manifest.counts.documents * scale)
@@ -114,7 +116,9 @@ def _trial(request: Request, plan: Plan, folder: Path, clock: _Clock) -> Manifes
     (folder / "copies").mkdir()
     request = replace(request, out=str(folder / "out"), strict=False, index=None)
     with executor("local", 1) as here:
-        return Run(request, plan, folder, here, clock).manifest("sample")
+        return Run(
+            request, plan=plan, folder=folder, workers=here, progress=clock
+        ).manifest("sample")
 
 
 def _disk(folder: Path) -> tuple[int, int]:
@@ -189,7 +193,10 @@ def _sampled(plan: Plan, request: Request, folder: Path) -> Iterator[tuple[Unit,
             (
                 Piece(
                     InputFile(
-                        path, piece.file.name, piece.file.kind, piece.file.compression
+                        path,
+                        name=piece.file.name,
+                        kind=piece.file.kind,
+                        compression=piece.file.compression,
                     ),
                     None,
                     size,

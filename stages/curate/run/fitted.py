@@ -48,7 +48,7 @@ def _fit_quality(units: Sequence[Unit], settings: CurateSettings, path: Path) ->
     asked = settings.quality
     reference = read_all(asked.reference, "reference", columns=Columns(text=asked.text))
     model = fit_quality(
-        sample(units, settings, asked.train_chars, asked.seed),
+        sample(units, settings, max_chars=asked.train_chars, seed=asked.seed),
         reference,
         asked.model_settings(),
     )
@@ -87,4 +87,4 @@ def sample(
         )
         for frame in frames
     )
-    return smallest(frames, max_chars, seed, "quality sample")
+    return smallest(frames, max_chars, seed=seed, salt="quality sample")

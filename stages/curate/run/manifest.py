@@ -43,7 +43,13 @@ def build_manifest(
         name: entry["examples"] for name, entry in searched.items()
     }
     kept, dropped = _side("kept", files), _side("dropped", files)
-    ledger = _ledger(total, searched, removed["removed_chars"], settings, kept)
+    ledger = _ledger(
+        total,
+        searched,
+        removed_chars=removed["removed_chars"],
+        settings=settings,
+        kept=kept,
+    )
     counted = ("rows", "bad_rows", "empty", "documents", "characters")
     return Manifest(
         counts=Counts(
@@ -52,7 +58,7 @@ def build_manifest(
             dropped=dropped.documents,
         ),
         ledger=ledger.frame().drop("tokens", "pool").to_dicts(),
-        reasons=_reasons(settings, total, searched, found),
+        reasons=_reasons(settings, total, searched=searched, found=found),
         examples={
             name: [example[1:] for example in examples[name]]
             for name in [*total["reasons"], *searched]

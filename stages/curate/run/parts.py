@@ -57,7 +57,9 @@ class PartTask:
         }
         searched: dict[str, dict] = {}
         repeats: dict[str, int] = {}
-        for frame in judged(self.units, self.folder, self.settings, low, high):
+        for frame in judged(
+            self.units, self.folder, settings=self.settings, low=low, high=high
+        ):
             _count_searched(searched, frame)
             _count_repeats(repeats, frame, self.settings)
             frame = frame.drop("_search", "_removed")
@@ -105,7 +107,7 @@ def judged(
             ),
         }
     )
-    found = repeats_of(folder, settings, "last", low, high)
+    found = repeats_of(folder, settings, search="last", low=low, high=high)
     for start, frame in staged_rows(units, low, high):
         frame = frame.with_columns(
             ordinal=pl.int_range(start, start + frame.height, dtype=pl.Int64)
@@ -118,7 +120,9 @@ def judged(
             frame["reason"].is_null()
             | frame["_search"].is_in(search_steps(settings)["lines"])
         ).fill_null(False)
-        frame = judged_lines(frame, found, settings, looked_at.to_numpy())
+        frame = judged_lines(
+            frame, found, settings=settings, looked_at=looked_at.to_numpy()
+        )
         yield frame.with_columns(pl.col("_removed") - pl.col("n_chars")).drop("ordinal")
 
 

@@ -56,15 +56,15 @@ def plan_input(
         )
     texts, others = settings.other_files()
     more = (find_files(texts)[0] if texts else []) + [
-        InputFile(Path(path), path, "text", "") for path in others
+        InputFile(Path(path), name=path, kind="text", compression="") for path in others
     ]
     return Plan(
         files,
-        units,
-        [str(file.path) for file in empty],
-        list(map(str, ignored)),
-        _described(files),
-        _described(more),
+        units=units,
+        empty=[str(file.path) for file in empty],
+        ignored=list(map(str, ignored)),
+        inputs=_described(files),
+        other=_described(more),
     )
 
 

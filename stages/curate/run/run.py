@@ -65,7 +65,7 @@ def curate(
     with work_folder.locked(folder):
         if request.overwrite:
             work_folder.remove_result(request.out, folder)
-        manifest = _finished(request, plan, folder, progress)
+        manifest = _finished(request, plan, folder=folder, progress=progress)
         work_folder.clear(folder)
     return manifest
 
@@ -91,9 +91,14 @@ def _finished(
     ):
         log.info("%s: going on with an earlier run", request.out)
     with executor(request.executor, request.workers) as workers:
-        return Run(request, plan, folder, workers, progress, segments).manifest(
-            result_hash
-        )
+        return Run(
+            request,
+            plan=plan,
+            folder=folder,
+            workers=workers,
+            progress=progress,
+            segments=segments,
+        ).manifest(result_hash)
 
 
 def _hash(request: Request, plan: Plan, folder: Path) -> tuple[list[str], str]:
@@ -127,19 +132,19 @@ class Run:
         search(
             Corpus(
                 units,
-                self.folder,
-                self.request.settings,
-                self._each,
-                self.request.embed,
+                work=self.folder,
+                settings=self.request.settings,
+                each=self._each,
+                embed=self.request.embed,
             )
         )
         bounds = tuple(part_bounds(units, self.request.settings.part_chars))
         task = PartTask(
             units,
-            bounds,
-            self.folder / "copies",
-            self.request.out,
-            self.request.settings,
+            bounds=bounds,
+            folder=self.folder / "copies",
+            out=self.request.out,
+            settings=self.request.settings,
         )
         parts = sorted(
             self._each("write the output", task, range(len(bounds) - 1)),
@@ -163,14 +168,17 @@ class Run:
         manifest = build_manifest(
             self.request.settings,
             self.plan,
-            units.folders[: units.n_new],
-            parts,
-            found,
+            units=units.folders[: units.n_new],
+            parts=parts,
+            found=found,
             segments=self.segments,
             result_hash=result_hash,
         )
         write_result(
-            self.request.out, self.folder, manifest, units.folders[: units.n_new]
+            self.request.out,
+            self.folder,
+            manifest=manifest,
+            units=units.folders[: units.n_new],
         )
         return manifest
 
@@ -195,9 +203,9 @@ class Run:
         fit_models(self.plan.units, self.request.settings, self.folder / "models")
         task = ShardTask(
             self.request.settings,
-            self.folder / "units",
-            self.folder / "models",
-            self.request.strict,
+            folder=self.folder / "units",
+            models=self.folder / "models",
+            strict=self.request.strict,
         )
         shards = sorted(
             self._each("judge documents", task, self.plan.units),

@@ -27,9 +27,9 @@ def score_step(name: str, asked: CurateScore, models: Path | None) -> Step:
 
     return Step(
         name,
-        tuple(cut_limits(name, asked)),
-        {name: pl.Float64},
-        judged,
+        reasons=tuple(cut_limits(name, asked)),
+        measures={name: pl.Float64},
+        judge=judged,
         survivors_only=True,
         limits=cut_limits(name, asked),
     )

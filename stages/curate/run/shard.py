@@ -48,8 +48,8 @@ class ShardTask:
                 judge_unit(
                     unit,
                     self.settings,
-                    _steps(self.settings.model_dump_json(), self.models),
-                    temporary,
+                    steps=_steps(self.settings.model_dump_json(), self.models),
+                    folder=temporary,
                     strict=self.strict,
                 )
         done = read_json(target / "done.json")

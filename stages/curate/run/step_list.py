@@ -119,9 +119,9 @@ def _characters(settings: CurateSettings) -> Step:
     }
     return Step(
         "characters",
-        ("too_long", "nul_character"),
-        {},
-        judged,
+        reasons=("too_long", "nul_character"),
+        measures={},
+        judge=judged,
         gate=True,
         limits=limits,
     )
@@ -147,7 +147,11 @@ def _rules(settings: CurateSettings) -> Step:
         for name in names
     }
     return Step(
-        "rules", tuple(names), dict.fromkeys(columns, pl.Float64), judged, limits=limits
+        "rules",
+        reasons=tuple(names),
+        measures=dict.fromkeys(columns, pl.Float64),
+        judge=judged,
+        limits=limits,
     )
 
 
@@ -176,9 +180,9 @@ def _quality(settings: CurateSettings, models: Path | None) -> Step:
 
     return Step(
         "quality",
-        tuple(cut_limits("quality", asked)),
-        {"quality": pl.Float64},
-        judged,
+        reasons=tuple(cut_limits("quality", asked)),
+        measures={"quality": pl.Float64},
+        judge=judged,
         survivors_only=True,
     )
 
@@ -204,9 +208,9 @@ def _decontamination(settings: CurateSettings) -> Step:
 
     return Step(
         "decontamination",
-        reasons,
-        {"evaluation_overlap": pl.Float64},
-        judged,
+        reasons=reasons,
+        measures={"evaluation_overlap": pl.Float64},
+        judge=judged,
         survivors_only=True,
     )
 
@@ -244,9 +248,9 @@ def _urls(settings: CurateSettings) -> Step:
 
     return Step(
         "urls",
-        URL_REASONS,
-        dict.fromkeys(URL_REASONS, pl.Float64),
-        judged,
+        reasons=URL_REASONS,
+        measures=dict.fromkeys(URL_REASONS, pl.Float64),
+        judge=judged,
         limits=_limits(settings, URL_REASONS),
     )
 
@@ -263,9 +267,9 @@ def _bad_words(settings: CurateSettings) -> Step:
 
     return Step(
         "bad words",
-        ("c4_bad_words",),
-        {"bad_words": pl.Float64},
-        judged,
+        reasons=("c4_bad_words",),
+        measures={"bad_words": pl.Float64},
+        judge=judged,
         limits=_limits(settings, ("c4_bad_words",)),
     )
 
@@ -286,9 +290,9 @@ def _language(settings: CurateSettings) -> Step:
     }
     return Step(
         "language",
-        ("language",),
-        {"found_lang": pl.String, "lang_score": pl.Float64},
-        judged,
+        reasons=("language",),
+        measures={"found_lang": pl.String, "lang_score": pl.Float64},
+        judge=judged,
         survivors_only=True,
         limits=limits,
     )
@@ -321,9 +325,9 @@ def _cleaning(settings: CurateSettings) -> Step:
     }
     return Step(
         "cleaning",
-        (*reasons, "cleaned_empty"),
-        {"lines_dropped": pl.Float64},
-        judged,
+        reasons=(*reasons, "cleaned_empty"),
+        measures={"lines_dropped": pl.Float64},
+        judge=judged,
         gate=True,
         limits=limits,
     )
@@ -341,9 +345,9 @@ def _own_score(settings: CurateSettings) -> Step:
     limits = cut_limits("own_score", asked)
     return Step(
         "own score",
-        tuple(limits),
-        {"own_score": pl.Float64},
-        judged,
+        reasons=tuple(limits),
+        measures={"own_score": pl.Float64},
+        judge=judged,
         survivors_only=True,
         limits=limits,
     )
@@ -357,8 +361,8 @@ def _masks(settings: CurateSettings) -> Step:
 
     return Step(
         "masks",
-        (),
-        {"masked_emails": pl.Float64, "masked_ips": pl.Float64},
-        judged,
+        reasons=(),
+        measures={"masked_emails": pl.Float64, "masked_ips": pl.Float64},
+        judge=judged,
         survivors_only=True,
     )

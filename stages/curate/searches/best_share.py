@@ -108,9 +108,9 @@ class ValueTask:
             for ordinals, frame in left(
                 self.units,
                 self.folder,
-                self.units.starts[unit],
-                self.units.starts[unit + 1],
-                [self.column, "n_chars", "reason"],
+                low=self.units.starts[unit],
+                high=self.units.starts[unit + 1],
+                columns=[self.column, "n_chars", "reason"],
             ):
                 parts.append(
                     np.stack(
@@ -123,7 +123,9 @@ class ValueTask:
                     )
                 )
             values, ordinals, weights = np.concatenate(parts).T
-            write_records(target, value_records(values, ordinals, weights, self.take))
+            write_records(
+                target, value_records(values, ordinals, weights=weights, take=self.take)
+            )
         return unit
 
 

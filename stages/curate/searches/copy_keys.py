@@ -78,7 +78,10 @@ class CopyKeys:
             )
         for kind, runs in self.lines.items():
             for lines in line_records(
-                frame["text"], rows, kind, repeat_kinds(self.settings)[kind].min_chars
+                frame["text"],
+                rows,
+                kind=kind,
+                min_chars=repeat_kinds(self.settings)[kind].min_chars,
             ):
                 runs.add(lines)
 

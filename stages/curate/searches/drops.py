@@ -69,7 +69,7 @@ def drops(folder: Path, low: int, high: int) -> np.ndarray:
         [
             np.zeros(0, dtype=LOSER),
             *(
-                range_of(run, LOSER, low, high)
+                range_of(run, LOSER, low=low, high=high)
                 for run in sorted(folder.glob("losers-*.bin"))
             ),
         ]
@@ -102,7 +102,7 @@ def left(
     `columns` must hold reason.
     """
     gone = drops(folder, low, high)["ordinal"]
-    for start, frame in staged_rows(units, low, high, columns):
+    for start, frame in staged_rows(units, low, high=high, columns=columns):
         ordinals = np.arange(start, start + frame.height)
         stays = frame["reason"].is_null().to_numpy() & ~np.isin(ordinals, gone)
         yield ordinals[stays], frame.filter(stays)

@@ -51,7 +51,7 @@ class EdgeTask:
         return part
 
     def _slice(self, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
-        records, ordinals = grouped(self.units, "keys-*.bin", low, high)
+        records, ordinals = grouped(self.units, "keys-*.bin", low=low, high=high)
         repeated = np.concatenate(
             [
                 np.zeros(0, dtype=np.int64),
@@ -73,7 +73,7 @@ def grouped(
     """Records with low <= key < high, sorted by key and then in the order of the input, and their ordinals."""
     parts, ordinals = [np.zeros(0, dtype=kind)], [np.zeros(0, dtype=np.int64)]
     for start, run in units.runs(pattern):
-        parts.append(range_of(run, kind, low, high))
+        parts.append(range_of(run, kind, low=low, high=high))
         ordinals.append(parts[-1]["row"].astype(np.int64) + start)
     together, places = np.concatenate(parts), np.concatenate(ordinals)
     # runs come in order of their ordinals

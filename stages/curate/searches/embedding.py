@@ -109,10 +109,16 @@ def fit_words(
             frame
             for low, high in spans
             for _, frame in left(
-                units, folder, low, high, ["id", "text", "n_chars", "reason"]
+                units,
+                folder,
+                low=low,
+                high=high,
+                columns=["id", "text", "n_chars", "reason"],
             )
         )
-        sample = smallest(documents, asked.sample_chars, asked.seed, "space of words")
+        sample = smallest(
+            documents, asked.sample_chars, seed=asked.seed, salt="space of words"
+        )
         if sample.height < 2:
             return False
         with threadpool_limits(1):
@@ -146,9 +152,9 @@ class EmbedTask:
                     left(
                         self.units,
                         self.folder,
-                        self.bounds[block],
-                        self.bounds[block + 1],
-                        self._columns(),
+                        low=self.bounds[block],
+                        high=self.bounds[block + 1],
+                        columns=self._columns(),
                     )
                 )
                 parts = [

@@ -49,7 +49,7 @@ def _most(units: Units, folder: Path, kind: str) -> list[dict[str, Any]]:
     )[:MOST]
     return [
         {
-            "text": _text(units, ordinal, start, stop),
+            "text": _text(units, ordinal, start=start, stop=stop),
             "occurrences": n,
             "characters": -chars,
         }
@@ -58,7 +58,7 @@ def _most(units: Units, folder: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def _text(units: Units, ordinal: int, start: int, stop: int) -> str:
-    (_, frame), *_ = staged_rows(units, ordinal, ordinal + 1, ["text"])
+    (_, frame), *_ = staged_rows(units, ordinal, high=ordinal + 1, columns=["text"])
     return frame["text"][0][start : min(stop, start + SNIPPET_CHARS)].rstrip("\n")
 
 

@@ -32,7 +32,7 @@ def repeats_of(
     found = {}
     for kind in repeat_kinds(settings):
         runs = [
-            range_of(run, REPEAT, low, high)
+            range_of(run, REPEAT, low=low, high=high)
             for run in sorted(folder.glob(f"repeats-{search}-{kind}-*.bin"))
         ]
         records = np.concatenate([np.zeros(0, dtype=REPEAT), *runs])
@@ -83,7 +83,9 @@ def cut_texts(
     if not len(docs):
         return texts
     return pl.Series(
-        texts.name, without_spans(texts.to_list(), docs, starts, stops), dtype=pl.String
+        texts.name,
+        without_spans(texts.to_list(), docs, starts=starts, stops=stops),
+        dtype=pl.String,
     )
 
 

@@ -144,14 +144,20 @@ class RepeatedTask:
 
     def _dropped(self, unit: int) -> tuple[np.ndarray, np.ndarray]:
         low, high = self.units.starts[unit], self.units.starts[unit + 1]
-        found = repeats_of(self.folder, self.settings, self.search, low, high)
+        found = repeats_of(
+            self.folder, self.settings, search=self.search, low=low, high=high
+        )
         names, dropped, reasons = (
             reason_names(self.settings),
             [np.zeros(0, dtype=np.int64)],
             [np.zeros(0, dtype=np.int64)],
         )
         for ordinals, frame in left(
-            self.units, self.folder, low, high, ["text", "n_chars", "reason"]
+            self.units,
+            self.folder,
+            low=low,
+            high=high,
+            columns=["text", "n_chars", "reason"],
         ):
             for kind, goes in (
                 self._by_share(ordinals, frame, found)

@@ -106,7 +106,7 @@ class LoserTask:
             n = self.units.n_all
             low, high = n * part // self.parts, n * (part + 1) // self.parts
             runs = [
-                range_of(run, MEMBER, low, high)
+                range_of(run, MEMBER, low=low, high=high)
                 for run in sorted(self.folder.glob("members-*.bin"))
             ]
             write_records(

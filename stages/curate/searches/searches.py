@@ -67,10 +67,10 @@ def search(corpus: Corpus) -> None:
     for name, cut in shares(corpus.settings).items():
         corpus.each(
             f"gather {name}",
-            ValueTask(corpus.units, corpus.folder, name, cut.take),
+            ValueTask(corpus.units, folder=corpus.folder, column=name, take=cut.take),
             corpus.own,
         )
-        _cut(corpus, name, cut, f"not_best_{name}")
+        _cut(corpus, name, cut=cut, reason=f"not_best_{name}")
     if repeat_kinds(corpus.settings):
         _find_lines(corpus)
 
@@ -97,18 +97,18 @@ def _find_copies(corpus: Corpus) -> None:
 def _find_semantic(corpus: Corpus) -> None:
     units, settings, target = corpus.units, corpus.settings, corpus.work / "semantic"
     if settings.semantic.embed == "words" and not fit_words(
-        units, corpus.folder, settings, target / "space.npy"
+        units, corpus.folder, settings=settings, target=target / "space.npy"
     ):
         return  # fewer than two documents are left
     bounds = tuple(part_bounds(units, BLOCK_CHARS))
     blocks = range(len(bounds) - 1)
     task = EmbedTask(
         units,
-        corpus.folder,
-        target,
-        settings,
-        bounds,
-        embedder(settings, target, corpus.embed),
+        folder=corpus.folder,
+        target=target,
+        settings=settings,
+        bounds=bounds,
+        make=embedder(settings, target, corpus.embed),
     )
     sizes = corpus.each("embed", task, blocks)
     columns = {columns for documents, columns in sizes if documents}
@@ -134,15 +134,17 @@ def _find_semantic(corpus: Corpus) -> None:
     corpus.each("compare meanings", task, range(len(ranges)))
     if settings.semantic.keep_diverse is not None:
         write_gone(corpus.folder, units.n_all, target / "gone.bin")
-        write_centres(vectors, settings, target / "again.npy", target / "gone.bin")
+        write_centres(
+            vectors, settings, target=target / "again.npy", gone=target / "gone.bin"
+        )
         corpus.each(
             "find what is typical", TypicalTask(target, corpus.folder, settings), blocks
         )
         _cut(
             corpus,
             "_typical",
-            Cut(keep=settings.semantic.keep_diverse, take="low"),
-            "typical",
+            cut=Cut(keep=settings.semantic.keep_diverse, take="low"),
+            reason="typical",
         )
 
 
@@ -152,7 +154,7 @@ def _cut(corpus: Corpus, name: str, cut: Cut, reason: str) -> None:
         sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")),
         corpus.folder / f"cut-{name}.json",
     )
-    write_cut(runs, cut.skip, cut.keep, cut.take, target)
+    write_cut(runs, cut.skip, keep=cut.keep, take=cut.take, target=target)
     corpus.each(
         f"cut {name.strip('_')}",
         CutTask(corpus.folder, tuple(read_json(target)["keys"]), corpus.reason(reason)),
@@ -169,11 +171,18 @@ def _find_lines(corpus: Corpus) -> None:
             parts = key_parts(units, f"{kind}-*.bin", LINE)
             corpus.each(
                 f"compare {kind}",
-                LineTask(units, folder, settings, kind, search_, parts),
+                LineTask(
+                    units,
+                    folder=folder,
+                    settings=settings,
+                    kind=kind,
+                    search=search_,
+                    parts=parts,
+                ),
                 range(parts),
             )
         corpus.each(
             "read what repeats",
-            RepeatedTask(units, folder, settings, search_),
+            RepeatedTask(units, folder=folder, settings=settings, search=search_),
             corpus.own,
         )

@@ -63,8 +63,8 @@ def train_centres(
     drawn = _drawn(
         parts,
         min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns))),
-        seed,
-        gone,
+        seed=seed,
+        gone=gone,
     )
     rows = np.concatenate(
         [
@@ -130,9 +130,9 @@ def write_centres(
                 train_centres(
                     parts,
                     settings.semantic.clusters,
-                    settings.semantic.seed,
-                    settings.semantic.device,
-                    gone,
+                    seed=settings.semantic.seed,
+                    device=settings.semantic.device,
+                    gone=gone,
                 ),
             )
 
@@ -205,7 +205,7 @@ class ClusterTask:
             ordinals, winners = (
                 np.concatenate(column) for column in zip(*found, strict=True)
             )
-            write_drops(target, ordinals, self.reason, winners)
+            write_drops(target, ordinals, reason=self.reason, winners=winners)
         return part
 
     def _groups(self, low: int, high: int) -> Iterator[np.ndarray]:
@@ -242,7 +242,9 @@ def _split(
     """The rows of one cluster that is too large, in pieces of at most `limit`; one part is read at a time."""
     asked = settings.semantic
     n = sum(len(part()) for part in parts)
-    centres = train_centres(parts, -(-2 * n // limit), asked.seed, asked.device)
+    centres = train_centres(
+        parts, -(-2 * n // limit), seed=asked.seed, device=asked.device
+    )
     near = [
         nearest(np.ascontiguousarray(part()["vector"]), centres, asked.device)
         for part in parts
@@ -258,8 +260,10 @@ def _split(
             yield from _sliced(
                 parts,
                 rows,
-                [cosine[own] for (_, cosine), own in zip(near, rows, strict=True)],
-                limit,
+                cosines=[
+                    cosine[own] for (_, cosine), own in zip(near, rows, strict=True)
+                ],
+                limit=limit,
             )
 
 
@@ -328,8 +332,8 @@ class TypicalTask:
                 value_records(
                     np.round(cosine.astype(np.float64), 6),
                     rows["ordinal"],
-                    np.ones(len(rows)),
-                    "low",
+                    weights=np.ones(len(rows)),
+                    take="low",
                 ),
             )
         return block

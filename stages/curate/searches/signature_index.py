@@ -75,7 +75,7 @@ class AddTask:
         start, end = self.units.starts[unit], self.units.starts[unit + 1]
         gone = np.zeros(end - start, dtype=np.bool_)
         for run in self.losers.glob("losers-*.bin"):
-            gone[range_of(run, LOSER, start, end)["ordinal"] - start] = True
+            gone[range_of(run, LOSER, low=start, high=end)["ordinal"] - start] = True
         marks = np.array(mapped(source / "marks.bin", MARK))
         marks = marks[~gone[marks["row"]]]
         row = np.full(end - start, -1, dtype=np.int64)

@@ -53,15 +53,20 @@ def apply_steps(
                 _scattered(
                     verdicts and verdicts.measures[name].cast(kind),
                     places,
-                    frame.height,
-                    None,
-                    name,
-                    kind,
+                    height=frame.height,
+                    fill=None,
+                    name=name,
+                    kind=kind,
                 )
             )
         if verdicts is not None and verdicts.texts is not None:
             texts = _scattered(
-                verdicts.texts, places, frame.height, None, "text", pl.String
+                verdicts.texts,
+                places,
+                height=frame.height,
+                fill=None,
+                name="text",
+                kind=pl.String,
             ).fill_null(frame["text"])
             frame = frame.with_columns(
                 texts, n_chars=texts.str.len_chars().cast(pl.Int64)
@@ -70,10 +75,10 @@ def apply_steps(
             _scattered(
                 verdicts and verdicts.fails[name],
                 places,
-                frame.height,
-                False,
-                name,
-                pl.Boolean,
+                height=frame.height,
+                fill=False,
+                name=name,
+                kind=pl.Boolean,
             )
             for name in step.reasons
         ]

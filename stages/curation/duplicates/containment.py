@@ -116,7 +116,9 @@ def containment_graph(
         "statistics": len(ranges),
         "content": len(edges),
     }
-    return Containment(tables, frame.sort("child", "parent"), left, skipped)
+    return Containment(
+        tables, edges=frame.sort("child", "parent"), pairs_left=left, skipped=skipped
+    )
 
 
 def read_tables(folder: Path | str) -> tuple[dict[str, Table], dict[str, str]]:
@@ -234,12 +236,12 @@ def _table(name: str, files: tuple[Path, ...]) -> Table:
             ranges[column], nulls[column] = _statistics(footers, place, types[column])
     return Table(
         name,
-        files,
-        types,
-        sum(f.num_rows for f in footers),
-        sum(file.stat().st_size for file in files),
-        ranges,
-        nulls,
+        files=files,
+        types=types,
+        n_rows=sum(f.num_rows for f in footers),
+        n_bytes=sum(file.stat().st_size for file in files),
+        ranges=ranges,
+        nulls=nulls,
     )
 
 

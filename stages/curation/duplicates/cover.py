@@ -38,9 +38,11 @@ def greedy_cover(
     keep, twin, m = np.zeros(n, bool), np.arange(n), 0
     for first in range(0, n, block_rows):
         block = rows[first : first + block_rows]
-        best, cosine = _most_similar(block, kept_rows[:m], kept_places, device)
+        best, cosine = _most_similar(
+            block, kept_rows[:m], places=kept_places, device=device
+        )
         inside, own, own_cosine = _within(
-            block, cosine < at_least - ROUNDING, at_least, device
+            block, cosine < at_least - ROUNDING, at_least=at_least, device=device
         )
         new = first + np.flatnonzero(inside)
         keep[new] = True

@@ -73,7 +73,13 @@ def d4(
     )
     reason = np.where(copies.keep, "typical", "copy")
     reason[rest[farthest_first[:n_kept]]] = ""
-    return Diversified(reason == "", reason, copies.eps, copies.clustering, second)
+    return Diversified(
+        reason == "",
+        reason=reason,
+        eps=copies.eps,
+        first=copies.clustering,
+        second=second,
+    )
 
 
 def duplicate_driven(

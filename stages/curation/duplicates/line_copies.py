@@ -82,7 +82,10 @@ def without_copies(
             & ((table["id"] != table["own"]) | (table["start"] != table["place"]))
         ).to_numpy()
         texts += without_spans(
-            frame["text"][rows].to_list(), docs[copy], starts[copy], stops[copy]
+            frame["text"][rows].to_list(),
+            docs[copy],
+            starts=starts[copy],
+            stops=stops[copy],
         )
         units.append(np.bincount(docs[copy], minlength=block.n_docs))
         chars.append(

@@ -84,7 +84,9 @@ def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataF
     for rows, block in blocks(frame["text"]):
         hashes, docs = plain_words(block)
         whole = document_hashes(hashes, docs, exact[rows])
-        keys = band_keys(hashes, docs, whole, params, permutations)
+        keys = band_keys(
+            hashes, docs, whole=whole, params=params, permutations=permutations
+        )
         columns = {"id": frame["id"][rows], "exact": exact[rows], "words": whole}
         yield pl.DataFrame(
             {**columns, **dict(zip(params.band_names(), keys, strict=True))}

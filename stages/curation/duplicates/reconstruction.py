@@ -87,7 +87,10 @@ def deletion_plan(
         return Plan({}, float(storage.sum()), float(storage.sum()))
     rebuild = [
         _rebuild_cost(
-            graph.tables[c], graph.tables[p], (accesses or {}).get(c, 1.0), prices
+            graph.tables[c],
+            graph.tables[p],
+            accesses=(accesses or {}).get(c, 1.0),
+            prices=prices,
         )
         for c, p in edges
     ]

@@ -88,14 +88,19 @@ def semdedup(
     clustering = clustering or spherical_kmeans(
         rows, ids, n_clusters, seed=seed, device=device
     )
-    order, edges = _ranked(clustering, ids, keep_first, seed)
+    order, edges = _ranked(clustering, ids, keep_first=keep_first, seed=seed)
     if eps is None:
-        eps, pairs = _tuned(rows[order], edges, drop_fraction, device)
+        eps, pairs = _tuned(
+            rows[order], edges, drop_fraction=drop_fraction, device=device
+        )
     else:
-        pairs = _pairs(rows[order], edges, eps, device)
+        pairs = _pairs(rows[order], edges, eps=eps, device=device)
     keep, twin = greedy(pairs, len(rows), 1 - eps)
     found = SemanticDuplicates(
-        np.empty(len(rows), bool), np.full(len(rows), -1), float(eps), clustering
+        np.empty(len(rows), bool),
+        twin=np.full(len(rows), -1),
+        eps=float(eps),
+        clustering=clustering,
     )
     found.keep[order] = keep
     found.twin[order] = np.where(keep, -1, order[twin])
@@ -182,10 +187,10 @@ def _tuned(
     result is near, not exact.
     """
     n, eps = len(rows), FIRST_EPS
-    pairs = _pairs(rows, edges, eps, device)
+    pairs = _pairs(rows, edges, eps=eps, device=device)
     while _dropped(pairs, n, eps) < drop_fraction * n and eps < LAST_EPS:
         eps = min(2 * eps, LAST_EPS)
-        pairs = _pairs(rows, edges, eps, device)
+        pairs = _pairs(rows, edges, eps=eps, device=device)
     tried = {eps: _dropped(pairs, n, eps), 0.0: _dropped(pairs, n, 0.0)}
     low, high = 0.0, eps
     while high - low > 1e-4 * high and tried[high] != tried[low]:

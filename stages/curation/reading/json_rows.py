@@ -46,12 +46,22 @@ def json_rows(
         except StopIteration:
             break
         except CutOff as error:
-            on_bad(BadRow(file.name, error.line, error.offset, error, error.rest))
+            on_bad(
+                BadRow(
+                    file.name,
+                    line=error.line,
+                    offset=error.offset,
+                    error=error,
+                    raw=error.rest,
+                )
+            )
             break
         try:
-            size += _add(rows, file, number, offset, raw, columns)
+            size += _add(
+                rows, file, number=number, offset=offset, raw=raw, columns=columns
+            )
         except InputError as error:
-            on_bad(BadRow(file.name, number, offset, error, raw))
+            on_bad(BadRow(file.name, line=number, offset=offset, error=error, raw=raw))
         if size >= batch_chars:
             yield rows
             rows, size = _empty(columns), 0
@@ -85,15 +95,19 @@ def _add(
     if not line or line.isspace():
         return 0  # a blank line is no row
     row = _row(line, file, number)
-    value = _value(row, columns.text, file, number)
+    value = _value(row, columns.text, file=file, number=number)
     if "\\u" in line:
         _refuse_lone_surrogate(value or "", file, number)
     name = (
         number
         if columns.id is None
-        else str(_value(row, columns.id, file, number, kinds=(str, int)))
+        else str(_value(row, columns.id, file=file, number=number, kinds=(str, int)))
     )
-    lang = None if columns.lang is None else _value(row, columns.lang, file, number)
+    lang = (
+        None
+        if columns.lang is None
+        else _value(row, columns.lang, file=file, number=number)
+    )
     rows.texts.append(value)
     rows.names.append(name)
     if rows.langs is not None:
@@ -163,7 +177,7 @@ def _value(row: dict, name: str, file: InputFile, number: int, kinds: tuple = (s
         return value
     where = f"{file.path}:{number}"
     if name not in row:
-        raise missing_column(file, f":{number}", list(row), name)
+        raise missing_column(file, f":{number}", seen=list(row), wanted=name)
     if value is None and kinds == (str,):
         return None
     raise InputError(

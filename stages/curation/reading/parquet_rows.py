@@ -66,10 +66,10 @@ def parquet_rows(
             for batch in table.iter_batches(
                 batch_size=_batch_rows(table), columns=wanted, row_groups=list(groups)
             ):
-                yield _rows(batch, row, file, columns, on_bad)
+                yield _rows(batch, row, file=file, columns=columns, on_bad=on_bad)
                 row += batch.num_rows
     except InputError as error:
-        on_bad(BadRow(file.name, None, None, error))
+        on_bad(BadRow(file.name, line=None, offset=None, error=error))
 
 
 def _batch_rows(table: pq.ParquetFile) -> int:
@@ -108,23 +108,23 @@ def _rows(
         for name in columns.extra
     }
     if not bad:
-        return RawRows(texts, names, langs, extra)
+        return RawRows(texts, names=names, langs=langs, extra=extra)
     for at, (error, raw) in sorted(bad.items()):
-        on_bad(BadRow(file.name, row + at + 1, None, error, raw))
+        on_bad(BadRow(file.name, line=row + at + 1, offset=None, error=error, raw=raw))
     kept = [at for at in range(len(names)) if at not in bad]
     chosen = {name: [values[at] for at in kept] for name, values in extra.items()}
     return RawRows(
         [texts[at] for at in kept],
-        [names[at] for at in kept],
-        langs and [langs[at] for at in kept],
-        chosen,
+        names=[names[at] for at in kept],
+        langs=langs and [langs[at] for at in kept],
+        extra=chosen,
     )
 
 
 def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> list[str]:
     for name in columns.names():
         if name not in schema.names and name not in columns.extra:
-            raise missing_column(file, "", schema.names, name)
+            raise missing_column(file, "", seen=schema.names, wanted=name)
     kind = schema.field(columns.text).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (

@@ -76,7 +76,7 @@ def read_documents(
             report.rows += len(rows.names)
             frame = documents(
                 rows.texts,
-                _sources(file, rows.names, columns, seen),
+                _sources(file, rows.names, columns=columns, seen=seen),
                 pool,
                 langs=rows.langs or lang,
             )
@@ -177,7 +177,7 @@ def read_rows(
             file, columns, batch_chars, on_bad=on_bad, max_row_bytes=max_row_bytes
         )
     else:
-        yield from _text_file(file, columns, on_bad, max_row_bytes)
+        yield from _text_file(file, columns, on_bad=on_bad, max_row_bytes=max_row_bytes)
 
 
 def _text_file(
@@ -196,11 +196,13 @@ def _text_file(
                 )
         text = decoded(b"".join(parts), str(file.path), 0)
     except InputError as error:
-        on_bad(BadRow(file.name, None, None, error, b"".join(parts)))
+        on_bad(
+            BadRow(file.name, line=None, offset=None, error=error, raw=b"".join(parts))
+        )
         return
     yield RawRows(
         [text.removeprefix("\ufeff")],
-        [1],
-        None,
-        {name: [None] for name in columns.extra},
+        names=[1],
+        langs=None,
+        extra={name: [None] for name in columns.extra},
     )

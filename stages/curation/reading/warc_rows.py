@@ -43,7 +43,13 @@ def warc_rows(
             continue
         number += 1
         size += _add(
-            rows, record, number, file, columns, on_bad, max_row_bytes or MAX_ROW_BYTES
+            rows,
+            record,
+            number=number,
+            file=file,
+            columns=columns,
+            on_bad=on_bad,
+            max_row_bytes=max_row_bytes or MAX_ROW_BYTES,
         )
         if size >= batch_chars:
             yield rows
@@ -54,9 +60,9 @@ def warc_rows(
         on_bad(
             BadRow(
                 file.name,
-                None,
-                None,
-                InputError(
+                line=None,
+                offset=None,
+                error=InputError(
                     f"{file.path}: holds web pages, not text; give the WET file of the"
                     " same name, or extract the text first"
                 ),
@@ -83,14 +89,14 @@ def _records(file: InputFile, on_bad: OnBad) -> Iterator:
     try:
         yield from ArchiveIterator(_Stream(file), no_record_parse=True)
     except CutOff as error:
-        on_bad(BadRow(file.name, None, None, error))
+        on_bad(BadRow(file.name, line=None, offset=None, error=error))
     except ArchiveLoadFailed as error:
         on_bad(
             BadRow(
                 file.name,
-                None,
-                None,
-                InputError(
+                line=None,
+                offset=None,
+                error=InputError(
                     f"{file.path}: not a readable WARC file ({error}); fetch it again"
                 ),
             )
@@ -132,7 +138,9 @@ def _add(
     """Add one record; its characters."""
     parts: list[bytes] = []
     try:
-        text = _text(record, number, file, parts, max_row_bytes)
+        text = _text(
+            record, number, file=file, parts=parts, max_row_bytes=max_row_bytes
+        )
         values = {
             name: record.rec_headers.get_header(HEADERS.get(name, name))
             for name in columns.names()
@@ -141,11 +149,15 @@ def _add(
             raise missing_column(
                 file,
                 f":{number}",
-                [name for name, _ in record.rec_headers.headers],
-                columns.id,
+                seen=[name for name, _ in record.rec_headers.headers],
+                wanted=columns.id,
             )
     except InputError as error:
-        on_bad(BadRow(file.name, number, None, error, b"".join(parts)))
+        on_bad(
+            BadRow(
+                file.name, line=number, offset=None, error=error, raw=b"".join(parts)
+            )
+        )
         return 0
     rows.texts.append(text)
     rows.names.append(number if columns.id is None else values[columns.id])

@@ -37,7 +37,12 @@ def c4_cleaned(
     return _rewritten(
         frame,
         lambda block, flags, lines, texts: _c4(
-            block, flags, lines, texts, any_end, min_sentences
+            block,
+            flags,
+            lines=lines,
+            texts=texts,
+            any_end=any_end,
+            min_sentences=min_sentences,
         ),
     )
 
@@ -90,7 +95,9 @@ def _c4(
     any_end: bool,
     min_sentences: int,
 ) -> Cleaned:
-    found = c4_lines(block, flags, lines, phrase_places(block.codes, C4_PHRASES))
+    found = c4_lines(
+        block, flags, lines=lines, found=phrase_places(block.codes, C4_PHRASES)
+    )
     kept, lorem, curly, sentences = found.measures(any_end)
     reasons = [
         (
@@ -105,7 +112,9 @@ def _c4(
         for a, b, c in zip(lorem, curly, sentences < min_sentences, strict=True)
     ]
     left: list[list[str]] = [[] for _ in texts]
-    for doc, line in _spelled(block, found.lines, np.flatnonzero(kept), texts):
+    for doc, line in _spelled(
+        block, found.lines, chosen=np.flatnonzero(kept), texts=texts
+    ):
         left[doc].append(CITATION.sub("", line) if "[" in line else line)
     return ["\n".join(rows).strip() for rows in left], found.lines.count(~kept), reasons
 
@@ -142,8 +151,8 @@ def _refinedweb(
     cut = without_spans(
         texts,
         lines.docs[removed],
-        lines.starts[removed] - offsets,
-        lines.ends[removed] + 1 - offsets,
+        starts=lines.starts[removed] - offsets,
+        stops=lines.ends[removed] + 1 - offsets,
     )
     return (
         cut,

@@ -72,7 +72,10 @@ def rule_examples(
         for column in table.columns
         if column.startswith("pass_")
     ]
-    parts = [_examples(RULES[name], table, thresholds, per_rule) for name in names]
+    parts = [
+        _examples(RULES[name], table, thresholds=thresholds, per_rule=per_rule)
+        for name in names
+    ]
     return pl.concat(parts).join(texts, on="id", how="left", maintain_order="left")
 
 

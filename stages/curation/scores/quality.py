@@ -119,7 +119,7 @@ def _feature_blocks(frame: pl.DataFrame, params: Quality) -> "Iterable[csr_matri
         owners = np.concatenate(
             [np.repeat(np.arange(block.n_docs), np.diff(bounds)) for _, bounds in grams]
         )
-        yield _normalised(columns, owners, block.n_docs, params)
+        yield _normalised(columns, owners, n_docs=block.n_docs, params=params)
 
 
 def _normalised(
@@ -254,7 +254,9 @@ def quality_scores(
     True
     """
     model = fit_quality(pool, reference, params)
-    return quality_result(model, model.score(pool), model.score(reference), pool)
+    return quality_result(
+        model, model.score(pool), reference_scores=model.score(reference), pool=pool
+    )
 
 
 def quality_result(
@@ -275,7 +277,12 @@ def quality_result(
         scores["score"].to_numpy(), reference_scores["score"].to_numpy(), params.bins
     )
     return QualityResult(
-        scores, reference_scores, aucs, bins, _length_correlation(pool, scores), model
+        scores,
+        reference_scores=reference_scores,
+        fold_auc=aucs,
+        calibration=bins,
+        length_correlation=_length_correlation(pool, scores),
+        model=model,
     )
 
 

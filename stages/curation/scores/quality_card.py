@@ -98,8 +98,8 @@ def save_quality(
     save_model(
         folder,
         KIND,
-        card,
-        {
+        card=card,
+        arrays={
             "weights": model.weights.astype(np.float32),
             "intercepts": model.intercepts,
             "knots": knots,

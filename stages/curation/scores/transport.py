@@ -61,8 +61,8 @@ def transport(
     pool, target = unit_rows(pool), unit_rows(target)
     mass = _checked_mass(mass, len(pool))
     rng = np.random.default_rng(seed)
-    goals = target[_sample(rng, len(target), max_points, None)]
-    rows = _sample(rng, len(pool), max_points, mass)
+    goals = target[_sample(rng, len(target), at_most=max_points, mass=None)]
+    rows = _sample(rng, len(pool), at_most=max_points, mass=mass)
     weights = (
         mass[rows] if len(rows) == len(pool) else np.full(len(rows), 1 / len(rows))
     )  # a sample is drawn by mass
@@ -74,7 +74,7 @@ def transport(
             " check the embeddings"
         )
     potential = _solve(weights / weights.sum(), cost, scale)
-    source = _soft_minimum(pool, goals, potential, scale)
+    source = _soft_minimum(pool, goals, potential=potential, scale=scale)
     return Transport(
         float(weights / weights.sum() @ source[rows] + potential.mean()),
         source,

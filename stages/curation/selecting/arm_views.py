@@ -64,7 +64,7 @@ def resamples(
         )
     disjoint = draws * draw_tokens <= total
     if disjoint:
-        chosen = disjoint_draws(firsts, draw_tokens, draws, seed, unit=unit)
+        chosen = disjoint_draws(firsts, draw_tokens, count=draws, seed=seed, unit=unit)
     else:
         chosen = [
             draw(firsts, draw_tokens, seed * 1000 + number, unit=unit)

@@ -44,7 +44,7 @@ def keep_balanced(
             " as 0.2"
         )
     order = (
-        ranked(frame, take, score, size, seed)
+        ranked(frame, take, score=score, size=size, seed=seed)
         .select("id", _size=size)
         .with_row_index("_rank")
     )

@@ -26,7 +26,7 @@ def draw(
 
     `unit` "parent" draws whole parents, with all their passages, as a crawl would.
     """
-    return _cut(frame, [0, tokens], seed, size, unit)[0]
+    return _cut(frame, [0, tokens], seed=seed, size=size, unit=unit)[0]
 
 
 def disjoint_draws(
@@ -45,7 +45,13 @@ def disjoint_draws(
     >>> first["n_tokens"].sum(), first.join(second, on="id").height
     (2000, 0)
     """
-    return _cut(frame, [tokens * index for index in range(count + 1)], seed, size, unit)
+    return _cut(
+        frame,
+        [tokens * index for index in range(count + 1)],
+        seed=seed,
+        size=size,
+        unit=unit,
+    )
 
 
 def _cut(

@@ -80,9 +80,9 @@ class Ledger:
         }
         out = sum(dropped.values(), start=kept)
         where = f"{f'pool {pool}' if pool else 'all pools'}, step {step!r}: in"
-        _check(where, before, "kept + dropped", out)
+        _check(where, before, right_name="kept + dropped", right=out)
         position, previous = self._last.get(pool, (-1, before))
-        _check(where, before, "kept by the step before", previous)
+        _check(where, before, right_name="kept by the step before", right=previous)
         self._last[pool] = (position + 1, kept)
         entries = [
             ("in", "", before),

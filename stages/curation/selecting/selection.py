@@ -47,7 +47,7 @@ def keep_fraction(
         raise InputError(
             f"kept fraction {fraction} is outside 0 to 1; write 20 % as 0.2"
         )
-    order = ranked(frame, take, score, size, seed, missing)
+    order = ranked(frame, take, score=score, size=size, seed=seed, missing=missing)
     kept = order.filter(_before(size) < fraction * pl.col(size).sum()).select("id")
     return frame.join(kept, on="id", how="semi", maintain_order="left")
 
@@ -69,7 +69,7 @@ def tiers(
             f"tier edges {edges} must rise from above 0 to 1, for example 0.05, 0.2,"
             " 0.5, 1"
         )
-    order = ranked(frame, "high", score, size, 0)
+    order = ranked(frame, "high", score=score, size=size, seed=0)
     above = (
         sum(
             (_before(size) >= edge * pl.col(size).sum()).cast(pl.Int32)

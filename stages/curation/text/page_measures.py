@@ -38,7 +38,7 @@ def page_measures(
     longest = np.zeros(lines.n_docs)
     np.maximum.at(longest, lines.docs, lines.longest)
     return {
-        **c4_measures(c4_lines(block, flags, lines, found)),
+        **c4_measures(c4_lines(block, flags, lines=lines, found=found)),
         "longest_word": longest,
         "policy_paragraphs_frac": _policy_paragraphs(lines, policy_lines(lines, found)),
         "refinedweb_removed_words_frac": (
@@ -86,10 +86,10 @@ def refinedweb_line_verdicts(
     return {
         "upper": lines.upper / lines.n_chars > MAX_UPPER,
         "digits": lines.digits == lines.n_chars,
-        "counter": _matching(block, lines, counters, COUNTER),
+        "counter": _matching(block, lines, among=counters, pattern=COUNTER),
         "one_word": lines.n_words < 2,
         "navigation": _matching(
-            block, lines, np.flatnonzero(few & phrases), NAVIGATION
+            block, lines, among=np.flatnonzero(few & phrases), pattern=NAVIGATION
         ),
     }
 

@@ -67,9 +67,9 @@ def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
     hashes, named, alphabetic = word_kernel.described(codes, flags, starts, ends)
     return Words(
         starts,
-        ends,
-        np.searchsorted(starts, block.doc_starts),
-        hashes,
+        ends=ends,
+        docs=np.searchsorted(starts, block.doc_starts),
+        hashes=hashes,
         named=named,
         alphabetic=alphabetic,
     )

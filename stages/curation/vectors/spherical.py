@@ -80,7 +80,10 @@ def spherical_kmeans(
         )
     order = np.lexsort((np.asarray(ids), uniform(seed, ids, "k-means")))
     centres = _trained(
-        rows[order[: SAMPLE_PER_CLUSTER * n_clusters]], n_clusters, seed, device
+        rows[order[: SAMPLE_PER_CLUSTER * n_clusters]],
+        n_clusters,
+        seed=seed,
+        device=device,
     )
     cluster, cosine = np.empty(len(rows), np.int64), np.empty(len(rows), np.float32)
     # in that order too: a product's rounding may depend on its place
@@ -100,7 +103,10 @@ def _trained(sample: np.ndarray, n_clusters: int, seed: int, device: str) -> np.
         cluster, cosine = nearest(sample, centres, device)
         if before is not None and np.array_equal(cluster, before):
             break
-        centres, before = _means(sample, cluster, cosine, n_clusters), cluster
+        centres, before = (
+            _means(sample, cluster, cosine=cosine, n_clusters=n_clusters),
+            cluster,
+        )
     return centres
 
 

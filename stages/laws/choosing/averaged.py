@@ -109,4 +109,4 @@ def mixture(
     member = np.random.default_rng(seed).choice(
         shares.size, n_draws, p=shares / shares.sum()
     )
-    return Mixture(boots[0], boots, member, choice.stretch)
+    return Mixture(boots[0], members=boots, member=member, stretch=choice.stretch)

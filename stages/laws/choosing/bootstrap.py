@@ -279,7 +279,7 @@ def bootstrap(
         cluster_shapes(cluster_leverage(fit, label), n_clusters) for label in labels
     ]
     weights = (
-        cluster_weights(labels, n_draws, rng, shapes)
+        cluster_weights(labels, n_draws, rng=rng, shapes=shapes)
         if labels
         else run_weights((1 - leverage(fit)) ** 2, n_draws, rng)
     )
@@ -299,8 +299,14 @@ def bootstrap(
     )
     good = np.isfinite(solved.objective)
     stretch = stretch_factor(n_clusters, n_clusters - 1 if labels else n - fit.n_free)
-    notes = _notes(n_clusters, labels, int((~good).sum()), n_draws)
-    return Bootstrap(fit, solved.theta[good], n_clusters, stretch, notes)
+    notes = _notes(n_clusters, labels, failed=int((~good).sum()), n_draws=n_draws)
+    return Bootstrap(
+        fit,
+        theta=solved.theta[good],
+        n_clusters=n_clusters,
+        stretch=stretch,
+        warnings=notes,
+    )
 
 
 def _drawn_values(values, n_draws, n) -> np.ndarray:

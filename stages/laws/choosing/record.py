@@ -60,8 +60,8 @@ def _entries(
 ) -> FittedParameter | dict[str, FittedParameter]:
     """One entry, or one an arm where the parameter is separate by arm."""
     if parameter.name not in fit.by_arm:
-        return _parameter(fit, parameter, limits, None)
-    return {arm: _parameter(fit, parameter, limits, arm) for arm in fit.arms}
+        return _parameter(fit, parameter, limits=limits, arm=None)
+    return {arm: _parameter(fit, parameter, limits=limits, arm=arm) for arm in fit.arms}
 
 
 def _parameter(
@@ -142,16 +142,20 @@ def from_state(state: dict, law: Law) -> Bootstrap:
         name: tuple(map(tuple, pairs)) for name, pairs in parts["centres"].items()
     }
     layout = Layout(
-        law, tuple(parts["arms"]), tuple(parts["by_arm"]), parts["value_scale"], centres
+        law,
+        arms=tuple(parts["arms"]),
+        by_arm=tuple(parts["by_arm"]),
+        value_scale=parts["value_scale"],
+        centres=centres,
     )
     columns = {name: np.array(column) for name, column in data["columns"].items()}
     problem = Problem(
         layout,
-        columns,
-        np.array(data["arm_index"]),
-        np.array(data["observed"]),
-        data["objective"],
-        data["delta"],
+        columns=columns,
+        arm_index=np.array(data["arm_index"]),
+        observed=np.array(data["observed"]),
+        objective=data["objective"],
+        delta=data["delta"],
     )
     fit = Fit(
         law=law,
@@ -163,8 +167,8 @@ def from_state(state: dict, law: Law) -> Bootstrap:
     fit = replace(fit, arms=tuple(fit.arms), by_arm=tuple(fit.by_arm))
     return Bootstrap(
         fit,
-        np.array(draws["theta"]),
-        draws["n_clusters"],
-        draws["stretch"],
-        draws["warnings"],
+        theta=np.array(draws["theta"]),
+        n_clusters=draws["n_clusters"],
+        stretch=draws["stretch"],
+        warnings=draws["warnings"],
     )

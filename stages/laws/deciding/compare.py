@@ -114,9 +114,9 @@ def compare(
         _decide(
             path,
             i,
-            float(decades[i]),
-            {name: _standing(other, i) for name, other in others.items()},
-            rules,
+            decades=float(decades[i]),
+            rivals={name: _standing(other, i) for name, other in others.items()},
+            rules=rules,
         )
         for i in range(path.flops.size)
     ]
@@ -157,12 +157,12 @@ def _decide(path, i, decades, rivals, rules) -> Decision:
     status, reason = _status(
         names[best],
         None if second is None else names[second],
-        p_best[best],
-        lead,
-        tolerance,
-        decades,
-        rivals,
-        rules,
+        p_best=p_best[best],
+        lead=lead,
+        tolerance=tolerance,
+        decades=decades,
+        rivals=rivals,
+        rules=rules,
     )
     low, high = equal_tailed(draws, rules["level"])
     return Decision(
@@ -316,7 +316,7 @@ def smallest_detectable_effect(
     half_width = stdtrit(freedom, 1 - alpha / 2) * error
     return Detectable(
         float(half_width + stdtrit(freedom, power) * error),
-        float(half_width),
-        sd,
-        n_pairs or differences.size,
+        half_width=float(half_width),
+        sd=sd,
+        n_pairs=n_pairs or differences.size,
     )

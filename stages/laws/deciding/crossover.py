@@ -88,12 +88,21 @@ def crossovers(
     )
     pairs, shares = {}, {}
     for a, b in combinations(path.values, 2):
-        pairs[a, b] = _pair(path, a, b, level) + _pair(path, b, a, level)
+        pairs[a, b] = _pair(path, a, second=b, level=level) + _pair(
+            path, b, second=a, level=level
+        )
         pairs[a, b].sort(key=lambda crossing: crossing.flops)
         signs = np.sign(path.draws[a] - path.draws[b])
         shares[a, b] = float(np.mean((signs.min(axis=1) < 0) & (signs.max(axis=1) > 0)))
     sequence, switches = _sequence(path, pairs)
-    return Crossovers(flops_low, flops_high, sequence, switches, pairs, shares)
+    return Crossovers(
+        flops_low,
+        flops_high=flops_high,
+        sequence=sequence,
+        switches=switches,
+        pairs=pairs,
+        pair_share=shares,
+    )
 
 
 def _rises(log_flops: np.ndarray, curve: np.ndarray) -> np.ndarray:
@@ -119,7 +128,10 @@ def _pair(path: Path, first: str, second: str, level: float) -> list[Crossover]:
         for curve in np.log(path.draws[first]) - np.log(path.draws[second])
     ]
     last = path.draws[first][:, -1] - path.draws[second][:, -1]
-    return [_crossover(first, second, at, by_draw, last, level) for at in found]
+    return [
+        _crossover(first, second, at=at, by_draw=by_draw, last=last, level=level)
+        for at in found
+    ]
 
 
 def _crossover(first, second, at, by_draw, last, level) -> Crossover:
@@ -135,12 +147,12 @@ def _crossover(first, second, at, by_draw, last, level) -> Crossover:
     )
     return Crossover(
         first,
-        second,
-        float(np.exp(at)),
-        float(np.exp(low)) if np.isfinite(low) else None,
-        float(np.exp(high)) if np.isfinite(high) else None,
-        float(np.mean(np.isfinite(drawn))),
-        level,
+        second=second,
+        flops=float(np.exp(at)),
+        low=float(np.exp(low)) if np.isfinite(low) else None,
+        high=float(np.exp(high)) if np.isfinite(high) else None,
+        share=float(np.mean(np.isfinite(drawn))),
+        level=level,
     )
 
 

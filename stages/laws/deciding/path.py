@@ -57,13 +57,25 @@ def arm_path(
     sizes, tokens, values, draws, edges = {}, {}, {}, {}, {}
     for arm, columns in arms.items():
         sizes[arm], edges[arm] = _sizes(
-            boot.fit, flops, arm, columns, n_params, n_params_range
+            boot.fit,
+            flops,
+            arm=arm,
+            columns=columns,
+            n_params=n_params,
+            n_params_range=n_params_range,
         )
         tokens[arm] = flops / 6 / sizes[arm]
         rows = path_rows(flops, sizes[arm], columns)
         own = arm if boot.fit.by_arm else None
         values[arm], draws[arm] = boot.fit.predict(rows, own), boot.predict(rows, own)
-    return Path(flops, sizes, tokens, values, draws, edges)
+    return Path(
+        flops,
+        n_params=sizes,
+        n_tokens=tokens,
+        values=values,
+        draws=draws,
+        at_grid_edge=edges,
+    )
 
 
 def path_rows(flops, n_params, columns) -> dict[str, np.ndarray]:

@@ -91,17 +91,20 @@ def optimal_allocation(
     low, high = equal_tailed(path.draws[arm][:, 0], level)
     n_tokens, unique = float(path.n_tokens[arm][0]), own.get("n_tokens_unique", np.inf)
     smallest, largest = equal_tailed(
-        best_sizes(boot, budgets, arm, own, n_params_range=n_params_range)[:, 0], level
+        best_sizes(boot, budgets, arm=arm, columns=own, n_params_range=n_params_range)[
+            :, 0
+        ],
+        level,
     )
     return Allocation(
         float(flops),
-        n_params,
-        n_tokens,
-        max(n_tokens / unique, min(1.0, n_tokens)),
-        (float(path.values[arm][0]), float(low), float(high)),
-        at_edge,
-        (float(smallest), float(largest)),
-        (flops / 6 / float(largest), flops / 6 / float(smallest)),
+        n_params=n_params,
+        n_tokens=n_tokens,
+        epochs=max(n_tokens / unique, min(1.0, n_tokens)),
+        value=(float(path.values[arm][0]), float(low), float(high)),
+        at_grid_edge=at_edge,
+        n_params_interval=(float(smallest), float(largest)),
+        n_tokens_interval=(flops / 6 / float(largest), flops / 6 / float(smallest)),
     )
 
 
@@ -119,11 +122,11 @@ def best_sizes(
     return _lowest_sizes(
         boot,
         lambda rows, own: boot.predict(rows, own),
-        boot.n_draws,
-        flops,
-        arm,
-        columns,
-        n_params_range,
+        members=boot.n_draws,
+        flops=flops,
+        arm=arm,
+        columns=columns,
+        n_params_range=n_params_range,
     )
 
 
@@ -139,11 +142,11 @@ def best_size(
     return _lowest_sizes(
         boot,
         lambda rows, own: boot.fit.predict(rows, own)[None],
-        1,
-        flops,
-        arm,
-        columns,
-        n_params_range,
+        members=1,
+        flops=flops,
+        arm=arm,
+        columns=columns,
+        n_params_range=n_params_range,
     )[0]
 
 
@@ -254,7 +257,14 @@ def next_runs(
             / max(np.mean(centred**2), 1e-300)
         )
         cost = _cost(row)
-        runs.append(NextRun(dict(row), cost, float(removed), float(removed) / cost))
+        runs.append(
+            NextRun(
+                dict(row),
+                flops=cost,
+                variance_removed=float(removed),
+                per_flop=float(removed) / cost,
+            )
+        )
     return sorted(runs, key=lambda run: -run.per_flop)
 
 

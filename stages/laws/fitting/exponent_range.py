@@ -58,39 +58,39 @@ def theory_range(
         over = "tokens" if regime == "variance_data" else "width"
         return ExponentRange(
             1.0,
-            1.0,
-            over,
-            "corrections around a limit that exists are analytic, so their leading"
+            high=1.0,
+            over=over,
+            reason="corrections around a limit that exists are analytic, so their leading"
             " power is 1",
-            BAHRI,
+            source=BAHRI,
         )
     if regime in ("resolution_data", "resolution_params"):
         d = _needed(regime, "dimension", dimension)
         return ExponentRange(
             1 / d,
-            min(4 / d, 1.0),
-            "tokens" if regime == "resolution_data" else "parameters",
-            "1/d for a Lipschitz target, 2/d nearest neighbour, 4/d smooth target and"
+            high=min(4 / d, 1.0),
+            over="tokens" if regime == "resolution_data" else "parameters",
+            reason="1/d for a Lipschitz target, 2/d nearest neighbour, 4/d smooth target and"
             " squared loss",
-            BAHRI,
+            source=BAHRI,
         )
     if regime == "weak_superposition":
         q = _needed(regime, "frequency_exponent", frequency_exponent)
         return ExponentRange(
             q - 1,
-            q - 1,
-            "width",
-            "the loss is the mass of the features that are not represented",
-            SUPERPOSITION,
+            high=q - 1,
+            over="width",
+            reason="the loss is the mass of the features that are not represented",
+            source=SUPERPOSITION,
         )
     if regime == "strong_superposition":
         return ExponentRange(
             1.0,
-            1.0,
-            "width",
-            "overlap of more features than dimensions falls as 1 / width, whatever"
+            high=1.0,
+            over="width",
+            reason="overlap of more features than dimensions falls as 1 / width, whatever"
             " their frequencies",
-            SUPERPOSITION,
+            source=SUPERPOSITION,
         )
     raise InputError(f"no regime is called '{regime}'; there are: {', '.join(REGIMES)}")
 

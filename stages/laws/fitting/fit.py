@@ -63,7 +63,9 @@ class Fit:
         columns = table.variables(self.law, rows)
         n = next(iter(columns.values())).size
         index = self.arm_index(rows, arm, n)
-        return Problem(self.problem.layout, columns, index, np.ones(n)).values(theta)
+        return Problem(
+            self.problem.layout, columns=columns, arm_index=index, observed=np.ones(n)
+        ).values(theta)
 
     def arm_index(self, rows: table.Rows, arm: str | None, n: int) -> np.ndarray:
         """Position of each row's arm in `arms`, (n,)."""
@@ -121,11 +123,11 @@ def fit_law(
     problem, notes = build_problem(
         law,
         rows,
-        tuple(by_arm),
-        arm_column,
-        objective,
-        1e-3 if delta is None else delta,
-        fixed or {},
+        by_arm=tuple(by_arm),
+        arm_column=arm_column,
+        objective=objective,
+        delta=1e-3 if delta is None else delta,
+        fixed=fixed or {},
     )
     problem = replace(problem, weights=table.weights(weights, problem.observed.size))
     frozen = np.array(
@@ -138,12 +140,12 @@ def fit_law(
             " over arms or take a smaller law"
         )
     _check_arms(problem)
-    starts = draw_starts(problem, n_starts, seed, fixed or {})
+    starts = draw_starts(problem, n_starts, seed=seed, fixed=fixed or {})
     coarse, n_usable = coarse_ends(problem, starts, frozen)
     if delta is None:
         problem = problem.with_objective(objective, noise_delta(problem, coarse[0]))
     if priors:
-        problem, coarse = _with_priors(problem, priors, coarse, frozen)
+        problem, coarse = _with_priors(problem, priors, coarse=coarse, frozen=frozen)
     theta, best, same_basin, runner_up = best_of_ends(problem, coarse, frozen)
     counts = {
         "run": len(starts),
@@ -152,19 +154,19 @@ def fit_law(
     }
     identified = np.full(theta.size, True)
     if identify:
-        theta, best, spans = _profiled(problem, theta, best, frozen)
+        theta, best, spans = _profiled(problem, theta, best=best, frozen=frozen)
         identified = spans < SPAN
     return _report(
         problem,
         theta,
-        best,
-        frozen,
-        counts,
-        runner_up,
-        identified,
-        notes,
-        arm_column,
-        identify,
+        best=best,
+        frozen=frozen,
+        counts=counts,
+        runner_up=runner_up,
+        identified=identified,
+        notes=notes,
+        arm_column=arm_column,
+        profiled=identify,
     )
 
 
@@ -216,7 +218,14 @@ def build_problem(law, rows, by_arm, arm_column, objective, delta, fixed):
     layout = Layout.of(
         law, columns, float(np.median(observed)), arms, by_arm, tuple(fixed)
     )
-    return Problem(layout, columns, index, observed, objective, delta), notes
+    return Problem(
+        layout,
+        columns=columns,
+        arm_index=index,
+        observed=observed,
+        objective=objective,
+        delta=delta,
+    ), notes
 
 
 def _check_arms(problem: Problem) -> None:
@@ -235,7 +244,7 @@ def _check_arms(problem: Problem) -> None:
 def _profiled(problem, theta, best, frozen):
     """Profile; if it stumbles on a lower objective the fit goes on from there, at most three times."""
     for _ in range(3):
-        found = profile(problem, theta, best, frozen)
+        found = profile(problem, theta, objective=best, frozen=frozen)
         if found.best_objective >= best * (1 - 1e-9):
             break
         final = minimise(
@@ -276,9 +285,9 @@ def _report(
     notes = notes + _notes(
         layout,
         counts,
-        pressed,
-        identified,
-        problem.observed.size - int((~frozen).sum()),
+        pressed=pressed,
+        identified=identified,
+        freedom=problem.observed.size - int((~frozen).sum()),
     )
     notes += misfit_notes(problem.columns, residuals)
     return Fit(

@@ -114,7 +114,7 @@ def profile(
     problem: Problem, theta: np.ndarray, objective: float, frozen: np.ndarray
 ) -> Profile:
     """Profile every free slot of an optimum, (slots,), by continuation: .25, .5 and 1 decade either way."""
-    walked, ends = walk(problem, theta, frozen, _targets(problem, theta))
+    walked, ends = walk(problem, theta, frozen=frozen, targets=_targets(problem, theta))
     reached = np.concatenate([walked[:, 0, ::-1], walked[:, 1]], axis=1)
     lowest = np.unravel_index(np.nanargmin(walked), walked.shape)
     best_theta, best = (
@@ -125,7 +125,13 @@ def profile(
     decades = np.array([*(-d for d in reversed(DECADES)), *DECADES])
     span = _span(reached, best, likelihood_power(problem, theta))
     span[frozen] = 0.0
-    return Profile(np.tile(decades, (theta.size, 1)), reached, span, best_theta, best)
+    return Profile(
+        np.tile(decades, (theta.size, 1)),
+        objective=reached,
+        span=span,
+        best_theta=best_theta,
+        best_objective=best,
+    )
 
 
 def _span(reached: np.ndarray, best: float, power: float) -> np.ndarray:

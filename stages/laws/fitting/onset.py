@@ -72,7 +72,10 @@ def power_law_onset(
             break
         cut = index
     return Onset(
-        tokens >= rungs[cut], float(rungs[cut]), _reason(rungs, cut, misses), misses
+        tokens >= rungs[cut],
+        least_tokens=float(rungs[cut]),
+        reason=_reason(rungs, cut, misses),
+        misses=misses,
     )
 
 

@@ -95,5 +95,8 @@ def squares(priors: Sequence[Prior], layout: Layout, unit: float) -> Squares:
             means.append(prior.mean)
             sds.append(prior.sd)
     return Squares(
-        np.array(rows), np.array(means), np.array(sds), unit / np.square(sds)
+        np.array(rows),
+        mean=np.array(means),
+        sd=np.array(sds),
+        precision=unit / np.square(sds),
     )

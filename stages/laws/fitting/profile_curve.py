@@ -37,7 +37,7 @@ def profile_curves(fit: Fit) -> list[ProfileCurve]:
     """The profile of every free parameter (of every arm) of a fit, in the order of the law."""
     problem, theta, layout = fit.problem, fit.theta, fit.problem.layout
     targets = _fine_targets(fit)
-    reached = walk(problem, theta, fit.frozen, targets)[0]
+    reached = walk(problem, theta, frozen=fit.frozen, targets=targets)[0]
     best = min(fit.objective, float(np.nanmin(reached)))
     power, by_name = (
         likelihood_power(problem, theta),
@@ -61,14 +61,14 @@ def profile_curves(fit: Fit) -> list[ProfileCurve]:
         curves.append(
             ProfileCurve(
                 name,
-                arm,
-                bool(layout.centres.get(name)),
-                log,
-                float(fitted),
-                size,
-                np.maximum(rise, 0.0),
-                _of(fit.identified, name, arm),
-                _of(fit.at_bound, name, arm),
+                arm=arm,
+                of_term=bool(layout.centres.get(name)),
+                log=log,
+                fitted=float(fitted),
+                size=size,
+                rise=np.maximum(rise, 0.0),
+                identified=_of(fit.identified, name, arm),
+                at_bound=_of(fit.at_bound, name, arm),
             )
         )
     return curves

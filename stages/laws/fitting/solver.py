@@ -216,12 +216,12 @@ def minimise(
             _minimise_chunk(
                 problem,
                 theta[i : i + chunk],
-                weights[i : i + chunk],
-                observed[i : i + chunk],
-                means[i : i + chunk],
-                frozen[i : i + chunk],
-                tolerance,
-                max_iterations,
+                weights=weights[i : i + chunk],
+                observed=observed[i : i + chunk],
+                means=means[i : i + chunk],
+                frozen=frozen[i : i + chunk],
+                tolerance=tolerance,
+                max_iterations=max_iterations,
             )
             for i in range(0, members, chunk)
         ]
@@ -261,12 +261,12 @@ def _minimise_chunk(
         step = _step(
             gradient[active],
             newton[active],
-            reweighted[active],
-            damping[active],
-            frozen[active],
-            theta[active] <= low[active],
-            theta[active] >= high[active],
-            typical,
+            reweighted=reweighted[active],
+            damping=damping[active],
+            frozen=frozen[active],
+            at_low=theta[active] <= low[active],
+            at_high=theta[active] >= high[active],
+            typical=typical,
         )
         trial = np.clip(theta[active] + step, low[active], high[active])
         reached = problem.total(trial, weights[active], observed[active], means[active])

@@ -21,11 +21,16 @@ from stages.laws.interface.law import Law
 # have log mean log(.28) and log sd .28; measured: a ratio held to 5 % extrapolates better than to 15 or 30 %.
 PUBLISHED = {
     name: Prior(
-        {name: 1.0}, float(np.log(0.28)), 0.28, "spread of 13 published exponents"
+        {name: 1.0},
+        mean=float(np.log(0.28)),
+        sd=0.28,
+        source="spread of 13 published exponents",
     )
     for name in ("alpha", "beta")
 }
-TIED = Prior({"alpha": 1.0, "beta": -1.0}, 0.0, 0.05, "alpha close to beta")
+TIED = Prior(
+    {"alpha": 1.0, "beta": -1.0}, mean=0.0, sd=0.05, source="alpha close to beta"
+)
 COMPUTE_WEIGHT = 0.15  # measured: .15 is better than 0 on three of four studies, .3 and more is worse on noisy ones
 
 
@@ -69,10 +74,15 @@ def variants_of(law: Law) -> list[Variant]:
     elif {"alpha", "beta"} <= set(law.parameter_names):
         both = tuple(PUBLISHED.values())
         made += [
-            Variant(law, "alpha ~ beta", (TIED,), COMPUTE_WEIGHT),
+            Variant(
+                law, label="alpha ~ beta", priors=(TIED,), compute_weight=COMPUTE_WEIGHT
+            ),
             Variant(law, "published exponents", both),
             Variant(
-                law, "alpha ~ beta, published exponents", (TIED, *both), COMPUTE_WEIGHT
+                law,
+                label="alpha ~ beta, published exponents",
+                priors=(TIED, *both),
+                compute_weight=COMPUTE_WEIGHT,
             ),
         ]
     return made

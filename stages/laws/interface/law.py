@@ -150,7 +150,15 @@ def share(name: str, meaning: str) -> Variable:
 def floor(name: str = "E") -> Parameter:
     """The value that no compute and no data can go below. Bounds are multiples of the median value."""
     return Parameter(
-        name, "value", 0.0, 1.0, 0.1, 0.95, "linear", "irreducible value", relative=True
+        name,
+        unit="value",
+        low=0.0,
+        high=1.0,
+        start_low=0.1,
+        start_high=0.95,
+        transform="linear",
+        meaning="irreducible value",
+        relative=True,
     )
 
 
@@ -158,13 +166,13 @@ def amplitude(name: str, meaning: str, *term: tuple[str, Quantity]) -> Parameter
     """Amplitude of a falling term: from a billionth to ten thousand times the median value at the centre."""
     return Parameter(
         name,
-        "value * unit^exponent",
-        1e-9,
-        1e4,
-        0.02,
-        1.0,
-        "log",
-        meaning,
+        unit="value * unit^exponent",
+        low=1e-9,
+        high=1e4,
+        start_low=0.02,
+        start_high=1.0,
+        transform="log",
+        meaning=meaning,
         relative=True,
         term=term,
     )
@@ -172,7 +180,16 @@ def amplitude(name: str, meaning: str, *term: tuple[str, Quantity]) -> Parameter
 
 def exponent(name: str, meaning: str) -> Parameter:
     """Exponent of a power law. Range (0, 2), starts .1 to .9 (docs/design.md)."""
-    return Parameter(name, "1", 0.005, 2.0, 0.1, 0.9, "log", meaning)
+    return Parameter(
+        name,
+        unit="1",
+        low=0.005,
+        high=2.0,
+        start_low=0.1,
+        start_high=0.9,
+        transform="log",
+        meaning=meaning,
+    )
 
 
 def power(base: np.ndarray, exponent_: np.ndarray) -> np.ndarray:

@@ -49,11 +49,13 @@ def _exponentials(domains, terms, p, v):
 
 def _law(domains, terms, **words) -> Law:
     def value(p, v):
-        return p["E"] + sum(part for _, _, part in _exponentials(domains, terms, p, v))
+        return p["E"] + sum(
+            part for _, _, part in _exponentials(domains, terms, p=p, v=v)
+        )
 
     def gradient(p, v):
         found = {}
-        for k, slopes, part in _exponentials(domains, terms, p, v):
+        for k, slopes, part in _exponentials(domains, terms, p=p, v=v):
             found |= {k: part} | {
                 t: part * v[f"share_{domain}"] for domain, t in slopes.items()
             }

@@ -23,11 +23,34 @@ from stages.laws.interface.law import (
 TASK_SHARE = share("task", "share of the training examples that are of the task; not 0")
 SHAPE = (
     Parameter(
-        "c1", "1", 0.0, 5.0, 0.0, 1.0, "linear", "size of the transfer from other tasks"
+        "c1",
+        unit="1",
+        low=0.0,
+        high=5.0,
+        start_low=0.0,
+        start_high=1.0,
+        transform="linear",
+        meaning="size of the transfer from other tasks",
     ),
-    Parameter("c2", "1", 0.05, 5.0, 0.2, 1.5, "log", "how fast it sets in"),
     Parameter(
-        "c3", "1", 0.05, 5.0, 0.3, 2.0, "log", "how it fades towards the task alone"
+        "c2",
+        unit="1",
+        low=0.05,
+        high=5.0,
+        start_low=0.2,
+        start_high=1.5,
+        transform="log",
+        meaning="how fast it sets in",
+    ),
+    Parameter(
+        "c3",
+        unit="1",
+        low=0.05,
+        high=5.0,
+        start_low=0.3,
+        start_high=2.0,
+        transform="log",
+        meaning="how it fades towards the task alone",
     ),
 )
 

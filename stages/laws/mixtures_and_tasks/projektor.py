@@ -71,11 +71,11 @@ def fit_mixture_score(mixtures, distances, scores) -> MixtureScore:
     k = np.linalg.lstsq(design, y, rcond=None)[0]
     return MixtureScore(
         k[:m],
-        k[m : 2 * m],
-        float(k[2 * m]),
-        k[2 * m + 1 : 3 * m + 1],
-        k[3 * m + 1 : 4 * m + 1],
-        float(k[-1]),
+        b1=k[m : 2 * m],
+        b0=float(k[2 * m]),
+        c2=k[2 * m + 1 : 3 * m + 1],
+        c1=k[3 * m + 1 : 4 * m + 1],
+        c0=float(k[-1]),
     )
 
 

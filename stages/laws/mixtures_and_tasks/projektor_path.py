@@ -66,9 +66,9 @@ def descend(
                 project(
                     size,
                     first[0],
-                    first[1].value(mixture, distance),
-                    second[0],
-                    second[1].value(mixture, distance),
+                    first=first[1].value(mixture, distance),
+                    second_size=second[0],
+                    second=second[1].value(mixture, distance),
                 )[0]
             )
         )
@@ -77,9 +77,9 @@ def descend(
         slope = project(
             size,
             first[0],
-            first[1].gradient(mixture, distance, pull),
-            second[0],
-            second[1].gradient(mixture, distance, pull),
+            first=first[1].gradient(mixture, distance, pull),
+            second_size=second[0],
+            second=second[1].gradient(mixture, distance, pull),
         )
         slope = slope - slope.mean()
         length = step * DECAY**number / max(float(np.abs(slope).max()), 1e-12)

@@ -171,15 +171,16 @@ def fit_surface(shares, values, max_iterations: int = 60) -> Surface:
     )
     relevance, (size, noise, slope) = np.exp(found.x[:-3]), np.exp(found.x[-3:])
     factor = np.linalg.cholesky(
-        _kernel(x, x, relevance, size, slope) + (noise + JITTER) * np.eye(y.size)
+        _kernel(x, x, relevance=relevance, size=size, slope=slope)
+        + (noise + JITTER) * np.eye(y.size)
     )
     weights = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
     return Surface(
         relevance,
-        float(np.sqrt(noise) * shift[3]),
-        (float(size), float(slope)),
-        shift,
-        x,
-        weights,
-        factor,
+        noise_log=float(np.sqrt(noise) * shift[3]),
+        _scales=(float(size), float(slope)),
+        _shift=shift,
+        _known=x,
+        _weights=weights,
+        _factor=factor,
     )

@@ -19,23 +19,23 @@ from stages.laws.size_and_compute import chinchilla
 # Starts span what refits of the published table gave: R_D* 5 to 95, R_N* 0.7 to unbounded.
 REPEATS = Parameter(
     "R_D_star",
-    "repeats",
-    1e-3,
-    1e6,
-    1.0,
-    100.0,
-    "log",
-    "repeats after which a repeat is worth 1/e",
+    unit="repeats",
+    low=1e-3,
+    high=1e6,
+    start_low=1.0,
+    start_high=100.0,
+    transform="log",
+    meaning="repeats after which a repeat is worth 1/e",
 )
 EXCESS = Parameter(
     "R_N_star",
-    "multiples",
-    1e-3,
-    1e6,
-    0.5,
-    100.0,
-    "log",
-    "excess of parameters worth 1/e",
+    unit="multiples",
+    low=1e-3,
+    high=1e6,
+    start_low=0.5,
+    start_high=100.0,
+    transform="log",
+    meaning="excess of parameters worth 1/e",
 )
 
 

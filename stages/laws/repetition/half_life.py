@@ -90,7 +90,7 @@ def utility(beta, tau, seen, unique):
 def _one_pool(p, v):
     """B * product over the passes of one pool. Shapes as in law.py."""
     seen, unique = v["n_tokens_seen"], v["n_tokens_unique"]
-    return p["B"] * np.exp(-utility(p["beta"], p["tau"], seen, unique))
+    return p["B"] * np.exp(-utility(p["beta"], p["tau"], seen=seen, unique=unique))
 
 
 def _mixed_pools(pools):
@@ -102,7 +102,9 @@ def _mixed_pools(pools):
             part = np.maximum(v[f"share_{pool}"], 1e-12)
             unique = v[f"unique_{pool}"] / part
             beta, tau = p[f"beta_{pool}"], p[f"tau_{pool}"]
-            total = total + part * utility(beta, tau, v["n_tokens_seen"], unique)
+            total = total + part * utility(
+                beta, tau, seen=v["n_tokens_seen"], unique=unique
+            )
         return p["B"] * np.exp(-total)
 
     return data_term
@@ -271,7 +273,7 @@ def _code_utility(pools: tuple[str, ...]) -> Law:
 
     def value(p, v):
         by_pass, age = _passes_over_union(p, v)
-        shares = zip(_endings(pools), _decays(p, v, pools, age), strict=True)
+        shares = zip(_endings(pools), _decays(p, v, pools=pools, age=age), strict=True)
         exponents = sum(_beta(p, ending) * decay for ending, decay in shares)
         first, repeats = _first_and_repeats(exponents * log_steps(by_pass))
         return (first + p["d"]) * repeats
@@ -295,7 +297,7 @@ def _code_data(pools: tuple[str, ...]) -> Law:
 
     def value(p, v):
         by_pass, age = _passes_over_union(p, v)
-        decays = _decays(p, v, pools, age)
+        decays = _decays(p, v, pools=pools, age=age)
         worths = sum(decays)
         shares = zip(_endings(pools), decays, strict=True)
         exponents = sum(_beta(p, ending) * decay for ending, decay in shares) / worths

@@ -26,23 +26,23 @@ REFERENCE_PARAMS = 1e8  # ours: the model size at which K is K0
 PASSES = (
     Parameter(
         "K0",
-        "passes",
-        0.05,
-        1e9,
-        2.0,
-        60.0,
-        "log",
-        "passes that exhaust a pool, for 1e8 parameters",
+        unit="passes",
+        low=0.05,
+        high=1e9,
+        start_low=2.0,
+        start_high=60.0,
+        transform="log",
+        meaning="passes that exhaust a pool, for 1e8 parameters",
     ),
     Parameter(
         "nu",
-        "1",
-        0.0,
-        2.0,
-        0.0,
-        0.6,
-        "linear",
-        "how much sooner a larger model exhausts it",
+        unit="1",
+        low=0.0,
+        high=2.0,
+        start_low=0.0,
+        start_high=0.6,
+        transform="linear",
+        meaning="how much sooner a larger model exhausts it",
     ),
 )
 
@@ -80,13 +80,13 @@ def information(pools: Sequence[str] = ()) -> Law:
     qualities = tuple(
         Parameter(
             f"q_{pool}",
-            "log tokens",
-            -12.0,
-            12.0,
-            -2.0,
-            2.0,
-            "linear",
-            f"log density of {pool} over {pools[0]}",
+            unit="log tokens",
+            low=-12.0,
+            high=12.0,
+            start_low=-2.0,
+            start_high=2.0,
+            transform="linear",
+            meaning=f"log density of {pool} over {pools[0]}",
         )
         for pool in pools[1:]
     )

@@ -39,26 +39,35 @@ def params_per_unique_token(v):
 PENALTY = (
     Parameter(
         "P",
-        "value",
-        1e-12,
-        1e3,
-        1e-4,
-        0.1,
-        "log",
-        "penalty at one repeat and N = U",
+        unit="value",
+        low=1e-12,
+        high=1e3,
+        start_low=1e-4,
+        start_high=0.1,
+        transform="log",
+        meaning="penalty at one repeat and N = U",
         relative=True,
         term=(("delta", repeats), ("kappa", params_per_unique_token)),
     ),
-    Parameter("delta", "1", 0.02, 6.0, 0.3, 2.5, "log", "exponent over repeats"),
+    Parameter(
+        "delta",
+        unit="1",
+        low=0.02,
+        high=6.0,
+        start_low=0.3,
+        start_high=2.5,
+        transform="log",
+        meaning="exponent over repeats",
+    ),
     Parameter(
         "kappa",
-        "1",
-        0.02,
-        6.0,
-        0.3,
-        2.0,
-        "log",
-        "exponent over parameters per unique token",
+        unit="1",
+        low=0.02,
+        high=6.0,
+        start_low=0.3,
+        start_high=2.0,
+        transform="log",
+        meaning="exponent over parameters per unique token",
     ),
 )
 PENALTY_ONE = replace(PENALTY[0], term=())
@@ -78,7 +87,16 @@ PENALTY_FOUR = (
         ),
     ),
     *PENALTY[1:],
-    Parameter("mu", "1", 0.02, 6.0, 0.3, 2.0, "log", "exponent over unique tokens"),
+    Parameter(
+        "mu",
+        unit="1",
+        low=0.02,
+        high=6.0,
+        start_low=0.3,
+        start_high=2.0,
+        transform="log",
+        meaning="exponent over unique tokens",
+    ),
 )
 VARIABLES = (N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE)
 
@@ -168,7 +186,12 @@ OVERFIT_ONE = replace(
         "one-parameter form of arXiv 2605.01640 (read second hand: exponents 1 are"
         " ours)"
     ),
-    reduces_to=Reduction("overfit", {}, {}, {"delta": 1.0, "kappa": 1.0}),
+    reduces_to=Reduction(
+        "overfit",
+        parameters={},
+        variables={},
+        other_parameters={"delta": 1.0, "kappa": 1.0},
+    ),
 )
 
 OVERFIT_TWO = replace(
@@ -187,7 +210,12 @@ OVERFIT_TWO = replace(
         "two-parameter form of arXiv 2605.01640 (read second hand: one exponent for"
         " both is ours)"
     ),
-    reduces_to=Reduction("overfit", {"delta": 0.8}, {}, {"kappa": 0.8}),
+    reduces_to=Reduction(
+        "overfit",
+        parameters={"delta": 0.8},
+        variables={},
+        other_parameters={"kappa": 0.8},
+    ),
 )
 
 OVERFIT_FOUR = replace(

@@ -45,23 +45,23 @@ from stages.laws.repetition.information import REFERENCE_PARAMS
 SPARE = {"theta": 1.0, "R_N_star": 1e12}
 THETA = Parameter(
     "theta",
-    "1",
-    0.0,
-    1.0,
-    0.05,
-    0.95,
-    "linear",
-    "0: the utility of repeats fades; 1: their count fades",
+    unit="1",
+    low=0.0,
+    high=1.0,
+    start_low=0.05,
+    start_high=0.95,
+    transform="linear",
+    meaning="0: the utility of repeats fades; 1: their count fades",
 )
 SOONER = Parameter(
     "nu",
-    "1",
-    0.0,
-    2.0,
-    0.0,
-    0.6,
-    "linear",
-    "how much sooner repeats fade in a larger model",
+    unit="1",
+    low=0.0,
+    high=2.0,
+    start_low=0.0,
+    start_high=0.6,
+    transform="linear",
+    meaning="how much sooner repeats fade in a larger model",
 )
 
 
@@ -78,7 +78,7 @@ def log_tokens(tau, theta, seen, unique):
     )
     if np.all(theta == 1.0):
         return counted
-    return (1.0 - theta) * utility(1.0, tau, seen, unique) + theta * counted
+    return (1.0 - theta) * utility(1.0, tau, seen=seen, unique=unique) + theta * counted
 
 
 def _pools_of(pools, p, v, shared):
@@ -90,8 +90,8 @@ def _pools_of(pools, p, v, shared):
             part,
             unique,
             (p[f"q_{pool}"] if i else 0.0),
-            p[_own("beta", pool, pools, shared)],
-            p[_own("tau", pool, pools, shared)],
+            p[_own("beta", pool, pools=pools, shared=shared)],
+            p[_own("tau", pool, pools=pools, shared=shared)],
         )
 
 
@@ -100,9 +100,9 @@ def _value(pools, shared):
         seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
         sooner = np.exp(-p["nu"] * np.log(v["n_params"] / REFERENCE_PARAMS))
         gain, mean_beta, mean_q, unique_seen, harm = 0.0, 0.0, 0.0, 0.0, 0.0
-        for part, unique, q, beta, tau in _pools_of(pools, p, v, shared):
+        for part, unique, q, beta, tau in _pools_of(pools, p, v=v, shared=shared):
             gain = gain + part * beta * log_tokens(
-                tau * sooner, p["theta"], seen, unique / part
+                tau * sooner, p["theta"], seen=seen, unique=unique / part
             )
             mean_beta, mean_q = mean_beta + part * beta, mean_q + part * q
             unique_seen = unique_seen + np.minimum(unique, part * seen)
@@ -152,15 +152,15 @@ def _penalty(pools):
     return (
         Parameter(
             scale.name,
-            scale.unit,
-            scale.low,
-            scale.high,
-            scale.start_low,
-            scale.start_high,
-            scale.transform,
-            scale.meaning,
-            True,
-            term,
+            unit=scale.unit,
+            low=scale.low,
+            high=scale.high,
+            start_low=scale.start_low,
+            start_high=scale.start_high,
+            transform=scale.transform,
+            meaning=scale.meaning,
+            relative=True,
+            term=term,
         ),
         *powers,
     )
@@ -169,7 +169,7 @@ def _penalty(pools):
 def _pool_parameters(pools, shared):
     """beta and tau of each pool or of all, and q of each but the first."""
     named = {
-        _own(name, pool, pools, shared): name
+        _own(name, pool, pools=pools, shared=shared): name
         for pool in pools or ("",)
         for name in ("beta", "tau")
     }
@@ -179,13 +179,13 @@ def _pool_parameters(pools, shared):
             if name == "beta"
             else Parameter(
                 own,
-                "passes",
-                0.05,
-                1e6,
-                1.0,
-                60.0,
-                "log",
-                "passes after which a repeat is worth half",
+                unit="passes",
+                low=0.05,
+                high=1e6,
+                start_low=1.0,
+                start_high=60.0,
+                transform="log",
+                meaning="passes after which a repeat is worth half",
             )
         )
         for own, name in named.items()
@@ -193,13 +193,13 @@ def _pool_parameters(pools, shared):
     return made + tuple(
         Parameter(
             f"q_{pool}",
-            "1",
-            -10.0,
-            10.0,
-            -1.0,
-            1.0,
-            "linear",
-            f"log gain of {pool} over {pools[0]}",
+            unit="1",
+            low=-10.0,
+            high=10.0,
+            start_low=-1.0,
+            start_high=1.0,
+            transform="linear",
+            meaning=f"log gain of {pool} over {pools[0]}",
         )
         for pool in pools[1:]
     )
@@ -225,9 +225,9 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
     own = pool_variables(pools) or (N_TOKENS_UNIQUE,)
     single = Reduction(
         "overfit_data_constrained",
-        {"theta": 1.0, "tau": 6.0, "R_N_star": 1e30, "nu": 0.0},
-        {},
-        {"R_D_star": 6.0 / np.log(2.0)},
+        parameters={"theta": 1.0, "tau": 6.0, "R_N_star": 1e30, "nu": 0.0},
+        variables={},
+        other_parameters={"R_D_star": 6.0 / np.log(2.0)},
     )
     return Law(
         name="recipe"

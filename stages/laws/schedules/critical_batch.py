@@ -49,15 +49,15 @@ def value(p, v):
     """The solution. Shapes as in law.py."""
     size = p["A"] * np.exp(-p["alpha"] * np.log(v["n_params"]))
     low = np.log(np.maximum(size, 1e-290))
-    high = np.log(_right_side(low, p, v, size)[0])
+    high = np.log(_right_side(low, p, v=v, size=size)[0])
     low = np.broadcast_to(low, high.shape)
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        above = _right_side(middle, p, v, size)[0] > np.exp(middle)
+        above = _right_side(middle, p, v=v, size=size)[0] > np.exp(middle)
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     found = 0.5 * (low + high)
     for _ in range(3):
-        right, slope, _ = _right_side(found, p, v, size)
+        right, slope, _ = _right_side(found, p, v=v, size=size)
         found = found - (np.exp(found) - right) / (np.exp(found) - slope)
     return np.exp(found)
 
@@ -67,7 +67,7 @@ def gradient(p, v):
     found = value(p, v)
     log_value, log_steps = np.log(found), np.log(v["n_steps"])
     per_a = np.exp(-p["alpha"] * np.log(v["n_params"]))
-    right, slope, ratio = _right_side(log_value, p, v, p["A"] * per_a)
+    right, slope, ratio = _right_side(log_value, p, v=v, size=p["A"] * per_a)
     steps = right - p["A"] * per_a
     share = ratio / (1.0 + ratio)
     direct = {
@@ -97,31 +97,47 @@ CRITICAL_BATCH = Law(
     parameters=(
         amplitude("A", "amplitude over model size", ("alpha", inverse("n_params"))),
         Parameter(
-            "alpha", "1", 0.005, 2.0, 0.05, 0.5, "log", "exponent over model size"
+            "alpha",
+            unit="1",
+            low=0.005,
+            high=2.0,
+            start_low=0.05,
+            start_high=0.5,
+            transform="log",
+            meaning="exponent over model size",
         ),
         amplitude(
             "B", "amplitude over steps at unlimited batch", ("beta", inverse("n_steps"))
         ),
-        Parameter("beta", "1", 0.02, 2.0, 0.2, 0.9, "log", "exponent over steps"),
+        Parameter(
+            "beta",
+            unit="1",
+            low=0.02,
+            high=2.0,
+            start_low=0.2,
+            start_high=0.9,
+            transform="log",
+            meaning="exponent over steps",
+        ),
         Parameter(
             "B_star",
-            "tokens",
-            1.0,
-            1e15,
-            1e6,
-            1e9,
-            "log",
-            "critical batch at a value of 1",
+            unit="tokens",
+            low=1.0,
+            high=1e15,
+            start_low=1e6,
+            start_high=1e9,
+            transform="log",
+            meaning="critical batch at a value of 1",
         ),
         Parameter(
             "alpha_B",
-            "1",
-            0.02,
-            10.0,
-            0.1,
-            0.6,
-            "log",
-            "the critical batch goes as value^(-1/alpha_B)",
+            unit="1",
+            low=0.02,
+            high=10.0,
+            start_low=0.1,
+            start_high=0.6,
+            transform="log",
+            meaning="the critical batch goes as value^(-1/alpha_B)",
         ),
     ),
     value=value,
@@ -131,7 +147,10 @@ CRITICAL_BATCH = Law(
         " with B = S_c^alpha_S; Kaplan et al. 2020, eq. 1.6 (second hand)"
     ),
     reduces_to=Reduction(
-        "chinchilla", {"B_star": 1e-300}, {"n_steps": "n_tokens_seen"}, {"E": 0.0}
+        "chinchilla",
+        parameters={"B_star": 1e-300},
+        variables={"n_steps": "n_tokens_seen"},
+        other_parameters={"E": 0.0},
     ),
     arm_parameters=("B",),
     rank=200,

@@ -63,7 +63,7 @@ def warmup_stable_decay(
         )
     rise = peak * np.arange(1, warmup + 1) / max(warmup, 1)
     flat = np.full(n_steps - warmup - decay_steps, peak)
-    return np.concatenate([rise, flat, fall(shape, decay_steps, peak, end)])
+    return np.concatenate([rise, flat, fall(shape, decay_steps, start=peak, end=end)])
 
 
 def lr_area(lr, steps=None) -> np.ndarray:

@@ -29,12 +29,30 @@ BATCH_SEQUENCES = Variable(
     "batch_sequences", "sequences", "sequences of one step", typical=(16.0, 4096.0)
 )
 NEAR = 0.0025  # cited: authors' filter, runs within .25 % of the least loss of their size and length
-RISE = Parameter("b", "1", 1e-3, 2.0, 0.1, 0.8, "log", "exponent over tokens")
+RISE = Parameter(
+    "b",
+    unit="1",
+    low=1e-3,
+    high=2.0,
+    start_low=0.1,
+    start_high=0.8,
+    transform="log",
+    meaning="exponent over tokens",
+)
 
 
 def _scale(unit: str, *term) -> Parameter:
     return Parameter(
-        "k", unit, 1e-6, 1e6, 0.3, 3.0, "log", "scale", relative=True, term=term
+        "k",
+        unit=unit,
+        low=1e-6,
+        high=1e6,
+        start_low=0.3,
+        start_high=3.0,
+        transform="log",
+        meaning="scale",
+        relative=True,
+        term=term,
     )
 
 
@@ -85,7 +103,9 @@ def published_training(n_params: float, n_tokens: float) -> Training:
         max(np.log10(float(run[name]) / high), np.log10(low / float(run[name])), 0.0)
         for name, (low, high) in STUDIED.items()
     )
-    return Training(lr, batch, n_tokens / batch, float(beyond))
+    return Training(
+        lr, batch_tokens=batch, n_steps=n_tokens / batch, beyond_decades=float(beyond)
+    )
 
 
 def near_best(loss, cell, threshold: float = NEAR) -> np.ndarray:
@@ -139,7 +159,16 @@ STEP_LAW_LR = Law(
             ("a", inverse("n_params")),
             ("b", lambda v: v["n_tokens_seen"]),
         ),
-        Parameter("a", "1", 1e-3, 3.0, 0.2, 1.2, "log", "exponent over model size"),
+        Parameter(
+            "a",
+            unit="1",
+            low=1e-3,
+            high=3.0,
+            start_low=0.2,
+            start_high=1.2,
+            transform="log",
+            meaning="exponent over model size",
+        ),
         RISE,
     ),
     value=value_lr,
@@ -172,7 +201,16 @@ POWER_SCHEDULER = Law(
     variables=(BATCH_SEQUENCES, N_TOKENS_SEEN),
     parameters=(
         _scale("learning rate / sequence", ("b", inverse("n_tokens_seen"))),
-        Parameter("b", "1", 1e-3, 2.0, 0.2, 0.8, "log", "exponent over tokens so far"),
+        Parameter(
+            "b",
+            unit="1",
+            low=1e-3,
+            high=2.0,
+            start_low=0.2,
+            start_high=0.8,
+            transform="log",
+            meaning="exponent over tokens so far",
+        ),
     ),
     value=value_power,
     source=(

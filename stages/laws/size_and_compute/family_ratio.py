@@ -85,7 +85,16 @@ FAMILY_RATIO = Law(
     variables=(N_PARAMS, N_TOKENS_SEEN, OWN_SHARE),
     parameters=(
         *chinchilla.PARAMETERS,
-        Parameter("gamma", "1", 1e-4, 3.0, 0.02, 0.4, "log", "exponent over the share"),
+        Parameter(
+            "gamma",
+            unit="1",
+            low=1e-4,
+            high=3.0,
+            start_low=0.02,
+            start_high=0.4,
+            transform="log",
+            meaning="exponent over the share",
+        ),
     ),
     value=value,
     gradient=gradient,

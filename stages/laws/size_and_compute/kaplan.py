@@ -87,7 +87,16 @@ def gradient_free(p, v):
 
 
 def _small_exponent(name, meaning):
-    return Parameter(name, "1", 0.005, 2.0, 0.04, 0.5, "log", meaning)
+    return Parameter(
+        name,
+        unit="1",
+        low=0.005,
+        high=2.0,
+        start_low=0.04,
+        start_high=0.5,
+        transform="log",
+        meaning=meaning,
+    )
 
 
 TERMS = (
@@ -117,7 +126,12 @@ KAPLAN = Law(
     value=value,
     gradient=gradient,
     source=SOURCE,
-    reduces_to=Reduction("power_floor_tokens", {"A": 1e-300}, {}, {"E": 0.0}),
+    reduces_to=Reduction(
+        "power_floor_tokens",
+        parameters={"A": 1e-300},
+        variables={},
+        other_parameters={"E": 0.0},
+    ),
     arm_parameters=("B",),
     rank=40,
 )
@@ -147,13 +161,13 @@ BRACKET = Law(
         *PARAMETERS,
         Parameter(
             "q",
-            "1",
-            0.05,
-            3.0,
-            0.1,
-            1.2,
-            "log",
-            "exponent of the bracket: 1 is a sum, small is the worse of the two terms",
+            unit="1",
+            low=0.05,
+            high=3.0,
+            start_low=0.1,
+            start_high=1.2,
+            transform="log",
+            meaning="exponent of the bracket: 1 is a sum, small is the worse of the two terms",
         ),
     ),
     value=value_free,

@@ -63,13 +63,13 @@ THREE_REGIONS = Law(
         floor(),
         Parameter(
             "G",
-            "value",
-            1e-6,
-            1e6,
-            0.3,
-            5.0,
-            "log",
-            "plateau of the best guess, above the floor",
+            unit="value",
+            low=1e-6,
+            high=1e6,
+            start_low=0.3,
+            start_high=5.0,
+            transform="log",
+            meaning="plateau of the best guess, above the floor",
             relative=True,
         ),
         amplitude("B", "amplitude over tokens", ("beta", inverse("n_tokens_seen"))),
@@ -96,13 +96,13 @@ COMPUTE_OFFSET = Law(
         exponent("alpha", "exponent over compute"),
         Parameter(
             "C0",
-            "FLOPs",
-            1e-6,
-            1e30,
-            1e5,
-            1e19,
-            "log",
-            "compute below which the curve bends to a plateau",
+            unit="FLOPs",
+            low=1e-6,
+            high=1e30,
+            start_low=1e5,
+            start_high=1e19,
+            transform="log",
+            meaning="compute below which the curve bends to a plateau",
         ),
     ),
     value=value_offset,
@@ -129,6 +129,8 @@ TIME_SERIES = Law(
         "Yao et al. 2024, Towards neural scaling laws for time series foundation"
         " models, arXiv 2410.12360 (second hand), B = x_c^beta"
     ),
-    reduces_to=Reduction("power_floor_tokens", {}, {}, {"E": 0.0}),
+    reduces_to=Reduction(
+        "power_floor_tokens", parameters={}, variables={}, other_parameters={"E": 0.0}
+    ),
     arm_parameters=("B",),
 )

@@ -134,9 +134,9 @@ VOCABULARY = Law(
     ),
     reduces_to=Reduction(
         "chinchilla",
-        {"A_v": 1e-300, "alpha": 0.3},
-        {"n_params_non_vocab": "n_params"},
-        {"beta": 0.3},
+        parameters={"A_v": 1e-300, "alpha": 0.3},
+        variables={"n_params_non_vocab": "n_params"},
+        other_parameters={"beta": 0.3},
     ),
     arm_parameters=("E", "B"),
 )

@@ -88,9 +88,9 @@ def isoflop(flops, n_params, values) -> IsoFlop:
     exponent, log_scale = np.polyfit(np.log(kept), np.log(best[:, 0]), 1)
     return IsoFlop(
         kept,
-        best[:, 0],
-        best[:, 1],
-        float(exponent),
-        float(log_scale),
-        int(budgets.size - kept.size),
+        n_params=best[:, 0],
+        values=best[:, 1],
+        exponent=float(exponent),
+        log_scale=float(log_scale),
+        n_left_out=int(budgets.size - kept.size),
     )

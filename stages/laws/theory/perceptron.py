@@ -143,7 +143,7 @@ def _capacity(kappa: float, fields, start, perfect: bool):
 
 def _bracket(target, fields, point, perfect):
     """Logs of two margins a factor of 4 apart with the capacity exp(target) between them, and a student near."""
-    value, point = _capacity(1.0, fields, point, perfect)
+    value, point = _capacity(1.0, fields, start=point, perfect=perfect)
     step, log_kappa = (np.log(4.0) if value > target else -np.log(4.0)), 0.0
     while (value > target) == (step > 0):
         log_kappa += step
@@ -152,7 +152,9 @@ def _bracket(target, fields, point, perfect):
                 f"alpha = {np.exp(target):g} needs a margin outside {MARGINS[0]:g} .."
                 f" {MARGINS[1]:g}, which the solver does not reach"
             )
-        value, point = _capacity(np.exp(log_kappa), fields, point, perfect)
+        value, point = _capacity(
+            np.exp(log_kappa), fields, start=point, perfect=perfect
+        )
     return min(log_kappa, log_kappa - step), max(log_kappa, log_kappa - step), point
 
 
@@ -172,18 +174,18 @@ def saddle(
     theta = np.radians(theta_degrees)
     fields, perfect, target = _fields(keep, theta, hard), theta < PERFECT, np.log(alpha)
     point = np.array([0.0, 0.0])
-    low, high, point = _bracket(target, fields, point, perfect)
+    low, high, point = _bracket(target, fields, point=point, perfect=perfect)
     while high - low > 1e-11:
         middle = 0.5 * (low + high)
-        value, point = _capacity(np.exp(middle), fields, point, perfect)
+        value, point = _capacity(np.exp(middle), fields, start=point, perfect=perfect)
         low, high = (middle, high) if value > target else (low, middle)
     r, angle = 1 / (1 + np.exp(-point[0])), point[1]
     x, y = r * np.cos(angle), r * np.sin(angle)
     return Saddle(
         float(np.arccos(x) / np.pi),
-        float(np.exp(0.5 * (low + high))),
-        float(x),
-        float(np.cos(theta) * x + np.sin(theta) * y),
+        margin=float(np.exp(0.5 * (low + high))),
+        overlap_teacher=float(x),
+        overlap_probe=float(np.cos(theta) * x + np.sin(theta) * y),
     )
 
 
@@ -194,7 +196,8 @@ def pareto_keep(
     examples with `saddle` itself.
     """
     errors = [
-        saddle(keep * pool_alpha, keep, theta_degrees, hard).error for keep in keeps
+        saddle(keep * pool_alpha, keep, theta_degrees=theta_degrees, hard=hard).error
+        for keep in keeps
     ]
     best = int(np.argmin(errors))
     return float(keeps[best]), errors[best]

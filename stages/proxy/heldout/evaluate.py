@@ -153,9 +153,9 @@ def domain_loss(
     bits = document_loss_nats.sum() / np.log(2) / max(1, n_bytes.sum())
     return DomainLoss(
         float(loss),
-        float(error),
-        float(bits),
-        int(n_tokens.sum()),
-        n,
-        document_loss_nats,
+        standard_error_nats=float(error),
+        bits_per_byte=float(bits),
+        n_tokens=int(n_tokens.sum()),
+        n_documents=n,
+        document_loss_nats=document_loss_nats,
     )

@@ -35,7 +35,9 @@ class ItemScorer:
     ):
         self.items = items
         self.choices = (
-            ChoiceScorer(items.choices, context, batch_tokens, device)
+            ChoiceScorer(
+                items.choices, context=context, batch_tokens=batch_tokens, device=device
+            )
             if items.choices
             else None
         )

@@ -60,7 +60,7 @@ def pass_rates(
             items,
             *zip(
                 *(
-                    _until(items, item, weights, run, seed)
+                    _until(items, item, weights=weights, run=run, seed=seed)
                     for item in range(len(items.questions))
                 ),
                 strict=True,
@@ -81,7 +81,7 @@ def _until(
     items: PassItems, item: int, weights: Weights, run: int, seed: int
 ) -> tuple[float, bool]:
     """(estimate, censored) of one item under one run."""
-    sampler, found, first = _Sampler(items, item, weights, run), [], 0
+    sampler, found, first = _Sampler(items, item, weights=weights, run=run), [], 0
     while first < items.cap and len(found) < items.r_passes:
         n = min(CHUNK, items.cap - first)
         draws = np.random.default_rng([seed, item, first]).random(
@@ -90,7 +90,9 @@ def _until(
         found += (first + 1 + np.flatnonzero(sampler.passed(draws))).tolist()
         first += n
     until = found[items.r_passes - 1] if len(found) >= items.r_passes else None
-    return estimate(until, len(found), items.r_passes, items.cap), until is None
+    return estimate(
+        until, len(found), r_passes=items.r_passes, cap=items.cap
+    ), until is None
 
 
 class _Sampler:

@@ -74,10 +74,10 @@ class ImageData:
         """The same images under other arms."""
         return ImageData(
             self.pixels,
-            self.labels,
-            self.held_out_pixels,
-            self.held_out_labels,
-            dict(arms),
+            labels=self.labels,
+            held_out_pixels=self.held_out_pixels,
+            held_out_labels=self.held_out_labels,
+            arms=dict(arms),
         )
 
 

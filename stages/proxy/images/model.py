@@ -105,11 +105,13 @@ def _mlp(named: Named, shape: ImageShape, pixels: torch.Tensor) -> torch.Tensor:
 def _residual(named: Named, shape: ImageShape, pixels: torch.Tensor) -> torch.Tensor:
     n_runs = len(pixels)
     x = pixels.transpose(0, 1).flatten(1, 2)  # (B, R C, H, W)
-    x = _convolved(x, named, "stem", n_runs, STEM_STRIDE)
+    x = _convolved(x, named, name="stem", n_runs=n_runs, stride=STEM_STRIDE)
     for block in range(shape.depth):
-        half = _convolved(F.relu(F.group_norm(x, n_runs)), named, f"{block}.a", n_runs)
+        half = _convolved(
+            F.relu(F.group_norm(x, n_runs)), named, name=f"{block}.a", n_runs=n_runs
+        )
         x = x + _convolved(
-            F.relu(F.group_norm(half, n_runs)), named, f"{block}.b", n_runs
+            F.relu(F.group_norm(half, n_runs)), named, name=f"{block}.b", n_runs=n_runs
         )
     pooled = F.adaptive_avg_pool2d(F.relu(F.group_norm(x, n_runs)), GRID)
     return pooled.unflatten(1, (n_runs, shape.width)).transpose(0, 1).flatten(2)

@@ -165,7 +165,7 @@ def gradient_norms(
     at_once = max(1, GRADIENT_WEIGHTS // stack.weights.flat.shape[1])
     found = [
         [
-            _norms(stack, run, block, target)
+            _norms(stack, run, pixels=block, labels=target)
             for block, target in zip(
                 scaled.split(at_once), targets.split(at_once), strict=True
             )
@@ -189,7 +189,9 @@ def _norms(
         for name, weight in stack.weights.named.items()
     }
     with torch.enable_grad():
-        losses = sample_losses(repeated, stack.shape, pixels[:, None], labels[:, None])
+        losses = sample_losses(
+            repeated, stack.shape, pixels=pixels[:, None], labels=labels[:, None]
+        )
         gradients = torch.autograd.grad(losses.sum(), list(repeated.values()))
     return (
         torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])

@@ -69,7 +69,10 @@ class ImageStack:
         """One update of all runs on their next batches; their mean losses (R,)."""
         rows = self._rows_at(step)
         losses = sample_losses(
-            self.weights.named, self.shape, self.pixels[rows], self.labels[rows]
+            self.weights.named,
+            self.shape,
+            pixels=self.pixels[rows],
+            labels=self.labels[rows],
         ).mean(1)
         gradients = torch.autograd.grad(losses.sum(), list(self.weights.named.values()))
         torch._foreach_copy_(list(self.weights.named_grad.values()), gradients)
@@ -78,7 +81,12 @@ class ImageStack:
 
     def _rows_at(self, step: int) -> torch.Tensor:
         if self._chunk is None or not 0 <= step - self._chunk_first < len(self._chunk):
-            drawn = batches(self.orders, step, self.specs[0].batch_samples, CHUNK_STEPS)
+            drawn = batches(
+                self.orders,
+                step,
+                batch_samples=self.specs[0].batch_samples,
+                n_steps=CHUNK_STEPS,
+            )
             self._chunk_first, self._chunk = (
                 step,
                 torch.from_numpy(drawn).to(self.device),

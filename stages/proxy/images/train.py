@@ -51,9 +51,9 @@ def train_images(
         store = (
             Checkpoint(
                 Path(checkpoint),
-                training.stack.identity,
-                checkpoint_every_s,
-                checkpoint_every_steps,
+                identity=training.stack.identity,
+                every_seconds=checkpoint_every_s,
+                every_steps=checkpoint_every_steps,
             )
             if checkpoint
             else None
@@ -130,8 +130,8 @@ class Training:
                 _budgets(
                     self.stack,
                     segment.budget_tokens,
-                    losses,
-                    self.seconds / len(self.stack.specs),
+                    losses=losses,
+                    seconds=self.seconds / len(self.stack.specs),
                 )
             )
             if self.segment + 1 < len(self.plan):
@@ -146,7 +146,12 @@ class Training:
     def results(self) -> list[ImageResult]:
         each = zip(self.stack.specs, zip(*self.budgets, strict=True), strict=True)
         return [
-            ImageResult(spec, own, self.stack.device.type, len(self.stack.specs))
+            ImageResult(
+                spec,
+                budgets=own,
+                device=self.stack.device.type,
+                stack_size=len(self.stack.specs),
+            )
             for spec, own in each
         ]
 

@@ -113,7 +113,7 @@ class AutogradEngine:
                 - torch.cuda.memory_allocated()
             )
             self.micro_sequences, again = parts_that_fit(
-                self.shape, len(inputs), inputs.shape[1], free
+                self.shape, len(inputs), n_sequences=inputs.shape[1], free_bytes=free
             )
             self.recompute = self.recompute or again
         return self.micro_sequences or inputs.shape[1]

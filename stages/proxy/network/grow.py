@@ -51,7 +51,13 @@ def stack_state(state: dict, shallow: Weights, deep: Weights, silent: bool) -> d
     grown = {"n_steps": state["n_steps"]}
     for name in ("flat", "first", "second"):
         grown[name] = state[name].new_empty(len(state[name]), deep.shape.n_params_total)
-        stack_layers(state[name], shallow.shape, grown[name], deep.shape, silent)
+        stack_layers(
+            state[name],
+            shallow.shape,
+            deep=grown[name],
+            deep_shape=deep.shape,
+            silent=silent,
+        )
     return grown
 
 

@@ -144,14 +144,22 @@ class KernelEngine:
             _norm(b.x, b.scale[2 * layer], b.normed[2 * layer])
             self._attend(b, layer)
             _add_branch(
-                b, b.mixed[layer], self.named[f"{layer}.out"], keep, 2 * layer + 1
+                b,
+                b.mixed[layer],
+                weight=self.named[f"{layer}.out"],
+                keep=keep,
+                site=2 * layer + 1,
             )
             _norm(b.x, b.scale[2 * layer + 1], b.normed[2 * layer + 1])
             _times(b.normed[2 * layer + 1], self.named[f"{layer}.up"], b.active[layer])
             b.active[layer].relu_()
             torch.mul(b.active[layer], b.active[layer], out=b.squared[layer])
             _add_branch(
-                b, b.squared[layer], self.named[f"{layer}.down"], keep, 2 * layer + 2
+                b,
+                b.squared[layer],
+                weight=self.named[f"{layer}.down"],
+                keep=keep,
+                site=2 * layer + 2,
             )
         _norm(b.x, b.scale[-1], b.normed[-1])
 
@@ -304,21 +312,21 @@ def _times(
     x: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, beta: float = 0.0
 ) -> None:
     """out (R, n, rows) = beta out + x (R, n, columns) weight^T."""
-    _product(x, weight.transpose(1, 2), out, beta, 1.0)
+    _product(x, weight.transpose(1, 2), out=out, beta=beta, alpha=1.0)
 
 
 def _times_back(
     gradient: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, alpha: float = 1.0
 ) -> None:
     """out (R, n, columns) = alpha gradient (R, n, rows) weight."""
-    _product(gradient, weight, out, 0.0, alpha)
+    _product(gradient, weight, out=out, beta=0.0, alpha=alpha)
 
 
 def _outer(
     gradient: torch.Tensor, x: torch.Tensor, out: torch.Tensor, alpha: float = 1.0
 ) -> None:
     """out (R, rows, columns) = alpha gradient^T x, summed over tokens."""
-    _product(gradient.transpose(1, 2), x, out, 0.0, alpha)
+    _product(gradient.transpose(1, 2), x, out=out, beta=0.0, alpha=alpha)
 
 
 def _product(

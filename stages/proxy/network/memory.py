@@ -46,7 +46,11 @@ def _buffer_bytes(shape: Shape, n_runs: int, n_sequences: int) -> int:
     """Of the CPU kernel's buffers, twice: those of training and those of held-out batches meet at a budget."""
     with torch.device("meta"):
         buffers = Buffers(
-            shape, n_runs, n_sequences, shape.context, like=torch.empty(0)
+            shape,
+            n_runs=n_runs,
+            n_sequences=n_sequences,
+            context=shape.context,
+            like=torch.empty(0),
         )
     parts = [
         part
@@ -110,7 +114,10 @@ def runs_that_fit(
     fits, n_runs = 0, 1
     while (
         n_runs <= LARGEST_STACK
-        and training_bytes(shape, batch_tokens, n_runs, device, dropout) <= n_bytes
+        and training_bytes(
+            shape, batch_tokens, n_runs=n_runs, device=device, dropout=dropout
+        )
+        <= n_bytes
     ):
         fits, n_runs = n_runs, 2 * n_runs
     return fits

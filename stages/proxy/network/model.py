@@ -120,7 +120,7 @@ def hidden(
 
     `keep` (sites, R, B, T, D) are dropout factors; `turn` is `rotary` of T positions, made here if not given.
     """
-    return hidden_and_balance(weights, shape, inputs, keep, turn)[0]
+    return hidden_and_balance(weights, shape, inputs=inputs, keep=keep, turn=turn)[0]
 
 
 def hidden_and_balance(
@@ -177,7 +177,9 @@ def one_layer(
 ) -> tuple[torch.Tensor, torch.Tensor | float]:
     """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
     x = x + _dropped(
-        _attention(_normed(x), weights, layer, shape, turn, mask), keep, 2 * layer + 1
+        _attention(_normed(x), weights, layer=layer, shape=shape, turn=turn, mask=mask),
+        keep,
+        2 * layer + 1,
     )
     if f"{layer}.router" in weights:
         change, balance = experts.mix(_normed(x), weights, layer, shape)
@@ -196,7 +198,9 @@ def token_losses(
     turn: Turn | None = None,
 ) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
-    logits = _logits(hidden(weights, shape, inputs, keep, turn), weights)
+    logits = _logits(
+        hidden(weights, shape, inputs=inputs, keep=keep, turn=turn), weights
+    )
     return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
         inputs.shape
     )
@@ -219,7 +223,14 @@ def losses_and_more(
     That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
     """
     state, more = hidden_and_balance(
-        weights, shape, inputs, keep, turn, eos_id, recompute, run_layer
+        weights,
+        shape,
+        inputs=inputs,
+        keep=keep,
+        turn=turn,
+        eos_id=eos_id,
+        recompute=recompute,
+        run_layer=run_layer,
     )
     logits = _logits(state, weights)
     losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(

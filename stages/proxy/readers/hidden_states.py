@@ -59,7 +59,7 @@ def document_embeddings(
     )
     with one_thread(), torch.no_grad():
         for inputs, _, document, place, n_tokens in _windows(
-            reader, packed, rows, device
+            reader, packed, rows=rows, device=device
         ):
             states = hidden(weights.named, reader.shape, inputs[None])[0]
             share = torch.from_numpy(
@@ -83,7 +83,9 @@ def document_el2n(
     """Mean over the tokens of each document of the length of (predicted distribution - onehot) (n,)."""
     weights, total = reader_weights(reader, packed, device), np.zeros(len(rows))
     with one_thread(), torch.no_grad():
-        for inputs, targets, document, _, _ in _windows(reader, packed, rows, device):
+        for inputs, targets, document, _, _ in _windows(
+            reader, packed, rows=rows, device=device
+        ):
             states = hidden(weights.named, reader.shape, inputs[None])
             odds = torch.softmax(linear(states, weights.named["head"])[0].float(), -1)
             own = odds.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
@@ -108,12 +110,12 @@ def document_gradients(
     at_once = max(1, GRADIENT_WEIGHTS // weights.flat.shape[1])
     with one_thread():
         for inputs, targets, document, place, _ in _windows(
-            reader, packed, rows, device
+            reader, packed, rows=rows, device=device
         ):
             first = torch.from_numpy(np.flatnonzero(place[:, 0] == 0)).to(inputs.device)
             for part in first.split(at_once):
                 found[document[part.cpu().numpy()]] = _gradient_norms(
-                    weights, reader, inputs[part], targets[part]
+                    weights, reader, inputs=inputs[part], targets=targets[part]
                 )
     return found
 
@@ -131,7 +133,10 @@ def _gradient_norms(
         for name, weight in weights.named.items()
     }
     losses = token_losses(
-        repeated, reader.shape, inputs[:, None], targets.clamp(min=0)[:, None]
+        repeated,
+        reader.shape,
+        inputs=inputs[:, None],
+        targets=targets.clamp(min=0)[:, None],
     )[:, 0]
     real = targets >= 0
     mean = (losses * real).sum(-1) / real.sum(-1)

@@ -66,9 +66,9 @@ class Reader:
             for part in _parts(order):
                 scorer = Scorer(
                     {"all": HeldOut(packed, rows[part])},
-                    self.shape.context,
-                    BATCH_TOKENS,
-                    device,
+                    context=self.shape.context,
+                    batch_tokens=BATCH_TOKENS,
+                    device=device,
                 )
                 nats[part] = scorer.score(engine.token_losses, 1)[0][
                     "all"

@@ -113,7 +113,11 @@ def _branching(schedule: Schedule, steps: list[int], batch: int) -> list[Segment
             )
             trunk_step = leave
         found.append(
-            Segment(n_steps * batch, leave, _fall(schedule, leave, n_steps, batch))
+            Segment(
+                n_steps * batch,
+                leave,
+                _fall(schedule, leave, n_steps=n_steps, batch=batch),
+            )
         )
     return found
 
@@ -135,7 +139,7 @@ def _in_line(schedule: Schedule, steps: list[int], batch: int) -> list[Segment]:
             Segment(
                 n_steps * batch,
                 leave,
-                _fall(schedule, leave, n_steps, batch),
+                _fall(schedule, leave, n_steps=n_steps, batch=batch),
                 returns=False,
             )
         )

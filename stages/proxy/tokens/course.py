@@ -51,10 +51,10 @@ class Course:
         n = n_trunk + n_decay
         return Counts(
             n,
-            int(unique.sum()),
-            n / int(size.sum()),
-            tuple(seen.tolist()),
-            tuple(unique.tolist()),
+            n_tokens_unique=int(unique.sum()),
+            epochs=n / int(size.sum()),
+            seen_by_group=tuple(seen.tolist()),
+            unique_by_group=tuple(unique.tolist()),
         )
 
     def _merged(

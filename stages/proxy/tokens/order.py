@@ -98,10 +98,10 @@ class Stream:
         seen, unique = self._progress_to(n_tokens_seen).after(*self._at)
         return Counts(
             n_tokens_seen,
-            int(unique.sum()),
-            n_tokens_seen / self.view.n_tokens,
-            tuple(seen.tolist()),
-            tuple(unique.tolist()),
+            n_tokens_unique=int(unique.sum()),
+            epochs=n_tokens_seen / self.view.n_tokens,
+            seen_by_group=tuple(seen.tolist()),
+            unique_by_group=tuple(unique.tolist()),
         )
 
     def reach(self, n_tokens_seen: int) -> np.ndarray:
@@ -129,13 +129,15 @@ class Stream:
         rows, weights = self.view.rows, self.view.weights
         whole = np.floor(weights)
         times = (
-            whole + (_uniform(self.seed, COIN, index, rows) < weights - whole)
+            whole
+            + (_uniform(self.seed, COIN, index=index, rows=rows) < weights - whole)
         ).astype(np.int64)
         uses = np.repeat(np.arange(len(rows)), times)
         copy = np.arange(len(uses)) - np.repeat(np.cumsum(times) - times, times)
         order = uses[
             np.argsort(
-                stable_hash(self.seed, ORDER, index, rows[uses], copy), kind="stable"
+                stable_hash(self.seed, ORDER, index=index, rows=rows[uses], copy=copy),
+                kind="stable",
             )
         ]
         return _Pass(order, np.cumsum(self.view.n_tokens_each[order]))
@@ -230,4 +232,6 @@ def _mix(state: np.ndarray) -> np.ndarray:
 
 def _uniform(seed: int, family: int, index: int, rows: np.ndarray) -> np.ndarray:
     """Numbers in [0, 1) from the upper 53 bits."""
-    return (stable_hash(seed, family, index, rows) >> np.uint64(11)) * 2.0**-53
+    return (
+        stable_hash(seed, family, index=index, rows=rows) >> np.uint64(11)
+    ) * 2.0**-53

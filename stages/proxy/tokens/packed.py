@@ -131,7 +131,7 @@ def write_packed(
     try:
         with room_for(folder):
             partial.mkdir(parents=True)
-            _write_files(partial, documents, vocab_size, eos_id)
+            _write_files(partial, documents, vocab_size=vocab_size, eos_id=eos_id)
             _replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -143,7 +143,11 @@ def _write_files(folder: Path, documents, vocab_size: int, eos_id: int) -> None:
     ids, lengths, sizes, digest = [], [], [], hashlib.sha256()
     with open(folder / TOKENS, "wb") as file:
         for name, tokens, n_bytes in documents:
-            block = _checked(name, tokens, vocab_size, eos_id).astype(dtype).tobytes()
+            block = (
+                _checked(name, tokens, vocab_size=vocab_size, eos_id=eos_id)
+                .astype(dtype)
+                .tobytes()
+            )
             digest.update(block)
             file.write(block)
             ids.append(str(name))
@@ -154,7 +158,7 @@ def _write_files(folder: Path, documents, vocab_size: int, eos_id: int) -> None:
             f"no documents to pack into {folder.parent}; the input is empty or"
             " everything was filtered out"
         )
-    _write_index(folder, ids, np.array(lengths, np.int64), sizes)
+    _write_index(folder, ids, lengths=np.array(lengths, np.int64), sizes=sizes)
     meta = {
         "dtype": dtype.name,
         "vocab_size": vocab_size,

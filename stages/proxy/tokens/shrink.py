@@ -26,7 +26,7 @@ def shrunk(view: View, n_tokens: int, seed: int) -> View:
             " asked for; lower the budget or the epochs that are simulated, or add"
             " documents"
         )
-    order = np.argsort(stable_hash(seed, CUT, 0, view.rows), kind="stable")
+    order = np.argsort(stable_hash(seed, CUT, index=0, rows=view.rows), kind="stable")
     totals = np.cumsum(view.n_tokens_each[order])
     n_documents = int(np.abs(totals - n_tokens).argmin()) + 1
     kept = np.sort(order[:n_documents])

@@ -41,8 +41,15 @@ class View:
             if self.weights is None
             else np.asarray(self.weights, dtype=np.float64).ravel()
         )
-        _check_rows(self.arm, rows, weights, self.packed.n_documents)
-        _check_groups(self.arm, self.groups, self.group_names, self.packed.n_documents)
+        _check_rows(
+            self.arm, rows, weights=weights, n_documents=self.packed.n_documents
+        )
+        _check_groups(
+            self.arm,
+            self.groups,
+            names=self.group_names,
+            n_documents=self.packed.n_documents,
+        )
         used = weights > 0
         object.__setattr__(self, "rows", rows[used])
         object.__setattr__(self, "weights", weights[used])

@@ -52,7 +52,7 @@ def gradient_noise_scale(
             trainer.run(on_step=stop)
         except _Reached:
             small, large = _squared_lengths(trainer, at_step, n_sequences)
-    return _noise(small, large, spec.context, n_sequences)
+    return _noise(small, large, context=spec.context, n_sequences=n_sequences)
 
 
 def _squared_lengths(

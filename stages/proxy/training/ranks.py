@@ -104,7 +104,9 @@ class AgreedCheckpoint:
 def replicas_fit(spec: RunSpec, card_bytes: float) -> bool:
     """Whether a card holds all of a run, a sequence at a time, so that its weights need not be sharded."""
     return (
-        training_bytes(spec.shape, spec.context, 1, "cuda", spec.dropout > 0)
+        training_bytes(
+            spec.shape, spec.context, n_runs=1, device="cuda", dropout=spec.dropout > 0
+        )
         <= SAFE_FRACTION * card_bytes
     )
 

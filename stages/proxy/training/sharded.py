@@ -392,6 +392,11 @@ def sharded_parts(
     weights.fill(initial_parts(weights.sizes, specs[0].seed, transfer))
     return (
         weights,
-        ShardedAdamW(weights, specs[0].lr, specs[0].weight_decay, transfer),
+        ShardedAdamW(
+            weights,
+            lr=specs[0].lr,
+            weight_decay=specs[0].weight_decay,
+            transfer=transfer,
+        ),
         ShardedEngine(weights, **options),
     )

@@ -68,9 +68,9 @@ def train_group(
     with compute_threads(threads):
         trainer = Trainer(
             specs,
-            data,
-            device,
-            dtype,
+            data=data,
+            device=device,
+            dtype=dtype,
             micro_sequences=micro_sequences,
             recompute=recompute,
             ranks=ranks,
@@ -82,9 +82,9 @@ def train_group(
         store = (
             Checkpoint(
                 Path(checkpoint),
-                trainer.identity,
-                checkpoint_every_s,
-                checkpoint_every_steps,
+                identity=trainer.identity,
+                every_seconds=checkpoint_every_s,
+                every_steps=checkpoint_every_steps,
             )
             if checkpoint
             else None
@@ -139,14 +139,19 @@ class Trainer:
         self.plan = first.segments
         self.feed = Feed(
             [course.trunk for course in self.courses],
-            first.batch_tokens,
-            first.context,
-            self.device,
+            batch_tokens=first.batch_tokens,
+            context=first.context,
+            device=self.device,
         )
         # of all runs or of none
         decays = [course.decay for course in self.courses if course.decay]
         self.decay_feed = (
-            Feed(decays, first.batch_tokens, first.context, self.device)
+            Feed(
+                decays,
+                batch_tokens=first.batch_tokens,
+                context=first.context,
+                device=self.device,
+            )
             if decays
             else None
         )
@@ -163,15 +168,27 @@ class Trainer:
         self._build(grow.first_shape(first))
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(
-            dict(data.held_out), first.context, batch_tokens, self.device
+            dict(data.held_out),
+            context=first.context,
+            batch_tokens=batch_tokens,
+            device=self.device,
         )
         self.item_scorer = (
-            ItemScorer(data.items, first.context, batch_tokens, self.device)
+            ItemScorer(
+                data.items,
+                context=first.context,
+                batch_tokens=batch_tokens,
+                device=self.device,
+            )
             if data.items
             else None
         )
         self.record = Record(
-            self.specs, self.plan, self.courses, self.device, self.reason
+            self.specs,
+            plan=self.plan,
+            courses=self.courses,
+            device=self.device,
+            reason=self.reason,
         )
         self.place = Place()
 
@@ -183,7 +200,11 @@ class Trainer:
             from stages.proxy.training.sharded import sharded_parts
 
             self.weights, self.optimiser, self.engine = sharded_parts(
-                shape, self.specs, self.device, transfer, self.engine_options
+                shape,
+                self.specs,
+                device=self.device,
+                transfer=transfer,
+                options=self.engine_options,
             )
         else:
             self.weights = Weights(
@@ -194,9 +215,9 @@ class Trainer:
             )
             self.optimiser = AdamW(
                 self.weights,
-                [spec.lr for spec in self.specs],
-                [spec.weight_decay for spec in self.specs],
-                transfer,
+                lr=[spec.lr for spec in self.specs],
+                weight_decay=[spec.weight_decay for spec in self.specs],
+                transfer=transfer,
             )
             self.engine = (
                 ranked_engine(self.weights, **self.engine_options)
@@ -206,14 +227,14 @@ class Trainer:
         self.train_step = step_runner(
             self.engine,
             self.optimiser,
-            lambda text: self.record.note(text),
-            self.graphs,
+            note=lambda text: self.record.note(text),
+            graphs=self.graphs,
         )
         self.dropout = DropoutMasks(
             shape,
-            [spec.seed for spec in self.specs],
-            [spec.dropout for spec in self.specs],
-            self.device,
+            seeds=[spec.seed for spec in self.specs],
+            rates=[spec.dropout for spec in self.specs],
+            device=self.device,
         )
 
     @property

@@ -142,6 +142,8 @@ def train_here(
             if on_progress:
                 on_progress(group, news.fraction, news.loss_nats)
 
-        outcome = outcome_of(job.group, data, options | backlog.options(job), tell)
+        outcome = outcome_of(
+            job.group, data, options=options | backlog.options(job), send=tell
+        )
         backlog.settle(job, outcome, on_result)
     return backlog.failures

@@ -188,13 +188,19 @@ def measured(
     if (
         not most
         and device == "cuda"
-        and training_bytes(spec.shape, spec.context, 1, device, spec.dropout > 0)
+        and training_bytes(
+            spec.shape, spec.context, n_runs=1, device=device, dropout=spec.dropout > 0
+        )
         <= each
     ):
         most = 1  # a sequence at a time: `accumulate.py`
     if not most:
         needed = training_bytes(
-            spec.shape, spec.batch_tokens, 1, device, spec.dropout > 0
+            spec.shape,
+            spec.batch_tokens,
+            n_runs=1,
+            device=device,
+            dropout=spec.dropout > 0,
         )
         raise InputError(
             f"one run of d_model {spec.shape.d_model}, batch {spec.batch_tokens} needs"
@@ -250,18 +256,19 @@ def packed(
     n_used = max(1, min(n_workers, len(groups)))
     order = sorted(range(len(groups)), key=lambda i: -seconds[i])
     reasons = {
-        kind: reason(kind, kinds[kind], chosen[kind], best[kind]) for kind in kinds
+        kind: reason(kind, kinds[kind], way=chosen[kind], best=best[kind])
+        for kind in kinds
     }
     return TrainingPlan(
         [groups[i] for i in order],
-        chosen,
-        reasons,
-        n_used,
-        [seconds[i] for i in order],
-        makespan(seconds, n_used),
-        sum(seconds),
-        _peak_bytes(groups, n_used, device),
-        device,
+        chosen=chosen,
+        reasons=reasons,
+        n_workers=n_used,
+        group_seconds=[seconds[i] for i in order],
+        seconds=makespan(seconds, n_used),
+        busy_seconds=sum(seconds),
+        n_bytes=_peak_bytes(groups, n_used, device),
+        device=device,
     )
 
 
@@ -376,9 +383,9 @@ def _peak_bytes(
         key: training_bytes(
             group[0].shape,
             group[0].batch_tokens,
-            len(group),
-            device,
-            any(spec.dropout for spec in group),
+            n_runs=len(group),
+            device=device,
+            dropout=any(spec.dropout for spec in group),
         )
         for key, group in sizes.items()
     }

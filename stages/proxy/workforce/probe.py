@@ -94,7 +94,11 @@ def measured_rates(
     for way in ways:
         try:
             trial = Trial(
-                shape, batch_tokens, way, device, seconds / len(ways) / rounds
+                shape,
+                batch_tokens=batch_tokens,
+                way=way,
+                device=device,
+                seconds=seconds / len(ways) / rounds,
             )
             rates[way] = trial.turn()
         except (RuntimeError, MemoryError) as error:

@@ -30,7 +30,10 @@ def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
             match receiver.recv():
                 case (group, settings):
                     sender.send(
-                        broken or _outcome(group, data, options | settings, sender.send)
+                        broken
+                        or _outcome(
+                            group, data, options=options | settings, send=sender.send
+                        )
                     )
                 case (function, arguments, named):
                     sender.send(_answer(function, arguments, named))
@@ -63,7 +66,7 @@ def _answer(function, arguments, named):
 def _outcome(group, data, options, send):
     from stages.proxy.workforce.attempt import outcome_of
 
-    return outcome_of(group, data, options, send)
+    return outcome_of(group, data, options=options, send=send)
 
 
 def die_with_parent(parent_pid: int) -> None:
