@@ -48,7 +48,12 @@ def refinedweb_cleaned(
     """Documents without the lines that RefinedWeb drops; `dropped` is removed_words where they held
     more of the words.
     """
-    return _rewritten(frame, lambda *block: _refinedweb(*block, max_removed))
+    return _rewritten(
+        frame,
+        lambda block, flags, lines, texts: _refinedweb(
+            block, flags, lines, texts, max_removed
+        ),
+    )
 
 
 def _rewritten(

@@ -52,7 +52,7 @@ def _law(domains, terms, **words) -> Law:
         return p["E"] + sum(part for _, _, part in _exponentials(domains, terms, p, v))
 
     def gradient(p, v):
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for k, slopes, part in _exponentials(domains, terms, p, v):
             found |= {k: part} | {
                 t: part * v[f"share_{domain}"] for domain, t in slopes.items()
@@ -133,9 +133,8 @@ def overall(
     values: Mapping[str, np.ndarray], weights: Mapping[str, float]
 ) -> np.ndarray:
     """Weighted mean over validation domains of predicted values, domain -> (points,)."""
-    return sum(weights[domain] * values[domain] for domain in weights) / sum(
-        weights.values()
-    )
+    total = sum(weights[domain] * values[domain] for domain in weights)
+    return np.asarray(total / sum(weights.values()))
 
 
 EXPONENTIAL_MIX = exponential_mix()
