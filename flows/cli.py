@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ app = typer.Typer(
         " that is."
     ),
 )
-USAGE = next(
+USAGE: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )  # typer carries its own copy of click
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]

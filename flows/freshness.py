@@ -17,7 +17,8 @@ def freshness() -> list[dict[str, Any]]:
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder"
         )
-    rows, stale = [], {}
+    rows: list[dict[str, Any]] = []
+    stale: dict[str, list[str]] = {}
     for stage in PIPELINE:
         reasons = stale_reasons(stage) + _inherited(stage, stale)
         if reasons:

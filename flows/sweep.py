@@ -9,6 +9,7 @@ Cost: 2 s a sweep and 0.1 s a task over the local executor; a worker or a Ray pr
 import contextlib
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 from prefect import flow, task
 from prefect.client.orchestration import get_client
@@ -19,9 +20,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 from stages.proxy.network.device import choose_device
+from stages.proxy.training.data import ProxyData
 from stages.proxy.workforce.gpus import gpus_held
 from stages.proxy.workforce.workers import Workers
 from stages.settings.params import load_params
+from stages.settings.sweep import SweepParams
 from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import proxy_data
@@ -41,13 +44,16 @@ def fill(
     disk by then.
     """
     params = load_params(params_file, PIPELINE)["sweep"]
+    assert isinstance(params, SweepParams)
     with runs_lease():
         data, trunks = planned(params)
         fill_with = _on_ray if executor == "ray" else _here
         fill_with(trunks, proxy_data(data), params.device, n_workers, gpus)
 
 
-def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) -> None:
+def _here(
+    trunks: list, data: ProxyData, device: str, n_workers: int, gpus: float
+) -> None:
     """On this machine: groups in worker processes, or one after another on the GPU that is held."""
     with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
         work = missing_work(trunks, data, device)
@@ -79,7 +85,7 @@ def _here(trunks: list, data: object, device: str, n_workers: int, gpus: float) 
 
 
 def _on_ray(
-    trunks: list, data: object, device: str, n_workers: int, gpus: float
+    trunks: list, data: ProxyData, device: str, n_workers: int, gpus: float
 ) -> None:
     """On Ray, whose processes hold their own part of a GPU; this one holds a whole one only while it measures."""
     from flows.ray_workers import ray_workers
@@ -141,7 +147,7 @@ def _train_all(unseen: _Unseen) -> list[BaseException]:
     ]
 
 
-def _worth_a_retry(_task: object, _run: object, state: object) -> bool:
+def _worth_a_retry(_task: object, _run: object, state: Any) -> bool:
     return not isinstance(state.result(raise_on_failure=False), InputError)
 
 

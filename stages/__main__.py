@@ -77,7 +77,7 @@ def _peak_bytes(who: int) -> int:
 def start_logging(name: str) -> None:
     """One line an event, to the terminal and to a file of its own."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    handlers = [
+    handlers: list[logging.Handler] = [
         logging.StreamHandler(),
         logging.FileHandler(LOGS / f"{name}.log", mode="w"),
     ]

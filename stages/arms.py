@@ -6,7 +6,7 @@ Cost: seconds; no text is copied.
 
 import itertools
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -150,7 +150,7 @@ class ArmsParams(Section):
         return sorted(edges - {1.0})
 
 
-def names_exist(params: dict[str, Section]) -> tuple[list[str], str] | None:
+def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
     image = params["ingest"].modality == "image"
     if not image and params["arms"].draw_tokens < LEAST_TOKENS:

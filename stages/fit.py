@@ -7,6 +7,7 @@ Cost: seconds to a minute.
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -128,14 +129,16 @@ def fit_question(
         )
     best = best_regularised(runs)
     candidates = [law_named(law, tiers) for law in params.laws]
-    options = {
-        "n_rungs": params.held_out_rungs,
-        "clusters": "pool_draw",
-        "n_starts": params.starts,
-        "seed": params.seed,
-        "delta": None,
-    }
-    choice = choose_law(candidates, law_rows(best), **options)
+    choose = partial(
+        choose_law,
+        candidates,
+        n_rungs=params.held_out_rungs,
+        clusters="pool_draw",
+        n_starts=params.starts,
+        seed=params.seed,
+        delta=None,
+    )
+    choice = choose(law_rows(best))
     onset = (
         early_budgets(choice, law_rows(best), params)
         if params.leave_out_early
@@ -143,7 +146,7 @@ def fit_question(
     )
     if onset and not onset.keep.all():
         best = best.filter(onset.keep)
-        choice = choose_law(candidates, law_rows(best), **options)
+        choice = choose(law_rows(best))
         choice = replace(choice, reason=f"{choice.reason}; {onset.reason}")
     rows = law_rows(best)
     log.info("fit: %s: %s", name, choice.reason)

@@ -150,7 +150,8 @@ class Shards:
     """The files part-00000.parquet and so on of one pool."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.waiting, self.written = folder, [], 0
+        self.folder, self.written = folder, 0
+        self.waiting: list[pl.DataFrame] = []
 
     def add(self, frame: pl.DataFrame) -> None:
         while frame.height:

@@ -7,6 +7,7 @@ text; arms are views over these files, so they cost no disk.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,8 +20,11 @@ from stages.foundation import artefacts
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
-from stages.pools.tokens import EOS, tokenised, train_tokenizer
+from stages.pools.tokens import end_mark, tokenised, train_tokenizer
 from stages.proxy.tokens.packed import Packed, write_packed
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
 
@@ -61,7 +65,7 @@ def run(params: PackParams) -> None:
         tokenizer.save(str(temporary))
     sizes = {
         "vocab_size": tokenizer.get_vocab_size(),
-        "eos_id": tokenizer.token_to_id(EOS),
+        "eos_id": end_mark(tokenizer),
     }
     write_packed(
         Path(artefacts.PACKED_POOLS),
@@ -106,7 +110,7 @@ def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
         ).sort("id")
 
 
-def write_set_aside(tokenizer: "tokenizers.Tokenizer") -> None:  # noqa: F821
+def write_set_aside(tokenizer: "Tokenizer") -> None:
     """Sizes of what no arm may train on (held out, reference, contaminated), so that the ledger
     counts tokens throughout.
     """

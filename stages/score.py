@@ -25,6 +25,7 @@ from stages.curation.pruning_metrics.prototypes import (
 from stages.curation.reading.ordered_pool import HeldPool, OrderedPool, ordered_pool
 from stages.curation.reading.row_groups import RowGroups, batches, compact
 from stages.curation.score_kinds import AnyPipelineScore
+from stages.curation.score_kinds.kind import kind_name
 from stages.curation.scores.quality import (
     Quality,
     QualityModel,
@@ -40,7 +41,7 @@ from stages.curation.selecting.arm_views import OWN_SCORES
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import whole_file, write_json
-from stages.foundation.stage import Section, Stage
+from stages.foundation.stage import Stage
 from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
 from stages.pool_scores.extra_scores import Scorer, extra_scorer, score_inputs
@@ -148,7 +149,7 @@ def run(params: ScoreParams) -> None:
         judge = Judge(params, pool, rules)
         with whole_file(artefacts.SCORES) as temporary:
             quality, passed = judge.write(temporary)
-        if params.save_quality:
+        if params.save_quality and judge.reference is not None:
             save_quality(
                 params.save_quality, quality, pool.batches(), judge.reference.batches()
             )
@@ -278,7 +279,7 @@ def extra_scorers(
                 name, settings, pool=pool, reference=reference, seed=params.seed
             )
         )
-        log.info("score: %s (%s)", name, settings.kind)
+        log.info("score: %s (%s)", name, kind_name(type(settings)))
     return scorers
 
 
@@ -294,7 +295,7 @@ def extra_columns(
     ]
 
 
-def addresses_are_mapped(params: dict[str, Section]) -> tuple[list[str], str] | None:
+def addresses_are_mapped(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where URL lists are given for pools without addresses: the key and the fault."""
     if params["score"].url_lists is not None and all(
         pool.url is None for pool in params["ingest"].pools.values()

@@ -117,14 +117,15 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
         )
     try:
         record = FitFile.read(file)
-        law = get_law(record.state["law"])
+        state = record.state or {}
+        law = get_law(state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return from_state(record.state, law), record.value_label
+        return from_state(state, law), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

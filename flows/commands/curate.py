@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flows.commands.show import show
 from stages.curate.run.estimate import estimate
@@ -42,16 +43,17 @@ def curate_command(
     settings = (load_curate(params) if params else CurateSettings()).model_copy(
         update=columns
     )
-    options = {
-        "workers": workers,
-        "executor": executor,
-        "strict": strict,
-        "overwrite": overwrite,
-        "work": work,
-        "index": index,
-    }
     request = Request(
-        inputs=inputs, out=out, settings=settings, embed=_proxy(settings), **options
+        inputs=inputs,
+        out=out,
+        settings=settings,
+        workers=workers,
+        executor=executor,
+        strict=strict,
+        overwrite=overwrite,
+        work=work,
+        index=index,
+        embed=_proxy(settings),
     )
     if dry_run:
         show(
@@ -105,7 +107,8 @@ class _Bar:
     """One bar for each step of a run."""
 
     def __init__(self) -> None:
-        self.step, self.bar = "", None
+        self.step = ""
+        self.bar: Any = None  # of tqdm, which is loaded for the first step
 
     def update(self, step: str, done: int, total: int) -> None:
         from tqdm import tqdm

@@ -30,11 +30,14 @@ def least_settled(targets: Sequence[Target], flips: Sequence[Flip]) -> OpenPair 
     if flips:
         widest = max(flips, key=_log_width)
         return OpenPair(widest.first, widest.second, widest.flops)
-    rivals = [target for target in targets if target.second is not None]
+    rivals = [
+        (abs(target.lead[0]), OpenPair(target.best, target.second, target.flops))
+        for target in targets
+        if target.second is not None
+    ]
     if not rivals:
         return None
-    closest = min(rivals, key=lambda target: abs(target.lead[0]))
-    return OpenPair(closest.best, closest.second, closest.flops)
+    return min(rivals, key=lambda rival: rival[0])[1]
 
 
 def _log_width(flip: Flip) -> float:

@@ -82,7 +82,7 @@ def _discovered(call: ast.Call) -> Iterable[Path]:
     if not (isinstance(call.func, ast.Name) and call.func.id == "modules_of"):
         return
     for folder in call.args:
-        if not isinstance(folder, ast.Constant):
+        if not isinstance(folder, ast.Constant) or not isinstance(folder.value, str):
             raise TypeError(
                 f"modules_of({ast.unparse(folder)}): write the folder's dotted name out"
             )

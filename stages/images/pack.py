@@ -61,7 +61,7 @@ def _write(folder: Path, images: pl.DataFrame) -> None:
             n_bytes=pl.col("n_chars").cast(pl.Int32),
         )
         index.write_parquet(temporary / "index.parquet")
-        digest = hashlib.sha256(np.ascontiguousarray(pixels))
+        digest = hashlib.sha256(np.ascontiguousarray(pixels).data)
         digest.update(images["label"].to_numpy().tobytes())
         write_json(
             temporary / "meta.json",
@@ -89,9 +89,16 @@ def opened(arms: Mapping[str, np.ndarray]) -> tuple[ImageData, dict[str, slice],
         folder.name: slice(int(low), int(high))
         for folder, low, high in zip(folders, edges, edges[1:], strict=False)
     }
-    held = [np.concatenate([part[side] for part in parts[1:]]) for side in (0, 1)]
     hashes = "".join(
         read_json(folder / "meta.json")["sha256"]
         for folder in [Path(artefacts.PACKED_POOLS), *folders]
     )
-    return ImageData(*parts[0], *held, dict(arms)), domains, hashes
+    pixels, labels = parts[0]
+    data = ImageData(
+        pixels,
+        labels,
+        held_out_pixels=np.concatenate([pixels for pixels, _ in parts[1:]]),
+        held_out_labels=np.concatenate([labels for _, labels in parts[1:]]),
+        arms=dict(arms),
+    )
+    return data, domains, hashes

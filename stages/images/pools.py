@@ -70,11 +70,11 @@ def ingest(params: IngestParams, folder: Path) -> None:
 
 
 def _read(name: str, pool: Pool, params: IngestParams) -> pl.DataFrame:
-    frame = (
-        read_images(pool.images, params.wheel_cache)
-        if pool.images is not None
-        else _own(pool.path, name)
-    )
+    if pool.images is not None:
+        frame = read_images(pool.images, params.wheel_cache)
+    else:
+        assert pool.path is not None  # Pool: it has a path where it has nothing else
+        frame = _own(pool.path, name)
     frame = frame.with_columns(
         id=pl.Series([document_id(name, source) for source in frame["source"]]),
         pool=pl.lit(name),

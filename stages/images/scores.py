@@ -60,8 +60,15 @@ def score(settings: ImageScoring, seed: int) -> None:
         held_out_labels=heldout["label"].to_numpy(),
     )
     classes = 1 + int(max(pool["label"].max(), heldout["label"].max()))
+    _, channels, height, columns = data.pixels.shape
     shape = ImageShape(
-        settings.kind, settings.width, settings.depth, *data.pixels.shape[1:], classes
+        kind=settings.kind,
+        width=settings.width,
+        depth=settings.depth,
+        channels=channels,
+        height=height,
+        columns=columns,
+        n_classes=classes,
     )
     budget = settings.samples - settings.samples % settings.batch_samples
     spec = ImageSpec(

@@ -94,9 +94,20 @@ def _arms() -> dict[str, np.ndarray]:
 
 def shape_of(size: str, data: ImageData) -> ImageShape:
     """`mlp-64` or `residual-8`: kind and width, one hidden layer or block."""
-    kind, width = SIZE.fullmatch(size).groups()
+    if (named := SIZE.fullmatch(size)) is None:
+        raise ParamsError(f"{size!r} is no image proxy; write mlp-64 or residual-8")
+    kind, width = named.groups()
+    _, channels, height, columns = data.pixels.shape
     classes = 1 + int(max(data.labels.max(), data.held_out_labels.max()))
-    return ImageShape(kind, int(width), 1, *data.pixels.shape[1:], classes)
+    return ImageShape(
+        kind,
+        width=int(width),
+        depth=1,
+        channels=channels,
+        height=height,
+        columns=columns,
+        n_classes=classes,
+    )
 
 
 def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:

@@ -115,7 +115,7 @@ def packed_texts(folder: Path, frame: pl.DataFrame) -> "Packed":
     """Documents as tokens of the project's tokenizer."""
     from tokenizers import Tokenizer
 
-    from stages.pools.tokens import EOS, tokenised
+    from stages.pools.tokens import end_mark, tokenised
     from stages.proxy.tokens.packed import write_packed
 
     tokenizer = Tokenizer.from_file(TOKENIZER)
@@ -123,5 +123,5 @@ def packed_texts(folder: Path, frame: pl.DataFrame) -> "Packed":
         folder,
         tokenised(iter([frame]), tokenizer),
         vocab_size=tokenizer.get_vocab_size(),
-        eos_id=tokenizer.token_to_id(EOS),
+        eos_id=end_mark(tokenizer),
     )

@@ -53,8 +53,8 @@ class RuleColumns:
         table = rule_table(frame, self.thresholds, self.names)
         report = [rule_report(table, frame, self.thresholds)] if self.names else []
         if self.reference is not None:
-            table = self._decontaminated(frame, table)
-            report.append(self._row(frame, table))
+            table = _decontaminated(table, self.reference.judge(frame))
+            report.append(_row(frame, table, self.reference.overlap_share))
         if count:
             self.reports += report
         return table
@@ -67,37 +67,6 @@ class RuleColumns:
         known = [name for name in every.columns if name not in COUNTS]
         return every.group_by(known, maintain_order=True).agg(pl.col(COUNTS).sum())
 
-    def _decontaminated(self, frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-        found = self.reference.judge(frame)
-        table = table.with_columns(
-            found["overlap"].alias("evaluation_overlap"),
-            found["reason"].is_null().alias(f"pass_{DECONTAMINATION}"),
-        )
-        failed = pl.when(~pl.col(f"pass_{DECONTAMINATION}")).then(
-            pl.lit(DECONTAMINATION)
-        )
-        table = table.with_columns(first_failed=pl.coalesce("first_failed", failed))
-        return table.with_columns(rules_pass=pl.col("first_failed").is_null())
-
-    def _row(self, frame: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-        alone, first = (
-            ~table[f"pass_{DECONTAMINATION}"],
-            (table["first_failed"] == DECONTAMINATION).fill_null(False),
-        )
-        row = {
-            "rule": DECONTAMINATION,
-            "source": "Brown et al. 2020, appendix C",
-            "measure": "evaluation_overlap",
-            "keeps": "below",
-            "threshold": self.asked.overlap_share,
-        }
-        counts = [
-            value
-            for mask in (alone, first)
-            for value in (int(mask.sum()), int(frame["n_chars"].filter(mask).sum()))
-        ]
-        return pl.DataFrame([row | dict(zip(COUNTS, counts, strict=True))])
-
 
 def address_column(frame: pl.DataFrame, settings: RuleSettings) -> None:
     """Refuse URL lists where the pool was ingested without addresses."""
@@ -106,3 +75,37 @@ def address_column(frame: pl.DataFrame, settings: RuleSettings) -> None:
             f"{artefacts.INGEST} has no column url, which score.url_lists needs; map"
             " ingest.pools.NAME.url and run the ingest stage again"
         )
+
+
+def _decontaminated(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The table of rules with what the evaluation files say of the same documents as its last rule."""
+    table = table.with_columns(
+        found["overlap"].alias("evaluation_overlap"),
+        found["reason"].is_null().alias(f"pass_{DECONTAMINATION}"),
+    )
+    failed = pl.when(~pl.col(f"pass_{DECONTAMINATION}")).then(pl.lit(DECONTAMINATION))
+    table = table.with_columns(first_failed=pl.coalesce("first_failed", failed))
+    return table.with_columns(rules_pass=pl.col("first_failed").is_null())
+
+
+def _row(
+    frame: pl.DataFrame, table: pl.DataFrame, overlap_share: float | None
+) -> pl.DataFrame:
+    """What the evaluation files would drop alone and as the first reason, as `rule_report` has it of a rule."""
+    alone, first = (
+        ~table[f"pass_{DECONTAMINATION}"],
+        (table["first_failed"] == DECONTAMINATION).fill_null(False),
+    )
+    row = {
+        "rule": DECONTAMINATION,
+        "source": "Brown et al. 2020, appendix C",
+        "measure": "evaluation_overlap",
+        "keeps": "below",
+        "threshold": overlap_share,
+    }
+    counts = [
+        value
+        for mask in (alone, first)
+        for value in (int(mask.sum()), int(frame["n_chars"].filter(mask).sum()))
+    ]
+    return pl.DataFrame([row | dict(zip(COUNTS, counts, strict=True))])

@@ -17,7 +17,7 @@ import polars as pl
 from stages.curation.vectors.embeddings import Embed, hashed_words, sentence_model
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
-from stages.pools.tokens import EOS, tokenised
+from stages.pools.tokens import end_mark, tokenised
 from stages.proxy.tokens.packed import write_packed
 from stages.settings.curate_searches import SemanticSettings
 
@@ -60,7 +60,7 @@ def proxy_embed(
                 Path(folder) / "texts",
                 tokenised(iter([frame]), tokenizer),
                 vocab_size=tokenizer.get_vocab_size(),
-                eos_id=tokenizer.token_to_id(EOS),
+                eos_id=end_mark(tokenizer),
             )
             return document_embeddings(
                 reader, packed, np.arange(len(texts)), pooling=pooling, device=device
@@ -73,7 +73,7 @@ def proxy_of(asked: SemanticSettings | None) -> Callable[[], Embed] | None:
     """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one."""
     return (
         partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device)
-        if asked is not None and asked.embed == "proxy"
+        if asked is not None and asked.embed == "proxy" and asked.folder is not None
         else None
     )
 

@@ -84,10 +84,11 @@ class SemanticParams(Section):
             [TOKENIZER] if self.reader else []
         )
 
-    def threshold(self) -> dict[str, float]:
+    def threshold(self) -> float | None:
+        """The eps of the search; None where `drop_fraction` sets it."""
         if self.drop_fraction is not None:
-            return {"drop_fraction": self.drop_fraction}
-        return {"eps": EPS if self.eps is None else self.eps}
+            return None
+        return EPS if self.eps is None else self.eps
 
 
 def semantic_twins(
@@ -106,7 +107,8 @@ def semantic_twins(
         keep_first=params.keep_first,
         n_clusters=clusters,
         seed=seed,
-        **params.threshold(),
+        eps=params.threshold(),
+        drop_fraction=params.drop_fraction,
     )
     log.info(
         "dedup: %.1f %% of %d documents are semantic copies at eps %.3g",

@@ -134,6 +134,7 @@ def _read(
             passage_chars=params.passage_chars,
         )
         return
+    assert pool.path is not None  # Pool: it has a path where it has nothing else
     columns = Columns(
         text=pool.text,
         id=pool.id,

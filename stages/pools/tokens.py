@@ -1,15 +1,21 @@
 """Text to tokens: the tokenizer, trained on the pools, and documents as it reads them."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+
+from stages.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 EOS = "<|end|>"
 BATCH_DOCUMENTS = 1000
 
 
-def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokenizer":  # noqa: F821
+def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "Tokenizer":
     """A byte-level BPE without normalisation: every string has a tokenisation and decodes to itself."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -27,12 +33,23 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "tokenizers.Tokeni
     return tokenizer
 
 
+def end_mark(tokenizer: "Tokenizer") -> int:
+    """The token that ends a document. InputError where the tokenizer was not made by `train_tokenizer`."""
+    eos = tokenizer.token_to_id(EOS)
+    if eos is None:
+        raise InputError(
+            f"the tokenizer has no token {EOS!r} to end a document with; give the one"
+            " that the pack stage trained"
+        )
+    return eos
+
+
 def tokenised(
     frames: Iterator[pl.DataFrame],
-    tokenizer: "tokenizers.Tokenizer",  # noqa: F821
+    tokenizer: "Tokenizer",
 ) -> Iterator[tuple[str, np.ndarray, int]]:
     """(id, tokens with the end mark, UTF-8 bytes) of every document of the frames."""
-    eos = tokenizer.token_to_id(EOS)
+    eos = end_mark(tokenizer)
     for frame in frames:
         for batch in frame.iter_slices(BATCH_DOCUMENTS):
             for id_, text, encoding in zip(

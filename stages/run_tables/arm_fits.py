@@ -3,7 +3,7 @@ exponents of their own by arm.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +41,8 @@ def fitted_arms(
 ) -> Fitted:
     """Fit the law, or choose one, with the parameters that `share` leaves separate by arm (sharing.py)."""
     laws = candidates(law, rows)
-    options = {"clusters": cluster or (), "n_draws": n_draws, "seed": seed}
+    clusters = cluster or ()
+    refits = partial(bootstrap, clusters=clusters, n_draws=n_draws, seed=seed)
     judged = None
     if _can_hold_out(rows):
         others = (
@@ -56,34 +57,29 @@ def fitted_arms(
             n_cuts=N_CUTS,
             n_starts=N_STARTS,
             n_draws=N_DRAWS,
-            clusters=cluster or (),
+            clusters=clusters,
             delta=None,
             seed=seed,
         )
+    boot: Bootstrap | Mixture
     if law == "auto" and judged:
-        variant, boot, rival, reason = (
-            judged.variant,
-            mixture(judged, rows, **options),
-            judged.runner_up,
-            judged.reason,
-        )
+        variant, rival, reason = judged.variant, judged.runner_up, judged.reason
+        boot = mixture(judged, rows, clusters=clusters, n_draws=n_draws, seed=seed)
     else:
         variant = Variant(laws[0])
-        boot = bootstrap(
+        boot = refits(
             variant.fit(rows, by_arm=separate(laws[0], share), delta=None, seed=seed),
             rows,
-            **options,
         )
         rival, reason = _as_asked(laws[0], judged, law == "auto")
         # own exponents are asked of the law that predicts best
         variant = judged.variant if judged else variant
-    runner_up = bootstrap(rival, rows, **options) if rival else None
+    runner_up = refits(rival, rows) if rival else None
+    free = _own_exponents(variant, rows, by_arm=separate(variant.law, share), seed=seed)
     return Fitted(
         boot,
         runner_up=runner_up,
-        own_exponents=_own_exponents(
-            variant, rows, by_arm=separate(variant.law, share), options=options
-        ),
+        own_exponents=refits(free, rows) if free else None,
         reason=reason,
     )
 
@@ -122,8 +118,8 @@ def _own_exponents(
     variant: Variant,
     rows: dict[str, np.ndarray],
     by_arm: tuple[str, ...],
-    options: dict[str, Any],
-) -> Bootstrap | None:
+    seed: int,
+) -> Fit | None:
     """The same law with the exponents of the arms' amplitudes separate too; None where they are, or
     where an arm has too few runs for it.
     """
@@ -131,10 +127,4 @@ def _own_exponents(
     fewest = min(np.unique(rows["arm"], return_counts=True)[1])
     if set(free) == set(by_arm) or fewest < len(free) + 2:
         return None
-    return bootstrap(
-        variant.fit(
-            rows, by_arm=free, delta=None, seed=options["seed"], identify=False
-        ),
-        rows,
-        **options,
-    )
+    return variant.fit(rows, by_arm=free, delta=None, seed=seed, identify=False)

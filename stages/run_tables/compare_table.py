@@ -115,7 +115,7 @@ def compare_table(
         )
     fitted = fitted_arms(law, rows, cluster=cluster, n_draws=n_draws, share=share)
     boot = fitted.boot
-    options = {"n_params": n_params}
+    options: dict[str, Any] = {"n_params": n_params}
     if n_params is None and "n_params" in rows:
         options["n_params_range"] = (
             float(rows["n_params"].min()),

@@ -81,21 +81,17 @@ def series_of(
             name: np.concatenate([column, _rows(fit, held, slice(None))[name]])
             for name, column in both.items()
         }
-        arm_of = (
-            np.concatenate([arm_of, np.asarray(held[fit.arm_column]).astype(str)])
-            if fit.by_arm
-            else None
-        )
-    single = Axes(axes.law, x=axes.x, by=None, log=axes.log)
-    if fit.by_arm:
-        found = [
-            (
-                arm,
-                arm,
-                levels(single, _rows(fit, both, arm_of == arm))[0],
-                arm_of == arm,
+        if arm_of is not None:
+            arm_of = np.concatenate(
+                [arm_of, np.asarray(held[fit.arm_column]).astype(str)]
             )
-            for arm in fit.arms
+    single = Axes(axes.law, x=axes.x, by=None, log=axes.log)
+    found: list[tuple[str, str | None, Level, np.ndarray]]
+    if arm_of is not None:
+        masks = {arm: np.equal(arm_of, arm) for arm in fit.arms}
+        found = [
+            (arm, arm, levels(single, _rows(fit, both, mask))[0], mask)
+            for arm, mask in masks.items()
         ]
     else:
         found = [(level.label, None, level, level.mask) for level in levels(axes, both)]
@@ -163,7 +159,7 @@ def fit_curve(
         color="0.35",
     )
     if len(parts) > 1:
-        heading = "arm" if fit.by_arm else axis_label(axes.by)
+        heading = axis_label(axes.by) if axes.by and not fit.by_arm else "arm"
         side_labels(
             plot,
             [
@@ -230,7 +226,7 @@ def residual_figure(fit: Fit, axes: Axes, parts: list[Series]) -> Figure:
     )
     if len(parts) > 1:
         places = np.linspace(reach, -reach, len(parts) + 2)[1:-1]
-        heading = "arm" if fit.by_arm else axis_label(axes.by)
+        heading = axis_label(axes.by) if axes.by and not fit.by_arm else "arm"
         side_labels(
             plot,
             [

@@ -25,7 +25,7 @@ from stages.laws.interface.fitted import (
 from stages.laws.interface.law import Law
 from stages.run_tables.candidates import numeric_rows, positive_numbers
 
-VERSION = 1
+VERSION: Literal[1] = 1
 # a row of the reader's own table with what was predicted for it
 PredictedRow = dict[str, Any]
 

@@ -35,12 +35,12 @@ def isoflop_table(
         "scale": float(np.exp(found.log_scale)),
         "n_left_out": found.n_left_out,
         "budgets": [
-            point(*row) | {"value": float(value)}
-            for *row, value in zip(
+            point(flops_each, n_params) | {"value": float(value)}
+            for flops_each, n_params, value in zip(
                 found.flops, found.n_params, found.values, strict=True
             )
         ],
-        "at": [point(budget, found.best_size(budget)) for budget in at or []],
+        "at": [point(budget, float(found.best_size(budget))) for budget in at or []],
     }
 
 

@@ -78,14 +78,10 @@ def plan_rows(
 def plan_row(plan: Allocation, arm: str, unique_tokens: float | None) -> dict[str, Any]:
     """One arm as a flat record; *_low and *_high are ends of 90 % intervals."""
     training = published_training(plan.n_params, plan.n_tokens)
-    epochs = (
-        None
-        if unique_tokens is None
-        else [
-            max(n / unique_tokens, 1.0)
-            for n in (plan.n_tokens, *plan.n_tokens_interval)
-        ]
-    )
+    epochs: list[float | None] = [None] * 3
+    if unique_tokens is not None:
+        tokens = (plan.n_tokens, *plan.n_tokens_interval)
+        epochs = [max(n / unique_tokens, 1.0) for n in tokens]
     return {
         "arm": arm,
         "flops": plan.flops,
@@ -98,13 +94,9 @@ def plan_row(plan: Allocation, arm: str, unique_tokens: float | None) -> dict[st
         "n_tokens_unique": (
             None if unique_tokens is None else min(unique_tokens, plan.n_tokens)
         ),
-        **dict(
-            zip(
-                ("epochs", "epochs_low", "epochs_high"),
-                epochs or [None] * 3,
-                strict=True,
-            )
-        ),
+        "epochs": epochs[0],
+        "epochs_low": epochs[1],
+        "epochs_high": epochs[2],
         "value": plan.value[0],
         "low": plan.value[1],
         "high": plan.value[2],

@@ -6,10 +6,14 @@
 import logging
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from stages.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 log = logging.getLogger("assay")
 
@@ -105,7 +109,7 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
 
 def numbers(
     table: pl.DataFrame, names: list[str], name: str
-) -> dict[str, "numpy.ndarray"]:  # noqa: F821
+) -> dict[str, "np.ndarray"]:
     """The columns as float64 arrays (n,); InputError naming the column, row and value that is none."""
     columns = {}
     for column in names:

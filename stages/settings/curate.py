@@ -45,7 +45,7 @@ RESERVED = (
 )
 
 # One field a cut-off, so that a new one of `rules.Thresholds` can be set here without another line.
-CUT_OFFS = {
+CUT_OFFS: dict[str, Any] = {
     field.name: (field.type, field.default)
     for field in fields(Thresholds)
     if field.type in (str, int, float | None)
@@ -176,7 +176,7 @@ class CurateSettings(Section):
     rules: str | list[str] = Field(
         "fineweb", description="a rule set, rules by name in order, or [] for none"
     )
-    thresholds: ThresholdSettings = ThresholdSettings()  # type: ignore[valid-type]
+    thresholds: ThresholdSettings = ThresholdSettings()
     drop_nul: bool = Field(True, description="drop documents that hold a NUL character")
     max_doc_chars: int = Field(
         5_000_000,

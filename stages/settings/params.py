@@ -42,7 +42,7 @@ def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
 def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
     """Every section of the file by stage name. Raises InputError with one line for the first fault."""
     tree, values = _read(Path(path))
-    if not isinstance(values, dict):
+    if tree is None or not isinstance(values, dict):
         raise InputError(
             f"{path}: must hold one section a stage"
             f" ({', '.join(s.name for s in pipeline)})"
@@ -59,7 +59,7 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Sect
 def load_curate(path: Path | str) -> CurateSettings:
     """The section `curate` of a file; sections of stages may stand beside it and are not looked at."""
     tree, values = _read(Path(path))
-    if not isinstance(values, dict) or "curate" not in values:
+    if tree is None or not isinstance(values, dict) or "curate" not in values:
         raise InputError(
             f"{path}: has no section 'curate'; add one, or leave out --params for the"
             " defaults"
@@ -72,7 +72,7 @@ def load_curate(path: Path | str) -> CurateSettings:
     return _validated(Path(path), tree, values=values, model=model).curate
 
 
-def _read(path: Path) -> tuple[yaml.Node, Any]:
+def _read(path: Path) -> tuple[yaml.Node | None, Any]:
     try:
         text = path.read_text("utf-8")
         return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)

@@ -8,7 +8,7 @@ the columns that arms may select by.
 
 from typing import Any
 
-from pydantic import ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
 from stages.curation.rules.blocklists import read_list, url_lists
 from stages.curation.rules.rule_list import (
@@ -19,36 +19,38 @@ from stages.curation.rules.rule_list import (
     rule_names,
 )
 from stages.foundation.stage import Section
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import (
+    CurateSettings,
+    DecontaminateSettings,
+    ThresholdSettings,
+    UrlListSettings,
+)
 
 KEYS = ("rules", "thresholds", "url_lists", "bad_words", "languages", "decontaminate")
 
 
-class RuleSettings(
-    create_model(
-        "RuleKeys",
-        __base__=Section,
-        **{
-            key: (
-                CurateSettings.model_fields[key].annotation,
-                CurateSettings.model_fields[key],
-            )
-            for key in KEYS
-        },
-    )
-):
+def _as_in_curate(key: str) -> Any:
+    """The default, the bounds and the description of a key of `assay curate`."""
+    return CurateSettings.model_fields[key]
+
+
+class RuleSettings(Section):
     """Which rules judge the pool. Nothing is dropped by them: an arm says which it goes by."""
+
+    rules: str | list[str] = _as_in_curate("rules")
+    thresholds: ThresholdSettings = _as_in_curate("thresholds")
+    url_lists: UrlListSettings | None = _as_in_curate("url_lists")
+    bad_words: str | None = _as_in_curate("bad_words")
+    languages: list[str] = _as_in_curate("languages")
+    decontaminate: DecontaminateSettings | None = _as_in_curate("decontaminate")
 
     @field_validator(*KEYS)
     @classmethod
-    def _as_in_curate(cls, value: Any, info: ValidationInfo) -> Any:
+    def _checked_as_in_curate(cls, value: Any, info: ValidationInfo) -> Any:
+        key = str(info.field_name)
         try:
-            return getattr(
-                CurateSettings.model_validate(
-                    {"extra": ["url"], info.field_name: value}
-                ),
-                info.field_name,
-            )
+            checked = CurateSettings.model_validate({"extra": ["url"], key: value})
+            return getattr(checked, key)
         except ValidationError as error:
             raise ValueError(
                 error.errors()[0]["msg"].removeprefix("Value error, ")

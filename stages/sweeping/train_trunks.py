@@ -91,17 +91,24 @@ class Work:
         on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None,
     ) -> list[str]:
         """Train these groups, on worker processes or in this one; the messages of those that failed."""
-        options = {
-            "on_result": on_result,
-            "on_progress": on_progress,
-            "checkpoint": checkpoint_file,
-            "settings": self.settings,
-        }
-        failures = (
-            workers.train(groups, **options)
-            if workers
-            else train_on_gpus(groups, self.data, device=self.device, **options)
-        )
+        if workers:
+            failures = workers.train(
+                groups,
+                on_result=on_result,
+                on_progress=on_progress,
+                checkpoint=checkpoint_file,
+                settings=self.settings,
+            )
+        else:
+            failures = train_on_gpus(
+                groups,
+                self.data,
+                device=self.device,
+                on_result=on_result,
+                on_progress=on_progress,
+                checkpoint=checkpoint_file,
+                settings=self.settings,
+            )
         return [failure.message for failure in failures]
 
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
@@ -256,17 +263,16 @@ def known_kinds(
         by_kind.setdefault(kind_of(spec, device), []).append(spec)
     if unknown := [kind for kind in by_kind if kind not in known]:
         threads = jobs() if len(specs) < n_workers else 1
-        options = {
-            "n_workers": n_workers,
-            "n_threads": threads,
-            "device": device,
-            "seconds": max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
-        }
+        probe = partial(
+            measured,
+            n_workers=n_workers,
+            n_threads=threads,
+            device=device,
+            seconds=max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
+        )
         with _measuring(device, min(n_workers, len(specs)), workers) as rates:
             for kind in unknown:
-                known[kind] = measured(
-                    by_kind[kind][0], rates=rates, **options
-                ).to_dict()
+                known[kind] = probe(by_kind[kind][0], rates=rates).to_dict()
                 write_json(file, {"sweep": sweep_id(trunks), "kinds": known})
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
@@ -298,13 +304,14 @@ def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float
                 loss.loss_nats for loss in last.held_out.values()
             ) / len(last.held_out)
 
-    options = {"on_result": keep, "device": device}
     groups, given = stacks(specs, 2), proxy_data(data)
     with gpus_held(specs, place.type):
         failures = (
-            train_on_gpus(groups, given, **options)
+            train_on_gpus(groups, given, on_result=keep, device=device)
             if place.type == "cuda"
-            else run_groups(groups, given, n_workers=jobs(), **options)
+            else run_groups(
+                groups, given, n_workers=jobs(), on_result=keep, device=device
+            )
         )
     if failures:
         raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")

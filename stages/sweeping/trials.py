@@ -42,7 +42,7 @@ def best_lr(specs: list[RunSpec], data: Views, device: str) -> float:
             )
         start = float(np.log(specs[0].shape.vocab_size))
         return {
-            "best_lr": min(finite, key=finite.get),
+            "best_lr": min(finite, key=lambda lr: finite[lr]),
             "losses": [[lr, loss] for lr, loss in losses.items()],
             "sensitivity_nats": lr_sensitivity(losses, start),
             "n_params": specs[0].shape.n_params,

@@ -1,7 +1,7 @@
 """What trunks read: the pack, the views of every arm and draw, held-out domains, items."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,9 @@ from stages.foundation import artefacts
 from stages.foundation.files import content_hash, read_json
 from stages.proxy.tokens.packed import Packed
 from stages.proxy.tokens.view import View
+
+if TYPE_CHECKING:
+    from stages.proxy.training.data import ProxyData
 
 TOKENIZER = artefacts.TOKENIZER
 
@@ -89,7 +92,7 @@ def load_views(items: str | None = None) -> Views:
     )
 
 
-def proxy_data(data: Views) -> "ProxyData":  # noqa: F821
+def proxy_data(data: Views) -> "ProxyData":
     """What the trainer reads."""
     from stages.proxy.heldout.evaluate import HeldOut
     from stages.proxy.training.data import ProxyData

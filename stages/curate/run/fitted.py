@@ -24,7 +24,7 @@ from stages.curation.reading.rows import Columns
 from stages.curation.scores.quality import Quality, QualityModel, fit_quality
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import CurateSettings, QualitySettings
 
 QUALITY = "quality.npz"
 
@@ -36,7 +36,7 @@ def fit_models(units: Sequence[Unit], settings: CurateSettings, folder: Path) ->
         and settings.quality.model is None
         and not (folder / QUALITY).exists()
     ):
-        _fit_quality(units, settings, folder / QUALITY)
+        _fit_quality(units, settings, asked=settings.quality, path=folder / QUALITY)
     for name, asked in settings.scores.items():
         try:
             asked.fit(partial(sample, units, settings), folder / name)
@@ -44,8 +44,12 @@ def fit_models(units: Sequence[Unit], settings: CurateSettings, folder: Path) ->
             raise InputError(f"scores.{name}: {error}") from None
 
 
-def _fit_quality(units: Sequence[Unit], settings: CurateSettings, path: Path) -> None:
-    asked = settings.quality
+def _fit_quality(
+    units: Sequence[Unit],
+    settings: CurateSettings,
+    asked: QualitySettings,
+    path: Path,
+) -> None:
     reference = read_all(asked.reference, "reference", columns=Columns(text=asked.text))
     model = fit_quality(
         sample(units, settings, max_chars=asked.train_chars, seed=asked.seed),

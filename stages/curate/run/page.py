@@ -56,10 +56,11 @@ def page(manifest: "Manifest") -> str:
 
 def _repeats(manifest: "Manifest") -> list[str]:
     counts = manifest.repeats
-    if counts is None:
+    most = None if counts is None else counts["most"]
+    if counts is None or not isinstance(most, dict):
         return []
     found = ", ".join(
-        f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in counts["most"]
+        f"{counts[f'repeated_{kind}']:,} repeated {kind}" for kind in most
     )
     lines = ["", "## Lines and paragraphs that repeat", ""]
     lines += [
@@ -70,10 +71,10 @@ def _repeats(manifest: "Manifest") -> list[str]:
         ),
         "",
     ]
-    for kind, most in counts["most"].items():
+    for kind, entries in most.items():
         lines += [
             f"- {kind}, {entry.occurrences:,} times: {_plain(entry.text)}"
-            for entry in most
+            for entry in entries
         ]
     return lines
 

@@ -5,8 +5,9 @@ Question: what judges each document? Input: settings. Output: steps. What looks 
 comes first, so that the report can say what it drops alone; what is costly looks at what is left.
 """
 
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -29,7 +30,13 @@ from stages.curation.scores.quality_card import load_quality
 from stages.curation.text.language import language_measures
 from stages.curation.text.pii import masked
 from stages.foundation.errors import InputError
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import (
+    CurateSettings,
+    DecontaminateSettings,
+    QualitySettings,
+    ScorerSettings,
+    UrlListSettings,
+)
 from stages.settings.curate_searches import score_list
 
 COPIES = ("exact", "words", "near", "overlap")  # of evaluation text
@@ -48,20 +55,7 @@ CLEANERS = {
 
 def build_steps(settings: CurateSettings, models: Path | None = None) -> list[Step]:
     """The steps of these settings, made once in each process; `models` is the folder of what was fitted."""
-    chosen = [
-        (_characters, True),
-        (_urls, settings.url_lists is not None),
-        (_cleaning, settings.clean is not None),
-        (_rules, bool(rule_names(settings.rules))),
-        (_bad_words, settings.bad_words is not None),
-        (_language, bool(settings.languages)),
-        (lambda _: _quality(settings, models), settings.quality is not None),
-        (_own_score, settings.scorer is not None),
-        *((partial(_score, name, models), True) for name in settings.scores),
-        (_decontamination, settings.decontaminate is not None),
-        (_masks, settings.mask_pii),
-    ]
-    steps = [step(settings) for step, wanted in chosen if wanted]
+    steps = list(_asked_steps(settings, models))
     names = [name for step in steps for name in step.measures]
     if taken := [name for name in settings.scores if names.count(name) > 1]:
         raise InputError(
@@ -69,6 +63,30 @@ def build_steps(settings: CurateSettings, models: Path | None = None) -> list[St
             " name"
         )
     return steps
+
+
+def _asked_steps(settings: CurateSettings, models: Path | None) -> Iterator[Step]:
+    yield _characters(settings)
+    if settings.url_lists is not None:
+        yield _urls(settings, settings.url_lists)
+    if settings.clean is not None:
+        yield _cleaning(settings.clean)
+    if rule_names(settings.rules):
+        yield _rules(settings)
+    if settings.bad_words is not None:
+        yield _bad_words(settings, settings.bad_words)
+    if settings.languages:
+        yield _language(settings)
+    if settings.quality is not None:
+        yield _quality(settings.quality, models)
+    if settings.scorer is not None:
+        yield _own_score(settings.scorer)
+    for name, asked in settings.scores.items():
+        yield score_step(name, asked, models)
+    if settings.decontaminate is not None:
+        yield _decontamination(settings, settings.decontaminate)
+    if settings.mask_pii:
+        yield _masks()
 
 
 def build_limits(settings: CurateSettings) -> dict[str, str]:
@@ -92,10 +110,6 @@ def build_limits(settings: CurateSettings) -> dict[str, str]:
             f" {settings.decontaminate.overlap_share}"
         )
     return limits
-
-
-def _score(name: str, models: Path | None, settings: CurateSettings) -> Step:
-    return score_step(name, settings.scores[name], models)
 
 
 def _characters(settings: CurateSettings) -> Step:
@@ -164,13 +178,12 @@ def _measured_columns(settings: CurateSettings) -> list[str]:
     ]
 
 
-def _quality(settings: CurateSettings, models: Path | None) -> Step:
-    asked = settings.quality
-    model = (
-        load_model(models / QUALITY)
-        if asked.model is None
-        else load_quality(asked.model).model
-    )
+def _quality(asked: QualitySettings, models: Path | None) -> Step:
+    if asked.model is not None:
+        model = load_quality(asked.model).model
+    else:
+        assert models is not None  # a run fits the classifier before it judges
+        model = load_model(models / QUALITY)
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         score = model.score(frame.with_columns(parent="id"))["score"]
@@ -187,8 +200,7 @@ def _quality(settings: CurateSettings, models: Path | None) -> Step:
     )
 
 
-def _decontamination(settings: CurateSettings) -> Step:
-    asked = settings.decontaminate
+def _decontamination(settings: CurateSettings, asked: DecontaminateSettings) -> Step:
     texts = read_all(asked.files, "evaluation", columns=Columns(text=asked.text))
     reference = Reference(
         texts,
@@ -238,8 +250,8 @@ def _by_rules(
     )
 
 
-def _urls(settings: CurateSettings) -> Step:
-    lists = url_lists(**settings.url_lists.model_dump(exclude_none=True))
+def _urls(settings: CurateSettings, asked: UrlListSettings) -> Step:
+    lists = url_lists(**asked.model_dump(exclude_none=True))
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         return _by_rules(
@@ -255,8 +267,8 @@ def _urls(settings: CurateSettings) -> Step:
     )
 
 
-def _bad_words(settings: CurateSettings) -> Step:
-    entries = read_list(settings.bad_words)
+def _bad_words(settings: CurateSettings, file: str) -> Step:
+    entries = read_list(file)
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         return _by_rules(
@@ -298,19 +310,19 @@ def _language(settings: CurateSettings) -> Step:
     )
 
 
-def _cleaning(settings: CurateSettings) -> Step:
-    clean, kinds = (
-        {"c4": c4_cleaned, "refinedweb": refinedweb_cleaned}[settings.clean],
-        CLEANERS[settings.clean],
+def _cleaning(name: Literal["c4", "refinedweb"]) -> Step:
+    clean: Callable[[pl.DataFrame], pl.DataFrame] = (
+        c4_cleaned if name == "c4" else refinedweb_cleaned
     )
+    kinds = CLEANERS[name]
     reasons = tuple(f"cleaned_{kind}" for kind in kinds)
 
     def judged(frame: pl.DataFrame) -> Verdicts:
         done = clean(frame.select("text", "n_chars"))
         empty = done["text"].str.strip_chars() == ""
         fails = [
-            ((done["dropped"] == kind).fill_null(False)).alias(name)
-            for kind, name in zip(kinds, reasons, strict=True)
+            ((done["dropped"] == kind).fill_null(False)).alias(reason)
+            for kind, reason in zip(kinds, reasons, strict=True)
         ]
         gone = pl.DataFrame([*fails, empty.alias("cleaned_empty")])
         texts = pl.select(
@@ -320,7 +332,7 @@ def _cleaning(settings: CurateSettings) -> Step:
             done.select(pl.col("lines_dropped").cast(pl.Float64)), gone, texts=texts
         )
 
-    limits = dict.fromkeys(reasons, f"what {settings.clean} asks of a page") | {
+    limits = dict.fromkeys(reasons, f"what {name} asks of a page") | {
         "cleaned_empty": "a line that is left"
     }
     return Step(
@@ -333,9 +345,7 @@ def _cleaning(settings: CurateSettings) -> Step:
     )
 
 
-def _own_score(settings: CurateSettings) -> Step:
-    asked = settings.scorer
-
+def _own_score(asked: ScorerSettings) -> Step:
     def judged(frame: pl.DataFrame) -> Verdicts:
         score = pl.Series(function_scores(frame["text"], asked.function))
         return Verdicts(
@@ -353,7 +363,7 @@ def _own_score(settings: CurateSettings) -> Step:
     )
 
 
-def _masks(settings: CurateSettings) -> Step:
+def _masks() -> Step:
     def judged(frame: pl.DataFrame) -> Verdicts:
         done = masked(frame.select("text"))
         counts = done.select(pl.col("masked_emails", "masked_ips").cast(pl.Float64))

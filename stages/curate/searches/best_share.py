@@ -44,11 +44,11 @@ def value_records(
 
 def value_of(key: int, take: str) -> float:
     """The number behind a key."""
-    key = np.uint64(key)
-    if key == LAST:
+    bits = np.uint64(key)
+    if bits == LAST:
         return float("nan")
     wanted = float(
-        np.array([key ^ SIGN if key & SIGN else ~key], dtype=np.uint64).view(
+        np.array([bits ^ SIGN if bits & SIGN else ~bits], dtype=np.uint64).view(
             np.float64
         )[0]
     )

@@ -34,22 +34,21 @@ from stages.curation.vectors.products import unit_rows
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 from stages.settings.curate import CurateSettings
-from stages.settings.curate_searches import DISTANCES
+from stages.settings.curate_searches import DISTANCES, SemanticSettings
 
 BLOCK_CHARS = 64_000_000
 SALT = np.uint64(0x632BE59BD9B4E019)
 
 
 def embedder(
-    settings: CurateSettings, folder: Path, proxy: Callable[[], Embed] | None
+    asked: SemanticSettings, folder: Path, proxy: Callable[[], Embed] | None
 ) -> Callable[[], Embedder]:
     """What makes the embedder in each worker; can be pickled."""
-    asked = settings.semantic
     if asked.embed == "words":
         return partial(space_embedder, folder / "space.npy")
-    if asked.embed == "column":
+    if asked.embed == "column" and asked.column is not None:
         return partial(_column_embedder, asked.column)
-    if asked.embed == "sentence":
+    if asked.embed == "sentence" and asked.folder is not None:
         return partial(
             _text_embedder, partial(sentence_model, asked.folder, device=asked.device)
         )
@@ -99,11 +98,10 @@ def column_vectors(frame: pl.DataFrame, column: str) -> np.ndarray:
 
 
 def fit_words(
-    units: Units, folder: Path, settings: CurateSettings, target: Path
+    units: Units, folder: Path, asked: SemanticSettings, target: Path
 ) -> bool:
     """Fit the space of words to documents that are left, of the smallest hashes; whether there were enough."""
     if not target.exists():
-        asked = settings.semantic
         spans = zip(units.starts, units.starts[1 : units.n_new + 1], strict=False)
         documents = (
             frame
@@ -139,6 +137,7 @@ class EmbedTask:
     folder: Path  # of the losers
     target: Path
     settings: CurateSettings
+    asked: SemanticSettings
     bounds: tuple[int, ...]
     make: Callable[[], Embedder]
 
@@ -178,7 +177,7 @@ class EmbedTask:
         return len(found), found.dtype["vector"].shape[0] if len(found) else 0
 
     def _columns(self) -> list[str]:
-        asked = self.settings.semantic
+        asked = self.asked
         scores = [] if asked.keep in (*DISTANCES, "longest") else [asked.keep]
         return [
             "id",
@@ -193,7 +192,7 @@ class EmbedTask:
     def _records(
         self, embed: Embedder, ordinals: np.ndarray, frame: pl.DataFrame
     ) -> np.ndarray:
-        vectors, keep = unit_rows(embed(frame)), self.settings.semantic.keep
+        vectors, keep = unit_rows(embed(frame)), self.asked.keep
         records = np.zeros(len(ordinals), dtype=vector_dtype(vectors.shape[1]))
         records["ordinal"], records["id"], records["vector"] = (
             ordinals,

@@ -33,7 +33,7 @@ from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json
 from stages.settings.curate import CurateSettings
-from stages.settings.curate_searches import Cut, shares
+from stages.settings.curate_searches import Cut, SemanticSettings, shares
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def search(corpus: Corpus) -> None:
     """All of them."""
     _find_copies(corpus)
     if corpus.settings.semantic is not None:
-        _find_semantic(corpus)
+        _find_semantic(corpus, corpus.settings.semantic)
     for name, cut in shares(corpus.settings).items():
         corpus.each(
             f"gather {name}",
@@ -94,10 +94,10 @@ def _find_copies(corpus: Corpus) -> None:
     )
 
 
-def _find_semantic(corpus: Corpus) -> None:
-    units, settings, target = corpus.units, corpus.settings, corpus.work / "semantic"
-    if settings.semantic.embed == "words" and not fit_words(
-        units, corpus.folder, settings=settings, target=target / "space.npy"
+def _find_semantic(corpus: Corpus, asked: SemanticSettings) -> None:
+    units, target = corpus.units, corpus.work / "semantic"
+    if asked.embed == "words" and not fit_words(
+        units, corpus.folder, asked=asked, target=target / "space.npy"
     ):
         return  # fewer than two documents are left
     bounds = tuple(part_bounds(units, BLOCK_CHARS))
@@ -106,9 +106,10 @@ def _find_semantic(corpus: Corpus) -> None:
         units,
         folder=corpus.folder,
         target=target,
-        settings=settings,
+        settings=corpus.settings,
+        asked=asked,
         bounds=bounds,
-        make=embedder(settings, target, corpus.embed),
+        make=embedder(asked, target, corpus.embed),
     )
     sizes = corpus.each("embed", task, blocks)
     columns = {columns for documents, columns in sizes if documents}
@@ -120,36 +121,38 @@ def _find_semantic(corpus: Corpus) -> None:
     if sum(documents for documents, _ in sizes) < 2:
         return
     vectors = [target / f"vectors-{block:05d}.npy" for block in blocks]
-    write_centres(vectors, settings, target / "centres.npy")
-    corpus.each("assign to clusters", AssignTask(target, settings), blocks)
-    ranges = tuple(cluster_ranges(target, *columns))
-    task = ClusterTask(
+    write_centres(vectors, asked, target / "centres.npy")
+    corpus.each("assign to clusters", AssignTask(target, asked), blocks)
+    (n_columns,) = columns
+    ranges = tuple(cluster_ranges(target, n_columns))
+    compare = ClusterTask(
         target,
-        corpus.folder,
-        settings,
-        *columns,
-        corpus.reason("duplicate_semantic"),
-        ranges,
+        losers=corpus.folder,
+        asked=asked,
+        columns=n_columns,
+        reason=corpus.reason("duplicate_semantic"),
+        ranges=ranges,
     )
-    corpus.each("compare meanings", task, range(len(ranges)))
-    if settings.semantic.keep_diverse is not None:
+    corpus.each("compare meanings", compare, range(len(ranges)))
+    if asked.keep_diverse is not None:
         write_gone(corpus.folder, units.n_all, target / "gone.bin")
         write_centres(
-            vectors, settings, target=target / "again.npy", gone=target / "gone.bin"
+            vectors, asked, target=target / "again.npy", gone=target / "gone.bin"
         )
         corpus.each(
-            "find what is typical", TypicalTask(target, corpus.folder, settings), blocks
+            "find what is typical", TypicalTask(target, corpus.folder, asked), blocks
         )
         _cut(
             corpus,
             "_typical",
-            cut=Cut(keep=settings.semantic.keep_diverse, take="low"),
+            cut=Cut(keep=asked.keep_diverse, take="low"),
             reason="typical",
         )
 
 
 def _cut(corpus: Corpus, name: str, cut: Cut, reason: str) -> None:
     """Drop what is outside the share that stays."""
+    assert cut.keep is not None  # `shares` names those that have one
     runs, target = (
         sorted(corpus.folder.glob(f"values-{name}-[0-9]*.bin")),
         corpus.folder / f"cut-{name}.json",

@@ -33,7 +33,7 @@ from stages.curation.duplicates.cover import greedy_cover
 from stages.curation.vectors.products import nearest
 from stages.curation.vectors.spherical import cluster_count, spherical_kmeans
 from stages.foundation.files import whole_file
-from stages.settings.curate import CurateSettings
+from stages.settings.curate_searches import SemanticSettings
 
 TRAIN_BYTES = 32_000_000  # of rows that centres are trained on, at most 256 a cluster
 # rows of a cluster that are searched together (assumed: its products are 1.6e11 operations at most
@@ -114,7 +114,7 @@ def _drawn(
 
 def write_centres(
     files: Sequence[Path],
-    settings: CurateSettings,
+    asked: SemanticSettings,
     target: Path,
     gone: Path | None = None,
 ) -> None:
@@ -129,9 +129,9 @@ def write_centres(
                 file,
                 train_centres(
                     parts,
-                    settings.semantic.clusters,
-                    seed=settings.semantic.seed,
-                    device=settings.semantic.device,
+                    asked.clusters,
+                    seed=asked.seed,
+                    device=asked.device,
                     gone=gone,
                 ),
             )
@@ -142,7 +142,7 @@ class AssignTask:
     """The rows of one block, sorted by the nearest centre; and how many each centre has."""
 
     folder: Path
-    settings: CurateSettings
+    asked: SemanticSettings
 
     def __call__(self, block: int) -> int:
         target, sizes = (
@@ -159,7 +159,7 @@ class AssignTask:
                     rows["cluster"], rows["cosine"] = nearest(
                         np.ascontiguousarray(rows["vector"]),
                         centres,
-                        self.settings.semantic.device,
+                        self.asked.device,
                     )
             write_records(
                 sizes,
@@ -171,9 +171,10 @@ class AssignTask:
 
 def cluster_ranges(folder: Path, columns: int) -> list[tuple[int, int]]:
     """Ranges of consecutive clusters that are searched in one task: at most `largest` rows, or one cluster."""
-    total = sum(
-        mapped(file, np.dtype("<u4")).astype(np.int64)
-        for file in folder.glob("sizes-*.bin")
+    total = np.add.reduce(
+        [mapped(file, np.dtype("<u4")) for file in folder.glob("sizes-*.bin")],
+        axis=0,
+        dtype=np.int64,
     )
     ranges, first, held = [], 0, 0
     for cluster, size in enumerate(total.tolist()):
@@ -190,7 +191,7 @@ class ClusterTask:
 
     folder: Path  # of the sorted vectors
     losers: Path
-    settings: CurateSettings
+    asked: SemanticSettings
     columns: int
     reason: int
     ranges: tuple[tuple[int, int], ...]
@@ -201,7 +202,7 @@ class ClusterTask:
             found = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]
             with threadpool_limits(1):
                 for rows in self._groups(*self.ranges[part]):
-                    found.append(copies(rows, self.settings))
+                    found.append(copies(rows, self.asked))
             ordinals, winners = (
                 np.concatenate(column) for column in zip(*found, strict=True)
             )
@@ -218,7 +219,7 @@ class ClusterTask:
         if self._size(low, high) > largest(self.columns):
             yield from _split(
                 [part for part in parts if len(part())],
-                self.settings,
+                self.asked,
                 largest(self.columns),
             )
             return
@@ -237,10 +238,9 @@ class ClusterTask:
 
 
 def _split(
-    parts: list[Rows], settings: CurateSettings, limit: int
+    parts: list[Rows], asked: SemanticSettings, limit: int
 ) -> Iterator[np.ndarray]:
     """The rows of one cluster that is too large, in pieces of at most `limit`; one part is read at a time."""
-    asked = settings.semantic
     n = sum(len(part()) for part in parts)
     centres = train_centres(
         parts, -(-2 * n // limit), seed=asked.seed, device=asked.device
@@ -289,9 +289,8 @@ def _sliced(
         )
 
 
-def copies(rows: np.ndarray, settings: CurateSettings) -> tuple[np.ndarray, np.ndarray]:
+def copies(rows: np.ndarray, asked: SemanticSettings) -> tuple[np.ndarray, np.ndarray]:
     """(ordinals, ids of the copies that stay) of the documents of one cluster that go."""
-    asked = settings.semantic
     # copies differ by rounding alone
     cosine = np.round(rows["cosine"].astype(np.float64), 6)
     wanted = {
@@ -312,7 +311,7 @@ class TypicalTask:
 
     folder: Path
     losers: Path
-    settings: CurateSettings
+    asked: SemanticSettings
 
     def __call__(self, block: int) -> int:
         target = self.losers / f"values-_typical-{block:05d}.bin"
@@ -325,7 +324,7 @@ class TypicalTask:
                     cosine = nearest(
                         np.ascontiguousarray(rows["vector"]),
                         np.load(self.folder / "again.npy"),
-                        self.settings.semantic.device,
+                        self.asked.device,
                     )[1]
             write_records(
                 target,

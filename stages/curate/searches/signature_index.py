@@ -52,6 +52,8 @@ def segments(index: Path | None, dedup: DedupSettings) -> list[str]:
 
 def units(index: Path | None, names: list[str]) -> list[tuple[Path, int]]:
     """(folder, documents) of each unit of these segments."""
+    if index is None:
+        return []
     folders = [
         folder
         for name in names

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -64,7 +64,8 @@ class _Processes:
         self.pool, self.workers = pool, workers
 
     def map(self, task: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        todo, running = iter(items), set()
+        todo = iter(items)
+        running: set[Future[Any]] = set()
         try:
             while True:
                 running |= {
@@ -127,7 +128,8 @@ class _Ray:
     def map(self, task: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         remote = self.ray.remote(max_retries=3)(lambda shared, item: shared(item))
         shared = self.ray.put(task)
-        todo, running = iter(items), []
+        todo = iter(items)
+        running: list[Any] = []  # Ray's references
         while True:
             running += [
                 remote.remote(shared, item)

@@ -8,6 +8,7 @@ for each file its count and first reason.
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 from stages.curation.reading.rows import BadRow
 
@@ -16,7 +17,8 @@ class Quarantine:
     """The quarantine of one unit: one JSON line a row, and for each file and kind of fault its first line."""
 
     def __init__(self, path: Path, strict: bool) -> None:
-        self.path, self.strict, self.rows, self.faults = path, strict, 0, {}
+        self.path, self.strict, self.rows = path, strict, 0
+        self.faults: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> "Quarantine":
         self.file = open(self.path, "w", encoding="utf-8")

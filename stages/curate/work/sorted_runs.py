@@ -68,13 +68,20 @@ def write_records(path: Path, records: np.ndarray) -> None:
         open(temporary, "wb") as file,
     ):
         file.write(
-            memoryview(np.ascontiguousarray(records)).cast("B") if len(records) else b""
+            np.ascontiguousarray(records).data.cast("B") if len(records) else b""
         )
+
+
+def first_field(dtype: np.dtype) -> str:
+    """The name of the field that runs are sorted by; TypeError where the dtype has no fields."""
+    if dtype.names is None:
+        raise TypeError(f"records need fields, got dtype {dtype}; give one as KEY is")
+    return dtype.names[0]
 
 
 def sorted_by_first(records: np.ndarray) -> np.ndarray:
     """Sorted by the first field; equal ones keep their order."""
-    return records[np.argsort(records[records.dtype.names[0]], kind="stable")]
+    return records[np.argsort(records[first_field(records.dtype)], kind="stable")]
 
 
 class SortedRuns:
@@ -114,7 +121,7 @@ def count(path: Path, dtype: np.dtype) -> int:
 def range_of(path: Path, dtype: np.dtype, low: int, high: int) -> np.ndarray:
     """A copy of the records of a sorted run with low <= first field < high."""
     records = mapped(path, dtype)
-    keys = records[dtype.names[0]]
+    keys = records[first_field(dtype)]
     return np.array(records[bisect_left(keys, low) : bisect_left(keys, high)])
 
 

@@ -165,8 +165,8 @@ def _remove(out: str) -> None:
                 files.rm(path, recursive=True)
         return
     for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
-        path = Path(out) / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        local = Path(out) / name
+        shutil.rmtree(local) if local.is_dir() else local.unlink(missing_ok=True)
 
 
 def clear(folder: Path) -> None:

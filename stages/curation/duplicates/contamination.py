@@ -109,7 +109,8 @@ class _NgramSet:
     """The n-grams of a reference, sorted, behind a table of bits that turns most questions away."""
 
     def __init__(self, n: int) -> None:
-        self.n, self.hashes, self.waiting = n, np.zeros(0, dtype=np.uint64), []
+        self.n, self.hashes = n, np.zeros(0, dtype=np.uint64)
+        self.waiting: list[np.ndarray] = []
 
     def add(self, texts: pl.Series) -> None:
         self.waiting += [

@@ -90,6 +90,7 @@ def semdedup(
     )
     order, edges = _ranked(clustering, ids, keep_first=keep_first, seed=seed)
     if eps is None:
+        assert drop_fraction is not None  # _check: exactly one of the two is given
         eps, pairs = _tuned(
             rows[order], edges, drop_fraction=drop_fraction, device=device
         )

@@ -22,7 +22,8 @@ def el2n(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> el2n(np.array([[[0.5, 0.5], [1.0, 0.0]]]), np.array([0, 0]))
     array([0.70710678, 0.        ])
     """
-    probabilities, labels = checked_probabilities(probabilities, labels)
+    probabilities = checked_probabilities(probabilities)
+    labels = checked_labels(labels, probabilities)
     miss = probabilities.copy()
     miss[:, np.arange(len(labels)), labels] -= 1.0
     return np.linalg.norm(miss, axis=2).mean(axis=0)
@@ -39,10 +40,8 @@ def grand(gradient_norms: np.ndarray) -> np.ndarray:
     return norms.mean(axis=0)
 
 
-def checked_probabilities(
-    probabilities: np.ndarray, labels: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Probabilities (models, n, classes) as float64 and labels (n,), held to what they promise."""
+def checked_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities (models, n, classes) as float64, each row adding up to 1."""
     probabilities = np.asarray(probabilities, np.float64)
     if probabilities.ndim != 3 or not np.allclose(
         probabilities.sum(axis=2), 1.0, atol=1e-3
@@ -51,15 +50,16 @@ def checked_probabilities(
             "probabilities must have shape (models, examples, classes) and add up to"
             f" 1, got shape {probabilities.shape}"
         )
-    if labels is not None:
-        labels = np.asarray(labels)
-        if (
-            labels.shape != (probabilities.shape[1],)
-            or labels.min() < 0
-            or labels.max() >= probabilities.shape[2]
-        ):
-            raise InputError(
-                f"{probabilities.shape[1]} examples of {probabilities.shape[2]} classes"
-                f" need one label each from 0, got shape {labels.shape}"
-            )
-    return probabilities, labels
+    return probabilities
+
+
+def checked_labels(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Labels (n,), one for each example of `probabilities` and none beyond its classes."""
+    labels = np.asarray(labels)
+    _, n_examples, n_classes = probabilities.shape
+    if labels.shape != (n_examples,) or labels.min() < 0 or labels.max() >= n_classes:
+        raise InputError(
+            f"{n_examples} examples of {n_classes} classes"
+            f" need one label each from 0, got shape {labels.shape}"
+        )
+    return labels

@@ -18,7 +18,7 @@ at 0; DDD keeps wrong labels first.
 
 import numpy as np
 
-from stages.curation.pruning_metrics.el2n import checked_probabilities
+from stages.curation.pruning_metrics.el2n import checked_labels, checked_probabilities
 from stages.foundation.errors import InputError
 
 UNCERTAINTIES = ("variation", "information", "entropy")
@@ -26,13 +26,13 @@ UNCERTAINTIES = ("variation", "information", "entropy")
 
 def margin(probabilities: np.ndarray) -> np.ndarray:
     """Minus the gap between first and second class of the mean prediction (n,); -1 is certain, 0 is torn."""
-    mean = np.sort(checked_probabilities(probabilities)[0].mean(axis=0), axis=1)
+    mean = np.sort(checked_probabilities(probabilities).mean(axis=0), axis=1)
     return mean[:, -2] - mean[:, -1]
 
 
 def active_learning(probabilities: np.ndarray, by: str = "information") -> np.ndarray:
     """Uncertainty of an ensemble (n,) by one of UNCERTAINTIES; `information` in nats."""
-    probabilities, _ = checked_probabilities(probabilities)
+    probabilities = checked_probabilities(probabilities)
     if by not in UNCERTAINTIES:
         raise InputError(f"no uncertainty {by!r}; known are {', '.join(UNCERTAINTIES)}")
     if by == "variation":
@@ -51,7 +51,8 @@ def active_learning(probabilities: np.ndarray, by: str = "information") -> np.nd
 
 def dichotomous_difficulty(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """DDD: share of the models that get the example wrong (n,)."""
-    probabilities, labels = checked_probabilities(probabilities, labels)
+    probabilities = checked_probabilities(probabilities)
+    labels = checked_labels(labels, probabilities)
     return (probabilities.argmax(axis=2) != labels).mean(axis=0)
 
 

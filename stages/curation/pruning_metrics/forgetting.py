@@ -35,4 +35,4 @@ def forgetting(correct: np.ndarray) -> np.ndarray:
 
 def never_learnt(correct: np.ndarray) -> np.ndarray:
     """Which examples (n,) were right at no check of any run (runs, checks, n)."""
-    return ~np.asarray(correct).any(axis=(0, 1))
+    return np.logical_not(np.asarray(correct).any(axis=(0, 1)))

@@ -35,7 +35,7 @@ def document_id(pool: str, source: str) -> str:
 
 
 def documents(
-    texts: Sequence[str],
+    texts: Sequence[str | None],
     sources: Sequence[str],
     pool: str | Sequence[str],
     *,

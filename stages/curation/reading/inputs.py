@@ -8,7 +8,7 @@ of one line plus 256 kB; plain 1700, zstandard 500 and gzip 250 MB of text a CPU
 import glob
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,14 +90,17 @@ def find_files(
     for item in inputs:
         for path, name in _expand(os.fspath(item)):
             found.setdefault(path, name)
-    names = {path: name for path, name in found.items() if classify(Path(path))}
+    readable = {
+        path: read_as for path in found if (read_as := classify(Path(path))) is not None
+    }
+    names = {path: name for path, name in found.items() if path in readable}
     ignored = sorted(Path(path) for path in found if path not in names)
     if not names:
         raise InputError(_nothing_found(inputs, ignored))
     if len(set(names.values())) < len(names):
         common = os.path.commonpath([os.path.dirname(path) for path in names])
         names = {path: str(path)[len(common) :].lstrip("/") for path in names}
-    files = [InputFile(path, names[path], *classify(Path(path))) for path in names]
+    files = [InputFile(path, names[path], *readable[path]) for path in names]
     return sorted(files, key=lambda file: file.name), ignored
 
 
@@ -119,8 +122,7 @@ def _expand_local(item: str) -> Iterator[tuple[Path, Path]]:
         yield path, path.parent
     elif glob.has_magic(item):
         root = _plain_prefix(path)
-        for match in sorted(glob.glob(str(path), recursive=True)):
-            match = Path(match)
+        for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
             yield from (
                 (file, root) for file in (_walk(match) if match.is_dir() else [match])
             )
@@ -162,7 +164,9 @@ def _nothing_found(inputs: list, ignored: list[Path]) -> str:
     )
 
 
-def byte_chunks(file: InputFile, span: Span | None = None) -> Iterator[bytes]:
+def byte_chunks(
+    file: InputFile, span: Span | None = None
+) -> Generator[bytes, None, None]:
     """The file's content, decompressed, in chunks; a cut or damaged stream is an InputError, never a short read."""
     with storage.reading(file.path) as handle:
         if file.compression:
@@ -243,7 +247,8 @@ class _Pending:
     """The parts of a line whose newline has not come yet."""
 
     def __init__(self, max_bytes: int | None) -> None:
-        self.max_bytes, self.parts, self.size = max_bytes, [], 0
+        self.max_bytes, self.size = max_bytes, 0
+        self.parts: list[bytes] = []
 
     def add(self, part: bytes) -> None:
         self.size += len(part)

@@ -91,13 +91,13 @@ def ordered_pool(files: Sequence[Path], work: Path) -> OrderedPool:
     shutil.rmtree(work, ignore_errors=True)
     with room_for(work):
         work.mkdir(parents=True)
-        options = {
-            "compression": "lz4",
-            "dictionaries": ("pool", "lang"),
-            "group_chars": WAITING_CHARS // max(8, ranges),
-        }
         parts = [
-            RowGroups(work / f"range-{number:04d}.parquet", **options)
+            RowGroups(
+                work / f"range-{number:04d}.parquet",
+                compression="lz4",
+                dictionaries=("pool", "lang"),
+                group_chars=WAITING_CHARS // max(8, ranges),
+            )
             for number in range(max(1, ranges))
         ]
         for file in files:

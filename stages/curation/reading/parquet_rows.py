@@ -7,6 +7,7 @@ Cost: 190 MB a CPU-second (measured); memory of one batch and of the pages it is
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -86,7 +87,7 @@ def _rows(
     batch: pa.RecordBatch, row: int, file: InputFile, columns: Columns, on_bad: OnBad
 ) -> RawRows:
     texts, bad = _texts(batch.column(columns.text), file, row)
-    names = list(range(row + 1, row + 1 + batch.num_rows))
+    names: list[Any] = list(range(row + 1, row + 1 + batch.num_rows))
     if columns.id is not None:
         names = batch.column(columns.id).to_pylist()
         for at in (at for at, name in enumerate(names) if name is None):

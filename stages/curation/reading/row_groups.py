@@ -8,6 +8,7 @@ memory of one row group (measured).
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 import pyarrow as pa
@@ -28,12 +29,9 @@ class RowGroups:
         dictionaries: Sequence[str] = ("lang", "reason"),
         group_chars: int = GROUP_CHARS,
     ) -> None:
-        self.path, self.writer, self.handle, self.group_chars = (
-            path,
-            None,
-            None,
-            group_chars,
-        )
+        self.path, self.group_chars = path, group_chars
+        self.writer: pq.ParquetWriter | None = None
+        self.handle: IO[bytes] | None = None
         self.compression, self.dictionaries = compression, list(dictionaries)
         self.waiting: list[pa.Table] = []
         self.waiting_chars = self.documents = self.characters = 0
@@ -68,6 +66,9 @@ class RowGroups:
 
     def _flush(self) -> None:
         if self.waiting:
+            assert (
+                self.writer is not None
+            )  # what waits came through `add`, which opens it
             table = pa.concat_tables(self.waiting)
             self.writer.write_table(
                 pa.Table.from_batches(table.combine_chunks().to_batches(), self.arrow),
@@ -79,6 +80,7 @@ class RowGroups:
 
     def close(self) -> None:
         self._flush()
+        assert self.writer is not None and self.handle is not None, "give it a table"
         self.writer.close()
         self.handle.close()
 

@@ -41,7 +41,7 @@ class Columns:
 class RawRows:
     """Rows that could be read. A name is the id where one is mapped, else the number of the line or row from 1."""
 
-    texts: Sequence[str | None] = field(default_factory=list)
+    texts: list[str | None] = field(default_factory=list)
     names: list = field(default_factory=list)
     langs: list | None = None
     extra: dict[str, list] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from stages.foundation.errors import InputError
 from stages.foundation.files import room_for, whole_file
@@ -27,7 +28,7 @@ def local_path(item: str | os.PathLike) -> str:
     return os.fspath(item).removeprefix("file://")
 
 
-def file_system(url: str):
+def file_system(url: str) -> Any:
     """(filesystem, path in it) of a URL; a missing package or protocol is an InputError with the cure."""
     import fsspec  # takes 0.1 s, and only URLs need it
 
@@ -61,7 +62,7 @@ def remote_errors(path: Path | str) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: Path | str) -> Iterator:
+def reading(path: Path | str) -> Iterator[Any]:
     """The open file (bytes); what keeps it from being opened is an InputError."""
     try:
         with remote_errors(path):
@@ -98,7 +99,9 @@ def size_of(path: Path | str) -> int:
     """Bytes of a file."""
     try:
         return (
-            file_system(path)[0].size(path) if is_url(path) else os.stat(path).st_size
+            file_system(str(path))[0].size(path)
+            if is_url(path)
+            else os.stat(path).st_size
         )
     except OSError as error:
         raise unreadable(path, error) from None
@@ -112,7 +115,7 @@ def fingerprint(path: Path | str) -> str:
         except OSError as error:
             raise unreadable(path, error) from None
         return f"{stat.st_size}-{stat.st_mtime_ns}"
-    files, inner = file_system(path)
+    files, inner = file_system(str(path))
     info = files.info(inner)
     return "-".join(
         str(info.get(key))

@@ -107,7 +107,8 @@ class _Stream:
     """The decompressed file as warcio reads it; what was read before a damage comes out before the error."""
 
     def __init__(self, file: InputFile) -> None:
-        self.chunks, self.held, self.error = byte_chunks(file), b"", None
+        self.chunks, self.held = byte_chunks(file), b""
+        self.error: CutOff | None = None
 
     def read(self, size: int) -> bytes:
         while not self.held and self.error is None:
@@ -161,7 +162,7 @@ def _add(
         return 0
     rows.texts.append(text)
     rows.names.append(number if columns.id is None else values[columns.id])
-    if rows.langs is not None:
+    if rows.langs is not None and columns.lang is not None:
         rows.langs.append(values[columns.lang])
     for name, column in rows.extra.items():
         column.append(values[name])

@@ -111,7 +111,9 @@ def bad_word_counts(texts: pl.Series, entries: Iterable[str]) -> np.ndarray:
         np.asarray(plain_words(block_of(pl.Series([entry])))[0])
         for entry in sorted(entries)
     ]
-    by_length = {len(words): [] for words in listed if len(words)}
+    by_length: dict[int, list[np.ndarray]] = {
+        len(words): [] for words in listed if len(words)
+    }
     for words in listed:
         if len(words):
             by_length[len(words)].append(ngram_hashes(words, len(words))[0])

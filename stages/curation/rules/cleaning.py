@@ -53,7 +53,12 @@ def refinedweb_cleaned(
     """Documents without the lines that RefinedWeb drops; `dropped` is removed_words where they held
     more of the words.
     """
-    return _rewritten(frame, lambda *block: _refinedweb(*block, max_removed))
+    return _rewritten(
+        frame,
+        lambda block, flags, lines, texts: _refinedweb(
+            block, flags, lines=lines, texts=texts, max_removed=max_removed
+        ),
+    )
 
 
 def _rewritten(

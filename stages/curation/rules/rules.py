@@ -111,7 +111,7 @@ def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFr
 
 def _asked(frame: pl.DataFrame, thresholds: Thresholds) -> list[pl.Series]:
     """Measures that need a list or a model, each only where the thresholds name one."""
-    values = {}
+    values: dict[str, np.ndarray] = {}
     if thresholds.url_lists is not None:
         if "url" not in frame.columns:
             raise InputError(

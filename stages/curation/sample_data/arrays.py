@@ -28,7 +28,7 @@ SCHEMA = {
 
 
 def array_table(
-    arrays: Sequence[np.ndarray],
+    arrays: Sequence[np.ndarray] | np.ndarray,
     labels: Sequence[int | None],
     sources: Sequence[str],
     pool: str,

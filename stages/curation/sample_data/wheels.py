@@ -217,7 +217,7 @@ def pip_command() -> list[str]:
     ensurepip = importlib.util.find_spec("ensurepip")
     bundled = (
         sorted(Path(ensurepip.origin).parent.glob("_bundled/pip-*.whl"))
-        if ensurepip
+        if ensurepip and ensurepip.origin
         else []
     )
     if bundled:

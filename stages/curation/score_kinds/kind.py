@@ -178,7 +178,7 @@ class ScoreKind:
 def kind_name(model: type[Section]) -> str:
     """The one value that `kind` may have; TypeError where the model has no such field."""
     field = model.model_fields.get("kind")
-    names = getattr(field and field.annotation, "__args__", ())
+    names: tuple[Any, ...] = getattr(field and field.annotation, "__args__", ())
     if len(names) != 1:
         raise TypeError(f"{model.__name__} needs a field kind: Literal['its name']")
     return names[0]
@@ -188,9 +188,11 @@ def _refusing(name: str, reason: str) -> type[Section]:
     def refuse(_: Any) -> Any:
         raise ValueError(f"assay curate has no scores of kind {name}: {reason}")
 
+    validators: dict[str, Any] = {"refuse": model_validator(mode="before")(refuse)}
+    kind: Any = (Literal[name], ...)
     return create_model(
         f"No{name.capitalize()}",
         __base__=Section,
-        __validators__={"refuse": model_validator(mode="before")(refuse)},
-        kind=(Literal[name], ...),
+        __validators__=validators,
+        kind=kind,
     )

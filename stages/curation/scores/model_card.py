@@ -27,7 +27,7 @@ def save_model(
 ) -> None:
     """Write a model of a kind; one that is there is replaced."""
     with whole_folder(folder) as temporary:
-        np.savez(temporary / "arrays.npz", **arrays)
+        np.savez(temporary / "arrays.npz", allow_pickle=False, **arrays)
         header = {
             "kind": kind,
             "format": FORMAT,
@@ -83,7 +83,8 @@ def load_model(
 
 def training_data(frames: pl.DataFrame | Iterable[pl.DataFrame]) -> dict[str, Any]:
     """What a card says of documents: counts, pools and a hash of ids and texts; a stream must come in id order."""
-    digest, pools, documents, characters = xxhash.xxh3_128(), Counter(), 0, 0
+    digest, documents, characters = xxhash.xxh3_128(), 0, 0
+    pools: Counter[str] = Counter()
     for frame in [frames.sort("id")] if isinstance(frames, pl.DataFrame) else frames:
         for id_, text in frame.select("id", "text").iter_rows():
             digest.update(f"{id_}\0{text}\0".encode())

@@ -59,11 +59,8 @@ def round_robin(
         )
     count = n_documents if count is None else min(count, n_documents)
     best = [_best_first(row) for row in similarity]
-    turns, taken, order = (
-        _turns(tasks, n_queries),
-        np.zeros(n_documents, dtype=bool),
-        [],
-    )
+    turns, taken = _turns(tasks, n_queries), np.zeros(n_documents, dtype=bool)
+    order: list[int] = []
     while True:
         for query in turns:
             if len(order) >= count:

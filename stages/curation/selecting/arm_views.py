@@ -27,13 +27,26 @@ OWN_SCORES = ("quality", "difficulty")
 class ArmLike(Protocol):
     """What a view needs to know of an arm; the fields are described in stages/arms.py."""
 
-    keep: float
-    by: str
-    take: str
-    upweight: float | None
-    mixture: dict[str, float] | None
-    dedup: str
-    rules: bool | str | list[str]
+    @property
+    def keep(self) -> float: ...
+
+    @property
+    def by(self) -> str: ...
+
+    @property
+    def take(self) -> str: ...
+
+    @property
+    def upweight(self) -> float | None: ...
+
+    @property
+    def mixture(self) -> dict[str, float] | None: ...
+
+    @property
+    def dedup(self) -> str: ...
+
+    @property
+    def rules(self) -> bool | str | list[str]: ...
 
 
 DEDUP = {

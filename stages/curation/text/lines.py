@@ -67,17 +67,28 @@ def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
     codes = block.codes.astype(np.uint32, copy=False)
     breaks = np.flatnonzero(block.codes == 10)  # each document ends with one
     table, hashes, tails = line_table(codes, flags, len(breaks))
-    ends, first, last, *counts = table
+    ends, first, last, n_words, longest, sentences, upper, digits = table
     starts = np.concatenate([[0], ends[:-1] + 1])
     docs = np.searchsorted(block.doc_starts, starts, side="right") - 1
     filled = starts < ends if blank else first < ends
     opens = np.ones(len(starts), dtype=np.bool_)
     opens[1:] = ~filled[:-1] | (docs[1:] != docs[:-1])
-    parts = (
-        part[filled]
-        for part in (starts, ends, first, last, docs, opens, hashes, tails, *counts)
+    return Lines(
+        starts=starts[filled],
+        ends=ends[filled],
+        first=first[filled],
+        last=last[filled],
+        docs=docs[filled],
+        opens=opens[filled],
+        hashes=hashes[filled],
+        tails=tails[filled],
+        n_words=n_words[filled],
+        longest=longest[filled],
+        sentences=sentences[filled],
+        upper=upper[filled],
+        digits=digits[filled],
+        n_docs=block.n_docs,
     )
-    return Lines(*parts, n_docs=block.n_docs)
 
 
 def line_measures(

@@ -50,7 +50,7 @@ def page_measures(
 
 def c4_measures(found: C4Lines) -> dict[str, np.ndarray]:
     """Lines and sentences of C4's order (D,), once as C4 and once without its rule on the ends of lines."""
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for suffix, any_end in (("", False), ("_any_end", True)):
         kept, lorem, curly, sentences = found.measures(any_end)
         values |= {

@@ -27,10 +27,10 @@ def best_shares(
 
     errors: per candidate the absolute log errors of all cuts one after another; cut_sizes: runs held out by each cut.
     """
-    rng, errors = np.random.default_rng(seed), np.asarray(errors)
-    if errors.shape[1] != sum(cut_sizes):
+    rng, by_candidate = np.random.default_rng(seed), np.asarray(errors)
+    if by_candidate.shape[1] != sum(cut_sizes):
         raise InputError(
-            f"{errors.shape[1]} errors for cuts of {sum(cut_sizes)} runs; give one"
+            f"{by_candidate.shape[1]} errors for cuts of {sum(cut_sizes)} runs; give one"
             " error a held-out run"
         )
     weights = np.concatenate(
@@ -40,7 +40,9 @@ def best_shares(
         rng.standard_exponential((N_WEIGHTS, len(cut_sizes))), cut_sizes, axis=1
     )
     return (
-        np.bincount(np.argmin(weights @ errors.T, axis=1), minlength=len(errors))
+        np.bincount(
+            np.argmin(weights @ by_candidate.T, axis=1), minlength=len(by_candidate)
+        )
         / N_WEIGHTS
     )
 

@@ -60,9 +60,7 @@ def _above(column: np.ndarray, n_cuts: int, n_left: int) -> list[np.ndarray]:
     usable = [
         m for m in masks if m.sum() >= MIN_HELD_OUT and m.mean() <= MAX_CUT_SHARE
     ][::-1]
-    picked = (
-        np.unique(np.linspace(0, len(usable) - 1, n_cuts).round().astype(int))
-        if usable
-        else []
-    )
+    if not usable:
+        return []
+    picked = np.unique(np.linspace(0, len(usable) - 1, n_cuts).round().astype(int))
     return [usable[i] for i in picked]

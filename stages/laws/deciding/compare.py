@@ -144,16 +144,10 @@ def _decide(path, i, decades, rivals, rules) -> Decision:
     tolerance = (
         rules["tolerance"] or rules["smallest_effect"] or TIE_SHARE * float(point[best])
     )
-    lead = (
-        (0.0, 0.0, 0.0)
-        if second is None
-        else (
-            float(point[best] - point[second]),
-            *map(
-                float, equal_tailed(draws[:, best] - draws[:, second], rules["level"])
-            ),
-        )
-    )
+    lead = (0.0, 0.0, 0.0)
+    if second is not None:
+        ends = equal_tailed(draws[:, best] - draws[:, second], rules["level"])
+        lead = (float(point[best] - point[second]), float(ends[0]), float(ends[1]))
     status, reason = _status(
         names[best],
         None if second is None else names[second],
@@ -271,7 +265,7 @@ def paired_differences(
         for i in range(n)
     ]
     values = table.number_column(rows, "value", n)
-    groups = {side: {} for side in (arm, control)}
+    groups: dict[str, dict[tuple, list[float]]] = {arm: {}, control: {}}
     for name, key, value in zip(names, keys, values, strict=True):
         if name in groups:
             groups[name].setdefault(key, []).append(value)

@@ -5,7 +5,7 @@ grid. The draws are evaluated at that plan rather than at a best N of their own:
 and near an optimum the difference is of second order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,7 @@ class Path:
 
 def arm_path(
     boot: Bootstrap | Mixture,
-    flops: np.ndarray,
+    flops: Sequence[float] | np.ndarray,
     arms: ArmColumns,
     *,
     n_params: float | None = None,
@@ -49,27 +49,28 @@ def arm_path(
     """
     if not arms:
         raise InputError("no arm to compare; give at least one arm with its columns")
-    flops = np.atleast_1d(np.asarray(flops, float))
-    if not (np.isfinite(flops).all() and (flops > 0).all()):
+    budgets = np.atleast_1d(np.asarray(flops, float))
+    if not (np.isfinite(budgets).all() and (budgets > 0).all()):
         raise InputError(
-            f"budgets must be positive FLOPs, got {flops.min():g} to {flops.max():g}"
+            "budgets must be positive FLOPs, got"
+            f" {budgets.min():g} to {budgets.max():g}"
         )
     sizes, tokens, values, draws, edges = {}, {}, {}, {}, {}
     for arm, columns in arms.items():
         sizes[arm], edges[arm] = _sizes(
             boot.fit,
-            flops,
+            budgets,
             arm=arm,
             columns=columns,
             n_params=n_params,
             n_params_range=n_params_range,
         )
-        tokens[arm] = flops / 6 / sizes[arm]
-        rows = path_rows(flops, sizes[arm], columns)
+        tokens[arm] = budgets / 6 / sizes[arm]
+        rows = path_rows(budgets, sizes[arm], columns)
         own = arm if boot.fit.by_arm else None
         values[arm], draws[arm] = boot.fit.predict(rows, own), boot.predict(rows, own)
     return Path(
-        flops,
+        budgets,
         n_params=sizes,
         n_tokens=tokens,
         values=values,

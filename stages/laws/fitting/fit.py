@@ -209,12 +209,13 @@ def build_problem(law, rows, by_arm, arm_column, objective, delta, fixed):
         for name, column in table.variables(law, rows).items()
     }
     notes = table.design_notes(law, columns)
-    arms, index = (), np.zeros(n, int)
+    arms: tuple[str, ...] = ()
+    index = np.zeros(n, int)
     if by_arm:
-        arms, index = np.unique(
+        names, index = np.unique(
             table.arm_names(rows, arm_column, n), return_inverse=True
         )
-        arms = tuple(str(arm) for arm in arms)
+        arms = tuple(str(arm) for arm in names)
     layout = Layout.of(
         law, columns, float(np.median(observed)), arms, by_arm, tuple(fixed)
     )

@@ -48,10 +48,9 @@ class Problem:
 
     def jacobian(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values (members, points) and d value / d theta (members, slots, points)."""
+        gradient = self.layout.law.gradient
         by_parameter = (
-            self._analytic(theta)
-            if self.layout.law.gradient
-            else self._differences(theta)
+            self._analytic(theta, gradient) if gradient else self._differences(theta)
         )
         members, points = theta.shape[0], self.arm_index.size
         jac = np.empty((members, self.layout.size, points))
@@ -75,14 +74,14 @@ class Problem:
             ) / width
         return result
 
-    def _analytic(self, theta):
+    def _analytic(self, theta, gradient):
         """The law's gradient, carried from parameters to theta (chain rule through logs and centres)."""
         natural = self.layout.to_params(theta)
         params = at_points(natural, self.arm_index)
         shape = (theta.shape[0], self.arm_index.size)
         raw = {
             name: np.broadcast_to(g, shape)
-            for name, g in self.layout.law.gradient(params, self.columns).items()
+            for name, g in gradient(params, self.columns).items()
         }
         # d value / d exponent through the amplitude it centres
         extra = dict.fromkeys(raw, 0.0)

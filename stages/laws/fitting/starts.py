@@ -108,10 +108,12 @@ def noise_delta(problem: Problem, theta: np.ndarray) -> float:
 
 def _distinct(theta: np.ndarray, typical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows that stand for all others within .02 of a typical step, at most POLISHED, and how many each stands for."""
-    heads, followers, left = [], [], np.arange(len(theta))
+    heads: list[int] = []
+    followers: list[int] = []
+    left = np.arange(len(theta))
     while left.size and len(heads) < POLISHED:
         near = np.max(np.abs(theta[left] - theta[left[0]]) / typical, axis=1) < 0.02
-        heads.append(left[0])
+        heads.append(int(left[0]))
         followers.append(int(near.sum()))
         left = left[~near]
     return np.array(heads), np.array(followers)

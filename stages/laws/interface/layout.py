@@ -95,14 +95,14 @@ class Layout:
 
     def range(self, low: str, high: str) -> tuple[np.ndarray, np.ndarray]:
         """Two fields of Parameter, ('low', 'high') or ('start_low', 'start_high'), as theta, each (slots,)."""
-        return tuple(
-            np.concatenate(
-                [
-                    np.full(self.width(p.name), self._limit(p, getattr(p, side)))
-                    for p in self.law.parameters
-                ]
-            )
-            for side in (low, high)
+        return self._theta_of(low), self._theta_of(high)
+
+    def _theta_of(self, field: str) -> np.ndarray:
+        return np.concatenate(
+            [
+                np.full(self.width(p.name), self._limit(p, getattr(p, field)))
+                for p in self.law.parameters
+            ]
         )
 
     def _limit(self, p: Parameter, limit: float) -> float:

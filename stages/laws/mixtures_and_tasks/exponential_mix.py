@@ -54,7 +54,7 @@ def _law(domains, terms, **words) -> Law:
         )
 
     def gradient(p, v):
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for k, slopes, part in _exponentials(domains, terms, p=p, v=v):
             found |= {k: part} | {
                 t: part * v[f"share_{domain}"] for domain, t in slopes.items()
@@ -135,9 +135,8 @@ def overall(
     values: Mapping[str, np.ndarray], weights: Mapping[str, float]
 ) -> np.ndarray:
     """Weighted mean over validation domains of predicted values, domain -> (points,)."""
-    return sum(weights[domain] * values[domain] for domain in weights) / sum(
-        weights.values()
-    )
+    total = sum(weights[domain] * values[domain] for domain in weights)
+    return np.asarray(total / sum(weights.values()))
 
 
 EXPONENTIAL_MIX = exponential_mix()

@@ -221,7 +221,7 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
     >>> recipe(("web", "books"), shared=("beta", "tau")).parameter_names
     ('E', 'A', 'alpha', 'B', 'beta', 'tau', 'q_books', 'theta', 'nu', 'R_N_star', 'P', 'delta', 'kappa')
     """
-    pools, shared = tuple(pools), frozenset(shared)
+    pools, common = tuple(pools), frozenset(shared)
     own = pool_variables(pools) or (N_TOKENS_UNIQUE,)
     single = Reduction(
         "overfit_data_constrained",
@@ -232,7 +232,7 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
     return Law(
         name="recipe"
         + ("_mix" if pools else "")
-        + "".join(f"_shared_{name}" for name in sorted(shared)),
+        + "".join(f"_shared_{name}" for name in sorted(common)),
         title="Recipe-aware: size, tokens, repeats, harm"
         + (", share and quality of each pool" if pools else ""),
         formula=(
@@ -245,14 +245,14 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
             floor(),
             amplitude("A", "amplitude over model size", ("alpha", inverse("n_params"))),
             exponent("alpha", "exponent over model size"),
-            amplitude("B", "amplitude over tokens", *_per_token(pools, shared)),
-            *_pool_parameters(pools, shared),
+            amplitude("B", "amplitude over tokens", *_per_token(pools, common)),
+            *_pool_parameters(pools, common),
             THETA,
             SOONER,
             data_constrained.EXCESS,
             *_penalty(pools),
         ),
-        value=_value(pools, shared),
+        value=_value(pools, common),
         source=(
             "ours; joins arXiv 2203.15556, 2305.16264, 2404.07177, 2403.16952, the"
             " penalty of 2605.01640 and the idea of 2605.02364"

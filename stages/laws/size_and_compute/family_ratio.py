@@ -55,12 +55,8 @@ def best_shares(
     >>> best_shares([1, 1], [2.5, 2.5], [0.3, 0.3])
     array([0.5, 0.5])
     """
-    pull, gammas = (
-        np.asarray(weights, float)
-        * np.asarray(brackets, float)
-        * np.asarray(gammas, float),
-        np.asarray(gammas, float),
-    )
+    exponents = np.asarray(gammas, float)
+    pull = np.asarray(weights, float) * np.asarray(brackets, float) * exponents
     if not (pull > 0).all():
         raise InputError(
             "weights, brackets and gammas must be positive; drop families that should"
@@ -68,13 +64,13 @@ def best_shares(
         )
     low, high = (
         np.log(pull.min()) - 1.0,
-        np.log(pull.sum()) + (1 + gammas.max()) * np.log(pull.size + 1.0) + 1.0,
+        np.log(pull.sum()) + (1 + exponents.max()) * np.log(pull.size + 1.0) + 1.0,
     )  # log multiplier
     for _ in range(200):
         middle = 0.5 * (low + high)
-        total = np.exp((np.log(pull) - middle) / (gammas + 1)).sum()
+        total = np.exp((np.log(pull) - middle) / (exponents + 1)).sum()
         low, high = (middle, high) if total > 1 else (low, middle)
-    shares = np.exp((np.log(pull) - high) / (gammas + 1))
+    shares = np.exp((np.log(pull) - high) / (exponents + 1))
     return shares / shares.sum()
 
 

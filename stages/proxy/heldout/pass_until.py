@@ -81,7 +81,8 @@ def _until(
     items: PassItems, item: int, weights: Weights, run: int, seed: int
 ) -> tuple[float, bool]:
     """(estimate, censored) of one item under one run."""
-    sampler, found, first = _Sampler(items, item, weights=weights, run=run), [], 0
+    sampler, first = _Sampler(items, item, weights=weights, run=run), 0
+    found: list[int] = []
     while first < items.cap and len(found) < items.r_passes:
         n = min(CHUNK, items.cap - first)
         draws = np.random.default_rng([seed, item, first]).random(
@@ -112,9 +113,10 @@ class _Sampler:
 
         A token spells a byte or more, so as many tokens as the answer has bytes are always enough.
         """
-        passed, alive = np.zeros(draws.shape[1], bool), {(): np.arange(draws.shape[1])}
+        passed = np.zeros(draws.shape[1], bool)
+        alive: dict[tuple[int, ...], np.ndarray] = {(): np.arange(draws.shape[1])}
         for numbers in draws:
-            going_on = {}
+            going_on: dict[tuple[int, ...], np.ndarray] = {}
             for before, samples in alive.items():
                 tokens = np.searchsorted(
                     self._distribution(before), numbers[samples]
@@ -151,10 +153,10 @@ class _Sampler:
 def _summary(
     items: PassItems, rates: Sequence[float], censored: Sequence[bool]
 ) -> dict[str, tuple[float, float]]:
-    rates, n = np.array(rates), len(rates)
-    nats = -np.log(np.maximum(rates, FLOOR_PASSES / items.cap))
+    rate, n = np.array(rates), len(rates)
+    nats = -np.log(np.maximum(rate, FLOOR_PASSES / items.cap))
     parts = {
-        "pass_rate": rates,
+        "pass_rate": rate,
         "pass_nats": nats,
         "censored": np.array(censored, float),
     }

@@ -62,14 +62,11 @@ def correct_over_time(
     found = []
     for group in _groups(data, spec, seeds):
         checks: list[np.ndarray] = []
-        train_images(
-            group,
-            _whole(data),
-            watch_every=every_steps,
-            watch=lambda _, stack, checks=checks: checks.append(
-                stack.probabilities(data.pixels).argmax(-1) == data.labels
-            ),
-        )
+
+        def check(_: int, stack: ImageStack, checks: list = checks) -> None:
+            checks.append(stack.probabilities(data.pixels).argmax(-1) == data.labels)
+
+        train_images(group, _whole(data), watch_every=every_steps, watch=check)
         found.append(
             np.stack(checks, axis=1)
             if checks

@@ -48,7 +48,8 @@ class ImageStack:
         ]
         self.pixels = torch.from_numpy(data.scaled(data.pixels)).to(self.device)
         self.labels = torch.from_numpy(np.array(data.labels, np.int64)).to(self.device)
-        self._chunk_first, self._chunk = 0, None
+        self._chunk_first = 0
+        self._chunk: torch.Tensor | None = None
 
     @property
     def identity(self) -> dict:
@@ -59,7 +60,7 @@ class ImageStack:
             np.asarray(self.data.labels, np.int64),
             *self.rows,
         ):
-            digest.update(np.ascontiguousarray(part))
+            digest.update(np.ascontiguousarray(part).data)
         return {
             "specs": [spec.to_dict() for spec in self.specs],
             "data": digest.hexdigest(),

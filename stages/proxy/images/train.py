@@ -82,8 +82,10 @@ class Training:
             decay_fraction=first.decay_fraction,
             warmup_steps=first.warmup_steps,
         )
-        self.segment, self.done, self.trunk = 0, 0, None
-        self.trunk_losses, self.branch_losses = [], []  # (R,) a step
+        self.segment, self.done = 0, 0
+        self.trunk: dict | None = None
+        self.trunk_losses: list[torch.Tensor] = []  # (R,) a step
+        self.branch_losses: list[torch.Tensor] = []
         self.budgets: list[list[ImageBudget]] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
 

@@ -12,10 +12,10 @@ parameters, 524k tokens: decaying the head as well costs 0.03 nats at weight dec
 """
 
 import functools
+from typing import Protocol
 
 import torch
 
-from stages.proxy.network.model import Weights
 from stages.proxy.specs.transfer import Factors, kind_of_weight
 
 BETA1, BETA2 = 0.9, 0.95  # measured: worked at every proxy size
@@ -23,12 +23,23 @@ EPS = 1e-8  # torch's default
 CLIP_NORM = 1.0  # assumed
 
 
+class FlatWeights(Protocol):
+    """Weights (R, P) that are trained in place, and their gradients, for text or images."""
+
+    sizes: dict[str, tuple[int, int]]
+    flat: torch.Tensor
+    grad: torch.Tensor
+
+    @property
+    def inner(self) -> slice: ...
+
+
 class AdamW:
     """Optimiser state of R runs: first and second moments (R, P), and the number of steps taken."""
 
     def __init__(
         self,
-        weights: Weights,
+        weights: FlatWeights,
         lr: list[float],
         weight_decay: list[float],
         transfer: dict[str, Factors] | None = None,
@@ -45,6 +56,8 @@ class AdamW:
         )
         self._work = torch.empty_like(weights.flat)
         self.n_steps = 0
+        self._lr_factor: torch.Tensor | None
+        self._decay_factor: torch.Tensor | float
         self._lr_factor, self._decay_factor = (
             _columns(weights, transfer) if transfer else (None, 1.0)
         )
@@ -130,7 +143,7 @@ class AdamW:
 
 
 def _columns(
-    weights: Weights, transfer: dict[str, Factors]
+    weights: FlatWeights, transfer: dict[str, Factors]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Of every weight of a run: the factor of its learning rate (P,), and that of lr times decay
     inside the transformer (inner,).

@@ -1,6 +1,7 @@
 """Loss, gradients and held-out losses of R runs on a device: the one place that chooses between implementations."""
 
 import functools
+from typing import Any
 
 import torch
 
@@ -207,7 +208,7 @@ def build_engine(
     as in `AutogradEngine`.
     """
     on_cpu = weights.flat.device.type == "cpu"
-    options = {
+    options: dict[str, Any] = {
         "eos_id": eos_id,
         "micro_sequences": micro_sequences,
         "recompute": recompute,

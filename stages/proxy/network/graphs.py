@@ -80,6 +80,7 @@ class GraphedStep:
             if self.failed:
                 return self.plain(inputs, targets, keep, lr_factor)
         self._fill(inputs, targets, keep, lr_factor)
+        assert self._replay is not None  # recorded above, or it had failed
         self._replay()
         return self._loss
 

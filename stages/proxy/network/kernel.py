@@ -131,7 +131,14 @@ class KernelEngine:
 
     def _buffers_for(self, inputs: torch.Tensor) -> Buffers:
         if self._buffers is None or self._buffers.size != tuple(inputs.shape):
-            self._buffers = Buffers(self.shape, *inputs.shape, like=self.weights.flat)
+            n_runs, batch, context = inputs.shape
+            self._buffers = Buffers(
+                self.shape,
+                n_runs=n_runs,
+                n_sequences=batch,
+                context=context,
+                like=self.weights.flat,
+            )
         return self._buffers
 
     def _forward(

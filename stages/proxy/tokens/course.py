@@ -46,7 +46,7 @@ class Course:
             return self.trunk.counts(n_trunk + n_decay)
         first, second = self.trunk.counts(n_trunk), self.decay.counts(n_decay)
         seen = np.add(first.seen_by_group, second.seen_by_group)
-        reach, label, size = self._merged(n_trunk, n_decay)
+        reach, label, size = self._merged(n_trunk, self.decay, n_decay)
         unique = np.bincount(label, weights=reach, minlength=len(seen)).astype(np.int64)
         n = n_trunk + n_decay
         return Counts(
@@ -58,10 +58,10 @@ class Course:
         )
 
     def _merged(
-        self, n_trunk: int, n_decay: int
+        self, n_trunk: int, decay: Stream, n_decay: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each document in either view: tokens read, group, and tokens; (documents,) each."""
-        parts = (self.trunk, n_trunk), (self.decay, n_decay)
+        parts = (self.trunk, n_trunk), (decay, n_decay)
         n_documents = self.trunk.view.packed.n_documents
         reach, label, size = (np.zeros(n_documents, np.int64) for _ in range(3))
         for stream, n_tokens in parts:

@@ -127,6 +127,7 @@ class Stream:
 
     def _plan(self, index: int) -> _Pass:
         rows, weights = self.view.rows, self.view.weights
+        assert weights is not None  # a view has them once it is made
         whole = np.floor(weights)
         times = (
             whole

@@ -96,7 +96,7 @@ class Packed:
 
     def verify(self) -> None:
         """Read all tokens and hold them to the recorded hash."""
-        found = hashlib.sha256(self.tokens).hexdigest()
+        found = hashlib.sha256(self.tokens.data).hexdigest()
         if found != self.tokens_sha256:
             raise InputError(
                 f"{self.folder / TOKENS} has sha256 {found[:12]}, {META} says"

@@ -83,7 +83,7 @@ class View:
         """Hash of everything that decides the tokens of a run apart from its seed."""
         digest = hashlib.sha256(self.packed.tokens_sha256.encode())
         for array in (self.rows, self.weights, self.n_tokens_each):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def require(self, batch_tokens: int) -> None:

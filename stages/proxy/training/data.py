@@ -1,7 +1,7 @@
 """What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ class ProxyData:
             trunk,
             (
                 Stream(self._view(spec, spec.decay_arm), spec.data_seed)
-                if spec.has_curriculum
+                if spec.decay_arm is not None
                 else None
             ),
         )
@@ -85,7 +85,8 @@ class Feed:
             device,
         )
         self._first, self._chunk = 0, torch.empty(0, 1)
-        self._thread, self._next = None, (-1, None)
+        self._thread: ThreadPoolExecutor | None = None
+        self._next: tuple[int, Future | None] = (-1, None)
         if ahead if ahead is not None else device.type == "cuda":
             # a stream caches passes: not for two threads
             self.streams = [Stream(stream.view, stream.seed) for stream in streams]
@@ -104,7 +105,7 @@ class Feed:
 
     def _load(self, step: int) -> None:
         expected, future = self._next
-        chunk = future.result() if expected == step else self._gather(step)
+        chunk = future.result() if future and expected == step else self._gather(step)
         if self._thread:
             self._next = (
                 step + CHUNK_STEPS,

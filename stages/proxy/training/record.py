@@ -32,7 +32,8 @@ class Record:
         self.losses = torch.zeros(
             sum(segment.n_steps for segment in plan), len(specs), device=device
         )
-        self.n_steps, self.budgets = 0, [[] for _ in specs]
+        self.n_steps = 0
+        self.budgets: list[list[BudgetResult]] = [[] for _ in specs]
         self._seconds_before, self._started = 0.0, time.monotonic()
 
     @property
@@ -78,6 +79,7 @@ class Record:
         is_diverged: bool,
         items: Scores,
     ) -> BudgetResult:
+        assert branch.budget_tokens is not None  # the trunk alone has none
         n_tokens, spec, course = (
             branch.budget_tokens,
             self.specs[run],

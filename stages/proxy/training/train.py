@@ -9,6 +9,7 @@ run repeats the rest bit for bit on the same device and number of stacked runs.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import Scorer
@@ -27,6 +28,16 @@ from stages.proxy.training.checkpoint import Checkpoint
 from stages.proxy.training.data import Feed, ProxyData
 from stages.proxy.training.ranks import AgreedCheckpoint, is_first, ranked_engine
 from stages.proxy.training.record import Record, watched
+
+if TYPE_CHECKING:
+    from stages.proxy.network.engine import AutogradEngine
+    from stages.proxy.network.kernel import KernelEngine
+    from stages.proxy.training.ranks import RankEngine
+    from stages.proxy.training.sharded import (
+        ShardedAdamW,
+        ShardedEngine,
+        ShardedWeights,
+    )
 
 # measured on CPU: best in all, and least a run, for stacks of 1 to 8
 EVALUATION_TOKENS = (4096, 1024)
@@ -91,12 +102,14 @@ def train_group(
         )
         if store and (state := store.load()):
             trainer.load(state)
-        if sharded and store:
-            store = AgreedCheckpoint(store)
-        store = store if sharded or trainer.writes else None
-        trainer.run(store, on_step)
-        if store and len(specs) > 1:
-            trainer.record.note(store.save(trainer.state()))
+        kept: Checkpoint | AgreedCheckpoint | None = store
+        if sharded:
+            kept = AgreedCheckpoint(store) if store else None
+        elif not trainer.writes:
+            kept = None
+        trainer.run(kept, on_step)
+        if kept and len(specs) > 1:
+            trainer.record.note(kept.save(trainer.state()))
         return trainer.record.results(curve_every)
 
 
@@ -194,6 +207,9 @@ class Trainer:
 
     def _build(self, shape: Shape) -> None:
         """Weights, and all that depends on their number."""
+        self.weights: Weights | ShardedWeights
+        self.optimiser: AdamW | ShardedAdamW
+        self.engine: AutogradEngine | KernelEngine | RankEngine | ShardedEngine
         first = self.specs[0]
         transfer = factors(shape, first.base_width, first.base_depth)
         if self.sharded:
@@ -251,6 +267,7 @@ class Trainer:
         spec, step = self.specs[0], self.place.step
         before = self.engine.step_loss(*self.feed.at(step))
         shallow, state = self.weights, self.optimiser.whole(self.optimiser.state())
+        assert state is not None  # each process that asks for it has it
         self._build(spec.shape)
         self.optimiser.load(
             grow.stack_state(
@@ -276,7 +293,7 @@ class Trainer:
 
     def run(
         self,
-        store: Checkpoint | None = None,
+        store: Checkpoint | AgreedCheckpoint | None = None,
         on_step: Callable[[int], None] | None = None,
     ) -> None:
         while self.place.segment < len(self.plan):

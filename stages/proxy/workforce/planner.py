@@ -282,7 +282,7 @@ def fastest(rates: Mapping[Candidate, float]) -> Candidate:
         )
         for way, rate in rates.items()
     }
-    top = max(discounted, key=discounted.get)
+    top = max(discounted, key=lambda way: discounted[way])
     alike = {
         way: rate
         for way, rate in rates.items()

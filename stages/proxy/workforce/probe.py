@@ -90,7 +90,8 @@ def measured_rates(
     """
     # one at a time on a card: nobody disturbs, and all together may not fit
     rounds = 1 if device == "cuda" else ROUNDS
-    trials, rates = [], {}
+    trials: list[Trial] = []
+    rates: dict[Candidate, float] = {}
     for way in ways:
         try:
             trial = Trial(
@@ -105,7 +106,8 @@ def measured_rates(
             if not is_out_of_memory(error):
                 raise
             break  # the next ones are larger
-        trials.append(trial if device != "cuda" else None)
+        if device != "cuda":  # where one trial must go before the next comes
+            trials.append(trial)
     for _ in range(rounds - 1):
         for trial in trials:
             rates[trial.way] = max(rates[trial.way], trial.turn())

@@ -99,12 +99,11 @@ class Workers:
     def _give_all(self, backlog: Backlog) -> None:
         """Give every idle worker a job, and replace a dead one as long as there is work."""
         for place, worker in enumerate(self._workers):
-            if worker.job or not backlog.waiting:
+            if worker.job or (job := backlog.take()) is None:
                 continue
             if worker.dead:
                 worker.stop()
                 self._workers[place] = worker = self._new()
-            job = backlog.take()
             worker.give(job, backlog.options(job))
 
 
@@ -135,7 +134,7 @@ def run_groups(
 class _Worker:
     """One process and the two pipes to it."""
 
-    def __init__(self, data: "ProxyData", options: dict):
+    def __init__(self, data: "ProxyData | None", options: dict):
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -189,17 +188,19 @@ class _Worker:
         on_progress: Tell | None,
     ) -> None:
         """Receive news or the outcome of the current job; a closed pipe means that the process is gone."""
+        job = self.job
+        assert job is not None  # an idle worker is not listened to
         try:
             message = self.receiver.recv()
         except (EOFError, OSError):
-            job, self.job, self.dead = self.job, None, True
+            self.job, self.dead = None, True
             backlog.died(job, self._ending())
             return
         if isinstance(message, News):
             if on_progress:
-                on_progress(self.job.group, message.fraction, message.loss_nats)
+                on_progress(job.group, message.fraction, message.loss_nats)
             return
-        job, self.job = self.job, None
+        self.job = None
         backlog.settle(job, message, on_result)
 
     def _send(self, message: object) -> None:
