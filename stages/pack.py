@@ -179,4 +179,5 @@ stage = Stage(
         artefacts.SET_ASIDE,
     ),
     metrics=(artefacts.PACK_METRICS,),
+    shown=f"`{artefacts.PACKED_POOLS}/` memmaps and index",
 )

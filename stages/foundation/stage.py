@@ -45,11 +45,17 @@ class Stage:
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
         default=lambda _: None
     )  # a fault across sections: its keys and the rule
+    shown: str = ""  # main output in the README, as Markdown; empty: the first product
 
     @property
     def name(self) -> str:
         """The section of params.yaml, the file under stages/ and the name in dvc.yaml."""
         return self.run.__module__.rpartition(".")[2]
+
+    @property
+    def main_output(self) -> str:
+        """What the README's table shows of the products."""
+        return self.shown or f"`{self.products[0]}`"
 
     @property
     def products(self) -> tuple[str, ...]:
