@@ -1,23 +1,27 @@
 """Every file of stages/ has its test in the mirrored place, or is listed with the test that holds what it does."""
 
+import ast
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 from stages.foundation.stage import ROOT, imported_modules
 
+MODULE = re.compile(r"(stages|flows)(\.\w+)+")
 
-def loaded(path: str):
-    """A module of tests/ by its file, which is no package."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+
+def listed() -> dict[str, str]:
+    """The list beside this file; tests/ is no package."""
+    file = Path(__file__).with_name("tested_elsewhere.py")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.TESTED_ELSEWHERE
 
 
-TESTED_ELSEWHERE = loaded("tests/tested_elsewhere.py").TESTED_ELSEWHERE
-run_as_modules = loaded("tests/test_reached.py").run_as_modules
+TESTED_ELSEWHERE = listed()
 
 
 def mirror_of(file: Path) -> Path:
@@ -34,6 +38,21 @@ WITHOUT_MIRROR = {
 }
 
 
+def started_by_name(file: Path) -> set[Path]:
+    """Files that are run in a process of their own, as in `python -m flows.cli`."""
+    names = [
+        node.value
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    paths = [
+        ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        for name in names
+        if MODULE.fullmatch(name)
+    ]
+    return {path for path in paths if path.is_file()}
+
+
 def reached_from(test: Path) -> set[Path]:
     """Files that a test imports at any depth, or starts by name."""
     todo, seen = [test], set()
@@ -41,7 +60,7 @@ def reached_from(test: Path) -> set[Path]:
         file = todo.pop()
         if file not in seen:
             seen.add(file)
-            todo.extend(imported_modules(file) | run_as_modules(file))
+            todo.extend(imported_modules(file) | started_by_name(file))
     return seen
 
 
@@ -54,8 +73,8 @@ def test_every_file_has_its_test_beside_it_or_is_listed():
 
 
 def test_nothing_is_listed_that_has_its_test_or_is_gone():
-    listed = sorted(TESTED_ELSEWHERE.keys() - WITHOUT_MIRROR)
-    assert not listed, f"{listed}: take them out of tests/tested_elsewhere.py"
+    needless = sorted(TESTED_ELSEWHERE.keys() - WITHOUT_MIRROR)
+    assert not needless, f"{needless}: take them out of tests/tested_elsewhere.py"
 
 
 @pytest.mark.parametrize("test", sorted(set(TESTED_ELSEWHERE.values())))

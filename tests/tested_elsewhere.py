@@ -12,6 +12,7 @@ CURATE_RUN = "stages/curate/run/test_run.py"
 SEARCHES = "stages/curate/searches/test_searches.py"
 IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
+COMMANDS = "flows/test_cli.py"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
@@ -21,7 +22,7 @@ TESTED_ELSEWHERE = {
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
     # assay curate: whole runs, whose bytes are compared
-    "stages/curate/run/estimate.py": "stages/curate/run/test_plan.py",
+    "stages/curate/run/estimate.py": "flows/commands/test_curate.py",
     "stages/curate/run/fitted.py": CURATE_RUN,
     "stages/curate/run/manifest.py": CURATE_RUN,
     "stages/curate/run/page.py": CURATE_RUN,
@@ -32,7 +33,7 @@ TESTED_ELSEWHERE = {
     "stages/curate/searches/edges.py": "stages/curate/searches/test_losers.py",
     "stages/curate/searches/embedding.py": "stages/curate/searches/test_semantic_search.py",
     "stages/curate/searches/findings.py": SEARCHES,
-    "stages/curate/searches/line_cuts.py": "stages/curate/searches/test_line_search.py",
+    "stages/curate/searches/line_cuts.py": SEARCHES,
     "stages/curate/work/manifest_file.py": CURATE_RUN,
     "stages/curate/work/sorted_runs.py": "stages/curate/searches/test_losers.py",
     "stages/curate/work/staged.py": "stages/curate/run/test_bad_input.py",
@@ -71,7 +72,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/text/lines.py": RULES,
     "stages/curation/text/page_measures.py": RULES,
     "stages/curation/text/repetition.py": RULES,
-    "stages/curation/text/spans.py": RULES,
+    "stages/curation/text/spans.py": "stages/curation/rules/test_cleaning.py",
     "stages/curation/duplicates/d4.py": "stages/curation/duplicates/test_semantic.py",
     "stages/curation/duplicates/reconstruction.py": "stages/curation/duplicates/test_containment.py",
     "stages/curation/sample_data/arrays.py": "stages/curation/sample_data/test_image_pools.py",
@@ -103,9 +104,9 @@ TESTED_ELSEWHERE = {
     "stages/run_tables/candidates.py": "stages/laws/test_evidence_heldout.py",
     "stages/run_tables/compare_figures.py": COMPARED,
     "stages/run_tables/compare_rows.py": COMPARED,
-    "stages/run_tables/fit_file.py": "stages/run_tables/test_law_axes.py",
-    "stages/run_tables/fit_table.py": "stages/run_tables/test_law_axes.py",
-    "stages/run_tables/law_sheet.py": "flows/test_cli.py",
+    "stages/run_tables/fit_file.py": COMMANDS,
+    "stages/run_tables/fit_table.py": COMMANDS,
+    "stages/run_tables/law_sheet.py": COMMANDS,
     "stages/settings/curate.py": "stages/settings/test_params.py",
     "stages/settings/curate_searches.py": SEARCHES,
 }
