@@ -99,7 +99,7 @@ class Tree:
         self.before: dict[Path, bytes | None] = {}
         self.python = subprocess.Popen(
             [sys.executable, ROOT / "tests/warm_python.py"],
-            env={**os.environ, "PYTEST_ADDOPTS": "-p no:hydra_pytest"},
+            env={**os.environ, "PYTEST_ADDOPTS": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
