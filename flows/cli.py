@@ -163,14 +163,19 @@ def curate(
 
 @app.command("dvc-yaml")
 def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
-    """Write dvc.yaml from the stage declarations."""
+    """Write dvc.yaml, and the table of stages in README.md, from the stage declarations."""
     from stages.foundation.dvc_file import write_pipeline_file
+    from stages.foundation.readme_table import write_stage_table
     from stages.pipeline import PIPELINE
     from stages.settings.params import load_params
 
     sections = load_params(params, PIPELINE)
-    changed = write_pipeline_file(PIPELINE, sections, str(params))
-    print("dvc.yaml written" if changed else "dvc.yaml is up to date")
+    written = {
+        "dvc.yaml": write_pipeline_file(PIPELINE, sections, str(params)),
+        "README.md": write_stage_table(PIPELINE),
+    }
+    changed = [name for name, differs in written.items() if differs]
+    print(f"{' and '.join(changed)} written" if changed else "dvc.yaml is up to date")
 
 
 @app.command()

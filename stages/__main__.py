@@ -1,7 +1,7 @@
 """`python -m stages NAME [--params FILE]` runs one stage: the command behind every entry of dvc.yaml.
 
-Two more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml from the declarations, and
-`publish` sends to MLflow whatever it has not got yet.
+Two more names need no server and no flow: `dvc-yaml` rewrites dvc.yaml and the README's table from the
+declarations, and `publish` sends to MLflow whatever it has not got yet.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.readme_table import write_stage_table
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(name: str, params: dict, params_file: str) -> None:
     if name == "dvc-yaml":
         write_pipeline_file(PIPELINE, params, params_file)
+        write_stage_table(PIPELINE)
     elif name == "publish":
         from stages.runs.tracking import publish
 

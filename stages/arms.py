@@ -431,4 +431,5 @@ stage = Stage(
     outs=(artefacts.VIEWS,),
     tracked=(artefacts.ARMS, artefacts.LEDGER),
     metrics=(artefacts.ARMS_METRICS,),
+    shown=f"`{artefacts.VIEWS}`, ledger",
 )

@@ -370,4 +370,5 @@ stage = Stage(
     outs=(artefacts.CURVES,),
     tracked=(artefacts.DECISIONS,),
     metrics=(artefacts.DECIDE_METRICS,),
+    shown=f"`{artefacts.decision('<question>')}`",
 )

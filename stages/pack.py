@@ -183,4 +183,5 @@ stage = Stage(
         artefacts.SET_ASIDE,
     ),
     metrics=(artefacts.PACK_METRICS,),
+    shown=f"`{artefacts.PACKED_POOLS}/` memmaps and index",
 )

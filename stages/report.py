@@ -274,4 +274,5 @@ stage = Stage(
     ),
     outs=(artefacts.REPORT,),
     tracked=(artefacts.PLOTS,),
+    shown=f"`{artefacts.PAGE}`",
 )

@@ -90,4 +90,5 @@ stage = Stage(
     ),
     resumable=(artefacts.RUN_FILES,),
     metrics=(artefacts.SWEEP_METRICS,),
+    shown=f"`{artefacts.RUN_FILES}/`, `{artefacts.RUNS}`",
 )

@@ -11,7 +11,7 @@ import pytest
 
 from flows.cli import app
 from stages.foundation.stage import ROOT
-from stages.runs.table import COLUMNS
+from stages.runs.schema import COLUMNS
 
 CODE = sorted(
     file

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -137,16 +138,61 @@ def test_stages_holds_the_stages_the_list_of_them_and_the_command():
     }
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=lambda f: f.relative_to(ROOT).as_posix())
-def test_paths_of_artefacts_are_spelled_in_one_file(file):
-    if file.name == "artefacts.py":
-        return
-    tree = ast.parse(file.read_text("utf-8"))
-    spelled = [
-        node.value
-        for node in ast.walk(tree)
+ARTEFACTS = ROOT / "stages/foundation/artefacts.py"
+
+
+def paths_spelled(file: Path) -> list[str]:
+    """Paths under data/ and .assay/ in the strings of a source file, once for every time they stand there."""
+    return [
+        node.value.rstrip("/")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and re.fullmatch(r"(data|\.assay)/\S*", node.value)
     ]
-    assert not spelled, "name it in stages/foundation/artefacts.py"
+
+
+def own_products(file: Path) -> set[str]:
+    """What the stage declared in this file makes and no other stage names."""
+    named_by_others = {
+        path
+        for stage in PIPELINE
+        if stage.name != file.stem
+        for path in (*stage.products, *stage.deps)
+    }
+    return {
+        path
+        for stage in PIPELINE
+        if file == ROOT / f"stages/{stage.name}.py"
+        for path in stage.products
+    } - named_by_others
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda f: f.relative_to(ROOT).as_posix())
+def test_a_path_is_spelled_where_all_are_or_by_the_one_stage_that_makes_it(file):
+    if file == ARTEFACTS:
+        return
+    elsewhere = set(paths_spelled(file)) - own_products(file)
+    assert not elsewhere, (
+        f"{file.stem}: {sorted(elsewhere)} are no product of this stage alone: name"
+        " them in stages/foundation/artefacts.py"
+    )
+
+
+def test_every_path_is_spelled_once():
+    spelled = Counter(path for file in SOURCES for path in paths_spelled(file))
+    assert "data/ingest/pools" in spelled
+    twice = [path for path, times in spelled.items() if times > 1]
+    assert not twice, f"{twice}: import the name of the path in its place"
+
+
+def test_a_path_that_a_stage_spells_is_used_by_that_stage_alone():
+    for stage in PIPELINE:
+        home = ROOT / f"stages/{stage.name}.py"
+        if not paths_spelled(home):
+            continue
+        users = [file.stem for file in SOURCES if home in imported_modules(file)]
+        assert set(users) <= {"pipeline"}, (
+            f"{users} import stages/{stage.name}.py: what they share of its paths"
+            " belongs in stages/foundation/artefacts.py"
+        )

@@ -3,6 +3,7 @@
 import json
 import re
 
+from stages.foundation.readme_table import stage_table
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 
@@ -24,9 +25,10 @@ def test_the_two_commands_are_targets():
     assert {"demo", "test"} <= named <= targets
 
 
-def test_every_stage_is_described_with_its_own_question():
-    for stage in PIPELINE:
-        assert f"| {stage.name} | {stage.question}" in README or stage.name == "report"
+def test_the_table_of_stages_is_what_the_declarations_say():
+    assert f"<!-- stages -->\n{stage_table(PIPELINE)}<!-- /stages -->" in README, (
+        "run `assay dvc-yaml`"
+    )
 
 
 def test_files_named_in_the_readme_exist():

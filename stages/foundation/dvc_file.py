@@ -21,10 +21,13 @@ def pipeline_text(
 ) -> str:
     """The whole of dvc.yaml for these stages and parameters, as text."""
     entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in pipeline}
-    if params_file != "params.yaml":
-        for entry in entries.values():
+    for name, entry in entries.items():
+        if params_file != "params.yaml":
             entry["cmd"] += f" --params {params_file}"
             entry["params"] = [{params_file: entry["params"]}]
+        if not params[name].model_fields_set:
+            # DVC fails on a section that the file lacks: name the whole file, so that one written later counts
+            entry["params"] = [{params_file: None}]
     document: dict[str, Any] = {
         "stages": entries,
         "plots": PLOTS,

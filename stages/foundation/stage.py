@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,17 @@ class Stage:
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
         default=lambda _: None
     )  # a fault across sections: its keys and the rule
+    shown: str = ""  # main output in the README, as Markdown; empty: the first product
 
     @property
     def name(self) -> str:
         """The section of params.yaml, the file under stages/ and the name in dvc.yaml."""
         return self.run.__module__.rpartition(".")[2]
+
+    @property
+    def main_output(self) -> str:
+        """What the README's table shows of the products."""
+        return self.shown or f"`{self.products[0]}`"
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -58,6 +65,12 @@ class Stage:
 
 def imported_modules(module_file: Path) -> set[Path]:
     """Our own files that `module_file` imports at any depth of its body, itself not included."""
+    return set(_imported_modules(module_file, module_file.stat().st_mtime_ns))
+
+
+@cache
+def _imported_modules(module_file: Path, changed_ns: int) -> frozenset[Path]:
+    """Remembered for a file as it is, since every stage asks for the files that many stages share."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse(module_file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -74,7 +87,7 @@ def imported_modules(module_file: Path) -> set[Path]:
         else:
             continue
         found.update(file for name in names if (file := _module_file(name)))
-    return found - {module_file}
+    return frozenset(found - {module_file})
 
 
 def _discovered(call: ast.Call) -> Iterable[Path]:
@@ -87,7 +100,7 @@ def _discovered(call: ast.Call) -> Iterable[Path]:
                 f"modules_of({ast.unparse(folder)}): write the folder's dotted name out"
             )
         for file in ROOT.joinpath(*folder.value.split(".")).glob("*.py"):
-            if _does_something(file):
+            if _does_something(file, file.stat().st_mtime_ns):
                 yield file
 
 
@@ -107,12 +120,13 @@ def _module_file(name: str) -> Path | None:
         return None
     base = ROOT.joinpath(*name.split("."))
     for file in (base.with_suffix(".py"), base / "__init__.py"):
-        if file.is_file() and _does_something(file):
+        if file.is_file() and _does_something(file, file.stat().st_mtime_ns):
             return file
     return None
 
 
-def _does_something(file: Path) -> bool:
+@cache
+def _does_something(file: Path, changed_ns: int) -> bool:
     """An empty file or a docstring alone, as the `__init__.py` of a folder, changes nothing."""
     return any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

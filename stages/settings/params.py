@@ -1,8 +1,8 @@
 """params.yaml, read and checked whole before any work starts.
 
-One section a stage, of the same name; `curate` may stand there too, for `assay curate`. A message
-names the file, the line, the dotted key, the rule and the value seen: `params.yaml:41: arms.draws:
-must be at least 2 (value 1)`.
+One section a stage, of the same name, or none where the stage has a default for everything; `curate`
+may stand there too, for `assay curate`. A message names the file, the line, the dotted key, the rule
+and the value seen: `params.yaml:41: arms.draws: must be at least 2 (value 1)`.
 """
 
 import difflib
@@ -30,13 +30,21 @@ RULES = {
 
 
 def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
-    """The model of the whole file: one required section a stage, and `curate`."""
-    fields: dict[str, Any] = {stage.name: (stage.params, ...) for stage in pipeline} | {
-        "curate": (CurateSettings, CurateSettings())
+    """The model of the whole file: one section a stage, and `curate`. A section may be left out where
+    each of its fields has a default.
+    """
+    sections = {stage.name: stage.params for stage in pipeline}
+    fields: dict[str, Any] = {
+        name: (model, ... if _requires(model) else model())
+        for name, model in (sections | {"curate": CurateSettings}).items()
     }
     return create_model(
         "Params", __config__=ConfigDict(frozen=True, extra="forbid"), **fields
     )
+
+
+def _requires(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())
 
 
 def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:

@@ -96,7 +96,7 @@ def mixture(
     >>> from stages.laws.choosing.choose import choose_law
     >>> rows = table.example_runs()
     >>> choice = choose_law([get_law("chinchilla"), get_law("power_floor_tokens")], rows, n_cuts=2)
-    >>> members = mixture(choice, rows, clusters="pool_draw", n_draws=100)
+    >>> members = mixture(choice, rows, clusters="pool_draw", n_draws=20)
     >>> low, high = members.interval({"n_params": 1e9, "n_tokens_seen": 2e11}, arm="loose")
     >>> bool(low < high)
     True

@@ -62,7 +62,7 @@ def optimal_allocation(
     >>> from stages.laws.interface.table import example_runs
     >>> rows = example_runs()
     >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
-    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=40)
     >>> best = optimal_allocation(boot, 1e21, arm="loose")
     >>> bool(np.isclose(6 * best.n_params * best.n_tokens, 1e21))
     True
@@ -222,7 +222,7 @@ def next_runs(
     >>> from stages.laws.interface.table import example_runs
     >>> rows = example_runs()
     >>> fit = fit_law(get_law("chinchilla"), rows, by_arm=("E", "B"))
-    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=200)
+    >>> boot = bootstrap(fit, rows, clusters="pool_draw", n_draws=40)
     >>> lead = difference_at(boot, 1e21, "strict", "loose", {"strict": {}, "loose": {}})
     >>> candidates = [{"n_params": 1e8, "n_tokens_seen": 1e10, "arm": "strict"},
     ...               {"n_params": 1e9, "n_tokens_seen": 1e11, "arm": "strict"}]

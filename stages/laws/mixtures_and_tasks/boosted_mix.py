@@ -43,7 +43,7 @@ def fit_trees(
     """Fit one validation domain. shares (mixtures, domains), values (mixtures,).
 
     >>> shares = np.random.default_rng(0).dirichlet([1, 1], 64)
-    >>> trees = fit_trees(shares, (shares[:, 0] - 0.7) ** 2 + 2, n_trees=200)
+    >>> trees = fit_trees(shares, (shares[:, 0] - 0.7) ** 2 + 2, n_trees=60)
     >>> best_mixture(trees.predict, [0.5, 0.5], n_samples=2000).round(1)
     array([0.8, 0.2])
     """

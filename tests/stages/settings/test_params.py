@@ -71,6 +71,15 @@ def test_a_missing_section_and_a_missing_file(tmp_path):
         load_params(tmp_path / "none.yaml", PIPELINE)
 
 
+def test_a_section_with_a_default_for_everything_may_be_left_out(tmp_path):
+    tree = yaml.safe_load(GOOD)
+    del tree["dedup"]
+    sections = load(tmp_path, yaml.safe_dump(tree))
+    dedup = sections["dedup"]
+    assert (dedup.shingle_words, dedup.bands, dedup.rows) == (5, 14, 8)
+    assert sections["arms"].draws == 4
+
+
 def test_broken_yaml_is_one_line(tmp_path):
     with pytest.raises(InputError, match="not readable as YAML"):
         load(tmp_path, "arms: [1, 2\nsweep: }")

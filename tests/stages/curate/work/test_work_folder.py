@@ -1,0 +1,102 @@
+"""Whose folder it is: another run's or another program's output is never overwritten unasked."""
+
+import pytest
+
+from stages.curate.work.work_folder import (
+    check_free,
+    earlier,
+    finished,
+    folder_of,
+    is_result,
+    locked,
+    open_plan,
+    refuse_inside,
+    remove_result,
+)
+from stages.foundation.errors import InputError
+from stages.foundation.files import read_json, write_json
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def work(out):
+    folder = folder_of(str(out), None)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_work_lies_beside_the_output_and_elsewhere_has_a_name_of_its_own(out, tmp_path):
+    assert folder_of(str(out), None) == out / ".work"
+    first = folder_of(str(out), tmp_path / "scratch")
+    other = folder_of(str(tmp_path / "other"), tmp_path / "scratch")
+    assert first.parent == other.parent == tmp_path / "scratch"
+    assert first != other and first == folder_of(str(out), tmp_path / "scratch")
+
+
+def test_a_second_run_is_turned_away_and_nothing_is_left_of_one_that_began_nothing(out):
+    folder = folder_of(str(out), None)
+    with locked(folder):
+        with pytest.raises(InputError, match="another run is at work"), locked(folder):
+            pass
+        folder.mkdir(exist_ok=True)
+    assert not out.exists()
+
+
+def test_the_same_plan_goes_on_and_drops_only_half_written_files(out, work):
+    plan = {"hash": "one", "out": str(out)}
+    assert open_plan(work, plan) is False
+    (work / "units" / "0.done").touch()
+    (work / "units" / ".1.tmp").touch()
+    assert open_plan(work, plan) is True
+    assert [file.name for file in (work / "units").iterdir()] == ["0.done"]
+
+
+def test_another_plan_starts_anew_and_takes_away_the_parts_of_the_unfinished_one(
+    out, work
+):
+    open_plan(work, {"hash": "one", "out": str(out)})
+    (work / "units" / "0.done").touch()
+    (out / "kept").mkdir()
+    (out / "kept" / "0.parquet").touch()
+    (out / "mine.txt").touch()
+    assert open_plan(work, {"hash": "two", "out": str(out)}) is False
+    assert not (work / "units" / "0.done").exists() and not (out / "kept").exists()
+    assert (out / "mine.txt").exists()
+    assert read_json(work / "plan.json")["hash"] == "two"
+
+
+def test_the_result_of_other_settings_is_refused_and_no_result_is_none(out):
+    assert finished(str(out), "one") is None
+    write_json(out / "manifest.json", {"result_hash": "one"})
+    with pytest.raises(InputError, match="other input or settings"):
+        finished(str(out), "two")
+
+
+def test_the_manifest_of_another_program_is_no_result_and_is_not_removed(out, work):
+    write_json(out / "manifest.json", {"name": "an app"})
+    assert not is_result(str(out))
+    with pytest.raises(InputError, match="holds 'manifest.json' and is no result"):
+        check_free(str(out), work)
+    remove_result(str(out), work)
+    assert (out / "manifest.json").exists()
+
+
+def test_a_folder_that_is_empty_or_ours_is_free(out, work):
+    check_free(str(out), work)
+    write_json(out / "manifest.json", {"result_hash": "one"})
+    (out / "kept").mkdir()
+    check_free(str(out), work)
+    assert [entry["result_hash"] for entry in earlier(str(out), work)] == ["one"]
+    remove_result(str(out), work)
+    assert [entry.name for entry in out.iterdir()] == [".work"]
+
+
+def test_an_output_inside_an_input_is_refused(tmp_path):
+    (tmp_path / "raw").mkdir()
+    refuse_inside(str(tmp_path / "out"), [str(tmp_path / "raw")])
+    with pytest.raises(InputError, match="lies inside the input folder"):
+        refuse_inside(str(tmp_path / "raw/deep/out"), [str(tmp_path / "raw")])

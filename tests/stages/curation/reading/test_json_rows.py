@@ -1,0 +1,76 @@
+"""Each line of JSON is a row or a bad row with its line, its byte and the cure."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.json_rows import json_rows
+from stages.curation.reading.rows import Columns
+
+
+def rows_of(tmp_path: Path, content: bytes, batch_chars: int = 1000, **columns):
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(content)
+    bad = []
+    batches = list(
+        json_rows(
+            InputFile(file, "a.jsonl", "jsonl", ""),
+            Columns(**columns),
+            batch_chars,
+            on_bad=bad.append,
+        )
+    )
+    return batches, bad
+
+
+def test_rows_are_named_by_their_line_and_blank_lines_are_none(tmp_path):
+    (batch,), bad = rows_of(tmp_path, b'{"text": "one"}\n\n  \n{"text": "two"}')
+    assert (batch.texts, batch.names, batch.langs, bad) == (
+        ["one", "two"],
+        [1, 4],
+        None,
+        [],
+    )
+
+
+def test_other_columns_come_along_as_text(tmp_path):
+    content = b'{"body": "one", "key": 7, "l": "en", "tags": ["x", 1]}\n'
+    (batch,), _ = rows_of(
+        tmp_path, content, text="body", id="key", lang="l", extra=("tags", "none")
+    )
+    assert (batch.texts, batch.names, batch.langs) == (["one"], ["7"], ["en"])
+    assert batch.extra == {"tags": ['["x", 1]'], "none": [None]}
+
+
+def test_a_batch_ends_once_it_has_its_characters(tmp_path):
+    content = b'{"text": "four"}\n' * 5
+    batches, _ = rows_of(tmp_path, content, batch_chars=8)
+    assert [batch.names for batch in batches] == [[1, 2], [3, 4], [5]]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (b'{"text": "x"', "broken JSON .*; mend or delete the line"),
+        (b"[1]", "holds a JSON array, not an object"),
+        (b'{"content": "x"}', "no column 'text'; .*map it, for example text=content"),
+        (b'{"text": 5}', "column 'text' holds int '5', not text"),
+        (b'{"text": "\\ud800"}', r"half a surrogate pair \(.ud800\) at character 0"),
+        (b'{"text": "\xff"}', ":2: "),
+    ],
+)
+def test_a_bad_line_is_told_by_place_and_the_others_are_read(tmp_path, line, fault):
+    content = b'{"text": "good"}\n' + line + b'\n{"text": "fine"}\n'
+    (batch,), (bad,) = rows_of(tmp_path, content)
+    assert batch.texts == ["good", "fine"]
+    assert (bad.line, bad.offset, bad.raw.rstrip(b"\n")) == (2, 17, line)
+    with pytest.raises(type(bad.error), match=fault):
+        raise bad.error
+
+
+def test_without_a_handler_the_first_bad_line_stops(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"{}\n")
+    with pytest.raises(ValueError, match="a.jsonl:1: no column 'text'"):
+        list(json_rows(InputFile(file, "a", "jsonl", ""), Columns(), 10))

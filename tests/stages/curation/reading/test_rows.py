@@ -1,0 +1,45 @@
+"""Columns are read once each, extra values become text, and a missing column is guessed."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.rows import (
+    BadRow,
+    Columns,
+    as_text,
+    mapping_hint,
+    missing_column,
+    refuse,
+)
+from stages.foundation.errors import InputError
+
+
+def test_a_column_that_serves_twice_is_read_once():
+    columns = Columns(text="body", id="url", extra=("url", "date"))
+    assert columns.names() == ["body", "url", "date"]
+
+
+def test_text_stays_and_anything_else_becomes_json():
+    assert as_text("naïve") == "naïve" and as_text(None) is None
+    assert as_text({"ä": [1, None]}) == '{"ä": [1, null]}'
+
+
+def test_the_likely_column_is_named():
+    assert mapping_hint(["id", "content"], "text").endswith("example text=content")
+    hint = mapping_hint([], "text")
+    assert (
+        hint
+        == "columns seen: (none); map the column that holds it, for example text=NAME"
+    )
+    file = InputFile(Path("a.jsonl"), "a", "jsonl", "")
+    error = missing_column(file, ":3", ["body"], "text")
+    assert str(error).startswith("a.jsonl:3: no column 'text'; columns seen: body; map")
+
+
+def test_refusing_raises_the_error_of_the_row():
+    error = InputError("a:1: broken")
+    with pytest.raises(InputError) as caught:
+        refuse(BadRow("a", 1, 0, error))
+    assert caught.value is error
