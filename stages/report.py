@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from stages.decision import figures
+from stages.decision.controls import CONTROL_LEVEL
 from stages.decision.record import DecisionRecord, TableRow, read_decisions
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
@@ -56,6 +57,7 @@ def run(params: ReportParams) -> None:
             ledger_figure=svg(retention),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
             runs=counted_runs(runs),
+            control_level=CONTROL_LEVEL,
         )
         (folder / "index.html").write_text(page, "utf-8")
     write_plot_tables(decisions, ledger)

@@ -20,6 +20,8 @@ from stages.runs.study import best_regularised, law_rows
 # normal quantiles of a two-sided test at 5 % and of a power of 90 %; the small number of draws is
 # in the refits already
 Z_975, Z_POWER = (1.960, 1.282)
+# coverage of the intervals of the controls: that of a two-sided test at 5 %, whatever decide.level is
+CONTROL_LEVEL = 0.95
 
 
 def chance_lead(
@@ -76,7 +78,10 @@ def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
 def control_effect(
     runs: pl.DataFrame, name: str, kind: str, like: str
 ) -> ControlEffect:
-    """One control less the arm that it is like. runs: one metric; settings that the control lacks do not count."""
+    """One control less the arm that it is like, with its interval of CONTROL_LEVEL.
+
+    runs: one metric; settings that the control lacks do not count.
+    """
     own = runs.filter(arm=name)
     settings = own.select("weight_decay", "dropout").unique()
     others = runs.filter(arm=like).join(
@@ -89,7 +94,7 @@ def control_effect(
             for _, part in both.group_by("pool_draw", maintain_order=True)
         ]
     )
-    found = smallest_detectable_effect(by_draw)
+    found = smallest_detectable_effect(by_draw, alpha=round(1 - CONTROL_LEVEL, 12))
     return ControlEffect(
         control=name,
         kind=kind,

@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from stages import decide as module
 from stages.decide import (
     DecideParams,
+    Evidence,
     base_of,
+    compared,
     decide,
     largest_pool,
     metric_record,
@@ -18,8 +21,9 @@ from stages.decide import (
     scope_of,
     spoken_size,
 )
+from stages.decision.next_run import next_best
 from stages.decision.record import read_decision
-from stages.foundation.files import read_json
+from stages.foundation.files import read_json, write_json
 
 FLIP = 6.0 * 2_000 * 10_000  # FLOPs of 10,000 tokens at the larger size
 REACH = 6.0 * 2_000 * 32_000
@@ -254,6 +258,154 @@ def test_a_size_can_be_asked_for(question_folder, monkeypatch):
     }
 
 
+def test_budgets_beyond_the_measured_compute_do_not_vote(question_folder, monkeypatch):
+    # one budget is measured and decided, three lie up to a decade above, where nothing is
+    targets = [1e9, 1.5e9, 2e9, 3e7]
+    found, _ = made(question_folder, monkeypatch, target_flops=targets, max_decades=0)
+    statuses = [target.status for target in found.targets]
+    assert statuses == ["extrapolating"] * 3 + ["decided"]
+    assert found.status == "decided"
+    assert found.reason.startswith("Of 1 target budgets within the measured compute: 1")
+    # the median budget within what was measured is that one
+    assert found.smallest_detectable_effect_nats == pytest.approx(
+        found.chance_lead_nats[3] / 1.645 * (1.960 + 1.282)
+    )
+
+
+def test_values_are_those_of_the_law_chosen_and_not_of_the_runner_up(record):
+    params = record.law.params
+    for target in record.targets:
+        for arm, (value, _, _) in target.values.items():
+            tokens = target.flops / 6 / 2_000
+            floor, amplitude = params["E"][arm].value, params["B"][arm].value
+            power = tokens ** params["beta"].value
+            assert value == pytest.approx(floor + amplitude / power, rel=1e-9)
+    chosen, _ = record.crossovers_by_size["2000"]
+    other, _ = record.runner_up.sequence
+    assert other.up_to.flops != chosen.up_to.flops == record.crossovers[0].flops
+
+
+@pytest.fixture
+def copied(question_folder, tmp_path):
+    """A copy of the fitted question that a test may edit."""
+    return shutil.copytree(question_folder, tmp_path / "copy")
+
+
+def edit(path, change):
+    state = read_json(path)
+    change(state)
+    write_json(path, state)
+
+
+def test_notes_of_the_law_and_of_the_choice_are_both_on_the_record(copied, monkeypatch):
+    def warn(fitted):
+        for notes, code in ((fitted["law"], "few_runs"), (fitted, "few_held_out")):
+            note = {"code": code, "severity": "warning", "message": "so it is"}
+            notes["warnings"] = [note]
+
+    edit(copied / "data/fit/filter.json", warn)
+    found, _ = made(copied, monkeypatch)
+    assert [note.code for note in found.warnings] == ["few_runs", "few_held_out"]
+
+
+def never_overtaken(state):
+    """Of eleven draws in a hundred keep_20 stays below keep_100: the refits' E of keep_20 at .5."""
+    draws = state["law"]["draws"]["theta"]
+    at = state["law"]["layout"]["arms"].index("keep_20")
+    for theta in draws[: math.ceil(0.11 * len(draws))]:
+        theta[at] = 0.5
+
+
+def test_an_open_end_is_open_on_the_record_and_drawn_to_the_end_of_the_search(
+    copied, monkeypatch
+):
+    edit(copied / "data/fit/filter-refits.json", never_overtaken)
+    found, _ = made(copied, monkeypatch)
+    [flip], [drawn] = found.crossovers, found.crossovers_drawn
+    assert flip.high is None and flip.low == drawn.low
+    assert drawn.high == found.searched_to_flops == pytest.approx(10 * REACH)
+    assert flip.share == pytest.approx(53 / 60)
+    assert found.tables.flips[0]["at"].endswith(", beyond the range]")
+
+
+def test_the_runner_up_is_asked_at_every_budget(copied, monkeypatch):
+    def other_way_round(state):
+        theta = state["runner_up"]
+        arms = theta["layout"]["arms"]
+        one, two = arms.index("keep_20"), arms.index("keep_100")
+        for row in [theta["theta"], *theta["draws"]["theta"]]:
+            row[one], row[two] = 1.0, 9.0
+
+    edit(copied / "data/fit/filter-refits.json", other_way_round)
+    found, _ = made(copied, monkeypatch)
+    below, _, above, _ = found.targets
+    assert (below.best, below.runner_up_best) == ("keep_20", "keep_20")
+    assert (above.best, above.runner_up_best) == ("keep_100", "keep_20")
+    assert below.status == "decided" and above.status == "extrapolating"
+    assert "keep_100 leads under this law but keep_20 under" in above.reason
+    assert [stretch.arm for stretch in found.runner_up.sequence] == ["keep_20"]
+    assert [flip.second for flip in found.crossovers] == ["keep_100"]
+
+
+def test_without_a_runner_up_there_is_no_second_opinion(copied, monkeypatch):
+    edit(copied / "data/fit/filter-refits.json", lambda state: state.pop("runner_up"))
+    edit(copied / "data/fit/filter.json", lambda state: state.update(runner_up=None))
+    found, _ = made(copied, monkeypatch)
+    assert found.runner_up.model_dump() == {"name": None, "sequence": None}
+    assert {target.runner_up_best for target in found.targets} == {None}
+
+
+def test_the_next_run_is_of_the_size_that_the_answer_speaks_for(
+    question_folder, monkeypatch, record
+):
+    small, _ = made(question_folder, monkeypatch, n_params=1_000)
+    # at one size the arms are equal where the flip is, at another they are not
+    for found, n_params in ((record, 2_000), (small, 1_000)):
+        arms = read_json("data/arms/arms.json")
+        boot = module.load("filter", arms["tiers"]).boot
+        rows = pl.read_parquet("data/fit/filter.parquet")
+        columns = {"keep_20": {}, "keep_100": {}}
+        wanted = next_best(
+            boot, columns, found.targets, found.crossovers, rows, n_params
+        )
+        assert found.next_run.variance_removed == pytest.approx(wanted.variance_removed)
+
+
+SIZED = pl.DataFrame(
+    {"n_params": [10, 10, 20, 20], "value": [9.0, 7.0, 2.0, 4.0], "flops": [1e9] * 4}
+)
+
+
+@pytest.mark.parametrize(("n_params", "usual"), [(20, 3.0), (10, 8.0), (15, 5.5)])
+def test_a_tie_is_measured_by_the_loss_at_the_size_or_of_all(
+    known_boot, n_params, usual
+):
+    curves = {"a": lambda flops: 3 + 0 * flops, "b": lambda flops: 4 + 0 * flops}
+    boot = known_boot(curves, {"a": [0.0] * 20, "b": [0.0] * 20})
+    params = DecideParams(target_flops=[1e8, 1e9], n_params=n_params, tie_fraction=0.1)
+    known = Evidence(rows=SIZED, fitted=None, boot=boot, rival=None)
+    found = compared(
+        known, {"a": {}, "b": {}}, scope_of(SIZED, params), [0.3, None], params
+    )
+    assert [target.tolerance for target in found] == pytest.approx([0.1 * usual] * 2)
+    assert [target.smallest_detectable_effect for target in found] == [0.3, None]
+    assert [target.flops for target in found] == [1e8, 1e9]
+    assert {target.best for target in found} == {"a"}
+
+
+def test_the_share_of_draws_asked_for_decides(known_boot):
+    curves = {"a": lambda flops: 3 + 0 * flops, "b": lambda flops: 4 + 0 * flops}
+    # b is the better one in three draws of twenty
+    boot = known_boot(curves, {"a": [0.0] * 20, "b": [0.0] * 17 + [-2.0] * 3})
+    known = Evidence(rows=SIZED, fitted=None, boot=boot, rival=None)
+    for decide_at, status in ((0.8, "decided"), (0.9, "insufficient_evidence")):
+        params = DecideParams(target_flops=[1e9], decide_at=decide_at, level=0.6)
+        scope = scope_of(SIZED, params)
+        [target] = compared(known, {"a": {}, "b": {}}, scope, [0.3], params)
+        assert target.status == status and target.p_best["a"] == 0.85
+        assert target.lead == pytest.approx((-1, -1, -1))  # 20 % to 80 % of the draws
+
+
 ROWS = pl.DataFrame(
     {
         "arm": ["a", "a", "a", "b"],
@@ -310,11 +462,8 @@ def test_the_largest_pool_is_that_of_the_widest_arm():
     assert largest_pool(columns) == 7
 
 
-def test_the_stage_writes_record_curves_and_metrics(
-    question_folder, tmp_path, monkeypatch, record
-):
-    shutil.copytree(question_folder, tmp_path / "copy")
-    monkeypatch.chdir(tmp_path / "copy")
+def test_the_stage_writes_record_curves_and_metrics(copied, monkeypatch, record):
+    monkeypatch.chdir(copied)
     run(DecideParams(target_flops=TARGETS))
     written = read_decision("data/decisions/filter.json")
     same = {"provenance": record.provenance}
@@ -328,3 +477,14 @@ def test_the_stage_writes_record_curves_and_metrics(
             "smallest_detectable_effect_nats": record.smallest_detectable_effect_nats,
         }
     }
+
+
+def test_the_metrics_count_the_changes_of_the_best_arm_alone(
+    copied, monkeypatch, record, drawn
+):
+    monkeypatch.chdir(copied)
+    # two more crossings between arms of which neither is best
+    more = record.model_copy(update={"pairwise": record.pairwise * 3})
+    monkeypatch.setattr(module, "decide", lambda *_: (more, drawn))
+    run(DecideParams(target_flops=TARGETS))
+    assert read_json("data/metrics/decide.json")["filter"]["flips"] == 1

@@ -9,6 +9,7 @@ import pytest
 
 from stages.decide import DecideParams
 from stages.decide import run as run_decide
+from stages.decision import figures
 from stages.decision.record import read_decision
 from stages.foundation.files import write_json
 from stages.presentation.plot_style import plt, svg
@@ -119,7 +120,7 @@ def test_the_page_says_what_the_record_says(page, record):
         f"proxies of {record.n_params.value:,} non-embedding parameters",
         f"a pool of {record.pool_unique_tokens:,} unique tokens",
         "held-out loss on “news” in nats a token",
-        "Intervals are 90 %.",
+        "Intervals are 90 %, those of the controls 95 %.",
         f"means over {record.n_draws} resamples",
         record.law.title,
         record.law.formula,
@@ -195,7 +196,7 @@ def test_with_another_level_the_page_says_so_and_draws_it(
     page = (folder / "data/report/index.html").read_text("utf-8")
     assert (
         "Intervals are 60 %, those of the law's parameters and of the check on unseen"
-        " runs 90 %." in html.unescape(page)
+        " runs 90 %, those of the controls 95 %." in html.unescape(page)
     )
     narrow = pl.read_csv(folder / "data/plots/loss_by_flops.csv")
     wide = curves.filter(kind="loss")
@@ -353,6 +354,72 @@ def test_the_figures_show_the_curves_points_and_flips_of_the_record(
     assert list(first.get_xdata()) == [row.measured for row in rows]
     assert list(first.get_ydata()) == [row.predicted for row in rows]
     plt.close("all")
+
+
+def dotted(axes):
+    """Where the figure says that what was measured ends."""
+    return [
+        line.get_xdata()[0] for line in axes.get_lines() if line.get_linestyle() == ":"
+    ]
+
+
+def test_figures_end_the_measured_compute_and_shade_open_flips_to_the_end(
+    folder, record, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    [flip] = record.crossovers
+    open_ended = flip.model_copy(update={"low": None, "high": None})
+    closed = flip.model_copy(update={"low": 2e7, "high": 4e9})
+    found = record.model_copy(
+        update={"crossovers": [open_ended], "crossovers_drawn": [closed]}
+    )
+    drawn = draw(found)
+    for name in ("loss", "advantage"):
+        [axes] = drawn[name].axes
+        assert dotted(axes) == [record.measured_to_flops]
+        assert axes.get_xscale() == "log"
+        assert axes.get_xlabel() == "training FLOPs (6ND)"
+        [shade] = axes.patches
+        ends = shade.get_window_extent().transformed(axes.transData.inverted())
+        assert (ends.x0, ends.x1) == pytest.approx((2e7, 4e9))
+    plt.close("all")
+
+
+def test_error_bars_reach_from_low_to_high(folder, record, monkeypatch):
+    monkeypatch.chdir(folder)
+    rows = [
+        row.model_copy(update={"low": row.predicted - 0.1, "high": row.predicted + 0.3})
+        for row in record.heldout_check.rows
+    ]
+    check = record.heldout_check.model_copy(update={"rows": rows})
+    drawn = draw(record.model_copy(update={"heldout_check": check}))
+    [axes] = drawn["heldout"].axes
+    for arm, container in zip(record.labels, axes.containers, strict=True):
+        [row] = [row for row in rows if row.arm == arm]
+        [[bar]] = [lines.get_segments() for lines in container.lines[2]]
+        assert bar[:, 0] == pytest.approx([row.measured] * 2)
+        assert bar[:, 1] == pytest.approx([row.low, row.high])
+    plt.close("all")
+
+
+def test_the_retention_figure_is_in_million_tokens(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    seen = []
+    draw_retention = figures.retention
+    monkeypatch.setattr(
+        figures,
+        "retention",
+        lambda ledger: seen.append(draw_retention(ledger)) or seen[0],
+    )
+    run(ReportParams(png_dpi=50))
+    [axes] = seen[0].axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(
+        [700e-6, 600e-6, 400e-6]
+    )
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["read", "set aside", "deduplicate"]
+    assert axes.get_xlabel() == "million tokens"
+    assert axes.yaxis_inverted()  # the first step on top
 
 
 def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):

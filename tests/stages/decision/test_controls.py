@@ -1,9 +1,15 @@
 """Equal arms are not told apart, and arms that differ are: the whole way from a runs table to a status."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from stages.decision.controls import chance_lead, detectable
+from stages.decision.controls import (
+    chance_lead,
+    control_effect,
+    control_effects,
+    detectable,
+)
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import bootstrap
 from stages.laws.deciding.compare import compare
@@ -74,3 +80,89 @@ def test_the_detectable_effect_follows_the_chance_lead():
         0.15 / 1.645 * (1.96 + 1.282)
     )
     assert detectable([None], [1.0], reach=2.0) is None
+
+
+def test_half_the_interval_between_an_arm_and_its_twin_is_the_chance_lead(known_boot):
+    # eleven draws, so that 10 % and 90 % are the second and the tenth of them
+    steps = np.arange(-5, 6) / 10
+    arms = {"a": 0 * steps, "near": steps, "far": 2 * steps, "b": 9 * steps}
+    curves = {arm: lambda flops: 3 + 0 * flops for arm in arms}
+    boot = known_boot(curves, arms)
+    columns = {arm: {} for arm in arms}
+
+    def lead(pairs, level=0.8):
+        return chance_lead(boot, columns, pairs, [1e8, 1e9], 1e3, level)
+
+    assert lead({"near": "a"}) == pytest.approx([0.4, 0.4])
+    assert lead({"far": "a"}) == pytest.approx([0.8, 0.8])
+    assert lead({"near": "a"}, level=0.6) == pytest.approx([0.3, 0.3])
+    assert lead({"near": "near"}) == [0.0, 0.0]
+    # of two twins the one that is farther off; every draw is compared with itself
+    assert lead({"near": "a", "far": "a"}) == pytest.approx([0.8, 0.8])
+    assert lead({"far": "near"}) == pytest.approx([0.4, 0.4])
+    assert lead({}) == [None, None]
+
+
+def test_the_detectable_effect_is_of_the_level_and_of_budgets_with_a_twin():
+    # half an interval of 60 % is .842 standard deviations
+    found = detectable([None, 0.3, 0.1, 9.0], [1.0, 2.0, 2.0, 9.0], 2.0, level=0.6)
+    assert found == pytest.approx(0.2 / 0.842 * (1.96 + 1.282))
+    assert detectable([0.1], [3.0], reach=2.0) is None
+
+
+# value of each draw at the two budgets, by arm and decay
+CONTROLLED = {
+    ("arm", 0.1): [3.0, 3.0, 3.0],
+    ("half", 0.1): [3.1, 3.2, 3.3],
+    # the control was not trained with this decay, the arm is better with it
+    ("arm", 1.0): [2.0, 2.0, 2.0],
+    ("other", 0.1): [9.0, 9.0, 9.0],
+}
+
+
+def controlled():
+    return pl.DataFrame(
+        [
+            {
+                "arm": arm,
+                "n_params": 1_000,
+                "n_tokens_seen": tokens,
+                "n_tokens_unique": 500,
+                "flops": 6e3 * tokens,
+                "weight_decay": decay,
+                "dropout": 0.0,
+                "pool_draw": draw,
+                "diverged": False,
+                "value": value + (1.0 if tokens == 1_000 else 0.0),
+            }
+            for (arm, decay), values in CONTROLLED.items()
+            for tokens in (1_000, 2_000)
+            for draw, value in enumerate(values)
+        ]
+    )
+
+
+def test_a_control_is_compared_with_its_arm_at_equal_settings_draw_by_draw():
+    found = control_effect(controlled(), "half", "drop_half", "arm")
+    assert (found.control, found.kind, found.like) == ("half", "drop_half", "arm")
+    # .1, .2 and .3 worse; mean .2, standard error .1 / sqrt(3), two degrees of freedom
+    assert found.difference_nats == pytest.approx(0.2) and found.n_draws == 3
+    error = 0.1 / 3**0.5
+    assert found.half_width_nats == pytest.approx(4.302653 * error)  # 97.5 % of t
+    assert found.smallest_detectable_effect_nats == pytest.approx(
+        (4.302653 + 1.885618) * error  # and 90 % of t
+    )
+
+
+def test_controls_are_read_at_the_metric_that_decides(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = controlled().with_columns(metric=pl.lit("loss_news"))
+    other = runs.with_columns(metric=pl.lit("bpb_news"), value=pl.col("value") / 10)
+    (tmp_path / "data/sweep").mkdir(parents=True)
+    pl.concat([other, runs]).write_parquet("data/sweep/runs.parquet")
+    arms = {"controls": {"half": {"kind": "drop_half", "like": "arm"}}}
+    [found] = control_effects(arms, "loss_news")
+    assert found.difference_nats == pytest.approx(0.2)
+    assert (found.control, found.like) == ("half", "arm")
+    [found] = control_effects(arms, "bpb_news")
+    assert found.difference_nats == pytest.approx(0.02)

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import shutil
+import time
 from types import SimpleNamespace
 
 import mlflow
@@ -41,6 +44,8 @@ class Client:
         self.runs[run_id] = SimpleNamespace(
             info=SimpleNamespace(run_id=run_id, status="RUNNING"),
             data=SimpleNamespace(tags=dict(tags), params={}, metrics={}),
+            start_time=start_time,
+            times=set(),
             experiment=experiment,
             name=run_name,
             points=[],
@@ -70,6 +75,7 @@ class Client:
         run = self.runs[run_id]
         run.batches.append(len(metrics))
         run.points += [(m.key, m.value, m.step) for m in metrics]
+        run.times |= {m.timestamp for m in metrics}
         run.data.params.update({p.key: p.value for p in params})
 
     def log_inputs(self, run_id, datasets):
@@ -252,6 +258,22 @@ def test_a_child_carries_what_decides_it(sent):
     assert (tag.key, tag.value) == ("mlflow.data.context", "curated")
 
 
+def test_times_are_in_milliseconds(client):
+    before = time.time()
+    tracking._publish_trunk(client, "e0", "parent", finished())
+    [child] = client.runs.values()
+    assert child.times == {child.start_time} and isinstance(child.start_time, int)
+    assert before - 0.002 <= child.start_time / 1000 <= time.time()
+
+
+def test_a_diverged_trunk_says_so(client):
+    run = finished()
+    run["result"]["diverged"] = True
+    tracking._publish_trunk(client, "e0", "parent", run)
+    [child] = client.runs.values()
+    assert child.data.tags["diverged"] == "true"
+
+
 def test_many_points_go_in_batches_and_parameters_with_the_first(client, monkeypatch):
     monkeypatch.setattr(tracking, "BATCH", 7)
     tracking._publish_trunk(client, "e0", "parent", finished())
@@ -306,6 +328,23 @@ def test_every_wanted_trunk_of_the_question_is_sent_once(swept, tmp_path):
         "data/report/index.html",
     ]
     assert {run_id for _, run_id, _ in swept.calls} == {parent.info.run_id}
+
+
+def test_a_store_that_is_down_is_asked_twice_unless_the_user_says_otherwise(
+    swept, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
+    tracking.publish()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    tracking.publish()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+
+
+def test_files_that_are_not_there_yet_are_not_sent(swept, tmp_path):
+    shutil.rmtree(tmp_path / "data/report")
+    tracking.publish()
+    assert [path for _, _, path in swept.calls] == ["data/decisions/filter.json"]
 
 
 def test_publishing_again_sends_what_is_new_alone(swept):
@@ -379,6 +418,21 @@ def test_an_experiment_is_read_as_one_row_a_finished_run(stored):
         "loss": [3.0, 2.0],
         "more": [None, 1.0],
     }
+
+
+def test_a_missing_experiment_names_at_most_twenty_others(stored):
+    for i in range(25):
+        stored.create_experiment(f"e{i:02}", None, {})
+    with pytest.raises(InputError) as error:
+        tracking.read_experiment("mine")
+    assert "e19 (MLFLOW" in str(error.value) and "e20" not in str(error.value)
+
+
+def test_runs_of_all_pages_and_of_few_are_read(stored):
+    experiment = stored.create_experiment("mine", None, {})
+    for i in range(5):
+        add_run(stored, experiment, {"lr": str(i)}, {})
+    assert tracking.read_experiment("mine")["lr"].to_list() == [0, 1, 2, 3, 4]
 
 
 def test_an_experiment_that_is_not_there_or_empty_is_one_line(stored):

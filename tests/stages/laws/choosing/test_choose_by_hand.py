@@ -7,12 +7,12 @@ from stages.foundation.errors import InputError
 from stages.laws import get_law
 from stages.laws.choosing.choose import (
     Score,
+    Trial,
     _backtested,
     _indistinguishable,
     _joined,
     _notes,
     _rank,
-    _separate,
     _where,
     choose_law,
     criterion,
@@ -142,20 +142,33 @@ def test_warnings_say_what_the_choice_rests_on():
 
 
 def test_rows_are_taken_and_scalars_kept():
-    rows = _where(
-        {"a": np.array([1, 2, 3]), "b": 7.0}, np.array([True, False, True]), 3
-    )
+    rows = _where({"a": np.array([1, 2, 3]), "b": 7.0}, np.array([True, False, True]))
     assert rows["a"].tolist() == [1, 3] and rows["b"] == 7.0
 
 
+def separate(arms, by_arm=None, arm_column="arm"):
+    """The parameters that each arm of a table has for itself."""
+    trial = Trial(
+        rows={"arm": np.array(arms)},
+        helds=[],
+        by_arm=by_arm,
+        arm_column=arm_column,
+        clusters=(),
+        n_draws=50,
+        level=0.9,
+        trim=False,
+        options={},
+    )
+    return trial.separate(get_law("chinchilla"))
+
+
 def test_arms_are_separate_where_there_are_several():
-    law, rows = get_law("chinchilla"), {"arm": np.array(["a", "b"])}
-    assert _separate(law, rows, None, "arm") == ("E", "B")
-    assert _separate(law, {"arm": np.array(["a", "a"])}, None, "arm") == ()
-    assert _separate(law, rows, None, "data") == ()
-    assert _separate(law, rows, ["B"], "arm") == ("B",)
-    assert _separate(law, rows, (), "arm") == ()
-    assert _separate(law, rows, lambda law: [law.name], "arm") == ("chinchilla",)
+    assert separate(["a", "b"]) == ("E", "B")
+    assert separate(["a", "a"]) == ()
+    assert separate(["a", "b"], arm_column="data") == ()
+    assert separate(["a", "b"], by_arm=["B"]) == ("B",)
+    assert separate(["a", "b"], by_arm=()) == ()
+    assert separate(["a", "b"], by_arm=lambda law: [law.name]) == ("chinchilla",)
 
 
 def test_the_members_of_a_mixture_are_those_that_may_be_right():
@@ -164,26 +177,17 @@ def test_the_members_of_a_mixture_are_those_that_may_be_right():
         score("good", [0.1, 0.1, 0.1], surprise=(4.0,)),
         score("never", [0.3, 0.3, 0.3], surprise=(100.0,)),
     ]
-    members, stretch = _backtested(
-        ranking, [np.array([True] * 3)], {}, {"good": "fit of good"}, None
-    )
-    assert members == (("fit of good", 1.0),) and 1.0 < stretch < 4.0
+    shares, by_cut = _backtested(ranking, [np.array([True] * 3)])
+    assert shares == {"good": 1.0} and by_cut.tolist() == [4.0]
     # each errs least on one of two runs: about half of the re-weightings
     ranking = [
         score("good", [0.1, 0.3], surprise=(9.0,)),
-        score("also", [0.3, 0.1], surprise=(9.0,)),
+        score("also", [0.3, 0.1], surprise=(5.0,)),
     ]
-    members, wide = _backtested(
-        ranking,
-        [np.array([True] * 2)],
-        {"also": "variant"},
-        {"good": "fit of good"},
-        lambda variant: f"refit of {variant}",
-    )
-    assert [fit for fit, _ in members] == ["fit of good", "refit of variant"]
-    shares = [share for _, share in members]
-    assert sum(shares) == pytest.approx(1.0) and 0.4 < shares[0] < 0.6
-    assert wide > stretch
+    shares, by_cut = _backtested(ranking, [np.array([True] * 2)])
+    assert list(shares) == ["good", "also"] and 0.4 < shares["good"] < 0.6
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert by_cut == pytest.approx([9 * shares["good"] + 5 * shares["also"]])
 
 
 @pytest.fixture(scope="module")

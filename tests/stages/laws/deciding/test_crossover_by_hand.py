@@ -169,3 +169,62 @@ def test_differences_of_rounding_are_no_crossing(cross):
 def test_a_crossing_in_the_first_step_still_begins_with_the_better_arm(cross):
     found = cross({"a": flat, "b": falling(1.02e6)})
     assert [arm for arm, _, _ in found.sequence] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("smallest", "at"), [(1e3, 6e8), (2e3, 1.2e9)])
+def test_without_a_size_each_arm_takes_its_best_of_the_range(known_boot, smallest, at):
+    boot = known_boot({"a": flat, "b": flat}, {"a": [0.0] * 4, "b": [0.0] * 4})
+
+    def value(rows, arm=None):
+        # b is equal to a at 1e5 tokens, and better the smaller the model
+        tokens = np.asarray(rows["n_tokens_seen"], float)
+        return 3 + 0 * tokens if arm == "a" else 3 * (tokens / 1e5) ** -0.5
+
+    boot.fit.predict = value
+    found = crossovers(
+        boot, {"a": {}, "b": {}}, 1e7, 1e10, n_params_range=(smallest, 1e5)
+    )
+    [switch] = found.switches
+    assert (switch.first, switch.second) == ("a", "b")
+    assert switch.flops == pytest.approx(at, rel=1e-3)
+    assert switch.level == 0.9
+
+
+def test_the_search_has_24_budgets_a_decade_and_both_ends(cross):
+    seen = []
+
+    def curve(flops):
+        seen.append(flops)
+        return flat(flops)
+
+    cross({"a": curve, "b": falling(1e8)}, low=1e6, high=1e8)
+    grid = seen[0]
+    assert len(grid) == 2 * 24 + 1
+    assert (grid[0], grid[-1]) == (pytest.approx(1e6), pytest.approx(1e8))
+    seen.clear()
+    cross({"a": curve, "b": falling(1e8)}, low=1e6, high=1.1e6)
+    assert len(seen[0]) == 8
+
+
+def test_the_share_of_a_pair_counts_draws_that_cross_either_way(cross):
+    curves = {"a": flat, "b": falling(1e8)}
+    # by draw b is better throughout, worse throughout, and twice worse up to a crossing
+    found = cross(
+        curves, {"a": [40.0, 0.0, 0.0, 0.0], "b": [0.0, 40.0, 0.0, 0.1]}, high=1e9
+    )
+    assert found.pair_share == {("a", "b"): 0.5}
+    # the other way round the same
+    found = cross(
+        {"b": falling(1e8), "a": flat},
+        {"a": [40.0, 0.0, 0.0, 0.0], "b": [0.0, 40.0, 0.0, 0.1]},
+        high=1e9,
+    )
+    assert found.pair_share == {("b", "a"): 0.5}
+
+
+def test_crossings_of_a_pair_stand_in_order_whichever_arm_leads_first(cross):
+    # b is better below 1e7, between 1e8 and 1e9; a in turn
+    found = cross({"b": flat, "a": wave})
+    crossings = found.pairs["b", "a"]
+    assert [c.first for c in crossings] == ["b", "a", "b"]
+    assert [c.flops for c in crossings] == pytest.approx([1e7, 1e8, 1e9], rel=1e-2)
