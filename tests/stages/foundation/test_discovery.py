@@ -28,10 +28,12 @@ def test_what_is_found_counts_as_imported(tmp_path, monkeypatch):
     assert ROOT / "stages/foundation/section.py" in imported_modules(caller)
 
 
-def test_a_folder_that_is_not_written_out_is_refused(tmp_path):
+@pytest.mark.parametrize("folder", ["name", "3"])
+def test_a_folder_that_is_not_written_out_is_refused(tmp_path, folder):
     caller = tmp_path / "caller.py"
-    caller.write_text("modules_of(name)")
+    caller.write_text(f"modules_of({folder})")
     with pytest.raises(
-        TypeError, match=r"modules_of\(name\): write the folder's dotted name out"
+        TypeError,
+        match=rf"modules_of\({folder}\): write the folder's dotted name out",
     ):
         imported_modules(caller)
