@@ -352,7 +352,8 @@ def test_the_seed_settles_every_draw(swept_folder, tmp_path, monkeypatch):
         assert (refits[role] == same[role]).all()
         # other weights move the refits by far more than other starts of the fit do
         assert np.abs(refits[role] - others[role]).max() > 1e-4
-    assert bands(one) == bands(again) != bands(other)
+    assert bands(one) == bands(again)
+    assert np.abs(np.array(bands(one)) - np.array(bands(other))).max() > 1e-5
     # the law is the same whatever the draws
     assert one.law.params["beta"].value == pytest.approx(other.law.params["beta"].value)
     assert one.law.params["beta"].low != other.law.params["beta"].low

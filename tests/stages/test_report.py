@@ -11,7 +11,7 @@ from stages.decide import DecideParams
 from stages.decide import run as run_decide
 from stages.decision import figures
 from stages.decision.record import read_decision
-from stages.foundation.files import write_json
+from stages.foundation.files import read_json, write_json
 from stages.presentation.plot_style import plt, svg
 from stages.report import (
     ReportParams,
@@ -427,3 +427,14 @@ def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
     one, other = (svg(draw(record)["loss"]) for _ in range(2))
     assert one == other and one.startswith("<svg")
     plt.close("all")
+
+
+def test_a_title_of_the_user_cannot_become_markup(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "copy"))
+    path = "data/decisions/filter.json"
+    write_json(
+        path, read_json(path) | {"question": {"name": "filter", "title": "<b>5 & 6"}}
+    )
+    run(ReportParams(png_dpi=50))
+    page = (tmp_path / "copy/data/report/index.html").read_text("utf-8")
+    assert "<h1>&lt;b&gt;5 &amp; 6</h1>" in page and "<b>5" not in page
