@@ -80,7 +80,6 @@ TESTED_ELSEWHERE = {
     "stages/curation/scores/ngram_table.py": "stages/curation/scores/test_ngram_model.py",
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
     "stages/decision/figures.py": "stages/test_report.py",
-    "stages/laws/interface/fitted.py": "stages/decision/test_tables.py",
     "stages/laws/mixtures_and_tasks/projektor_path.py": "stages/curation/scores/test_transport.py",
     "stages/pool_scores/proxy_scores.py": "stages/pool_scores/test_extra_scores.py",
     # images: the whole study on digits, and runs of the trainer

@@ -39,8 +39,8 @@ def test_only_firsts_are_compared(pool):
 
 
 def test_one_threshold_and_one_source_of_embeddings():
-    assert SemanticParams().threshold() == {"eps": EPS}
-    assert SemanticParams(drop_fraction=0.1).threshold() == {"drop_fraction": 0.1}
+    assert SemanticParams().threshold() == EPS
+    assert SemanticParams(drop_fraction=0.1).threshold() is None
     with pytest.raises(ValidationError, match="give eps or drop_fraction, not both"):
         SemanticParams(eps=0.1, drop_fraction=0.1)
     with pytest.raises(ValidationError, match="give model or reader, not both"):

@@ -145,7 +145,8 @@ def test_a_killed_group_goes_on_to_the_same_bits(
 
 def test_a_checkpoint_of_other_data_is_refused(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "stages.proxy.images.train._budgets", lambda *_: (_ for _ in ()).throw(Killed)
+        "stages.proxy.images.train._budgets",
+        lambda *_, **__: (_ for _ in ()).throw(Killed),
     )
     with pytest.raises(Killed):
         train_images(

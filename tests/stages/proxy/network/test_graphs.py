@@ -29,11 +29,11 @@ def recorded(monkeypatch):
     def by(recorder):
         made = []
 
-        def runner(engine, optimiser, note, wanted=True):
+        def runner(engine, optimiser, note, graphs=True):
             plain = AutogradEngine(engine.weights, z_loss=engine.z_loss)
             made.append(
                 GraphedStep(plain, optimiser, note, recorder)
-                if wanted
+                if graphs
                 else PlainStep(plain, optimiser)
             )
             return made[-1]

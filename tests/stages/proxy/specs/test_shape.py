@@ -61,7 +61,8 @@ def test_whole_batches_rounds_to_the_nearest():
 
 def test_light_modules_load_without_torch():
     code = (
-        "import sys; from stages.proxy import packed, view, stream, shape, spec,"
-        " schedule, stack, workers; assert not {'torch', 'polars'} & set(sys.modules)"
+        "import sys; from stages.proxy.tokens import packed, view, order;"
+        " from stages.proxy.specs import shape, spec, schedule, stack;"
+        " from stages.proxy.workforce import workers; assert not {'torch', 'polars'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ from stages.proxy.workforce import lease
 from stages.proxy.workforce.lease import device_lease, folder_lease
 
 HOLD = (
-    "import sys, time; from stages.proxy import lease; from pathlib import Path;"
+    "import sys, time; from stages.proxy.workforce import lease; from pathlib import Path;"
     " lease.lease_folder = lambda: Path({folder!r})\nwith {call}: print('held',"
     " flush=True); time.sleep(60)"
 )
