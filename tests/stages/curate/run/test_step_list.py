@@ -96,7 +96,7 @@ def test_cleaning_cuts_lines_before_the_rules_look(folder, run, read):
 
 
 def test_own_scores_choose_among_copies_and_drop(folder, run, read, monkeypatch):
-    (folder / "my_scores.py").write_text(
+    (folder / "length_scores.py").write_text(
         "def rate(texts):\n    return [-len(text) for text in texts]\n"
     )
     monkeypatch.chdir(folder)
@@ -104,7 +104,7 @@ def test_own_scores_choose_among_copies_and_drop(folder, run, read, monkeypatch)
     run(
         folder / "raw",
         rules=[],
-        scorer={"function": "my_scores:rate"},
+        scorer={"function": "length_scores:rate"},
         dedup={"keep": "own_score"},
     )
     kept = read()
