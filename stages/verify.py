@@ -236,7 +236,7 @@ def plan(
     top: float,
     n_draws: int,
 ) -> list[Trunk]:
-    """The trunks of the chosen arms: each budget at the setting that won where documents repeat as often."""
+    """The trunks of the chosen arms, at the settings that won in the sweep: see settings_by_budget."""
     won = winners(runs)
     draws = sorted(runs["pool_draw"].unique())[:n_draws]
     targets = [target.flops for target in decision.targets]

@@ -12,7 +12,8 @@ from stages.proxy.specs.shape import whole_batches
 APART = 1.25
 # cost a decay each or nothing; the others cost a run from the start or cannot be placed freely
 BRANCHING = ("wsd", "power", "constant")
-MOST_SETTINGS = 2
+# ours: beyond it the setting of more repeats has taken over
+NEAR = 2.0
 Setting = tuple[float, float]  # weight decay, dropout
 
 
@@ -110,17 +111,16 @@ def setting_for(won: pl.DataFrame, arm: str, epochs: float) -> Setting:
 def settings_by_budget(
     won: pl.DataFrame, arm: str, tokens: Sequence[int], n_unique: float
 ) -> dict[Setting, tuple[int, ...]]:
-    """Setting -> the budgets in tokens that are trained at it, rising; at most MOST_SETTINGS, the rarer ones
-    of more going to the next larger budget's.
+    """Setting -> the budgets in tokens that are trained at it, rising. One or two settings.
 
-    n_unique: different tokens of the arm.
+    Every budget is trained at the setting that won where documents repeat about as often as they will at the
+    largest; those up to twice what was fitted also at the one that won there. n_unique: different tokens of the arm.
     """
-    chosen: dict[Setting, list[int]] = {}
-    last: Setting | None = None
-    for budget in sorted(tokens, reverse=True):
-        setting = setting_for(won, arm, max(budget / n_unique, 1e-9))
-        if last is not None and setting not in chosen and len(chosen) >= MOST_SETTINGS:
-            setting = last
-        chosen.setdefault(setting, []).append(budget)
-        last = setting
-    return {setting: tuple(sorted(budgets)) for setting, budgets in chosen.items()}
+    own = won.filter(arm=arm).sort("n_tokens_seen").row(-1, named=True)
+    at_the_top = setting_for(won, arm, epochs=max(tokens) / n_unique)
+    before = (own["weight_decay"], own["dropout"])
+    near = [each for each in tokens if each <= NEAR * own["n_tokens_seen"]]
+    chosen = {at_the_top: tuple(sorted(tokens))}
+    if before != at_the_top and near:
+        chosen[before] = tuple(sorted(near))
+    return chosen
