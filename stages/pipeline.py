@@ -15,5 +15,16 @@ from stages import (
 
 PIPELINE = tuple(
     module.stage
-    for module in (ingest, dedup, pack, score, arms, sweep, fit, decide, verify, report)
+    for module in (
+        ingest,
+        dedup,
+        pack,
+        score,
+        arms,
+        sweep,
+        fit,
+        decide,
+        verify,
+        report,
+    )
 )

@@ -106,6 +106,7 @@ TESTED_ELSEWHERE = {
     "stages/run_tables/fit_file.py": COMMANDS,
     "stages/run_tables/fit_table.py": COMMANDS,
     "stages/run_tables/law_sheet.py": COMMANDS,
+    "stages/verification/record.py": "stages/verification/test_track_record.py",
     "stages/settings/curate.py": "stages/settings/test_params.py",
     "stages/settings/curate_searches.py": SEARCHES,
 }

@@ -189,7 +189,6 @@ def _publish_question(
     _publish_verification(client, parent, name)
     files = [
         Path(artefacts.decision(name)),
-        Path(artefacts.verification(name)),
         *sorted(Path(artefacts.REPORT).glob(f"{name}*.png")),
     ]
     _publish_files(
@@ -203,17 +202,23 @@ def _publish_question(
 
 
 def _publish_verification(client: Any, parent: str, name: str) -> None:
-    """How the decision fared, as metrics of the parent run; sent again only when it changed."""
+    """How the decision fared: the record, and its numbers as metrics of the parent run; sent again only when
+    they changed.
+    """
     from mlflow.entities import Metric
 
-    file = Path(artefacts.VERIFY_METRICS)
-    values = read_json(file).get(name, {}) if file.is_file() else {}
-    digest, tag = content_hash(values), "sent.verify"
-    if not values or client.get_run(parent).data.tags.get(tag) == digest:
+    files = [Path(artefacts.VERIFY_METRICS), Path(artefacts.verification(name))]
+    if not all(file.is_file() for file in files):
+        return
+    values, record = read_json(files[0]).get(name, {}), read_json(files[1])
+    digest, tag = content_hash([values, record]), "sent.verification"
+    if client.get_run(parent).data.tags.get(tag) == digest:
         return
     now = int(time.time() * 1000)
     metrics = [Metric(f"verify_{key}", value, now, 0) for key, value in values.items()]
-    client.log_batch(parent, metrics=metrics)
+    client.log_batch(parent, metrics=metrics, params=[])
+    # the record of the decision has the name of the question
+    client.log_dict(parent, record, f"{name}-verification.json")
     client.set_tag(parent, tag, digest)
 
 
