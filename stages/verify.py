@@ -40,6 +40,7 @@ from stages.verification.carried_on import (
     table_after,
     trained_after,
     trunks_of,
+    untrained,
 )
 from stages.verification.chosen import (
     arms_to_train,
@@ -253,14 +254,15 @@ def plan(
             for setting, budgets in by_setting.items():
                 pool = data.views[parent.arm].n_tokens
                 specs += carried_specs(parent, budgets, setting, pool_tokens=pool)
-    return trunks_of(specs, data)
+    there = trained_after(parents, [], data)
+    return trunks_of(untrained(specs, there), data)
 
 
 def train(asked: list[Asked], data: Views, device: str) -> None:
     """Train every planned trunk that is not on disk."""
     by_id = {trunk["trunk_id"]: trunk for each in asked for trunk in each.trunks}
     missing = [trunk for trunk in by_id.values() if not is_trained(trunk)]
-    log.info("verify: %d of %d trunks done", len(by_id) - len(missing), len(by_id))
+    log.info("verify: %d trunks to train", len(missing))
     if missing:
         from stages.sweeping.train_trunks import train as train_trunks  # loads torch
 

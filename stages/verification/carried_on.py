@@ -20,8 +20,9 @@ from stages.sweeping.views import Views
 from stages.verification.chosen import Setting
 
 Trunk = dict[str, Any]
+LENGTH = ("budgets_tokens", "unique_tokens")
 # what may differ between a trunk and the one that it carries on
-FREE = ("budgets_tokens", "unique_tokens", "weight_decay", "dropout")
+FREE = (*LENGTH, "weight_decay", "dropout")
 
 
 def parents_of(runs: pl.DataFrame) -> dict[tuple[str, int], RunSpec]:
@@ -79,9 +80,27 @@ def is_trained(trunk: Trunk) -> bool:
     return is_finished(trunk, CARRIED_ON) or is_finished(trunk)
 
 
-def kin(spec: Mapping[str, Any]) -> str:
+def kin(spec: Mapping[str, Any], free: Sequence[str] = FREE) -> str:
     """Hash of all of a spec that a trunk shares with the one that it carries on."""
-    return content_hash({key: spec[key] for key in spec if key not in FREE})
+    return content_hash({key: spec[key] for key in spec if key not in free})
+
+
+def untrained(
+    specs: Iterable[RunSpec], runs: Sequence[dict[str, Any]]
+) -> list[RunSpec]:
+    """The specs without the budgets that one of these runs has reached at the same setting."""
+    reached: dict[str, set[int]] = {}
+    for run in runs:
+        done = run["result"]["spec"]
+        key = kin(done, LENGTH)
+        reached.setdefault(key, set()).update(done["budgets_tokens"])
+    left = []
+    for spec in specs:
+        done = reached.get(kin(spec.to_dict(), LENGTH), set())
+        budgets = tuple(each for each in spec.budgets_tokens if each not in done)
+        if budgets:
+            left.append(replace(spec, budgets_tokens=budgets))
+    return left
 
 
 def trained_after(

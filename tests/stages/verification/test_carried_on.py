@@ -21,6 +21,7 @@ from stages.verification.carried_on import (
     table_after,
     trained_after,
     trunks_of,
+    untrained,
 )
 
 SPEC = RunSpec(
@@ -118,6 +119,18 @@ def test_runs_of_earlier_calls_count_and_those_of_other_data_or_trainers_do_not(
     (CARRIED_ON.path / "stack_sizes.json").write_text('{"sweep": "s"}')
     found = trained_after({("all", 0): SPEC}, [], VIEWS)
     assert [run["trunk_id"] for run in found] == ["earlier"]
+
+
+def test_a_budget_that_was_reached_at_the_setting_is_not_trained_again():
+    finish(replace(SPEC, budgets_tokens=(1024, 4096), weight_decay=1.0), "earlier")
+    runs = trained_after({("all", 0): SPEC}, [], VIEWS)
+    same = replace(SPEC, budgets_tokens=(1024, 2048, 4096), weight_decay=1.0)
+    other = replace(same, weight_decay=0.1)
+    done = replace(same, budgets_tokens=(4096,))
+    assert untrained([same, other, done], runs) == [
+        replace(same, budgets_tokens=(2048,)),
+        other,
+    ]
 
 
 def test_a_planned_trunk_of_the_sweep_is_found_there():
