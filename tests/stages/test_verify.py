@@ -16,9 +16,11 @@ from stages.foundation.files import read_json
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.run_files import CARRIED_ON, save_run
+from stages.settings.verify import VerifyParams
+from stages.verification.asked import size_of, top_of
+from stages.verification.outcome import decision_hash
 from stages.verification.record import read_verification
 from stages.verification.track_record import read_track_record
-from stages.verify import VerifyParams, decision_hash, size_of, top_of
 
 N_PARAMS, BATCH = 2_000, 128
 LARGEST = 32_000  # tokens; the larger size of the hand-made question
