@@ -11,6 +11,7 @@ from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 from stages.verification.record import read_verification
 from stages.verification.track_record import read_track_record, summary
+from stages.verification.words import lead_row, run_row
 
 
 def verify_command(
@@ -29,13 +30,14 @@ def verify_command(
             f"{Path.cwd()}: no decision and runs here to verify; `assay run` makes them"
         )
     section = load_params(params_file, PIPELINE)["verify"]
-    asked = {"times": times, "flops": flops, "questions": questions or None}
-    given = {name: value for name, value in asked.items() if value}
-    if times:
-        given["flops"] = None
+    given: dict[str, object] = {"train": True}
+    if times or flops:
+        given |= {"flops": flops, "times": times or section.model_dump()["times"]}
+    if questions:
+        given["questions"] = questions
     stage = next(stage for stage in PIPELINE if stage.name == "verify")
     start_logging(stage.name)
-    stage.run(stage.params(**{**section.model_dump(), **given, "train": True}))
+    stage.run(stage.params(**section.model_dump() | given))
     files = sorted(Path(artefacts.VERIFICATIONS).glob("*.json"))
     records = [read_verification(file) for file in files]
     if questions:
@@ -46,8 +48,10 @@ def verify_command(
     for record in records:
         print(paragraph(f"{record.question}: {record.sentence}"))
         if record.runs:
-            show(record.table, False)
-            show(record.lead_table, False)
+            names = {arm: arm for arm in record.labels}  # labels are too wide here
+            show([run_row(run, names) for run in record.runs], False)
+            leads = [lead_row(lead, record.verdicts, names) for lead in record.leads]
+            show(leads, False)
 
 
 def track_record_command(as_json: bool) -> None:
