@@ -8,8 +8,9 @@ from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
 from stages.laws import get_law
+from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
-from stages.laws.choosing.record import from_state
+from stages.laws.choosing.record import prediction_of
 from stages.presentation.numbers import flops_text
 from stages.run_tables.compare_rows import (
     crossover_rows,
@@ -109,7 +110,7 @@ def compare_command(
         )
 
 
-def stored_fit(file: Path) -> tuple[Bootstrap, str]:
+def stored_fit(file: Path) -> tuple[Bootstrap | Mixture, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
         raise InputError(
@@ -118,14 +119,14 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
     try:
         record = FitFile.read(file)
         state = record.state or {}
-        law = get_law(state["law"])
+        get_law(state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return from_state(state, law), record.value_label
+        return prediction_of(state, get_law), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

@@ -10,13 +10,11 @@ from stages.laws import get_law
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
-from stages.laws.choosing.record import fit_record, to_state
+from stages.laws.choosing.record import fit_record, prediction_state
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.variant import with_variants
 from stages.laws.interface.fitted import Note
 from stages.run_tables.candidates import (
-    N_CUTS,
-    N_DRAWS,
     N_STARTS,
     candidates,
     duplicate_notes,
@@ -95,7 +93,7 @@ def fit_table(
         choice=chosen_law(choice) if choice else None,
         figures=drawn,
         seconds=round(time.perf_counter() - start, 3),
-        state=to_state(boot) if boot else None,
+        state=prediction_state(wide) if wide else None,
     )
 
 
@@ -133,18 +131,7 @@ def _fitted(
         )
     rows = _auto_rows(table, name, cluster)
     laws = with_variants(candidates("auto", rows))
-    choice = choose_law(
-        laws,
-        rows,
-        by_arm=(),
-        trim=True,
-        n_cuts=N_CUTS,
-        n_starts=N_STARTS,
-        n_draws=N_DRAWS,
-        clusters=cluster or (),
-        delta=None,
-        seed=seed,
-    )
+    choice = choose_law(laws, rows, by_arm=(), n_starts=N_STARTS, delta=None, seed=seed)
     return choice.fit, choice
 
 

@@ -58,7 +58,7 @@ def arm_path(
     sizes, tokens, values, draws, edges = {}, {}, {}, {}, {}
     for arm, columns in arms.items():
         sizes[arm], edges[arm] = _sizes(
-            boot.fit,
+            boot,
             budgets,
             arm=arm,
             columns=columns,
@@ -68,7 +68,7 @@ def arm_path(
         tokens[arm] = budgets / 6 / sizes[arm]
         rows = path_rows(budgets, sizes[arm], columns)
         own = arm if boot.fit.by_arm else None
-        values[arm], draws[arm] = boot.fit.predict(rows, own), boot.predict(rows, own)
+        values[arm], draws[arm] = boot.central(rows, own), boot.predict(rows, own)
     return Path(
         budgets,
         n_params=sizes,
@@ -92,10 +92,11 @@ def path_rows(flops, n_params, columns) -> dict[str, np.ndarray]:
     }
 
 
-def _sizes(fit: Fit, flops, arm, columns, n_params, n_params_range):
+def _sizes(boot, flops, arm, columns, n_params, n_params_range):
     """Model size at each budget, (budgets,), and whether a best size lies at the edge of the grid."""
     if n_params is not None:
         return np.full(flops.shape, float(n_params)), False
+    fit = boot.fit
     if "n_params" not in fit.law.variable_names:
         if "n_tokens_seen" in fit.law.variable_names:
             raise InputError(
@@ -108,7 +109,7 @@ def _sizes(fit: Fit, flops, arm, columns, n_params, n_params_range):
     all_flops, all_sizes = (
         part.ravel() for part in np.meshgrid(flops, grid, indexing="ij")
     )
-    values = fit.predict(
+    values = boot.central(
         path_rows(all_flops, all_sizes, columns), arm if fit.by_arm else None
     ).reshape(flops.size, GRID)
     best = values.argmin(axis=1)
