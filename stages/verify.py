@@ -17,6 +17,7 @@ from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json, whole_file, whole_folder, write_json
 from stages.foundation.stage import Stage
+from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.runs.run_files import CARRIED_ON
 from stages.settings.verify import VerifyParams
@@ -35,11 +36,11 @@ log = logging.getLogger("assay")
 class Predicted:
     """What a decision predicts for rows of the runs table with a column `arm`."""
 
-    boot: Bootstrap
+    boot: Bootstrap | Mixture
 
     def point(self, rows: Rows) -> np.ndarray:
         """The value at each row, (rows,)."""
-        return self.boot.fit.predict(rows)
+        return self.boot.central(rows)
 
     def new_runs(self, rows: Rows) -> np.ndarray:
         """The value of one new run at each row in each draw, (draws, rows)."""
