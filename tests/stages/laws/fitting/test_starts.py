@@ -49,12 +49,13 @@ def test_the_best_end_is_the_truth_and_most_starts_find_it(problem):
     free = np.zeros(problem.layout.size, bool)
     ends, usable = coarse_ends(problem, draw_starts(problem, 32, 1, {}), free)
     assert usable == 32 and 1 <= len(ends) <= 32
-    theta, objective, same_basin, _ = best_of_ends(problem, ends, free)
-    found = problem.layout.to_params(theta)
+    best = best_of_ends(problem, ends, free)
+    found = problem.layout.to_params(best.theta)
     assert {name: float(part[0]) for name, part in found.items()} == pytest.approx(
         TRUTH, rel=1e-3
     )
-    assert objective < 1e-12 and 1 <= same_basin <= len(ends)
+    assert best.objective < 1e-12 and 1 <= best.same_basin <= len(ends)
+    np.testing.assert_array_equal(best.ends[0], best.theta)
 
 
 def test_starts_of_which_none_gives_a_value_are_refused(problem):
