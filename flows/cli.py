@@ -237,6 +237,13 @@ def fit(
             metavar="COLUMN", help="rows of one cluster are resampled together"
         ),
     ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="column that names the data set of a run; fitted jointly",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")
     ] = None,
@@ -257,6 +264,7 @@ def fit(
         predict=predict,
         n_draws=bootstrap,
         cluster=cluster,
+        arm=arm,
         out=out,
         figures=figures,
         as_json=as_json,
@@ -273,7 +281,11 @@ def compare(
         typer.Option(metavar="COLUMN", help="column that names the data set of a run"),
     ],
     at: Annotated[
-        list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")
+        list[float],
+        typer.Option(
+            metavar="BUDGET",
+            help="FLOPs, or tokens of a table without them; repeat for several",
+        ),
     ],
     law: Annotated[
         str,
@@ -339,7 +351,9 @@ def plan(
     law: Annotated[
         Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")
     ],
-    flops: Annotated[float, typer.Option(min=1, help="budget, FLOPs (6ND)")],
+    flops: Annotated[
+        float, typer.Option(min=1, help="budget, FLOPs as the table counts them")
+    ],
     unique_tokens: Annotated[
         float | None, typer.Option(min=1, help="different tokens that there are")
     ] = None,

@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from flows.commands.fit import parse_map, show_figures, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
-from stages.laws import get_law
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import from_state
 from stages.presentation.numbers import flops_text
+from stages.run_columns.named_law import law_for
 from stages.run_tables.compare_rows import (
     crossover_rows,
     decision_rows,
@@ -72,6 +74,7 @@ def compare_command(
             json.dumps(
                 {
                     "law": done.reason,
+                    "budget_unit": done.unit,
                     "budgets": budgets,
                     "crossovers": flips,
                     "searched_flops": searched,
@@ -84,20 +87,28 @@ def compare_command(
     else:
         print(paragraph(f"law: {done.reason}") + "\n")
         show(
-            shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals"
+            shown_decisions(budgets, done.unit),
+            False,
+            title="Best arm by budget, 90 % intervals",
         )
         for row in budgets:
             print(paragraph(f"{flops_text(row['flops'])}: {row['reason']}"))
         if len(budgets[0]["arms"]) > 2:
             print()
-            show(shown_chances(budgets), False, title="P(best) by budget in FLOPs")
+            show(
+                shown_chances(budgets), False, title=f"P(best) by budget in {done.unit}"
+            )
         print()
         reach = (
             f"between {flops_text(done.found.flops_low)} and"
-            f" {flops_text(done.found.flops_high)} FLOPs"
+            f" {flops_text(done.found.flops_high)} {done.unit}"
         )
         (
-            show(shown_flips(flips, done.found), False, title=f"Flips {reach}")
+            show(
+                shown_flips(flips, done.found, done.unit),
+                False,
+                title=f"Flips {reach}",
+            )
             if flips
             else print(f"no flip {reach}")
         )
@@ -109,6 +120,10 @@ def compare_command(
         )
 
 
+def _stored_columns(state: dict) -> dict[str, np.ndarray]:
+    return {name: np.array(v) for name, v in state["data"]["columns"].items()}
+
+
 def stored_fit(file: Path) -> tuple[Bootstrap, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
@@ -118,7 +133,7 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
     try:
         record = FitFile.read(file)
         state = record.state or {}
-        law = get_law(state["law"])
+        law = law_for(state["law"], _stored_columns(state), str(file))
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"

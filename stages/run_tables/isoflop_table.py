@@ -12,7 +12,7 @@ import polars as pl
 
 from stages.laws.interface.table import run_flops
 from stages.laws.theory.isoflop import isoflop
-from stages.run_tables.candidates import positive_numbers
+from stages.run_columns.positive import positive_numbers
 
 SAME_BUDGET = (
     0.01  # assumed: runs less than 1 % of compute apart were meant to be one budget

@@ -21,13 +21,17 @@ from stages.laws.fitting.starts import (
     noise_delta,
 )
 from stages.laws.interface import table
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.law import Law
 from stages.laws.interface.layout import Layout
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted law. `params`, `at_bound` and `identified` map a name to one value, or to {arm: value}."""
+    """A fitted law. `params`, `at_bound` and `identified` map a name to one value, or to {arm: value}.
+
+    cost: what a run of its table costs, from a budget to tokens.
+    """
 
     law: Law
     arms: tuple[str, ...]
@@ -46,6 +50,7 @@ class Fit:
     theta: np.ndarray = field(repr=False)
     frozen: np.ndarray = field(repr=False)
     problem: Problem = field(repr=False)
+    cost: Cost = SIX
 
     @property
     def n_free(self) -> int:
@@ -156,7 +161,7 @@ def fit_law(
     if identify:
         theta, best, spans = _profiled(problem, theta, best=best, frozen=frozen)
         identified = spans < SPAN
-    return _report(
+    fit = _report(
         problem,
         theta,
         best=best,
@@ -168,6 +173,7 @@ def fit_law(
         arm_column=arm_column,
         profiled=identify,
     )
+    return replace(fit, cost=Cost.of(rows))
 
 
 def _with_priors(problem, priors, coarse, frozen):

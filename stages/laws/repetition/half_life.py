@@ -100,7 +100,7 @@ def _mixed_pools(pools):
         total = 0.0
         for pool in pools:
             part = np.maximum(v[f"share_{pool}"], 1e-12)
-            unique = v[f"unique_{pool}"] / part
+            unique = pool_tokens(v, pool) / part
             beta, tau = p[f"beta_{pool}"], p[f"tau_{pool}"]
             total = total + part * utility(
                 beta, tau, seen=v["n_tokens_seen"], unique=unique
@@ -131,6 +131,11 @@ def _pool_parameters(pools):
     )
 
 
+def pool_tokens(v, pool):
+    """Different tokens of a pool, at least one: an unused pool may have none."""
+    return np.maximum(v[f"unique_{pool}"], 1.0)
+
+
 def pool_variables(pools):
     return tuple(
         variable
@@ -141,6 +146,7 @@ def pool_variables(pools):
                 f"unique_{pool}",
                 "tokens",
                 f"different tokens in {pool}",
+                may_be_zero=True,
                 typical=(1e6, 1e9),
             ),
         )

@@ -38,7 +38,7 @@ from stages.laws.interface.law import (
     inverse,
 )
 from stages.laws.repetition import data_constrained, overfit
-from stages.laws.repetition.half_life import pool_variables, utility
+from stages.laws.repetition.half_life import pool_tokens, pool_variables, utility
 from stages.laws.repetition.information import REFERENCE_PARAMS
 
 # ours: count tokens, leave excess parameters to the last term
@@ -85,7 +85,7 @@ def _pools_of(pools, p, v, shared):
     """For each pool: share, unique tokens, and its q, beta and tau."""
     for i, pool in enumerate(pools or ("",)):
         part = np.maximum(v[f"share_{pool}"], 1e-12) if pools else 1.0
-        unique = v[f"unique_{pool}"] if pools else v["n_tokens_unique"]
+        unique = pool_tokens(v, pool) if pools else v["n_tokens_unique"]
         yield (
             part,
             unique,
@@ -140,7 +140,7 @@ def _penalty(pools):
         def of(v):
             parts = [np.maximum(v[f"share_{pool}"], 1e-12) for pool in pools]
             own = [
-                quantity({**v, "n_tokens_unique": v[f"unique_{pool}"] / part})
+                quantity({**v, "n_tokens_unique": pool_tokens(v, pool) / part})
                 for pool, part in zip(pools, parts, strict=True)
             ]
             return sum(part * x for part, x in zip(parts, own, strict=True))

@@ -28,6 +28,9 @@ from stages.laws.interface.law import (
 from stages.laws.schedules.schedule import warmup_stable_decay
 
 BLOCK = 64
+LEAST_RATE = (
+    1e-6  # ours: share of the peak at which a decay to 0 ends, so that its log exists
+)
 SCHEDULE = Variable(
     "schedule", "number", "which of the schedules, 1 is the first", typical=(1.0, 1.001)
 )
@@ -68,10 +71,11 @@ def blocks_of(lr, block: int = BLOCK) -> Blocks:
     )
     starts = np.concatenate([[0], cut])
     total = np.add.reduceat(change[steps], starts)
+    rates = np.maximum(lr, LEAST_RATE * lr.max())
     weight = change[steps] / np.repeat(total, np.diff(np.append(starts, steps.size)))
     return Blocks(
         total,
-        log_rate=np.add.reduceat(weight * np.log(lr[steps]), starts),
+        log_rate=np.add.reduceat(weight * np.log(rates[steps]), starts),
         area_before=np.add.reduceat(weight * (area - lr)[steps], starts),
         first=steps[starts] + 1,
         last=steps[np.append(starts[1:] - 1, steps.size - 1)] + 1,
