@@ -22,6 +22,7 @@ from stages.presentation.figure_marks import plain_ticks, side_labels
 from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, plt
 from stages.presentation.si import si
+from stages.run_tables.law_axes import COMPUTE, axis_label
 
 N_GRID, N_BUDGETS = 90, 24
 MAX_ARMS = 7  # as many as the palette tells apart

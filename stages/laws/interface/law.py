@@ -83,7 +83,8 @@ class Law:
     `optimum(params, flops)` returns (n_params, n_tokens) of least loss where a closed form exists.
     `automatic` names the tables in which `assay fit auto` tries the law, beside the other laws that name
     them: those that have n_params and n_tokens_seen ("sizes and tokens"), those with n_tokens_seen and
-    neither n_params nor flops ("tokens alone"), and the others ("compute alone"); a law whose variables the table lacks is passed over. Empty: tried only by name.
+    neither n_params nor flops ("tokens alone"), and the others ("compute alone"); a law whose
+    variables the table lacks is passed over. Empty: tried only by name.
     `rank`: files of lower rank stand first in LAWS and `assay laws`, one ranked law a file is enough;
     a file of unranked laws stands at the end.
 
