@@ -399,6 +399,33 @@ def isoflop(
     isoflop_command(table, map_, where=where, at=at, as_json=as_json)
 
 
+@app.command()
+def mixture(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+    ],
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="surface|trees|projektor",
+            help="smooth surface, boosted trees, or two sizes and transport distances",
+        ),
+    ] = "surface",
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    predict: Annotated[
+        Path | None, typer.Option(metavar="TABLE2", help="mixtures to predict")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The best mixture from runs on many: columns share_NAME and value, without a formula."""
+    from flows.commands.mixture import mixture_command
+
+    mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
+
+
 @app.command("pruning-theory")
 def pruning_theory(
     pool: Annotated[

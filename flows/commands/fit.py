@@ -20,7 +20,11 @@ from stages.runs.table import filter_rows, read_table
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
     """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
-    known = {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)}
+    known = {
+        "distance",
+        *COLUMNS,
+        *(name for law in LAWS.values() for name in law.variable_names),
+    }
     mapping: dict[str, str] = {}
     for pair in pairs:
         variable, equals, column = pair.partition("=")

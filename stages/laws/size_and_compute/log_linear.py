@@ -1,9 +1,9 @@
 """A score that is a straight line in the logs of data and size, with no floor: fine-tuned and downstream scores.
 
-    value = a - b log(D / 1e3) - c log(N / 1e8)
+    value = a - b log(D) - c log(N)
 
-a is the value at 1e3 tokens (or examples) and 1e8 parameters; b and c may have either sign, so an
-accuracy that rises is as welcome as an error that falls. Trap: a line has no end. Far beyond the
+natural logs; b and c may have either sign, so an accuracy that rises is as welcome as an error that
+falls. D counts tokens, or examples where the table has those. Trap: a line has no end. Far beyond the
 runs it passes 0, or 1 of an accuracy; `compare` and `fit` say how far a budget lies beyond them.
 """
 
@@ -19,23 +19,18 @@ from stages.laws.interface.law import (
     Variable,
 )
 
-# ours: where `a` is read off, within the reach of fine-tuning
-REFERENCE = {"n_tokens_seen": 1e3, "n_params": 1e8, "flops": 1e18}
-
-
-def _level(where: str) -> Parameter:
-    """The value at the reference; bounds are multiples of the median value."""
-    return Parameter(
-        "a",
-        unit="value",
-        low=-100.0,
-        high=100.0,
-        start_low=0.5,
-        start_high=2.0,
-        transform="linear",
-        meaning=f"value at {where}",
-        relative=True,
-    )
+# ours: the value at a log of 0, as multiples of the median value; far from all runs
+LEVEL = Parameter(
+    "a",
+    unit="value",
+    low=-300.0,
+    high=300.0,
+    start_low=4.0,
+    start_high=6.0,
+    transform="linear",
+    meaning="value where every log is 0",
+    relative=True,
+)
 
 
 def _slope(name: str, variable: str) -> Parameter:
@@ -45,8 +40,8 @@ def _slope(name: str, variable: str) -> Parameter:
         unit="value",
         low=-5.0,
         high=5.0,
-        start_low=-0.1,
-        start_high=0.2,
+        start_low=0.01,
+        start_high=0.05,
         transform="linear",
         meaning=f"fall for each e-fold of {variable}",
         relative=True,
@@ -62,7 +57,7 @@ def _law(
     """The law over some variables, each with the name of its slope."""
 
     def logs(v):
-        return {b: np.log(v[x.name] / REFERENCE[x.name]) for b, x in slopes}
+        return {b: np.log(v[x.name]) for b, x in slopes}
 
     def value(p, v):
         return p["a"] - sum(p[b] * log for b, log in logs(v).items())
@@ -72,14 +67,13 @@ def _law(
         one = np.ones_like(next(iter(found.values())))
         return {"a": one} | {b: -log for b, log in found.items()}
 
-    said = " - ".join(f"{b} log({x.name} / {REFERENCE[x.name]:g})" for b, x in slopes)
-    where = " and ".join(f"{REFERENCE[x.name]:g} {x.unit}" for _, x in slopes)
+    said = " - ".join(f"{b} log({x.name})" for b, x in slopes)
     return Law(
         name=name,
         title=title,
         formula=f"value = a - {said}",
         variables=tuple(x for _, x in slopes),
-        parameters=(_level(where), *(_slope(b, x.name) for b, x in slopes)),
+        parameters=(LEVEL, *(_slope(b, x.name) for b, x in slopes)),
         value=value,
         gradient=gradient,
         source=(
