@@ -9,7 +9,6 @@ E and exp(k) are told apart only by mixtures whose term nearly vanishes: quote p
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from stages.laws.interface.law import N_PARAMS, N_TOKENS_SEEN, Law
 from stages.laws.mixtures_and_tasks.exponential_mix import (
@@ -36,8 +35,7 @@ def chinchilla_mix(domains: Sequence[str] = DEFAULT_DOMAINS) -> Law:
         of_mix = mix.gradient(p, v) if mix.gradient else {}
         return of_mix | chinchilla.gradient(p, v)
 
-    return replace(
-        plain,
+    return Law(
         name="chinchilla_mix",
         title="Additive law of size, tokens and mixture",
         formula=(
@@ -52,10 +50,7 @@ def chinchilla_mix(domains: Sequence[str] = DEFAULT_DOMAINS) -> Law:
             "ours; Hoffmann et al. 2022, arXiv 2203.15556, eq. 2, and Ye et al. 2024,"
             " arXiv 2403.16952, added up"
         ),
-        reduces_to=None,
-        optimum=None,
         arm_parameters=("E", "B"),
-        automatic=(),
         rank=165,
     )
 
