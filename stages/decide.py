@@ -37,8 +37,9 @@ from stages.decision.verdict import crossings, drawn_flips, overall, path_of, st
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
+from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
-from stages.laws.choosing.record import from_state
+from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.path import ArmColumns
@@ -113,15 +114,15 @@ class Evidence:
 
     rows: pl.DataFrame
     fitted: QuestionFit
-    boot: Bootstrap
-    rival: Bootstrap | None
+    boot: Bootstrap | Mixture
+    rival: Bootstrap | Mixture | None
 
 
 def load(name: str, tiers: list[str]) -> Evidence:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
     states = read_json(artefacts.fit_refits(name))
     boots = {
-        role: from_state(state, law_named(state["law"], tiers))
+        role: prediction_of(state, lambda law: law_named(law, tiers))
         for role, state in states.items()
     }
     return Evidence(
@@ -276,7 +277,7 @@ def compared(
 
 
 def searched(
-    boot: Bootstrap, columns: ArmColumns, scope: Scope, level: float
+    boot: Bootstrap | Mixture, columns: ArmColumns, scope: Scope, level: float
 ) -> Crossovers:
     """The crossings of all arms at one size within the searched compute."""
     return crossovers(
@@ -290,7 +291,10 @@ def searched(
 
 
 def by_size(
-    boot: Bootstrap, columns: ArmColumns, rows: pl.DataFrame, params: DecideParams
+    boot: Bootstrap | Mixture,
+    columns: ArmColumns,
+    rows: pl.DataFrame,
+    params: DecideParams,
 ) -> dict[str, list]:
     """Every trained size as text -> the best arms by stretch of its own compute."""
     sizes = sorted(rows["n_params"].unique())

@@ -6,6 +6,7 @@ Cost: seconds to a minute.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -22,12 +23,14 @@ from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
+from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.cuts import largest_rungs
-from stages.laws.choosing.record import fit_record, ranked_law, to_state
-from stages.laws.fitting.fit import fit_law
+from stages.laws.choosing.eligible import eligible_laws
+from stages.laws.choosing.record import fit_record, prediction_state, ranked_law
 from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
+from stages.laws.fitting.variant import Variant, with_variants
 from stages.proxy.tokens.packed import Packed
 from stages.runs.study import (
     best_regularised,
@@ -37,6 +40,7 @@ from stages.runs.study import (
 )
 
 log = logging.getLogger("assay")
+AUTO = "auto"
 
 
 class FitParams(Section):
@@ -51,15 +55,19 @@ class FitParams(Section):
         ),
     )
     laws: list[str] = Field(
-        min_length=2,
-        description=f"candidates, by name (see `assay laws`), or {MIXTURE}",
+        ["auto"],
+        min_length=1,
+        description=(
+            "candidates, by name (see `assay laws`); auto: every law that the runs can"
+            " tell apart"
+        ),
     )
     draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
-    starts: int = Field(128, ge=8, le=10_000, description="starting points of a fit")
+    starts: int = Field(32, ge=8, le=10_000, description="starting points of a law")
     held_out_rungs: int = Field(
         1,
         ge=1,
-        description="largest compute budgets that a law must predict to be chosen",
+        description="largest compute budgets that the check leaves out and predicts",
     )
     leave_out_early: bool = Field(
         True,
@@ -73,9 +81,9 @@ class FitParams(Section):
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
         for name in names:
-            if name not in LAWS and name != MIXTURE:
+            if name not in LAWS and name not in (MIXTURE, AUTO):
                 raise ValueError(
-                    f"no law {name!r}; choose among {', '.join([*LAWS, MIXTURE])}"
+                    f"no law {name!r}; choose among {', '.join([AUTO, *LAWS, MIXTURE])}"
                 )
         return names
 
@@ -128,12 +136,10 @@ def fit_question(
             )
         )
     best = best_regularised(runs)
-    candidates = [law_named(law, tiers) for law in params.laws]
+    candidates = candidates_of(params.laws, law_rows(best), tiers)
     choose = partial(
         choose_law,
         candidates,
-        n_rungs=params.held_out_rungs,
-        clusters="pool_draw",
         n_starts=params.starts,
         seed=params.seed,
         delta=None,
@@ -151,27 +157,24 @@ def fit_question(
     rows = law_rows(best)
     log.info("fit: %s: %s", name, choice.reason)
     values = resampled_values(best, metric, params)
-    fits = {"law": choice.fit, "runner_up": choice.runner_up}
-    boots = {
-        role: bootstrap(
-            fit,
-            rows,
-            clusters="pool_draw",
-            n_draws=params.draws,
-            values=values,
-            seed=params.seed,
-        )
-        for role, fit in fits.items()
-        if fit
+    drawn: dict[str, Any] = {
+        "clusters": "pool_draw",
+        "n_draws": params.draws,
+        "values": values,
+        "seed": params.seed,
     }
-    check = heldout_check(choice, candidates, rows=rows, params=params)
+    boots: dict[str, Bootstrap | Mixture] = {"law": mixture(choice, rows, **drawn)}
+    if choice.runner_up:
+        boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
+    check = heldout_check(choose, rows=rows, params=params)
     write_json(
         artefacts.fit_refits(name),
-        {role: to_state(boot) for role, boot in boots.items()},
+        {role: prediction_state(boot) for role, boot in boots.items()},
     )
     with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
-    fitted = record(choice, boots, check=check, best=best, metric=metric)
+    alone = bootstrap(choice.fit, rows, **drawn)
+    fitted = record(choice, alone, check=check, best=best, metric=metric)
     write_json(artefacts.fit_record(name), fitted.model_dump())
     return {
         "law": choice.fit.law.name,
@@ -179,6 +182,17 @@ def fit_question(
         "heldout_coverage": round(check.coverage, 3),
         "rms_log": round(choice.fit.rms_log, 5),
     }
+
+
+def candidates_of(
+    names: list[str], rows: dict[str, np.ndarray], tiers: list[str]
+) -> list[Law | Variant]:
+    """The laws named, `auto` being all that such runs can tell apart, with their variants."""
+    found: list[Law | Variant] = []
+    for name in names:
+        laws = eligible_laws(rows) if name == AUTO else [law_named(name, tiers)]
+        found += with_variants(laws)
+    return found
 
 
 def early_budgets(
@@ -231,27 +245,21 @@ def least_error(losses: pl.DataFrame) -> float:
 
 
 def heldout_check(
-    choice: Choice,
-    candidates: list[Law],
+    choose: Callable[[dict[str, np.ndarray]], Choice],
     rows: dict[str, np.ndarray],
     params: FitParams,
 ) -> Heldout:
-    """The chosen law fitted below the largest compute, against what was measured there; means over draws by cell."""
+    """The laws weighed below the largest compute, against what was measured there; means over draws by cell."""
     held = largest_rungs(rows["flops"], params.held_out_rungs)
     below, above = (
         {key: column[mask] for key, column in rows.items()} for mask in (~held, held)
     )
-    fit = fit_law(
-        choice.fit.law,
+    boot = mixture(
+        choose(below),
         below,
-        by_arm=choice.fit.by_arm,
-        n_starts=params.starts,
+        clusters="pool_draw",
+        n_draws=params.draws,
         seed=params.seed,
-        delta=None,
-        identify=False,
-    )
-    boot = bootstrap(
-        fit, below, clusters="pool_draw", n_draws=params.draws, seed=params.seed
     )
     low, high = boot.interval(above, level=LEVEL, new_run=True)
     table = pl.DataFrame(
@@ -260,7 +268,7 @@ def heldout_check(
                 key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")
             },
             "measured": above["value"],
-            "predicted": fit.predict(above),
+            "predicted": boot.central(above),
             "low": low,
             "high": high,
         }
@@ -283,7 +291,7 @@ def heldout_check(
 
 def record(
     choice: Choice,
-    boots: dict[str, Bootstrap],
+    boot: Bootstrap,
     check: Heldout,
     best: pl.DataFrame,
     metric: str,
@@ -294,7 +302,7 @@ def record(
         reason=choice.reason,
         ranking=[ranked_law(score) for score in choice.ranking],
         refused=choice.refused,
-        law=fit_record(boots["law"].fit, boots["law"], LEVEL),
+        law=fit_record(boot.fit, boot, LEVEL),
         runner_up=choice.runner_up.law.name if choice.runner_up else None,
         holdout=check,
         warnings=choice.warnings,

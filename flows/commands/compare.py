@@ -1,6 +1,7 @@
 """`assay compare` and `assay plan`: read, call, print; exit code 1 where the evidence does not carry an answer."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from flows.commands.fit import parse_map, show_figures, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
+from stages.laws import Law
+from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
-from stages.laws.choosing.record import from_state
+from stages.laws.choosing.record import prediction_of
 from stages.presentation.numbers import flops_text
 from stages.run_columns.named_law import law_for
 from stages.run_tables.compare_rows import (
@@ -120,11 +123,17 @@ def compare_command(
         )
 
 
-def _stored_columns(state: dict) -> dict[str, np.ndarray]:
-    return {name: np.array(v) for name, v in state["data"]["columns"].items()}
+def _stored_law(state: dict) -> Callable[[str], Law]:
+    """The law of a name for the columns that a stored fit, or any law of its mixture, has."""
+    columns = {
+        name: np.array(column)
+        for each in state.get("members", [state])
+        for name, column in each["data"]["columns"].items()
+    }
+    return lambda name: law_for(name, columns)
 
 
-def stored_fit(file: Path) -> tuple[Bootstrap, str]:
+def stored_fit(file: Path) -> tuple[Bootstrap | Mixture, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
         raise InputError(
@@ -133,14 +142,15 @@ def stored_fit(file: Path) -> tuple[Bootstrap, str]:
     try:
         record = FitFile.read(file)
         state = record.state or {}
-        law = law_for(state["law"], _stored_columns(state), str(file))
+        named = _stored_law(state)
+        named(state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return from_state(state, law), record.value_label
+        return prediction_of(state, named), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

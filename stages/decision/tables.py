@@ -126,7 +126,7 @@ def law_row(row: RankedLaw) -> TableRow:
         "unknowns": counted(row.n_unknowns),
         "held-out error %": round(100 * row.mape, 2),
         "bias %": round(100 * row.bias, 2),
-        "coverage %": round(100 * row.coverage),
+        "weight %": round(100 * row.share, 1),
         "why here": row.reason,
     }
 

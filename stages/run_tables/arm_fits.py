@@ -7,16 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
-from stages.laws.choosing.cuts import cuts
+from stages.laws.choosing.folds import folds
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.sharing import freed, separate
 from stages.laws.fitting.variant import Variant, with_variants
 from stages.laws.interface.law import Law
-from stages.run_tables.candidates import N_CUTS, N_DRAWS, N_STARTS, candidates
+from stages.run_tables.candidates import N_STARTS, candidates
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,7 @@ def fitted_arms(
             with_variants(laws) if law == "auto" else [*laws, *others],
             rows,
             by_arm=lambda a_law: separate(a_law, share),
-            n_cuts=N_CUTS,
             n_starts=N_STARTS,
-            n_draws=N_DRAWS,
-            clusters=clusters,
             delta=None,
             seed=seed,
         )
@@ -108,10 +104,7 @@ def _as_asked(law: Law, judged: Choice | None, auto: bool) -> tuple[Fit | None, 
 
 
 def _can_hold_out(rows: dict[str, np.ndarray]) -> bool:
-    try:
-        return bool(cuts(rows, N_CUTS))
-    except InputError:
-        return False
+    return bool(folds(rows))
 
 
 def _own_exponents(

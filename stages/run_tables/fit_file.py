@@ -41,11 +41,11 @@ class ChosenLaw(Record):
     ranking: list[RankedLaw] = Field(description="candidates, best first")
     refused: dict[str, str] = Field(description="candidate -> why it was not fitted")
     warnings: list[Note] = Field(description="what to know about the choice")
-    stretch: float = Field(
-        description="factor by which held-out runs lie wider than the refits say"
+    scale: float = Field(
+        description="errors beyond the runs, as the held-out runs show them, over the usual ones"
     )
     mixture: list[tuple[str, float]] = Field(
-        description="law, share of the draws of an interval that come from it"
+        description="law, its part of the weight of a prediction"
     )
 
 
@@ -93,7 +93,7 @@ def chosen_law(choice: Choice) -> ChosenLaw:
         ranking=[ranked_law(score) for score in choice.ranking],
         refused=choice.refused,
         warnings=choice.warnings,
-        stretch=choice.stretch,
+        scale=choice.scale,
         mixture=[(fit.law.name, share) for fit, share in choice.members],
     )
 
@@ -161,7 +161,7 @@ def check(
     arm: str | None = None,
 ) -> RunsCheck:
     """Errors on rows that were not fitted; coverage of intervals that include the noise of one run."""
-    predicted, measured = fit.predict(rows, arm), rows["value"]
+    predicted, measured = (boot or fit).central(rows, arm), rows["value"]
     coverage = None
     if boot is not None:
         low, high = boot.interval(rows, arm, level=LEVEL, new_run=True)
@@ -190,7 +190,7 @@ def predictions(
     )
     if isinstance(boot, Mixture):  # its other laws may read more columns
         rows |= numeric_rows(table, name, observed=False, cost=cost)
-    value = fit.predict(rows)
+    value = (boot or fit).central(rows)
     low, high = (
         boot.interval(rows, level=LEVEL, new_run=True)
         if boot

@@ -13,7 +13,7 @@ from stages.laws import multi_power
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
-from stages.laws.choosing.record import fit_record, to_state
+from stages.laws.choosing.record import fit_record, prediction_state
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
@@ -24,8 +24,6 @@ from stages.run_columns.named_law import law_for
 from stages.run_columns.positive import MIXTURE, positive_numbers
 from stages.run_columns.schedules import schedules_of
 from stages.run_tables.candidates import (
-    N_CUTS,
-    N_DRAWS,
     N_STARTS,
     candidates,
     duplicate_notes,
@@ -119,7 +117,7 @@ def fit_table(
         choice=chosen_law(choice) if choice else None,
         figures=drawn,
         seconds=round(time.perf_counter() - start, 3),
-        state=to_state(boot) if boot else None,
+        state=prediction_state(wide) if wide else None,
     )
 
 
@@ -212,17 +210,9 @@ def _fitted(
     rows = _auto_rows(given.table, given.name, cluster=cluster, arm=arm)
     _refuse_one_arm(rows, arm, given.name)
     laws = with_variants(candidates("auto", rows, mixtures=arm is None))
+    by_arm = separate if arm else ()
     choice = choose_law(
-        laws,
-        rows,
-        by_arm=separate if arm else (),
-        trim=arm is None,
-        n_cuts=N_CUTS,
-        n_starts=N_STARTS,
-        n_draws=N_DRAWS,
-        clusters=cluster or (),
-        delta=None,
-        seed=seed,
+        laws, rows, by_arm=by_arm, n_starts=N_STARTS, delta=None, seed=seed
     )
     return choice.fit, choice
 

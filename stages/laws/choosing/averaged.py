@@ -1,10 +1,9 @@
-"""Predictions that know that the law was chosen: draws from several candidates, stretched by what
-the held-out runs showed.
+"""Predictions from a weighted mean of laws, with an error that grows beyond the runs.
 
-The point value is the chosen law's. Each draw belongs to one candidate, in proportion to how often
-it errs least on held-out runs (backtest.py); draw d is the same candidate and the same re-weighting
-of clusters for every arm, so differences of arms stay paired. It is read like a Bootstrap by
-`arm_path`, `compare` and `crossovers`.
+A draw is one law, one of its refits, and one slope of what every law is off by beyond the runs (discrepancy.py).
+The value is the weighted mean of the laws' log values; a draw departs from it by half of what its law does (laws
+scatter twice as far around their mean as the mean errs), by what its refit does, and by its slopes. Draws of two
+rows, and of two arms, belong together: a lead is a difference of equal draws.
 """
 
 from collections.abc import Sequence
@@ -12,26 +11,54 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.laws.choosing.bootstrap import Bootstrap, bootstrap, equal_tailed
+from stages.laws.choosing.bootstrap import (
+    MIN_ARM_RUNS,
+    Bootstrap,
+    bootstrap,
+    equal_tailed,
+)
 from stages.laws.choosing.choose import Choice
+from stages.laws.choosing.discrepancy import (
+    BETWEEN,
+    MISFIT,
+    PER_LOG,
+    PER_MOVE,
+    RAMP,
+    Reach,
+    slopes,
+)
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface import table
+
+WIDEST = 600.0  # ours: a log value beyond it is a law that left its range, and its weight goes to the others
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """chosen: the refits of the law chosen; members: those of all candidates in it; member:
-    (draws,) index into them.
+    """members: refits of each law, the one with most weight first; shares: their weights (members,).
+
+    member, refit: of each draw the law and its refit, (draws,). scale: size of the error beyond the runs in units
+    of the usual one; noise: log errors of the mean on the runs, (runs,), and the arm of each.
     """
 
-    chosen: Bootstrap
-    members: tuple[Bootstrap, ...] = field(repr=False)
+    members: tuple[Bootstrap, ...]
+    shares: np.ndarray
     member: np.ndarray = field(repr=False)
-    stretch: float
+    refit: np.ndarray = field(repr=False)
+    scale: float
+    reach: Reach
+    noise: np.ndarray = field(repr=False)
+    seed: int = 0
 
     @property
     def fit(self) -> Fit:
-        return self.chosen.fit
+        """Of the law with most weight."""
+        return self.members[0].fit
+
+    @property
+    def chosen(self) -> Bootstrap:
+        """Refits of the law with most weight."""
+        return self.members[0]
 
     @property
     def warnings(self) -> list[dict[str, str]]:
@@ -40,6 +67,14 @@ class Mixture:
     @property
     def n_draws(self) -> int:
         return self.member.size
+
+    @property
+    def n_clusters(self) -> int:
+        return self.chosen.n_clusters
+
+    def central(self, rows: table.Rows, arm: str | None = None) -> np.ndarray:
+        """Weighted mean of the laws, as a value, (rows,)."""
+        return np.exp(self._mean(self._points(rows, arm)))
 
     def predict(
         self,
@@ -51,24 +86,22 @@ class Mixture:
     ) -> np.ndarray:
         """Value at each row in each draw, (draws, rows). Row d of two calls belongs to the same draw.
 
-        A member that reads a column which the rows lack leaves its draws to the chosen law.
+        A law that reads a column which the rows lack leaves its draws to the mean of the others.
+        new_run=True adds the noise of one new run, of the row's own arm where it has MIN_ARM_RUNS.
         """
-        centre = np.log(np.maximum(self.fit.predict(rows, arm), 1e-300))
-        drawn = np.empty((self.n_draws, centre.size))
-        usable = [
-            i
-            for i, boot in enumerate(self.members)
-            if set(boot.fit.law.variable_names) <= set(rows)
-        ]
-        member = np.where(np.isin(self.member, usable), self.member, 0)
-        for i in {0, *usable}:
-            boot, own = self.members[i], np.flatnonzero(member == i)
-            drawn[own] = np.log(
-                boot.predict(rows, arm, new_run=new_run, seed=seed + i)[
-                    own % boot.n_draws
-                ]
-            )
-        return np.exp(np.clip(centre + self.stretch * (drawn - centre), -690, 690))
+        points = self._points(rows, arm)
+        centre = self._mean(points)
+        drawn = np.tile(centre, (self.n_draws, 1))
+        for i, point in points.items():
+            own = np.flatnonzero(self.member == i)
+            if own.size:
+                drawn[own] += BETWEEN * (point - centre) + self._refits(
+                    i, rows, arm, own=own, point=point
+                )
+        drawn += self._beyond(rows, arm, centre)
+        if new_run:
+            drawn += self._new_run(rows, arm, drawn.shape, seed)
+        return np.exp(np.clip(drawn, -690, 690))
 
     def interval(
         self,
@@ -81,6 +114,65 @@ class Mixture:
         """(low, high) of the value at each row, each (rows,)."""
         return equal_tailed(self.predict(rows, arm, new_run=new_run), level)
 
+    def _points(self, rows: table.Rows, arm: str | None) -> dict[int, np.ndarray]:
+        """Log value of each usable law at each row: member -> (rows,)."""
+        found = {}
+        for i, boot in enumerate(self.members):
+            if set(boot.fit.law.variable_names) <= set(rows):
+                with np.errstate(all="ignore"):
+                    value = np.nan_to_num(boot.fit.predict(rows, arm), nan=np.inf)
+                    log_value = np.log(np.maximum(value, 1e-300))
+                if np.abs(log_value).max() < WIDEST:
+                    found[i] = log_value
+        return found or {0: np.log(np.maximum(self.fit.predict(rows, arm), 1e-300))}
+
+    def _mean(self, points: dict[int, np.ndarray]) -> np.ndarray:
+        shares = self.shares[list(points)]
+        return np.tensordot(shares / shares.sum(), np.stack([*points.values()]), axes=1)
+
+    def _refits(self, i, rows, arm, *, own, point) -> np.ndarray:
+        """Departure of the refits of one law from its fit, (own draws, rows)."""
+        boot = self.members[i]
+        with np.errstate(all="ignore"):
+            values = boot.fit.values(boot.theta[self.refit[own]], rows, arm)
+            departure = np.log(np.maximum(values, 1e-300)) - point
+        departure = np.nan_to_num(departure, nan=0.0, posinf=0.0, neginf=0.0)
+        return boot.stretch * departure
+
+    def _beyond(self, rows, arm, centre: np.ndarray) -> np.ndarray:
+        """What the laws are off by beyond the runs, (draws, rows)."""
+        arms = self._arms(rows, arm, centre.size)
+        inside = self._mean(self._points(self.reach.inside(rows), arm))
+        moved = centre - np.broadcast_to(inside, centre.shape)
+        distance = np.broadcast_to(self.reach.distance(rows), centre.shape)
+        first = slopes(self.n_draws, arms, self.seed)
+        second = slopes(self.n_draws, arms, self.seed + 1)
+        drawn = self.scale * (PER_LOG * distance * first + PER_MOVE * moved * second)
+        if self.fit.by_arm:
+            misfit = MISFIT * self.noise.std() * np.minimum(distance / RAMP, 1.0)
+            drawn += misfit * slopes(self.n_draws, arms, self.seed + 2, shared=0.0)
+        return drawn
+
+    def _new_run(self, rows, arm, shape, seed: int) -> np.ndarray:
+        """Noise of one new run, (draws, rows)."""
+        rng, noise = np.random.default_rng(seed), np.empty(shape)
+        arms = self.fit.arm_index(rows, arm, shape[1])
+        fitted = self.fit.problem.arm_index
+        for position in np.unique(arms):
+            own = self.noise[fitted == position]
+            usable = own - own.mean() if own.size >= MIN_ARM_RUNS else self.noise
+            columns = arms == position
+            noise[:, columns] = rng.choice(usable, size=(shape[0], int(columns.sum())))
+        return noise
+
+    def _arms(self, rows, arm: str | None, n: int) -> np.ndarray:
+        """Name of each row's arm, one name for all where nothing is separate by arm."""
+        if not self.fit.by_arm:
+            return np.full(n, "all")
+        if arm is not None:
+            return np.full(n, str(arm))
+        return table.arm_names(rows, self.fit.arm_column, n)
+
 
 def mixture(
     choice: Choice,
@@ -88,25 +180,58 @@ def mixture(
     *,
     clusters: str | Sequence[str] = (),
     n_draws: int = 1000,
+    values: np.ndarray | None = None,
     seed: int = 0,
 ) -> Mixture:
-    """Refits of every member of a choice on the `rows` that it was made from. Cost: one bootstrap a member.
+    """Refits of the laws of a choice on the `rows` that it was made from, n_draws in all, by weight.
+
+    values: (draws, runs) observed values by draw, as in bootstrap. Cost: that of one bootstrap.
 
     >>> from stages.laws import get_law
     >>> from stages.laws.choosing.choose import choose_law
     >>> rows = table.example_runs()
-    >>> choice = choose_law([get_law("chinchilla"), get_law("power_floor_tokens")], rows, n_cuts=2)
+    >>> choice = choose_law([get_law("chinchilla"), get_law("power_floor_tokens")], rows)
     >>> members = mixture(choice, rows, clusters="pool_draw", n_draws=20)
     >>> low, high = members.interval({"n_params": 1e9, "n_tokens_seen": 2e11}, arm="loose")
     >>> bool(low < high)
     True
     """
-    boots = tuple(
-        bootstrap(fit, rows, clusters=clusters, n_draws=n_draws, seed=seed)
-        for fit, _ in choice.members
-    )
+    if "flops" not in rows and "n_params" in rows:
+        rows = {**rows, "flops": table.run_flops(rows)}
     shares = np.array([share for _, share in choice.members])
-    member = np.random.default_rng(seed).choice(
-        shares.size, n_draws, p=shares / shares.sum()
+    counts = _whole(shares, n_draws)
+    member = np.random.default_rng(seed).permutation(
+        np.repeat(np.arange(shares.size), counts)
     )
-    return Mixture(boots[0], members=boots, member=member, stretch=choice.stretch)
+    boots, refit = [], np.zeros(n_draws, int)
+    for i, (fit, _) in enumerate(choice.members):
+        own = np.flatnonzero(member == i)
+        boot = bootstrap(
+            fit,
+            rows,
+            clusters=clusters,
+            n_draws=max(own.size, 1),
+            values=None if values is None or not own.size else values[own],
+            seed=seed + i,
+        )
+        boots.append(boot)
+        refit[own] = np.arange(own.size) % max(boot.n_draws, 1)
+    return Mixture(
+        tuple(boots),
+        shares=shares,
+        member=member,
+        refit=refit,
+        scale=choice.scale,
+        reach=choice.reach,
+        noise=choice.noise,
+        seed=seed,
+    )
+
+
+def _whole(shares: np.ndarray, n_draws: int) -> np.ndarray:
+    """Draws of each member in proportion to its share, (members,), largest remainders first."""
+    exact = shares / shares.sum() * n_draws
+    counts = np.floor(exact).astype(int)
+    rest = np.argsort(-(exact - counts), kind="stable")[: n_draws - counts.sum()]
+    counts[rest] += 1
+    return counts

@@ -55,6 +55,10 @@ class Bootstrap:
     def n_draws(self) -> int:
         return self.theta.shape[0]
 
+    def central(self, rows: table.Rows, arm: str | None = None) -> np.ndarray:
+        """The value of the fit at each row, (rows,)."""
+        return self.fit.predict(rows, arm)
+
     def predict(
         self,
         rows: table.Rows,

@@ -4,13 +4,16 @@
 comparison or a plan needs no second fit (1,000 draws of 10 unknowns: about 200 kB of JSON).
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from stages.foundation.errors import InputError
+from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.choose import Score
+from stages.laws.choosing.discrepancy import Reach
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.solver import Problem
 from stages.laws.interface.cost import SIX, Cost
@@ -80,6 +83,39 @@ def _parameter(
         unit=parameter.unit,
         at_bound=of(fit.at_bound),
         identified=of(fit.identified),
+    )
+
+
+def prediction_state(boot: Bootstrap | Mixture) -> dict:
+    """All that predictions are drawn from as JSON values, to be read by prediction_of."""
+    if isinstance(boot, Bootstrap):
+        return to_state(boot)
+    return {
+        "law": boot.fit.law.name,
+        "members": [to_state(member) for member in boot.members],
+        "shares": boot.shares.tolist(),
+        "member": boot.member.tolist(),
+        "refit": boot.refit.tolist(),
+        "scale": boot.scale,
+        "limits": dict(boot.reach.limits),
+        "noise": boot.noise.tolist(),
+        "seed": boot.seed,
+    }
+
+
+def prediction_of(state: dict, named: Callable[[str], Law]) -> Bootstrap | Mixture:
+    """Inverse of prediction_state; named: the law of a name, such as get_law."""
+    if "members" not in state:
+        return from_state(state, named(state["law"]))
+    return Mixture(
+        tuple(from_state(each, named(each["law"])) for each in state["members"]),
+        shares=np.array(state["shares"]),
+        member=np.array(state["member"]),
+        refit=np.array(state["refit"]),
+        scale=state["scale"],
+        reach=Reach(state["limits"]),
+        noise=np.array(state["noise"]),
+        seed=state["seed"],
     )
 
 

@@ -62,7 +62,7 @@ def arm_path(
     cost = path_cost(boot.fit.cost, n_params)
     for arm, columns in arms.items():
         sizes[arm], edges[arm] = _sizes(
-            boot.fit,
+            boot,
             budgets,
             arm=arm,
             columns=columns,
@@ -74,7 +74,7 @@ def arm_path(
         tokens[arm] = rows["n_tokens_seen"]
         own = arm if boot.fit.by_arm else None
         # a law without a floor may fall below 0; its draws stop there too (bootstrap.py)
-        values[arm] = np.maximum(boot.fit.predict(rows, own), LEAST_VALUE)
+        values[arm] = np.maximum(boot.central(rows, own), LEAST_VALUE)
         draws[arm] = boot.predict(rows, own)
     return Path(
         budgets,
@@ -104,10 +104,11 @@ def path_rows(flops, n_params, columns, cost: Cost = SIX) -> dict[str, np.ndarra
     }
 
 
-def _sizes(fit: Fit, flops, arm, columns, n_params, n_params_range, cost):
+def _sizes(boot, flops, arm, columns, n_params, n_params_range, cost):
     """Model size at each budget, (budgets,), and whether a best size lies at the edge of the grid."""
     if n_params is not None:
         return np.full(flops.shape, float(n_params)), False
+    fit = boot.fit
     if "n_params" not in fit.law.variable_names:
         if "n_tokens_seen" in fit.law.variable_names and cost.unit == "FLOPs":
             raise InputError(
@@ -120,7 +121,7 @@ def _sizes(fit: Fit, flops, arm, columns, n_params, n_params_range, cost):
     all_flops, all_sizes = (
         part.ravel() for part in np.meshgrid(flops, grid, indexing="ij")
     )
-    values = fit.predict(
+    values = boot.central(
         path_rows(all_flops, all_sizes, columns, cost), arm if fit.by_arm else None
     ).reshape(flops.size, GRID)
     best = values.argmin(axis=1)

@@ -141,10 +141,10 @@ def best_size(
     *,
     n_params_range: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """The size of least value at each budget by the fit itself, (budgets,)."""
+    """The size of least value at each budget by the point prediction, (budgets,)."""
     return _lowest_sizes(
         boot,
-        lambda rows, own: boot.fit.predict(rows, own)[None],
+        lambda rows, own: boot.central(rows, own)[None],
         members=1,
         flops=flops,
         arm=arm,

@@ -31,6 +31,8 @@ class Fit:
     """A fitted law. `params`, `at_bound` and `identified` map a name to one value, or to {arm: value}.
 
     cost: what a run of its table costs, from a budget to tokens.
+    ends: the best distinct ends of the starts, best first, (ends, slots): where refits to part of the
+    runs begin.
     """
 
     law: Law
@@ -51,6 +53,7 @@ class Fit:
     frozen: np.ndarray = field(repr=False)
     problem: Problem = field(repr=False)
     cost: Cost = SIX
+    ends: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
     @property
     def n_free(self) -> int:
@@ -60,6 +63,10 @@ class Fit:
     def predict(self, rows: table.Rows, arm: str | None = None) -> np.ndarray:
         """Values at each row, (rows,). `arm` serves all rows; without it rows[arm_column] is read."""
         return self.values(self.theta[None], rows, arm)[0]
+
+    def central(self, rows: table.Rows, arm: str | None = None) -> np.ndarray:
+        """The same, under the name that a mixture of laws has for its point value."""
+        return self.predict(rows, arm)
 
     def values(
         self, theta: np.ndarray, rows: table.Rows, arm: str | None = None
@@ -89,6 +96,69 @@ class Fit:
                 f"the fit has no arm '{unknown[0]}'; it has: {', '.join(self.arms)}"
             )
         return np.array([self.arms.index(name) for name in names])[position]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where fits of a law to a table begin: the coarse ends of all starts, best first, (ends, slots).
+
+    Variants of a law (priors, weights) share it, so that the starts are paid for once.
+    """
+
+    problem: Problem
+    coarse: np.ndarray
+    frozen: np.ndarray
+    n_starts: int
+    n_usable: int
+    notes: list[dict[str, str]]
+    cost: Cost = SIX
+
+
+def start_law(
+    law: Law,
+    rows: table.Rows,
+    *,
+    by_arm: Sequence[str] = (),
+    arm_column: str = "arm",
+    objective: str = "huber_log",
+    delta: float | None = 1e-3,
+    n_starts: int = 256,
+    seed: int = 0,
+    fixed: Mapping[str, float] | None = None,
+) -> Start:
+    """The checked problem and the coarse ends of its starts; arguments as in fit_law."""
+    problem, notes = build_problem(
+        law,
+        rows,
+        by_arm=tuple(by_arm),
+        arm_column=arm_column,
+        objective=objective,
+        delta=1e-3 if delta is None else delta,
+        fixed=fixed or {},
+    )
+    frozen = np.array(
+        [name in (fixed or {}) for name, _ in problem.layout.slot_names()]
+    )
+    if problem.observed.size < (~frozen).sum():
+        raise InputError(
+            f"law '{law.name}' has {int((~frozen).sum())} unknowns here but the table"
+            f" has {problem.observed.size} usable runs; add runs, share more parameters"
+            " over arms or take a smaller law"
+        )
+    _check_arms(problem)
+    starts = draw_starts(problem, n_starts, seed=seed, fixed=fixed or {})
+    coarse, n_usable = coarse_ends(problem, starts, frozen)
+    if delta is None:
+        problem = problem.with_objective(objective, noise_delta(problem, coarse[0]))
+    return Start(
+        problem,
+        coarse=coarse,
+        frozen=frozen,
+        n_starts=len(starts),
+        n_usable=n_usable,
+        notes=notes,
+        cost=Cost.of(rows),
+    )
 
 
 def fit_law(
@@ -125,37 +195,46 @@ def fit_law(
     >>> bool(fit.predict(larger, arm="strict") > fit.predict(larger, arm="loose"))
     True
     """
-    problem, notes = build_problem(
+    start = start_law(
         law,
         rows,
-        by_arm=tuple(by_arm),
+        by_arm=by_arm,
         arm_column=arm_column,
         objective=objective,
-        delta=1e-3 if delta is None else delta,
-        fixed=fixed or {},
+        delta=delta,
+        n_starts=n_starts,
+        seed=seed,
+        fixed=fixed,
     )
+    return finish(
+        start,
+        priors=priors,
+        weights=weights,
+        arm_column=arm_column,
+        identify=identify,
+    )
+
+
+def finish(
+    start: Start,
+    *,
+    priors: Sequence[Prior] = (),
+    weights: np.ndarray | None = None,
+    arm_column: str = "arm",
+    identify: bool = True,
+    n_ends: int | None = None,
+) -> Fit:
+    """The fit from where a start left off. n_ends: coarse ends that are followed; None for all."""
+    problem, frozen, coarse = start.problem, start.frozen, start.coarse[:n_ends]
     problem = replace(problem, weights=table.weights(weights, problem.observed.size))
-    frozen = np.array(
-        [name in (fixed or {}) for name, _ in problem.layout.slot_names()]
-    )
-    if problem.observed.size < (~frozen).sum():
-        raise InputError(
-            f"law '{law.name}' has {int((~frozen).sum())} unknowns here but the table"
-            f" has {problem.observed.size} usable runs; add runs, share more parameters"
-            " over arms or take a smaller law"
-        )
-    _check_arms(problem)
-    starts = draw_starts(problem, n_starts, seed=seed, fixed=fixed or {})
-    coarse, n_usable = coarse_ends(problem, starts, frozen)
-    if delta is None:
-        problem = problem.with_objective(objective, noise_delta(problem, coarse[0]))
     if priors:
         problem, coarse = _with_priors(problem, priors, coarse=coarse, frozen=frozen)
-    theta, best, same_basin, runner_up = best_of_ends(problem, coarse, frozen)
+    found = best_of_ends(problem, coarse, frozen)
+    theta, best = found.theta, found.objective
     counts = {
-        "run": len(starts),
-        "failed": len(starts) - n_usable,
-        "same_basin": same_basin,
+        "run": start.n_starts,
+        "failed": start.n_starts - start.n_usable,
+        "same_basin": found.same_basin,
     }
     identified = np.full(theta.size, True)
     if identify:
@@ -167,13 +246,13 @@ def fit_law(
         best=best,
         frozen=frozen,
         counts=counts,
-        runner_up=runner_up,
+        runner_up=found.runner_up,
         identified=identified,
-        notes=notes,
+        notes=start.notes,
         arm_column=arm_column,
         profiled=identify,
     )
-    return replace(fit, cost=Cost.of(rows))
+    return replace(fit, ends=found.ends, cost=start.cost)
 
 
 def _with_priors(problem, priors, coarse, frozen):

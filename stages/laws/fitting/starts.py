@@ -1,6 +1,7 @@
 """Many starts, one optimum: where a fit begins, which ends are worth polishing, and how many starts agree."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,22 +67,31 @@ def coarse_ends(
     return coarse.theta[order], usable.size
 
 
-def best_of_ends(
-    problem: Problem, ends: np.ndarray, frozen: np.ndarray
-) -> tuple[np.ndarray, float, int, float | None]:
-    """Best theta (slots,), its objective, how many ends share its basin, and the objective of the
-    next basin if there is one.
-
-    The distinct ends go to the exact objective, then the best of them to the last digit.
+@dataclass(frozen=True)
+class Found:
+    """The best theta (slots,) and its objective, how many ends share its basin, the objective of the next
+    basin if there is one, and the distinct ends, best first (ends, slots).
     """
+
+    theta: np.ndarray
+    objective: float
+    same_basin: int
+    runner_up: float | None
+    ends: np.ndarray
+
+
+def best_of_ends(problem: Problem, ends: np.ndarray, frozen: np.ndarray) -> Found:
+    """The distinct ends go to the exact objective, then the best of them to the last digit."""
     heads, followers = _distinct(ends, problem.layout.typical())
     polished = minimise(
         problem, ends[heads], frozen=frozen, tolerance=1e-6, max_iterations=40
     )
-    winner = int(np.nanargmin(polished.objective))
+    order = np.argsort(
+        np.where(np.isfinite(polished.objective), polished.objective, np.inf)
+    )
     final = minimise(
         problem,
-        polished.theta[winner][None],
+        polished.theta[order[:1]],
         frozen=frozen,
         tolerance=1e-13,
         max_iterations=300,
@@ -89,11 +99,13 @@ def best_of_ends(
     best = float(final.objective[0])
     same = polished.objective <= best * (1 + SAME_BASIN) + 1e-25
     others = polished.objective[~same & np.isfinite(polished.objective)]
-    return (
+    rest = polished.theta[order[1:]]
+    return Found(
         final.theta[0],
-        best,
-        int(followers[same].sum()),
-        float(others.min()) if others.size else None,
+        objective=best,
+        same_basin=int(followers[same].sum()),
+        runner_up=float(others.min()) if others.size else None,
+        ends=np.concatenate([final.theta, rest]),
     )
 
 

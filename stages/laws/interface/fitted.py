@@ -95,25 +95,17 @@ class RankedLaw(Record):
     """One candidate in the choice of a law, judged on runs that it was not fitted to."""
 
     law: str = Field(description="name of the law or of its variant")
+    share: float = Field(description="its part of the weight of a prediction, 0 to 1")
     n_unknowns: float = Field(
         description="unknowns that the runs settle, not the priors"
     )
     mape: float = Field(description="mean absolute error over the value, a share")
     rmse: float = Field(description="root mean square error, in the unit of the value")
     bias: float = Field(description="mean error over the value, a share")
-    coverage: float = Field(
-        description="share of the held-out runs inside their intervals"
-    )
     typical: float = Field(
-        description="absolute log error that ranks; may leave out the extreme quarters"
-    )
-    criterion: float = Field(
-        description="Schwarz's criterion of the runs that were fitted; smaller is better"
+        description="absolute log error of a fold, geometric mean over folds; weighs the law"
     )
     reason: str = Field(description="why the law stands where it stands")
-    surprise: tuple[float, ...] = Field(
-        description="of each cut: mean squared log error over the variance that was expected"
-    )
 
 
 class RunsCheck(Record):

@@ -154,6 +154,6 @@ DATA_CONSTRAINED = Law(
         "chinchilla", {"R_N_star": 1e30}, {"n_tokens_unique": "n_tokens_seen"}
     ),
     arm_parameters=("E", "B"),
-    automatic=("sizes and tokens",),
+    automatic=("repeats",),
     rank=90,
 )

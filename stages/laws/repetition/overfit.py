@@ -169,7 +169,6 @@ OVERFIT = Law(
     ),
     reduces_to=Reduction("chinchilla", {}, {"n_tokens_unique": "n_tokens_seen"}),
     arm_parameters=("E", "B"),
-    automatic=("sizes and tokens",),
     rank=120,
 )
 
@@ -181,7 +180,6 @@ OVERFIT_ONE = replace(
     parameters=(*chinchilla.PARAMETERS, PENALTY_ONE),
     value=_tied(lambda p: {"delta": 1.0, "kappa": 1.0}),
     gradient=None,
-    automatic=(),
     source=(
         "one-parameter form of arXiv 2605.01640 (read second hand: exponents 1 are"
         " ours)"
@@ -205,7 +203,6 @@ OVERFIT_TWO = replace(
     parameters=(*chinchilla.PARAMETERS, *PENALTY_TWO),
     value=_tied(lambda p: {"kappa": p["delta"]}),
     gradient=None,
-    automatic=(),
     source=(
         "two-parameter form of arXiv 2605.01640 (read second hand: one exponent for"
         " both is ours)"
@@ -229,7 +226,6 @@ OVERFIT_FOUR = replace(
     parameters=(*chinchilla.PARAMETERS, *PENALTY_FOUR),
     value=value_four,
     gradient=None,
-    automatic=(),
     source=(
         "four-parameter form of arXiv 2605.01640 (read second hand: the fourth, an"
         " exponent of its own for U, is ours)"

@@ -149,6 +149,7 @@ KAPLAN_FLOOR = Law(
     source=f"ours: {SOURCE}, plus a floor",
     reduces_to=Reduction("kaplan", {"E": 0.0}),
     arm_parameters=("E", "B"),
+    automatic=("sizes and tokens",),
 )
 BRACKET = Law(
     name="bracket",
@@ -178,4 +179,5 @@ BRACKET = Law(
     ),
     reduces_to=Reduction("chinchilla", {"q": 1.0}),
     arm_parameters=("E", "B"),
+    automatic=("sizes and tokens",),
 )

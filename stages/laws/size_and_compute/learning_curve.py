@@ -112,7 +112,10 @@ COMPUTE_OFFSET = Law(
     ),
     reduces_to=Reduction("power_floor", {"C0": 1e-30}),
     arm_parameters=("E", "A"),
-    automatic=("compute alone",),  # bends to a plateau, as error rates do
+    automatic=(
+        "sizes and tokens",
+        "compute alone",
+    ),  # bends to a plateau, as error rates do
 )
 
 TIME_SERIES = Law(

@@ -114,5 +114,6 @@ OVER_TRAINING = Law(
         },
     ),
     arm_parameters=("E", "b"),
+    automatic=("sizes and tokens",),
     rank=50,
 )

@@ -1,0 +1,159 @@
+"""How far every law is off beyond the runs: an error that grows with the distance and is learnt from back-tests.
+
+A law errs there by more than its refits scatter, because no law is exact. Measured on published studies
+(benchmarks/law_backtest.py): the squared log error of a weighted mean of laws is explained by four parts,
+    noise of a run, spread of the laws around their mean, (PER_LOG d)^2, (PER_MOVE m)^2,
+where d is the distance beyond the runs in natural logs of size, tokens and epochs (their root of squares; of
+compute where it is more) and m is how far the prediction itself moves beyond them, in log value. The parts of a
+draw are one slope in d and one in m: errors beyond the data keep their sign. Part of a slope is common to all
+arms of a comparison, so it leaves their leads; the rest is the arm's own. An arm also departs from laws whose
+exponents it shares with others: by MISFIT of its residuals, one doubling beyond its runs.
+
+The four factors come from studies that the table is not one of; the table's own folds scale them (`own_scale`).
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.laws.interface import table
+
+PER_LOG = 0.004  # measured: log error a natural log of distance
+PER_MOVE = (
+    0.14  # measured: log error in units of the predicted movement beyond the runs
+)
+MISFIT = 0.6  # measured: an arm's own error one doubling beyond its runs, in units of its residuals
+RAMP = float(
+    np.log(2.0)
+)  # ours: the distance over which the misfit reaches its full size
+BETWEEN = 0.5  # measured: laws scatter twice as far around their mean as the mean errs
+SHARED = 0.5  # assumed: half of the squared slope is common to the arms
+BELIEF = 2.0  # ours: that errors are of the usual size counts as much as two axes of the table
+MOST_SURPRISE = 25.0  # ours: one fold that is off by more than five deviations says no more than five
+CLIPPED = ("n_params", "n_tokens_seen")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The largest value of each axis among the runs: what counts as beyond them."""
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: table.Rows) -> "Reach":
+        """Of the axes that the rows have: flops, n_params, n_tokens_seen, epochs."""
+        limits = {"flops": float(table.run_flops(rows).max())}
+        limits |= {name: float(np.max(rows[name])) for name in CLIPPED if name in rows}
+        if {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
+            limits["epochs"] = float(np.max(_epochs(rows)))
+        return cls(limits)
+
+    def distance(self, rows: table.Rows) -> np.ndarray:
+        """Natural logs by which each row lies beyond the runs, (rows,)."""
+        beyond = {name: self._beyond(rows, name) for name in self.limits}
+        of_compute = beyond.pop("flops")
+        if not {"n_params", "n_tokens_seen"} & set(beyond):
+            return of_compute
+        rest = sum((part**2 for part in beyond.values()), np.zeros(1))
+        return np.maximum(np.sqrt(rest), of_compute)
+
+    def inside(self, rows: table.Rows) -> dict[str, np.ndarray]:
+        """The rows with size, tokens and compute cut at the edge of the runs."""
+        if not {"n_params", "n_tokens_seen"} <= set(rows):
+            return {
+                **rows,
+                **self._cut(rows, "flops"),
+                **self._cut(rows, "n_tokens_seen"),
+            }
+        cut = {
+            **rows,
+            **self._cut(rows, "n_params"),
+            **self._cut(rows, "n_tokens_seen"),
+        }
+        if "epochs" in self.limits and "n_tokens_unique" in rows:
+            most = self.limits["epochs"] * np.asarray(rows["n_tokens_unique"], float)
+            cut["n_tokens_seen"] = np.minimum(cut["n_tokens_seen"], most)
+        if "flops" in rows:
+            ratio = cut["n_params"] * cut["n_tokens_seen"]
+            ratio = ratio / (
+                np.asarray(rows["n_params"], float)
+                * np.asarray(rows["n_tokens_seen"], float)
+            )
+            cut["flops"] = np.asarray(rows["flops"], float) * ratio
+        return cut
+
+    def _cut(self, rows: table.Rows, name: str) -> dict[str, np.ndarray]:
+        if name not in rows or name not in self.limits:
+            return {}
+        return {name: np.minimum(np.asarray(rows[name], float), self.limits[name])}
+
+    def _beyond(self, rows: table.Rows, name: str) -> np.ndarray:
+        if name == "epochs":
+            known = {"n_tokens_seen", "n_tokens_unique"} <= set(rows)
+            value = _epochs(rows) if known else np.ones(1)
+        elif name == "flops":
+            value = table.run_flops(rows)
+        else:
+            value = np.asarray(rows.get(name, self.limits[name]), float)
+        return np.maximum(0.0, np.log(value / self.limits[name]))
+
+
+def _epochs(rows: table.Rows) -> np.ndarray:
+    return np.asarray(rows["n_tokens_seen"], float) / np.asarray(
+        rows["n_tokens_unique"], float
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Parts of the log error of a prediction, each (rows,)."""
+
+    noise: float
+    between: np.ndarray
+    distance: np.ndarray
+    moved: np.ndarray
+
+    def variance(self) -> np.ndarray:
+        """Squared log error that the parts explain at scale 1, (rows,)."""
+        return (
+            self.noise**2
+            + (BETWEEN * self.between) ** 2
+            + (PER_LOG * self.distance) ** 2
+            + (PER_MOVE * self.moved) ** 2
+        )
+
+
+def own_scale(surprises: Mapping[str, Sequence[float]]) -> float:
+    """Factor on the usual errors, from the table's own folds.
+
+    surprises: axis -> of each of its folds the mean squared log error over the variance explained. The folds
+    of one axis are nested, so an axis counts once.
+
+    >>> own_scale({"flops": [1.0, 1.0]})
+    1.0
+    >>> round(own_scale({"flops": [16.0, 16.0], "n_params": [16.0]}), 2)
+    2.92
+    """
+    by_axis = [
+        float(np.mean(np.minimum(values, MOST_SURPRISE)))
+        for values in surprises.values()
+    ]
+    return float(np.sqrt((BELIEF + sum(by_axis)) / (BELIEF + len(by_axis))))
+
+
+def slopes(
+    n_draws: int, arms: np.ndarray, seed: int, shared: float = SHARED
+) -> np.ndarray:
+    """Standard normal slopes of each draw, (draws, rows), equal for rows of one arm; of two arms correlated
+    by `shared`. Two calls with one seed give the same draws.
+    """
+    common = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    drawn = np.empty((n_draws, arms.size))
+    for arm in np.unique(arms):
+        own = np.random.default_rng([seed, 2, zlib.crc32(str(arm).encode())])
+        slope = np.sqrt(shared) * common
+        slope = slope + np.sqrt(1 - shared) * own.standard_normal(n_draws)
+        drawn[:, arms == arm] = slope[:, None]
+    return drawn
