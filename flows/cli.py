@@ -188,8 +188,46 @@ def schemas() -> None:
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def verify(
+    params: ParamsFile = Path("params.yaml"),
+    times: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="compute to train to, times the largest that was fitted"
+        ),
+    ] = None,
+    flops: Annotated[
+        float | None, typer.Option(min=1, help="the same in FLOPs (6ND)")
+    ] = None,
+    question: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="train for this question; repeat"),
+    ] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Train the best arms beyond the fitted compute, and set predicted against measured."""
+    from flows.commands.verify import verify_command
+
+    verify_command(
+        params, times=times, flops=flops, questions=question, as_json=as_json
+    )
+
+
+@app.command()
+def status(
+    track_record: Annotated[
+        bool,
+        typer.Option(
+            "--track-record", help="how all decisions fared that were verified"
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Fresh and stale stages and decisions, and what made them stale."""
+    if track_record:
+        from flows.commands.verify import track_record_command
+
+        return track_record_command(as_json)
     from flows.commands.show import show
     from flows.freshness import freshness
 

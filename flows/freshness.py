@@ -9,10 +9,11 @@ from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
 from stages.pipeline import PIPELINE
+from stages.verification.record import read_verification
 
 
 def freshness() -> list[dict[str, Any]]:
-    """One row a stage, then one a decision: name, kind, state, because."""
+    """One row a stage, then one a decision, then one a verification: name, kind, state, because."""
     if not Path("dvc.yaml").is_file():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder"
@@ -28,6 +29,12 @@ def freshness() -> list[dict[str, Any]]:
         row = _row(file.stem, "decision", stale.get("decide", []))
         if not stale.get("decide"):
             row["state"] = read_decision(file).status
+        rows.append(row)
+    for file in sorted(Path(artefacts.VERIFICATIONS).glob("*.json")):
+        row = _row(file.stem, "verification", stale.get("verify", []))
+        if not stale.get("verify"):
+            row["state"] = "fresh"
+            row["because"] = read_verification(file).sentence
         rows.append(row)
     return rows
 

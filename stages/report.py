@@ -21,6 +21,7 @@ from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.plot_style import plt, svg
+from stages.verification.record import Verification, read_verification
 
 TEMPLATE = "stages/decision/page.html.j2"
 
@@ -33,11 +34,12 @@ class ReportParams(Section):
 
 @dataclass(frozen=True)
 class Shown:
-    """A decision on the page: the record, the words for its metric, figure name -> <svg>."""
+    """A decision on the page: the record, the words for its metric, figure name -> <svg>, what was trained after it."""
 
     record: DecisionRecord
     words: MetricWords
     figures: dict[str, str]
+    verification: Verification | None = None
 
 
 def run(params: ReportParams) -> None:
@@ -46,7 +48,16 @@ def run(params: ReportParams) -> None:
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
-        shown = [show(decision, folder, params.png_dpi) for decision in decisions]
+        after = verifications(decisions)
+        shown = [
+            show(
+                decision,
+                folder,
+                params.png_dpi,
+                verification=after.get(decision.question.name),
+            )
+            for decision in decisions
+        ]
         retention = figures.retention(
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
@@ -64,15 +75,42 @@ def run(params: ReportParams) -> None:
     plt.close("all")
 
 
-def show(decision: DecisionRecord, folder: Path, dpi: int) -> Shown:
+def verifications(decisions: list[DecisionRecord]) -> dict[str, Verification]:
+    """Question -> what was trained after its decision; questions of which nothing is written are left out."""
+    names = [decision.question.name for decision in decisions]
+    files = {name: Path(artefacts.verification(name)) for name in names}
+    return {
+        name: read_verification(file) for name, file in files.items() if file.is_file()
+    }
+
+
+def show(
+    decision: DecisionRecord,
+    folder: Path,
+    dpi: int,
+    verification: Verification | None = None,
+) -> Shown:
     """A decision with its figures, which are also written as PNG."""
-    drawn = draw(decision)
+    drawn = dict(draw(decision))
+    if verification and verification.runs:
+        drawn["verified"] = draw_verification(decision, verification)
     # before the PNG, whose resolution would change the names inside the SVG
     images = {name: svg(figure) for name, figure in drawn.items()}
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
     words = metric_words(decision.metric.unit)
-    return Shown(record=decision, words=words, figures=images)
+    return Shown(
+        record=decision, words=words, figures=images, verification=verification
+    )
+
+
+def draw_verification(decision: DecisionRecord, after: Verification) -> Figure:
+    """Predicted against measured beyond the fitted compute, arms coloured as in the other figures."""
+    return figures.verified(
+        rows=pl.DataFrame([run.model_dump() for run in after.runs]),
+        labels=decision.labels | after.labels,
+        words=metric_words(decision.metric.unit),
+    )
 
 
 def draw(decision: DecisionRecord) -> dict[str, Figure]:
@@ -269,6 +307,7 @@ stage = Stage(
     deps=(
         TEMPLATE,
         artefacts.DECISIONS,
+        artefacts.VERIFICATIONS,
         artefacts.CURVES,
         artefacts.RUNS,
         artefacts.LEDGER,

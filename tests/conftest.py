@@ -103,7 +103,9 @@ def small_params() -> dict:
         "draws": 60,
         "starts": 16,
     }
-    params["decide"] |= {"target_flops": [3.0e8, 1.0e9]}
+    # 2.4e9 FLOPs is beyond the largest run, 25k parameters for 12,288 tokens
+    params["decide"] |= {"target_flops": [3.0e8, 1.0e9, 2.4e9]}
+    params["verify"] = {"times": 2}
     return params
 
 
@@ -173,9 +175,16 @@ class Project:
 
     def runs(self) -> dict[str, float]:
         """Run file -> time of its last change."""
+        return self._run_files("data/sweep/runs")
+
+    def verified_runs(self) -> dict[str, float]:
+        """The same for what was trained after the decision."""
+        return self._run_files("data/verify_runs/runs")
+
+    def _run_files(self, folder: str) -> dict[str, float]:
         return {
             file.name: file.stat().st_mtime_ns
-            for file in (self.folder / "data/sweep/runs").glob("*.json")
+            for file in (self.folder / folder).glob("*.json")
             if file.name != "stack_sizes.json"
         }
 

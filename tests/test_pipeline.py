@@ -82,12 +82,61 @@ def test_the_ledger_adds_up_in_tokens(finished_project):
 
 
 def test_a_second_repro_does_nothing(project):
-    before = project.runs()
+    before, verified = project.runs(), project.verified_runs()
     start = time.monotonic()
     done = project.repro()
     assert "up to date" in done.stdout and "Running stage" not in done.stdout
     assert time.monotonic() - start < 30
-    assert project.runs() == before
+    assert (project.runs(), project.verified_runs()) == (before, verified)
+
+
+def test_the_decision_is_verified_on_runs_that_nothing_is_fitted_to(finished_project):
+    folder = finished_project.folder
+    record = json.loads((folder / "data/verify/filter.json").read_text())
+    reach = 6 * record["n_params"] * 12_288
+    assert record["fitted_to_flops"] == reach
+    assert set(record["arms"]) == {"keep_20", "keep_100", "easy_50"}
+    # the target at 2.4e9 FLOPs and the top at twice what was fitted, each of three arms
+    assert sorted({run["n_tokens_seen"] for run in record["runs"]}) == [16_384, 24_576]
+    assert len(record["runs"]) == 6 and len(record["leads"]) == 4
+    assert [verdict["times"] for verdict in record["verdicts"]] == [16_384 / 12_288]
+    assert all(
+        run["inside"] == (run["low"] <= run["measured"] <= run["high"])
+        for run in record["runs"]
+    )
+    fitted = pl.read_parquet(folder / "data/sweep/runs.parquet")
+    verified = pl.read_parquet(folder / "data/verify_runs/runs.parquet")
+    assert not set(verified["run_id"]) & set(fitted["run_id"])
+    assert fitted["n_tokens_seen"].max() == 12_288
+    lines = (folder / "data/track_record.jsonl").read_text().splitlines()
+    assert len(lines) == 10
+    page = (folder / "data/report/index.html").read_text()
+    assert "Trained afterwards: predicted against measured" in page
+    assert record["sentence"] in page
+
+
+def test_assay_verify_trains_what_is_asked_and_the_track_record_grows(project):
+    before = project.verified_runs()
+    done = project.run(
+        "-m", "flows.cli", "verify", "--times", "3", "--question", "filter", "--json"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    [record] = json.loads(done.stdout)
+    assert max(run["n_tokens_seen"] for run in record["runs"]) == 3 * 12_288
+    assert 24_576 in {run["n_tokens_seen"] for run in record["runs"]}, (
+        "what was trained before is shown too"
+    )
+    after = project.verified_runs()
+    assert len(after) == 2 * len(before)
+    assert {name: after[name] for name in before} == before
+    table = project.run("-m", "flows.cli", "status", "--track-record", "--json")
+    rows = json.loads(table.stdout)
+    assert rows[-1]["times fitted"] == "all"
+    assert rows[-1]["runs"] == len(record["runs"])
+    project.repro()
+    assert project.verified_runs() == after, "a paid run was trained again or lost"
+    kept = json.loads((project.folder / "data/verify/filter.json").read_text())
+    assert kept == record
 
 
 def test_one_changed_arm_trains_that_arm_alone(project):
@@ -101,7 +150,7 @@ def test_one_changed_arm_trains_that_arm_alone(project):
         for line in done.stdout.splitlines()
         if line.startswith("Running stage")
     ]
-    assert ran == ["arms", "sweep", "fit", "decide", "report"]
+    assert ran == ["arms", "sweep", "fit", "decide", "verify", "report"]
     after = project.runs()
     new = set(after) - set(before)
     assert {name: after[name] for name in before} == before, (
@@ -167,9 +216,8 @@ def test_the_flow_gives_the_same_decision_and_mlflow_gets_every_run_once(
         " print(len(c.get_metric_history(child.info.run_id, 'train_loss_nats')) > 5,"
         " child.inputs.dataset_inputs[0].dataset.digest == child.data.tags['dvc_data'])"
     )
-    expected = (
-        f"{len(project.runs()) + 1} {len(project.runs())} {{'FINISHED'}}\nTrue True"
-    )
+    n_runs = len(project.runs()) + len(project.verified_runs())
+    expected = f"{n_runs + 1} {n_runs} {{'FINISHED'}}\nTrue True"
     assert project.run("-c", count, check=True).stdout.strip() == expected
     project.run("-m", "stages", "publish", check=True)
     assert project.run("-c", count, check=True).stdout.strip() == expected

@@ -156,6 +156,38 @@ def heldout_check(
     return figure
 
 
+def verified(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> Figure:
+    """What was trained after the decision: measured as points, predicted as lines with the interval of a new run.
+
+    rows: arm, flops, measured, predicted, low, high; of several resamples a point each.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
+        for arm, (colour, marker) in colour_of(list(labels)).items():
+            part = rows.filter(pl.col("arm") == arm).sort("flops")
+            if part.is_empty():
+                continue
+            axes.fill_between(
+                part["flops"], part["low"], part["high"], color=colour, alpha=0.13, lw=0
+            )
+            axes.plot(part["flops"], part["predicted"], color=colour, lw=1.4)
+            axes.plot(
+                part["flops"],
+                part["measured"],
+                marker,
+                color=colour,
+                ms=5,
+                label=labels[arm],
+            )
+        axes.set(
+            xscale="log",
+            xlabel="training FLOPs (6ND)",
+            ylabel=f"held-out {words.value} ({words.unit})",
+        )
+        axes.legend(fontsize=8)
+    return figure
+
+
 def retention(ledger: pl.DataFrame) -> Figure:
     """Tokens that reach each step of curation. ledger: step, tokens_out."""
     with plt.rc_context(STYLE):

@@ -51,12 +51,21 @@ TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
 
-# fit, decide, report
+# fit, decide
 FITS = "data/fit"  # rows, record and refits of a question
 FIT_METRICS = "data/metrics/fit.json"
 CURVES = "data/curves"  # bands along compute, a file a question
 DECISIONS = "data/decisions"  # a record a question
 DECIDE_METRICS = "data/metrics/decide.json"
+
+# verify
+VERIFICATIONS = "data/verify"  # a record a question: predicted against measured
+VERIFY_RUN_FILES = "data/verify_runs/runs"  # as RUN_FILES, of trunks carried on
+VERIFY_RUNS = "data/verify_runs/runs.parquet"  # a runs table that no law is fitted to
+TRACK_RECORD = "data/track_record.jsonl"  # a line a verified claim, over all decisions
+VERIFY_METRICS = "data/metrics/verify.json"
+
+# report
 REPORT = "data/report"  # the page and its figures
 PAGE = "data/report/index.html"
 PLOTS = "data/plots"  # tables behind `dvc plots`
@@ -89,6 +98,11 @@ def curves(question: str) -> str:
 def decision(question: str) -> str:
     """The decision record of a question (JSON)."""
     return f"{DECISIONS}/{question}.json"
+
+
+def verification(question: str) -> str:
+    """What was trained after the decision of a question, against what it predicted (JSON)."""
+    return f"{VERIFICATIONS}/{question}.json"
 
 
 def plot_table(name: str) -> str:

@@ -41,6 +41,7 @@ class Stage:
     tracked: tuple[str, ...] = ()  # small outs that git keeps (cache: false)
     metrics: tuple[str, ...] = ()
     resumable: tuple[str, ...] = ()  # outs that survive a rerun (persist: true)
+    kept: tuple[str, ...] = ()  # tracked outs that a rerun adds to (both of these)
     # deps named in the params
     inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
@@ -60,7 +61,7 @@ class Stage:
 
     @property
     def products(self) -> tuple[str, ...]:
-        return self.outs + self.tracked + self.metrics + self.resumable
+        return self.outs + self.tracked + self.metrics + self.resumable + self.kept
 
 
 def imported_modules(module_file: Path) -> set[Path]:
@@ -145,6 +146,7 @@ def dvc_stage(stage: Stage, section: Section) -> dict[str, Any]:
     outs: list[Any] = list(stage.outs)
     outs += [{path: {"persist": True}} for path in stage.resumable]
     outs += [{path: {"cache": False}} for path in stage.tracked]
+    outs += [{path: {"cache": False, "persist": True}} for path in stage.kept]
     if outs:
         entry["outs"] = outs
     if stage.metrics:

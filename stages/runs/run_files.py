@@ -4,6 +4,7 @@ The files are the truth. The runs table, MLflow and the decision are all derived
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from stages.proxy.specs.shape import Shape
 from stages.runs.schema import row_of, table_of
 
 RUNS = Path(artefacts.RUN_FILES)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a stage keeps its finished trunks, and the stage that its lines in the log name."""
+
+    stage: str
+    path: Path
+
+
+SWEPT = RunFolder("sweep", RUNS)
+# trunks of the sweep with larger budgets, trained after the decision
+CARRIED_ON = RunFolder("verify", Path(artefacts.VERIFY_RUN_FILES))
 ROUNDED = 12  # digits of a document's loss that survive; beyond is summation order
 CURVE = {
     "step": pl.Int64,
@@ -25,24 +39,24 @@ CURVE = {
 }
 
 
-def save_run(trunk: dict[str, Any], result: dict[str, Any]) -> None:
+def save_run(
+    trunk: dict[str, Any], result: dict[str, Any], folder: RunFolder = SWEPT
+) -> None:
     """Write one finished trunk: its header (all of it but the spec) and its result as JSON."""
     header = {key: value for key, value in trunk.items() if key != "spec"}
-    write_json(RUNS / f"{trunk['trunk_id']}.json", {**header, "result": result})
+    file = folder.path / f"{trunk['trunk_id']}.json"
+    write_json(file, {**header, "result": result})
 
 
-def is_finished(trunk: dict[str, Any]) -> bool:
+def is_finished(trunk: dict[str, Any], folder: RunFolder = SWEPT) -> bool:
     """Whether a trunk, {trunk_id, ...}, is on disk."""
-    return (RUNS / f"{trunk['trunk_id']}.json").is_file()
+    return (folder.path / f"{trunk['trunk_id']}.json").is_file()
 
 
-def finished(trunk_ids: list[str]) -> list[dict[str, Any]]:
+def finished(trunk_ids: list[str], folder: RunFolder = SWEPT) -> list[dict[str, Any]]:
     """The runs of these trunks that are on disk, in the order asked for."""
-    return [
-        read_json(RUNS / f"{id_}.json")
-        for id_ in trunk_ids
-        if (RUNS / f"{id_}.json").is_file()
-    ]
+    files = [folder.path / f"{trunk_id}.json" for trunk_id in trunk_ids]
+    return [read_json(file) for file in files if file.is_file()]
 
 
 def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:

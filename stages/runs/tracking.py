@@ -21,12 +21,13 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
-from stages.runs.run_files import RUNS, rows_of
+from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, finished, rows_of
 from stages.runs.schema import DECISION_VARIABLES
 
 log = logging.getLogger("assay")
 PARENT = "assay.sweep"
 CHILD = "assay.trunk_id"
+TABLES = {SWEPT: artefacts.RUNS, CARRIED_ON: artefacts.VERIFY_RUNS}
 BATCH = 1000  # MLflow's limit for one log_batch
 
 
@@ -139,36 +140,53 @@ def publish() -> str:
     with outages():
         client = mlflow.MlflowClient(tracking_uri())
         arms = read_json(artefacts.ARMS)
-        runs = [read_json(RUNS / f"{trunk_id}.json") for trunk_id in wanted_trunks()]
-        # their curves and shapes have no place here yet
-        runs = [run for run in runs if run.get("modality") != "image"]
+        runs = {folder: text_runs(folder) for folder in (SWEPT, CARRIED_ON)}
         for name, question in arms["questions"].items():
             wanted = {*question["arms"], *arms["controls"]}
             _publish_question(
                 client,
                 name,
                 title=question["title"],
-                runs=[run for run in runs if run["arm"] in wanted],
+                runs={
+                    folder.stage: [run for run in each if run["arm"] in wanted]
+                    for folder, each in runs.items()
+                },
             )
     return tracking_uri()
 
 
-def wanted_trunks() -> list[str]:
-    """The trunks of the runs table; run files of earlier parameters stay on disk but are not sent."""
-    return sorted(
-        pl.read_parquet(artefacts.RUNS, columns=["trunk_id"])["trunk_id"].unique()
-    )
+def text_runs(folder: RunFolder) -> list[dict[str, Any]]:
+    """The runs of a folder that are sent: images' curves and shapes have no place in MLflow yet."""
+    return [
+        run
+        for run in finished(wanted_trunks(TABLES[folder]), folder)
+        if run.get("modality") != "image"
+    ]
+
+
+def wanted_trunks(table: str = artefacts.RUNS) -> list[str]:
+    """The trunks of a runs table; run files of earlier parameters stay on disk but are not sent."""
+    if not Path(table).is_file():
+        return []
+    return sorted(pl.read_parquet(table, columns=["trunk_id"])["trunk_id"].unique())
 
 
 def _publish_question(
-    client: Any, name: str, title: str, runs: list[dict[str, Any]]
+    client: Any, name: str, title: str, runs: dict[str, list[dict[str, Any]]]
 ) -> None:
+    """runs: stage -> its finished trunks."""
     experiment = _experiment(client, f"curation/{name}", title)
     parent = _parent(client, experiment, name=name, title=title)
     known = _known_trunks(client, experiment)
-    missing = [run for run in runs if run["trunk_id"] not in known]
-    for run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
-        _publish_trunk(client, experiment, parent=parent, run=run)
+    missing = [
+        (stage, run)
+        for stage, each in runs.items()
+        for run in each
+        if run["trunk_id"] not in known
+    ]
+    for stage, run in tqdm(missing, desc=f"MLflow: {name}", disable=None, leave=False):
+        _publish_trunk(client, experiment, parent=parent, run=run, stage=stage)
+    _publish_verification(client, parent, name)
     files = [
         Path(artefacts.decision(name)),
         *sorted(Path(artefacts.REPORT).glob(f"{name}*.png")),
@@ -179,7 +197,29 @@ def _publish_question(
         [file for file in [*files, Path(artefacts.PAGE)] if file.is_file()],
     )
     client.set_terminated(parent)
-    log.info("MLflow: %d of %d runs of %s were new", len(missing), len(runs), name)
+    n_runs = sum(map(len, runs.values()))
+    log.info("MLflow: %d of %d runs of %s were new", len(missing), n_runs, name)
+
+
+def _publish_verification(client: Any, parent: str, name: str) -> None:
+    """How the decision fared: the record, and its numbers as metrics of the parent run; sent again only when
+    they changed.
+    """
+    from mlflow.entities import Metric
+
+    files = [Path(artefacts.VERIFY_METRICS), Path(artefacts.verification(name))]
+    if not all(file.is_file() for file in files):
+        return
+    values, record = read_json(files[0]).get(name, {}), read_json(files[1])
+    digest, tag = content_hash([values, record]), "sent.verification"
+    if client.get_run(parent).data.tags.get(tag) == digest:
+        return
+    now = int(time.time() * 1000)
+    metrics = [Metric(f"verify_{key}", value, now, 0) for key, value in values.items()]
+    client.log_batch(parent, metrics=metrics, params=[])
+    # the record of the decision has the name of the question
+    client.log_dict(parent, record, f"{name}-verification.json")
+    client.set_tag(parent, tag, digest)
 
 
 def _experiment(client: Any, name: str, title: str) -> str:
@@ -218,8 +258,13 @@ def _known_trunks(client: Any, experiment: str) -> set[str]:
 
 
 def _publish_trunk(
-    client: Any, experiment: str, parent: str, run: dict[str, Any]
+    client: Any,
+    experiment: str,
+    parent: str,
+    run: dict[str, Any],
+    stage: str = SWEPT.stage,
 ) -> None:
+    """One child run. stage: that which trained it."""
     from mlflow.entities import Param
 
     result, now = run["result"], int(time.time() * 1000)
@@ -227,7 +272,7 @@ def _publish_trunk(
     tags = {
         CHILD: run["trunk_id"],
         "mlflow.parentRunId": parent,
-        "stage": "sweep",
+        "stage": stage,
         "arm": run["arm"],
         "control": run["control"],
         "dvc_data": run["data_hash"],

@@ -38,7 +38,7 @@ from stages.proxy.workforce.planner import (
 from stages.proxy.workforce.probe import Candidate, measured_rates, rates_together
 from stages.proxy.workforce.progress import Progress, peak_of
 from stages.proxy.workforce.workers import Workers, run_groups
-from stages.runs.run_files import RUNS, is_finished, save_run
+from stages.runs.run_files import SWEPT, RunFolder, is_finished, save_run
 from stages.sweeping.views import proxy_data
 
 log = logging.getLogger("assay")
@@ -67,6 +67,7 @@ class Work:
     headers: dict[str, Trunk]
     device: str
     place: str  # cpu or cuda
+    folder: RunFolder = SWEPT
 
     @property
     def card(self) -> str:
@@ -80,8 +81,8 @@ class Work:
         """Write the file of one finished run."""
         trunk = self.headers[content_hash(result.spec.to_dict())]
         # else written before a kill, after which its group went on whole
-        if not is_finished(trunk):
-            save_run(trunk, result.to_dict())
+        if not is_finished(trunk, self.folder):
+            save_run(trunk, result.to_dict(), self.folder)
 
     def train(
         self,
@@ -124,6 +125,7 @@ def missing_work(
     data: ProxyData,
     device: str,
     workers: Workers | None = None,
+    folder: RunFolder = SWEPT,
 ) -> Work:
     """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the
     plan is printed.
@@ -134,7 +136,9 @@ def missing_work(
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
     n_workers = jobs() if place.type == "cpu" else 1
     specs = [trunk["spec"] for trunk in trunks]
-    kinds = known_kinds(trunks, place.type, n_workers=n_workers, workers=workers)
+    kinds = known_kinds(
+        trunks, place.type, n_workers=n_workers, workers=workers, folder=folder
+    )
     held_out_tokens = sum(
         int(domain.n_tokens_each.sum()) for domain in data.held_out.values()
     )
@@ -148,46 +152,51 @@ def missing_work(
         {
             content_hash(trunk["spec"].to_dict())
             for trunk in trunks
-            if is_finished(trunk)
+            if is_finished(trunk, folder)
         },
         lambda spec: content_hash(spec.to_dict()),
         begun=lambda group: checkpoint_file(group).is_file(),
     )
-    log.info("sweep: %s", reason)
-    for line in plan.lines():
-        log.info("sweep: %s", line)
+    for line in (reason, *plan.lines()):
+        log.info("%s: %s", folder.stage, line)
     return Work(
         plan,
         data=data,
         headers={content_hash(trunk["spec"].to_dict()): trunk for trunk in trunks},
         device=device,
         place=place.type,
+        folder=folder,
     )
 
 
-def train(trunks: Sequence[Trunk], data: ProxyData, device: str) -> None:
+def train(
+    trunks: Sequence[Trunk], data: ProxyData, device: str, folder: RunFolder = SWEPT
+) -> None:
     """Train every trunk without a file, and write one file each as they finish.
 
     Raises RefusedError with the first failure where runs failed; the others are on disk by then.
     """
     place, n_missing = (
         choose_device(device)[0].type,
-        sum(not is_finished(trunk) for trunk in trunks),
+        sum(not is_finished(trunk, folder) for trunk in trunks),
     )
-    with runs_lease(), gpus_held([trunk["spec"] for trunk in trunks], place):
+    with runs_lease(folder), gpus_held([trunk["spec"] for trunk in trunks], place):
         with (
             Workers(data, min(jobs(), n_missing), device=device)
             if place == "cpu"
             else contextlib.nullcontext()
         ) as workers:
-            _train_all(
-                missing_work(trunks, data, device=device, workers=workers), workers
+            work = missing_work(
+                trunks, data, device=device, workers=workers, folder=folder
             )
+            _train_all(work, workers)
 
 
-def runs_lease() -> contextlib.AbstractContextManager[None]:
-    """Hold the folder of run files, so that two sweeps never fill it at once."""
-    return folder_lease(RUNS, CHECKPOINTS.parent / "sweep.lock")
+def runs_lease(
+    folder: RunFolder = SWEPT,
+) -> contextlib.AbstractContextManager[None]:
+    """Hold a folder of run files, so that two processes never fill it at once."""
+    return folder_lease(folder.path, CHECKPOINTS.parent / f"{folder.stage}.lock")
 
 
 def _train_all(work: Work, workers: Workers | None) -> None:
@@ -198,7 +207,7 @@ def _train_all(work: Work, workers: Workers | None) -> None:
         disable=None,
         bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}",
     ) as bar:
-        shown = _Shown(progress, bar)
+        shown = _Shown(progress, bar, work.folder.stage)
 
         def keep(result: RunResult) -> None:
             work.save(result)
@@ -206,7 +215,8 @@ def _train_all(work: Work, workers: Workers | None) -> None:
 
         failures = work.train(work.groups, workers, keep, shown)
     log.info(
-        "sweep: trained in %s, %s was planned",
+        "%s: trained in %s, %s was planned",
+        work.folder.stage,
         spoken(progress.elapsed_s),
         spoken(work.plan.seconds),
     )
@@ -220,8 +230,8 @@ def _train_all(work: Work, workers: Workers | None) -> None:
 class _Shown:
     """Progress as a bar on a terminal, else as a line in the log at every fifth."""
 
-    def __init__(self, progress: Progress, bar: tqdm) -> None:
-        self.progress, self.bar, self.fifths = progress, bar, 1
+    def __init__(self, progress: Progress, bar: tqdm, stage: str) -> None:
+        self.progress, self.bar, self.stage, self.fifths = progress, bar, stage, 1
 
     def __call__(
         self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None
@@ -231,7 +241,7 @@ class _Shown:
         self.bar.update(100 * done - self.bar.n)
         self.bar.set_postfix_str(self.progress.line())
         if self.bar.disable and done * 5 >= self.fifths:
-            log.info("sweep: %.0f %%, %s", 100 * done, self.progress.line())
+            log.info("%s: %.0f %%, %s", self.stage, 100 * done, self.progress.line())
             self.fifths = int(done * 5) + 1
 
 
@@ -247,13 +257,17 @@ def sweep_id(trunks: Sequence[Trunk]) -> str:
 
 
 def known_kinds(
-    trunks: Sequence[Trunk], device: str, n_workers: int, workers: Workers | None = None
+    trunks: Sequence[Trunk],
+    device: str,
+    n_workers: int,
+    workers: Workers | None = None,
+    folder: RunFolder = SWEPT,
 ) -> dict[str, Kind]:
     """What was measured of each kind of run, probed now where the runs folder has nothing yet.
 
     Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been.
     """
-    file = RUNS / PROBES
+    file = folder.path / PROBES
     kept = read_json(file) if file.is_file() else {}
     # of another sweep, another load of the machine
     known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}

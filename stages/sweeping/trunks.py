@@ -76,19 +76,30 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
-                header = {
-                    "arm": cell.arm,
-                    "control": control["kind"] if control else "",
-                    "data_hash": data.data_hash(view, spec.decay_arm),
-                    "code_hash": code,
-                }
-                trunk_id = content_hash(
-                    [spec.to_dict() | {"arm": cell.arm}, header["data_hash"], code]
+                kind = control["kind"] if control else ""
+                trunks.append(
+                    trunk_of(spec, cell.arm, control=kind, data=data, code=code)
                 )
-                trunks.append({"trunk_id": trunk_id, **header, "spec": spec})
     if not trunks:
         raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
+
+
+def trunk_of(
+    spec: RunSpec, arm: str, *, control: str, data: Views, code: str
+) -> dict[str, Any]:
+    """A trunk as it is trained: what the head of its run file says, and its spec.
+
+    control: kind of the control, empty for an arm; code: hash of the trainer.
+    """
+    header = {
+        "arm": arm,
+        "control": control,
+        "data_hash": data.data_hash(spec.arm, spec.decay_arm),
+        "code_hash": code,
+    }
+    trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
+    return {"trunk_id": trunk_id, **header, "spec": spec}
 
 
 def _largest_first(trunk: dict[str, Any]) -> tuple:

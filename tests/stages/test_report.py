@@ -17,11 +17,13 @@ from stages.report import (
     ReportParams,
     counted_runs,
     draw,
+    draw_verification,
     ledger_rows,
     number,
     pool_rows,
     run,
 )
+from stages.verification.words import lead_row, run_row
 
 LEDGER = pl.DataFrame(
     [
@@ -187,6 +189,52 @@ def test_the_stage_writes_page_pictures_and_plot_tables(question_folder, tmp_pat
     test_pictures_lie_beside_the_page(folder)
     test_plot_tables_hold_the_curves_with_low_below_high(folder, curves)
     test_the_check_and_the_retention_are_plot_tables_too(folder, record)
+
+
+def test_what_was_trained_after_the_decision_stands_on_the_page(
+    question_folder, tmp_path, verification
+):
+    copy = shutil.copytree(question_folder, tmp_path / "copy")
+    known = verification()
+    rows = [run_row(run, known.labels) for run in known.runs]
+    leads = [lead_row(lead, known.verdicts, known.labels) for lead in known.leads]
+    known = verification(table=rows, lead_table=leads)
+    known.write(copy / "data/verify/filter.json")
+    folder = prepared(copy, tmp_path / "shown")
+    page = html.unescape((folder / "data/report/index.html").read_text("utf-8"))
+    assert "Trained afterwards: predicted against measured" in page
+    assert f"<p>{known.sentence}</p>" in page
+    shown = cells(page, page)
+    for row in [*rows, *leads]:
+        assert [number(value) for value in row.values()] in shown
+    assert (folder / "data/report/filter-verified.png").is_file()
+    assert page.count("<svg") == 5
+
+
+def test_without_runs_after_the_decision_the_page_says_nothing_of_them(
+    question_folder, tmp_path, verification
+):
+    copy = shutil.copytree(question_folder, tmp_path / "copy")
+    verification(runs=[], leads=[]).write(copy / "data/verify/filter.json")
+    folder = prepared(copy, tmp_path / "shown")
+    page = (folder / "data/report/index.html").read_text("utf-8")
+    assert "Trained afterwards" not in page
+
+
+def test_the_figure_of_what_was_trained_has_a_point_a_run_and_a_line_an_arm(
+    folder, record, verification, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    [axes] = draw_verification(record, verification()).axes
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert drawn["keep a"].get_xdata().tolist() == [2e9, 8e9]
+    assert drawn["keep a"].get_ydata().tolist() == [4.05, 4.0]
+    predicted = [line for line in axes.lines if line.get_label().startswith("_")]
+    assert [line.get_ydata().tolist() for line in predicted] == [
+        [4.05, 4.08],
+        [4.08, 4.0],
+    ]
+    plt.close("all")
 
 
 def test_with_another_level_the_page_says_so_and_draws_it(

@@ -41,3 +41,6 @@ def test_the_runs_folder_survives_reruns_and_decisions_belong_to_git():
     decide = dvc_stage(stage_named("decide"), None)
     assert {"data/decisions": {"cache": False}} in decide["outs"]
     assert decide["cmd"] == "python -m stages decide"
+    verify = dvc_stage(stage_named("verify"), None)
+    track_record = {"data/track_record.jsonl": {"cache": False, "persist": True}}
+    assert track_record in verify["outs"]

@@ -4,6 +4,7 @@ import pytest
 
 from stages.foundation.files import read_json
 from stages.runs.run_files import (
+    CARRIED_ON,
     RUNS,
     finished,
     is_finished,
@@ -29,6 +30,14 @@ def test_a_trunk_is_saved_without_its_spec_and_found_by_its_id():
         "arm": "all",
         "result": {"loss": 2.5},
     }
+
+
+def test_what_is_carried_on_lies_in_a_folder_of_its_own():
+    trunk = {"trunk_id": "abc"}
+    save_run(trunk, {"loss": 2.5}, CARRIED_ON)
+    assert is_finished(trunk, CARRIED_ON) and not is_finished(trunk)
+    assert [run["result"] for run in finished(["abc"], CARRIED_ON)] == [{"loss": 2.5}]
+    assert finished(["abc"]) == []
 
 
 def test_finished_runs_come_in_the_order_asked_for_and_no_others():

@@ -330,6 +330,27 @@ def test_every_wanted_trunk_of_the_question_is_sent_once(swept, tmp_path):
     assert {run_id for _, run_id, _ in swept.calls} == {parent.info.run_id}
 
 
+def test_what_was_trained_after_the_decision_is_sent_with_how_it_fared(swept, tmp_path):
+    write_json("data/verify_runs/runs/v1.json", finished("v1", "keep_20"))
+    pl.DataFrame({"trunk_id": ["v1"]}).write_parquet("data/verify_runs/runs.parquet")
+    write_json("data/verify/filter.json", {"runs": ["one"]})
+    values = {"runs": 3, "coverage": 0.9, "decided_wrong": 0}
+    write_json("data/metrics/verify.json", {"filter": values})
+    tracking.publish()
+    parent, *children = swept.runs.values()
+    stages = {c.data.tags["assay.trunk_id"]: c.data.tags["stage"] for c in children}
+    assert stages == {"t1": "sweep", "t2": "sweep", "v1": "verify"}
+    assert {(name, value) for name, value, _ in parent.points} == {
+        ("verify_runs", 3),
+        ("verify_coverage", 0.9),
+        ("verify_decided_wrong", 0),
+    }
+    assert parent.files == {"filter-verification.json": {"runs": ["one"]}}
+    n_points = len(parent.points)
+    tracking.publish()
+    assert len(parent.points) == n_points, "sent once"
+
+
 def test_a_store_that_is_down_is_asked_twice_unless_the_user_says_otherwise(
     swept, monkeypatch
 ):

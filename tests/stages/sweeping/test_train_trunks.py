@@ -99,8 +99,8 @@ def test_a_kill_between_two_files_of_a_group_changes_no_digit(sweep, monkeypatch
 
     save = train_trunks.save_run
 
-    def save_one(header, result):
-        save(header, result)
+    def save_one(header, result, folder):
+        save(header, result, folder)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_trunks, "save_run", save_one)
@@ -132,10 +132,10 @@ def test_a_full_disk_stops_the_sweep_in_one_line_and_keeps_finished_runs(
 ):
     save, saved = train_trunks.save_run, []
 
-    def save_until_full(header, result):
+    def save_until_full(header, result, folder):
         saved.append(header["trunk_id"])
         if len(saved) < 3:
-            save(header, result)
+            save(header, result, folder)
         else:
             with whole_file(RUNS / "x.json"), open("/dev/full", "w") as file:
                 file.write("x" * 100_000)

@@ -1,0 +1,153 @@
+"""What is to be trained after one decision: arms, budgets, settings, and the trunks that follow."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from stages.curation.selecting.recipes import recipes
+from stages.decision.question_laws import twins
+from stages.decision.record import DecisionRecord, read_decision
+from stages.foundation import artefacts
+from stages.foundation.errors import ParamsError
+from stages.proxy.specs.spec import RunSpec
+from stages.settings.verify import VerifyParams
+from stages.sweeping.views import Views
+from stages.verification.carried_on import (
+    Trunk,
+    carried_specs,
+    parents_of,
+    trained_after,
+    trunks_of,
+    untrained,
+)
+from stages.verification.chosen import (
+    arms_to_train,
+    budgets_to_train,
+    settings_by_budget,
+    tokens_of,
+    unfiltered_arm,
+    winners,
+)
+from stages.verification.judged import Claim, Prediction
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question with what is to be trained for it. arms: arm -> why; parents: the sweep's trunks."""
+
+    decision: DecisionRecord
+    claim: Claim
+    parents: dict[tuple[str, int], RunSpec]
+    arms: dict[str, str] = field(default_factory=dict)
+    trunks: list[Trunk] = field(default_factory=list)
+
+    def trained(self, data: Views) -> list[dict[str, Any]]:
+        """Every run on disk that carries on one of the trunks."""
+        return trained_after(self.parents, self.trunks, data)
+
+
+def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) -> Asked:
+    """Which arms, to which budgets, at which settings; planned and not trained. A question that is not asked for
+    has no arms and no trunks.
+    """
+    decision = read_decision(artefacts.decision(name))
+    names = data.arms["questions"][name]["arms"]
+    pairs = twins(data.arms, names)
+    n_params = size_of(decision)
+    runs = pl.read_parquet(artefacts.RUNS).filter(
+        pl.col("arm").is_in([*names, *pairs])
+        & (pl.col("n_params") == n_params)
+        & (pl.col("metric") == decision.metric.name)
+    )
+    views = pl.read_parquet(artefacts.VIEWS)
+    claim = Claim(
+        prediction=prediction,
+        columns=recipes(views, [*names, *pairs], data.arms["tiers"]),
+        n_params=n_params,
+        reach=float(runs["flops"].max()),
+        level=decision.level,
+    )
+    asked = Asked(decision, claim=claim, parents=parents_of(runs))
+    if params.questions is not None and name not in params.questions:
+        return asked
+    top = top_of(params, claim.reach)
+    arms = chosen_arms(claim, names, top=top, pairs=pairs, data=data, params=params)
+    trunks = plan(asked, arms, runs=runs, data=data, top=top, n_draws=params.draws)
+    return replace(asked, arms=arms, trunks=trunks)
+
+
+def chosen_arms(
+    claim: Claim,
+    names: list[str],
+    *,
+    top: float,
+    pairs: dict[str, str],
+    data: Views,
+    params: VerifyParams,
+) -> dict[str, str]:
+    """Arm -> why it is trained. top: FLOPs; pairs: twin -> arm."""
+    unfiltered = unfiltered_arm(
+        {arm: data.arms["arms"][arm] for arm in names}, claim.columns
+    )
+    predicted = claim.values(names, top)
+    chosen = arms_to_train(predicted, unfiltered, n_best=params.best_arms)
+    if not params.control:
+        return chosen
+    controls = {
+        twin: f"control, the same data as {arm}"
+        for twin, arm in pairs.items()
+        if arm in chosen
+    }
+    return chosen | controls
+
+
+def size_of(decision: DecisionRecord) -> int:
+    """The size that the decision speaks for; where it was not trained, the largest that was."""
+    size = decision.n_params
+    return size.value if size.value in size.trained else max(size.trained)
+
+
+def top_of(params: VerifyParams, reach: float) -> float:
+    """The largest compute to train to, FLOPs. ParamsError where it is within what was fitted."""
+    top = params.flops or params.times * reach
+    if top <= reach:
+        raise ParamsError(
+            f"verify.flops: {top:.3g} is not above the {reach:.3g} FLOPs that were"
+            " fitted; raise it"
+        )
+    return top
+
+
+def plan(
+    asked: Asked,
+    arms: Iterable[str],
+    *,
+    runs: pl.DataFrame,
+    data: Views,
+    top: float,
+    n_draws: int,
+) -> list[Trunk]:
+    """The trunks of these arms that are still to be trained, at settings that won in the sweep.
+
+    runs: of the sweep, one size and metric; top: FLOPs.
+    """
+    claim, won = asked.claim, winners(runs)
+    draws = sorted(runs["pool_draw"].unique())[:n_draws]
+    targets = [target.flops for target in asked.decision.targets]
+    specs = []
+    for arm in arms:
+        n_unique = claim.columns[arm]["n_tokens_unique"]
+        for draw in draws:
+            parent = asked.parents[arm, draw]
+            flops = budgets_to_train(
+                claim.reach, top, targets=targets, schedule=parent.schedule
+            )
+            tokens = tokens_of(flops, claim.n_params, parent.batch_tokens)
+            by_setting = settings_by_budget(won, arm, tokens, n_unique=n_unique)
+            for setting, budgets in by_setting.items():
+                pool = data.views[parent.arm].n_tokens
+                specs += carried_specs(parent, budgets, setting, pool_tokens=pool)
+    there = trained_after(asked.parents, [], data)
+    return trunks_of(untrained(specs, there), data)

@@ -1,0 +1,137 @@
+"""Question: does what was decided hold beyond the compute that it was fitted to?
+Input: decisions, their refits, the sweep's trunks and views. Output: one JSON file a trunk that was carried on (kept
+over reruns), a record a question of predicted against measured, and lines of the track record over all decisions.
+Nothing is fitted to these runs. Cost: three to six trunks a question at `times` the largest fitted compute.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from stages import images
+from stages.decide import load
+from stages.decision.provenance import git_commit
+from stages.foundation import artefacts
+from stages.foundation.errors import ParamsError
+from stages.foundation.files import read_json, whole_file, whole_folder, write_json
+from stages.foundation.stage import Stage
+from stages.laws.choosing.averaged import Mixture
+from stages.laws.choosing.bootstrap import Bootstrap
+from stages.runs.run_files import CARRIED_ON
+from stages.settings.verify import VerifyParams
+from stages.sweeping.views import Views, load_views, proxy_data
+from stages.verification.asked import Asked, ask
+from stages.verification.carried_on import is_trained, table_after
+from stages.verification.judged import Rows
+from stages.verification.outcome import metrics, verified
+from stages.verification.record import Verification
+from stages.verification.track_record import append, claims_of
+
+log = logging.getLogger("assay")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a decision predicts for rows of the runs table with a column `arm`."""
+
+    boot: Bootstrap | Mixture
+
+    def point(self, rows: Rows) -> np.ndarray:
+        """The value at each row, (rows,)."""
+        return self.boot.central(rows)
+
+    def new_runs(self, rows: Rows) -> np.ndarray:
+        """The value of one new run at each row in each draw, (draws, rows)."""
+        return self.boot.predict(rows, new_run=True)
+
+
+def load_prediction(question: str, tiers: list[str]) -> Predicted:
+    """The prediction of a question as the decision had it, from the stored refits."""
+    return Predicted(load(question, tiers).boot)
+
+
+def run(params: VerifyParams) -> None:
+    """Train what is missing, then write the records of all that was trained."""
+    known = list(read_json(artefacts.ARMS)["questions"])
+    if unknown := set(params.questions or []) - set(known):
+        raise ParamsError(
+            f"verify.questions: no question {min(unknown)!r}; there are"
+            f" {', '.join(known)}"
+        )
+    if images.are_pooled():
+        log.info("verify: image proxies are not carried on; nothing is trained")
+        return write({})
+    data = load_views()
+    tiers = data.arms["tiers"]
+    asked = [
+        ask(name, data, prediction=load_prediction(name, tiers), params=params)
+        for name in known
+    ]
+    if params.train:
+        train(asked, data, params.device)
+    tables = [table_after(each.trained(data)) for each in asked]
+    records = [verified(each, table) for each, table in zip(asked, tables, strict=True)]
+    write(dict(zip(known, zip(records, tables, strict=True), strict=True)))
+
+
+def write(outcomes: dict[str, tuple[Verification, pl.DataFrame]]) -> None:
+    """Records, the track record, metrics and the runs. outcomes: question -> its record and the runs behind it."""
+    records = [record for record, _ in outcomes.values()]
+    write_runs([table for _, table in outcomes.values()])
+    with whole_folder(artefacts.VERIFICATIONS) as folder:
+        for record in records:
+            record.write(folder / f"{record.question}.json")
+    commit = git_commit()
+    claims = [claim for record in records for claim in claims_of(record, commit)]
+    append(artefacts.TRACK_RECORD, claims)
+    summary = {record.question: metrics(record) for record in records}
+    write_json(artefacts.VERIFY_METRICS, summary)
+    for record in records:
+        log.info("verify: %s: %s", record.question, record.sentence)
+
+
+def train(asked: list[Asked], data: Views, device: str) -> None:
+    """Train every planned trunk that is not on disk."""
+    by_id = {trunk["trunk_id"]: trunk for each in asked for trunk in each.trunks}
+    missing = [trunk for trunk in by_id.values() if not is_trained(trunk)]
+    log.info("verify: %d trunks to train", len(missing))
+    if missing:
+        from stages.sweeping.train_trunks import train as train_trunks  # loads torch
+
+        train_trunks(missing, proxy_data(data), device, folder=CARRIED_ON)
+
+
+def write_runs(tables: list[pl.DataFrame]) -> None:
+    """All runs after the decisions as one runs table, and the folder of their files even where there are none."""
+    CARRIED_ON.path.mkdir(parents=True, exist_ok=True)
+    whole = pl.concat(tables or [table_after([])], how="diagonal").unique(
+        ["run_id", "metric"], keep="first", maintain_order=True
+    )
+    with whole_file(artefacts.VERIFY_RUNS) as temporary:
+        whole.write_parquet(temporary)
+
+
+stage = Stage(
+    run=run,
+    params=VerifyParams,
+    question=("Does what was decided hold beyond the compute that it was fitted to?"),
+    deps=(
+        artefacts.DECISIONS,
+        artefacts.FITS,
+        artefacts.ARMS,
+        artefacts.VIEWS,
+        artefacts.RUNS,
+        artefacts.RUN_FILES,
+        artefacts.PACKED_POOLS,
+        artefacts.PACKED_HELD_OUT,
+        artefacts.MANIFEST,
+    ),
+    outs=(artefacts.VERIFY_RUNS,),
+    tracked=(artefacts.VERIFICATIONS,),
+    resumable=(artefacts.VERIFY_RUN_FILES,),
+    kept=(artefacts.TRACK_RECORD,),
+    metrics=(artefacts.VERIFY_METRICS,),
+    shown=f"`{artefacts.verification('<question>')}`, `{artefacts.TRACK_RECORD}`",
+)
