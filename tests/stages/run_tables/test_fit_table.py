@@ -71,11 +71,15 @@ def test_flops_are_derived_where_the_law_reads_them_and_said():
     assert "flops_6nd" in codes(result)
 
 
-def test_auto_takes_the_law_of_compute_without_a_column_of_flops():
+def test_auto_predicts_by_laws_of_compute_without_a_column_of_flops():
     noise = np.exp(np.random.default_rng(1).normal(0, 0.004, N.size))
     power = 1.8 + 60 / (6 * N * D) ** 0.1 * noise
     table = pl.DataFrame({"n_params": N, "n_tokens_seen": D, "value": power})
-    assert fitted("auto", table).law == "power_floor"
+    wanted = pl.DataFrame({"n_params": [1e9], "n_tokens_seen": [2e10]})
+    result = fitted("auto", table, predict=wanted, n_draws=50)
+    assert any(name == "power_floor" for name, _ in result.choice.mixture)
+    [row] = result.predictions
+    assert row["value"] == pytest.approx(1.8 + 60 / 1.2e20**0.1, rel=0.01)
 
 
 def test_shares_and_sizes_that_a_law_does_not_read_are_named():
