@@ -326,15 +326,18 @@ def parts_of(
         "refits": refits.std(axis=0),
         "between": np.sqrt(shares @ (np.stack([*points.values()]) - centre) ** 2),
         "distance": np.broadcast_to(mixed.reach.distance(above), centre.shape),
+        "repeats": np.broadcast_to(mixed.reach.repeats(above), centre.shape),
         "moved": np.abs(centre - inside),
     }
 
 
 def variance(tested: Tested, factors: np.ndarray) -> np.ndarray:
-    """Squared log error that the parts explain with the factors (between, per log, per move), (rows,)."""
+    """Squared log error that the parts explain with the factors (between, per log, per move, per repeat), (rows,)."""
     p = tested.parts
     own = tested.scale**2 * (
-        (factors[1] * p["distance"]) ** 2 + (factors[2] * p["moved"]) ** 2
+        (factors[1] * p["distance"]) ** 2
+        + (factors[2] * p["moved"]) ** 2
+        + (factors[3] * p["repeats"]) ** 2
     )
     return p["noise"] ** 2 + p["refits"] ** 2 + (factors[0] * p["between"]) ** 2 + own
 
@@ -354,9 +357,16 @@ def learnt(tested: list[Tested]) -> np.ndarray:
                 explained = variance(each, factors)
                 t_tail = 2.5 * np.log1p(each.error**2 / explained / 4)
                 total += np.mean(0.5 * np.log(explained) + t_tail) / len(group)
-        return total + 0.05 * np.sum((logs - np.log([0.5, 0.004, 0.12])) ** 2)
+        return total + 0.05 * np.sum((logs - np.log([0.5, 0.004, 0.12, 0.02])) ** 2)
 
-    start = np.log([discrepancy.BETWEEN, discrepancy.PER_LOG, discrepancy.PER_MOVE])
+    start = np.log(
+        [
+            discrepancy.BETWEEN,
+            discrepancy.PER_LOG,
+            discrepancy.PER_MOVE,
+            discrepancy.PER_REPEAT,
+        ]
+    )
     return np.exp(minimize(cost, start, method="Nelder-Mead").x)
 
 
@@ -407,7 +417,8 @@ def report(tested: list[Tested], seconds: float) -> None:
         )
     factors = learnt(tested)
     print(
-        f"factors learnt on all: between {factors[0]:.2f}, a log {factors[1]:.4f}, a move {factors[2]:.3f}"
+        f"factors learnt on all: between {factors[0]:.2f}, a log {factors[1]:.4f},"
+        f" a move {factors[2]:.3f}, a repeat {factors[3]:.3f}"
     )
     print(
         json.dumps(

@@ -23,6 +23,7 @@ from stages.laws.choosing.discrepancy import (
     MISFIT,
     PER_LOG,
     PER_MOVE,
+    PER_REPEAT,
     RAMP,
     Reach,
     slopes,
@@ -148,6 +149,10 @@ class Mixture:
         first = slopes(self.n_draws, arms, self.seed)
         second = slopes(self.n_draws, arms, self.seed + 1)
         drawn = self.scale * (PER_LOG * distance * first + PER_MOVE * moved * second)
+        repeats = np.broadcast_to(self.reach.repeats(rows), centre.shape)
+        if repeats.any():
+            own = slopes(self.n_draws, arms, self.seed + 3, shared=0.0)
+            drawn += self.scale * PER_REPEAT * repeats * own
         if self.fit.by_arm:
             misfit = MISFIT * self.noise.std() * np.minimum(distance / RAMP, 1.0)
             drawn += misfit * slopes(self.n_draws, arms, self.seed + 2, shared=0.0)

@@ -362,6 +362,7 @@ def _scale(fitted, shares: np.ndarray, rows: table.Rows, cuts: Sequence[Fold]) -
             + 1e-4,
             between=between(below, shares, centre)[cut.held],
             distance=reach.distance(_where(rows, cut.held)),
+            repeats=reach.repeats(_where(rows, cut.held)),
             moved=(centre - _at_edge(centre, rows, cut))[cut.held],
         )
         error = (centre - observed)[cut.held]

@@ -2,14 +2,14 @@
 
 A law errs there by more than its refits scatter, because no law is exact. Measured on published studies
 (benchmarks/law_backtest.py): the squared log error of a weighted mean of laws is explained by four parts,
-    noise of a run, spread of the laws around their mean, (PER_LOG d)^2, (PER_MOVE m)^2,
-where d is the distance beyond the runs in natural logs of size, tokens and epochs (their root of squares; of
-compute where it is more) and m is how far the prediction itself moves beyond them, in log value. The parts of a
-draw are one slope in d and one in m: errors beyond the data keep their sign. Part of a slope is common to all
+    noise of a run, spread of the laws around their mean, (PER_LOG d)^2, (PER_REPEAT r)^2, (PER_MOVE m)^2,
+where d is the distance beyond the runs in natural logs of size and tokens (the root of their squares; of compute
+where it is more), r that in epochs, and m how far the prediction itself moves beyond them, in log value. The parts
+of a draw are one slope each: errors beyond the data keep their sign. Part of a slope is common to all
 arms of a comparison, so it leaves their leads; the rest is the arm's own. An arm also departs from laws whose
 exponents it shares with others: by MISFIT of its residuals, one doubling beyond its runs.
 
-The four factors come from studies that the table is not one of; the table's own folds scale them (`own_scale`).
+The factors come from studies that the table is not one of; the table's own folds scale them (`own_scale`).
 """
 
 import zlib
@@ -21,13 +21,10 @@ import numpy as np
 from stages.laws.interface import table
 
 PER_LOG = 0.004  # measured: log error a natural log of distance
-PER_MOVE = (
-    0.14  # measured: log error in units of the predicted movement beyond the runs
-)
+PER_REPEAT = 0.025  # measured: log error a natural log of epochs beyond any run's
+PER_MOVE = 0.12  # measured: log error over the predicted movement beyond the runs
 MISFIT = 0.6  # measured: an arm's own error one doubling beyond its runs, in units of its residuals
-RAMP = float(
-    np.log(2.0)
-)  # ours: the distance over which the misfit reaches its full size
+RAMP = 0.693  # ours: the natural log of 2, over which the misfit reaches its size
 BETWEEN = 0.5  # measured: laws scatter twice as far around their mean as the mean errs
 SHARED = 0.5  # assumed: half of the squared slope is common to the arms
 BELIEF = 2.0  # ours: that errors are of the usual size counts as much as two axes of the table
@@ -52,12 +49,18 @@ class Reach:
 
     def distance(self, rows: table.Rows) -> np.ndarray:
         """Natural logs by which each row lies beyond the runs, (rows,)."""
-        beyond = {name: self._beyond(rows, name) for name in self.limits}
+        beyond = {
+            name: self._beyond(rows, name) for name in self.limits if name != "epochs"
+        }
         of_compute = beyond.pop("flops")
         if not {"n_params", "n_tokens_seen"} & set(beyond):
             return of_compute
         rest = sum((part**2 for part in beyond.values()), np.zeros(1))
         return np.maximum(np.sqrt(rest), of_compute)
+
+    def repeats(self, rows: table.Rows) -> np.ndarray:
+        """Natural logs by which each row repeats its data more often than any run did, (rows,)."""
+        return self._beyond(rows, "epochs") if "epochs" in self.limits else np.zeros(1)
 
     def inside(self, rows: table.Rows) -> dict[str, np.ndarray]:
         """The rows with size, tokens and compute cut at the edge of the runs."""
@@ -113,6 +116,7 @@ class Spread:
     noise: float
     between: np.ndarray
     distance: np.ndarray
+    repeats: np.ndarray
     moved: np.ndarray
 
     def variance(self) -> np.ndarray:
@@ -121,6 +125,7 @@ class Spread:
             self.noise**2
             + (BETWEEN * self.between) ** 2
             + (PER_LOG * self.distance) ** 2
+            + (PER_REPEAT * self.repeats) ** 2
             + (PER_MOVE * self.moved) ** 2
         )
 
