@@ -275,6 +275,13 @@ def fit(
             metavar="COLUMN", help="rows of one cluster are resampled together"
         ),
     ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="column that names the data set of a run; fitted jointly",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")
     ] = None,
@@ -295,6 +302,7 @@ def fit(
         predict=predict,
         n_draws=bootstrap,
         cluster=cluster,
+        arm=arm,
         out=out,
         figures=figures,
         as_json=as_json,
@@ -311,7 +319,11 @@ def compare(
         typer.Option(metavar="COLUMN", help="column that names the data set of a run"),
     ],
     at: Annotated[
-        list[float], typer.Option(metavar="FLOPS", help="budget; repeat for several")
+        list[float],
+        typer.Option(
+            metavar="BUDGET",
+            help="FLOPs, or tokens of a table without them; repeat for several",
+        ),
     ],
     law: Annotated[
         str,
@@ -377,7 +389,9 @@ def plan(
     law: Annotated[
         Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")
     ],
-    flops: Annotated[float, typer.Option(min=1, help="budget, FLOPs (6ND)")],
+    flops: Annotated[
+        float, typer.Option(min=1, help="budget, FLOPs as the table counts them")
+    ],
     unique_tokens: Annotated[
         float | None, typer.Option(min=1, help="different tokens that there are")
     ] = None,
@@ -421,6 +435,33 @@ def isoflop(
     from flows.commands.theory import isoflop_command
 
     isoflop_command(table, map_, where=where, at=at, as_json=as_json)
+
+
+@app.command()
+def mixture(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+    ],
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="surface|trees|projektor",
+            help="smooth surface, boosted trees, or two sizes and transport distances",
+        ),
+    ] = "surface",
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    predict: Annotated[
+        Path | None, typer.Option(metavar="TABLE2", help="mixtures to predict")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The best mixture from runs on many: columns share_NAME and value, without a formula."""
+    from flows.commands.mixture import mixture_command
+
+    mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
 
 
 @app.command("pruning-theory")

@@ -7,16 +7,13 @@ from pathlib import Path
 from stages.foundation.stage import ROOT, imported_modules
 
 API_ONLY = {
-    "boosted_mix.py": "fits a table of mixtures, of which the pipeline makes none yet",
     "d4.py": "D4 of one table in memory; `assay curate` has it as semantic.keep_diverse",
     "datastore.py": "retrieval over a user's own index of embeddings",
     "densing.py": "effective size and data, worked out from two fits of a user",
     "neighbours.py": "nearest neighbours of a user's own embeddings",
     "perceptron_trial.py": "simulates the theory; benchmarks/perceptron_practice.py runs it",
-    "projektor.py": "needs transport distances beside the runs, which no table holds",
     "projektor_path.py": "needs transport gradients beside the runs, which no table holds",
     "repeat_damage.py": "needs a fit of runs without repetition beside those with it",
-    "smooth_mix.py": "fits a table of mixtures, of which the pipeline makes none yet",
 }
 # imports whole folders to find the laws in them; a file without a law is not reached by that
 FINDS_LAWS = ROOT / "stages/laws/__init__.py"

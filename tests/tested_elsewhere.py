@@ -99,12 +99,12 @@ TESTED_ELSEWHERE = {
     "stages/proxy/workforce/gpus.py": "stages/proxy/training/test_ranks.py",
     "stages/proxy/workforce/worker_main.py": "stages/proxy/workforce/test_workers.py",
     # tables of runs: the commands' results on small tables
+    "stages/run_columns/positive.py": "stages/run_tables/test_fit_table.py",
     "stages/run_tables/arm_fits.py": "stages/run_tables/test_compare_arms.py",
     "stages/run_tables/candidates.py": "stages/laws/test_evidence_heldout.py",
     "stages/run_tables/compare_figures.py": COMPARED,
     "stages/run_tables/compare_rows.py": COMPARED,
     "stages/run_tables/fit_file.py": COMMANDS,
-    "stages/run_tables/fit_table.py": COMMANDS,
     "stages/run_tables/law_sheet.py": COMMANDS,
     "stages/settings/verify.py": "stages/test_verify.py",
     "stages/verification/asked.py": "stages/test_verify.py",

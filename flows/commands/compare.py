@@ -1,17 +1,21 @@
 """`assay compare` and `assay plan`: read, call, print; exit code 1 where the evidence does not carry an answer."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from flows.commands.fit import parse_map, show_figures, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
-from stages.laws import get_law
+from stages.laws import Law
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import prediction_of
 from stages.presentation.numbers import flops_text
+from stages.run_columns.named_law import law_for
 from stages.run_tables.compare_rows import (
     crossover_rows,
     decision_rows,
@@ -73,6 +77,7 @@ def compare_command(
             json.dumps(
                 {
                     "law": done.reason,
+                    "budget_unit": done.unit,
                     "budgets": budgets,
                     "crossovers": flips,
                     "searched_flops": searched,
@@ -85,20 +90,28 @@ def compare_command(
     else:
         print(paragraph(f"law: {done.reason}") + "\n")
         show(
-            shown_decisions(budgets), False, title="Best arm by budget, 90 % intervals"
+            shown_decisions(budgets, done.unit),
+            False,
+            title="Best arm by budget, 90 % intervals",
         )
         for row in budgets:
             print(paragraph(f"{flops_text(row['flops'])}: {row['reason']}"))
         if len(budgets[0]["arms"]) > 2:
             print()
-            show(shown_chances(budgets), False, title="P(best) by budget in FLOPs")
+            show(
+                shown_chances(budgets), False, title=f"P(best) by budget in {done.unit}"
+            )
         print()
         reach = (
             f"between {flops_text(done.found.flops_low)} and"
-            f" {flops_text(done.found.flops_high)} FLOPs"
+            f" {flops_text(done.found.flops_high)} {done.unit}"
         )
         (
-            show(shown_flips(flips, done.found), False, title=f"Flips {reach}")
+            show(
+                shown_flips(flips, done.found, done.unit),
+                False,
+                title=f"Flips {reach}",
+            )
             if flips
             else print(f"no flip {reach}")
         )
@@ -110,6 +123,16 @@ def compare_command(
         )
 
 
+def _stored_law(state: dict) -> Callable[[str], Law]:
+    """The law of a name for the columns that a stored fit, or any law of its mixture, has."""
+    columns = {
+        name: np.array(column)
+        for each in state.get("members", [state])
+        for name, column in each["data"]["columns"].items()
+    }
+    return lambda name: law_for(name, columns)
+
+
 def stored_fit(file: Path) -> tuple[Bootstrap | Mixture, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
@@ -119,14 +142,15 @@ def stored_fit(file: Path) -> tuple[Bootstrap | Mixture, str]:
     try:
         record = FitFile.read(file)
         state = record.state or {}
-        get_law(state["law"])
+        named = _stored_law(state)
+        named(state["law"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"{file}: holds no fit with its refits; write it with `assay fit LAW TABLE"
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return prediction_of(state, get_law), record.value_label
+        return prediction_of(state, named), record.value_label
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"

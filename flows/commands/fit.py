@@ -9,8 +9,9 @@ import polars as pl
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError
-from stages.laws import LAWS, get_law
+from stages.laws import LAWS
 from stages.laws.interface.fitted import parameter_rows
+from stages.run_columns.named_law import example_law
 from stages.run_tables.fit_file import FitFile
 from stages.run_tables.fit_table import fit_table
 from stages.runs.schema import COLUMNS
@@ -19,7 +20,11 @@ from stages.runs.table import filter_rows, read_table
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
     """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
-    known = {*COLUMNS, *(name for law in LAWS.values() for name in law.variable_names)}
+    known = {
+        "distance",
+        *COLUMNS,
+        *(name for law in LAWS.values() for name in law.variable_names),
+    }
     mapping: dict[str, str] = {}
     for pair in pairs:
         variable, equals, column = pair.partition("=")
@@ -71,6 +76,7 @@ def fit_command(
     predict: Path | None,
     n_draws: int,
     cluster: str | None,
+    arm: str | None,
     out: Path | None,
     figures: Path | None,
     as_json: bool,
@@ -78,7 +84,7 @@ def fit_command(
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
     mapping = parse_map(pairs)
     if law_name != "auto":
-        get_law(law_name)  # an unknown law is refused before the table is read
+        example_law(law_name)  # an unknown law is refused before the table is read
     rows, held = load_table(table, mapping, where), None
     if holdout is not None:
         held = filter_rows(rows, holdout, str(table))
@@ -101,6 +107,7 @@ def fit_command(
         predict=wanted,
         n_draws=n_draws,
         cluster=cluster,
+        arm=arm,
         figures=figures,
         value_label=mapping.get("value", "value"),
     )

@@ -24,7 +24,7 @@ def show(rows: list[dict[str, Any]], as_json: bool, *, title: str = "") -> None:
         table.add_column(key, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(text(value) for value in row.values()))
-    Console(width=WIDTH, highlight=False).print(table)
+    Console(width=WIDTH, highlight=False, markup=False).print(table)
 
 
 def paragraph(words: str) -> str:

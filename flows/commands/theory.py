@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from flows.commands.fit import parse_map
+from flows.commands.fit import parse_map, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 
@@ -23,6 +23,7 @@ def isoflop_command(
     if found["at"]:
         print()
         show(found["at"], False, title="On the line")
+    show_warnings(found["warnings"])
     if found["n_left_out"]:
         print(
             "\n"

@@ -3,7 +3,7 @@
 LAWS lists every law by name; a law is one declarative object in a file of a family folder and is found there.
 Laws that need the names of their pools or domains are made by functions: `half_life(pools)`,
 `half_life_code(pools)`, `recipe(pools)`, `information(pools)`, `exponential_mix(domains)`,
-`implicit_mix(domains)`; LAWS holds them for one pool, or for a few unnamed domains.
+`implicit_mix(domains)`, `chinchilla_mix(domains)`; LAWS holds them for one pool, or for a few unnamed domains.
 `multi_power(schedules)` needs the learning rate of every step; LAWS holds it for an example
 schedule.
 """
@@ -15,6 +15,7 @@ from types import ModuleType
 from stages.foundation.discovery import modules_of
 from stages.foundation.errors import InputError
 from stages.laws.interface.law import Law, Parameter, Reduction, Table, Variable
+from stages.laws.mixtures_and_tasks.chinchilla_mix import chinchilla_mix
 from stages.laws.mixtures_and_tasks.exponential_mix import exponential_mix, implicit_mix
 from stages.laws.repetition.half_life import half_life, half_life_code
 from stages.laws.repetition.information import information
@@ -81,6 +82,7 @@ __all__ = [
     "Table",
     "Variable",
     "automatic_laws",
+    "chinchilla_mix",
     "exponential_mix",
     "get_law",
     "half_life",

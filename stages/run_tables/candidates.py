@@ -6,70 +6,123 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import InputError
-from stages.laws import LAWS, Law, get_law
-from stages.laws.choosing.eligible import eligible_laws
+from stages.laws import LAWS, Law
+from stages.laws.choosing.eligible import eligible_laws, table_kind
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.table import note
-from stages.runs.table import numbers
+from stages.run_columns.named_law import law_for, varying_shares
+from stages.run_columns.positive import positive_numbers
 
 N_STARTS = 32  # measured: 64 and more reach the same ends on the published tables
+MIXTURE_LAW = "chinchilla_mix"  # ours: the one law of sizes, tokens and shares
+SHOWN_COLUMNS = 6
 
 
 def numeric_rows(
-    table: pl.DataFrame, name: str, *, observed: bool = True
+    table: pl.DataFrame, name: str, *, observed: bool = True, cost: Cost = SIX
 ) -> dict[str, np.ndarray]:
-    """The numeric columns that any law reads, and flops where sizes and tokens give it, as arrays (rows,)."""
+    """The numeric columns that any law reads, and flops where sizes and tokens give it, as arrays (rows,).
+
+    cost: of the table that was fitted, from which FLOPs of other rows are derived.
+    """
     known = {variable for law in LAWS.values() for variable in law.variable_names}
+    named = known - {"schedule"}  # may be text; its law is fitted by name alone
     wanted = [
-        c for c in table.columns if c in known or c.startswith(("share_", "unique_"))
+        c for c in table.columns if c in named or c.startswith(("share_", "unique_"))
     ]
     rows = positive_numbers(table, [*wanted, *(["value"] if observed else [])], name)
     if "flops" not in rows and {"n_params", "n_tokens_seen"} <= set(rows):
-        rows["flops"] = 6 * rows["n_params"] * rows["n_tokens_seen"]
+        rows["flops"] = cost.flops(rows["n_params"], rows["n_tokens_seen"])
     return rows
 
 
-def candidates(law: str, rows: dict[str, np.ndarray]) -> list[Law]:
+def one_metric(
+    table: pl.DataFrame, name: str
+) -> tuple[pl.DataFrame, list[dict[str, str]]]:
+    """The rows of one metric: those of the only loss where the table holds several, with a coded
+    warning; InputError where no rule says which.
+
+    A runs table of the pipeline has a row for each metric of a run, and values of two are no curve.
+    """
+    if "metric" not in table.columns or table["metric"].n_unique() < 2:
+        return table, []
+    metrics = table["metric"].cast(pl.String).drop_nulls().unique().sort().to_list()
+    losses = [metric for metric in metrics if metric.startswith("loss")]
+    shown = ", ".join(metrics[:SHOWN_COLUMNS])
+    more = ", ..." if len(metrics) > SHOWN_COLUMNS else ""
+    said = f"the values are of {len(metrics)} metrics ({shown}{more})"
+    example = (losses or metrics)[0]
+    cure = f"""choose one with --where "metric = '{example}'\""""
+    if len(losses) != 1:
+        raise InputError(f"{name}: {said}; {cure}")
+    kept = table.filter(pl.col("metric").cast(pl.String) == example)
+    return kept, [
+        note(
+            "one_metric",
+            "warning",
+            f"{said}: the {len(kept)} rows of {example!r} are used; {cure}",
+        )
+    ]
+
+
+def candidates(
+    law: str, rows: dict[str, np.ndarray], *, mixtures: bool = False
+) -> list[Law]:
     """The named law, or for `auto` every law that names such a table as one to be tried on and
     whose variables the table has.
+
+    mixtures: also the law of sizes, tokens and shares, where shares differ between runs (of arms they
+    are what tells them apart, so a comparison leaves it out).
     """
     if law != "auto":
-        missing = [name for name in get_law(law).variable_names if name not in rows]
+        named = law_for(law, rows)
+        missing = [name for name in named.variable_names if name not in rows]
         if missing:
             raise InputError(
                 f"law '{law}' reads {missing[0]!r} and the table has no column"
                 f" {missing[0]!r}; map one with --map {missing[0]}=COLUMN"
             )
-        return [get_law(law)]
-    return eligible_laws(rows)
+        return [named]
+    possible = eligible_laws(rows)
+    sized = table_kind(rows) in ("sizes and tokens", "repeats")
+    if mixtures and sized and len(varying_shares(rows)) > 1:
+        possible.append(law_for(MIXTURE_LAW, rows))
+    return possible
 
 
-def positive_numbers(
-    table: pl.DataFrame, names: list[str], name: str
-) -> dict[str, np.ndarray]:
-    """The columns as arrays (rows,): finite and above 0, shares at least 0; else InputError naming
-    column, row and cure.
+def unread_notes(law: Law, rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
+    """Coded warnings where the runs differ in what another law reads and this one does not: model
+    size, or the shares of a mixture.
     """
-    columns = numbers(table, names, name)
-    for column, values in columns.items():
-        bad = values < 0 if column.startswith("share_") else values <= 0
-        if bad.any():
-            row = int(bad.argmax())
-            raise InputError(
-                f"{name}: column {column!r}, row {row + 1}: {values[row]:g} is not"
-                f" positive, as a law needs ({int(bad.sum())} of {bad.size} rows); mend"
-                " it, leave it out with --where, or map another column with --map"
-                f" {column}=COLUMN"
+    unread = [name for name in varying_shares(rows) if name not in law.variable_names]
+    notes = []
+    sized = {"n_params", "flops"} & set(law.variable_names)
+    if not sized and np.ptp(rows.get("n_params", 0.0)) > 0:
+        notes.append(
+            note(
+                "sizes_not_read",
+                "warning",
+                f"runs differ in n_params, which law '{law.name}' does not read: sizes"
+                " count as noise; fit one size (--where), or a law of sizes",
             )
-    return columns
+        )
+    if unread and not any(v.startswith("share_") for v in law.variable_names):
+        more = ", ..." if len(unread) > SHOWN_COLUMNS else ""
+        notes.append(
+            note(
+                "shares_not_read",
+                "warning",
+                f"runs differ in {', '.join(unread[:SHOWN_COLUMNS])}{more}, which law"
+                f" '{law.name}' does not read: mixtures count as noise; fit"
+                " chinchilla_mix, exponential_mix or recipe_mix",
+            )
+        )
+    return notes
 
 
-def duplicate_notes(rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
-    """A coded warning where runs are equal in all that is read of them: copies narrow the intervals."""
-    keys, seen, copies = (
-        list(zip(*(column.tolist() for column in rows.values()), strict=True)),
-        set(),
-        [],
-    )
+def duplicate_notes(table: pl.DataFrame) -> list[dict[str, str]]:
+    """A coded warning where rows of the table agree in every column: copies narrow the intervals."""
+    keys, seen, copies = list(map(repr, table.iter_rows())), set(), []
     for i, key in enumerate(keys):
         if key in seen:
             copies.append(i + 1)
@@ -80,7 +133,7 @@ def duplicate_notes(rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
         note(
             "duplicate_rows",
             "warning",
-            f"{len(copies)} rows repeat an earlier one in {', '.join(rows)} (first: row"
+            f"{len(copies)} rows repeat an earlier one in every column (first: row"
             f" {copies[0]}); drop copies, they make the intervals too narrow",
         )
     ]

@@ -42,7 +42,8 @@ def draw_compare(comparison: Comparison, value_label: str) -> dict[str, Figure]:
         _chances(bottom, path, colours)
         for plot in (top, bottom):
             _marks(plot, comparison, budgets=plot is bottom)
-        bottom.set(xlabel="training compute (FLOPs)", xlim=(flops[0], flops[-1]))
+        what = "training compute" if comparison.unit == "FLOPs" else "training data"
+        bottom.set(xlabel=f"{what} ({comparison.unit})", xlim=(flops[0], flops[-1]))
         plain_ticks(top)
         top.set_title(
             "\n".join(_lines(comparison)), loc="left", fontsize=7.5, color="0.25"
@@ -182,9 +183,9 @@ def _marks(plot, comparison: Comparison, *, budgets: bool) -> None:
 
 def _lines(comparison: Comparison) -> list[str]:
     """What the marks say, in words: flips with intervals, then the legend of marks."""
-    found = comparison.found
+    found, unit = comparison.found, comparison.unit
     flips = [
-        f"flip {f.first} → {f.second} at {flops_text(f.flops)} FLOPs, 90 %:"
+        f"flip {f.first} → {f.second} at {flops_text(f.flops)} {unit}, 90 %:"
         f" {flip_interval(f.low, f.high, found)}"
         for f in found.switches
     ]

@@ -46,11 +46,13 @@ def arm_entry(d: Decision, arm: str) -> dict[str, float | None]:
     } | {k: v if np.isfinite(v) else None for k, v in sizes.items()}
 
 
-def shown_decisions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def shown_decisions(
+    records: list[dict[str, Any]], unit: str = "FLOPs"
+) -> list[dict[str, Any]]:
     """The records of decision_rows as a table of at most 100 columns."""
     return [
         {
-            "FLOPs": flops_text(r["flops"]),
+            unit: flops_text(r["flops"]),
             "best": r["best"],
             "P(best)": f"{r['p_best']:.2f}",
             "value": f"{r['value']:.4g} [{r['low']:.4g}, {r['high']:.4g}]",
@@ -92,13 +94,15 @@ def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
     ]
 
 
-def shown_flips(rows: list[dict[str, Any]], found: Crossovers) -> list[dict[str, Any]]:
+def shown_flips(
+    rows: list[dict[str, Any]], found: Crossovers, unit: str = "FLOPs"
+) -> list[dict[str, Any]]:
     """The rows of crossover_rows for a person."""
     return [
         {
             "from": r["from"],
             "to": r["to"],
-            "at FLOPs": flops_text(r["flops"]),
+            f"at {unit}": flops_text(r["flops"]),
             "90 % interval": flip_interval(r["low"], r["high"], found),
             "in draws": f"{r['share_of_draws']:.0%}",
         }

@@ -11,12 +11,23 @@ from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
 from stages.laws.deciding.compare import Decision, compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
+from stages.laws.deciding.path import LEAST_VALUE, path_cost
+from stages.laws.interface.cost import Cost, Unit
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
 from stages.run_tables.arm_fits import fitted_arms
-from stages.run_tables.candidates import candidates, duplicate_notes, numeric_rows
+from stages.run_tables.candidates import (
+    candidates,
+    duplicate_notes,
+    numeric_rows,
+    one_metric,
+)
+from stages.run_tables.fit_file import labels
 
 SEARCH_DECADES = 1.0
+MAX_SPREAD = (
+    0.2  # assumed: up to here rounding of columns explains it, and the fit says so
+)
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
 # assumed: a rank correlation of value with compute that no loss has in half of the arms
 MIN_TO_SEE_A_RISE, RISING = (5, 0.5)
@@ -26,17 +37,9 @@ def arm_rows(
     table: pl.DataFrame, arm: str, name: str, cluster: str | None
 ) -> dict[str, np.ndarray]:
     """The numeric columns that any law reads, the arm and the cluster, as arrays (rows,)."""
-    for column in (arm, *([cluster] if cluster else [])):
-        if column not in table.columns:
-            raise InputError(
-                f"{name}: no column {column!r}; columns are"
-                f" {', '.join(table.columns[:20])}"
-            )
-    rows = numeric_rows(table, name)
-    rows["arm"] = table[arm].cast(pl.String).to_numpy()
-    if cluster:
-        rows[cluster] = table[cluster].cast(pl.String).to_numpy()
-    return rows
+    arms = labels(table, arm, name, "to tell the arms apart")
+    clusters = {cluster: labels(table, cluster, name)} if cluster else {}
+    return numeric_rows(table, name) | {"arm": arms} | clusters
 
 
 def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -65,6 +68,7 @@ class Comparison:
 
     decisions: list[Decision]
     found: Crossovers
+    unit: Unit
     reason: str
     warnings: list[dict[str, str]]
     boot: Bootstrap | Mixture
@@ -94,11 +98,16 @@ def compare_table(
     if bad is not None:
         raise InputError(
             f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at"
-            " 1e21"
+            " 1e21, or of tokens where the table has no FLOPs and no sizes"
         )
-    rows = arm_rows(table, arm, name=name, cluster=cluster)
     if not len(table):
         raise InputError(f"{name}: no rows to compare; change --where")
+    table, metric_notes = one_metric(table, name)
+    rows = arm_rows(table, arm, name=name, cluster=cluster)
+    cost = path_cost(Cost.of(rows), n_params)
+    if cost != Cost.of(rows):  # tokens alone, and the caller names the size
+        rows["flops"] = cost.flops(n_params, rows["n_tokens_seen"])
+    _refuse_two_costs(cost, name)
     if len(set(rows["arm"])) < 2:
         raise InputError(
             f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
@@ -123,7 +132,7 @@ def compare_table(
         )
     flops = run_flops(rows)
     decisions = [
-        _within_reach(d, rows)
+        _within_reach(d, rows, cost.unit)
         for d in compare(
             boot,
             at,
@@ -145,11 +154,14 @@ def compare_table(
     return Comparison(
         decisions,
         found=found,
+        unit=cost.unit,
         reason=fitted.reason,
         warnings=boot.fit.warnings
         + boot.warnings
-        + duplicate_notes(rows)
-        + short_arm_notes(rows, at),
+        + metric_notes
+        + cost.notes()
+        + duplicate_notes(table)
+        + short_arm_notes(rows, at, cost.unit),
         boot=boot,
         rows=rows,
         columns=columns,
@@ -157,10 +169,34 @@ def compare_table(
     )
 
 
-def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
+def _refuse_two_costs(cost: Cost, name: str) -> None:
+    """Runs of one size that pay twice for a token leave no way from a budget to tokens."""
+    if cost.spread > MAX_SPREAD:
+        raise InputError(
+            f"{name}: flops / (n_params n_tokens_seen) of runs of one size differs by up"
+            f" to {cost.spread:.0%} from {min(cost.factors):.3g} to"
+            f" {max(cost.factors):.3g}, so a budget does not say how many tokens it"
+            " buys; map n_params, n_tokens_seen and flops to columns that count the"
+            " same work, or compare with --where runs of one kind"
+        )
+
+
+def _within_reach(
+    decision: Decision, rows: dict[str, np.ndarray], unit: Unit
+) -> Decision:
     """The decision, or `extrapolating` where one of its two arms was measured far below the budget,
-    whatever the others' runs.
+    whatever the others' runs, or where the law has fallen to nothing.
     """
+    gone = [arm for arm, value in decision.values.items() if value[0] <= LEAST_VALUE]
+    if gone:
+        return replace(
+            decision,
+            status="extrapolating",
+            reason=(
+                f"the law falls to 0 for {', '.join(gone)} before that budget, where no"
+                " loss or error goes: it holds only nearer to the runs"
+            ),
+        )
     flops = run_flops(rows)
     for arm in (decision.best, decision.second):
         own = float(flops[rows["arm"] == arm].max()) if arm is not None else np.inf
@@ -170,7 +206,7 @@ def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
                 decision,
                 status="extrapolating",
                 reason=(
-                    f"{arm} was measured only up to {flops_text(own)} FLOPs,"
+                    f"{arm} was measured only up to {flops_text(own)} {unit},"
                     f" {beyond:.1f} decades below the budget"
                 ),
             )
@@ -178,7 +214,7 @@ def _within_reach(decision: Decision, rows: dict[str, np.ndarray]) -> Decision:
 
 
 def short_arm_notes(
-    rows: dict[str, np.ndarray], at: list[float]
+    rows: dict[str, np.ndarray], at: list[float], unit: Unit = "FLOPs"
 ) -> list[dict[str, str]]:
     """A coded warning where an arm was measured far below a budget that other arms come near: its
     curve there is the law alone.
@@ -196,7 +232,7 @@ def short_arm_notes(
         note(
             "arm_extrapolated",
             "warning",
-            f"measured only {far} FLOPs, over {10**FAR_DECADES:.0f} times below the"
+            f"measured only {far} {unit}, over {10**FAR_DECADES:.0f} times below the"
             " budgets: what is said of it there is the law alone; train it further or"
             " leave it out (--where)",
         )

@@ -16,6 +16,8 @@ from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.record import ranked_law
 from stages.laws.fitting.fit import Fit
+from stages.laws.interface import cost as costs
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import (
     Note,
     RankedLaw,
@@ -23,7 +25,8 @@ from stages.laws.interface.fitted import (
     TitledLaw,
 )
 from stages.laws.interface.law import Law
-from stages.run_tables.candidates import numeric_rows, positive_numbers
+from stages.run_columns.positive import may_be_zero, positive_numbers
+from stages.run_tables.candidates import numeric_rows
 
 VERSION: Literal[1] = 1
 # a row of the reader's own table with what was predicted for it
@@ -95,14 +98,33 @@ def chosen_law(choice: Choice) -> ChosenLaw:
     )
 
 
-def cluster_labels(table: pl.DataFrame, cluster: str, name: str) -> np.ndarray:
-    """The cluster of each row as text, (rows,)."""
-    if cluster not in table.columns:
+def labels(
+    table: pl.DataFrame, column: str, name: str, purpose: str = "to cluster by"
+) -> np.ndarray:
+    """The cluster or arm of each row as text, (rows,)."""
+    if column not in table.columns:
         raise InputError(
-            f"{name}: no column {cluster!r} to cluster by; columns are"
+            f"{name}: no column {column!r} {purpose}; columns are"
             f" {', '.join(table.columns[:20])}"
         )
-    return table[cluster].cast(pl.String).to_numpy()
+    named = table[column].cast(pl.String)
+    if named.null_count():
+        row = int(named.is_null().arg_max() or 0) + 1
+        raise InputError(
+            f"{name}: column {column!r}, row {row} is empty ({named.null_count()} of"
+            f" {len(named)} rows); name it, or leave it out with --where"
+        )
+    return named.to_numpy()
+
+
+def label_columns(
+    table: pl.DataFrame, name: str, cluster: str | None, arm: str | None
+) -> dict[str, np.ndarray]:
+    """The cluster of each row under its own name, and its arm as `arm`, (rows,) each."""
+    found = {} if cluster is None else {cluster: labels(table, cluster, name)}
+    if arm is None:
+        return found
+    return found | {"arm": labels(table, arm, name, "to tell the arms apart")}
 
 
 def law_columns(
@@ -112,13 +134,24 @@ def law_columns(
     cluster: str | None,
     *,
     observed: bool = True,
+    arm: str | None = None,
+    cost: Cost = SIX,
 ) -> dict[str, np.ndarray]:
-    """The law's variables, the values and the cluster labels as arrays (rows,)."""
-    wanted = [*law.variable_names, *(["value"] if observed else [])]
-    columns = positive_numbers(table, wanted, name)
-    if cluster is not None:
-        columns[cluster] = cluster_labels(table, cluster, name)
-    return columns
+    """The law's variables, the values, the labels of clusters and arms, and what tells the cost of a
+    run, as arrays (rows,).
+
+    FLOPs that the table lacks come from sizes and tokens by `cost`.
+    """
+    has = set(table.columns)
+    wanted = {*law.variable_names, *(["value"] if observed else [])}
+    derived = "flops" in wanted - has and set(costs.READ[1:]) <= has
+    if derived or set(costs.READ) <= has:
+        wanted |= set(costs.READ)
+    own = sorted(wanted - {"flops"} if derived else wanted)
+    columns = positive_numbers(table, own, name)
+    if derived:
+        columns["flops"] = cost.flops(columns["n_params"], columns["n_tokens_seen"])
+    return columns | label_columns(table, name, cluster, arm)
 
 
 def check(
@@ -148,11 +181,15 @@ def predictions(
     table: pl.DataFrame,
     fitted: dict[str, np.ndarray],
     name: str,
+    arm: str | None = None,
 ) -> list[PredictedRow]:
     """Every row of `table` with value, interval and how far it lies beyond the fitted range."""
-    rows = law_columns(fit.law, table, name=name, cluster=None, observed=False)
+    cost = fit.cost
+    rows = law_columns(
+        fit.law, table, name=name, cluster=None, observed=False, arm=arm, cost=cost
+    )
     if isinstance(boot, Mixture):  # its other laws may read more columns
-        rows |= numeric_rows(table, name, observed=False)
+        rows |= numeric_rows(table, name, observed=False, cost=cost)
     value = (boot or fit).central(rows)
     low, high = (
         boot.interval(rows, level=LEVEL, new_run=True)
@@ -182,8 +219,14 @@ def extrapolation_decades(
     """Largest distance, in factors of ten over the law's variables, by which each row leaves the fitted range."""
     distances = [np.zeros(len(next(iter(rows.values()))))]
     for variable in law.variable_names:
-        if not variable.startswith("share_"):
-            above = np.log10(rows[variable] / fitted[variable].max())
-            below = np.log10(fitted[variable].min() / rows[variable])
-            distances.append(np.maximum(np.maximum(above, below), 0))
+        if variable.startswith("share_") or variable == "schedule":
+            continue
+        seen, wanted = fitted[variable], rows[variable]
+        if may_be_zero(variable):  # 0 is as near as the least run that is above it
+            least = seen[seen > 0].min(initial=np.inf)
+            if np.isinf(least):
+                continue
+            seen, wanted = np.maximum(seen, least), np.maximum(wanted, least)
+        above, below = np.log10(wanted / seen.max()), np.log10(seen.min() / wanted)
+        distances.append(np.maximum(np.maximum(above, below), 0))
     return np.max(distances, axis=0)

@@ -1,33 +1,46 @@
-"""A law on anybody's table of runs: what `assay fit` computes, from columns to the fit file, with figures if wanted."""
+"""Fit a law to a table of runs: what `assay fit` computes, from columns to the fit file, with figures if wanted."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from stages.laws import get_law
+from stages.foundation.errors import InputError
+from stages.laws import multi_power
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
 from stages.laws.fitting.fit import Fit, fit_law
+from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
 from stages.laws.interface.fitted import Note
+from stages.laws.interface.law import Law
+from stages.laws.interface.table import note
+from stages.run_columns.named_law import law_for
+from stages.run_columns.positive import MIXTURE, positive_numbers
+from stages.run_columns.schedules import schedules_of
 from stages.run_tables.candidates import (
     N_STARTS,
     candidates,
     duplicate_notes,
     numeric_rows,
+    one_metric,
+    unread_notes,
 )
 from stages.run_tables.fit_file import (
     FitFile,
     check,
     chosen_law,
-    cluster_labels,
+    label_columns,
     law_columns,
     predictions,
 )
+
+OF_SCHEDULES = "multi_power"
 
 
 def fit_table(
@@ -39,6 +52,7 @@ def fit_table(
     predict: pl.DataFrame | None = None,
     n_draws: int = 500,
     cluster: str | None = None,
+    arm: str | None = None,
     seed: int = 0,
     figures: Path | str | None = None,
     value_label: str = "value",
@@ -47,36 +61,45 @@ def fit_table(
     law's names; the fit file.
 
     name: what error messages call the table. cluster: column whose rows are resampled together.
-    figures: folder for PNG files.
+    arm: column that names the data set of a run; what describes the data is then fitted for each, and
+    the rest for all. figures: folder for PNG files.
     """
     start = time.perf_counter()
-    fit, choice = _fitted(law_name, table, name=name, cluster=cluster, seed=seed)
-    law = fit.law
-    rows = law_columns(law, table, name=name, cluster=cluster)
+    given = _Given(table, holdout=holdout, predict=predict, name=name)
+    notes = given.one_metric() + duplicate_notes(given.table)
+    notes += given.number_schedules(law_name)
+    options = {"name": name, "arm": arm}
+    fit, choice = _fitted(law_name, given, cluster=cluster, arm=arm, seed=seed)
+    rows = law_columns(fit.law, given.table, cluster=cluster, **options)
     boot, wide = _refits(
         fit,
         choice,
-        table=table,
         rows=rows,
-        name=name,
+        auto_rows=lambda: _auto_rows(given.table, name, cluster=cluster, arm=arm),
         cluster=cluster,
         n_draws=n_draws,
         seed=seed,
     )
     fitted = fit_record(fit, boot, LEVEL)
-    chosen_notes = choice.warnings if choice else []
-    notes = [Note(**note) for note in chosen_notes + duplicate_notes(rows)]
+    notes += (choice.warnings if choice else []) + fit.cost.notes()
+    notes += _derived_notes(fit, given.table)
+    if arm is None:
+        notes += unread_notes(fit.law, given.design_columns())
     held = (
-        None if holdout is None else law_columns(law, holdout, name=name, cluster=None)
+        None
+        if given.holdout is None
+        else law_columns(fit.law, given.holdout, cluster=None, cost=fit.cost, **options)
     )
     checked = None
     if held is not None:
-        unseen = numeric_rows(holdout, name) if choice else held
+        unseen = held
+        if choice:
+            unseen = held | numeric_rows(given.holdout, name, cost=fit.cost)
         checked = check(fit, wide, unseen)
     predicted = (
         []
-        if predict is None
-        else predictions(fit, wide, table=predict, fitted=rows, name=name)
+        if given.predict is None
+        else predictions(fit, wide, table=given.predict, fitted=rows, **options)
     )
     drawn = (
         []
@@ -86,7 +109,8 @@ def fit_table(
         )
     )
     return FitFile(
-        **dict(fitted) | {"warnings": fitted.warnings + notes},
+        **dict(fitted)
+        | {"warnings": fitted.warnings + [Note(**each) for each in notes]},
         holdout=checked,
         predictions=predicted,
         value_label=value_label,
@@ -95,6 +119,65 @@ def fit_table(
         seconds=round(time.perf_counter() - start, 3),
         state=prediction_state(wide) if wide else None,
     )
+
+
+class _Given:
+    """The tables of one fit: runs to fit, runs held out, rows to predict; and the schedules in them."""
+
+    def __init__(self, table, holdout, predict, name) -> None:
+        self.table, self.holdout, self.predict = table, holdout, predict
+        self.name = name
+        self.scheduled_law: Law | None = None
+
+    def one_metric(self) -> list[dict[str, str]]:
+        """Keep one metric in the runs; what to know about it."""
+        self.table, notes = one_metric(self.table, self.name)
+        if self.holdout is not None:
+            self.holdout, _ = one_metric(self.holdout, self.name)
+        return notes
+
+    def number_schedules(self, law_name: str) -> list[dict[str, str]]:
+        """For the law of whole curves: read its schedules from all tables and number them."""
+        if law_name != OF_SCHEDULES:
+            return []
+        tables = [
+            (table, self.name)
+            for table in (self.table, self.holdout, self.predict)
+            if table is not None
+        ]
+        schedules = schedules_of(tables)
+        self.scheduled_law = multi_power(schedules.rates)
+        self.table = schedules.numbered(self.table)
+        if self.holdout is not None:
+            self.holdout = schedules.numbered(self.holdout)
+        if self.predict is not None:
+            self.predict = schedules.numbered(self.predict)
+        return schedules.notes()
+
+    def design_columns(self) -> dict[str, np.ndarray]:
+        """The columns of sizes, shares and unique tokens as arrays (rows,)."""
+        names = [c for c in self.table.columns if c.startswith(MIXTURE)]
+        others = {"n_tokens_unique", "n_params"} & set(self.table.columns)
+        return positive_numbers(self.table, names + sorted(others), self.name)
+
+    def law(self, law_name: str) -> Law:
+        """The law of that name for these tables."""
+        if self.scheduled_law is not None:
+            return self.scheduled_law
+        return law_for(law_name, self.design_columns(), self.name)
+
+
+def _derived_notes(fit: Fit, table: pl.DataFrame) -> list[dict[str, str]]:
+    """A coded note where the law reads FLOPs that the table does not hold."""
+    if "flops" not in fit.law.variable_names or "flops" in table.columns:
+        return []
+    return [
+        note(
+            "flops_6nd",
+            "info",
+            "the table has no column flops: compute is 6 n_params n_tokens_seen",
+        )
+    ]
 
 
 def _figures(
@@ -115,47 +198,61 @@ def _figures(
 
 
 def _fitted(
-    law_name: str, table: pl.DataFrame, name: str, cluster: str | None, seed: int
+    law_name: str, given: _Given, *, cluster: str | None, arm: str | None, seed: int
 ) -> tuple[Fit, Choice | None]:
     """The fit, and for 'auto' the choice that it comes from. Huber at 1.345 of the residuals' own noise."""
     if law_name != "auto":
-        law = get_law(law_name)
-        return (
-            fit_law(
-                law,
-                law_columns(law, table, name=name, cluster=cluster),
-                delta=None,
-                seed=seed,
-            ),
-            None,
-        )
-    rows = _auto_rows(table, name, cluster)
-    laws = with_variants(candidates("auto", rows))
-    choice = choose_law(laws, rows, by_arm=(), n_starts=N_STARTS, delta=None, seed=seed)
+        law = given.law(law_name)
+        rows = law_columns(law, given.table, name=given.name, cluster=cluster, arm=arm)
+        _refuse_one_arm(rows, arm, given.name)
+        by_arm = separate(law) if arm else ()
+        return fit_law(law, rows, by_arm=by_arm, delta=None, seed=seed), None
+    rows = _auto_rows(given.table, given.name, cluster=cluster, arm=arm)
+    _refuse_one_arm(rows, arm, given.name)
+    laws = with_variants(candidates("auto", rows, mixtures=arm is None))
+    by_arm = separate if arm else ()
+    choice = choose_law(
+        laws, rows, by_arm=by_arm, n_starts=N_STARTS, delta=None, seed=seed
+    )
     return choice.fit, choice
 
 
-def _auto_rows(table: pl.DataFrame, name: str, cluster: str | None) -> dict[str, Any]:
-    """Every numeric column that a law reads and the cluster labels, (rows,)."""
-    rows = numeric_rows(table, name)
-    return (
-        rows
-        if cluster is None
-        else rows | {cluster: cluster_labels(table, cluster, name)}
-    )
+def _refuse_one_arm(rows: dict[str, Any], arm: str | None, name: str) -> None:
+    if arm is not None and len(set(rows["arm"])) < 2:
+        raise InputError(
+            f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; leave --arm out"
+        )
+
+
+def _auto_rows(
+    table: pl.DataFrame, name: str, *, cluster: str | None, arm: str | None
+) -> dict[str, Any]:
+    """Every numeric column that a law reads and the labels of clusters and arms, (rows,)."""
+    return numeric_rows(table, name) | label_columns(table, name, cluster, arm)
 
 
 def _refits(
-    fit, choice, table, rows, name, cluster, n_draws, seed
+    fit: Fit,
+    choice: Choice | None,
+    *,
+    rows: dict[str, Any],
+    auto_rows: Callable[[], dict[str, Any]],
+    cluster: str | None,
+    n_draws: int,
+    seed: int,
 ) -> tuple[Bootstrap | None, Bootstrap | Mixture | None]:
     """Refits of the law for its parameters, and what predictions are drawn from: the same, or for a
     choice the mixture of its candidates.
     """
     if not n_draws:
         return None, None
-    options = {"clusters": cluster or (), "n_draws": n_draws, "seed": seed}
+    options: dict[str, Any] = {
+        "clusters": cluster or (),
+        "n_draws": n_draws,
+        "seed": seed,
+    }
     if choice is None:
         boot = bootstrap(fit, rows, **options)
         return boot, boot
-    mixed = mixture(choice, _auto_rows(table, name, cluster), **options)
+    mixed = mixture(choice, auto_rows(), **options)
     return mixed.chosen, mixed

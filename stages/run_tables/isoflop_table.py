@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.table import run_flops
 from stages.laws.theory.isoflop import isoflop
-from stages.run_tables.candidates import positive_numbers
+from stages.run_columns.positive import positive_numbers
 
 SAME_BUDGET = (
     0.01  # assumed: runs less than 1 % of compute apart were meant to be one budget
@@ -24,10 +25,13 @@ def isoflop_table(
 ) -> dict[str, Any]:
     """`exponent` and `scale` of n_params = scale flops^exponent, `budgets` that it was read off, `at` other budgets.
 
-    Tokens are flops / (6 n_params). Raises InputError where under two budgets have their least value inside the sizes.
+    Tokens are what a budget pays for by the table's own FLOPs, flops / (6 n_params) where it has none
+    or no tokens. Raises InputError where under two budgets have their least value inside the sizes.
     """
-    budget = "flops" if "flops" in table.columns else "n_tokens_seen"
-    columns = positive_numbers(table, ["n_params", "value", budget], name)
+    budgets = [c for c in ("flops", "n_tokens_seen") if c in table.columns]
+    wanted = ["n_params", "value", *(budgets or ["n_tokens_seen"])]
+    columns = positive_numbers(table, wanted, name)
+    cost = Cost.of(columns)
     flops = budgets_of(run_flops(columns))
     found = isoflop(flops, columns["n_params"], columns["value"])
     return {
@@ -35,12 +39,15 @@ def isoflop_table(
         "scale": float(np.exp(found.log_scale)),
         "n_left_out": found.n_left_out,
         "budgets": [
-            point(flops_each, n_params) | {"value": float(value)}
+            point(flops_each, n_params, cost) | {"value": float(value)}
             for flops_each, n_params, value in zip(
                 found.flops, found.n_params, found.values, strict=True
             )
         ],
-        "at": [point(budget, float(found.best_size(budget))) for budget in at or []],
+        "at": [
+            point(budget, float(found.best_size(budget)), cost) for budget in at or []
+        ],
+        "warnings": cost.notes(),
     }
 
 
@@ -58,10 +65,10 @@ def budgets_of(flops: np.ndarray) -> np.ndarray:
     return np.exp(means)[group]
 
 
-def point(flops: float, n_params: float) -> dict[str, float]:
+def point(flops: float, n_params: float, cost: Cost = SIX) -> dict[str, float]:
     """A budget and the best size there, with the tokens that are left for it."""
     return {
         "flops": float(flops),
         "n_params": float(n_params),
-        "n_tokens": float(flops / (6 * n_params)),
+        "n_tokens": float(cost.tokens(flops, n_params)),
     }

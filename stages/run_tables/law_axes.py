@@ -5,11 +5,12 @@ every law, because the axes come from its own variables: training compute where 
 variable that spans most. Cost: a few evaluations of the law.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.laws.fitting.fit import Fit
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.law import Law, Variable
 from stages.presentation.si import si
 
@@ -39,23 +40,24 @@ class Level:
 @dataclass(frozen=True)
 class Axes:
     """x: the variable of the abscissa; by: the variable that tells the curves apart, or None; x_of
-    gives a run's place.
+    gives a run's place. cost: of the fitted table, from sizes and tokens to compute.
     """
 
     law: Law
     x: Variable
     by: Variable | None
     log: bool
+    cost: Cost = SIX
 
     @property
     def compute_of_tokens(self) -> bool:
-        """True where compute is drawn and the law reads tokens: C = 6ND is moved by D."""
+        """True where compute is drawn and the law reads tokens: compute is moved by D."""
         return self.x is COMPUTE
 
     def x_of(self, columns: Columns) -> np.ndarray:
         """Place of each run on the abscissa, (runs,)."""
         return (
-            6.0 * columns["n_params"] * columns["n_tokens_seen"]
+            self.cost.flops(columns["n_params"], columns["n_tokens_seen"])
             if self.compute_of_tokens
             else columns[self.x.name]
         )
@@ -67,7 +69,7 @@ class Axes:
             for name in self.law.variable_names
         }
         if self.compute_of_tokens:
-            return rows | {"n_tokens_seen": x / 6.0 / fixed["n_params"]}
+            return rows | {"n_tokens_seen": self.cost.tokens(x, fixed["n_params"])}
         others = (
             [n for n in rows if n.startswith("share_") and n != self.x.name]
             if self.x.name.startswith("share_")
@@ -92,7 +94,7 @@ def axes_of(fit: Fit, columns: Columns) -> Axes:
     ]
     if x.name.startswith("share_"):
         others = [v for v in others if not v.name.startswith("share_")]
-    axes = Axes(law, x=x, by=None, log=not x.may_be_zero)
+    axes = Axes(law, x=x, by=None, log=not x.may_be_zero, cost=fit.cost)
     sway = {v.name: _sway(fit, columns, v.name) for v in others}
     by = max(
         others,
@@ -100,9 +102,7 @@ def axes_of(fit: Fit, columns: Columns) -> Axes:
         default=None,
     )
     return (
-        axes
-        if by is None or sway[by.name] < SECOND_MATTERS
-        else Axes(law, x=x, by=by, log=axes.log)
+        axes if by is None or sway[by.name] < SECOND_MATTERS else replace(axes, by=by)
     )
 
 
@@ -169,14 +169,11 @@ def grid(x: np.ndarray, log: bool) -> np.ndarray:
     return np.geomspace(low, high, N_GRID) if log else np.linspace(low, high, N_GRID)
 
 
-def axis_label(variable: Variable) -> str:
+def axis_label(variable: Variable, cost: Cost = SIX) -> str:
     """`training compute, 6ND (FLOPs)`, `tokens seen (tokens)` as a reader would write it."""
     if variable.name == "flops":
-        return (
-            "training compute, 6ND (FLOPs)"
-            if variable is COMPUTE
-            else "training compute (FLOPs)"
-        )
+        sixfold = variable is COMPUTE and not cost.notes()
+        return f"training compute{', 6ND' if sixfold else ''} (FLOPs)"
     plain = SPOKEN.get(variable.name) or variable.name.removeprefix("n_").replace(
         "_", " "
     )

@@ -11,12 +11,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, equal_tailed
-from stages.laws.deciding.path import arm_path, measured_flops, path_rows
+from stages.laws.deciding.path import (
+    arm_path,
+    fitted_budgets,
+    measured_flops,
+    path_rows,
+)
 from stages.laws.deciding.plan import best_size, best_sizes, optimal_allocation
 from stages.presentation.figure_marks import plain_ticks, side_labels
 from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, plt
 from stages.presentation.si import si
+from stages.run_tables.law_axes import COMPUTE, axis_label
 
 N_GRID, N_BUDGETS = 90, 24
 MAX_ARMS = 7  # as many as the palette tells apart
@@ -105,8 +111,9 @@ def isoflop_figure(
     top = min(ends[-1], lowest + 2.5 * (float(np.median(ends)) - lowest))
     plot.set_ylim(lowest - 0.06 * (top - lowest), top + 0.03 * (top - lowest))
     plain_ticks(plot)
-    _repeats(plot, flops, unique)
-    _token_axis(plot, flops)
+    per_token = float(boot.fit.cost.factor(rows[0]["n_params"]))
+    _repeats(plot, flops, unique=unique, per_token=per_token)
+    _token_axis(plot, flops, per_token)
     side_labels(plot, labels, title="FLOPs" if len(rows) == 1 else "arm")
     figure.suptitle(
         _isoflop_text(rows, unique), fontsize=7.5, color="0.25", x=0.01, ha="left"
@@ -128,7 +135,7 @@ def frontier_figure(
         boot.fit.problem,
         rows[0]["flops"],
     )
-    ran = 6 * seen.columns["n_params"] * seen.columns["n_tokens_seen"]
+    ran = fitted_budgets(boot.fit)
     budgets = np.geomspace(
         min(float(ran.min()), target), max(float(ran.max()), target) * 2, N_BUDGETS
     )
@@ -161,7 +168,7 @@ def frontier_figure(
         plot.set(
             xscale="log",
             xlim=(budgets[0], budgets[-1]),
-            xlabel="training compute, 6ND (FLOPs)",
+            xlabel=axis_label(COMPUTE, boot.fit.cost),
         )
         plot.axvline(float(ran.max()), color="0.45", lw=0.9, ls=":")
     if unique is not None and len(rows) == 1:
@@ -203,10 +210,10 @@ def _frontier(
     right.plot(row["flops"], row["n_params"], "o", color=colour, ms=5, mec="white")
     if not alone:
         return [(float(size[-1]), arm, colour)]
-    tokens = budgets / 6 / size
-    _band(
-        right, budgets, value=tokens, draws=budgets[None] / 6 / sizes, colour=COLOURS[1]
-    )
+    cost = boot.fit.cost
+    tokens = cost.tokens(budgets, size)
+    drawn = cost.tokens(budgets[None], sizes)
+    _band(right, budgets, value=tokens, draws=drawn, colour=COLOURS[1])
     return [
         (float(size[-1]), "parameters", colour),
         (float(tokens[-1]), "tokens", COLOURS[1]),
@@ -219,6 +226,7 @@ def _isoflop(plot, boot, arm, flops, sizes, unique, colour) -> np.ndarray:
         np.full(sizes.shape, flops),
         sizes,
         {} if unique is None else {"n_tokens_unique": unique},
+        boot.fit.cost,
     )
     own = arm if boot.fit.by_arm else None
     value = boot.fit.predict(rows, own)
@@ -258,11 +266,13 @@ def _optimum(plot, row, colour) -> None:
     )
 
 
-def _repeats(plot, flops: float, unique: float | None) -> None:
-    """Shade the sizes whose tokens exceed the different ones that there are."""
+def _repeats(plot, flops: float, unique: float | None, per_token: float) -> None:
+    """Shade the sizes whose tokens exceed the different ones that there are. per_token: FLOPs for
+    each parameter and token at the best size.
+    """
     if unique is None:
         return
-    edge = flops / 6 / unique
+    edge = flops / per_token / unique
     low, high = plot.get_xlim()
     if edge <= low:
         return
@@ -278,13 +288,13 @@ def _repeats(plot, flops: float, unique: float | None) -> None:
     )
 
 
-def _token_axis(plot, flops: float) -> None:
-    """Training tokens on a second abscissa above: C = 6ND."""
+def _token_axis(plot, flops: float, per_token: float) -> None:
+    """Training tokens on a second abscissa above: C = per_token N D."""
     above = plot.secondary_xaxis(
         "top",
         functions=(
-            lambda n: flops / 6 / np.maximum(n, 1e-30),
-            lambda d: flops / 6 / np.maximum(d, 1e-30),
+            lambda n: flops / per_token / np.maximum(n, 1e-30),
+            lambda d: flops / per_token / np.maximum(d, 1e-30),
         ),
     )
     above.set_xlabel(f"training tokens at {flops_text(flops)} FLOPs", fontsize=8)

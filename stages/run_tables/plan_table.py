@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.bootstrap import Bootstrap
-from stages.laws.deciding.path import measured_flops
+from stages.laws.deciding.path import fitted_budgets, measured_flops
 from stages.laws.deciding.plan import (
     Allocation,
     difference_at,
@@ -113,7 +113,8 @@ def plan_notes(
     boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float | None
 ) -> list[dict[str, str]]:
     """Coded warnings about what the plan rests on."""
-    law, notes, largest = boot.fit.law, [], measured_flops(boot.fit)
+    law, largest = boot.fit.law, measured_flops(boot.fit)
+    notes = boot.fit.cost.notes()
     beyond = float(np.log10(rows[0]["flops"] / largest))
     if beyond > FAR_DECADES:
         notes.append(
@@ -124,8 +125,9 @@ def plan_notes(
                 f" ({flops_text(largest)} FLOPs)",
             )
         )
-    columns = boot.fit.problem.columns
-    smallest = float((6 * columns["n_params"] * columns["n_tokens_seen"]).min())
+    budgets = fitted_budgets(boot.fit)
+    assert budgets is not None  # check_law refused laws without sizes and tokens
+    smallest = float(budgets.min())
     if rows[0]["flops"] < smallest / 10**FAR_DECADES:
         notes.append(
             note(
@@ -242,7 +244,13 @@ def next_run_rows(
         seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5
     )
     rows = [
-        {"arm": arm, "n_params": n, "n_tokens_seen": d, "flops": 6 * n * d, **own}
+        {
+            "arm": arm,
+            "n_params": n,
+            "n_tokens_seen": d,
+            "flops": float(fit.cost.flops(n, d)),
+            **own,
+        }
         for arm in arms
         for n in sizes
         for d in budgets

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("assay")
 
+YES = ("true", "t", "yes", "y", "1", "1.0")
+NO = ("false", "f", "no", "n", "0", "0.0", "")
+# the largest numbers of 64 and 32 bits, in which trackers such as MLflow store an infinite loss
+INFINITE = (1.797e308, 3.4028234e38)
+
 
 def read_table(
     source: str | Path, mapping: dict[str, str] | None = None, where: str | None = None
@@ -57,10 +62,14 @@ def mapped(
 def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """The rows that are not marked `diverged`: the loss of a run that failed says nothing of its
     data. How many go is logged.
+
+    The mark is true or false, yes or no, 1 or 0, or empty for no; InputError names another word.
     """
-    if table.schema.get("diverged") != pl.Boolean or not (
-        n_diverged := int(table["diverged"].fill_null(False).sum())
-    ):
+    if "diverged" not in table.columns:
+        return table
+    marked = _marks(table["diverged"], name)
+    n_diverged = int(marked.sum())
+    if not n_diverged:
         return table
     log.warning(
         "%s: %d of %d rows are marked diverged and left out",
@@ -68,7 +77,23 @@ def without_diverged(table: pl.DataFrame, name: str) -> pl.DataFrame:
         n_diverged,
         len(table),
     )
-    return table.filter(~pl.col("diverged").fill_null(False))
+    return table.filter(~marked)
+
+
+def _marks(column: pl.Series, name: str) -> pl.Series:
+    """A column of yes and no, however it is written, as booleans (rows,)."""
+    if column.dtype == pl.Boolean:
+        return column.fill_null(False)
+    words = column.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    yes, no = words.is_in(YES).fill_null(False), words.is_in(NO).fill_null(True)
+    bad = (~(yes | no)).arg_max()
+    if bad is not None and not (yes | no)[bad]:
+        raise InputError(
+            f"{name}: column {column.name!r}, row {bad + 1}: {column[bad]!r} is neither"
+            " yes nor no (true or false, yes or no, 1 or 0); mend it, or leave the row"
+            " out with --where"
+        )
+    return yes
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -107,6 +132,20 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
         raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
 
 
+def _refuse_stored_infinity(values: "np.ndarray", column: str, name: str) -> None:
+    largest, single = INFINITE
+    size = abs(values)
+    bad = (size >= largest) | (abs(size / single - 1) < 1e-6)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{name}: column {column!r}, row {row + 1}: {values[row]:.4g} is how a"
+            " tracker stores infinity, the mark of a run that diverged"
+            f" ({int(bad.sum())} of {bad.size} rows); leave it out with --where"
+            f' "{column} < 1e30"'
+        )
+
+
 def numbers(
     table: pl.DataFrame, names: list[str], name: str
 ) -> dict[str, "np.ndarray"]:
@@ -128,4 +167,5 @@ def numbers(
                 " not a finite number; mend it or leave it out with --where"
             )
         columns[column] = series.to_numpy()
+        _refuse_stored_infinity(columns[column], column, name)
     return columns

@@ -10,7 +10,9 @@ REPEATED = 1.05  # ours: passes over the data from which a run repeats it
 
 
 def table_kind(rows: table.Rows) -> Table:
-    """What the runs can tell apart: size and tokens, repeats too, or compute alone."""
+    """What the runs can tell apart: size and tokens, repeats too, compute alone, or tokens."""
+    if "n_tokens_seen" in rows and not {"n_params", "flops"} & set(rows):
+        return "tokens alone"
     if not {"n_params", "n_tokens_seen"} <= set(rows):
         return "compute alone"
     if np.unique(rows["n_params"]).size == 1:
@@ -30,6 +32,7 @@ def eligible_laws(rows: table.Rows) -> list[Law]:
     if not found:
         raise InputError(
             "the table has the variables of no law; it needs n_params and"
-            " n_tokens_seen, or flops (use --map)"
+            " n_tokens_seen, or flops, or n_tokens_seen alone for budgets in tokens or"
+            " examples (use --map)"
         )
     return found

@@ -5,7 +5,7 @@ comparison or a plan needs no second fit (1,000 draws of 10 unknowns: about 200 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from stages.laws.choosing.choose import Score
 from stages.laws.choosing.discrepancy import Reach
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.solver import Problem
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import FittedParameter, RankedLaw, TitledLaw
 from stages.laws.interface.law import Law, Parameter
 from stages.laws.interface.layout import Layout
@@ -141,6 +142,7 @@ def to_state(boot: Bootstrap) -> dict:
     return {
         "law": fit.law.name,
         "fit": {name: getattr(fit, name) for name in FIT_FIELDS},
+        "cost": asdict(fit.cost),
         "theta": fit.theta.tolist(),
         "frozen": fit.frozen.tolist(),
         "layout": {
@@ -165,6 +167,14 @@ def to_state(boot: Bootstrap) -> dict:
             "warnings": boot.warnings,
         },
     }
+
+
+def _cost_from(state: dict | None) -> Cost:
+    """The cost of a stored fit; 6ND where the file is older than costs."""
+    if state is None:
+        return SIX
+    lists = {name: tuple(state[name]) for name in ("sizes", "factors")}
+    return Cost(**lists, spread=state["spread"], unit=state["unit"])
 
 
 def from_state(state: dict, law: Law) -> Bootstrap:
@@ -198,6 +208,7 @@ def from_state(state: dict, law: Law) -> Bootstrap:
         theta=np.array(state["theta"]),
         frozen=np.array(state["frozen"]),
         problem=problem,
+        cost=_cost_from(state.get("cost")),
         **state["fit"],
     )
     fit = replace(fit, arms=tuple(fit.arms), by_arm=tuple(fit.by_arm))

@@ -1,5 +1,6 @@
-"""An arm's value along compute: FLOPs -> (N, D = C / 6 N) -> value, for the point estimate and for every draw.
+"""An arm's value along compute: FLOPs -> (N, D) -> value, for the point estimate and for every draw.
 
+D is what the budget pays for by the cost of the fitted table (cost.py), C / 6 N without one of its own.
 N is either given or, at each budget and for each arm, the one that the point estimate says is best among a log
 grid. The draws are evaluated at that plan rather than at a best N of their own: this is what a team would run,
 and near an optimum the difference is of second order.
@@ -14,8 +15,10 @@ from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.fitting.fit import Fit
+from stages.laws.interface.cost import SIX, Cost
 
 GRID = 128  # sizes tried; over 6 decades neighbours differ by 12 %, a loss of under 1e-4 relative at the optimum
+LEAST_VALUE = 1e-300
 ArmColumns = Mapping[str, Mapping[str, float]]
 
 
@@ -56,6 +59,7 @@ def arm_path(
             f" {budgets.min():g} to {budgets.max():g}"
         )
     sizes, tokens, values, draws, edges = {}, {}, {}, {}, {}
+    cost = path_cost(boot.fit.cost, n_params)
     for arm, columns in arms.items():
         sizes[arm], edges[arm] = _sizes(
             boot,
@@ -64,11 +68,14 @@ def arm_path(
             columns=columns,
             n_params=n_params,
             n_params_range=n_params_range,
+            cost=cost,
         )
-        tokens[arm] = budgets / 6 / sizes[arm]
-        rows = path_rows(budgets, sizes[arm], columns)
+        rows = path_rows(budgets, sizes[arm], columns, cost)
+        tokens[arm] = rows["n_tokens_seen"]
         own = arm if boot.fit.by_arm else None
-        values[arm], draws[arm] = boot.central(rows, own), boot.predict(rows, own)
+        # a law without a floor may fall below 0; its draws stop there too (bootstrap.py)
+        values[arm] = np.maximum(boot.central(rows, own), LEAST_VALUE)
+        draws[arm] = boot.predict(rows, own)
     return Path(
         budgets,
         n_params=sizes,
@@ -79,12 +86,17 @@ def arm_path(
     )
 
 
-def path_rows(flops, n_params, columns) -> dict[str, np.ndarray]:
+def path_cost(cost: Cost, n_params: float | None = None) -> Cost:
+    """How a budget becomes tokens: as in the fitted table; 6ND where only the caller knows a size."""
+    return SIX if cost.unit == "tokens" and n_params is not None else cost
+
+
+def path_rows(flops, n_params, columns, cost: Cost = SIX) -> dict[str, np.ndarray]:
     """Columns of the runs table along a path. Shapes follow flops."""
     return {
         "flops": flops,
         "n_params": n_params,
-        "n_tokens_seen": flops / 6 / n_params,
+        "n_tokens_seen": cost.tokens(flops, n_params),
         **{
             name: np.full(np.shape(flops), float(value))
             for name, value in columns.items()
@@ -92,13 +104,13 @@ def path_rows(flops, n_params, columns) -> dict[str, np.ndarray]:
     }
 
 
-def _sizes(boot, flops, arm, columns, n_params, n_params_range):
+def _sizes(boot, flops, arm, columns, n_params, n_params_range, cost):
     """Model size at each budget, (budgets,), and whether a best size lies at the edge of the grid."""
     if n_params is not None:
         return np.full(flops.shape, float(n_params)), False
     fit = boot.fit
     if "n_params" not in fit.law.variable_names:
-        if "n_tokens_seen" in fit.law.variable_names:
+        if "n_tokens_seen" in fit.law.variable_names and cost.unit == "FLOPs":
             raise InputError(
                 f"law '{fit.law.name}' does not know model size, so a budget gives no"
                 " token count; say n_params="
@@ -110,7 +122,7 @@ def _sizes(boot, flops, arm, columns, n_params, n_params_range):
         part.ravel() for part in np.meshgrid(flops, grid, indexing="ij")
     )
     values = boot.central(
-        path_rows(all_flops, all_sizes, columns), arm if fit.by_arm else None
+        path_rows(all_flops, all_sizes, columns, cost), arm if fit.by_arm else None
     ).reshape(flops.size, GRID)
     best = values.argmin(axis=1)
     return grid[best], bool(((best == 0) | (best == GRID - 1)).any())
@@ -125,13 +137,21 @@ def default_range(fit: Fit, flops: float) -> tuple[float, float]:
 
 
 def measured_flops(fit: Fit) -> float:
-    """Largest training compute among the fitted runs; nan if the law's columns do not tell it."""
+    """Largest budget among the fitted runs; nan if the law's columns do not tell it."""
+    budgets = fitted_budgets(fit)
+    return float("nan") if budgets is None else float(budgets.max())
+
+
+def fitted_budgets(fit: Fit) -> np.ndarray | None:
+    """Budget of each fitted run (runs,), in the unit of the fit's cost; None if the law's columns do
+    not tell it.
+    """
     columns = fit.problem.columns
     if "flops" in columns:
-        return float(columns["flops"].max())
+        return columns["flops"]
     if "n_params" in columns and "n_tokens_seen" in columns:
-        return float((6 * columns["n_params"] * columns["n_tokens_seen"]).max())
-    return float("nan")
+        return fit.cost.flops(columns["n_params"], columns["n_tokens_seen"])
+    return None
 
 
 def extrapolation_decades(fit: Fit, path: Path) -> np.ndarray:

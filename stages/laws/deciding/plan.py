@@ -104,7 +104,10 @@ def optimal_allocation(
         value=(float(path.values[arm][0]), float(low), float(high)),
         at_grid_edge=at_edge,
         n_params_interval=(float(smallest), float(largest)),
-        n_tokens_interval=(flops / 6 / float(largest), flops / 6 / float(smallest)),
+        n_tokens_interval=(
+            float(boot.fit.cost.tokens(flops, largest)),
+            float(boot.fit.cost.tokens(flops, smallest)),
+        ),
     )
 
 
@@ -160,7 +163,7 @@ def _lowest_sizes(
     low, high = n_params_range or default_range(boot.fit, float(flops.max()))
     grid, found = np.geomspace(low, high, SIZES), np.empty((members, flops.size))
     for i, budget in enumerate(flops):
-        rows = path_rows(np.full(SIZES, budget), grid, columns)
+        rows = path_rows(np.full(SIZES, budget), grid, columns, boot.fit.cost)
         found[:, i] = _lowest(
             np.log(grid), np.log(predict(rows, arm if boot.fit.by_arm else None))
         )

@@ -21,6 +21,7 @@ from stages.laws.fitting.starts import (
     noise_delta,
 )
 from stages.laws.interface import table
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.law import Law
 from stages.laws.interface.layout import Layout
 
@@ -29,6 +30,7 @@ from stages.laws.interface.layout import Layout
 class Fit:
     """A fitted law. `params`, `at_bound` and `identified` map a name to one value, or to {arm: value}.
 
+    cost: what a run of its table costs, from a budget to tokens.
     ends: the best distinct ends of the starts, best first, (ends, slots): where refits to part of the
     runs begin.
     """
@@ -50,6 +52,7 @@ class Fit:
     theta: np.ndarray = field(repr=False)
     frozen: np.ndarray = field(repr=False)
     problem: Problem = field(repr=False)
+    cost: Cost = SIX
     ends: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
     @property
@@ -108,6 +111,7 @@ class Start:
     n_starts: int
     n_usable: int
     notes: list[dict[str, str]]
+    cost: Cost = SIX
 
 
 def start_law(
@@ -153,6 +157,7 @@ def start_law(
         n_starts=len(starts),
         n_usable=n_usable,
         notes=notes,
+        cost=Cost.of(rows),
     )
 
 
@@ -247,7 +252,7 @@ def finish(
         arm_column=arm_column,
         profiled=identify,
     )
-    return replace(fit, ends=found.ends)
+    return replace(fit, ends=found.ends, cost=start.cost)
 
 
 def _with_priors(problem, priors, coarse, frozen):

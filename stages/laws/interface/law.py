@@ -15,7 +15,7 @@ import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
 Quantity = Callable[[Arrays], np.ndarray]
-Table = Literal["sizes and tokens", "compute alone", "repeats"]
+Table = Literal["sizes and tokens", "repeats", "tokens alone", "compute alone"]
 
 
 UNRANKED = 10_000
@@ -83,8 +83,8 @@ class Law:
     `optimum(params, flops)` returns (n_params, n_tokens) of least loss where a closed form exists.
     `automatic` names the tables in which `assay fit auto` tries the law, beside the other laws that name
     them: those that have n_params and n_tokens_seen ("sizes and tokens"; "repeats" where runs repeat their
-    data) and those that have not ("compute alone"); a law whose variables the table lacks is passed over.
-    Empty: tried only by name.
+    data), those with n_tokens_seen and neither n_params nor flops ("tokens alone"), and the others
+    ("compute alone"); a law whose variables the table lacks is passed over. Empty: tried only by name.
     `rank`: files of lower rank stand first in LAWS and `assay laws`, one ranked law a file is enough;
     a file of unranked laws stands at the end.
 

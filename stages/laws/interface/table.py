@@ -112,7 +112,9 @@ def weights(given: np.ndarray | None, n: int) -> np.ndarray | None:
 
 
 def run_flops(rows: Rows) -> np.ndarray:
-    """Training compute of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al. 2020)."""
+    """Budget of each row: the column flops, or 6 * n_params * n_tokens_seen (cited: Kaplan et al.
+    2020), or n_tokens_seen where the table knows neither FLOPs nor model sizes.
+    """
     if "flops" in rows:
         return number_column(rows, "flops", n_rows(rows))
     if "n_params" in rows and "n_tokens_seen" in rows:
@@ -121,6 +123,8 @@ def run_flops(rows: Rows) -> np.ndarray:
             * np.asarray(rows["n_params"], float)
             * np.asarray(rows["n_tokens_seen"], float)
         )
+    if "n_tokens_seen" in rows and "n_params" not in rows:
+        return number_column(rows, "n_tokens_seen", n_rows(rows))
     raise InputError(
         "the runs table needs a column 'flops', or 'n_params' and 'n_tokens_seen', to"
         " know which runs are the largest"

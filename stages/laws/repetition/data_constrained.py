@@ -96,6 +96,25 @@ def gradient(p, v):
     }
 
 
+def size_term_gradient(p, v):
+    """d (A / N'^alpha) / d parameter, for A, alpha, B, beta and R_N_star."""
+    unique, n = np.minimum(v["n_tokens_unique"], v["n_tokens_seen"]), v["n_params"]
+    limit = optimal_params_for(p, unique)
+    base = np.minimum(n, limit)
+    params = decayed(base, n / base - 1.0, p["R_N_star"])
+    per_a = np.exp(-p["alpha"] * np.log(params))
+    by_params = -p["alpha"] * p["A"] * per_a / params
+    fade = np.exp(-(n / base - 1.0) / p["R_N_star"])
+    by_base = np.where(limit < n, by_params * (params - n * fade), 0.0)
+    found = {
+        name: by_base * slope for name, slope in _log_limit_gradient(p, unique).items()
+    }
+    found["A"] = found["A"] + per_a
+    found["alpha"] = found["alpha"] - p["A"] * per_a * np.log(params)
+    by_scale = _by_scale(base, n / base - 1.0, p["R_N_star"])
+    return found | {"R_N_star": by_params * by_scale}
+
+
 def _by_scale(unique, repeats, scale):
     """d decayed / d scale."""
     return unique * (

@@ -16,7 +16,7 @@ from stages.laws.interface.law import (
     Reduction,
 )
 from stages.laws.repetition import data_constrained
-from stages.laws.repetition.half_life import passes, worth
+from stages.laws.repetition.half_life import stepped_tokens
 from stages.laws.size_and_compute import chinchilla
 
 VARIABLES = (N_PARAMS, N_TOKENS_SEEN, N_TOKENS_UNIQUE)
@@ -59,16 +59,6 @@ def value_geometric(p, v):
             "n_tokens_seen": geometric(unique, v["n_tokens_seen"] / unique, p["q_D"]),
         },
     )
-
-
-def stepped_tokens(tau, seen, unique):
-    """Effective tokens when a pass is worth (1/2)^((pass - 1) / tau). Shape (..., points)."""
-    seen, unique = (
-        np.atleast_1d(np.asarray(seen, float)),
-        np.atleast_1d(np.asarray(unique, float)),
-    )
-    by_pass, age = passes(seen, np.minimum(unique, seen))
-    return np.sum(worth(tau, age) * np.diff(by_pass, axis=-1, prepend=0.0), axis=-1)
 
 
 def value_stepped(p, v):

@@ -31,6 +31,7 @@ from stages.laws.interface.law import (
     inverse,
     share,
 )
+from stages.laws.repetition.pass_sums import between_nodes
 
 CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code (locuslab/scaling_laws_data_filtering)
 EXACT_PASSES = 64  # ours: below this every pass is one term; the 2 % steps beyond change log value by < 1e-5 (tested)
@@ -79,12 +80,31 @@ def weighted_sum(weights, steps):
 
 def utility(beta, tau, seen, unique):
     """-log of the data term of one pool: beta * (log n_1 + sum of decayed log steps). Shape (..., points)."""
-    seen, unique = (
-        np.atleast_1d(np.asarray(seen, float)),
-        np.atleast_1d(np.asarray(unique, float)),
+    seen, unique = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(seen, float)), np.atleast_1d(np.asarray(unique, float))
     )
-    by_pass, age = passes(seen, np.minimum(unique, seen))
-    return beta * weighted_sum(worth(tau, age), log_steps(by_pass))
+    return beta * between_nodes(tau, seen, np.minimum(unique, seen), _log_tokens)
+
+
+def _log_tokens(tau, seen, unique):
+    """log n_1 and the decayed log steps after it. Shape (..., points)."""
+    by_pass, age = passes(seen, unique)
+    return weighted_sum(worth(tau, age), log_steps(by_pass))
+
+
+def stepped_tokens(tau, seen, unique):
+    """Effective tokens when a pass is worth (1/2)^((pass - 1) / tau). Shape (..., points)."""
+    seen, unique = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(seen, float)), np.atleast_1d(np.asarray(unique, float))
+    )
+    return np.exp(between_nodes(tau, seen, np.minimum(unique, seen), _log_stepped))
+
+
+def _log_stepped(tau, seen, unique):
+    """log of the tokens of all passes, each times its worth. Shape (..., points)."""
+    by_pass, age = passes(seen, unique)
+    new = np.diff(by_pass, axis=-1, prepend=0.0)
+    return np.log(weighted_sum(worth(tau, age), new))
 
 
 def _one_pool(p, v):
@@ -100,7 +120,7 @@ def _mixed_pools(pools):
         total = 0.0
         for pool in pools:
             part = np.maximum(v[f"share_{pool}"], 1e-12)
-            unique = v[f"unique_{pool}"] / part
+            unique = pool_tokens(v, pool) / part
             beta, tau = p[f"beta_{pool}"], p[f"tau_{pool}"]
             total = total + part * utility(
                 beta, tau, seen=v["n_tokens_seen"], unique=unique
@@ -131,6 +151,11 @@ def _pool_parameters(pools):
     )
 
 
+def pool_tokens(v, pool):
+    """Different tokens of a pool, at least one: an unused pool may have none."""
+    return np.maximum(v[f"unique_{pool}"], 1.0)
+
+
 def pool_variables(pools):
     return tuple(
         variable
@@ -141,6 +166,7 @@ def pool_variables(pools):
                 f"unique_{pool}",
                 "tokens",
                 f"different tokens in {pool}",
+                may_be_zero=True,
                 typical=(1e6, 1e9),
             ),
         )
@@ -272,11 +298,17 @@ def _code_utility(pools: tuple[str, ...]) -> Law:
     """The mean of beta_i w_i is the exponent of a pass; the floor stands inside the product."""
 
     def value(p, v):
-        by_pass, age = _passes_over_union(p, v)
-        shares = zip(_endings(pools), _decays(p, v, pools=pools, age=age), strict=True)
-        exponents = sum(_beta(p, ending) * decay for ending, decay in shares)
-        first, repeats = _first_and_repeats(exponents * log_steps(by_pass))
-        return (first + p["d"]) * repeats
+        seen, unique = _union(v)
+        log_first = np.log(unique)
+        shares = [v[f"share_{pool}"] for pool in pools] or [1.0]
+        beta, repeats = 0.0, 0.0
+        for part, ending in zip(shares, _endings(pools), strict=True):
+            own = part * p[f"beta{ending}"]
+            beta = beta + own
+            log_all = utility(1.0, p[f"tau{ending}"], seen=seen, unique=unique)
+            repeats = repeats + own * (log_all - log_first)
+        first = np.exp(-beta * (np.log(p["a"] / CODE_SAMPLES) + log_first))
+        return (first + p["d"]) * np.exp(-repeats)
 
     return _code_law(
         pools,
@@ -294,6 +326,12 @@ def _code_utility(pools: tuple[str, ...]) -> Law:
 
 def _code_data(pools: tuple[str, ...]) -> Law:
     """sum(beta_i w_i) / sum(w_i) is the exponent of a pass, whose tokens are worth the mean of w_i."""
+
+    def one_pool(p, v):  # one exponent: the passes telescope to their decayed sum
+        seen, unique = _union(v)
+        log_sum = np.log(stepped_tokens(p["tau"], seen, unique))
+        log_scaled = np.log(p["a"] / CODE_SAMPLES) + log_sum
+        return np.exp(-p["beta"] * log_scaled) + p["d"]
 
     def value(p, v):
         by_pass, age = _passes_over_union(p, v)
@@ -315,15 +353,22 @@ def _code_data(pools: tuple[str, ...]) -> Law:
             " / 1e5"
         ),
         own_floor=floor("d"),
-        value=value,
+        value=value if pools else one_pool,
     )
+
+
+def _union(v):
+    """Tokens seen and the different ones among them over all pools, (points,) each."""
+    seen, unique = (
+        np.atleast_1d(np.asarray(v[name], float))
+        for name in ("n_tokens_seen", "n_tokens_unique")
+    )
+    return seen, np.minimum(unique, seen)
 
 
 def _passes_over_union(p, v):
     """Scaled tokens seen at the end of each pass over all pools (..., points, blocks), and its age (blocks,)."""
-    seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
-    unique = np.atleast_1d(np.asarray(v["n_tokens_unique"], float))
-    by_pass, age = passes(seen, np.minimum(unique, seen))
+    by_pass, age = passes(*_union(v))
     return np.asarray(p["a"])[..., None] * by_pass / CODE_SAMPLES, age
 
 

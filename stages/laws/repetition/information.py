@@ -19,7 +19,7 @@ from stages.laws.interface.law import (
     Parameter,
     Reduction,
 )
-from stages.laws.repetition.half_life import pool_variables
+from stages.laws.repetition.half_life import pool_tokens, pool_variables
 from stages.laws.size_and_compute import chinchilla
 
 REFERENCE_PARAMS = 1e8  # ours: the model size at which K is K0
@@ -69,7 +69,7 @@ def information(pools: Sequence[str] = ()) -> Law:
             total = sum(
                 np.exp(p[f"q_{pool}"] if pool != pools[0] else 0.0)
                 * gathered(
-                    v[f"unique_{pool}"],
+                    pool_tokens(v, pool),
                     v[f"share_{pool}"] * v["n_tokens_seen"],
                     capacity,
                 )

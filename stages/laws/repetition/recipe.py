@@ -18,7 +18,7 @@ Limits, each tested: chinchilla, data_constrained, half_life (one pool and mixtu
 overfit_data_constrained, exponential_mix. A pool cut in two at random is the same data, and the law
 says so (tested). Twelve unknowns for one pool are more than most tables carry: fix some
 (`fixed=SPARE`, nine left) or share beta and tau over pools. Cost: with theta fixed at 1 that of
-data_constrained, else points x passes for each pool, 30 times more (measured).
+data_constrained, else ten times more (measured).
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,10 @@ from stages.laws.interface.law import (
     inverse,
 )
 from stages.laws.repetition import data_constrained, overfit
-from stages.laws.repetition.half_life import pool_variables, utility
+from stages.laws.repetition.half_life import pool_tokens, pool_variables, utility
 from stages.laws.repetition.information import REFERENCE_PARAMS
 
+TAU_STEP = 1e-4  # assumed: of log tau; truncation and rounding both below 1e-8
 # ours: count tokens, leave excess parameters to the last term
 SPARE = {"theta": 1.0, "R_N_star": 1e12}
 THETA = Parameter(
@@ -85,7 +86,7 @@ def _pools_of(pools, p, v, shared):
     """For each pool: share, unique tokens, and its q, beta and tau."""
     for i, pool in enumerate(pools or ("",)):
         part = np.maximum(v[f"share_{pool}"], 1e-12) if pools else 1.0
-        unique = v[f"unique_{pool}"] if pools else v["n_tokens_unique"]
+        unique = pool_tokens(v, pool) if pools else v["n_tokens_unique"]
         yield (
             part,
             unique,
@@ -131,6 +132,84 @@ def _value(pools, shared):
     return value
 
 
+def _gradient(pools, shared):
+    """d value / d parameter; over a half-life by a difference of the one sum that it enters."""
+
+    def gradient(p, v):
+        seen = np.atleast_1d(np.asarray(v["n_tokens_seen"], float))
+        log_size = np.log(v["n_params"] / REFERENCE_PARAMS)
+        sooner = np.exp(-p["nu"] * log_size)
+        theta = p["theta"]
+        gain, mean_beta, mean_q, unique_seen = 0.0, 0.0, 0.0, 0.0
+        # d gain / d parameter, summed over the pools that share it
+        by_gain: dict[str, np.ndarray] = {"theta": 0.0, "nu": 0.0}
+        by_harm: dict[str, np.ndarray] = {"P": 0.0, "delta": 0.0, "kappa": 0.0}
+        shares: dict[str, np.ndarray] = {}
+        for i, (part, unique, q, beta, tau) in enumerate(
+            _pools_of(pools, p, v=v, shared=shared)
+        ):
+            pool = pools[i] if pools else ""
+            own = {
+                "n_params": v["n_params"],
+                "n_tokens_seen": seen,
+                "n_tokens_unique": unique / part,
+            }
+            at = tau * sooner
+            worths = {"seen": seen, "unique": unique / part}
+            low, high = (
+                log_tokens(at * np.exp(step), theta, **worths)
+                for step in (-TAU_STEP, TAU_STEP)
+            )
+            by_log_tau = part * beta * (high - low) / (2 * TAU_STEP)
+            tokens = log_tokens(at, theta, **worths)
+            counted = log_tokens(at, np.ones(1), **worths)
+            faded = utility(1.0, at, seen=seen, unique=unique / part)
+            gain = gain + part * beta * tokens
+            mean_beta, mean_q = mean_beta + part * beta, mean_q + part * q
+            unique_seen = unique_seen + np.minimum(unique, part * seen)
+            beta_name = _own("beta", pool, pools=pools, shared=shared)
+            tau_name = _own("tau", pool, pools=pools, shared=shared)
+            by_gain[beta_name] = by_gain.get(beta_name, 0.0) + part * tokens
+            by_gain[tau_name] = by_gain.get(tau_name, 0.0) + by_log_tau / tau
+            by_gain["theta"] = by_gain["theta"] + part * beta * (counted - faded)
+            by_gain["nu"] = by_gain["nu"] - by_log_tau * log_size
+            shares[beta_name] = shares.get(beta_name, 0.0) + part
+            if i:
+                shares[f"q_{pool}"] = part
+            harm = part * overfit.penalty(p, own)
+            logs = {
+                "delta": np.log(np.maximum(overfit.repeats(own), 1e-300)),
+                "kappa": np.log(overfit.params_per_unique_token(own)),
+            }
+            by_harm["P"] = by_harm["P"] + harm / p["P"]
+            for name, log in logs.items():
+                by_harm[name] = by_harm[name] + harm * log
+        quality = np.exp(-mean_q)
+        size = data_constrained.size_term_gradient(
+            {**p, "B": p["B"] * quality, "beta": mean_beta},
+            {
+                "n_params": v["n_params"],
+                "n_tokens_seen": seen,
+                "n_tokens_unique": unique_seen,
+            },
+        )
+        data = p["B"] * np.exp(-mean_q - gain)
+        found = {name: -data * slope for name, slope in by_gain.items()}
+        for name, part in shares.items():
+            if name.startswith("q_"):
+                found[name] = -part * (data + size["B"] * p["B"] * quality)
+            else:
+                found[name] = found[name] + size["beta"] * part
+        return (
+            found
+            | by_harm
+            | {name: size[name] for name in ("A", "alpha", "R_N_star")}
+            | {"E": np.ones_like(data), "B": data / p["B"] + size["B"] * quality}
+        )
+
+    return gradient
+
+
 def _penalty(pools):
     """P, delta and kappa, with the amplitude centred at the mean pass and density of the mix."""
     if not pools:
@@ -140,7 +219,7 @@ def _penalty(pools):
         def of(v):
             parts = [np.maximum(v[f"share_{pool}"], 1e-12) for pool in pools]
             own = [
-                quantity({**v, "n_tokens_unique": v[f"unique_{pool}"] / part})
+                quantity({**v, "n_tokens_unique": pool_tokens(v, pool) / part})
                 for pool, part in zip(pools, parts, strict=True)
             ]
             return sum(part * x for part, x in zip(parts, own, strict=True))
@@ -253,6 +332,7 @@ def recipe(pools: Sequence[str] = (), shared: Sequence[str] = ()) -> Law:
             *_penalty(pools),
         ),
         value=_value(pools, common),
+        gradient=_gradient(pools, common),
         source=(
             "ours; joins arXiv 2203.15556, 2305.16264, 2404.07177, 2403.16952, the"
             " penalty of 2605.01640 and the idea of 2605.02364"

@@ -28,6 +28,9 @@ from stages.laws.interface.law import (
 from stages.laws.schedules.schedule import warmup_stable_decay
 
 BLOCK = 64
+LEAST_RATE = (
+    1e-6  # ours: share of the peak at which a decay to 0 ends, so that its log exists
+)
 SCHEDULE = Variable(
     "schedule", "number", "which of the schedules, 1 is the first", typical=(1.0, 1.001)
 )
@@ -68,10 +71,11 @@ def blocks_of(lr, block: int = BLOCK) -> Blocks:
     )
     starts = np.concatenate([[0], cut])
     total = np.add.reduceat(change[steps], starts)
+    rates = np.maximum(lr, LEAST_RATE * lr.max())
     weight = change[steps] / np.repeat(total, np.diff(np.append(starts, steps.size)))
     return Blocks(
         total,
-        log_rate=np.add.reduceat(weight * np.log(lr[steps]), starts),
+        log_rate=np.add.reduceat(weight * np.log(rates[steps]), starts),
         area_before=np.add.reduceat(weight * (area - lr)[steps], starts),
         first=steps[starts] + 1,
         last=steps[np.append(starts[1:] - 1, steps.size - 1)] + 1,
@@ -79,31 +83,68 @@ def blocks_of(lr, block: int = BLOCK) -> Blocks:
     )
 
 
-def _drop(blocks: Blocks, p, steps):
-    """Sum of change * G over the blocks, and its slopes over C, beta and gamma; each (..., points)."""
+@dataclass(frozen=True)
+class Pairs:
+    """Each point with each block that has begun by its step, (pairs,) each; starts: first pair of each
+    point, (points,). Every point has a pair, since the rates begin with a change at step 1.
+    """
+
+    change: np.ndarray
+    log_rate: np.ndarray
+    gap: np.ndarray
+    starts: np.ndarray
+
+
+def pairs_of(blocks: Blocks, steps: np.ndarray) -> Pairs:
+    """The pairs of the points at `steps` (points,)."""
     share = np.clip(
         (steps[:, None] - blocks.first + 1.0) / (blocks.last - blocks.first + 1.0),
         0.0,
         1.0,
     )  # of the block's change that has happened
-    change = share * blocks.change  # (points, blocks)
     now = blocks.area[steps - 1][:, None]
     # of the part of a block that has happened
     halfway = 0.5 * (now + blocks.area[blocks.first - 1])
     gap = np.maximum(now - np.where(share < 1.0, halfway, blocks.area_before), 0.0)
-    c, beta, gamma = (np.asarray(p[name])[..., None] for name in ("C", "beta", "gamma"))
-    pull = np.exp(-gamma * blocks.log_rate) * gap
+    point, block = np.nonzero(share > 0)
+    return Pairs(
+        change=(share * blocks.change)[point, block],
+        log_rate=blocks.log_rate[block],
+        gap=gap[point, block],
+        starts=np.searchsorted(point, np.arange(steps.size)),
+    )
+
+
+def _drop(
+    pairs: Pairs, p, n_points: int, *, slopes: bool
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Sum of change * G over the blocks, and its slopes over C, beta and gamma if wanted; each
+    (..., points).
+    """
+
+    def spread(name):  # (..., 1), or (..., points) -> (..., pairs)
+        own = np.asarray(p[name])
+        if own.shape[-1:] == (n_points,) and n_points > 1:
+            counts = np.diff(np.append(pairs.starts, pairs.gap.size))
+            return np.repeat(own, counts, axis=-1)
+        return own
+
+    def summed(part):
+        return np.add.reduceat(part, pairs.starts, axis=-1)
+
+    c, beta, gamma = (spread(name) for name in ("C", "beta", "gamma"))
+    pull = np.exp(-gamma * pairs.log_rate) * pairs.gap
     log_u = np.log1p(c * pull)
     left = np.exp(-beta * log_u)
-    inner = change * beta * left * np.exp(-log_u) * pull
-    return (
-        np.sum(change * (1.0 - left), axis=-1),
-        {
-            "C": np.sum(inner, axis=-1),
-            "beta": np.sum(change * left * log_u, axis=-1),
-            "gamma": -np.sum(inner * c * blocks.log_rate, axis=-1),
-        },
-    )
+    total = summed(pairs.change * (1.0 - left))
+    if not slopes:
+        return total, {}
+    inner = pairs.change * beta * left * pull / (1.0 + c * pull)
+    return total, {
+        "C": summed(inner),
+        "beta": summed(pairs.change * left * log_u),
+        "gamma": -summed(inner * c * pairs.log_rate),
+    }
 
 
 def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
@@ -137,13 +178,14 @@ def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
             [parts[n - 1].area[s - 1] for s, n in zip(steps, number, strict=True)]
         )
 
-    def drops(p, v):
+    def drops(p, v, *, slopes):
         """The sum over blocks and its slopes, each (..., points); every schedule has its own blocks."""
         steps, number = steps_of(v)
         shape = np.broadcast_shapes(
             *(np.shape(p[name]) for name in ("C", "beta", "gamma")), steps.shape
         )
-        found = {name: np.empty(shape) for name in ("sum", "C", "beta", "gamma")}
+        wanted = ("sum", "C", "beta", "gamma") if slopes else ("sum",)
+        found = {name: np.empty(shape) for name in wanted}
         for n in np.unique(number):
             rows = number == n
             own = {
@@ -154,8 +196,9 @@ def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
                 )
                 for name in ("C", "beta", "gamma")
             }
-            total, slopes = _drop(parts[n - 1], own, steps[rows])
-            for name, part in {"sum": total, **slopes}.items():
+            pairs = pairs_of(parts[n - 1], steps[rows])
+            total, by_name = _drop(pairs, own, int(rows.sum()), slopes=slopes)
+            for name, part in {"sum": total, **by_name}.items():
                 found[name][..., rows] = part
         return found
 
@@ -163,19 +206,19 @@ def multi_power(schedules: Sequence[np.ndarray] = EXAMPLE) -> Law:
         return (
             p["E"]
             + p["A"] * np.exp(-p["alpha"] * np.log(area(v)))
-            + p["B"] * drops(p, v)["sum"]
+            + p["B"] * drops(p, v, slopes=False)["sum"]
         )
 
     def gradient(p, v):
-        log_area, found = np.log(area(v)), drops(p, v)
+        log_area, found = np.log(area(v)), drops(p, v, slopes=True)
         per_a = np.exp(-p["alpha"] * log_area)
-        slopes = {name: p["B"] * found[name] for name in ("C", "beta", "gamma")}
+        by_name = {name: p["B"] * found[name] for name in ("C", "beta", "gamma")}
         return {
             "E": np.ones_like(per_a),
             "A": per_a,
             "alpha": -p["A"] * per_a * log_area,
             "B": found["sum"],
-            **slopes,
+            **by_name,
         }
 
     return Law(

@@ -80,6 +80,7 @@ POWER_FLOOR_TOKENS = _over(
     title="Power law in tokens with a floor",
     size="B",
     power="beta",
+    automatic=("tokens alone",),
 )
 POWER_FLOOR_PARAMS = _over(
     N_PARAMS,

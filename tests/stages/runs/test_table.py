@@ -83,3 +83,26 @@ def test_diverged_rows_are_left_out_and_counted(tmp_path, caplog):
     pl.DataFrame({"value": [3.0], "diverged": [True]}).write_csv(file)
     with pytest.raises(InputError, match="no rows"):
         read_table(file)
+
+
+@pytest.mark.parametrize(
+    "marks", [[0, 1, 0], ["no", "yes", "no"], ["False", "TRUE", ""], [0.0, 1.0, None]]
+)
+def test_a_mark_of_divergence_is_read_however_it_is_written(marks, tmp_path):
+    table = pl.DataFrame({"value": [2.0, 9.0, 3.0], "diverged": marks}, strict=False)
+    table.write_csv(tmp_path / "runs.csv")
+    assert read_table(tmp_path / "runs.csv")["value"].to_list() == [2.0, 3.0]
+
+
+def test_another_mark_is_refused(tmp_path):
+    table = pl.DataFrame({"value": [2.0, 9.0], "diverged": ["no", "maybe"]})
+    table.write_csv(tmp_path / "runs.csv")
+    with pytest.raises(InputError, match="row 2: 'maybe' is neither yes nor no"):
+        read_table(tmp_path / "runs.csv")
+
+
+@pytest.mark.parametrize("stored", [1.7976931348623157e308, 3.4028234663852886e38])
+def test_a_stored_infinity_is_named(stored):
+    table = pl.DataFrame({"value": [2.0, stored]})
+    with pytest.raises(InputError, match="row 2: .* is how a tracker stores infinity"):
+        numbers(table, ["value"], "runs.csv")

@@ -1,0 +1,52 @@
+"""The best of many mixtures, where it is known by hand."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.foundation.errors import InputError
+from stages.mixtures.mixture_table import mixture_table
+
+SHARES = np.random.default_rng(0).dirichlet(np.ones(4), 64)
+
+
+def table(values, shares=SHARES, **columns):
+    named = {f"share_{name}": shares[:, i] for i, name in enumerate("abcd")}
+    return pl.DataFrame({**named, "value": values, **columns})
+
+
+BOWL = 2 + (SHARES[:, 0] - 0.5) ** 2 + 0.5 * (SHARES[:, 1] - 0.3) ** 2
+
+
+def test_the_surface_finds_the_bottom_and_predicts_mixtures_left_out():
+    wanted = table(np.ones(64)).drop("value")[:3]
+    found = mixture_table(table(BOWL), "runs.csv", predict=wanted)
+    assert found["domains"] == list("abcd")
+    assert found["best"]["a"] == pytest.approx(0.5, abs=0.05)
+    assert found["best"]["b"] == pytest.approx(0.3, abs=0.08)
+    assert found["check"]["rank_correlation"] > 0.98
+    assert found["predictions"] == pytest.approx(BOWL[:3], rel=2e-3)
+
+
+def test_trees_rank_too():
+    found = mixture_table(table(2 - SHARES[:, 0]), "runs.csv", method="trees")
+    assert max(found["best"], key=found["best"].get) == "a"
+
+
+def test_projektor_is_a_line_in_log_size():
+    sizes = np.where(np.arange(64) < 32, 1e6, 1e8)
+    values = 1 + SHARES[:, 0] + 0.1 * np.log10(sizes)
+    runs = table(values, n_params=sizes, distance=1 + SHARES[:, 1] ** 2)
+    wanted = pl.DataFrame(
+        {"share_a": [0.4], "share_b": [0.2], "share_c": [0.3], "share_d": [0.1]}
+    ).with_columns(n_params=1e9, distance=1.04)
+    found = mixture_table(runs, "runs.csv", method="projektor", predict=wanted)
+    assert found["predictions"] == pytest.approx([1 + 0.4 + 0.9], rel=1e-6)
+
+
+def test_sizes_that_differ_are_a_coded_warning_and_shares_of_no_whole_are_refused():
+    mixed = table(BOWL, n_params=np.where(SHARES[:, 0] > 0.3, 1e6, 1e7))
+    [warning] = mixture_table(mixed, "runs.csv")["warnings"]
+    assert warning["code"] == "sizes_not_read"
+    with pytest.raises(InputError, match=r"add up to 100; the shares of a run"):
+        mixture_table(table(BOWL, 100 * SHARES), "runs.csv")
