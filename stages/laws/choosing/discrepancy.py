@@ -64,7 +64,7 @@ class Reach:
 
     def inside(self, rows: table.Rows) -> dict[str, np.ndarray]:
         """The rows with size, tokens and compute cut at the edge of the runs."""
-        if not {"n_params", "n_tokens_seen"} <= set(rows):
+        if not {"n_params", "n_tokens_seen"} <= set(self.limits):
             return {
                 **rows,
                 **self._cut(rows, "flops"),
@@ -76,7 +76,7 @@ class Reach:
             **self._cut(rows, "n_tokens_seen"),
         }
         if "epochs" in self.limits and "n_tokens_unique" in rows:
-            most = self.limits["epochs"] * np.asarray(rows["n_tokens_unique"], float)
+            most = self.limits["epochs"] * table.unique_tokens(rows)
             cut["n_tokens_seen"] = np.minimum(cut["n_tokens_seen"], most)
         if "flops" in rows:
             ratio = cut["n_params"] * cut["n_tokens_seen"]
@@ -104,9 +104,7 @@ class Reach:
 
 
 def _epochs(rows: table.Rows) -> np.ndarray:
-    return np.asarray(rows["n_tokens_seen"], float) / np.asarray(
-        rows["n_tokens_unique"], float
-    )
+    return np.asarray(rows["n_tokens_seen"], float) / table.unique_tokens(rows)
 
 
 @dataclass(frozen=True)

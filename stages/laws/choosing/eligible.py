@@ -18,7 +18,7 @@ def table_kind(rows: table.Rows) -> Table:
     if np.unique(rows["n_params"]).size == 1:
         return "compute alone"
     seen = np.asarray(rows["n_tokens_seen"], float)
-    unique = np.asarray(rows.get("n_tokens_unique", seen), float)
+    unique = table.unique_tokens(rows) if "n_tokens_unique" in rows else seen
     return "repeats" if np.any(seen > REPEATED * unique) else "sizes and tokens"
 
 

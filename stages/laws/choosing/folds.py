@@ -47,9 +47,7 @@ def axes(rows: table.Rows) -> dict[str, np.ndarray]:
         if name in rows:
             found[name] = np.asarray(rows[name], float)
     if {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
-        found["epochs"] = found["n_tokens_seen"] / np.asarray(
-            rows["n_tokens_unique"], float
-        )
+        found["epochs"] = found["n_tokens_seen"] / table.unique_tokens(rows)
     return found
 
 
