@@ -42,7 +42,9 @@ from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
+from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
+from stages.runs.study import law_rows
 
 log = logging.getLogger("assay")
 RUNS = artefacts.RUNS
@@ -193,7 +195,7 @@ def decide(
     findings = Findings(
         version=VERSION,
         question=Question(name=name, title=question["title"]),
-        sentence=sentence(path, flips, labels=labels, status=status),
+        sentence=sentence(path, flips, labels=labels, status=status, targets=targets),
         status=status,
         reason=reason,
         metric=metric_record(fitted.metric, rows["modality"][0]),
@@ -272,7 +274,8 @@ def compared(
             max_decades=params.max_decades,
             runner_up=known.rival,
         )
-        targets.append(Target(**asdict(decision)))
+        judged = withheld(decision, law_rows(rows), columns)
+        targets.append(Target(**asdict(judged)))
     return targets
 
 

@@ -90,6 +90,11 @@ class Target(Record):
     p_best_rivals: dict[str, float] = Field(
         description="rival reading of the runs -> share of its draws in which `best` is best"
     )
+    code: str = Field(
+        "",
+        description="what the runs say against the law here: runs_contradict, turns or"
+        " repeats_beyond; empty for nothing",
+    )
 
 
 class Crossing(Record):

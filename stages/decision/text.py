@@ -1,9 +1,17 @@
 """The decision record in words: one sentence, a short markdown, and what `assay run` prints at its end."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from stages.decision.record import Crossing, DecisionRecord, QuestionFit, read_decisions
+from stages.decision.record import (
+    Crossing,
+    DecisionRecord,
+    QuestionFit,
+    Target,
+    read_decisions,
+)
 from stages.foundation import artefacts
 from stages.presentation.numbers import interval_text
 
@@ -69,23 +77,47 @@ def check_text(fitted: QuestionFit) -> str:
     )
 
 
+def settled_stretches(
+    flips: Sequence[Crossing], targets: Sequence[Target]
+) -> list[bool]:
+    """For each stretch between flips, whether a target inside it is decided or a tie; all without targets."""
+    ends = [0.0, *(flip.flops for flip in flips), math.inf]
+    inside = [
+        [target for target in targets if low <= target.flops < high]
+        for low, high in itertools.pairwise(ends)
+    ]
+    return [
+        not targets or any(target.status in ("decided", "tie") for target in own)
+        for own in inside
+    ]
+
+
 def sentence(
     path: Sequence[str],
     flips: Sequence[Crossing],
     labels: dict[str, str],
     status: str,
+    targets: Sequence[Target] = (),
 ) -> str:
-    """The answer: which arm up to which budget. `path` has one arm more than there are flips."""
+    """The answer: which arm up to which budget. `path` has one arm more than there are flips.
+
+    A stretch in which no target is decided or a tie is said to be not settled, with the arm that is nearest.
+    """
+    named = [
+        labels[arm] if settled else f"not settled (nearest: {labels[arm]})"
+        for arm, settled in zip(path, settled_stretches(flips, targets), strict=True)
+    ]
+    if status != "decided":
+        named = [labels[arm] for arm in path]
     if not flips:
-        said = f"{labels[path[0]]} at every budget searched"
+        said = f"{named[0]} at every budget searched"
     else:
-        first, *middle, last = path
-        parts = [f"{labels[first]} up to {interval_text(flips[0])}"]
-        parts += [
-            f"{labels[arm]} up to {interval_text(flip)}"
-            for arm, flip in zip(middle, flips[1:], strict=True)
+        *before, last = named
+        parts = [
+            f"{name} up to {interval_text(flip)}"
+            for name, flip in zip(before, flips, strict=True)
         ]
-        said = ", then ".join(parts) + f", above that {labels[last]}"
+        said = ", then ".join(parts) + f", above that {last}"
     said = said[0].upper() + said[1:]
     lead = {
         "decided": "",

@@ -11,6 +11,7 @@ from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
 from stages.laws.deciding.compare import Decision, compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
+from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import LEAST_VALUE, path_cost
 from stages.laws.interface.cost import Cost, Unit
 from stages.laws.interface.table import note, run_flops
@@ -132,7 +133,7 @@ def compare_table(
         )
     flops = run_flops(rows)
     decisions = [
-        _within_reach(d, rows, cost.unit)
+        withheld(_within_reach(d, rows, cost.unit), rows, columns)
         for d in compare(
             boot,
             at,

@@ -14,6 +14,7 @@ from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
+from stages.laws.deciding.objections import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
@@ -83,6 +84,8 @@ def fit_table(
     fitted = fit_record(fit, boot, LEVEL)
     notes += (choice.warnings if choice else []) + fit.cost.notes()
     notes += _derived_notes(fit, given.table)
+    if choice and arm is None:
+        notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))
     if arm is None:
         notes += unread_notes(fit.law, given.design_columns())
     held = (

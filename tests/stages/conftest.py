@@ -13,6 +13,7 @@ from stages import fit
 from stages.decision.record import Flip, Target
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
+from stages.laws.interface.cost import Cost
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 from stages.verification.record import (
@@ -71,6 +72,7 @@ class KnownFit:
             name="known", variable_names=("n_params", "n_tokens_seen")
         )
         self.problem = SimpleNamespace(columns={"flops": np.array([measured_to])})
+        self.cost = Cost()
 
     def predict(self, rows, arm=None):
         return np.asarray(self.curves[arm](np.asarray(rows["flops"], float)), float)
@@ -83,6 +85,9 @@ class KnownBoot:
         self.fit = KnownFit(curves, measured_to)
         self.offsets = {arm: np.array(each, float) for arm, each in offsets.items()}
         self.n_draws = len(next(iter(self.offsets.values())))
+
+    def central(self, rows, arm=None):
+        return self.fit.predict(rows, arm)
 
     def predict(self, rows, arm=None):
         return self.fit.predict(rows, arm) + self.offsets[arm][:, None]

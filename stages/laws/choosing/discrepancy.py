@@ -23,7 +23,7 @@ from stages.laws.interface import table
 PER_LOG = 0.004  # measured: log error a natural log of distance
 PER_REPEAT = 0.025  # measured: log error a natural log of epochs beyond any run's
 PER_MOVE = 0.12  # measured: log error over the predicted movement beyond the runs
-MISFIT = 0.6  # measured: an arm's own error one doubling beyond its runs, in units of its residuals
+MISFIT = 0.9  # measured: an arm's own error one doubling beyond, over its residuals
 RAMP = 0.693  # ours: the natural log of 2, over which the misfit reaches its size
 BETWEEN = 0.5  # measured: laws scatter twice as far around their mean as the mean errs
 SHARED = 0.5  # assumed: half of the squared slope is common to the arms

@@ -27,6 +27,7 @@ NEXT_LAW, OWN_EXPONENTS = "the next-best law", "exponents of their own by arm"
 class Decision:
     """One budget. values: arm -> (value, low, high); lead: (best minus second in value units, low,
     high), negative is better. p_best_rivals: rival reading -> how often `best` is best under it.
+    code: what the runs say against the law here (objections.py), else empty.
     """
 
     flops: float
@@ -45,6 +46,7 @@ class Decision:
     tolerance: float
     smallest_detectable_effect: float | None
     p_best_rivals: dict[str, float] = field(default_factory=dict)
+    code: str = ""
 
 
 @dataclass(frozen=True)

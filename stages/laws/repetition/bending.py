@@ -30,13 +30,15 @@ BEND = Parameter(
     "S",
     unit="value",
     low=1e-3,
-    high=1.0,
+    high=0.3,
     start_low=0.02,
-    start_high=0.9,
+    start_high=0.28,
     transform="log",
     meaning="penalty at which the power law turns into a logarithm",
     relative=True,
 )
+# of two or three repeated budgets a free exponent runs away; fitted to more it lies between 1 and 3
+DELTA = replace(PENALTY_TWO[1], low=0.5, high=2.5, start_low=0.8, start_high=2.2)
 SOURCE = (
     "ours; the power law is the two-parameter form of arXiv 2605.01640, the bend follows"
     " Soudry et al. 2018, arXiv 1710.10345"
@@ -96,7 +98,7 @@ OVERFIT_LOG = Law(
     title="Model size and tokens, plus a penalty that turns from a power into a logarithm",
     formula=f"value = E + A / N^alpha + B / D^beta + {FORM}",
     variables=VARIABLES,
-    parameters=(*chinchilla.PARAMETERS, *PENALTY_TWO, BEND),
+    parameters=(*chinchilla.PARAMETERS, PENALTY_TWO[0], DELTA, BEND),
     value=value,
     gradient=gradient,
     source=SOURCE,
@@ -127,7 +129,7 @@ BRACKET_LOG = replace(
     name="bracket_log",
     title="Model size and tokens in a bracket, plus a penalty that turns into a logarithm",
     formula=f"value = E + ((A / N^alpha)^(1/q) + (B / D^beta)^(1/q))^q + {FORM}",
-    parameters=(*kaplan.BRACKET.parameters, *PENALTY_TWO, BEND),
+    parameters=(*kaplan.BRACKET.parameters, PENALTY_TWO[0], DELTA, BEND),
     value=value_bracket,
     gradient=gradient_bracket,
     reduces_to=Reduction("overfit_log", {"q": 1.0}),

@@ -7,8 +7,8 @@ The value stands on both sides; the right side falls as it rises, so the solutio
 In the log of the value, value less right side is concave and rises, so that Newton from A / N^alpha
 below comes to it without a step too far. Training at batch = B_crit takes twice the fewest steps and
 twice the least data. Leave the warm-up out; the schedule must not be the limit; without a floor the
-law says too little loss far away. Order of a careful fit: A, alpha from converged runs; B_star, alpha_B from contours of
-equal loss; B, beta last.
+law says too little loss far away. Order of a careful fit: A, alpha from converged runs; B_star, alpha_B
+from contours of equal loss; B, beta last.
 """
 
 import numpy as np

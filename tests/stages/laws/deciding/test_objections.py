@@ -1,0 +1,126 @@
+"""Verdicts that the runs speak against are withheld, with a code and the number."""
+
+import numpy as np
+import pytest
+
+from stages.laws.deciding.compare import Decision
+from stages.laws.deciding.objections import turn, turning_notes, withheld
+
+
+def decision(**changes):
+    """a before b at 1e12 FLOPs, by a law."""
+    usual = {
+        "flops": 1e12,
+        "best": "a",
+        "second": "b",
+        "status": "decided",
+        "reason": "a leads",
+        "values": {"a": (2.0, 1.9, 2.1), "b": (2.2, 2.1, 2.3)},
+        "p_best": {"a": 1.0, "b": 0.0},
+        "regret": {"a": 0.0, "b": 0.2},
+        "lead": (-0.2, -0.3, -0.1),
+        "n_params": {"a": float("nan"), "b": float("nan")},
+        "n_tokens": {"a": 1e6, "b": 1e6},
+        "extrapolation_decades": 0.0,
+        "runner_up_best": "a",
+        "tolerance": 0.01,
+        "smallest_detectable_effect": None,
+    }
+    return Decision(**usual | changes)
+
+
+def runs(a, b, budgets=(1e9, 1e10, 1e11, 1e12)):
+    """Both arms at the same budgets."""
+    return {
+        "arm": np.repeat(["a", "b"], len(budgets)),
+        "flops": np.tile(budgets, 2).astype(float),
+        "value": np.array([*a, *b], float),
+    }
+
+
+FALLING = [4.0, 3.0, 2.5, 2.2]
+
+
+def test_runs_that_agree_leave_the_decision_as_it_is():
+    given = decision()
+    assert withheld(given, runs([3.9, 2.9, 2.4, 2.0], FALLING), {}) is given
+
+
+def test_runs_at_the_budget_that_put_the_second_arm_first():
+    found = withheld(decision(), runs([3.9, 2.9, 2.4, 2.3], FALLING), {})
+    assert (found.code, found.status) == ("runs_contradict", "insufficient_evidence")
+    assert "measure 2.3 against 2.2 of b" in found.reason
+
+
+def test_a_difference_within_the_tolerance_contradicts_nothing():
+    assert withheld(decision(), runs([3.9, 2.9, 2.4, 2.205], FALLING), {}).code == ""
+
+
+def test_noisy_runs_contradict_only_beyond_two_standard_errors():
+    # a measures 2.1 and 2.5, b 2.2 and 2.2: .1 behind, standard error .2
+    noisy = runs(
+        [3.9, 2.9, 2.1, 2.5], [4.0, 3.0, 2.2, 2.2], budgets=(1e9, 1e10, 1e12, 1e12)
+    )
+    assert withheld(decision(), noisy, {}).code == ""
+
+
+def test_runs_far_from_the_budget_do_not_count():
+    rows = runs([3.9, 2.9, 2.4, 9.0], FALLING, budgets=(1e9, 1e10, 1e11, 3e11))
+    assert withheld(decision(), rows, {}).code == ""
+
+
+BUDGETS = np.geomspace(1e9, 1e12, 7)
+U = 2.0 + 0.1 * np.log10(BUDGETS / 3e10) ** 2
+
+
+def test_an_arm_that_turns_is_not_decided_above_the_turn():
+    rows = runs(U, U + 0.5, budgets=BUDGETS)
+    found = withheld(decision(flops=1e13), rows, {})
+    assert (found.code, found.status) == ("turns", "insufficient_evidence")
+    assert "3e+10 FLOPs" in found.reason
+    assert withheld(decision(flops=1e10), rows, {}).code == ""
+
+
+def test_a_turn_lies_at_the_lowest_point_and_a_falling_curve_has_none():
+    assert turn(BUDGETS, U) == pytest.approx(3e10, rel=0.05)
+    assert turn(BUDGETS, 2 + 1e3 * BUDGETS**-0.3) is None
+    noise = 0.002 * np.array([1, -1, 1, -1, 1, -1, 1])
+    assert turn(BUDGETS, (2 + 1e3 * BUDGETS**-0.3) * np.exp(noise)) is None
+    assert turn(BUDGETS[:4], U[:4]) is None
+
+
+def test_a_rise_from_repeats_is_for_the_law_to_say():
+    rows = {
+        "flops": BUDGETS,
+        "value": U,
+        "n_tokens_seen": np.geomspace(1e6, 1e9, 7),
+        "n_tokens_unique": np.full(7, 1e6),
+    }
+    assert turning_notes(rows) == []
+    [note] = turning_notes({"flops": BUDGETS, "value": U})
+    assert note["code"] == "not_monotone" and "3e+10" in note["message"]
+
+
+def test_a_value_that_only_grows_is_said_to_grow():
+    [note] = turning_notes({"flops": BUDGETS, "value": np.linspace(1, 2, 7)})
+    assert note["code"] == "rises" and "1 - score" in note["message"]
+
+
+def test_repeats_beyond_those_of_any_run_extrapolate():
+    rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
+        "n_tokens_seen": np.full(8, 1e6),
+        "n_tokens_unique": np.full(8, 1e5),
+    }
+    columns = {"a": {"n_tokens_unique": 5e4}, "b": {"n_tokens_unique": 1e6}}
+    found = withheld(decision(), rows, columns)
+    assert (found.code, found.status) == ("repeats_beyond", "extrapolating")
+    assert found.reason == (
+        "a would pass 20 times over its data, and no run more than 10 times"
+    )
+    near = columns | {"a": {"n_tokens_unique": 8e4}}
+    assert withheld(decision(), rows, near).code == ""
+
+
+def test_what_is_not_decided_stays_as_it_is():
+    given = decision(status="insufficient_evidence")
+    assert withheld(given, runs([3.9, 2.9, 2.4, 2.3], FALLING), {}) is given
