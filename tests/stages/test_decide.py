@@ -241,7 +241,8 @@ def test_level_is_that_of_every_interval(question_folder, monkeypatch, record, d
 
 def test_a_stricter_rule_decides_less(question_folder, monkeypatch):
     far, _ = made(question_folder, monkeypatch, max_decades=2.0)
-    assert far.targets[3].status != "extrapolating"
+    # within two decades now, but a hundred times beyond the epochs of any run
+    assert far.targets[3].code == "repeats_beyond"
     loose, _ = made(question_folder, monkeypatch, tie_fraction=0.3)
     assert {t.status for t in loose.targets[:3]} == {"tie"} and loose.status == "tie"
     short, _ = made(question_folder, monkeypatch, search_decades=0.0)
@@ -279,7 +280,9 @@ def test_values_are_those_of_the_law_chosen_and_not_of_the_runner_up(record):
             tokens = target.flops / 6 / 2_000
             floor, amplitude = params["E"][arm].value, params["B"][arm].value
             power = tokens ** params["beta"].value
-            assert value == pytest.approx(floor + amplitude / power, rel=1e-9)
+            size = params["A"].value / 2_000 ** params["alpha"].value
+            said = floor + size + amplitude / power
+            assert value == pytest.approx(said, rel=5e-3)
     chosen, _ = record.crossovers_by_size["2000"]
     other, _ = record.runner_up.sequence
     assert other.up_to.flops != chosen.up_to.flops == record.crossovers[0].flops
@@ -310,10 +313,11 @@ def test_notes_of_the_law_and_of_the_choice_are_both_on_the_record(copied, monke
 
 def never_overtaken(state):
     """Of eleven draws in a hundred keep_20 stays below keep_100: the refits' E of keep_20 at .5."""
-    draws = state["law"]["draws"]["theta"]
-    at = state["law"]["layout"]["arms"].index("keep_20")
-    for theta in draws[: math.ceil(0.11 * len(draws))]:
-        theta[at] = 0.5
+    for member in state["law"]["members"]:
+        draws = member["draws"]["theta"]
+        at = member["layout"]["arms"].index("keep_20")
+        for theta in draws[: math.ceil(0.11 * len(draws))]:
+            theta[at] = 0.5
 
 
 def test_an_open_end_is_open_on_the_record_and_drawn_to_the_end_of_the_search(
@@ -324,7 +328,7 @@ def test_an_open_end_is_open_on_the_record_and_drawn_to_the_end_of_the_search(
     [flip], [drawn] = found.crossovers, found.crossovers_drawn
     assert flip.high is None and flip.low == drawn.low
     assert drawn.high == found.searched_to_flops == pytest.approx(10 * REACH)
-    assert flip.share == pytest.approx(53 / 60)
+    assert 0.7 < flip.share < 0.95
     assert found.tables.flips[0]["at"].endswith(", beyond the range]")
 
 
@@ -372,7 +376,15 @@ def test_the_next_run_is_of_the_size_that_the_answer_speaks_for(
 
 
 SIZED = pl.DataFrame(
-    {"n_params": [10, 10, 20, 20], "value": [9.0, 7.0, 2.0, 4.0], "flops": [1e9] * 4}
+    {
+        "arm": ["c"] * 4,
+        "pool_draw": [0] * 4,
+        "n_params": [10, 10, 20, 20],
+        "n_tokens_seen": [100] * 4,
+        "n_tokens_unique": [100] * 4,
+        "value": [9.0, 7.0, 2.0, 4.0],
+        "flops": [1e9] * 4,
+    }
 )
 
 

@@ -1,6 +1,7 @@
 """The fit stage: which metric, laws and budgets, the truth of a question made by hand, and its check."""
 
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
 from stages.laws import get_law
 from stages.laws.choosing.choose import choose_law
-from stages.laws.choosing.record import from_state
+from stages.laws.choosing.record import prediction_of
 from stages.laws.fitting.fit import fit_law
 
 PARAMS = FitParams(laws=["power_floor", "chinchilla"], starts=32)
@@ -118,8 +119,8 @@ def test_a_law_by_name_and_the_mixture_for_its_tiers():
         ValueError, match="no law 'chincilla'; choose among .*half_life"
     ):
         FitParams(laws=["chinchilla", "chincilla"])
-    with pytest.raises(ValueError, match="at least 2"):
-        FitParams(laws=["chinchilla"])
+    with pytest.raises(ValueError, match="at least 1"):
+        FitParams(laws=[])
 
 
 def test_an_error_of_none_counts_as_half_an_image():
@@ -172,8 +173,9 @@ def test_losses_are_weighed_anew_by_tokens_for_text_and_by_image(tmp_path, monke
 
 
 def truth_is_found(fitted):
-    assert fitted.metric == "loss_news" and fitted.law.law == "power_floor_tokens"
-    assert fitted.runner_up == "chinchilla"
+    # of two laws that say the same the one of model size is named first
+    assert fitted.metric == "loss_news" and fitted.law.law == "chinchilla"
+    assert fitted.runner_up == "power_floor_tokens"
     floors = fitted.law.params["E"]
     assert floors["keep_20"].value == pytest.approx(2.0, abs=0.05)
     assert floors["keep_100"].value == pytest.approx(1.6, abs=0.05)
@@ -181,8 +183,11 @@ def truth_is_found(fitted):
     assert fitted.law.params["beta"].value == pytest.approx(0.5, abs=0.03)
     assert (fitted.law.level, fitted.law.n_draws, fitted.law.n_clusters) == (0.9, 60, 4)
     assert fitted.law.n_points == 3 * 2 * 6 * 4
-    assert fitted.reason.startswith("power_floor_tokens: held-out error 0.")
-    assert fitted.ranking[0].law == "power_floor_tokens"
+    assert "% of the weight of 2 laws" in fitted.reason
+    assert {row.law.split(" (")[0] for row in fitted.ranking} == {
+        "chinchilla",
+        "power_floor_tokens",
+    }
 
 
 def check_is_of_the_largest_compute_alone(fitted):
@@ -220,13 +225,13 @@ def rows_stand_at_their_best_regularisation(fitted, folder):
 def refits_of_both_laws_and_metrics_are_written(fitted, folder):
     states = read_json(folder / "data/fit/filter-refits.json")
     assert list(states) == ["law", "runner_up"]
-    law = from_state(states["law"], get_law("power_floor_tokens"))
+    law = prediction_of(states["law"], get_law)
     assert law.n_draws == 60 and law.n_clusters == 4
-    rival = from_state(states["runner_up"], get_law(fitted.runner_up))
+    rival = prediction_of(states["runner_up"], get_law)
     assert rival.n_draws == 60
     assert read_json(folder / "data/metrics/fit.json") == {
         "filter": {
-            "law": "power_floor_tokens",
+            "law": "chinchilla",
             "heldout_mape": round(fitted.holdout.mape, 5),
             "heldout_coverage": round(fitted.holdout.coverage, 3),
             "rms_log": round(fitted.law.rms_log, 5),
@@ -315,10 +320,15 @@ def test_where_errors_decide_an_error_of_none_is_half_an_image_and_others_stay(
     assert fitted.metric == "error_digits" and fitted.law.n_points == len(rows)
     # 0.9 / 1,000 tokens^.8, of keep_20 a fifth less: no floor
     assert fitted.law.params["beta"].value == pytest.approx(0.8, abs=0.1)
-    boot = from_state(
-        read_json("data/fit/filter-refits.json")["law"], get_law(fitted.law.law)
-    )
-    assert boot.n_draws == 50 and np.isfinite(boot.theta).all()
+    boot = prediction_of(read_json("data/fit/filter-refits.json")["law"], get_law)
+    assert boot.n_draws == 50 and np.isfinite(boot.predict(POINT, "keep_20")).all()
+
+
+POINT = {
+    "n_params": np.array([2_000.0]),
+    "n_tokens_seen": np.array([1e5]),
+    "flops": np.array([1.2e9]),
+}
 
 
 def fitted_with(folder, monkeypatch, scale=1.0, **changes):
@@ -333,7 +343,7 @@ def fitted_with(folder, monkeypatch, scale=1.0, **changes):
     fit.run(FitParams(**{"laws": laws, "draws": 50, "starts": 8} | changes))
     refits = read_json("data/fit/filter-refits.json")
     return read_question_fit("data/fit/filter.json"), {
-        role: from_state(state, get_law(state["law"])).theta
+        role: np.log(prediction_of(state, get_law).predict(POINT, "keep_100"))
         for role, state in refits.items()
     }
 
@@ -369,21 +379,13 @@ def test_refits_are_made_of_the_resampled_documents(
     assert floor.value == pytest.approx(1.6, abs=0.02) and floor.low > 1.7
 
 
-def test_two_held_out_budgets_are_those_of_choice_and_check(
+def test_two_held_out_budgets_are_those_of_the_check(
     swept_folder, tmp_path, monkeypatch
 ):
     folder = shutil.copytree(swept_folder, tmp_path / "copy")
-    chosen = []
-
-    def choose(*arguments, **options):
-        chosen.append(choose_law(*arguments, **options))
-        return chosen[-1]
-
-    monkeypatch.setattr(fit, "choose_law", choose)
     found, _ = fitted_with(folder, monkeypatch, held_out_rungs=2)
     # largest: 2,000 parameters for 32,000 tokens; then 1,000 for 32,000 and 2,000 for 16,000
     second = 6.0 * 2_000 * 16_000
-    assert (chosen[0].n_held_out, chosen[0].held_out_from_flops) == (3 * 3 * 4, second)
     assert (found.holdout.n, found.holdout.from_flops) == (3 * 3 * 4, second)
     cells = {(row.n_params, row.n_tokens_seen) for row in found.holdout.rows}
     assert cells == {(2_000, 32_000), (1_000, 32_000), (2_000, 16_000)}
@@ -409,9 +411,9 @@ def checked(off):
         "value": (2 + 60 / tokens**0.5) * (1 + share),
     }
     law = get_law("power_floor_tokens")
-    choice = SimpleNamespace(fit=SimpleNamespace(law=law, by_arm=()))
-    params = FitParams(laws=[law.name, "chinchilla"], draws=200, starts=16)
-    return fit.heldout_check(choice, [law], rows, params)
+    choose = partial(choose_law, [law], by_arm=(), n_starts=16, delta=None)
+    params = FitParams(laws=[law.name], draws=200, starts=16)
+    return fit.heldout_check(choose, rows, params)
 
 
 LARGEST = 2 + 60 / 64_000**0.5
@@ -448,7 +450,7 @@ def test_an_interval_of_the_check_has_the_noise_of_one_run_in_it():
     assert row.low < 0.95 * row.predicted and row.high > 1.05 * row.predicted
     assert check.coverage == 1.0
     calm = checked(lambda position, draw: 0.0).rows[0]
-    assert calm.high - calm.low < 1e-3
+    assert calm.high - calm.low < 0.05
 
 
 def test_a_law_that_cannot_be_fitted_is_named_with_the_reason(
@@ -457,7 +459,8 @@ def test_a_law_that_cannot_be_fitted_is_named_with_the_reason(
     folder = shutil.copytree(swept_folder, tmp_path / "copy")
     laws = ["power_floor_tokens", "multi_power"]
     found, refits = fitted_with(folder, monkeypatch, laws=laws)
-    assert list(found.refused) == ["multi_power"] and found.refused["multi_power"]
+    names = {name.split(" (")[0] for name in found.refused}
+    assert names == {"multi_power"} and all(found.refused.values())
     # alone there is no runner-up
     assert found.runner_up is None and list(refits) == ["law"]
     assert found.law.law == "power_floor_tokens"

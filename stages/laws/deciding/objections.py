@@ -174,7 +174,7 @@ def _turning_arm(decision, rows, arm_column: str) -> Objection | None:
 
 def _turn_of(rows, own: np.ndarray, n_params: float | None) -> float | None:
     """Where the runs of the mask turn, at the size nearest to n_params; None where they repeat their data."""
-    if _repeats(rows, own):
+    if not own.any() or _repeats(rows, own):
         return None
     if "n_params" in rows:
         sizes = np.asarray(rows["n_params"], float)

@@ -143,18 +143,16 @@ def test_a_law_is_shown_in_per_cent():
         mape=0.01234,
         rmse=9.0,
         bias=-0.00456,
-        coverage=0.876,
+        share=0.876,
         typical=0.5,
-        criterion=1.0,
         reason="why",
-        surprise=(1.0,),
     )
     assert law_row(row) == {
         "law": "chinchilla",
         "unknowns": 5,
         "held-out error %": 1.23,
         "bias %": -0.46,
-        "coverage %": 88,
+        "weight %": 87.6,
         "why here": "why",
     }
 

@@ -56,6 +56,8 @@ def test_bad_requests_are_refused(boot, simulated):
     with pytest.raises(InputError, match="no column 'n_tokens_unique'"):
         arm_path(boot, [1e19], {"all": {}})
     rows, _ = simulated("half_life")
+    rows = rows | {"n_params": np.full(rows["value"].size, 1e6)}
+    rows["flops"] = 6e6 * rows["n_tokens_seen"]
     no_size = bootstrap(
         fit_law(get_law("half_life"), rows, n_starts=8, identify=False), rows, n_draws=5
     )

@@ -278,14 +278,23 @@ def test_two_laws_of_one_name_are_refused():
 
 
 def test_auto_tries_the_laws_that_say_so():
-    assert [law.name for law in automatic_laws("sizes and tokens")] == [
+    assert {law.name for law in automatic_laws("sizes and tokens")} == {
         "power_floor",
+        "compute_offset",
         "log_linear",
         "chinchilla",
         "coupled",
+        "over_training",
+        "kaplan_floor",
+        "bracket",
+    }
+    assert {law.name for law in automatic_laws("repeats")} == {
         "data_constrained",
-        "overfit",
-    ]
+        "overfit_log",
+        "overfit_log_one",
+        "overfit_log_two",
+        "bracket_log",
+    }
     assert [law.name for law in automatic_laws("compute alone")] == [
         "power_floor",
         "log_linear_compute",
