@@ -37,8 +37,7 @@ from stages.decision.verdict import crossings, drawn_flips, overall, path_of, st
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
@@ -116,8 +115,8 @@ class Evidence:
 
     rows: pl.DataFrame
     fitted: QuestionFit
-    boot: Bootstrap | Mixture
-    rival: Bootstrap | Mixture | None
+    boot: Prediction
+    rival: Prediction | None
 
 
 def load(name: str, tiers: list[str]) -> Evidence:
@@ -280,7 +279,7 @@ def compared(
 
 
 def searched(
-    boot: Bootstrap | Mixture, columns: ArmColumns, scope: Scope, level: float
+    boot: Prediction, columns: ArmColumns, scope: Scope, level: float
 ) -> Crossovers:
     """The crossings of all arms at one size within the searched compute."""
     return crossovers(
@@ -294,7 +293,7 @@ def searched(
 
 
 def by_size(
-    boot: Bootstrap | Mixture,
+    boot: Prediction,
     columns: ArmColumns,
     rows: pl.DataFrame,
     params: DecideParams,

@@ -23,7 +23,7 @@ from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
-from stages.laws.choosing.averaged import Mixture, mixture
+from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.cuts import largest_rungs
@@ -163,7 +163,7 @@ def fit_question(
         "values": values,
         "seed": params.seed,
     }
-    boots: dict[str, Bootstrap | Mixture] = {"law": mixture(choice, rows, **drawn)}
+    boots: dict[str, Prediction] = {"law": mixture(choice, rows, **drawn)}
     if choice.runner_up:
         boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
     check = heldout_check(choose, rows=rows, params=params)

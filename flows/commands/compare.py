@@ -11,8 +11,7 @@ from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError, RefusedError
 from stages.laws import Law
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
 from stages.presentation.numbers import flops_text
 from stages.run_columns.named_law import law_for
@@ -133,7 +132,7 @@ def _stored_law(state: dict) -> Callable[[str], Law]:
     return lambda name: law_for(name, columns)
 
 
-def stored_fit(file: Path) -> tuple[Bootstrap | Mixture, str]:
+def stored_fit(file: Path) -> tuple[Prediction, str]:
     """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
     if not file.is_file():
         raise InputError(

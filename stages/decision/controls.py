@@ -12,7 +12,7 @@ import polars as pl
 
 from stages.decision.record import ControlEffect
 from stages.foundation import artefacts
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.compare import paired_differences, smallest_detectable_effect
 from stages.laws.deciding.path import ArmColumns, arm_path
 from stages.runs.study import best_regularised, law_rows
@@ -25,7 +25,7 @@ CONTROL_LEVEL = 0.95
 
 
 def chance_lead(
-    boot: Bootstrap,
+    boot: Prediction,
     columns: ArmColumns,
     pairs: dict[str, str],
     flops: list[float],

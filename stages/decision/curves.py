@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.path import ArmColumns, arm_path
 
 POINTS_PER_DECADE = 24
@@ -16,7 +16,7 @@ def budgets(low: float, high: float) -> np.ndarray:
 
 
 def curves(
-    boot: Bootstrap,
+    boot: Prediction,
     columns: ArmColumns,
     low: float,
     high: float,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from stages.decision.record import Flip, NextRun, Target
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding import plan
 from stages.laws.deciding.path import ArmColumns
 
@@ -69,7 +69,7 @@ def candidate_runs(
 
 
 def next_best(
-    boot: Bootstrap,
+    boot: Prediction,
     columns: ArmColumns,
     targets: Sequence[Target],
     flips: Sequence[Flip],

@@ -109,10 +109,10 @@ def _check(runs: Runs, fitter: Fitter) -> dict[str, float] | None:
         except InputError:
             return None
         predicted[held] = fitted.predict(runs.shares[held])
-    ranks = [np.argsort(np.argsort(each)) for each in (predicted, values)]
+    said, seen = (np.argsort(np.argsort(each)) for each in (predicted, values))
     return {
         "mape": float(np.mean(np.abs(predicted / values - 1))),
-        "rank_correlation": float(np.corrcoef(*ranks)[0, 1]),
+        "rank_correlation": float(np.corrcoef(said, seen)[0, 1]),
     }
 
 

@@ -95,7 +95,7 @@ def domains_of(rows: Rows, table: str = "the table") -> Names:
             f"{table}: a law of mixtures reads the share of each domain from columns"
             " share_NAME, at least two; map them with --map share_NAME=COLUMN"
         )
-    total = sum(np.asarray(rows[SHARE + name], float) for name in names)
+    total = np.sum([np.asarray(rows[SHARE + name], float) for name in names], axis=0)
     row = int(np.argmax(np.abs(total - 1)))
     raise InputError(
         f"{table}: row {row + 1}: {', '.join(SHARE + name for name in names)} add up"
@@ -138,5 +138,5 @@ def _named(rows: Rows, prefix: str) -> Names:
 def _whole(rows: Rows, names: Names) -> bool:
     if not names:
         return False
-    total = sum(np.asarray(rows[SHARE + name], float) for name in names)
+    total = np.sum([np.asarray(rows[SHARE + name], float) for name in names], axis=0)
     return bool(np.all(np.abs(total - 1) <= ROUNDING))

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from stages.laws.choosing.averaged import Mixture, mixture
+from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.folds import folds
@@ -24,7 +24,7 @@ class Fitted:
     next-best law, the law with own exponents by arm.
     """
 
-    boot: Bootstrap | Mixture
+    boot: Prediction
     runner_up: Bootstrap | None
     own_exponents: Bootstrap | None
     reason: str
@@ -57,7 +57,7 @@ def fitted_arms(
             delta=None,
             seed=seed,
         )
-    boot: Bootstrap | Mixture
+    boot: Prediction
     if law == "auto" and judged:
         variant, rival, reason = judged.variant, judged.runner_up, judged.reason
         boot = mixture(judged, rows, clusters=clusters, n_draws=n_draws, seed=seed)

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
+from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.bootstrap import LEVEL
 from stages.laws.deciding.compare import Decision, compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.objections import withheld
@@ -72,7 +72,7 @@ class Comparison:
     unit: Unit
     reason: str
     warnings: list[dict[str, str]]
-    boot: Bootstrap | Mixture
+    boot: Prediction
     rows: dict[str, np.ndarray]
     columns: dict[str, dict[str, float]]
     options: dict[str, Any]

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from stages.foundation.errors import InputError
 from stages.foundation.record_files import FileRecord, Record
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import LEVEL, Bootstrap
+from stages.laws.choosing.averaged import Mixture, Prediction
+from stages.laws.choosing.bootstrap import LEVEL
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.record import ranked_law
 from stages.laws.fitting.fit import Fit
@@ -156,7 +156,7 @@ def law_columns(
 
 def check(
     fit: Fit,
-    boot: Bootstrap | Mixture | None,
+    boot: Prediction | None,
     rows: dict[str, np.ndarray],
     arm: str | None = None,
 ) -> RunsCheck:
@@ -177,7 +177,7 @@ def check(
 
 def predictions(
     fit: Fit,
-    boot: Bootstrap | Mixture | None,
+    boot: Prediction | None,
     table: pl.DataFrame,
     fitted: dict[str, np.ndarray],
     name: str,

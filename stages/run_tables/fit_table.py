@@ -10,7 +10,7 @@ import polars as pl
 
 from stages.foundation.errors import InputError
 from stages.laws import multi_power
-from stages.laws.choosing.averaged import Mixture, mixture
+from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
@@ -69,9 +69,8 @@ def fit_table(
     given = _Given(table, holdout=holdout, predict=predict, name=name)
     notes = given.one_metric() + duplicate_notes(given.table)
     notes += given.number_schedules(law_name)
-    options = {"name": name, "arm": arm}
     fit, choice = _fitted(law_name, given, cluster=cluster, arm=arm, seed=seed)
-    rows = law_columns(fit.law, given.table, cluster=cluster, **options)
+    rows = law_columns(fit.law, given.table, name=name, cluster=cluster, arm=arm)
     boot, wide = _refits(
         fit,
         choice,
@@ -91,7 +90,14 @@ def fit_table(
     held = (
         None
         if given.holdout is None
-        else law_columns(fit.law, given.holdout, cluster=None, cost=fit.cost, **options)
+        else law_columns(
+            fit.law,
+            given.holdout,
+            name=name,
+            cluster=None,
+            cost=fit.cost,
+            arm=arm,
+        )
     )
     checked = None
     if held is not None:
@@ -102,7 +108,9 @@ def fit_table(
     predicted = (
         []
         if given.predict is None
-        else predictions(fit, wide, table=given.predict, fitted=rows, **options)
+        else predictions(
+            fit, wide, table=given.predict, fitted=rows, name=name, arm=arm
+        )
     )
     drawn = (
         []
@@ -213,9 +221,13 @@ def _fitted(
     rows = _auto_rows(given.table, given.name, cluster=cluster, arm=arm)
     _refuse_one_arm(rows, arm, given.name)
     laws = with_variants(candidates("auto", rows, mixtures=arm is None))
-    by_arm = separate if arm else ()
     choice = choose_law(
-        laws, rows, by_arm=by_arm, n_starts=N_STARTS, delta=None, seed=seed
+        laws,
+        rows,
+        by_arm=separate if arm else (),
+        n_starts=N_STARTS,
+        delta=None,
+        seed=seed,
     )
     return choice.fit, choice
 
@@ -243,7 +255,7 @@ def _refits(
     cluster: str | None,
     n_draws: int,
     seed: int,
-) -> tuple[Bootstrap | None, Bootstrap | Mixture | None]:
+) -> tuple[Bootstrap | None, Prediction | None]:
     """Refits of the law for its parameters, and what predictions are drawn from: the same, or for a
     choice the mixture of its candidates.
     """

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, equal_tailed
+from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.bootstrap import LEVEL, equal_tailed
 from stages.laws.deciding.path import (
     arm_path,
     fitted_budgets,
@@ -32,7 +33,7 @@ SMALLER = (10.0, 100.0)
 
 
 def draw_plan(
-    boot: Bootstrap,
+    boot: Prediction,
     rows: list[dict[str, Any]],
     unique_tokens: float | None,
     value_label: str = "value",
@@ -51,7 +52,7 @@ def draw_plan(
 
 
 def isoflop_figure(
-    boot: Bootstrap, rows: list[dict[str, Any]], unique: float | None, value_label: str
+    boot: Prediction, rows: list[dict[str, Any]], unique: float | None, value_label: str
 ) -> Figure:
     """Value against model size at the budget, the optimum with its interval, and where the tokens begin to repeat."""
     figure, plot = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
@@ -122,7 +123,7 @@ def isoflop_figure(
 
 
 def frontier_figure(
-    boot: Bootstrap, rows: list[dict[str, Any]], unique: float | None, value_label: str
+    boot: Prediction, rows: list[dict[str, Any]], unique: float | None, value_label: str
 ) -> Figure:
     """Left: the least value that a budget buys. Right: its size and, with one arm, its tokens.
     Bands are 90 % intervals.
@@ -135,7 +136,7 @@ def frontier_figure(
         boot.fit.problem,
         rows[0]["flops"],
     )
-    ran = fitted_budgets(boot.fit)
+    ran = np.asarray(fitted_budgets(boot.fit), float)
     budgets = np.geomspace(
         min(float(ran.min()), target), max(float(ran.max()), target) * 2, N_BUDGETS
     )
@@ -189,7 +190,7 @@ def frontier_figure(
 def _frontier(
     left,
     right,
-    boot: Bootstrap,
+    boot: Prediction,
     row: dict[str, Any],
     colour: str,
     budgets: np.ndarray,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.path import fitted_budgets, measured_flops
 from stages.laws.deciding.plan import (
     Allocation,
@@ -31,7 +31,7 @@ FAR_DECADES = 1.0  # as in compare: further than this above the largest run a bu
 N_NEXT = 5
 
 
-def check_law(boot: Bootstrap, unique_tokens: float | None) -> None:
+def check_law(boot: Prediction, unique_tokens: float | None) -> None:
     """Refuse what cannot be planned with, in one line."""
     law = boot.fit.law
     if (
@@ -61,7 +61,7 @@ def check_law(boot: Bootstrap, unique_tokens: float | None) -> None:
 
 
 def plan_rows(
-    boot: Bootstrap, flops: float, unique_tokens: float | None
+    boot: Prediction, flops: float, unique_tokens: float | None
 ) -> list[dict[str, Any]]:
     """Compute-optimal size, tokens and epochs of each arm of a stored fit, with batch and learning rate."""
     check_law(boot, unique_tokens)
@@ -110,7 +110,7 @@ def plan_row(plan: Allocation, arm: str, unique_tokens: float | None) -> dict[st
 
 
 def plan_notes(
-    boot: Bootstrap, rows: list[dict[str, Any]], unique_tokens: float | None
+    boot: Prediction, rows: list[dict[str, Any]], unique_tokens: float | None
 ) -> list[dict[str, str]]:
     """Coded warnings about what the plan rests on."""
     law, largest = boot.fit.law, measured_flops(boot.fit)
@@ -215,7 +215,7 @@ def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def next_run_rows(
-    boot: Bootstrap, flops: float, unique_tokens: float | None
+    boot: Prediction, flops: float, unique_tokens: float | None
 ) -> list[dict[str, Any]]:
     """The proxy runs worth most per FLOP for what the law says at the budget, dearest last."""
     check_law(boot, unique_tokens)

@@ -179,6 +179,10 @@ class Mixture:
         return table.arm_names(rows, self.fit.arm_column, n)
 
 
+# what predictions are drawn from: refits of one law, or a weighted mean of laws
+Prediction = Bootstrap | Mixture
+
+
 def mixture(
     choice: Choice,
     rows: table.Rows,

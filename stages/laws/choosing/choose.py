@@ -243,7 +243,8 @@ def _typical(candidate: Candidate, observed: np.ndarray, cuts: Sequence[Fold]) -
 
 def _shares(variants: Sequence[Variant], typical: np.ndarray) -> np.ndarray:
     """Weight of each candidate, sum 1: its prior weight over its typical error."""
-    weight = np.array([variant.prior_weight for variant in variants]) / typical
+    before = [each.prior_weight * each.law.prior_weight for each in variants]
+    weight = np.array(before) / typical
     return weight / weight.sum()
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.averaged import Mixture
+from stages.laws.choosing.averaged import Mixture, Prediction
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.choose import Score
 from stages.laws.choosing.discrepancy import Reach
@@ -86,7 +86,7 @@ def _parameter(
     )
 
 
-def prediction_state(boot: Bootstrap | Mixture) -> dict:
+def prediction_state(boot: Prediction) -> dict:
     """All that predictions are drawn from as JSON values, to be read by prediction_of."""
     if isinstance(boot, Bootstrap):
         return to_state(boot)
@@ -103,7 +103,7 @@ def prediction_state(boot: Bootstrap | Mixture) -> dict:
     }
 
 
-def prediction_of(state: dict, named: Callable[[str], Law]) -> Bootstrap | Mixture:
+def prediction_of(state: dict, named: Callable[[str], Law]) -> Prediction:
     """Inverse of prediction_state; named: the law of a name, such as get_law."""
     if "members" not in state:
         return from_state(state, named(state["law"]))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap, equal_tailed
+from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, Path, arm_path, extrapolation_decades
 from stages.laws.interface import table
 
@@ -62,7 +62,7 @@ class Detectable:
 
 
 def compare(
-    boot: Bootstrap | Mixture,
+    boot: Prediction,
     flops: Sequence[float],
     arms: ArmColumns,
     *,
@@ -73,8 +73,8 @@ def compare(
     smallest_effect: float | None = None,
     tolerance: float | None = None,
     max_decades: float = 1.0,
-    runner_up: Bootstrap | None = None,
-    own_exponents: Bootstrap | None = None,
+    runner_up: Prediction | None = None,
+    own_exponents: Prediction | None = None,
 ) -> list[Decision]:
     """Decide between arms at each budget.
 

@@ -11,8 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.path import ArmColumns, Path, arm_path
 
 # grid points a decade of compute; crossings are interpolated between them
@@ -49,7 +48,7 @@ class Crossovers:
 
 
 def crossovers(
-    boot: Bootstrap | Mixture,
+    boot: Prediction,
     arms: ArmColumns,
     flops_low: float,
     flops_high: float,

@@ -108,8 +108,8 @@ def _rising_notes(rows: table.Rows) -> list[dict[str, str]]:
         rows, np.ones(values.size, bool)
     ):
         return []
-    ranks = [np.argsort(np.argsort(part)) for part in (flops, values)]
-    if np.corrcoef(*ranks)[0, 1] < RISING:
+    by_flops, by_value = (np.argsort(np.argsort(part)) for part in (flops, values))
+    if np.corrcoef(by_flops, by_value)[0, 1] < RISING:
         return []
     return [
         table.note(

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.averaged import Mixture
-from stages.laws.choosing.bootstrap import Bootstrap
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface.cost import SIX, Cost
 
@@ -37,7 +36,7 @@ class Path:
 
 
 def arm_path(
-    boot: Bootstrap | Mixture,
+    boot: Prediction,
     flops: Sequence[float] | np.ndarray,
     arms: ArmColumns,
     *,

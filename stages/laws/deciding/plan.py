@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.choosing.bootstrap import Bootstrap, equal_tailed, residual_noise
+from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.bootstrap import equal_tailed, residual_noise
 from stages.laws.deciding.path import ArmColumns, arm_path, default_range, path_rows
 
 FINE = 1.3  # ours: the first grid has steps of 12 %
@@ -45,7 +46,7 @@ class Allocation:
 
 
 def optimal_allocation(
-    boot: Bootstrap,
+    boot: Prediction,
     flops: float,
     *,
     arm: str = "all",
@@ -112,7 +113,7 @@ def optimal_allocation(
 
 
 def best_sizes(
-    boot: Bootstrap,
+    boot: Prediction,
     flops: np.ndarray,
     arm: str,
     columns: Mapping[str, float],
@@ -134,7 +135,7 @@ def best_sizes(
 
 
 def best_size(
-    boot: Bootstrap,
+    boot: Prediction,
     flops: np.ndarray,
     arm: str,
     columns: Mapping[str, float],
@@ -188,7 +189,7 @@ def _lowest(at: np.ndarray, curves: np.ndarray) -> np.ndarray:
 
 
 def difference_at(
-    boot: Bootstrap,
+    boot: Prediction,
     flops: float,
     first: str,
     second: str,
@@ -206,7 +207,7 @@ def difference_at(
 
 
 def next_runs(
-    boot: Bootstrap,
+    boot: Prediction,
     quantity: np.ndarray,
     candidates: Sequence[Mapping[str, float | str]],
     *,

@@ -85,6 +85,7 @@ class Law:
     them: those that have n_params and n_tokens_seen ("sizes and tokens"; "repeats" where runs repeat their
     data), those with n_tokens_seen and neither n_params nor flops ("tokens alone"), and the others
     ("compute alone"); a law whose variables the table lacks is passed over. Empty: tried only by name.
+    `prior_weight`: how much it counts in a weighted mean of laws before its errors on a table are seen.
     `rank`: files of lower rank stand first in LAWS and `assay laws`, one ranked law a file is enough;
     a file of unranked laws stands at the end.
 
@@ -108,6 +109,7 @@ class Law:
     arm_parameters: tuple[str, ...] = ()
     automatic: tuple[Table, ...] = ()
     rank: int = UNRANKED
+    prior_weight: float = 1.0
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -142,8 +142,8 @@ def _gradient(pools, shared):
         theta = p["theta"]
         gain, mean_beta, mean_q, unique_seen = 0.0, 0.0, 0.0, 0.0
         # d gain / d parameter, summed over the pools that share it
-        by_gain: dict[str, np.ndarray] = {"theta": 0.0, "nu": 0.0}
-        by_harm: dict[str, np.ndarray] = {"P": 0.0, "delta": 0.0, "kappa": 0.0}
+        by_gain: dict[str, np.ndarray | float] = {"theta": 0.0, "nu": 0.0}
+        by_harm: dict[str, np.ndarray | float] = {"P": 0.0, "delta": 0.0, "kappa": 0.0}
         shares: dict[str, np.ndarray] = {}
         for i, (part, unique, q, beta, tau) in enumerate(
             _pools_of(pools, p, v=v, shared=shared)
