@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from laws_speed import machine
 
-from stages.laws import automatic_laws
 from stages.laws.choosing.averaged import mixture
 from stages.laws.choosing.choose import choose_law
+from stages.laws.choosing.eligible import eligible_laws
 from stages.laws.fitting.variant import with_variants
-from stages.run_tables.candidates import N_CUTS, N_DRAWS, N_STARTS
+from stages.run_tables.candidates import N_STARTS
 
 Rows = dict[str, np.ndarray]
 N_REFITS = 1000  # the peer's default
@@ -147,28 +147,17 @@ def report(
 
 
 def ours(below: Rows, above: Rows) -> dict[str, object]:
-    """The law that `assay fit auto` takes."""
+    """What `assay fit auto` predicts with."""
     start = time.perf_counter()
     below = below | {"flops": 6 * below["n_params"] * below["n_tokens_seen"]}
     above = above | {"flops": 6 * above["n_params"] * above["n_tokens_seen"]}
-    laws = [
-        law
-        for law in automatic_laws("sizes and tokens")
-        if set(law.variable_names) <= set(below)
-    ]
-    choice = choose_law(
-        with_variants(laws),
-        below,
-        n_cuts=N_CUTS,
-        trim=True,
-        n_starts=N_STARTS,
-        n_draws=N_DRAWS,
-        delta=None,
-    )
-    low, high = mixture(choice, below, n_draws=N_REFITS).interval(above, new_run=True)
+    laws = with_variants(eligible_laws(below))
+    choice = choose_law(laws, below, by_arm=(), n_starts=N_STARTS, delta=None)
+    mixed = mixture(choice, below, n_draws=N_REFITS)
+    low, high = mixed.interval(above, new_run=True)
     return report(
-        choice.variant.name,
-        choice.fit.predict(above),
+        f"mean of laws, most {choice.variant.law.name}",
+        mixed.central(above),
         low,
         high,
         above,
