@@ -26,8 +26,8 @@ class Cost:
 
     spread: how far a run's own ratio lies from that, at most, as a share. unit: what budgets count.
 
-    >>> Cost().tokens(6e20, 1e9)
-    array(1.e+11)
+    >>> float(Cost().tokens(6e20, 1e9))
+    100000000000.0
     """
 
     sizes: tuple[float, ...] = (1.0,)

@@ -112,7 +112,7 @@ def test_rising_runs_included(repeated):
     below, above = repeated(lambda row: row["dedup"] == "0")
     mixed = chosen(below)
     found = errors(mixed, above)
-    assert found.mean() < 0.045 and np.median(found) < 0.03
+    assert found.mean() < 0.04  # measured 3.8 %
     assert coverage(mixed, above) >= 0.85
 
 
