@@ -71,7 +71,7 @@ def test_numbers_keep_their_kind_and_tables_their_cells(tmp_path):
     record = read_decision(DEMO)
     assert isinstance(record.pool_unique_tokens, int)
     cells = record.tables.laws[0]
-    assert isinstance(cells["weight %"], int) and isinstance(cells["bias %"], float)
+    assert isinstance(cells["weight %"], float) and isinstance(cells["bias %"], float)
     assert record.tables.targets[0]["_best"] in (True, False)
     again = DecisionRecord.model_validate(record.as_json())
     assert again == record
