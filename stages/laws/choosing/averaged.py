@@ -151,7 +151,7 @@ class Mixture:
         drawn = self.scale * (PER_LOG * distance * first + PER_MOVE * moved * second)
         repeats = np.broadcast_to(self.reach.repeats(rows), centre.shape)
         if repeats.any():
-            own = slopes(self.n_draws, arms, self.seed + 3)
+            own = slopes(self.n_draws, arms, self.seed + 3, shared=0.0)
             drawn += self.scale * PER_REPEAT * repeats * own
         if self.fit.by_arm:
             misfit = MISFIT * self.noise.std() * np.minimum(distance / RAMP, 1.0)

@@ -23,10 +23,10 @@ from stages.laws.interface import table
 PER_LOG = 0.004  # measured: log error a natural log of distance
 PER_REPEAT = 0.025  # measured: log error a natural log of epochs beyond any run's
 PER_MOVE = 0.12  # measured: log error over the predicted movement beyond the runs
-MISFIT = 0.6  # measured: an arm's own error one doubling beyond, over its residuals
+MISFIT = 0.9  # measured: an arm's own error one doubling beyond, over its residuals
 RAMP = 0.693  # ours: the natural log of 2, over which the misfit reaches its size
 BETWEEN = 0.5  # measured: laws scatter twice as far around their mean as the mean errs
-SHARED = 0.8  # measured: with a fifth of the squared slope its own, leads stay inside
+SHARED = 0.5  # assumed: half of the squared slope is common to the arms
 BELIEF = 2.0  # ours: that errors are of the usual size counts as much as two axes of the table
 MOST_SURPRISE = 25.0  # ours: one fold that is off by more than five deviations says no more than five
 CLIPPED = ("n_params", "n_tokens_seen")
