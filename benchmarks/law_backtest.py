@@ -5,7 +5,7 @@ and predict those above. Printed by study: mean error of the prediction, of the 
 candidate that carries most weight, and how many rows lie inside their 90 % interval. Two columns of coverage: with the
 factors as they stand in the package, and with factors learnt on the other studies only (leave one study out).
 
-    python benchmarks/law_backtest.py [--refits 200] [--study NAME ...] [--own FOLDER]
+    python benchmarks/law_backtest.py [--refits 200] [--study NAME ...]
 """
 
 import argparse

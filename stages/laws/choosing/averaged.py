@@ -2,7 +2,7 @@
 
 A draw is one law, one of its refits, and one slope of what every law is off by beyond the runs (discrepancy.py).
 The value is the weighted mean of the laws' log values; a draw departs from it by half of what its law does (laws
-scatter twice as far around their mean as the mean errs), by what its refit does, and by its slopes. Draws of two
+scatter further around their mean than the mean errs), by what its refit does, and by its slopes. Draws of two
 rows, and of two arms, belong together: a lead is a difference of equal draws.
 """
 

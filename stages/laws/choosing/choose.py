@@ -3,7 +3,7 @@
 A law that fits best where the data are is not the one that extrapolates best, so in-sample error plays no part.
 The held-out runs are few by nature and cannot single one law out: measured on seven published studies, the law
 that errs least on its folds errs 1.43 times the best law in hindsight, the plain mean of all candidates 1.21 times
-(benchmarks/law_backtest.py). So predictions are a weighted mean, with weights in inverse proportion to the error
+(docs/LOG.md). So predictions are a weighted mean, with weights in inverse proportion to the error
 on the folds, and the law that carries most of the weight is named with its share.
 """
 
@@ -379,7 +379,10 @@ def between(
 
 
 def _at_edge(centre: np.ndarray, rows: table.Rows, cut: Fold) -> np.ndarray:
-    """What the mean says of the lowest twentieth of the runs that were fitted: where it moves from."""
+    """What the mean says of the lowest twentieth of the runs that were fitted: where it moves from.
+
+    A stand-in for the edge that averaged.py asks the laws for: a fold keeps only what they say of its runs.
+    """
     fitted = np.sort(centre[~cut.held])
     return np.full(centre.size, fitted[: max(1, fitted.size // 20)].mean())
 
