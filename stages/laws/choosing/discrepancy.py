@@ -25,9 +25,7 @@ from stages.laws.interface import table
 PER_LOG = 0.004  # log error a natural log of distance
 PER_REPEAT = 0.025  # log error a natural log of epochs beyond any run's
 PER_MOVE = 0.12  # log error over the predicted movement beyond the runs
-BETWEEN = (
-    0.5  # share of the laws' scatter around their mean that is an error of the mean
-)
+BETWEEN = 0.5  # error of the mean over the laws' scatter around it
 # ours: an arm's own error one doubling beyond, over its residuals; set on our own ladders
 MISFIT = 0.9
 RAMP = 0.693  # ours: the natural log of 2, over which the misfit reaches its size
