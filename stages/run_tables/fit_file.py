@@ -93,7 +93,7 @@ def chosen_law(choice: Choice) -> ChosenLaw:
         ranking=[ranked_law(score) for score in choice.ranking],
         refused=choice.refused,
         warnings=choice.warnings,
-        scale=choice.scale,
+        scale=choice.errors.scale,
         mixture=[(fit.law.name, share) for fit, share in choice.members],
     )
 
