@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages import images
 from stages.curation.duplicates.clusters import duplicates
@@ -94,6 +94,12 @@ class DedupParams(Section):
             "look for lines that earlier documents hold, for arms with dedup: lines"
         ),
     )
+
+    @model_validator(mode="after")
+    def _meets(self) -> "DedupParams":
+        if fault := self.minhash().fault():
+            raise ValueError(fault)
+        return self
 
     def minhash(self) -> MinHash:
         return MinHash(

@@ -57,7 +57,7 @@ def duplicates(
     texts: Texts | None = None,
 ) -> pl.DataFrame:
     """Columns `id`, `cluster`, `cluster_size`, `keep`, `reason` (null for a kept one, else exact,
-    words, near or bands), `duplicate_of` and `similarity` (Jaccard; null for a kept one and by bands).
+    words, near or bands), `duplicate_of` and `similarity` (Jaccard; null for a kept one and where nothing was compared).
 
     The documents are preferred by the highest `score` of `scores` (columns `id`, `score`; ties and
     missing scores go to the smaller id), or without scores by the smallest id. The `reason` is the
@@ -156,7 +156,9 @@ def _winners(
         for name in ("exact", "words", *params.band_names()):
             join_equal(labels, sigs[name].to_numpy())
         flatten(labels, n)
-        return _firsts(pl.Series(labels), rank), np.full(n, np.nan)
+        winner = _firsts(pl.Series(labels), rank)
+        words = sigs["words"].to_numpy()
+        return winner, np.where(words == words[winner], 1.0, np.nan)
     firsts = _firsts(sigs["words"], rank)
     left, right, similarity = alike(
         _near_candidates(sigs, firsts == np.arange(n), rank, params),

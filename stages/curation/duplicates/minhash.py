@@ -29,6 +29,7 @@ from stages.curation.text.characters import (
     segment_hashes,
 )
 
+LEAST_MET = 0.9  # of the pairs at the threshold (assumed)
 MOST_SKETCH_BYTES = 1024  # the standard error at .8 is then .0125
 # minima that are also keys by themselves: half of the documents that share half of their text have
 # one in common, where bands only join what is like as a whole (commonplaces.py)
@@ -60,6 +61,17 @@ class MinHash:
             raise ValueError(
                 f"MinHash threshold is {self.threshold}; give one above 0, at most 1"
             )
+
+    def fault(self) -> str | None:
+        """Why these bands do not find what is alike, if so."""
+        met = self.probability(self.threshold)
+        if met >= LEAST_MET:
+            return None
+        return (
+            f"{self.bands} bands of {self.rows} rows meet {met:.0%} of the pairs at the"
+            f" threshold {self.threshold:g}; give more bands or fewer rows (at .8 20 of"
+            " 6 meet 99.8 %, at .5 60 of 4 meet 98 %)"
+        )
 
     @property
     def sketch_bytes(self) -> int:

@@ -76,13 +76,13 @@ def test_an_index_of_other_settings_is_refused(batches, run, tmp_path, settings)
     with pytest.raises(
         InputError,
         match=(
-            "was made with dedup.bands 14, now it is 20; use the same or another index"
+            "was made with dedup.bands 20, now it is 30; use the same or another index"
         ),
     ):
         run(
             batches[1],
             "second",
             request={"index": tmp_path / "index"},
-            dedup={"bands": 20},
+            dedup={"bands": 30},
         )
     assert len(segments(tmp_path / "index", settings().dedup)) == 1
