@@ -57,7 +57,8 @@ def duplicates(
     texts: Texts | None = None,
 ) -> pl.DataFrame:
     """Columns `id`, `cluster`, `cluster_size`, `keep`, `reason` (null for a kept one, else exact,
-    words, near or bands), `duplicate_of` and `similarity` (Jaccard; null for a kept one and where nothing was compared).
+    words, near or bands), `duplicate_of` and `similarity` (Jaccard; null for a kept one
+    and where nothing was compared).
 
     The documents are preferred by the highest `score` of `scores` (columns `id`, `score`; ties and
     missing scores go to the smaller id), or without scores by the smallest id. The `reason` is the
