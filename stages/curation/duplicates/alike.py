@@ -25,7 +25,7 @@ from stages.curation.kernels.alike import (
     compare_pairs,
     shared_shingles,
 )
-from stages.curation.text.characters import Block, blocks, composed, plain_words
+from stages.curation.text.characters import composed, word_blocks
 
 ERRORS = 3.0  # standard errors around the threshold within which shingles are compared
 EVERY, NEIGHBOURS = 64, 32  # assumed
@@ -88,19 +88,25 @@ def shingle_sets(
     0.333
     """
     return together(
-        [_block_sets(block, params, most) for _, block in blocks(composed(texts))]
+        [
+            _block_sets(words, docs, params=params, most=most)
+            for _, words, docs in word_blocks(composed(texts))
+        ]
     )
 
 
-def _block_sets(block: Block, params: MinHash, most: int) -> ShingleSets:
-    hashes, bounds = shingles(*plain_words(block), params.shingle_words)
-    doc = np.repeat(np.arange(block.n_docs, dtype=np.uint64), np.diff(bounds))
+def _block_sets(
+    words: np.ndarray, docs: np.ndarray, *, params: MinHash, most: int
+) -> ShingleSets:
+    hashes, bounds = shingles(words, docs, params.shingle_words)
+    n_docs = len(docs) - 1
+    doc = np.repeat(np.arange(n_docs, dtype=np.uint64), np.diff(bounds))
     # sorted by document, then by the hash that the minima are made of
     both = np.unique((doc << HALF) | (hashes >> HALF))
-    found = np.bincount((both >> HALF).astype(np.int64), minlength=block.n_docs)
+    found = np.bincount((both >> HALF).astype(np.int64), minlength=n_docs)
     starts = np.cumsum(found) - found
     low = (both & np.uint64(EVERY_HASH)).astype(np.uint32)
-    last = np.full(block.n_docs, EVERY_HASH, dtype=np.int64)
+    last = np.full(n_docs, EVERY_HASH, dtype=np.int64)
     long = found > most
     last[long] = low[starts[long] + most - 1]
     place = np.arange(len(both)) - np.repeat(starts, found)
