@@ -119,6 +119,14 @@ def members_of(
     return members, sketches
 
 
+def _once(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Each pair once, in order; of documents of the same words that is what counts."""
+    places = pairs["first"] * n + pairs["other"]
+    order = np.lexsort((-pairs["equal"].astype(np.int64), places))
+    fresh = np.diff(places[order], prepend=-1) != 0
+    return pairs[order[fresh]]
+
+
 def write_wanted(
     files: list[Path], params: MinHash, n_documents: int, target: Path
 ) -> None:
@@ -158,7 +166,7 @@ class AlikeTask:
                 range_of(run, CANDIDATE, low=low, high=high)
                 for run in sorted(self.folder.glob("candidates-*.bin"))
             ]
-            pairs = np.unique(np.concatenate([np.zeros(0, dtype=CANDIDATE), *runs]))
+            pairs = _once(np.concatenate([np.zeros(0, dtype=CANDIDATE), *runs]), n)
             parts = [np.zeros(0, dtype=ALIKE)]
             for first in range(0, len(pairs), PAIRS_AT_ONCE):
                 parts.append(self._alike(pairs[first : first + PAIRS_AT_ONCE]))

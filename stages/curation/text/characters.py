@@ -58,6 +58,9 @@ class _CharacterTables:
     def __init__(self) -> None:
         self.flags = np.zeros(0x110000, dtype=np.uint8)
         self.lower = np.arange(0x110000, dtype=np.uint32)
+        self.unspaced = np.zeros(0x110000, dtype=np.bool_)
+        for span in UNSPACED:
+            self.unspaced[span.start : span.stop] = True
         self.learn(np.arange(128))
         self.ascii_flags = self.flags[:256].tobytes()
         word = self.flags[:256] & WORD > 0
@@ -74,7 +77,7 @@ class _CharacterTables:
             flag |= (
                 SPACE * char.isspace()
                 | ALPHA * char.isalpha()
-                | ALONE * any(code in span for span in UNSPACED)
+                | ALONE * bool(self.unspaced[code])
             )
             flag |= (
                 JOINER * (char in JOINERS)
