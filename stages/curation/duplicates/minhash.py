@@ -33,7 +33,7 @@ from stages.curation.text.characters import (
 LEAST_MET = 0.9  # of the pairs at the threshold (assumed)
 MOST_SKETCH_BYTES = 1024  # the standard error at .8 is then .0125
 # minima that are also keys by themselves: half of the documents that share half of their text have
-# one in common, where bands only join what is like as a whole (commonplaces.py)
+# one in common, where bands only join what is like as a whole (losses.py)
 SHARED = ("shared_0", "shared_1")
 # FineWeb's setting, for what is joined by a band alone
 FINEWEB_BANDS, FINEWEB_ROWS = 14, 8
@@ -171,7 +171,7 @@ def sketch_matrix(table: pl.DataFrame) -> np.ndarray:
 def text_hashes(texts: pl.Series) -> np.ndarray:
     """xxh3 of each text as it stands (D,); a loop, but at 2 GB/s (measured)."""
     data, bounds = utf8(texts)
-    view = memoryview(data)
+    view = data.data
     return np.fromiter(
         (
             xxhash.xxh3_64_intdigest(view[first:stop])
