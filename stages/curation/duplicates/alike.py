@@ -45,8 +45,12 @@ class ShingleSets:
     starts: np.ndarray  # (D + 1,)
     last: np.ndarray  # (D,) EVERY_HASH where all of its shingles are there
 
-    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Jaccard similarity of documents left[i] and right[i] (P,)."""
+    def similarity(
+        self, left: np.ndarray, right: np.ndarray, at_least: float = 0.0
+    ) -> np.ndarray:
+        """Jaccard similarity of documents left[i] and right[i] (P,); of those below `at_least` any
+        number below it.
+        """
         counts = np.zeros((2, len(left)), dtype=np.int64)
         shared_shingles(
             np.ascontiguousarray(left, dtype=np.int64),
@@ -55,6 +59,7 @@ class ShingleSets:
             self.hashes,
             self.starts,
             self.last,
+            int(1000 * at_least),
             counts,
         )
         return counts[0] / np.maximum(counts[1], 1)
@@ -255,6 +260,6 @@ def alike(
         )
         left, right = np.split(place, 2)
         if len(rows):
-            similarity[doubtful] = sets(rows).similarity(left, right)
+            similarity[doubtful] = sets(rows).similarity(left, right, params.threshold)
     near = similarity >= params.threshold
     return found.left[near], found.right[near], similarity[near]

@@ -97,11 +97,13 @@ def shared_shingles(
     hashes: UINT32S,
     starts: INT64S,
     last: INT64S,
+    per_mille: INT64,
     counts: INT64S,
 ):
     """counts (2, n_pairs): hashes in both and in either of two sorted sets, up to the smaller `last`.
 
-    Set i is hashes[starts[i]:starts[i + 1]] and holds every hash of its document up to last[i].
+    Set i is hashes[starts[i]:starts[i + 1]] and holds every hash of its document up to last[i]. A pair
+    that can no longer reach `per_mille` of 1,000 in common is left where that is plain.
     """
     for pair in range(n_pairs):
         one, other = left[pair], right[pair]
@@ -109,6 +111,7 @@ def shared_shingles(
         i, i_stop = starts[one], starts[one + 1]
         j, j_stop = starts[other], starts[other + 1]
         both, either = 0, 0
+        most = (i_stop - i + j_stop - j) * (1000 - per_mille) // (1000 + per_mille) + 1
         while i < i_stop or j < j_stop:
             a = np.int64(hashes[i]) if i < i_stop else np.int64(1 << 40)
             b = np.int64(hashes[j]) if j < j_stop else np.int64(1 << 40)
@@ -118,4 +121,6 @@ def shared_shingles(
             either += 1
             i += a <= b
             j += b <= a
+            if either - both > most:
+                break
         counts[pair], counts[n_pairs + pair] = both, either

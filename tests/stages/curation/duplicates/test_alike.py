@@ -205,6 +205,24 @@ def test_sets_that_were_cut_estimate_the_similarity():
     assert cut.similarity(one, two)[0] == pytest.approx(true, abs=0.06)  # sd .017
 
 
+def test_a_comparison_that_stops_early_says_less_than_what_was_asked():
+    rng = random.Random(2)
+    vocab = vocabulary(rng)
+    words = rng.choices(vocab, k=300)
+    texts = [" ".join(edited(words, rng.randrange(10), rng, vocab)) for _ in range(60)]
+    sets = shingle_sets(pl.Series(texts), MinHash())
+    left, right = np.array(list(itertools.combinations(range(60), 2))).T
+    true = sets.similarity(left, right)
+    assert true[:50] == pytest.approx(
+        [jaccard(texts[0], texts[at]) for at in right[:50]]
+    )
+    for at_least in (0.5, 0.8):
+        found = sets.similarity(left, right, at_least)
+        assert (found[true >= at_least] == true[true >= at_least]).all()
+        assert (found[true < at_least] < at_least).all()
+        assert 0.1 < (true >= at_least).mean() < 0.9
+
+
 def test_shingles_are_asked_for_near_the_threshold_only():
     rng = random.Random(1)
     vocab = vocabulary(rng)
