@@ -77,18 +77,22 @@ def _word_hashes(
 
 
 def utf8_word_hashes(
-    data: np.ndarray, bounds: np.ndarray, flags: np.ndarray, lower: np.ndarray
+    data: np.ndarray,
+    bounds: np.ndarray,
+    flags: np.ndarray,
+    lower: np.ndarray,
+    room: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """(hash_T, doc_T) as `word_hashes` gives them, straight from UTF-8 text; None where a character
     has no KNOWN class yet.
 
-    data (B,) uint8; bounds (D + 1,) of the documents in it; flags, lower: of every code point.
+    data (B,) uint8; bounds (D + 1,) of the documents in it; flags, lower: of every code point; room:
+    uint64 for as many words as there are bytes, and one more, which is written over.
     """
     n_docs = len(bounds) - 1
-    hashes = np.empty(int(bounds[-1] - bounds[0]) + 1, dtype=np.uint64)
     docs = np.empty(n_docs + 1, dtype=np.int64)
-    found = _utf8_word_hashes(data, bounds, n_docs, flags, lower, hashes, docs)
-    return None if found < 0 else (hashes[:found].copy(), docs)
+    found = _utf8_word_hashes(data, bounds, n_docs, flags, lower, room, docs)
+    return None if found < 0 else (room[:found].copy(), docs)
 
 
 @Loop
@@ -108,12 +112,13 @@ def _utf8_word_hashes(
         index, stop = bounds[doc], bounds[doc + 1]
         while index < stop:
             code = np.int64(data[index])
-            more = (code >= 0xC0) + (code >= 0xE0) + (code >= 0xF0)
-            if more:
+            index += 1
+            if code >= 0x80:
+                more = 1 + (code >= 0xE0) + (code >= 0xF0)
                 code &= 0x3F >> more
-                for place in range(1, more + 1):
-                    code = (code << 6) | (np.int64(data[index + place]) & 0x3F)
-            index += 1 + more
+                for _ in range(more):
+                    code = (code << 6) | (np.int64(data[index]) & 0x3F)
+                    index += 1
             flag = flags[code]
             if flag & KNOWN == 0:
                 return -1

@@ -205,17 +205,18 @@ def word_blocks(
     pass over the UTF-8.
     """
     data, bounds = utf8(texts)
-    first = 0
+    first, room = 0, np.zeros(0, dtype=np.uint64)
     while first < len(texts):
-        full = (
-            int(np.searchsorted(bounds, bounds[first] + block_bytes, side="right")) - 1
-        )
-        last = max(first + 1, full)
+        full = np.searchsorted(bounds, bounds[first] + block_bytes, side="right") - 1
+        last = max(first + 1, int(full))
         part = bounds[first : last + 1]
-        found = utf8_word_hashes(data, part, TABLES.flags, TABLES.lower)
+        if len(room) <= part[-1] - part[0]:
+            room = np.empty(part[-1] - part[0] + 1, dtype=np.uint64)
+        tables = (TABLES.flags, TABLES.lower, room)
+        found = utf8_word_hashes(data, part, *tables)
         if found is None:
             TABLES.learn(_codes(data[part[0] : part[-1]]))
-            found = utf8_word_hashes(data, part, TABLES.flags, TABLES.lower)
+            found = utf8_word_hashes(data, part, *tables)
             assert found is not None  # every character is known now
         yield slice(first, last), *found
         first = last
