@@ -37,7 +37,7 @@ EVERY_HASH, HALF = (1 << 32) - 1, np.uint64(32)
 
 @dataclass(frozen=True)
 class ShingleSets:
-    """Sorted hashes of the shingles of each document, of all up to `last`; document i has
+    """Hashes of the shingles of each document, all up to `last`, repeats included; document i has
     hashes[starts[i]:starts[i + 1]].
     """
 
@@ -52,6 +52,8 @@ class ShingleSets:
         number below it.
         """
         counts = np.zeros((2, len(left)), dtype=np.int64)
+        longest = int(np.diff(self.starts).max(initial=1))
+        bits = (4 * longest).bit_length()
         shared_shingles(
             np.ascontiguousarray(left, dtype=np.int64),
             np.ascontiguousarray(right, dtype=np.int64),
@@ -60,6 +62,8 @@ class ShingleSets:
             self.starts,
             self.last,
             int(1000 * at_least),
+            np.zeros(1 << bits, dtype=np.uint64),
+            bits,
             counts,
         )
         return counts[0] / np.maximum(counts[1], 1)
@@ -86,7 +90,8 @@ def together(parts: Sequence[ShingleSets]) -> ShingleSets:
 def shingle_sets(
     texts: pl.Series, params: MinHash, most: int = MOST_SHINGLES
 ) -> ShingleSets:
-    """The shingles of each text as the signature hashes them; of more than `most` the smallest.
+    """The shingles of each text as the signature hashes them; of more than `most` about so many, the
+    smallest.
 
     >>> sets = shingle_sets(pl.Series(["a b c d e f", "A b, c d e g"]), MinHash())
     >>> round(float(sets.similarity(np.array([0]), np.array([1]))[0]), 3)
@@ -104,19 +109,17 @@ def _block_sets(
     words: np.ndarray, docs: np.ndarray, *, params: MinHash, most: int
 ) -> ShingleSets:
     hashes, bounds = shingles(words, docs, params.shingle_words)
-    n_docs = len(docs) - 1
-    doc = np.repeat(np.arange(n_docs, dtype=np.uint64), np.diff(bounds))
-    # sorted by document, then by the hash that the minima are made of
-    both = np.unique((doc << HALF) | (hashes >> HALF))
-    found = np.bincount((both >> HALF).astype(np.int64), minlength=n_docs)
-    starts = np.cumsum(found) - found
-    low = (both & np.uint64(EVERY_HASH)).astype(np.uint32)
-    last = np.full(n_docs, EVERY_HASH, dtype=np.int64)
-    long = found > most
-    last[long] = low[starts[long] + most - 1]
-    place = np.arange(len(both)) - np.repeat(starts, found)
-    kept = np.concatenate([[0], np.cumsum(np.minimum(found, most))])
-    return ShingleSets(low[place < most], kept.astype(np.int64), last)
+    low, sizes = (hashes >> HALF).astype(np.uint32), np.diff(bounds)
+    last = np.full(len(sizes), EVERY_HASH, dtype=np.int64)
+    long = sizes > most
+    if (
+        long.any()
+    ):  # hashes are even, so below this bound there are about as many as wanted
+        last[long] = EVERY_HASH * most // sizes[long]
+        stays = low <= np.repeat(last, sizes)
+        kept = np.concatenate([[0], np.cumsum(stays)])
+        low, bounds = low[stays], kept[bounds]
+    return ShingleSets(low, bounds.astype(np.int64), last)
 
 
 def certain_bytes(params: MinHash) -> tuple[int, int]:
