@@ -1,7 +1,7 @@
 """The shingles of the documents that have to be compared exactly, on disk between two tasks.
 
 Question: what do these documents say? Input: staged texts; for documents of an index what it keeps.
-Output: a folder a unit with `rows.bin`, `hashes.bin`, `starts.bin` and `last.bin`, and the sets of any
+Output: a folder a unit with `rows.bin`, `hashes.bin`, `starts.bin`, `stops.bin` and `last.bin`, and the sets of any
 documents of many units. Cost: 60 MB of text a CPU-second, 4 bytes a shingle (measured).
 """
 
@@ -18,6 +18,7 @@ from stages.curation.duplicates.minhash import MinHash
 from stages.foundation.files import whole_folder
 
 ROW, HASH, PLACE = np.dtype("<i8"), np.dtype("<u4"), np.dtype("<i8")
+PLACES = ("starts", "stops", "last")
 KEPT = "shingles"  # folder of an index's unit
 # of a document of an index: exact for 512 shingles, a standard error of .018 at .8 for more
 INDEX_SHINGLES = 512
@@ -59,8 +60,8 @@ def shingles_of(
 def write_sets(folder: Path, rows: np.ndarray, sets: ShingleSets) -> None:
     write_records(folder / "rows.bin", rows.astype(ROW))
     write_records(folder / "hashes.bin", sets.hashes)
-    write_records(folder / "starts.bin", sets.starts.astype(PLACE))
-    write_records(folder / "last.bin", sets.last.astype(PLACE))
+    for name in PLACES:
+        write_records(folder / f"{name}.bin", getattr(sets, name).astype(PLACE))
 
 
 def stored_sets(units: Units, folder: Path, ordinals: np.ndarray) -> ShingleSets:
@@ -78,8 +79,7 @@ def stored_sets(units: Units, folder: Path, ordinals: np.ndarray) -> ShingleSets
         )
         sets = ShingleSets(
             mapped(place / "hashes.bin", HASH),
-            mapped(place / "starts.bin", PLACE),
-            mapped(place / "last.bin", PLACE),
+            *(mapped(place / f"{name}.bin", PLACE) for name in PLACES),
         )
-        parts.append(sets.taken(rows))
+        parts.append(sets.taken(rows).compact())
     return together(parts)

@@ -38,11 +38,12 @@ EVERY_HASH, HALF = (1 << 32) - 1, np.uint64(32)
 @dataclass(frozen=True)
 class ShingleSets:
     """Hashes of the shingles of each document, all up to `last`, repeats included; document i has
-    hashes[starts[i]:starts[i + 1]].
+    hashes[starts[i]:stops[i]].
     """
 
     hashes: np.ndarray  # (H,) uint32
-    starts: np.ndarray  # (D + 1,)
+    starts: np.ndarray  # (D,)
+    stops: np.ndarray  # (D,)
     last: np.ndarray  # (D,) EVERY_HASH where all of its shingles are there
 
     def similarity(
@@ -52,7 +53,7 @@ class ShingleSets:
         number below it.
         """
         counts = np.zeros((2, len(left)), dtype=np.int64)
-        longest = int(np.diff(self.starts).max(initial=1))
+        longest = int((self.stops - self.starts).max(initial=1))
         bits = (4 * longest).bit_length()
         shared_shingles(
             np.ascontiguousarray(left, dtype=np.int64),
@@ -60,6 +61,7 @@ class ShingleSets:
             len(left),
             self.hashes,
             self.starts,
+            self.stops,
             self.last,
             int(1000 * at_least),
             np.zeros(1 << bits, dtype=np.uint64),
@@ -69,22 +71,33 @@ class ShingleSets:
         return counts[0] / np.maximum(counts[1], 1)
 
     def taken(self, rows: np.ndarray) -> "ShingleSets":
-        """Those of some documents, in this order."""
-        sizes = self.starts[rows + 1] - self.starts[rows]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        shift = np.repeat(self.starts[rows] - starts[:-1], sizes)
-        hashes = self.hashes[np.arange(starts[-1]) + shift]
-        return ShingleSets(hashes, starts, self.last[rows])
+        """Those of some documents, in this order; the hashes are not copied."""
+        return ShingleSets(
+            self.hashes, self.starts[rows], self.stops[rows], self.last[rows]
+        )
+
+    def compact(self) -> "ShingleSets":
+        """A copy whose hashes are those of its documents alone, one after another."""
+        sizes = self.stops - self.starts
+        stops = np.cumsum(sizes)
+        shift = np.repeat(self.starts - (stops - sizes), sizes)
+        hashes = self.hashes[np.arange(len(shift)) + shift]
+        return ShingleSets(hashes, stops - sizes, stops, self.last)
 
 
 def together(parts: Sequence[ShingleSets]) -> ShingleSets:
     """The documents of one part after another."""
-    sizes = [np.diff(part.starts) for part in parts]
-    return ShingleSets(
-        np.concatenate([np.zeros(0, np.uint32), *(part.hashes for part in parts)]),
-        np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes])),
-        np.concatenate([np.zeros(0, np.int64), *(part.last for part in parts)]),
+    hashes = np.concatenate([np.zeros(0, np.uint32), *(part.hashes for part in parts)])
+    first = np.cumsum([0, *(len(part.hashes) for part in parts)])
+    starts, stops, last = (
+        np.concatenate([np.zeros(0, np.int64), *columns])
+        for columns in (
+            [part.starts + at for part, at in zip(parts, first, strict=False)],
+            [part.stops + at for part, at in zip(parts, first, strict=False)],
+            [part.last for part in parts],
+        )
     )
+    return ShingleSets(hashes, starts, stops, last)
 
 
 def shingle_sets(
@@ -119,7 +132,8 @@ def _block_sets(
         stays = low <= np.repeat(last, sizes)
         kept = np.concatenate([[0], np.cumsum(stays)])
         low, bounds = low[stays], kept[bounds]
-    return ShingleSets(low, bounds.astype(np.int64), last)
+    bounds = bounds.astype(np.int64)
+    return ShingleSets(low, bounds[:-1], bounds[1:], last)
 
 
 def certain_bytes(params: MinHash) -> tuple[int, int]:

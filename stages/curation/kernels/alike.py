@@ -97,6 +97,7 @@ def shared_shingles(
     n_pairs: INT64,
     hashes: UINT32S,
     starts: INT64S,
+    stops: INT64S,
     last: INT64S,
     per_mille: INT64,
     table: UINT64S,
@@ -105,7 +106,7 @@ def shared_shingles(
 ):
     """counts (2, n_pairs): different hashes in both and in either of two sets, up to the smaller `last`.
 
-    Set i is hashes[starts[i]:starts[i + 1]], in any order and with repeats, and holds every hash of
+    Set i is hashes[starts[i]:stops[i]], in any order and with repeats, and holds every hash of
     its document up to last[i]. A pair that can no longer reach `per_mille` of 1,000 in common is left
     where that is plain. `table` (1 << bits,) of zeros, more than the hashes of any pair: the pair from
     bit 33 on, whether the second set holds it too in bit 32, the hash.
@@ -115,7 +116,7 @@ def shared_shingles(
         stamp = np.uint64(pair + 1) << np.uint64(33)
         limit = min(last[left[pair]], last[right[pair]])
         both, either = 0, 0
-        for index in range(starts[left[pair]], starts[left[pair] + 1]):
+        for index in range(starts[left[pair]], stops[left[pair]]):
             value = np.uint64(hashes[index])
             if value > np.uint64(limit):
                 continue
@@ -127,7 +128,7 @@ def shared_shingles(
                 table[slot] = entry
                 either += 1
         most = either * (1000 - per_mille) // max(1, per_mille) + either + 1
-        for index in range(starts[right[pair]], starts[right[pair] + 1]):
+        for index in range(starts[right[pair]], stops[right[pair]]):
             value = np.uint64(hashes[index])
             if value > np.uint64(limit):
                 continue
