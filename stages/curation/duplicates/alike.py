@@ -141,7 +141,7 @@ def certain_bytes(params: MinHash) -> tuple[int, int]:
     the shingles).
 
     >>> certain_bytes(MinHash())
-    (84, 110)
+    (82, 110)
     """
     n, at = params.sketch_bytes, params.threshold
     spread = ERRORS * np.sqrt(at * (1 - at) / n)

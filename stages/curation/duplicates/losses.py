@@ -110,8 +110,9 @@ def common_run(texts: Sequence[str]) -> tuple[str, float] | None:
     """The longest run of words that all of these texts hold, and its median share of them; None
     where it is shorter than LEAST_RUN words. In a text without spaces a character is a word.
 
-    >>> common_run(["one two three four " * 4 + "a b", "x " + "one two three four " * 4 + "c d"])[1]
-    0.8648648648648649
+    >>> both = "one two three four " * 4
+    >>> round(common_run([f"{both} a b", f"x {both} c d"])[1], 3)
+    0.865
     """
     if len(texts) < 2:
         return None
