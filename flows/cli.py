@@ -221,6 +221,13 @@ def status(
             "--track-record", help="how all decisions fared that were verified"
         ),
     ] = False,
+    verify_files: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="read and hash every file: which are damaged, and what to do",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fresh and stale stages and decisions, and what made them stale."""
@@ -229,6 +236,13 @@ def status(
 
         return track_record_command(as_json)
     from flows.commands.show import show
+
+    if verify_files:
+        from flows.commands.damage import DAMAGED, damage_rows
+
+        rows = damage_rows()
+        show(rows, as_json, title="Files")
+        raise typer.Exit(any(row["state"] == DAMAGED for row in rows))
     from flows.freshness import freshness
 
     show(freshness(), as_json, title="Stages and decisions")

@@ -17,6 +17,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from stages.foundation import hashes
 from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 from stages.proxy.network.device import choose_device
@@ -45,6 +46,8 @@ def fill(
     """
     params = load_params(params_file, PIPELINE)["sweep"]
     assert isinstance(params, SweepParams)
+    stage = next(stage for stage in PIPELINE if stage.name == "sweep")
+    hashes.require_whole(stage.deps)
     with runs_lease():
         data, trunks = planned(params)
         fill_with = _on_ray if executor == "ray" else _here

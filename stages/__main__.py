@@ -60,7 +60,7 @@ def run(name: str, params: dict, params_file: str) -> None:
         start = time.monotonic()
         log.info("%s: started", name)
         stage = next(stage for stage in PIPELINE if stage.name == name)
-        stage.run(params[name])
+        stage.carry_out(params[name])
         peak_gb = (
             _peak_bytes(resource.RUSAGE_SELF) + _peak_bytes(resource.RUSAGE_CHILDREN)
         ) / 1e9

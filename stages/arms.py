@@ -24,6 +24,7 @@ from stages.curation.selecting.ledger import Ledger
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, write_json
+from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import Section, Stage
 from stages.images.scores import ImageScoring
 
@@ -263,7 +264,7 @@ def run(params: ArmsParams) -> None:
     )
     with whole_file(artefacts.VIEWS) as temporary:
         table.write_parquet(temporary)
-    write_json(artefacts.ARMS, summary(params, table, disjoint))
+    write_sealed(artefacts.ARMS, summary(params, table, disjoint))
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
     write_json(artefacts.ARMS_METRICS, metrics(table))

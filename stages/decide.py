@@ -35,7 +35,8 @@ from stages.decision.tables import tables
 from stages.decision.text import arm_label, check_text, sentence
 from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
 from stages.foundation import artefacts
-from stages.foundation.files import read_json, whole_file, write_json
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Section, Stage
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
@@ -93,7 +94,7 @@ class DecideParams(Section):
 
 def run(params: DecideParams) -> None:
     """A record and curves for every question."""
-    arms = read_json(artefacts.ARMS)
+    arms = read_sealed(artefacts.ARMS, AGAIN)
     summary = {}
     for name in arms["questions"]:
         decision, drawn = decide(name, arms, params)
@@ -121,7 +122,7 @@ class Evidence:
 
 def load(name: str, tiers: list[str]) -> Evidence:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
-    states = read_json(artefacts.fit_refits(name))
+    states = read_sealed(artefacts.fit_refits(name), AGAIN)
     boots = {
         role: prediction_of(state, lambda law: law_named(law, tiers))
         for role, state in states.items()

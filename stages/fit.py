@@ -20,7 +20,8 @@ from stages.decision.question_laws import MIXTURE, law_named, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
-from stages.foundation.files import read_json, whole_file, write_json
+from stages.foundation.files import whole_file, write_json
+from stages.foundation.sealed import AGAIN, read_sealed, write_sealed
 from stages.foundation.stage import Section, Stage
 from stages.laws import LAWS, Law
 from stages.laws.choosing.averaged import Prediction, mixture
@@ -91,7 +92,7 @@ class FitParams(Section):
 def run(params: FitParams) -> None:
     """Choose, fit and bootstrap for every question."""
     runs = pl.read_parquet(artefacts.RUNS)
-    arms = read_json(artefacts.ARMS)
+    arms = read_sealed(artefacts.ARMS, AGAIN)
     metric = metric_of(params.domain, runs, params.metric)
     summary = {}
     for name, question in arms["questions"].items():
@@ -167,7 +168,7 @@ def fit_question(
     if choice.runner_up:
         boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
     check = heldout_check(choose, rows=rows, params=params)
-    write_json(
+    write_sealed(
         artefacts.fit_refits(name),
         {role: prediction_state(boot) for role, boot in boots.items()},
     )
@@ -175,7 +176,7 @@ def fit_question(
         best.write_parquet(temporary)
     alone = bootstrap(choice.fit, rows, **drawn)
     fitted = record(choice, alone, check=check, best=best, metric=metric)
-    write_json(artefacts.fit_record(name), fitted.model_dump())
+    write_sealed(artefacts.fit_record(name), fitted.model_dump())
     return {
         "law": choice.fit.law.name,
         "heldout_mape": round(check.mape, 5),

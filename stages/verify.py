@@ -15,7 +15,8 @@ from stages.decide import load
 from stages.decision.provenance import git_commit
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
-from stages.foundation.files import read_json, whole_file, whole_folder, write_json
+from stages.foundation.files import whole_file, whole_folder, write_json
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
@@ -54,7 +55,7 @@ def load_prediction(question: str, tiers: list[str]) -> Predicted:
 
 def run(params: VerifyParams) -> None:
     """Train what is missing, then write the records of all that was trained."""
-    known = list(read_json(artefacts.ARMS)["questions"])
+    known = list(read_sealed(artefacts.ARMS, AGAIN)["questions"])
     if unknown := set(params.questions or []) - set(known):
         raise ParamsError(
             f"verify.questions: no question {min(unknown)!r}; there are"

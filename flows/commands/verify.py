@@ -37,7 +37,7 @@ def verify_command(
         given["questions"] = questions
     stage = next(stage for stage in PIPELINE if stage.name == "verify")
     start_logging(stage.name)
-    stage.run(stage.params(**section.model_dump() | given))
+    stage.carry_out(stage.params(**section.model_dump() | given))
     files = sorted(Path(artefacts.VERIFICATIONS).glob("*.json"))
     records = [read_verification(file) for file in files]
     if questions:

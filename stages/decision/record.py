@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.foundation.files import read_json
-from stages.foundation.record_files import FileRecord, Record
+from stages.foundation.record_files import FileRecord, Record, validated
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.laws.interface.fitted import Note, RankedLaw, TitledLaw
 
 VERSION = 1
@@ -356,5 +356,5 @@ def read_decisions(folder: Path | str) -> list[DecisionRecord]:
 
 
 def read_question_fit(path: Path | str) -> QuestionFit:
-    """What the fit stage wrote about one question."""
-    return QuestionFit.model_validate(read_json(path))
+    """What the fit stage wrote about one question. Raises InputError where it is damaged or of another format."""
+    return validated(QuestionFit, path, read_sealed(path, AGAIN), AGAIN)

@@ -70,6 +70,8 @@ REPORT = "data/report"  # the page and its figures
 PAGE = "data/report/index.html"
 PLOTS = "data/plots"  # tables behind `dvc plots`
 
+HASHES = "data/hashes"  # sizes and hashes of what each stage made, a file a stage
+
 # every command
 WORK = ".assay"  # what may be deleted at any time; git ignores it
 LOGS = ".assay/logs"  # one file a stage; the flow relays its lines
@@ -108,6 +110,11 @@ def verification(question: str) -> str:
 def plot_table(name: str) -> str:
     """A table behind `dvc plots`, one row a point (CSV)."""
     return f"{PLOTS}/{name}.csv"
+
+
+def hashes(stage: str) -> str:
+    """Sizes and hashes of what a stage made (JSON)."""
+    return f"{HASHES}/{stage}.json"
 
 
 def log_file(stage: str) -> str:

@@ -38,9 +38,22 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         with room_for(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            sync(temporary)
             os.replace(temporary, path)
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk: a name must not survive a power cut that its
+    contents do not.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -53,8 +66,12 @@ def whole_folder(path: Path | str) -> Iterator[Path]:
         with room_for(path):
             temporary.mkdir(parents=True)
             yield temporary
+            for each in temporary.rglob("*"):
+                sync(each)
+            sync(temporary)
             shutil.rmtree(path, ignore_errors=True)
             os.replace(temporary, path)
+            sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

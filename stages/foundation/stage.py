@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stages.foundation import artefacts, hashes
 from stages.foundation.section import Section
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,8 @@ PLUMBING = {
     "stages/foundation/stage.py",
     "stages/foundation/errors.py",
     "stages/foundation/files.py",
+    "stages/foundation/hashes.py",
+    "stages/foundation/sealed.py",
     "stages/foundation/section.py",
 }
 
@@ -58,6 +61,18 @@ class Stage:
     def main_output(self) -> str:
         """What the README's table shows of the products."""
         return self.shown or f"`{self.products[0]}`"
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        """Products that later stages read as this one left them."""
+        return self.outs + self.tracked
+
+    def carry_out(self, section: Section) -> None:
+        """Run on inputs that are whole, and record what was made. Raises InputError where an input is damaged."""
+        hashes.require_whole(self.deps)
+        hashes.forget(self.name)
+        self.run(section)
+        hashes.record(self.name, self.hashed)
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -144,6 +159,7 @@ def dvc_stage(stage: Stage, section: Section) -> dict[str, Any]:
         "params": [stage.name],
     }
     outs: list[Any] = list(stage.outs)
+    outs.append(artefacts.hashes(stage.name))
     outs += [{path: {"persist": True}} for path in stage.resumable]
     outs += [{path: {"cache": False}} for path in stage.tracked]
     outs += [{path: {"cache": False, "persist": True}} for path in stage.kept]

@@ -15,7 +15,8 @@ import polars as pl
 
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
-from stages.foundation.files import content_hash, read_json, whole_file, write_json
+from stages.foundation.files import content_hash, whole_file, write_json
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.images.pack import opened
 from stages.proxy.images.data import ImageData
 from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, ImageSpec
@@ -113,7 +114,7 @@ def shape_of(size: str, data: ImageData) -> ImageShape:
 def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, Any]]:
     """Every trunk with its header and spec."""
     _require_image_sizes([*params.sizes, *params.control_sizes])
-    arms, code = read_json(artefacts.ARMS), code_hash(IMAGE_TRAINER)
+    arms, code = read_sealed(artefacts.ARMS, AGAIN), code_hash(IMAGE_TRAINER)
     trunks = []
     for view in data.arms:
         arm, draw = view.rsplit("/", 1)

@@ -1,20 +1,28 @@
 """Finished trunks on disk: one JSON file each, named by its content hash, and the tables made of them.
 
-The files are the truth. The runs table, MLflow and the decision are all derived from them.
+The files are the truth. The runs table, MLflow and the decision are all derived from them. Each carries the hash
+of its contents and is checked where it is read (checked.py).
 """
 
-from collections.abc import Iterator
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from stages.foundation import artefacts
-from stages.foundation.files import read_json, write_json
+from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash
+from stages.foundation.sealed import SEAL, set_aside, write_sealed
 from stages.proxy.specs.shape import Shape
+from stages.runs.checked import damaged, read_run
 from stages.runs.schema import row_of, table_of
 
+log = logging.getLogger("assay")
 RUNS = Path(artefacts.RUN_FILES)
 
 
@@ -24,6 +32,10 @@ class RunFolder:
 
     stage: str
     path: Path
+
+    def file(self, trunk_id: str) -> Path:
+        """Where a trunk's file lies."""
+        return self.path / f"{trunk_id}.json"
 
 
 SWEPT = RunFolder("sweep", RUNS)
@@ -42,21 +54,73 @@ CURVE = {
 def save_run(
     trunk: dict[str, Any], result: dict[str, Any], folder: RunFolder = SWEPT
 ) -> None:
-    """Write one finished trunk: its header (all of it but the spec) and its result as JSON."""
+    """Write one finished trunk: its header (all of it but the spec) and its result as JSON, with their hash."""
     header = {key: value for key, value in trunk.items() if key != "spec"}
-    file = folder.path / f"{trunk['trunk_id']}.json"
-    write_json(file, {**header, "result": result})
+    write_sealed(folder.file(trunk["trunk_id"]), {**header, "result": result})
 
 
 def is_finished(trunk: dict[str, Any], folder: RunFolder = SWEPT) -> bool:
-    """Whether a trunk, {trunk_id, ...}, is on disk."""
-    return (folder.path / f"{trunk['trunk_id']}.json").is_file()
+    """Whether a sound file of a trunk, {trunk_id, ...}, is on disk.
+
+    A damaged one, or one of another spec, is set aside with a line, so that whoever asks trains it again.
+    """
+    file = folder.file(trunk["trunk_id"])
+    try:
+        state = file.stat()
+        spec = _sound_spec(file, state.st_mtime_ns, state.st_size)
+        if "spec" in trunk and content_hash(trunk["spec"].to_dict()) != spec:
+            raise damaged(file, "its spec is not the one that was planned")
+    except FileNotFoundError:
+        return False
+    except InputError as damage:
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            set_aside(file, f"{folder.stage}: {damage}")
+        return False
+    return True
+
+
+@lru_cache(maxsize=100_000)
+def _sound_spec(file: Path, changed_ns: int, n_bytes: int) -> str:
+    """Hash of the spec in a run file, remembered for the file as it is."""
+    return content_hash(read_run(file)["result"]["spec"])
 
 
 def finished(trunk_ids: list[str], folder: RunFolder = SWEPT) -> list[dict[str, Any]]:
-    """The runs of these trunks that are on disk, in the order asked for."""
-    files = [folder.path / f"{trunk_id}.json" for trunk_id in trunk_ids]
-    return [read_json(file) for file in files if file.is_file()]
+    """The runs of these trunks that are on disk, in the order asked for. Raises InputError at a damaged one."""
+    files = [folder.file(trunk_id) for trunk_id in trunk_ids]
+    runs = [read_run(file) for file in files if file.is_file()]
+    return _unsealed(runs, folder)
+
+
+def trunk_files(folder: RunFolder = SWEPT) -> list[Path]:
+    """Every run file of a folder, which also holds what was measured of the machine; by name."""
+    return sorted(set(folder.path.glob("*.json")) - set(folder.path.glob("*_*.json")))
+
+
+def sound(files: Iterable[Path], folder: RunFolder = SWEPT) -> list[dict[str, Any]]:
+    """The runs of those of these files that are on disk and whole; each other is left out with a line."""
+    runs = []
+    for file in files:
+        if not file.is_file():
+            continue
+        try:
+            runs.append(read_run(file))
+        except InputError as damage:
+            log.warning("%s: left out: %s", folder.stage, damage)
+    return _unsealed(runs, folder)
+
+
+def _unsealed(runs: list[dict[str, Any]], folder: RunFolder) -> list[dict[str, Any]]:
+    """The runs without their hashes; how many had none is said."""
+    if n_old := sum(SEAL not in run for run in runs):
+        log.info(
+            "%s: %d of %d run files are of an older version and carry no hash; name,"
+            " spec, FLOPs and losses agree",
+            folder.stage,
+            n_old,
+            len(runs),
+        )
+    return [{key: run[key] for key in run if key != SEAL} for run in runs]
 
 
 def rows_of(run: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
-from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, finished, rows_of
+from stages.foundation.sealed import AGAIN, read_sealed
+from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, rows_of, sound
 from stages.runs.schema import DECISION_VARIABLES
 
 log = logging.getLogger("assay")
@@ -139,7 +140,7 @@ def publish() -> str:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     with outages():
         client = mlflow.MlflowClient(tracking_uri())
-        arms = read_json(artefacts.ARMS)
+        arms = read_sealed(artefacts.ARMS, AGAIN)
         runs = {folder: text_runs(folder) for folder in (SWEPT, CARRIED_ON)}
         for name, question in arms["questions"].items():
             wanted = {*question["arms"], *arms["controls"]}
@@ -157,11 +158,8 @@ def publish() -> str:
 
 def text_runs(folder: RunFolder) -> list[dict[str, Any]]:
     """The runs of a folder that are sent: images' curves and shapes have no place in MLflow yet."""
-    return [
-        run
-        for run in finished(wanted_trunks(TABLES[folder]), folder)
-        if run.get("modality") != "image"
-    ]
+    files = [folder.file(trunk_id) for trunk_id in wanted_trunks(TABLES[folder])]
+    return [run for run in sound(files, folder) if run.get("modality") != "image"]
 
 
 def wanted_trunks(table: str = artefacts.RUNS) -> list[str]:

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from stages.foundation import artefacts
 from stages.foundation.errors import RefusedError
-from stages.foundation.files import content_hash, read_json, write_json
+from stages.foundation.files import content_hash
+from stages.foundation.sealed import kept, write_sealed
 from stages.proxy.network.device import choose_device
 from stages.proxy.specs.spec import RunResult, RunSpec
 from stages.proxy.specs.stack import stacks
@@ -268,9 +269,9 @@ def known_kinds(
     Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been.
     """
     file = folder.path / PROBES
-    kept = read_json(file) if file.is_file() else {}
+    found = kept(file)
     # of another sweep, another load of the machine
-    known = kept["kinds"] if kept.get("sweep") == sweep_id(trunks) else {}
+    known = found["kinds"] if found.get("sweep") == sweep_id(trunks) else {}
     specs = [trunk["spec"] for trunk in trunks]
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:
@@ -287,7 +288,7 @@ def known_kinds(
         with _measuring(device, min(n_workers, len(specs)), workers) as rates:
             for kind in unknown:
                 known[kind] = probe(by_kind[kind][0], rates=rates).to_dict()
-                write_json(file, {"sweep": sweep_id(trunks), "kinds": known})
+                write_sealed(file, {"sweep": sweep_id(trunks), "kinds": known})
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
 

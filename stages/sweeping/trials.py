@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from stages.foundation.errors import RefusedError
-from stages.foundation.files import content_hash, read_json, write_json
+from stages.foundation.files import content_hash
+from stages.foundation.sealed import kept, write_sealed
 from stages.proxy.specs.shape import whole_batches
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.run_files import RUNS
@@ -87,8 +88,8 @@ def _kept(name: Path, specs: list[RunSpec], data: Views, tried) -> dict[str, Any
         [[spec.to_dict() for spec in specs], data.data_hash(specs[0].arm), code_hash()]
     )
     file = RUNS / name
-    if file.is_file() and (known := read_json(file))["key"] == key:
+    if (known := kept(file)).get("key") == key:
         return known
     found = {"key": key} | tried()
-    write_json(file, found)
+    write_sealed(file, found)
     return found

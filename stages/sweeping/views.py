@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from stages.foundation import artefacts
-from stages.foundation.files import content_hash, read_json
+from stages.foundation.files import content_hash
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.proxy.tokens.packed import Packed
 from stages.proxy.tokens.view import View
 
@@ -59,7 +60,7 @@ def load_views(items: str | None = None) -> Views:
         for path in sorted(Path(artefacts.PACKED_HELD_OUT).iterdir())
         if path.is_dir()
     }
-    arms = read_json(artefacts.ARMS)
+    arms = read_sealed(artefacts.ARMS, AGAIN)
     table = pl.read_parquet(artefacts.VIEWS)
     pools = sorted(table["pool"].unique())
     names = [f"{pool}|{tier}" for pool in pools for tier in arms["tiers"]]

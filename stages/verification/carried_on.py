@@ -10,9 +10,17 @@ from typing import Any
 import polars as pl
 
 from stages.foundation.errors import InputError
-from stages.foundation.files import content_hash, read_json
+from stages.foundation.files import content_hash
 from stages.proxy.specs.spec import RunSpec
-from stages.runs.run_files import CARRIED_ON, SWEPT, finished, is_finished, rows_of
+from stages.runs.run_files import (
+    CARRIED_ON,
+    SWEPT,
+    finished,
+    is_finished,
+    rows_of,
+    sound,
+    trunk_files,
+)
 from stages.runs.schema import ORDER, columns_of, table_of
 from stages.runs.trainer_version import code_hash
 from stages.sweeping.trunks import trunk_of
@@ -114,8 +122,7 @@ def trained_after(
         (kin(spec.to_dict()), data.data_hash(spec.arm, spec.decay_arm), code)
         for spec in parents.values()
     }
-    files = sorted(CARRIED_ON.path.glob("*.json"))
-    runs = [run for file in files if "result" in (run := read_json(file))]
+    runs = sound(trunk_files(CARRIED_ON), CARRIED_ON)
     carried = [
         run
         for run in runs

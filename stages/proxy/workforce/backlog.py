@@ -2,8 +2,8 @@
 
 Out of memory: the group is cut in two and both halves wait again, with a note in the record of
 every run. A worker that died: the group goes on from its checkpoint once; if it dies again and
-holds several runs it is halved too, since the kernel kills what takes too much memory. Anything
-else, and a single run that fails, is a Failure; the other groups go on.
+holds several runs it is halved too, since the kernel kills what takes too much memory. A checkpoint
+that is damaged or of other data is set aside and its group starts anew (`resumed.py`). Anything else, and a single run that fails, is a Failure; the other groups go on.
 """
 
 from collections import deque
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stages.proxy.specs.outcome import Failure, Outcome, halves, named
 from stages.proxy.specs.spec import RunResult, RunSpec
+from stages.proxy.workforce.resumed import ANEW, set_aside_damaged, set_aside_refused
 
 if TYPE_CHECKING:
     from stages.proxy.training.data import ProxyData
@@ -51,12 +52,17 @@ class Backlog:
         self._checkpoint, self._settings = checkpoint, settings
 
     def take(self) -> Job | None:
-        return self.waiting.popleft() if self.waiting else None
+        """The next job; a checkpoint of it that is damaged is set aside."""
+        if not self.waiting:
+            return None
+        job = self.waiting.popleft()
+        note = set_aside_damaged(self._checkpoint_of(job))
+        return replace(job, notes=(*job.notes, note)) if note else job
 
     def options(self, job: Job) -> dict:
         """What `train_group` is given for one job beside its group and the data."""
         own = {
-            "checkpoint": self._checkpoint(job.group) if self._checkpoint else None,
+            "checkpoint": self._checkpoint_of(job),
             "notes": job.notes,
         }
         return (self._settings(job.group) if self._settings else {}) | own
@@ -70,6 +76,8 @@ class Backlog:
         """
         if outcome.out_of_memory and len(job.group) > 1:
             self._halve(job, "out of memory")
+        elif set_aside_refused(self._checkpoint_of(job), outcome.message):
+            self.waiting.appendleft(replace(job, notes=(*job.notes, ANEW)))
         elif outcome.message:
             cure = (
                 "; lower batch_tokens or the size of the model"
@@ -116,8 +124,11 @@ class Backlog:
         )
 
     def _forget(self, job: Job) -> None:
-        if path := self.options(job)["checkpoint"]:
+        if path := self._checkpoint_of(job):
             path.unlink(missing_ok=True)
+
+    def _checkpoint_of(self, job: Job) -> Path | None:
+        return self._checkpoint(job.group) if self._checkpoint else None
 
 
 def train_here(
