@@ -349,3 +349,64 @@ def verification():
         "lead_table": [],
     }
     return lambda **changes: Verification(**usual | changes)
+
+
+@pytest.fixture(scope="session")
+def whole_run():
+    """whole_run(trunk_id, spec, arm=..., loss=...): the head and the result of a run file that lacks nothing."""
+
+    def made(trunk_id, spec, *, arm="all", loss=3.0, **header):
+        head = {
+            "trunk_id": trunk_id,
+            "arm": arm,
+            "control": "",
+            "data_hash": "data",
+            "code_hash": "code",
+        }
+        budgets = [
+            {
+                "budget_tokens": budget,
+                "n_tokens_seen": budget,
+                "n_tokens_unique": 100,
+                "epochs": budget / 100,
+                "flops": spec.flops(budget),
+                "flops_exact": spec.flops(budget, exact=True),
+                "seconds": 1.0,
+                "diverged": False,
+                "shares": {"web|q": 1.0},
+                "unique": {"web|q": 100},
+                "held_out": {
+                    "news": {
+                        "loss_nats": loss,
+                        "standard_error_nats": 0.01,
+                        "bits_per_byte": loss / 3,
+                        "n_tokens": 200,
+                        "n_documents": 2,
+                        "document_loss_nats": [90 * loss, 110 * loss],
+                    }
+                },
+            }
+            for budget in spec.budgets_tokens
+        ]
+        result = {
+            "spec": spec.to_dict(),
+            "budgets": budgets,
+            "curve": {
+                name: [1]
+                for name in (
+                    "step",
+                    "n_tokens_seen",
+                    "budget_tokens",
+                    "loss_nats",
+                    "lr",
+                )
+            },
+            "diverged": False,
+            "device": "cpu",
+            "seconds": 1.0,
+            "stack_size": 1,
+            "notes": [],
+        }
+        return head | header, result
+
+    return made

@@ -71,11 +71,19 @@ def result_of(spec, off=0.0):
                         "loss_nats": truth(arm, budget) + off,
                         "standard_error_nats": 0.01,
                         "bits_per_byte": 1.0,
+                        "n_tokens": 100,
+                        "n_documents": 1,
+                        "document_loss_nats": [1.0],
                     }
                 },
             }
             for budget in spec.budgets_tokens
         ],
+        "curve": {},
+        "diverged": False,
+        "seconds": 1.0,
+        "stack_size": 1,
+        "notes": [],
     }
 
 
@@ -86,7 +94,7 @@ def trained():
 
 
 @pytest.fixture
-def folder(question_folder, tmp_path, monkeypatch, trained):
+def folder(question_folder, tmp_path, monkeypatch, trained, whole_run):
     """The question decided, the files of its sweep, and a trainer whose runs reach the truth."""
     copy = shutil.copytree(question_folder, tmp_path / "copy")
     monkeypatch.chdir(copy)
@@ -97,10 +105,7 @@ def folder(question_folder, tmp_path, monkeypatch, trained):
     for row in runs.iter_rows(named=True):
         if row["n_params"] == N_PARAMS and row["n_tokens_seen"] == LARGEST:
             spec = spec_of(row["arm"], row["pool_draw"])
-            save_run(
-                {"trunk_id": row["trunk_id"], "arm": row["arm"]},
-                {"spec": spec.to_dict()},
-            )
+            save_run(*whole_run(row["trunk_id"], spec, arm=row["arm"]))
     arms = read_json("data/arms/arms.json")
     views = {
         f"{arm}/{draw}": SimpleNamespace(n_tokens=900)

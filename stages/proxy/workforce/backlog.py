@@ -3,7 +3,8 @@
 Out of memory: the group is cut in two and both halves wait again, with a note in the record of
 every run. A worker that died: the group goes on from its checkpoint once; if it dies again and
 holds several runs it is halved too, since the kernel kills what takes too much memory. A checkpoint
-that is damaged or of other data is set aside and its group starts anew (`resumed.py`). Anything else, and a single run that fails, is a Failure; the other groups go on.
+that is damaged or of other data is set aside and its group starts anew (`resumed.py`). Anything
+else, and a single run that fails, is a Failure; the other groups go on.
 """
 
 from collections import deque

@@ -37,7 +37,7 @@ def test_a_stage_depends_on_its_section_of_the_parameters():
     assert found["cmd"] == "python -m stages dedup"
     assert found["params"] == ["dedup"]
     assert "in" in found["deps"] and "stages/dedup.py" in found["deps"]
-    assert found["outs"] == ["out"]
+    assert found["outs"] == ["out", "data/hashes/dedup.json"]
 
 
 def test_another_file_of_parameters_is_handed_on_and_watched():

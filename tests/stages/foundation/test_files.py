@@ -1,5 +1,8 @@
 """A disk that is full ends in one line and leaves what was there before."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from stages.foundation.errors import InputError
@@ -44,3 +47,27 @@ def test_the_same_for_a_folder(tmp_path):
 def test_other_errors_pass_as_they_are(tmp_path):
     with pytest.raises(PermissionError), whole_file(tmp_path / "x"):
         raise PermissionError(13, "no")
+
+
+def test_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(handle):
+        done.append(Path(f"/proc/self/fd/{handle}").resolve().name)
+        sync(handle)
+
+    def replaced(source, target):
+        done.append(f"named {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_json(tmp_path / "run.json", {"a": 1})
+    temporary, *others = done
+    assert temporary.startswith(".run.json.")
+    assert others == ["named run.json", tmp_path.name]
+    done.clear()
+    with whole_folder(tmp_path / "pack") as folder:
+        (folder / "tokens").write_text("1")
+    assert done[0] == "tokens" and done[-2:] == ["named pack", tmp_path.name]

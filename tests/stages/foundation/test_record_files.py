@@ -25,7 +25,8 @@ def test_a_record_comes_back_with_its_nan_and_the_order_of_its_fields(tmp_path):
     log = Log(readings=(Reading(value=1.5), Reading(value=math.nan)))
     log.write(tmp_path / "log.json")
     text = (tmp_path / "log.json").read_text()
-    assert list(json.loads(text)) == ["version", "readings"] and "NaN" in text
+    keys = ["version", "readings", "content_hash"]
+    assert list(json.loads(text)) == keys and "NaN" in text
     found = Log.read(tmp_path / "log.json")
     assert found.readings[0] == log.readings[0]
     assert math.isnan(found.readings[1].value)
@@ -50,6 +51,17 @@ def test_another_format_names_the_file_the_place_and_the_cure(tmp_path, value, w
     assert message.endswith("; measure again") and "\n" not in message
 
 
+def test_a_changed_digit_is_one_line(tmp_path):
+    file = tmp_path / "log.json"
+    Log(readings=(Reading(value=1.5),)).write(file)
+    file.write_text(file.read_text().replace("1.5", "1.6"))
+    with pytest.raises(InputError) as error:
+        Log.read(file)
+    message = str(error.value)
+    assert message.startswith(f"{file} is damaged (its contents hash to ")
+    assert message.endswith("; measure again") and "\n" not in message
+
+
 def test_a_record_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         Reading(value=1).value = 2
@@ -58,4 +70,5 @@ def test_a_record_cannot_be_changed():
 def test_the_schema_is_that_of_what_is_written():
     found = schema(Log)
     assert found["additionalProperties"] is False
-    assert list(found["properties"]) == ["version", "readings"]
+    assert list(found["properties"]) == ["version", "readings", "content_hash"]
+    assert "content_hash" not in found["required"], "older files have none"

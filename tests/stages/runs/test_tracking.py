@@ -14,6 +14,7 @@ import requests
 
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
+from stages.foundation.sealed import write_sealed
 from stages.runs import tracking
 from stages.runs.tracking import TrackingOutage
 
@@ -120,6 +121,7 @@ def finished(trunk_id="t1", arm="keep_20", **changes):
         "standard_error_nats": 0.02,
         "bits_per_byte": 1.25,
         "n_tokens": 100,
+        "n_documents": 1,
         "document_loss_nats": [450.0],
     }
     budget = {
@@ -161,8 +163,28 @@ def finished(trunk_id="t1", arm="keep_20", **changes):
             "diverged": False,
             "device": "cpu",
             "seconds": 12.5,
+            "stack_size": 1,
+            "notes": [],
         },
     } | changes
+
+
+def image_run(trunk_id):
+    """A finished trunk of images."""
+    budget = {
+        "n_samples_seen": 64,
+        "n_samples_unique": 32,
+        "epochs": 2.0,
+        "flops": 3e8,
+        "flops_exact": 3e8,
+        "seconds": 0.1,
+        "diverged": False,
+        "error": {"digits": [0, 1]},
+        "loss": {"digits": [0.1, 2.0]},
+    }
+    result = {"spec": {}, "n_params": 100, "device": "cpu", "budgets": [budget]}
+    head = finished(trunk_id, modality="image", pool_draw=0)
+    return head | {"result": result}
 
 
 @pytest.fixture
@@ -295,10 +317,9 @@ def swept(tmp_path, monkeypatch, client):
     }
     write_json("data/arms/arms.json", arms)
     for trunk_id, arm in (("t1", "keep_20"), ("t2", "twin"), ("t3", "other")):
-        write_json(f"data/sweep/runs/{trunk_id}.json", finished(trunk_id, arm))
-    write_json("data/sweep/runs/old.json", finished("old"))
-    image = finished("t4", modality="image")
-    write_json("data/sweep/runs/t4.json", image)
+        write_sealed(f"data/sweep/runs/{trunk_id}.json", finished(trunk_id, arm))
+    write_sealed("data/sweep/runs/old.json", finished("old"))
+    write_sealed("data/sweep/runs/t4.json", image_run("t4"))
     pl.DataFrame({"trunk_id": ["t2", "t1", "t1", "t3", "t4"]}).write_parquet(
         "data/sweep/runs.parquet"
     )
@@ -331,7 +352,7 @@ def test_every_wanted_trunk_of_the_question_is_sent_once(swept, tmp_path):
 
 
 def test_what_was_trained_after_the_decision_is_sent_with_how_it_fared(swept, tmp_path):
-    write_json("data/verify_runs/runs/v1.json", finished("v1", "keep_20"))
+    write_sealed("data/verify_runs/runs/v1.json", finished("v1", "keep_20"))
     pl.DataFrame({"trunk_id": ["v1"]}).write_parquet("data/verify_runs/runs.parquet")
     write_json("data/verify/filter.json", {"runs": ["one"]})
     values = {"runs": 3, "coverage": 0.9, "decided_wrong": 0}

@@ -9,7 +9,7 @@ import pytest
 from stages.foundation.errors import InputError
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
-from stages.runs.run_files import CARRIED_ON, save_run
+from stages.runs.run_files import CARRIED_ON, SWEPT, save_run
 from stages.runs.schema import columns_of
 from stages.runs.trainer_version import code_hash
 from stages.verification.carried_on import (
@@ -42,16 +42,19 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def finish(spec, trunk_id, *, folder=CARRIED_ON, **header):
-    """Write the file of a run without numbers."""
-    head = {
-        "trunk_id": trunk_id,
-        "arm": spec.arm.rsplit("/", 1)[0],
-        "control": "",
-        "data_hash": VIEWS.data_hash(spec.arm),
-        "code_hash": code_hash(),
-    }
-    save_run(head | header, {"spec": spec.to_dict()}, folder)
+@pytest.fixture
+def finish(whole_run):
+    """finish(spec, trunk_id, folder=..., **header): write the file of a run."""
+
+    def finished(spec, trunk_id, *, folder=CARRIED_ON, **header):
+        head = {
+            "arm": spec.arm.rsplit("/", 1)[0],
+            "data_hash": VIEWS.data_hash(spec.arm),
+            "code_hash": code_hash(),
+        }
+        save_run(*whole_run(trunk_id, spec, **head | header), folder)
+
+    return finished
 
 
 def test_budgets_and_setting_change_and_nothing_else():
@@ -91,26 +94,23 @@ def test_a_trunk_is_named_by_spec_data_and_trainer_and_says_whether_it_is_a_cont
     assert plain["code_hash"] == code_hash()
 
 
-def test_a_trunk_that_the_sweep_has_trained_is_trained():
+def test_a_trunk_that_the_sweep_has_trained_is_trained(finish):
     [trunk] = trunks_of([SPEC], VIEWS)
     assert not is_trained(trunk)
-    save_run(trunk, {})
+    finish(SPEC, trunk["trunk_id"], folder=SWEPT)
     assert is_trained(trunk)
 
 
-def test_the_parent_is_the_trunk_of_the_table_with_the_largest_budget():
-    save_run({"trunk_id": "small", "arm": "all"}, {"spec": SPEC.to_dict()})
+def test_the_parent_is_the_trunk_of_the_table_with_the_largest_budget(finish):
     large = replace(SPEC, budgets_tokens=(1024,))
-    save_run({"trunk_id": "large", "arm": "all"}, {"spec": large.to_dict()})
-    save_run(
-        {"trunk_id": "unused", "arm": "all"},
-        {"spec": replace(SPEC, budgets_tokens=(2048,)).to_dict()},
-    )
+    finish(SPEC, "small", folder=SWEPT)
+    finish(large, "large", folder=SWEPT)
+    finish(replace(SPEC, budgets_tokens=(2048,)), "unused", folder=SWEPT)
     runs = pl.DataFrame({"trunk_id": ["small", "large", "large"]})
     assert parents_of(runs) == {("all", 0): large}
 
 
-def test_runs_of_earlier_calls_count_and_those_of_other_data_or_trainers_do_not():
+def test_runs_of_earlier_calls_count_and_those_of_other_data_or_trainers_do_not(finish):
     longer = replace(SPEC, budgets_tokens=(4096,), weight_decay=1.0)
     finish(longer, "earlier")
     finish(longer, "other-data", data_hash="x")
@@ -121,7 +121,7 @@ def test_runs_of_earlier_calls_count_and_those_of_other_data_or_trainers_do_not(
     assert [run["trunk_id"] for run in found] == ["earlier"]
 
 
-def test_a_budget_that_was_reached_at_the_setting_is_not_trained_again():
+def test_a_budget_that_was_reached_at_the_setting_is_not_trained_again(finish):
     finish(replace(SPEC, budgets_tokens=(1024, 4096), weight_decay=1.0), "earlier")
     runs = trained_after({("all", 0): SPEC}, [], VIEWS)
     same = replace(SPEC, budgets_tokens=(1024, 2048, 4096), weight_decay=1.0)
@@ -133,9 +133,9 @@ def test_a_budget_that_was_reached_at_the_setting_is_not_trained_again():
     ]
 
 
-def test_a_planned_trunk_of_the_sweep_is_found_there():
+def test_a_planned_trunk_of_the_sweep_is_found_there(finish):
     [trunk] = trunks_of([replace(SPEC, budgets_tokens=(4096,))], VIEWS)
-    save_run(trunk, {"spec": trunk["spec"].to_dict()})
+    finish(trunk["spec"], trunk["trunk_id"], folder=SWEPT)
     found = trained_after({("all", 0): SPEC}, [trunk], VIEWS)
     assert [run["trunk_id"] for run in found] == [trunk["trunk_id"]]
 
