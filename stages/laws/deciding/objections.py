@@ -2,7 +2,8 @@
 
 A law that fits well may still be used where its runs speak against it. Looked for, in this order:
 `runs_contradict`: runs at the budget put the second arm first; `turns`: an arm's values fall and rise again within
-the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data more often than any run did.
+the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data more often than any run did;
+`mixture_beyond`: an arm's mixture lies outside of those trained.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.laws.deciding.compare import Decision
+from stages.laws.deciding.hull import SHARE, beyond_mixtures
 from stages.laws.deciding.path import ArmColumns
 from stages.laws.interface import table
 
@@ -24,6 +26,8 @@ RISING = (
     0.7  # assumed: a rank correlation of value with compute that no falling value has
 )
 REPEATS_SLACK = 1.5  # ours: as far beyond the epochs of the runs as a budget may lie
+# assumed: the shares that a run drew differ from those of its arm by less
+SHARES_SLACK = 0.02
 DOUBTED = ("decided", "tie")
 
 
@@ -49,6 +53,7 @@ def withheld(
         _contradicted(decision, rows, arm_column)
         or _turning_arm(decision, rows, arm_column)
         or _beyond_repeats(decision, rows, columns)
+        or _beyond_mixtures(decision, rows, columns)
     )
     if found is None:
         return decision
@@ -211,6 +216,24 @@ def _beyond_repeats(decision, rows, columns: ArmColumns) -> Objection | None:
                 message=(
                     f"{arm} would pass {epochs:.3g} times over its data, and no run more"
                     f" than {trained:.3g} times"
+                ),
+            )
+    return None
+
+
+def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
+    """One of the two arms whose mixture lies outside of those trained."""
+    for arm in (decision.best, decision.second):
+        own = columns.get(arm, {})
+        shares = {name: own[name] for name in own if name.startswith(SHARE)}
+        beyond = beyond_mixtures(shares, rows)
+        if beyond is not None and beyond[0] > SHARES_SLACK:
+            return Objection(
+                "mixture_beyond",
+                status="extrapolating",
+                message=(
+                    f"the mixture of {arm} lies outside of those trained:"
+                    f" {beyond[0]:.0%} of it would have to move to reach one between runs"
                 ),
             )
     return None

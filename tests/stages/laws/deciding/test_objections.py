@@ -121,6 +121,21 @@ def test_repeats_beyond_those_of_any_run_extrapolate():
     assert withheld(decision(), rows, near).code == ""
 
 
+def test_a_mixture_outside_of_those_trained_extrapolates():
+    rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
+        "share_web": np.repeat([0.3, 0.7], 4),
+        "share_code": np.repeat([0.7, 0.3], 4),
+    }
+    inside = {"share_web": 0.69, "share_code": 0.31}
+    outside = {"share_web": 0.95, "share_code": 0.05}
+    assert withheld(decision(), rows, {"a": inside, "b": inside}).code == ""
+    found = withheld(decision(), rows, {"a": inside, "b": outside})
+    assert (found.code, found.status) == ("mixture_beyond", "extrapolating")
+    assert "the mixture of b" in found.reason and "25% of it" in found.reason
+    rounded = {"share_web": 0.715, "share_code": 0.285}
+    assert withheld(decision(), rows, {"a": rounded, "b": inside}).code == ""
+
+
 def test_what_is_not_decided_stays_as_it_is():
     given = decision(status="insufficient_evidence")
     assert withheld(given, runs([3.9, 2.9, 2.4, 2.3], FALLING), {}) is given
