@@ -14,7 +14,7 @@ from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
-from stages.laws.deciding.objections import turning_notes
+from stages.laws.deciding.turning import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stages.laws.deciding.compare import Decision
-from stages.laws.deciding.objections import turn, turning_notes, withheld
+from stages.laws.deciding.objections import withheld
+from stages.laws.deciding.turning import turn, turning_notes
 
 
 def decision(**changes):
