@@ -201,13 +201,14 @@ def _late_lead(decision, rows, arm_column: str) -> Objection | None:
     ties = [abs(each) < least for each in said]
     if all(leads if decision.status == "decided" else ties):
         return None
+    below, beyond = (round(float(lead), 4) + 0.0 for lead in said)  # no minus before 0
     return Objection(
         "onset",
         status="extrapolating",
         message=(
             f"{decision.best} against {decision.second} changes its course at"
-            f" {found.flops:.2g} FLOPs: carried on from below it differs by {said[0]:+.1%},"
-            f" from the {found.n_beyond} of {found.n} budgets beyond by {said[1]:+.1%}"
+            f" {found.flops:.2g} FLOPs: carried on from below it differs by {below:+.1%},"
+            f" from the {found.n_beyond} of {found.n} budgets beyond by {beyond:+.1%}"
         ),
     )
 

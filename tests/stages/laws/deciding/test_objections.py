@@ -1,11 +1,9 @@
 """Verdicts that the runs speak against are withheld, with a code and the number."""
 
 import numpy as np
-import pytest
 
 from stages.laws.deciding.compare import Decision
 from stages.laws.deciding.objections import withheld
-from stages.laws.deciding.turning import turn, turning_notes
 
 
 def decision(**changes):
@@ -82,31 +80,6 @@ def test_an_arm_that_turns_is_not_decided_above_the_turn():
     assert withheld(decision(flops=1e10), rows, {}).code == ""
 
 
-def test_a_turn_lies_at_the_lowest_point_and_a_falling_curve_has_none():
-    assert turn(BUDGETS, U) == pytest.approx(3e10, rel=0.05)
-    assert turn(BUDGETS, 2 + 1e3 * BUDGETS**-0.3) is None
-    noise = 0.002 * np.array([1, -1, 1, -1, 1, -1, 1])
-    assert turn(BUDGETS, (2 + 1e3 * BUDGETS**-0.3) * np.exp(noise)) is None
-    assert turn(BUDGETS[:4], U[:4]) is None
-
-
-def test_a_rise_from_repeats_is_for_the_law_to_say():
-    rows = {
-        "flops": BUDGETS,
-        "value": U,
-        "n_tokens_seen": np.geomspace(1e6, 1e9, 7),
-        "n_tokens_unique": np.full(7, 1e6),
-    }
-    assert turning_notes(rows) == []
-    [note] = turning_notes({"flops": BUDGETS, "value": U})
-    assert note["code"] == "not_monotone" and "3e+10" in note["message"]
-
-
-def test_a_value_that_only_grows_is_said_to_grow():
-    [note] = turning_notes({"flops": BUDGETS, "value": np.linspace(1, 2, 7)})
-    assert note["code"] == "rises" and "1 - score" in note["message"]
-
-
 def test_repeats_beyond_those_of_any_run_extrapolate():
     rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
         "n_tokens_seen": np.full(8, 1e6),
@@ -140,3 +113,80 @@ def test_a_mixture_outside_of_those_trained_extrapolates():
 def test_what_is_not_decided_stays_as_it_is():
     given = decision(status="insufficient_evidence")
     assert withheld(given, runs([3.9, 2.9, 2.4, 2.3], FALLING), {}) is given
+
+
+SIX = np.geomspace(1e8, 1e13, 6)
+# flat at 3 up to 1e11, then down by a tenth a decade
+LATE = 3.0 * np.minimum(1.0, (SIX / 1e11) ** -0.1)
+
+
+def test_a_power_law_that_begins_late_is_not_carried_on():
+    rows = runs(LATE, 3.2 * SIX**-0.001, budgets=SIX)
+    found = withheld(decision(flops=1e14), rows, {})
+    assert (found.code, found.status) == ("onset", "extrapolating")
+    assert "a begins to fall only at 1e+11 FLOPs (2 of 6 budgets lie beyond)" in (
+        found.reason
+    )
+    # at a budget that was trained the runs speak for themselves
+    assert withheld(decision(flops=1e13), rows, {}).code == ""
+    steady = runs(3 * SIX**-0.01, 3.2 * SIX**-0.01, budgets=SIX)
+    assert withheld(decision(flops=1e14), steady, {}).code == ""
+
+
+def test_an_arm_that_rises_at_its_last_budget_is_not_carried_on():
+    rising = [4.0, 3.2, 2.56, 2.05, 1.64, 1.72]
+    falling = [4.4, 3.5, 2.8, 2.25, 1.8, 1.44]
+    found = withheld(decision(flops=1e14), runs(rising, falling, budgets=SIX), {})
+    assert found.code == "onset"
+    assert "the value of a rises from 1e+12 FLOPs on (1 of 6 budgets)" in found.reason
+
+
+# falls ever more slowly to 2, so that a bend of the lead is none of its arms
+BENDING = 2 + 100 * SIX**-0.2
+
+
+def test_a_lead_that_begins_at_the_last_budget_is_not_decided_above_it():
+    second = BENDING
+    first = second * np.array([1, 1, 1, 1, 1, 0.97])
+    found = withheld(decision(flops=1e14), runs(first, second, budgets=SIX), {})
+    assert (found.code, found.status) == ("onset", "extrapolating")
+    # a line through nothing, and one that falls by ln .97 a decade: twice that at 1e14
+    assert "1e+12 FLOPs" in found.reason
+    assert "below it differs by +0.0%" in found.reason
+    assert "from the 1 of 6 budgets beyond by -6.1%" in found.reason
+
+
+def test_a_lead_that_goes_at_the_last_budgets_is_not_decided_above_them():
+    second = BENDING
+    first = second * np.exp([-0.1, -0.1, -0.1, -0.1, -0.06, -0.02])
+    found = withheld(decision(flops=1e14), runs(first, second, budgets=SIX), {})
+    assert found.code == "onset" and "budgets beyond by +2.0%" in found.reason
+    # one that stays in the lead either way is decided
+    still = second * np.exp([-0.5, -0.5, -0.5, -0.5, -0.46, -0.42])
+    assert (
+        withheld(decision(flops=1e14), runs(still, second, budgets=SIX), {}).code == ""
+    )
+
+
+def test_a_tie_that_parts_at_the_last_budget_is_none_above_it():
+    second = BENDING
+    first = second * np.array([1, 1, 1, 1, 1, 1.03])
+    tie = decision(status="tie", flops=1e14)
+    assert withheld(tie, runs(first, second, budgets=SIX), {}).code == "onset"
+    assert withheld(tie, runs(second, second, budgets=SIX), {}) is tie
+
+
+def test_a_lead_that_three_budgets_bear_has_a_trend():
+    second = BENDING
+    first = second * np.exp([0, 0, 0, -0.03, -0.06, -0.09])
+    assert (
+        withheld(decision(flops=1e14), runs(first, second, budgets=SIX), {}).code == ""
+    )
+
+
+def test_budgets_that_only_one_arm_has_make_no_lead():
+    second = BENDING
+    first = second * np.array([1, 1, 1, 1, 1, 0.97])
+    rows = runs(first, second, budgets=SIX)
+    rows["flops"] = np.where(rows["arm"] == "a", rows["flops"], 1.5 * rows["flops"])
+    assert withheld(decision(flops=1e15), rows, {}).code == ""
