@@ -220,6 +220,20 @@ def test_plan_reads_the_fit_file(chinchilla_table, tmp_path):
     assert answer["next_runs"][0]["variance_removed"] > 0
 
 
+def test_plan_warns_as_the_fit_did(chinchilla_table, tmp_path):
+    rows = pl.read_csv(chinchilla_table)
+    copies, out = tmp_path / "copies.csv", tmp_path / "fit.json"
+    pl.concat([rows, rows.head(1)]).write_csv(copies)
+    fitted = assay("fit", "chinchilla", copies, *MAP, "--out", out, "--json")
+    planned = assay("plan", "--law", out, "--flops", "1e21", "--json")
+    of_fit, of_plan = (
+        [warning["code"] for warning in json.loads(done.stdout)["warnings"]]
+        for done in (fitted, planned)
+    )
+    assert "duplicate_rows" in of_fit and of_plan[: len(of_fit)] == of_fit
+    assert len(of_plan) == len(set(of_plan))
+
+
 @pytest.fixture(scope="module")
 def two_arms(tmp_path_factory):
     """Two data sets: `b` is better at every compute; or the same one twice."""
