@@ -62,6 +62,15 @@ def test_laws_are_listed_and_described():
     assert {"formula", "variables", "parameters", "source"} <= set(one)
 
 
+def test_laws_of_named_pools_are_listed_and_described_too():
+    listed = [law["name"] for law in json.loads(assay("laws", "--json").stdout)]
+    assert {"recipe_mix", "half_life_mix", "information_mix"} <= set(listed)
+    assert len(listed) == len(set(listed))
+    [one] = json.loads(assay("laws", "recipe_mix", "--json").stdout)
+    read = {variable["name"] for variable in one["variables"]}
+    assert {"share_first", "unique_first", "share_second", "unique_second"} <= read
+
+
 def test_an_unknown_law_is_one_line_and_exit_code_2():
     done = assay("laws", "nonsense")
     assert done.returncode == 2 and done.stdout == ""
