@@ -71,7 +71,7 @@ def mixture_table(
     fitted = fitter(runs.shares, values)
     prior = runs.shares.mean(axis=0)
     best = best_mixture(fitted.predict, prior)
-    found = {
+    found: dict[str, Any] = {
         "method": method,
         "domains": list(runs.domains),
         "n_runs": int(values.size),

@@ -132,7 +132,7 @@ def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
     """One of the two arms whose mixture lies outside of those trained."""
     for arm in (decision.best, decision.second):
         own = columns.get(arm, {})
-        shares = {name: own[name] for name in own if name.startswith(SHARE)}
+        shares = {name: np.array([own[name]]) for name in own if name.startswith(SHARE)}
         beyond = beyond_mixtures(shares, rows)
         if beyond is not None and beyond[0] > SHARES_SLACK:
             return Objection(

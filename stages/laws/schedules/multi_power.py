@@ -103,7 +103,8 @@ class Pairs:
 
 def levels_of(lr) -> tuple[Blocks, ...]:
     """The changes of a schedule in blocks of BLOCK steps, of twice that, and so on while it is longer."""
-    n_steps, blocks, block = len(lr), [], BLOCK
+    n_steps, block = len(lr), BLOCK
+    blocks: list[Blocks] = []
     while not blocks or block * DISTANT < n_steps:
         blocks.append(blocks_of(lr, block))
         block *= 2
