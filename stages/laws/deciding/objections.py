@@ -214,8 +214,8 @@ def _late_lead(decision, rows, arm_column: str) -> Objection | None:
 
 
 def _mirrored(found: Kink) -> Kink:
-    """The bend of the same lead counted for the other arm."""
-    return replace(found, before=-found.before, after=-found.after, level=-found.level)
+    """The slopes of the same lead counted for the other arm."""
+    return replace(found, before=-found.before, after=-found.after)
 
 
 def _leads(decision, rows, arm_column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -190,3 +190,23 @@ def test_budgets_that_only_one_arm_has_make_no_lead():
     rows = runs(first, second, budgets=SIX)
     rows["flops"] = np.where(rows["arm"] == "a", rows["flops"], 1.5 * rows["flops"])
     assert withheld(decision(flops=1e15), rows, {}).code == ""
+
+
+def test_a_lead_that_shrinks_half_as_fast_again_has_not_changed_its_course():
+    second = 3 * SIX**-0.1
+    first = second * np.exp([-0.6, -0.51, -0.42, -0.33, -0.195, -0.06])
+    assert (
+        withheld(decision(flops=1e14), runs(first, second, budgets=SIX), {}).code == ""
+    )
+    faster = second * np.exp([-0.6, -0.58, -0.56, -0.54, -0.4, -0.26])
+    found = withheld(decision(flops=1e15), runs(faster, second, budgets=SIX), {})
+    assert found.code == "onset"
+
+
+def test_an_arm_whose_unique_tokens_are_not_known_repeats_nothing():
+    rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
+        "n_tokens_seen": np.full(8, 1e6),
+        "n_tokens_unique": np.full(8, 1e5),
+    }
+    assert withheld(decision(), rows, {}).code == ""
+    assert withheld(decision(), rows, {"a": {"share_web": 1.0}}).code == ""
