@@ -210,3 +210,53 @@ def test_an_arm_whose_unique_tokens_are_not_known_repeats_nothing():
     }
     assert withheld(decision(), rows, {}).code == ""
     assert withheld(decision(), rows, {"a": {"share_web": 1.0}}).code == ""
+
+
+def test_the_arm_that_turns_is_the_one_that_is_named():
+    falling = 3 * BUDGETS**-0.01
+    for a, b, turning in ((U, falling, "a"), (falling, U, "b")):
+        found = withheld(decision(flops=1e13), runs(a, b, budgets=BUDGETS), {})
+        assert found.code == "turns" and f"the value of {turning} falls" in found.reason
+
+
+def test_curves_are_those_at_the_size_that_is_asked_about():
+    """The small size of both arms turns, and the large one of both does not."""
+    small = runs(U, U + 0.1, budgets=BUDGETS)
+    large = runs(3 * BUDGETS**-0.02, 3.1 * BUDGETS**-0.02, budgets=BUDGETS)
+    rows = {name: np.concatenate([small[name], large[name]]) for name in small}
+    rows["n_params"] = np.repeat([1e6, 1e8], small["value"].size)
+
+    def code(size):
+        at = decision(flops=1e14, n_params={"a": size, "b": size})
+        return withheld(at, rows, {}).code
+
+    assert (code(1e6), code(1e8)) == ("turns", "")
+    late = {name: column.copy() for name, column in rows.items()}
+    bent = 3 * np.minimum(1.0, (BUDGETS / 3e10) ** -0.1)
+    late["value"][late["n_params"] == 1e6] = np.r_[bent, bent + 0.1]
+    at = decision(flops=1e14, n_params={"a": 1e6, "b": 1e6})
+    assert withheld(at, late, {}).code == "onset"
+    at = decision(flops=1e14, n_params={"a": 1e8, "b": 1e8})
+    assert withheld(at, late, {}).code == ""
+
+
+def test_an_arm_that_was_trained_to_the_budget_leaves_the_other_to_be_looked_at():
+    far = np.append(SIX, 1e14)
+    rows = {
+        "arm": np.repeat(["a", "b"], [7, 6]),
+        "flops": np.concatenate([far, SIX]),
+        "value": np.concatenate([2 * far**-0.02, LATE + 1]),
+    }
+    found = withheld(decision(flops=1e14), rows, {})
+    assert found.code == "onset" and "the value of b" in found.reason
+
+
+def test_a_bend_that_leaves_the_verdict_as_it_is_is_no_objection():
+    second = BENDING
+    first = second * np.exp([-0.1, -0.1, -0.1, -0.1, -0.08, -0.06])
+    rows = runs(first, second, budgets=SIX)
+    # beyond the bend at 1e11 the lead goes by 2 % a decade: 1 % is left at 10^15.5, the tolerance is .01 of 2
+    assert withheld(decision(flops=10**15.5), rows, {}).code == ""
+    assert withheld(decision(flops=10**15.9), rows, {}).code == "onset"
+    tie = decision(status="tie", flops=1e14, tolerance=0.5)
+    assert withheld(tie, rows, {}) is tie
