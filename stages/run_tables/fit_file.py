@@ -62,8 +62,9 @@ class FitFile(TitledLaw, FileRecord):
         [],
         description=(
             "rows of --predict with value, low, high (unit of the value; low and high"
-            " null without refits) and extrapolation_decades (factors of ten beyond"
-            " the fitted range)"
+            " null without refits), extrapolation_decades (factors of ten beyond the"
+            " fitted range) and, with shares, mixture_beyond (part of the mixture that"
+            " would have to move to lie between those trained)"
         ),
     )
     value_label: str = Field(description="what the table called the value")

@@ -34,7 +34,7 @@ RAMP = 0.693  # the natural log of 2, over which that error reaches its size
 # tenth outside of their intervals (benchmarks/law_backtest.py --leads)
 SHARED = 0.35
 SHARED_UNIQUE = 0.8  # assumed: how repeats act in another pool size is a matter of the law, not of the arm
-BELIEF = 2.0  # ours: that errors are of the usual size counts as much as two axes of the table
+BELIEF = 1.0  # ours: that errors are of the usual size counts as much as two axes of the table
 MOST_SURPRISE = 25.0  # ours: one fold that is off by more than five deviations says no more than five
 CLIPPED = ("n_params", "n_tokens_seen")
 
