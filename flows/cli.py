@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason.
 """
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.errors import told
+from stages.foundation.one_line import one_line
 
 app = typer.Typer(
     add_completion=False,
@@ -521,11 +524,11 @@ def ui() -> None:
 def main() -> None:
     """Entry point: our own errors and those of the options become one line and an exit code."""
     environment.prepare()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False))
-    except (InputError, RefusedError) as error:
-        print(f"assay: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
     except typer.Abort:
         sys.exit(130)
     except USAGE as error:
@@ -534,12 +537,21 @@ def main() -> None:
         else:
             command = error.ctx.command_path if getattr(error, "ctx", None) else "assay"
             print(
-                f"assay: {' '.join(error.format_message().split()).rstrip('.')};"
+                f"assay: {one_line(error.format_message(), 200).rstrip('.')};"
                 f" `{command.replace('python -m flows.cli', 'assay')} --help` shows the"
                 " options",
                 file=sys.stderr,
             )
         sys.exit(2)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except BaseException as error:  # a panic of polars is no Exception
+        line, code = told(error, "assay")
+        print(line, file=sys.stderr)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
+    environment.make_home()
     os.environ["PATH"] = (  # DVC calls `python`
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
+from stages.foundation.one_line import redacted
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, finished, rows_of
 from stages.runs.schema import DECISION_VARIABLES
 
@@ -52,6 +53,11 @@ def outages() -> Iterator[None]:
 
     try:
         yield
+    except ImportError as error:  # the driver of a database
+        raise TrackingOutage(
+            f"MLflow at {tracking_uri()}: {error}; install that package, or name"
+            " another store in MLFLOW_TRACKING_URI"
+        ) from None
     except (
         mlflow.exceptions.MlflowException,
         requests.RequestException,
@@ -133,7 +139,7 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def publish() -> str:
-    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI."""
+    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI without its password."""
     import mlflow
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -152,7 +158,7 @@ def publish() -> str:
                     for folder, each in runs.items()
                 },
             )
-    return tracking_uri()
+    return redacted(tracking_uri())
 
 
 def text_runs(folder: RunFolder) -> list[dict[str, Any]]:
