@@ -103,8 +103,8 @@ def _read(path: Path) -> pl.DataFrame:
         raise InputError(f"{path}: no such file; give a CSV or parquet table of runs")
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=None)
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         first = (
             str(error).strip().splitlines()[0]

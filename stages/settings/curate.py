@@ -11,7 +11,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.duplicates.minhash import MinHash
-from stages.curation.reading.rows import Columns
+from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
 from stages.curation.rules.rules import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
 from stages.curation.score_kinds.function import function_files
@@ -186,7 +186,7 @@ class CurateSettings(Section):
         ),
     )
     max_row_bytes: int = Field(
-        50_000_000,
+        MAX_ROW_BYTES,
         ge=1_000,
         description=(
             "a longer row is not held in memory: the quarantine file says where it"

@@ -8,7 +8,7 @@ from typing import Any
 from stages.curate.run.versions import versions
 from stages.curate.work.units import Unit, cut
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import InputFile, find_files
+from stages.curation.reading.named_files import InputFile, find_files
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash
 from stages.settings.curate import CurateSettings

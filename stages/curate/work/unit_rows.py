@@ -14,7 +14,7 @@ import polars as pl
 
 from stages.curate.work.units import Unit
 from stages.curation.reading.documents import document_id, documents
-from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.readers import read_rows
 from stages.curation.reading.rows import OnBad, RawRows, text_series
 from stages.foundation.errors import InputError

@@ -142,12 +142,12 @@ def list_url(item: str) -> list[tuple[str, str]]:
 
 def _found(files, inner: str) -> tuple[str, list[str]]:
     """(the folder above the first wildcard or name, the files)."""
-    if wild := [inner.find(char) for char in "*?[" if char in inner]:
-        return inner[: inner.rfind("/", 0, min(wild)) + 1], files.glob(inner)
     if files.isdir(inner):
         return inner.rstrip("/") + "/", files.find(inner)
-    if files.exists(inner):
+    if files.exists(inner):  # what exists is itself, also with a bracket in its name
         return inner[: inner.rfind("/") + 1], [inner]
+    if wild := [inner.find(char) for char in "*?[" if char in inner]:
+        return inner[: inner.rfind("/", 0, min(wild)) + 1], files.glob(inner)
     raise FileNotFoundError(inner)
 
 

@@ -3,7 +3,8 @@ import gzip
 import pytest
 import zstandard
 
-from stages.curation.reading.inputs import byte_lines, classify, decoded, find_files
+from stages.curation.reading.inputs import byte_lines, decoded
+from stages.curation.reading.named_files import classify, find_files
 from stages.foundation.errors import InputError
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.curation.reading.inputs import InputFile
 from stages.curation.reading.json_rows import json_rows
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import Columns
 
 

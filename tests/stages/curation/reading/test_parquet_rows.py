@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.curation.reading.inputs import InputFile, Span
+from stages.curation.reading.inputs import Span
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.parquet_rows import parquet_rows
 from stages.curation.reading.rows import Columns
 

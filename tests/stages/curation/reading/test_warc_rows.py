@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.curation.reading.readers import Columns, read_all, read_rows
 from stages.foundation.errors import InputError
 
