@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ def room_for(path: Path | str) -> Iterator[None]:
 def whole_file(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with room_for(path):
@@ -43,10 +45,33 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: Path | str) -> Iterator[Path]:
-    """A temporary folder beside `path` that replaces it when the block ends well."""
+def refuse_others(path: Path | str, holds: Collection[str]) -> None:
+    """InputError where `path` is anything but a folder of these names, which alone may be replaced."""
     path = Path(path)
+    if not os.path.lexists(path):
+        return
+    names = (
+        sorted(os.listdir(path)) if path.is_dir() and not path.is_symlink() else [""]
+    )
+    if others := [name for name in names if name not in holds]:
+        what = f"holds {others[0]!r}" if others[0] else "is no folder"
+        raise InputError(
+            f"{path}: {what}, and a folder is replaced only where it holds nothing but"
+            f" {', '.join(holds)}; give one that is empty or not there"
+        )
+
+
+@contextmanager
+def whole_folder(
+    path: Path | str, *, holds: Collection[str] | None = None
+) -> Iterator[Path]:
+    """A temporary folder beside `path` that replaces it when the block ends well.
+
+    `holds`, of a folder that a person names: all that may be there for it to be replaced.
+    """
+    path = Path(path)
+    if holds is not None:
+        refuse_others(path, holds)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

@@ -352,6 +352,16 @@ class CurateSettings(Section):
         return Thresholds(**self.thresholds.model_dump())
 
 
+def looked_at(settings: CurateSettings) -> list[tuple[str, str]]:
+    """(key, extra column) of each setting that drops or scores by a column of the input."""
+    found = [("url_lists", "url")] if settings.url_lists is not None else []
+    for name, part in settings.scores.items():
+        found += [(f"scores.{name}", column) for column in part.extra_columns()]
+    if settings.semantic is not None and settings.semantic.column is not None:
+        found.append(("semantic.column", settings.semantic.column))
+    return found
+
+
 def result_settings(settings: CurateSettings) -> dict[str, Any]:
     """The settings that decide what is kept, for a hash; thresholds as the published defaults plus what was set."""
     tree = settings.model_dump()

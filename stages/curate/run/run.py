@@ -30,7 +30,7 @@ from stages.curate.work.part_bounds import part_bounds
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import CurateSettings, looked_at
 
 log = logging.getLogger("assay")
 Progress = Callable[[str, int, int], None]  # step, done, of how many
@@ -129,6 +129,7 @@ class Run:
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
             self._refuse_nothing_read(units)
+        self._refuse_absent({name for shard in shards for name in shard["seen"]})
         search(
             Corpus(
                 units,
@@ -226,6 +227,21 @@ class Run:
             f"{self.plan.files[0].path}: the file holds no rows; write it again or"
             " leave it out"
         )
+
+    def _refuse_absent(self, seen: set[str]) -> None:
+        """Columns that no row has: refused where a setting looks at them, said where they are only carried along."""
+        settings = self.request.settings
+        needed = {column: key for key, column in looked_at(settings)}
+        for name in (name for name in settings.extra if name not in seen):
+            if name in needed:
+                raise InputError(
+                    f"no row of the input has the column {name!r}, which"
+                    f" {needed[name]} needs; name the right column or leave"
+                    f" {needed[name]} out"
+                )
+            log.warning(
+                "no row of the input has the column %r: it is empty in the output", name
+            )
 
     def _each(
         self, step: str, task: Callable[[Any], Any], items: Sequence[Any]
