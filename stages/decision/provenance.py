@@ -50,7 +50,8 @@ def locked_stages(lock: Path) -> dict[str, dict]:
         tree = read_yaml(lock)[1]
     except InputError as error:
         raise InputError(f"{error}; {cure}") from None
-    stages = tree.get("stages") if isinstance(tree, dict) else None
+    known = isinstance(tree, dict) and tree.keys() & {"stages", "schema"}
+    stages = tree.get("stages", {}) if known else None
     if not isinstance(stages, dict) or not all(
         isinstance(entry, dict) for entry in stages.values()
     ):
