@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 from stages.foundation.errors import InputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
@@ -20,11 +22,14 @@ def room_for(path: Path | str) -> Iterator[None]:
     """Turns a disk that refuses more bytes while `path` is written into one line: InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_FULL:
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (said := OS_ERROR.search(str(error))):  # of polars
+            number = int(said[1])
+        if number not in DISK_FULL:
             raise
         raise InputError(
-            f"{path} cannot be written: {os.strerror(error.errno)}; make room and run"
+            f"{path} cannot be written: {os.strerror(number)}; make room and run"
             " again, finished work is kept"
         ) from None
 

@@ -7,8 +7,8 @@ import traceback
 
 MOST_CHARS = 300
 # user:password@ of an address; a port and a path with an @ behind it are none
-_NAMED = re.compile(r"(?<=://)[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
-_TOKEN = re.compile(r"(?<=://)[^\s/:@'\"]+@(?=[^\s/@'\"])")
+_NAMED = re.compile(r"(:/{1,2})[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
+_TOKEN = re.compile(r"(:/{1,2})[^\s/:@'\"]+@(?=[^\s/@'\"])")
 _SETTING = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|signature|credential|access_?key"
     r"|api_?key|sig)[\w-]*=)[^&\s;'\"]+"
@@ -21,8 +21,8 @@ def redacted(text: str) -> str:
     >>> redacted("postgresql://me:pa@ss@host:5432/runs?sslpassword=x is down")
     'postgresql://***@host:5432/runs?sslpassword=*** is down'
     """
-    if "://" in text:
-        text = _TOKEN.sub("***@", _NAMED.sub("***@", text))
+    if ":/" in text:
+        text = _TOKEN.sub(r"\1***@", _NAMED.sub(r"\1***@", text))
     return _SETTING.sub(r"\1***", text) if "=" in text else text
 
 

@@ -24,6 +24,7 @@ from stages.run_tables.candidates import (
     one_metric,
 )
 from stages.run_tables.fit_file import labels
+from stages.runs.table import LARGEST
 
 SEARCH_DECADES = 1.0
 MAX_SPREAD = (
@@ -93,12 +94,10 @@ def compare_table(
     """The decision at each budget, the crossovers up to ten times the largest run, why this law,
     and the coded warnings.
     """
-    bad = next(
-        (budget for budget in at if not (np.isfinite(budget) and budget > 0)), None
-    )
+    bad = next((budget for budget in at if not 1 <= budget <= LARGEST), None)
     if bad is not None:
         raise InputError(
-            f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at"
+            f"--at {bad:g}: a budget is a number of FLOPs of 1 to {LARGEST:g}, for example --at"
             " 1e21, or of tokens where the table has no FLOPs and no sizes"
         )
     if not len(table):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import shortened
 from stages.runs.table_file import read_file
 
 if TYPE_CHECKING:
@@ -110,8 +111,10 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
                 f"no column {missing[1]!r} (a text value stands in single quotes: data"
                 f" = 'c4'); columns are {', '.join(table.columns[:20])}"
             )
-        reason = reason if len(reason) < 400 else reason[:400] + " ..."
-        raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
+        raise InputError(
+            f"{name}: cannot filter by {shortened(where, 80)!r}:"
+            f" {shortened(reason, 150)}"
+        ) from None
 
 
 def _refuse_stored_infinity(values: "np.ndarray", column: str, name: str) -> None:

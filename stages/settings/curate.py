@@ -234,7 +234,7 @@ class CurateSettings(Section):
     quality: QualitySettings | None = None
     shard_mb: float = Field(
         64,
-        gt=0,
+        ge=0.001,
         description=(
             "input a unit of work, megabytes as stored; a killed run loses at most one"
             " a worker"

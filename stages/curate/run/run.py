@@ -9,7 +9,7 @@ near duplicates; disk for the work folder about the size of the input.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from stages.curate.work.executor import Executor, executor
 from stages.curate.work.manifest_file import Manifest
 from stages.curate.work.numbering import Units
 from stages.curate.work.part_bounds import part_bounds
+from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json
@@ -57,6 +58,7 @@ def curate(
     request: Request, progress: Progress = lambda step, done, total: None
 ) -> Manifest:
     """Do the run, or what is left of it; the manifest."""
+    request = replace(request, out=storage.local_path(request.out))
     settings = request.settings
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
@@ -77,7 +79,11 @@ def _finished(
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
         if request.strict and manifest.faults:
             raise InputError(next(iter(manifest.faults.values())).first)
-        log.info("%s: already done; nothing to do", request.out)
+        log.info(
+            "%s: already done; nothing to do (input is compared by name, size, time of"
+            " change and a sample of the content; --overwrite does it again)",
+            request.out,
+        )
         return manifest
     work = content_hash([result_hash, request.settings.shard_mb, request.strict])
     if work_folder.open_plan(
