@@ -16,6 +16,7 @@ from stages.laws.deciding.path import LEAST_VALUE, path_cost
 from stages.laws.interface.cost import Cost, Unit
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
+from stages.run_columns.thinned import thinned
 from stages.run_tables.arm_fits import fitted_arms
 from stages.run_tables.candidates import (
     candidates,
@@ -103,6 +104,8 @@ def compare_table(
     if not len(table):
         raise InputError(f"{name}: no rows to compare; change --where")
     table, metric_notes = one_metric(table, name)
+    table, few = thinned(table, name, arm)
+    metric_notes += few
     rows = arm_rows(table, arm, name=name, cluster=cluster)
     cost = path_cost(Cost.of(rows), n_params)
     if cost != Cost.of(rows):  # tokens alone, and the caller names the size
