@@ -265,10 +265,15 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
     if name in batch.schema.names:
         column = batch.column(name)
     else:
-        outer, _, inner = name.partition(".")
+        outer, *inner = name.split(".")
         if not inner or outer not in batch.schema.names:
             return None
-        column = pc.struct_field(batch.column(outer), inner.split("."))
+        column = batch.column(outer)
+        for part in inner:
+            kind = column.type
+            if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
+                return None
+            column = pc.struct_field(column, part)
     if pa.types.is_dictionary(column.type):
         return column.dictionary_decode()
     return column

@@ -114,7 +114,6 @@ def _record(held: "_Held", most_bytes: int) -> Record:
     if length is None:
         record.fault = f"has the Content-Length {text!r}"
     elif length > most_bytes:
-        held.skip(length)
         record.fault = f"has {length} bytes, more than max_row_bytes"
     else:
         record.content = held.ahead(length)
@@ -122,7 +121,7 @@ def _record(held: "_Held", most_bytes: int) -> Record:
             record.fault = f"ends after {len(record.content)} of {length} bytes"
         elif held.ends_at(length):
             held.skip(length)
-    if not held.at_end_of_record():
+    if record.fault or not held.at_end_of_record():
         record.fault = record.fault or f"has another length than its {length} bytes"
         record.content = held.to_next_record(most_bytes)
     held.skip_blank()
