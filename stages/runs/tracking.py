@@ -87,6 +87,8 @@ def read_experiment(name: str) -> pl.DataFrame:
             else sorted(e.name for e in client.search_experiments(max_results=20))
         )
         runs = list(_pages(client, found.experiment_id)) if found else []
+        others = _pages(client, found.experiment_id, "!=") if found else []
+        n_unfinished = sum(1 for _ in others)
     if not found:
         raise InputError(
             f"mlflow:{name}: no such experiment at {tracking_uri()}; there are:"
@@ -97,6 +99,12 @@ def read_experiment(name: str) -> pl.DataFrame:
         for run in runs
     ]
     rows = [row for row in rows if len(row) > 1]
+    for n, what in (
+        (n_unfinished, "are not finished"),
+        (len(runs) - len(rows), "have neither parameters nor metrics"),
+    ):
+        if n:
+            log.warning("mlflow:%s: %d runs %s and are left out", name, n, what)
     if not rows:
         raise InputError(
             f"mlflow:{name}: no finished run with parameters or metrics at"
@@ -109,12 +117,14 @@ def read_experiment(name: str) -> pl.DataFrame:
     return pl.DataFrame([_column(key, values) for key, values in columns.items()])
 
 
-def _pages(client: Any, experiment: str) -> Iterator[Any]:
-    """Every finished run, page by page."""
+def _pages(client: Any, experiment: str, is_finished: str = "=") -> Iterator[Any]:
+    """Every finished run, page by page; with `!=` every other."""
     token = None
     while True:
         page = client.search_runs(
-            [experiment], "attributes.status = 'FINISHED'", page_token=token
+            [experiment],
+            f"attributes.status {is_finished} 'FINISHED'",
+            page_token=token,
         )
         yield from page
         token = page.token
