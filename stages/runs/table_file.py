@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -67,14 +68,15 @@ def _csv(path: Path) -> pl.DataFrame:
     with open(path, "rb") as file:
         packed = PACKED.get(file.read(2))
         file.seek(0)
+        stream: Any = file
         if packed == "gzip":
-            file = gzip.GzipFile(fileobj=file)
+            stream = gzip.GzipFile(fileobj=file)
         elif packed == "zstd":
             opened = zstandard.ZstdDecompressor().stream_reader(
                 file, read_across_frames=True
             )
-            file = io.BufferedReader(opened)
-        raw = file.read(MOST_BYTES + 1)
+            stream = io.BufferedReader(opened)
+        raw = stream.read(MOST_BYTES + 1)
     _refuse_bytes(path, len(raw))
     table = pl.read_csv(raw, infer_schema_length=None, glob=False)
     for name in table.columns:

@@ -69,7 +69,7 @@ def find_files(
     inputs = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     names: dict[Path | str, str] = {}
     ignored: set[Path] = set()
-    for item in map(os.fspath, inputs):
+    for item in [str(os.fspath(each)) for each in inputs]:
         found = dict(_expand(item))
         readable = {path: name for path, name in found.items() if _is_read(path)}
         left_out = sorted(Path(path) for path in found.keys() - readable.keys())

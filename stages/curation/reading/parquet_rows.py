@@ -207,8 +207,7 @@ def _too_long(file: InputFile, row: int) -> InputError:
 
 def _without(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
     """The batch with nulls in place of these rows."""
-    there = pa.array(np.where(rows, None, np.arange(len(rows))), pa.int64())
-    return batch.take(there)
+    return batch.take(pa.array(np.arange(len(rows)), mask=rows))
 
 
 def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> list[str]:
