@@ -70,7 +70,7 @@ def run(
         str,
         typer.Option(
             help=(
-                "local: workers of the sweep stage; prefect: one task a group of runs;"
+                "local: workers of the stages; prefect: one task a group of runs;"
                 " ray: those on Ray"
             )
         ),
@@ -238,13 +238,29 @@ def verify(
         list[str],
         typer.Option(metavar="NAME", help="train for this question; repeat"),
     ] = [],  # noqa: B006
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="local|prefect|ray", help="who trains the runs, as in `assay run`"
+        ),
+    ] = "local",
+    gpus: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="ray: part of a GPU for each group of runs"),
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
     from flows.commands.verify import verify_command
 
     verify_command(
-        params, times=times, flops=flops, questions=question, as_json=as_json
+        params,
+        times=times,
+        flops=flops,
+        questions=question,
+        as_json=as_json,
+        executor=executor,
+        gpus=gpus,
     )
 
 

@@ -30,6 +30,8 @@ from stages.images.scores import ImageScoring
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
+# policies that the dedup stage finds only where this key of its section asks
+DEDUP_KEYS = {"semantic": "semantic", "lines": "lines", "bands": "fineweb"}
 
 
 class Arm(Section):
@@ -63,8 +65,10 @@ class Arm(Section):
         min_length=1,
         description="share of training tokens by pool; pools not named are left out",
     )
-    dedup: Literal["none", "exact", "words", "near", "semantic", "lines"] = Field(
-        "near", description="policy; of a cluster of copies the smallest id stays"
+    dedup: Literal["none", "exact", "words", "near", "bands", "semantic", "lines"] = (
+        Field(
+            "near", description="policy; of a cluster of copies the smallest id stays"
+        )
     )
     rules: bool | str | list[str] = Field(
         False,
@@ -176,15 +180,13 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
                 f" measures of rules are {', '.join(measures)}"
             )
             return [*place, "by"], f"no score {arm.by!r}; {known}"
-        if (
-            arm.dedup in ("semantic", "lines")
-            and getattr(params["dedup"], arm.dedup) is None
-        ):
+        key = DEDUP_KEYS.get(arm.dedup)
+        if key is not None and getattr(params["dedup"], key) is None:
             return (
                 [*place, "dedup"],
                 (
                     f"the dedup stage does not look for {arm.dedup}; add to its section"
-                    f" `{arm.dedup}: {{}}`"
+                    f" `{key}: {{}}`"
                 ),
             )
         try:

@@ -1,46 +1,87 @@
 """Question: which documents are copies of which, by each policy that an arm may choose? Input: the
-pools. Output: a cluster for every document (named by its smallest id), whether it stays, and the
-weakest test that found it to be a copy (exact, words, near); where params ask for it, what the
-first of each cluster says again in other words (`semantic_of`), and the texts that are shorter
-without lines of earlier documents. Nothing is removed here: removal is an arm's choice. Cost: about
-1 s per 25 MB; memory of the signatures, 144 bytes a document; see pools/semantic_copies.py and
-pools/line_copies.py for theirs.
+pools. Output: a cluster for every document (named by its smallest id), whether it stays, of what it
+is a copy and how alike, and the weakest test that found it to be one (exact, words, near); where
+params ask for it, what one shared band joins (`bands_cluster`), what the first of each cluster says
+again in other words (`semantic_of`), and the texts that are shorter without lines of earlier
+documents. Nothing is removed here: removal is an arm's choice. What a pool loses beyond the stated
+shares is said in a line. Cost: about 1 s per 25 MB; memory of the signatures, 320 bytes a document; see
+pools/semantic_copies.py and pools/line_copies.py for theirs.
 """
 
 import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import Field
+import polars as pl
+from pydantic import Field, model_validator
 
 from stages import images
 from stages.curation.duplicates.clusters import duplicates
-from stages.curation.duplicates.minhash import MinHash, signatures
+from stages.curation.duplicates.minhash import (
+    FINEWEB_BANDS,
+    FINEWEB_ROWS,
+    SHARED,
+    MinHash,
+    signatures,
+)
 from stages.curation.reading.row_groups import batches
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pools import dedup as dedup_images
+from stages.pools.copy_warnings import pool_warnings
 from stages.pools.line_copies import LineParams, write_shortened
 from stages.pools.semantic_copies import SemanticParams, semantic_twins
 
 log = logging.getLogger("assay")
 
 
+class BandsParams(Section):
+    bands: int = Field(FINEWEB_BANDS, ge=1, le=256)
+    rows: int = Field(FINEWEB_ROWS, ge=1, le=64)
+
+
 class DedupParams(Section):
     shingle_words: int = Field(5, ge=1, le=50, description="words a shingle")
+    threshold: float = Field(
+        0.8,
+        ge=0.3,
+        le=1,
+        description="Jaccard similarity of shingles from which documents are near copies",
+    )
     bands: int = Field(
-        14, ge=1, le=256, description="bands of the locality-sensitive hash"
+        20, ge=1, le=256, description="bands of the locality-sensitive hash"
     )
     rows: int = Field(
-        8,
+        6,
         ge=1,
         le=64,
         description=(
-            "rows a band; pairs of similarity s meet with probability"
-            " 1-(1-s^rows)^bands"
+            "rows a band; pairs of similarity s meet, and are then compared, with"
+            " probability 1-(1-s^rows)^bands"
         ),
     )
     seed: int = Field(1, ge=0)
+    warn_lost: float = Field(
+        0.5, gt=0, le=1, description="share of a pool's documents lost as copies: warn"
+    )
+    warn_cluster: float = Field(
+        0.05, gt=0, le=1, description="share of a pool that is one cluster: warn"
+    )
+    warn_shared: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="share of a pool, copies removed, that holds one text: warn",
+    )
+    fineweb: BandsParams | None = Field(
+        None,
+        description=(
+            "also join whatever shares one band, unverified and through chains, for"
+            " arms with dedup: bands"
+        ),
+    )
     semantic: SemanticParams | None = Field(
         None,
         description=(
@@ -54,12 +95,19 @@ class DedupParams(Section):
         ),
     )
 
+    @model_validator(mode="after")
+    def _meets(self) -> "DedupParams":
+        if fault := self.minhash().fault():
+            raise ValueError(fault)
+        return self
+
     def minhash(self) -> MinHash:
         return MinHash(
             shingle_words=self.shingle_words,
             bands=self.bands,
             rows=self.rows,
             seed=self.seed,
+            threshold=self.threshold,
         )
 
 
@@ -69,18 +117,16 @@ def run(params: DedupParams) -> None:
         dedup_images()
         return
     shards = sorted(Path(artefacts.POOLS).rglob("*.parquet"))
-    table = signatures(
-        (frame for shard in shards for frame in batches(shard, ["id", "text"])),
-        params.minhash(),
-    )
-    clusters = duplicates(table, "near").rename(
-        {"keep": "is_first", "reason": "duplicate"}
-    )
-    del table
+    clusters = near_clusters(shards, params)
     counts = dict(clusters["duplicate"].drop_nulls().value_counts().iter_rows())
     metrics = {
         f"{kind}_duplicates": counts.get(kind, 0) for kind in ("exact", "words", "near")
     }
+    if params.fineweb is not None:
+        clusters = clusters.hstack([_joined(shards, params, params.fineweb)])
+        metrics["bands_duplicates"] = (
+            clusters.height - clusters["bands_cluster"].n_unique()
+        )
     firsts = clusters.filter("is_first").select("id")
     if params.semantic is not None:
         twins = semantic_twins(shards, firsts, params=params.semantic, seed=params.seed)
@@ -101,6 +147,42 @@ def run(params: DedupParams) -> None:
         len(clusters),
         ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in metrics.items()),
     )
+
+
+def near_clusters(shards: Sequence[Path], params: DedupParams) -> pl.DataFrame:
+    """The table of `duplicates` over all pools, sorted by id, with a line for what is odd."""
+    table = signatures(_documents(shards), params.minhash())
+    clusters = duplicates(
+        table,
+        "near",
+        params=params.minhash(),
+        texts=lambda ids: _documents(shards, ids),
+    ).rename({"keep": "is_first", "reason": "duplicate"})
+    for line in pool_warnings(shards, table.select("id", *SHARED), clusters, params):
+        log.warning("dedup: %s", line)
+    return clusters
+
+
+def _documents(
+    shards: Sequence[Path], ids: pl.Series | None = None
+) -> Iterator[pl.DataFrame]:
+    """Ids and texts of all documents, or of some."""
+    for shard in shards:
+        for frame in batches(shard, ["id", "text"]):
+            yield (
+                frame
+                if ids is None
+                else frame.filter(pl.col("id").is_in(ids.implode()))
+            )
+
+
+def _joined(
+    shards: Sequence[Path], params: DedupParams, asked: BandsParams
+) -> pl.Series:
+    """The smallest id that each document, in id order, is joined with by bands."""
+    minhash = replace(params.minhash(), bands=asked.bands, rows=asked.rows)
+    table = signatures(_documents(shards), minhash)
+    return duplicates(table, "bands", params=minhash)["cluster"].alias("bands_cluster")
 
 
 stage = Stage(

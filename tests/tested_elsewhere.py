@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
+    "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
     # assay curate: whole runs, whose bytes are compared
@@ -28,14 +29,15 @@ TESTED_ELSEWHERE = {
     "stages/curate/run/page.py": CURATE_RUN,
     "stages/curate/run/parts.py": CURATE_RUN,
     "stages/curate/run/shard.py": CURATE_RUN,
-    "stages/curate/searches/copy_keys.py": "stages/curate/searches/test_losers.py",
+    "stages/curate/copies/alike_pairs.py": "stages/curate/copies/test_losers.py",
+    "stages/curate/copies/shingle_files.py": "stages/curate/copies/test_losers.py",
+    "stages/curate/searches/copy_keys.py": "stages/curate/copies/test_losers.py",
     "stages/curate/searches/drops.py": SEARCHES,
-    "stages/curate/searches/edges.py": "stages/curate/searches/test_losers.py",
+    "stages/curate/copies/edges.py": "stages/curate/copies/test_losers.py",
     "stages/curate/searches/embedding.py": "stages/curate/searches/test_semantic_search.py",
-    "stages/curate/searches/findings.py": SEARCHES,
     "stages/curate/searches/line_cuts.py": SEARCHES,
     "stages/curate/work/manifest_file.py": CURATE_RUN,
-    "stages/curate/work/sorted_runs.py": "stages/curate/searches/test_losers.py",
+    "stages/curate/work/sorted_runs.py": "stages/curate/copies/test_losers.py",
     "stages/curate/work/staged.py": "stages/curate/run/test_bad_input.py",
     # one kind of measure a file, one test for all
     "stages/curation/pruning_metrics/el2n.py": PRUNING,
@@ -55,6 +57,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/score_kinds/transport.py": KINDS,
     # compiled loops: held to slow Python over whole texts
     "stages/curation/kernels/affixes.py": RULES,
+    "stages/curation/kernels/alike.py": "stages/curation/duplicates/test_alike.py",
     "stages/curation/kernels/characters.py": RULES,
     "stages/curation/kernels/classes.py": RULES,
     "stages/curation/kernels/compiling.py": KERNELS,

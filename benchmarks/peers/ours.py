@@ -33,7 +33,10 @@ def main(what: str, folder: str, workers: int = 1) -> dict:
     elif what == "minhash":
         from stages.curation.duplicates.clusters import duplicates
 
-        kept = int(duplicates(pl.concat(each(signed, files)), "near")["keep"].sum())
+        table = duplicates(
+            pl.concat(each(signed, files)), texts=lambda ids: map(read, files)
+        )
+        kept = int(table["keep"].sum())
     else:
         from stages.curation.duplicates.clusters import exact_duplicates
 

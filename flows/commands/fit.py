@@ -151,6 +151,7 @@ def print_fit(result: FitFile, wanted: pl.DataFrame | None) -> None:
     if result.predictions:
         own = list(wanted.columns if wanted is not None else [])[:3]
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
+        keys += [key for key in ("mixture_beyond",) if key in result.predictions[0]]
         print()
         show(
             [{key: row[key] for key in keys} for row in result.predictions],

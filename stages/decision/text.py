@@ -24,6 +24,7 @@ DEDUP = {
     "none": ", duplicates included",
     "exact": ", exact duplicates removed",
     "words": ", duplicates of the same words removed",
+    "bands": ", joined by one shared band",
     "semantic": ", semantic duplicates removed",
     "lines": ", repeated lines removed",
 }

@@ -63,8 +63,9 @@ class FitFile(TitledLaw, FileRecord):
         [],
         description=(
             "rows of --predict with value, low, high (unit of the value; low and high"
-            " null without refits) and extrapolation_decades (factors of ten beyond"
-            " the fitted range)"
+            " null without refits), extrapolation_decades (factors of ten beyond the"
+            " fitted range) and, with shares, mixture_beyond (part of the mixture that"
+            " would have to move to lie between those trained)"
         ),
     )
     value_label: str = Field(description="what the table called the value")
@@ -94,7 +95,7 @@ def chosen_law(choice: Choice) -> ChosenLaw:
         ranking=[ranked_law(score) for score in choice.ranking],
         refused=choice.refused,
         warnings=choice.warnings,
-        scale=choice.scale,
+        scale=choice.errors.scale,
         mixture=[(fit.law.name, share) for fit, share in choice.members],
     )
 

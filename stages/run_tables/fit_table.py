@@ -14,13 +14,14 @@ from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
-from stages.laws.deciding.objections import turning_notes
+from stages.laws.deciding.turning import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
 from stages.laws.interface.fitted import Note
 from stages.laws.interface.law import Law
 from stages.laws.interface.table import note
+from stages.run_columns.asked_mixtures import with_mixtures
 from stages.run_columns.named_law import law_for
 from stages.run_columns.positive import MIXTURE, positive_numbers
 from stages.run_columns.schedules import schedules_of
@@ -108,13 +109,13 @@ def fit_table(
         if choice:
             unseen = held | numeric_rows(given.holdout, name, cost=fit.cost)
         checked = check(fit, wide, unseen)
-    predicted = (
-        []
-        if given.predict is None
-        else predictions(
+    predicted = []
+    if given.predict is not None:
+        predicted = predictions(
             fit, wide, table=given.predict, fitted=rows, name=name, arm=arm
         )
-    )
+        predicted, mixture_said = with_mixtures(predicted, given.table, name)
+        notes += mixture_said
     drawn = (
         []
         if figures is None

@@ -1,7 +1,8 @@
 """The `curate` section of a parameter file: what is read, what is dropped and how copies are found.
 
-The defaults are FineWeb's: its rules with their published thresholds, near duplicates by 5-word shingles in 14 bands of
-8 rows, the longest copy kept. Every key can be left out. Sizes of the work (shards, parts) never change what is kept.
+The defaults are FineWeb's rules with their published thresholds, near duplicates by 5-word shingles
+of which .8 are the same, the longest copy kept; policy bands is what FineWeb does with copies.
+Every key can be left out. Sizes of the work (shards, parts) never change what is kept.
 """
 
 from dataclasses import asdict, fields
@@ -10,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model, field_validator, model_validator
 
 from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
-from stages.curation.duplicates.minhash import MinHash
+from stages.curation.duplicates.losses import Limits
+from stages.curation.duplicates.minhash import FINEWEB_BANDS, FINEWEB_ROWS, MinHash
 from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
 from stages.curation.rules.rules import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
@@ -38,6 +40,7 @@ RESERVED = (
     "reason",
     "failed",
     "duplicate_of",
+    "similarity",
     "ordinal",
     "repeated_lines",
     "repeated_paragraphs",
@@ -54,17 +57,64 @@ ThresholdSettings = create_model("ThresholdSettings", __base__=Section, **CUT_OF
 
 
 class DedupSettings(Section):
-    policy: Literal["none", "exact", "words", "near"] = "near"
+    policy: Literal["none", "exact", "words", "near", "bands"] = Field(
+        "near",
+        description=(
+            "near: what is like the one that stays; bands: whatever one band joins,"
+            " unverified and through chains, as FineWeb"
+        ),
+    )
     keep: str = Field(
         "longest",
         description="which copy of a cluster stays: longest, first, or the best by a score"
         " (quality, own_score, a name of scores);"
         " ties go to the smaller hash of the text, `first` to input order",
     )
-    shingle_words: int = Field(5, ge=1, le=50)
-    bands: int = Field(14, ge=1, le=256)
-    rows: int = Field(8, ge=1, le=64)
+    threshold: float = Field(
+        0.8,
+        ge=0.3,
+        le=1,
+        description="Jaccard similarity of shingles from which documents are near copies",
+    )
+    shingle_words: int = Field(5, ge=1, le=50, description="words a shingle")
+    bands: int = Field(
+        20, ge=1, le=256, description="bands of the hash; 14 for policy bands"
+    )
+    rows: int = Field(
+        6,
+        ge=1,
+        le=64,
+        description=(
+            "rows a band; pairs of similarity s meet, and are then compared, with"
+            " probability 1-(1-s^rows)^bands; 8 for policy bands"
+        ),
+    )
     seed: int = Field(1, ge=0)
+    warn_lost: float = Field(
+        0.5, gt=0, le=1, description="share of the documents lost as copies: warn"
+    )
+    warn_cluster: float = Field(
+        0.05, gt=0, le=1, description="share of the documents in one cluster: warn"
+    )
+    warn_shared: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="share of the documents, copies removed, that hold one text: warn",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_fineweb(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("policy") == "bands":
+            return {"bands": FINEWEB_BANDS, "rows": FINEWEB_ROWS} | value
+        return value
+
+    @model_validator(mode="after")
+    def _meets(self) -> "DedupSettings":
+        if self.policy == "near" and (fault := self.minhash().fault()):
+            raise ValueError(fault)
+        return self
 
     def minhash(self) -> MinHash:
         return MinHash(
@@ -72,6 +122,12 @@ class DedupSettings(Section):
             bands=self.bands,
             rows=self.rows,
             seed=self.seed,
+            threshold=self.threshold,
+        )
+
+    def limits(self) -> Limits:
+        return Limits(
+            lost=self.warn_lost, cluster=self.warn_cluster, shared=self.warn_shared
         )
 
 

@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.reading.documents import documents
+from stages.dedup import DedupParams, near_clusters
 from stages.foundation.stage import ROOT
 from stages.proxy.tokens.packed import Packed
 
-POLICIES = ("none", "exact", "words", "near", "semantic", "lines")
+POLICIES = ("none", "exact", "words", "near", "bands", "semantic", "lines")
 SHARED = "This very sentence stands in a good many documents of the pool."
 N = 240
 
@@ -64,7 +66,7 @@ def project(tmp_path_factory, run_stages):
         "web": {"path": "raw/web.jsonl", "id": "name"},
         "good": {"path": "raw/good.jsonl", "heldout": 0.3, "reference": 0.7},
     }
-    params["dedup"] |= {"semantic": {"eps": 0.02}, "lines": {}}
+    params["dedup"] |= {"semantic": {"eps": 0.02}, "lines": {}, "fineweb": {}}
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
     params["score"] |= {"folds": 2, "prototypes": 8}
     params["arms"] |= {
@@ -94,6 +96,46 @@ def test_planted_copies_are_in_the_cluster_of_what_they_copy(clusters, kind):
     assert all(
         cluster[f"{kind} {i}"] == cluster[f"own {i + offset}"] for i in range(20)
     )
+
+
+def test_what_goes_is_like_what_stays_and_names_it(clusters):
+    stays = set(clusters.filter("is_first")["id"])
+    gone = clusters.filter(pl.col("is_first").not_())
+    assert set(gone["duplicate_of"]) <= stays and gone["similarity"].min() >= 0.8
+    near = gone.filter(duplicate="near")
+    assert near["similarity"].to_list() == pytest.approx([56 / 57] * 20, abs=0.06)
+
+
+@pytest.fixture
+def licensed(tmp_path):
+    """A pool of 40 texts under one licence (.53), 20 copies of one text and 140 texts of their own."""
+    rng = random.Random(1)
+    licence = " ".join(rng.choices([f"licence{i}" for i in range(500)], k=140))
+    texts = [f"{licence} {written(rng, 'own')}" for _ in range(40)]
+    base = written(rng, "web")
+    texts += [f"{base} {i}" for i in range(21)]
+    texts += [written(rng, "web") for _ in range(139)]
+    shard = tmp_path / "web.parquet"
+    documents(texts, [str(at) for at in range(200)], "web").write_parquet(shard)
+    return [shard]
+
+
+def test_documents_under_one_licence_stay_and_the_licence_is_named(licensed, caplog):
+    with caplog.at_level("WARNING", "assay"):
+        table = near_clusters(licensed, DedupParams())
+    assert table["is_first"].sum() == 180
+    assert table["duplicate_of"].drop_nulls().n_unique() == 1
+    cluster, shared = (record.getMessage() for record in caplog.records)
+    assert cluster.startswith("dedup: web: 20 (10 %) go as copies of ")
+    assert shared.startswith("dedup: web: at least ") and "'licence" in shared
+
+
+def test_a_pool_that_loses_much_is_named(licensed, caplog):
+    limits = DedupParams(warn_lost=0.1, warn_cluster=1, warn_shared=1)
+    with caplog.at_level("WARNING", "assay"):
+        near_clusters(licensed, limits)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("dedup: web: 20 of 200 documents (10 %) go as copies")
 
 
 def test_planted_semantic_copies_are_found_and_nothing_else(clusters):

@@ -19,11 +19,11 @@ from typing import Any
 
 import polars as pl
 
+from stages.curate.copies.edges import PARTITION_RECORDS
 from stages.curate.run.plan import Plan, plan_input
 from stages.curate.run.run import Request, Run
 from stages.curate.run.step_list import build_steps
 from stages.curate.searches.copy_keys import repeat_kinds
-from stages.curate.searches.edges import PARTITION_RECORDS
 from stages.curate.searches.semantic_search import TRAIN_BYTES
 from stages.curate.work.executor import executor
 from stages.curate.work.manifest_file import Manifest

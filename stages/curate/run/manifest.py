@@ -16,7 +16,14 @@ from stages.curate.run.step_list import build_limits
 from stages.curate.run.versions import versions
 from stages.curate.searches.drops import search_steps
 from stages.curate.searches.findings import Findings, search_limits
-from stages.curate.work.manifest_file import Counts, Manifest, ReasonRow, Side
+from stages.curate.work.manifest_file import (
+    CopyPair,
+    Counts,
+    Manifest,
+    ReasonRow,
+    Side,
+    Warned,
+)
 from stages.curate.work.tally import merge, nearest_zero
 from stages.curation.reading import storage
 from stages.curation.selecting.ledger import Count, Ledger
@@ -65,6 +72,11 @@ def build_manifest(
             if name in examples
         },
         repeats=removed | {"most": found.most} if found.most else None,
+        copies=[CopyPair(**pair) for pair in found.pairs],
+        warnings=[
+            Warned(code=warning.code, message=warning.message)
+            for warning in found.warnings
+        ],
         faults=total["faults"],
         empty_files=plan.empty,
         ignored_files=plan.ignored,

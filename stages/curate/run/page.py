@@ -37,7 +37,9 @@ def page(manifest: "Manifest") -> str:
             f" {row.documents_in_order:,} | {row.characters_in_order:,} |"
         )
     lines += (
-        _repeats(manifest)
+        _warnings(manifest)
+        + _copies(manifest)
+        + _repeats(manifest)
         + _faults(manifest)
         + ["", "## Examples of what was dropped", ""]
     )
@@ -52,6 +54,24 @@ def page(manifest: "Manifest") -> str:
             "",
         ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _warnings(manifest: "Manifest") -> list[str]:
+    rows = [f"- {_plain(warning.message)}" for warning in manifest.warnings]
+    return ["", "## Look at these first", "", *rows] if rows else []
+
+
+def _copies(manifest: "Manifest") -> list[str]:
+    """Near copies beside what stays in their place."""
+    rows = [
+        f"| {'-' if pair.similarity is None else f'{pair.similarity:.2f}'} |"
+        f" `{pair.source}` ({pair.id}): {_plain(pair.text)} |"
+        f" {pair.duplicate_of}: {_plain(pair.kept_text)} |"
+        for pair in manifest.copies
+    ]
+    head = ["", "## Near copies and what stays in their place", ""]
+    head += ["| alike | dropped | kept |", "|---:|---|---|"]
+    return [*head, *rows] if rows else []
 
 
 def _repeats(manifest: "Manifest") -> list[str]:

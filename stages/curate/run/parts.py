@@ -2,11 +2,11 @@
 
 Question: which documents stay, and where did the others go? Input: the staged documents and the
 LOSER records. Output: kept/part-00000.parquet and dropped/part-00000.parquet, both in input order
-with every measure, `reason` (null for a kept document), `failed` (all reasons) and `duplicate_of`
-(the id of the copy that stays); repeated lines are cut here. A part begins where the characters of
-the input reach a multiple of `part_chars`, a row group where its own text reaches 8 million: so the
-bytes are the same for any number of shards and workers. Cost: 90 MB a CPU-second; memory of two row
-groups (measured).
+with every measure, `reason` (null for a kept document), `failed` (all reasons), `duplicate_of` (the
+id of the copy that stays) and `similarity` (to it, of shingles: Jaccard); repeated lines are cut
+here. A part begins where the characters of the input reach a multiple of `part_chars`, a row group
+where its own text reaches 8 million: so the bytes are the same for any number of shards and
+workers. Cost: 90 MB a CPU-second; memory of two row groups (measured).
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from stages.curate.searches.drops import drops, reason_names, search_steps
+from stages.curate.searches.findings import PAIRS
 from stages.curate.searches.line_cuts import judged_lines, repeat_columns, repeats_of
 from stages.curate.work.numbering import Units
 from stages.curate.work.staged import staged_rows
@@ -57,16 +58,24 @@ class PartTask:
         }
         searched: dict[str, dict] = {}
         repeats: dict[str, int] = {}
+        pairs: list[list] = []
         for frame in judged(
             self.units, self.folder, settings=self.settings, low=low, high=high
         ):
             _count_searched(searched, frame)
             _count_repeats(repeats, frame, self.settings)
-            frame = frame.drop("_search", "_removed")
+            pairs = nearest_zero([*pairs, *sampled_pairs(frame)], PAIRS)
+            frame = frame.drop("_search", "_removed", "_winner")
             sides["kept"].add(frame.filter(pl.col("reason").is_null()))
             sides["dropped"].add(frame.filter(pl.col("reason").is_not_null()))
         files = [self._published(side, part, groups) for side, groups in sides.items()]
-        return {"part": part, "files": files, "searched": searched, "repeats": repeats}
+        return {
+            "part": part,
+            "files": files,
+            "searched": searched,
+            "repeats": repeats,
+            "pairs": pairs,
+        }
 
     def _published(self, side: str, part: int, groups: RowGroups) -> dict:
         groups.close()
@@ -100,6 +109,10 @@ def judged(
                 [f"{value:016x}" if value else None for value in winners],
                 dtype=pl.String,
             ),
+            "similarity": pl.Series(gone["similarity"], dtype=pl.Float32).fill_nan(
+                None
+            ),
+            "_winner": np.ascontiguousarray(gone["winner"]),
             "_search": (
                 reasons.gather(gone["reason"].astype(np.uint32))
                 if len(gone)
@@ -124,6 +137,20 @@ def judged(
             frame, found, settings=settings, looked_at=looked_at.to_numpy()
         )
         yield frame.with_columns(pl.col("_removed") - pl.col("n_chars")).drop("ordinal")
+
+
+def sampled_pairs(frame: pl.DataFrame) -> list[list]:
+    """[hash, id, source, snippet, reason, id of the copy that stays, similarity, its ordinal] of
+    near copies.
+    """
+    near = frame.filter(
+        pl.col("_search").is_in(["duplicate_near", "duplicate_bands"]).fill_null(False)
+    )
+    found = {row[1]: row for row in sampled(near, PAIRS)}
+    more = near.filter(pl.col("id").is_in(list(found))).select(
+        "id", "_search", "duplicate_of", "similarity", "_winner"
+    )
+    return [[*found[id_], *rest] for id_, *rest in more.iter_rows()]
 
 
 def _count_searched(counts: dict[str, dict], frame: pl.DataFrame) -> None:

@@ -64,8 +64,9 @@ def curate(
     work_folder.refuse_inside(request.out, request.inputs)
     folder = work_folder.folder_of(request.out, request.work)
     work_folder.check_free(request.out, folder)
-    with work_folder.locked(folder):
+    with work_folder.locked(folder), signature_index.locked(request.index):
         if request.overwrite:
+            signature_index.forget(request.index, work_folder.hash_of(request.out))
             work_folder.remove_result(request.out, folder)
         manifest = _finished(request, plan, folder=folder, progress=progress)
         work_folder.clear(folder)
@@ -161,7 +162,10 @@ class Run:
             self._each(
                 "add to the index",
                 signature_index.AddTask(
-                    units, self.folder / "copies", self.folder / "segment"
+                    units,
+                    self.folder / "copies",
+                    self.folder / "segment",
+                    self.request.settings.dedup,
                 ),
                 range(units.n_new),
             )
@@ -171,7 +175,9 @@ class Run:
                 result_hash,
                 self.request.settings.dedup,
             )
-        found = findings(units, self.folder / "copies", self.request.settings)
+        found = findings(units, self.folder / "copies", self.request.settings, parts)
+        for warning in found.warnings:
+            log.warning("warning: %s", warning.message)
         manifest = build_manifest(
             self.request.settings,
             self.plan,

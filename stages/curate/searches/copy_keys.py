@@ -1,11 +1,13 @@
 """What is kept of a document to find its copies: a mark and its keys, spilled to sorted runs.
 
 Question: what must the search for copies know? Input: the documents of a unit that no step dropped.
-Output: `marks.bin`, one MARK a document in order, and `keys-*.bin`, its keys in sorted runs (keys
-of different bands do not meet); where an id column is mapped also `names-*.bin`, its id, to find
-one that occurs twice; where repeated lines or paragraphs are looked for also `lines-*.bin` and
-`paragraphs-*.bin`, the hash of each with its place. Cost: 55 MB of text a CPU-second (the
-signatures); 240 bytes a document and 20 a line on disk, one run of 100,000 documents in memory.
+Output: `marks.bin`, one MARK a document in order, `sketches.bin`, its sketch in the same order, and
+`keys-*.bin`, its keys in sorted runs (keys of different bands do not meet; that of its words is
+odd, others are even), and `shared-*.bin`, two minima to see what many share; where an id column is
+mapped also `names-*.bin`, its id, to find one that occurs twice; where repeated lines or paragraphs
+are looked for also `lines-*.bin` and `paragraphs-*.bin`, the hash of each with its place. Cost: 55
+MB of text a CPU-second (the signatures); 440 bytes a document and 20 a line on disk, one run of
+100,000 documents in memory.
 """
 
 from collections.abc import Iterator
@@ -16,9 +18,9 @@ import polars as pl
 
 from stages.curate.work.sorted_runs import KEY, LINE, MARK, SortedRuns
 from stages.curation.duplicates.line_copies import unit_spans
-from stages.curation.duplicates.minhash import signatures
+from stages.curation.duplicates.minhash import SHARED, signatures, sketch_matrix
 from stages.curation.text.characters import mixed
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import CurateSettings, DedupSettings
 from stages.settings.curate_searches import RepeatSettings, score_list
 
 RUN_DOCUMENTS = 100_000  # 19 MB of keys
@@ -30,12 +32,12 @@ class CopyKeys:
 
     def __init__(self, folder: Path, settings: CurateSettings) -> None:
         self.folder, self.settings, self.row = folder, settings, 0
-        columns = ["id", "exact", "words", *settings.dedup.minhash().band_names()]
+        self.key_names = key_names(settings.dedup)
         self.keys = SortedRuns(
-            folder,
-            "keys",
-            RUN_DOCUMENTS * max(1, len(key_names(columns, settings.dedup.policy))),
+            folder, "keys", RUN_DOCUMENTS * max(1, len(self.key_names))
         )
+        self.near = settings.dedup.policy == "near"
+        self.shared = SortedRuns(folder, "shared", RUN_DOCUMENTS * len(SHARED))
         self.names = SortedRuns(folder, "names", RUN_DOCUMENTS)
         self.lines = {
             name: SortedRuns(folder, name, RUN_LINES) for name in repeat_kinds(settings)
@@ -43,6 +45,7 @@ class CopyKeys:
 
     def __enter__(self) -> "CopyKeys":
         self.marks = open(self.folder / "marks.bin", "wb")
+        self.sketches = open(self.folder / "sketches.bin", "wb")
         return self
 
     def add(self, frame: pl.DataFrame, left: pl.Series) -> None:
@@ -64,18 +67,14 @@ class CopyKeys:
         self.marks.write(marks.tobytes())
         if self.settings.id is not None:
             self.names.add(_records(marks["id"], rows))
-        for number, name in enumerate(
-            key_names(table.columns, self.settings.dedup.policy)
-        ):
-            self.keys.add(
-                _records(
-                    mixed(
-                        table[name].to_numpy()
-                        ^ mixed(np.full(1, number + 1, dtype=np.uint64))
-                    ),
-                    rows,
-                )
-            )
+        for number, name in enumerate(self.key_names):
+            keys = _apart(table[name].to_numpy(), number, odd=name == "words")
+            self.keys.add(_records(keys, rows))
+        if self.near:
+            self.sketches.write(sketch_matrix(table).astype("<u8").tobytes())
+            for number, name in enumerate(SHARED):
+                keys = _apart(table[name].to_numpy(), number, odd=False)
+                self.shared.add(_records(keys, rows))
         for kind, runs in self.lines.items():
             for lines in line_records(
                 frame["text"],
@@ -86,9 +85,10 @@ class CopyKeys:
                 runs.add(lines)
 
     def __exit__(self, *_: object) -> None:
-        for runs in (self.keys, self.names, *self.lines.values()):
+        for runs in (self.keys, self.names, self.shared, *self.lines.values()):
             runs.close()
         self.marks.close()
+        self.sketches.close()
 
 
 def line_records(
@@ -123,11 +123,22 @@ def _records(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return records
 
 
-def key_names(columns: list[str], policy: str) -> list[str]:
-    """The signature columns that make copies under a policy."""
-    return {"none": [], "exact": ["exact"], "words": ["exact", "words"]}.get(
-        policy, [name for name in columns if name != "id"]
-    )
+def _apart(keys: np.ndarray, number: int, *, odd: bool) -> np.ndarray:
+    """Keys that meet no other column's; the lowest bit says whether they are of words."""
+    own = mixed(keys ^ mixed(np.full(1, number + 1, dtype=np.uint64)))
+    return own | np.uint64(1) if odd else own & ~np.uint64(1)
+
+
+def key_names(dedup: DedupSettings) -> list[str]:
+    """The signature columns that make copies, or candidates, under a policy."""
+    bands = dedup.minhash().band_names()
+    return {
+        "none": [],
+        "exact": ["exact"],
+        "words": ["exact", "words"],
+        "near": ["words", *bands],
+        "bands": ["exact", "words", *bands],
+    }[dedup.policy]
 
 
 def id_numbers(ids: pl.Series) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curate.searches.losers import REASONS as COPIES
+from stages.curate.copies.losers import REASONS as COPIES
 from stages.curate.work.numbering import Units
 from stages.curate.work.sorted_runs import (
     LOSER,
@@ -60,6 +60,7 @@ def write_drops(
         winners,
         reason,
     )
+    records["winner"], records["similarity"] = -1, np.nan
     write_records(target, sorted_by_first(records))
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.curate.copies.edges import grouped, key_range
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.drops import is_gone, left, reason_names, write_drops
-from stages.curate.searches.edges import grouped, key_range
 from stages.curate.searches.line_cuts import covered, cut_texts, repeats_of
 from stages.curate.work.numbering import Units
 from stages.curate.work.sorted_runs import LINE, MARK, REPEAT, mapped, write_records

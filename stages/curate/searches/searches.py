@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.curate.copies.alike_pairs import (
+    AlikeTask,
+    CandidateTask,
+    pair_parts,
+    write_wanted,
+)
+from stages.curate.copies.edges import EdgeTask, key_parts, write_parents
+from stages.curate.copies.losers import LoserTask, MemberTask, RepeatTask, loser_parts
+from stages.curate.copies.near_losers import LinkTask, NearLoserTask
+from stages.curate.copies.shared_texts import SharedTask
+from stages.curate.copies.shingle_files import ShingleTask
 from stages.curate.searches.best_share import CutTask, ValueTask, write_cut
 from stages.curate.searches.copy_keys import repeat_kinds
 from stages.curate.searches.drops import reason_names, write_gone
-from stages.curate.searches.edges import EdgeTask, key_parts, write_parents
 from stages.curate.searches.embedding import BLOCK_CHARS, EmbedTask, embedder, fit_words
 from stages.curate.searches.line_search import SEARCHES, LineTask, RepeatedTask
-from stages.curate.searches.losers import LoserTask, MemberTask, RepeatTask, loser_parts
 from stages.curate.searches.semantic_search import (
     AssignTask,
     ClusterTask,
@@ -28,7 +37,7 @@ from stages.curate.searches.semantic_search import (
 )
 from stages.curate.work.numbering import Units
 from stages.curate.work.part_bounds import part_bounds
-from stages.curate.work.sorted_runs import LINE
+from stages.curate.work.sorted_runs import ALIKE, EDGE, LINE
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json
@@ -55,13 +64,17 @@ class Corpus:
         """The units of this input."""
         return range(self.units.n_new)
 
+    @property
+    def ids_order(self) -> bool:
+        return self.settings.id is not None
+
     def reason(self, name: str) -> int:
         return reason_names(self.settings).index(name)
 
 
 def search(corpus: Corpus) -> None:
     """All of them."""
-    _find_copies(corpus)
+    find_copies(corpus)
     if corpus.settings.semantic is not None:
         _find_semantic(corpus, corpus.settings.semantic)
     for name, cut in shares(corpus.settings).items():
@@ -75,23 +88,64 @@ def search(corpus: Corpus) -> None:
         _find_lines(corpus)
 
 
-def _find_copies(corpus: Corpus) -> None:
+def find_copies(corpus: Corpus) -> None:
+    """Repeated ids, then copies by the policy of the settings, then what many documents share."""
     units, folder, parents = corpus.units, corpus.folder, corpus.folder / "parents.bin"
     if corpus.settings.id is not None:
         parts = key_parts(units, "names-*.bin")
         corpus.each("compare ids", RepeatTask(units, folder, parts), range(parts))
-    parts = key_parts(units)
-    corpus.each("compare keys", EdgeTask(units, folder, parts), range(parts))
-    write_parents(units, sorted(folder.glob("edges-*.bin")), parents)
+    if corpus.settings.dedup.policy == "near":
+        edges, kind = _find_alike(corpus), ALIKE
+    else:
+        parts = key_parts(units)
+        corpus.each("compare keys", EdgeTask(units, folder, parts), range(parts))
+        edges, kind = sorted(folder.glob("edges-*.bin")), EDGE
+    write_parents(units, edges, parents, kind)
     corpus.each(
         "gather copies", MemberTask(units, folder, parents), range(len(units.folders))
     )
     parts = loser_parts(folder)
-    corpus.each(
-        "choose copies",
-        LoserTask(units, folder, parts, ids_order=corpus.settings.id is not None),
-        range(parts),
+    choose: LoserTask | NearLoserTask
+    if corpus.settings.dedup.policy == "near":
+        corpus.each("gather pairs", LinkTask(parents), edges)
+        choose = NearLoserTask(
+            units,
+            folder,
+            parts,
+            threshold=corpus.settings.dedup.threshold,
+            ids_order=corpus.ids_order,
+        )
+    else:
+        choose = LoserTask(units, folder, parts, ids_order=corpus.ids_order)
+    corpus.each("choose copies", choose, range(parts))
+    if corpus.settings.dedup.policy == "near":
+        parts = key_parts(units, "shared-*.bin")
+        corpus.each(
+            "see what is shared", SharedTask(units, folder, parts), range(parts)
+        )
+
+
+def _find_alike(corpus: Corpus) -> list[Path]:
+    """The files of the pairs that are alike."""
+    units, folder = corpus.units, corpus.folder
+    params = corpus.settings.dedup.minhash()
+    parts = key_parts(units)
+    compare = CandidateTask(
+        units, folder, parts, params=params, ids_order=corpus.ids_order
     )
+    corpus.each("compare sketches", compare, range(parts))
+    found = sorted(folder.glob("candidates-*.bin"))
+    write_wanted(found, params, units.n_all, folder / "wanted.bin")
+    corpus.each(
+        "read shingles",
+        ShingleTask(units, folder, folder / "wanted.bin", params),
+        corpus.own,
+    )
+    parts = pair_parts(found)
+    corpus.each(
+        "compare shingles", AlikeTask(units, folder, parts, params), range(parts)
+    )
+    return sorted(folder.glob("alike-*.bin"))
 
 
 def _find_semantic(corpus: Corpus, asked: SemanticSettings) -> None:

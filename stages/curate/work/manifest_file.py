@@ -58,6 +58,29 @@ class RepeatedText(Record):
     characters: int = Field(description="Unicode characters of all its repeats")
 
 
+class CopyPair(Record):
+    """A near copy that was dropped, and what stays in its place."""
+
+    id: str = Field(description="id of the document that was dropped")
+    source: str = Field(description="where it was read")
+    text: str = Field(description="its beginning")
+    reason: str = Field(description="duplicate_near or duplicate_bands")
+    duplicate_of: str = Field(description="id of the one that stays")
+    similarity: float | None = Field(
+        description="Jaccard similarity of their shingles; null where not compared"
+    )
+    kept_text: str = Field(
+        description="the beginning of the one that stays; empty for one of an index"
+    )
+
+
+class Warned(Record):
+    """Something to look at before the result is used."""
+
+    code: str = Field(description="pool_lost, large_cluster or shared_text")
+    message: str = Field(description="one line")
+
+
 class Fault(Record):
     """What was wrong with a file of the input."""
 
@@ -112,6 +135,10 @@ class Manifest(FileRecord):
             " kind -> the most repeated; absent where none were looked for"
         ),
     )
+    copies: list[CopyPair] = Field(
+        [], description="near copies that were dropped, drawn by hash"
+    )
+    warnings: list[Warned] = Field([], description="what to look at, one line each")
     faults: dict[str, Fault] = Field(description="file -> what was wrong with it")
     empty_files: list[str] = Field(description="files of the input that are empty")
     ignored_files: list[str] = Field(description="files left out by their suffix")

@@ -39,7 +39,23 @@ MEMBER = np.dtype(
     ]
 )
 EDGE = np.dtype([("first", "<i8"), ("other", "<i8")])
-LOSER = np.dtype([("ordinal", "<i8"), ("winner_id", "<u8"), ("reason", "u1")])
+# documents that may be near, and in how many bytes their sketches agree; SAME_WORDS for certain ones
+CANDIDATE = np.dtype([("first", "<i8"), ("other", "<i8"), ("equal", "<u2")])
+ALIKE = np.dtype([("first", "<i8"), ("other", "<i8"), ("similarity", "<f4")])
+# documents that are near, under the component that they form with others
+LINK = np.dtype(
+    [("root", "<i8"), ("first", "<i8"), ("other", "<i8"), ("similarity", "<f4")]
+)
+# `winner` is the ordinal of the copy that stays, -1 for none
+LOSER = np.dtype(
+    [
+        ("ordinal", "<i8"),
+        ("winner_id", "<u8"),
+        ("winner", "<i8"),
+        ("similarity", "<f4"),
+        ("reason", "u1"),
+    ]
+)
 # a line or paragraph and its place in the text
 LINE = np.dtype([("key", "<u8"), ("row", "<u4"), ("start", "<u4"), ("stop", "<u4")])
 # a line or paragraph that is to go

@@ -80,9 +80,15 @@ def staged_schema(
 
 
 def staged_rows(
-    units: Units, low: int, high: int, columns: list[str] | None = None
+    units: Units,
+    low: int,
+    high: int,
+    columns: list[str] | None = None,
+    wanted: np.ndarray | None = None,
 ) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(ordinal of the first row, staged documents) of every row group that overlaps the range, cut to it."""
+    """(ordinal of the first row, staged documents) of every row group that overlaps the range, cut
+    to it. `wanted` (high - low,) leaves out row groups of which nothing is wanted.
+    """
     first = int(np.searchsorted(units.starts, low, side="right")) - 1
     for unit in range(max(first, 0), units.n_new):
         at = units.starts[unit]
@@ -91,7 +97,10 @@ def staged_rows(
         with pq.ParquetFile(units.folders[unit] / "documents.parquet") as table:
             for group in range(table.num_row_groups):
                 rows = table.metadata.row_group(group).num_rows
-                if at < high and at + rows > low:
+                inside = at < high and at + rows > low
+                if inside and (
+                    wanted is None or wanted[max(0, at - low) : at + rows - low].any()
+                ):
                     frame = pl.from_arrow(table.read_row_group(group, columns=columns))
                     begin = max(0, low - at)
                     yield at + begin, frame[begin : min(rows, high - at)]

@@ -62,10 +62,10 @@ class Tally:
         }
 
 
-def sampled(frame: pl.DataFrame) -> list[list]:
+def sampled(frame: pl.DataFrame, n: int = EXAMPLES) -> list[list]:
     """[hash, id, source, snippet] of the documents of the smallest hashes."""
     place = uniform(0, frame["id"], "example")
-    order = np.argsort(place, kind="stable")[:EXAMPLES]
+    order = np.argsort(place, kind="stable")[:n]
     rows = (
         frame[order]
         .select("id", "source", pl.col("text").str.slice(0, SNIPPET_CHARS))
@@ -74,8 +74,8 @@ def sampled(frame: pl.DataFrame) -> list[list]:
     return [[float(place[at]), *row] for at, row in zip(order, rows, strict=True)]
 
 
-def nearest_zero(examples: Iterable[list]) -> list[list]:
-    return sorted(examples)[:EXAMPLES]
+def nearest_zero(examples: Iterable[list], n: int = EXAMPLES) -> list[list]:
+    return sorted(examples, key=lambda example: example[:2])[:n]
 
 
 def merge(parts: Iterable[dict]) -> dict:

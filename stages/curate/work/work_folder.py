@@ -134,6 +134,13 @@ def is_result(out: str) -> bool:
         return False
 
 
+def hash_of(out: str) -> str | None:
+    """The hash of the result there, if there is one."""
+    if not is_result(out):
+        return None
+    return json.loads(storage.read_text(storage.join(out, MANIFEST)))["result_hash"]
+
+
 def check_free(out: str, folder: Path) -> None:
     """A folder with files that are not ours is not written into."""
     if (

@@ -1,13 +1,17 @@
-"""MinHash signatures: what is kept of a document to find its duplicates, 144 bytes whatever its length.
+"""MinHash signatures: what is kept of a document to find its duplicates, 320 bytes whatever its length.
 
-Question: how alike are two documents? Input: texts. Output: per document a hash of the exact text, a hash of its
-words, and one key for each band of the locality-sensitive hash. Two documents whose sets of n-word shingles have
-Jaccard similarity s share a key with probability 1 - (1 - s^rows)^bands (Broder 1997; Leskovec et al., ch. 3);
-14 bands of 8 rows give 0.92 at s = 0.8 and 0.05 at s = 0.5 (the setting of FineWeb).
-A key depends on its document alone, so neither order nor sharding changes a result. Hashes have 64 bits, the
-permuted values that are compared 32. Cost: 55 MB a CPU-second, memory of one block and the keys (measured).
+Question: how alike are two documents? Input: texts. Output: per document a hash of the exact text, a
+hash of its words, one key for each band of the locality-sensitive hash, and a sketch: one byte of
+each minimum. Two documents whose sets of n-word shingles have Jaccard similarity s share a key with
+probability 1 - (1 - s^rows)^bands (Broder 1997; Leskovec et al., ch. 3): 20 bands of 6 rows give
+.998 at s = .8 and .27 at .5; what shares a key is a candidate and is then compared (`alike`).
+FineWeb's 14 bands of 8 rows give .92 and .05. Texts are compared in normal form C; in scripts
+without spaces a character counts as a word. A key depends on its document alone, so neither order
+nor sharding changes a result. Hashes have 64 bits, the permuted values that are compared 32. Cost: 55 MB a
+CPU-second, memory of one block and the signatures (measured).
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,22 +22,35 @@ import xxhash
 from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.minhash import shingle_minima
 from stages.curation.text.characters import (
-    blocks,
+    composed,
     mixed,
     ngram_hashes,
-    plain_words,
     segment_hashes,
+    utf8,
+    word_blocks,
 )
+
+LEAST_MET = 0.9  # of the pairs at the threshold (assumed)
+MOST_SKETCH_BYTES = 1024  # the standard error at .8 is then .0125
+# minima that are also keys by themselves: half of the documents that share half of their text have
+# one in common, where bands only join what is like as a whole (losses.py)
+SHARED = ("shared_0", "shared_1")
+# FineWeb's setting, for what is joined by a band alone
+FINEWEB_BANDS, FINEWEB_ROWS = 14, 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinHash:
-    """Parameters of the signature. Shingles are words, lower case, punctuation dropped."""
+    """Parameters of the signature. Shingles are words, lower case, punctuation dropped.
+
+    `threshold` is the Jaccard similarity of shingles from which documents are near duplicates.
+    """
 
     shingle_words: int = 5
-    bands: int = 14
-    rows: int = 8
+    bands: int = 20
+    rows: int = 6
     seed: int = 1
+    threshold: float = 0.8
 
     def __post_init__(self) -> None:
         for name in ("shingle_words", "bands", "rows"):
@@ -41,6 +58,31 @@ class MinHash:
                 raise ValueError(
                     f"MinHash {name} is {getattr(self, name)}; give at least 1"
                 )
+        if not 0 < self.threshold <= 1:
+            raise ValueError(
+                f"MinHash threshold is {self.threshold}; give one above 0, at most 1"
+            )
+
+    def fault(self) -> str | None:
+        """Why these bands do not find what is alike, if so."""
+        met = self.probability(self.threshold)
+        if met >= LEAST_MET:
+            return None
+        return (
+            f"{self.bands} bands of {self.rows} rows meet {met:.0%} of the pairs at the"
+            f" threshold {self.threshold:g}; give more bands or fewer rows (at .8 20 of"
+            " 6 meet 99.8 %, at .5 60 of 4 meet 98 %)"
+        )
+
+    @property
+    def sketch_bytes(self) -> int:
+        """Permutations of which a byte is kept."""
+        return min(self.bands * self.rows, MOST_SKETCH_BYTES)
+
+    @property
+    def sketch_words(self) -> int:
+        """Columns of a sketch, eight bytes each; the last is filled up with zeros."""
+        return -(-self.sketch_bytes // 8)
 
     def band_names(self) -> list[str]:
         return [f"band_{index:02d}" for index in range(self.bands)]
@@ -60,7 +102,8 @@ class MinHash:
 def signatures(
     frames: pl.DataFrame | Iterable[pl.DataFrame], params: MinHash = MinHash()
 ) -> pl.DataFrame:
-    """Columns `id`, `exact`, `words` and one `band_..` a band (all UInt64): one row a document, in input order.
+    """Columns `id`, `exact`, `words`, one `band_..` a band and SHARED (all UInt64), and `sketch`
+    (array of UInt64): one row a document, in input order.
 
     `frames` may be a stream of batches; only their signatures are kept.
     """
@@ -73,7 +116,10 @@ def _empty(params: MinHash) -> pl.DataFrame:
     return pl.DataFrame(
         schema={
             "id": pl.String,
-            **dict.fromkeys(["exact", "words", *params.band_names()], pl.UInt64),
+            **dict.fromkeys(
+                ["exact", "words", *params.band_names(), *SHARED], pl.UInt64
+            ),
+            "sketch": pl.Array(pl.UInt64, params.sketch_words),
         }
     )
 
@@ -81,22 +127,56 @@ def _empty(params: MinHash) -> pl.DataFrame:
 def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataFrame]:
     permutations = params.permutations()
     exact = text_hashes(frame["text"])
-    for rows, block in blocks(frame["text"]):
-        hashes, docs = plain_words(block)
+    for rows, hashes, docs in word_blocks(composed(frame["text"])):
         whole = document_hashes(hashes, docs, exact[rows])
-        keys = band_keys(
-            hashes, docs, whole=whole, params=params, permutations=permutations
-        )
+        minima = shingle_minima(hashes, docs, params.shingle_words, *permutations)
+        keys = band_keys(minima, docs, whole=whole, params=params)
         columns = {"id": frame["id"][rows], "exact": exact[rows], "words": whole}
-        yield pl.DataFrame(
-            {**columns, **dict(zip(params.band_names(), keys, strict=True))}
+        columns |= dict(zip(params.band_names(), keys, strict=True))
+        columns |= _shared_keys(minima, docs, whole, params)
+        sketch = pl.Series(
+            sketches(minima, params), dtype=pl.Array(pl.UInt64, params.sketch_words)
         )
+        yield pl.DataFrame({**columns, "sketch": sketch})
+
+
+def _shared_keys(
+    minima: np.ndarray, docs: np.ndarray, whole: np.ndarray, params: MinHash
+) -> dict[str, np.ndarray]:
+    """Two minima as keys; a document without shingles has its own."""
+    short = np.diff(docs) < params.shingle_words
+    values = (minima[:, min(at, minima.shape[1] - 1)] for at in range(len(SHARED)))
+    return {
+        name: np.where(short, whole, mixed(column.astype(np.uint64)))
+        for name, column in zip(SHARED, values, strict=True)
+    }
+
+
+def sketches(minima: np.ndarray, params: MinHash) -> np.ndarray:
+    """The upper byte of each minimum, eight to a word (D, sketch_words)."""
+    filled = np.zeros((len(minima), 8 * params.sketch_words), dtype=np.uint8)
+    mixed_up = minima[:, : params.sketch_bytes] * np.uint32(0x9E3779B1)
+    filled[:, : params.sketch_bytes] = mixed_up >> np.uint32(24)
+    return filled.view("<u8")
+
+
+def sketch_matrix(table: pl.DataFrame) -> np.ndarray:
+    """The sketches of a table of signatures (D, sketch_words)."""
+    width = table.schema["sketch"].shape[0]
+    return np.ascontiguousarray(
+        table["sketch"].to_numpy().reshape(-1, width), dtype=np.uint64
+    )
 
 
 def text_hashes(texts: pl.Series) -> np.ndarray:
     """xxh3 of each text as it stands (D,); a loop, but at 2 GB/s (measured)."""
+    data, bounds = utf8(texts)
+    view = data.data
     return np.fromiter(
-        (xxhash.xxh3_64_intdigest(text.encode()) for text in texts),
+        (
+            xxhash.xxh3_64_intdigest(view[first:stop])
+            for first, stop in itertools.pairwise(bounds.tolist())
+        ),
         dtype=np.uint64,
         count=len(texts),
     )
@@ -127,14 +207,9 @@ def shingles(
 
 
 def band_keys(
-    words: np.ndarray,
-    docs: np.ndarray,
-    whole: np.ndarray,
-    params: MinHash,
-    permutations: tuple,
+    minima: np.ndarray, docs: np.ndarray, whole: np.ndarray, params: MinHash
 ) -> np.ndarray:
     """Keys (bands, D). A document with fewer words than a shingle matches only documents of the same words."""
-    minima = shingle_minima(words, docs, params.shingle_words, *permutations)
     keys = _banded(minima.T, params)
     short = np.diff(docs) < params.shingle_words
     keys[:, short] = whole[short]

@@ -54,6 +54,7 @@ DEDUP = {
     "exact": "one of each text",
     "words": "one of each sequence of words, whatever the case and punctuation",
     "near": "one of each near-duplicate cluster",
+    "bands": "one of what a shared band joins, compared or not (as FineWeb)",
     "semantic": "of the near policy, one of those that say the same",
     "lines": "of the near policy, without lines that another document holds",
 }
@@ -96,6 +97,8 @@ def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
     if policy in ("exact", "words"):
         removed = ["exact"] if policy == "exact" else ["exact", "words"]
         return documents.filter(~pl.col("duplicate").is_in(removed).fill_null(False))
+    if policy == "bands":  # ordered by id: the first of what this pool holds stays
+        return documents.unique("bands_cluster", keep="first", maintain_order=True)
     firsts = documents.filter("is_first")
     if policy == "semantic":
         return firsts.filter(pl.col("semantic_of").is_null())

@@ -20,14 +20,16 @@ from stages.laws.choosing.bootstrap import (
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.discrepancy import (
     BETWEEN,
-    MISFIT,
     PER_LOG,
     PER_MOVE,
     PER_REPEAT,
     RAMP,
-    Reach,
+    SHARED,
+    SHARED_UNIQUE,
+    UNSEEN,
     slopes,
 )
+from stages.laws.choosing.errors import Errors, arms_of
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface import table
 
@@ -38,17 +40,14 @@ WIDEST = 600.0  # ours: a log value beyond it is a law that left its range, and 
 class Mixture:
     """members: refits of each law, the one with most weight first; shares: their weights (members,).
 
-    member, refit: of each draw the law and its refit, (draws,). scale: size of the error beyond the runs in units
-    of the usual one; noise: log errors of the mean on the runs, (runs,), and the arm of each.
+    member, refit: of each draw the law and its refit, (draws,). errors: what their mean is off by.
     """
 
     members: tuple[Bootstrap, ...]
     shares: np.ndarray
     member: np.ndarray = field(repr=False)
     refit: np.ndarray = field(repr=False)
-    scale: float
-    reach: Reach
-    noise: np.ndarray = field(repr=False)
+    errors: Errors
     seed: int = 0
 
     @property
@@ -74,8 +73,8 @@ class Mixture:
         return self.chosen.n_clusters
 
     def central(self, rows: table.Rows, arm: str | None = None) -> np.ndarray:
-        """Weighted mean of the laws, as a value, (rows,)."""
-        return np.exp(self._mean(self._points(rows, arm)))
+        """Weighted mean of the laws with what the runs nearby say of it, as a value, (rows,)."""
+        return np.exp(self._centre(self._points(rows, arm), rows, arm))
 
     def predict(
         self,
@@ -92,7 +91,8 @@ class Mixture:
         """
         points = self._points(rows, arm)
         centre = self._mean(points)
-        drawn = np.tile(centre, (self.n_draws, 1))
+        near = self._centre(points, rows, arm)
+        drawn = np.tile(near, (self.n_draws, 1))
         for i, point in points.items():
             own = np.flatnonzero(self.member == i)
             if own.size:
@@ -131,6 +131,20 @@ class Mixture:
         shares = self.shares[list(points)]
         return np.tensordot(shares / shares.sum(), np.stack([*points.values()]), axes=1)
 
+    def _centre(self, points, rows, arm: str | None) -> np.ndarray:
+        """Log value with the misfit, (rows,)."""
+        mean = self._mean(points)
+        if len(points) < len(self.members) and self._lacking(rows):
+            return mean  # what all of the laws leave over says nothing of some of them
+        arms = self._arms(rows, arm, mean.size)
+        return mean + self.errors.misfit.mean(rows, arms)
+
+    def _lacking(self, rows) -> bool:
+        """Whether a law reads a column that the rows lack."""
+        return any(
+            not set(boot.fit.law.variable_names) <= set(rows) for boot in self.members
+        )
+
     def _refits(self, i, rows, arm, *, own, point) -> np.ndarray:
         """Departure of the refits of one law from its fit, (own draws, rows)."""
         boot = self.members[i]
@@ -143,20 +157,38 @@ class Mixture:
     def _beyond(self, rows, arm, centre: np.ndarray) -> np.ndarray:
         """What the laws are off by beyond the runs, (draws, rows)."""
         arms = self._arms(rows, arm, centre.size)
-        inside = self._mean(self._points(self.reach.inside(rows), arm))
+        reach = self.errors.reach
+        inside = self._mean(self._points(reach.inside(rows), arm))
         moved = centre - np.broadcast_to(inside, centre.shape)
-        distance = np.broadcast_to(self.reach.distance(rows), centre.shape)
-        first = slopes(self.n_draws, arms, self.seed)
-        second = slopes(self.n_draws, arms, self.seed + 1)
-        drawn = self.scale * (PER_LOG * distance * first + PER_MOVE * moved * second)
-        repeats = np.broadcast_to(self.reach.repeats(rows), centre.shape)
+        distance = np.broadcast_to(reach.distance(rows), centre.shape)
+        repeats = np.broadcast_to(reach.repeats(rows), centre.shape)
+        drawn = PER_LOG * distance * self._slopes(arms, 0)
+        drawn += PER_MOVE * moved * self._slopes(arms, 1)
         if repeats.any():
-            own = slopes(self.n_draws, arms, self.seed + 3, shared=0.0)
-            drawn += self.scale * PER_REPEAT * repeats * own
+            drawn += PER_REPEAT * repeats * self._slopes(arms, 3)
+        unique = np.broadcast_to(reach.unique(rows), centre.shape)
+        if unique.any():
+            drawn += PER_REPEAT * unique * self._slopes(arms, 4, shared=SHARED_UNIQUE)
         if self.fit.by_arm:
-            misfit = MISFIT * self.noise.std() * np.minimum(distance / RAMP, 1.0)
-            drawn += misfit * slopes(self.n_draws, arms, self.seed + 2, shared=0.0)
-        return drawn
+            unseen = UNSEEN * self.errors.misfit.unseen
+            ramp = np.minimum(distance / RAMP, 1.0)
+            drawn += unseen * ramp * slopes(self.n_draws, arms, self.seed + 2, shared=0)
+        return drawn + self.errors.misfit.draws(
+            rows, arms, n_draws=self.n_draws, seed=self.seed
+        )
+
+    def _slopes(
+        self, arms: np.ndarray, part: int, shared: float = SHARED
+    ) -> np.ndarray:
+        """Slopes of one part of the error, (draws, rows)."""
+        return slopes(
+            self.n_draws,
+            arms,
+            self.seed + part,
+            shared=shared,
+            scale=self.errors.scale,
+            own_scale=self.errors.own_scale,
+        )
 
     def _new_run(self, rows, arm, shape, seed: int) -> np.ndarray:
         """Noise of one new run, (draws, rows)."""
@@ -164,19 +196,18 @@ class Mixture:
         arms = self.fit.arm_index(rows, arm, shape[1])
         fitted = self.fit.problem.arm_index
         for position in np.unique(arms):
-            own = self.noise[fitted == position]
-            usable = own - own.mean() if own.size >= MIN_ARM_RUNS else self.noise
+            own = self.errors.noise[fitted == position]
+            usable = own - own.mean() if own.size >= MIN_ARM_RUNS else self.errors.noise
             columns = arms == position
             noise[:, columns] = rng.choice(usable, size=(shape[0], int(columns.sum())))
         return noise
 
     def _arms(self, rows, arm: str | None, n: int) -> np.ndarray:
-        """Name of each row's arm, one name for all where nothing is separate by arm."""
-        if not self.fit.by_arm:
-            return np.full(n, "all")
-        if arm is not None:
+        """Name of each row's arm, one for all where nothing is separate by arm."""
+        fits = [member.fit for member in self.members]
+        if arm is not None and any(fit.by_arm for fit in fits):
             return np.full(n, str(arm))
-        return table.arm_names(rows, self.fit.arm_column, n)
+        return arms_of(fits, rows, self.fit.arm_column, n)
 
 
 # what predictions are drawn from: refits of one law, or a weighted mean of laws
@@ -230,9 +261,7 @@ def mixture(
         shares=shares,
         member=member,
         refit=refit,
-        scale=choice.scale,
-        reach=choice.reach,
-        noise=choice.noise,
+        errors=choice.errors,
         seed=seed,
     )
 

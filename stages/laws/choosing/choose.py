@@ -9,16 +9,15 @@ on the folds, and the law that carries most of the weight is named with its shar
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.foundation.errors import InputError
-from stages.laws.choosing.discrepancy import Reach, Spread, own_scale
+from stages.laws.choosing.candidate import Candidate, fitted_candidates
+from stages.laws.choosing.errors import Errors, errors_of
 from stages.laws.choosing.folds import Fold, folds
-from stages.laws.fitting.fit import Fit, Start, start_law
+from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.identify import effective_unknowns
-from stages.laws.fitting.solver import minimise
 from stages.laws.fitting.variant import Variant
 from stages.laws.interface import table
 from stages.laws.interface.law import Law
@@ -26,10 +25,6 @@ from stages.laws.interface.table import note
 
 LEAST_ERROR = 5e-4  # ours: errors below .05 % are no better than each other
 LEAST_SHARE = 0.01  # ours: a smaller share moves nothing and costs a bootstrap
-N_ENDS = 8  # measured: more of the coarse ends are followed without another result
-ENDS_REFITTED = (
-    3  # ours: a refit below a cut starts from the best ends of the fit of all
-)
 FEW_HELD_OUT = 8
 
 
@@ -55,9 +50,7 @@ class Score:
 class Choice:
     """The laws of a prediction. fit: of the law with most weight; runner_up: of the next (None if it is alone).
 
-    members: every candidate that counts, fitted to all runs, with its share. scale: how much larger errors
-    beyond the runs are here than is usual (discrepancy.py); noise: log errors of the weighted mean on the
-    runs it was fitted to, (runs,).
+    members: every candidate that counts, fitted to all runs, with its share. errors: of their weighted mean.
     """
 
     fit: Fit
@@ -70,20 +63,7 @@ class Choice:
     variant: Variant
     runner_up_variant: Variant | None
     members: tuple[tuple[Fit, float], ...]
-    scale: float
-    reach: Reach
-    noise: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A variant fitted to all runs, and what its refit below each fold says of every run, in log value
-    (folds, runs).
-    """
-
-    variant: Variant
-    fit: Fit
-    below: np.ndarray
+    errors: Errors
 
 
 def choose_law(
@@ -113,7 +93,9 @@ def choose_law(
     variants = [c if isinstance(c, Variant) else Variant(c) for c in candidates]
     separate = _separate(rows, by_arm, arm_column)
     options = {"arm_column": arm_column, **start_options}
-    fitted, refused = _fitted(variants, rows, cuts, separate=separate, options=options)
+    fitted, refused = fitted_candidates(
+        variants, rows, cuts, separate=separate, options=options
+    )
     observed = np.log(np.asarray(rows["value"], float))
     typical = np.array([_typical(each, observed, cuts) for each in fitted])
     shares = _shares([each.variant for each in fitted], typical)
@@ -132,7 +114,7 @@ def choose_law(
         (winner if i == first else fitted[i].fit, float(shares[i])) for i in order
     ]
     first_in_order = sorted(members, key=lambda pair: pair[0] is not winner)
-    reach = Reach.of(rows)
+    errors = errors_of(fitted, shares, rows=rows, cuts=cuts, arm_column=arm_column)
     return Choice(
         fit=winner,
         runner_up=None if second is None else fitted[second].fit,
@@ -144,9 +126,7 @@ def choose_law(
         variant=fitted[first].variant,
         runner_up_variant=None if second is None else fitted[second].variant,
         members=tuple(first_in_order),
-        scale=_scale(fitted, shares, rows=rows, cuts=cuts),
-        reach=reach,
-        noise=_noise(fitted, shares, observed),
+        errors=errors,
     )
 
 
@@ -168,66 +148,6 @@ def _separate(
         and np.unique(np.asarray(rows[arm_column]).astype(str)).size > 1
     )
     return lambda law: law.arm_parameters if several else ()
-
-
-def _fitted(
-    variants: Sequence[Variant],
-    rows: table.Rows,
-    cuts: Sequence[Fold],
-    *,
-    separate,
-    options,
-) -> tuple[list[Candidate], dict[str, str]]:
-    """Every candidate that the runs allow, and why others are none; InputError if all."""
-    found, refused = [], {}
-    starts: dict[str, Start] = {}
-    for variant in variants:
-        try:
-            key = f"{variant.law.name} {sorted(variant.ranges.items())}"
-            if key not in starts:
-                law = variant.bounded()
-                starts[key] = start_law(
-                    law, rows, by_arm=separate(variant.law), **options
-                )
-            fit = variant.fit_from(
-                starts[key], rows, arm_column=options["arm_column"], n_ends=N_ENDS
-            )
-            found.append(Candidate(variant, fit, below=_below(fit, cuts)))
-        except InputError as refusal:
-            refused[variant.name] = str(refusal)
-    if not found:
-        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        raise InputError(f"no candidate could be fitted: {reasons}")
-    return found, refused
-
-
-def _below(fit: Fit, cuts: Sequence[Fold]) -> np.ndarray:
-    """Log values of all runs from refits without those that each fold holds, (folds, runs).
-
-    All folds and ends are one batch: a run that is held out has weight 0.
-    """
-    if not cuts:
-        return np.zeros((0, fit.n_points))
-    ends = fit.ends[:ENDS_REFITTED]
-    starts = np.tile(ends, (len(cuts), 1))
-    weights = np.repeat([~cut.held for cut in cuts], len(ends), axis=0).astype(float)
-    solved = minimise(
-        fit.problem,
-        starts,
-        weights=weights,
-        frozen=fit.frozen,
-        tolerance=1e-6,
-        max_iterations=50,
-    )
-    objective = np.where(np.isfinite(solved.objective), solved.objective, np.inf)
-    best = objective.reshape(len(cuts), len(ends)).argmin(axis=1)
-    theta = solved.theta.reshape(len(cuts), len(ends), -1)[np.arange(len(cuts)), best]
-    with np.errstate(all="ignore"):
-        return _log(fit.problem.values(theta))
-
-
-def _log(values: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(np.nan_to_num(values, nan=1e300), 1e-300, 1e300))
 
 
 def _typical(candidate: Candidate, observed: np.ndarray, cuts: Sequence[Fold]) -> float:
@@ -322,77 +242,6 @@ def _profiled(candidate: Candidate, rows: table.Rows, separate, options) -> Fit:
     variant = candidate.variant
     fit = variant.fit(rows, by_arm=separate(variant.law), **options)
     return replace(fit, ends=candidate.fit.ends)
-
-
-def _weighted(parts: Sequence[np.ndarray], shares: np.ndarray) -> np.ndarray:
-    """Weighted mean over the first axis of equal arrays; candidates without a number leave it to the others."""
-    stacked = np.stack(parts)
-    usable = np.abs(stacked).max(axis=tuple(range(1, stacked.ndim))) < 600
-    weight = np.where(usable, shares, 0.0)
-    if not usable.any():
-        return stacked[0]
-    return np.tensordot(
-        weight / weight.sum(),
-        np.where(usable.reshape(-1, *[1] * (stacked.ndim - 1)), stacked, 0.0),
-        axes=1,
-    )
-
-
-def _noise(fitted, shares: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Log errors of the weighted mean on its own runs, centred, widened for the unknowns, (runs,)."""
-    said = _weighted(
-        [_log(each.fit.problem.values(each.fit.theta[None]))[0] for each in fitted],
-        shares,
-    )
-    unknowns = float(np.dot(shares, [each.fit.n_free for each in fitted]))
-    residuals = observed - said
-    wide = np.sqrt(observed.size / max(observed.size - unknowns, 1))
-    return (residuals - residuals.mean()) * wide
-
-
-def _scale(fitted, shares: np.ndarray, rows: table.Rows, cuts: Sequence[Fold]) -> float:
-    """How much larger the errors of the weighted mean are on the folds than is usual."""
-    observed = np.log(np.asarray(rows["value"], float))
-    surprises: dict[str, list[float]] = defaultdict(list)
-    for i, cut in enumerate(cuts):
-        below = [each.below[i] for each in fitted]
-        centre = _weighted(below, shares)
-        reach = Reach.of(_where(rows, ~cut.held))
-        spread = Spread(
-            noise=1.4826 * float(np.median(np.abs(centre - observed)[~cut.held]))
-            + 1e-4,
-            between=between(below, shares, centre)[cut.held],
-            distance=reach.distance(_where(rows, cut.held)),
-            repeats=reach.repeats(_where(rows, cut.held)),
-            moved=(centre - _at_edge(centre, rows, cut))[cut.held],
-        )
-        error = (centre - observed)[cut.held]
-        surprises[cut.axis].append(float(np.mean(error**2 / spread.variance())))
-    return own_scale(surprises)
-
-
-def between(
-    parts: Sequence[np.ndarray], shares: np.ndarray, centre: np.ndarray
-) -> np.ndarray:
-    """Weighted standard deviation of the candidates around their mean, shape of centre."""
-    return np.sqrt(_weighted([(part - centre) ** 2 for part in parts], shares))
-
-
-def _at_edge(centre: np.ndarray, rows: table.Rows, cut: Fold) -> np.ndarray:
-    """What the mean says of the lowest twentieth of the runs that were fitted: where it moves from.
-
-    A stand-in for the edge that averaged.py asks the laws for: a fold keeps only what they say of its runs.
-    """
-    fitted = np.sort(centre[~cut.held])
-    return np.full(centre.size, fitted[: max(1, fitted.size // 20)].mean())
-
-
-def _where(rows: table.Rows, mask: np.ndarray) -> table.Rows:
-    """The runs of the mask; what is no column of runs stays whole."""
-    return {
-        name: np.asarray(column)[mask] if np.size(column) == mask.size else column
-        for name, column in rows.items()
-    }
 
 
 def _why(fitted, shares: np.ndarray, *, first: int, n_folds: int) -> str:

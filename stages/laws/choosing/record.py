@@ -5,7 +5,7 @@ comparison or a plan needs no second fit (1,000 draws of 10 unknowns: about 200 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from stages.laws.choosing.averaged import Mixture, Prediction
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.laws.choosing.choose import Score
 from stages.laws.choosing.discrepancy import Reach
+from stages.laws.choosing.errors import Errors
+from stages.laws.choosing.misfit import Misfit
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.solver import Problem
 from stages.laws.interface.cost import SIX, Cost
@@ -96,9 +98,7 @@ def prediction_state(boot: Prediction) -> dict:
         "shares": boot.shares.tolist(),
         "member": boot.member.tolist(),
         "refit": boot.refit.tolist(),
-        "scale": boot.scale,
-        "limits": dict(boot.reach.limits),
-        "noise": boot.noise.tolist(),
+        "errors": _errors_state(boot.errors),
         "seed": boot.seed,
     }
 
@@ -112,10 +112,40 @@ def prediction_of(state: dict, named: Callable[[str], Law]) -> Prediction:
         shares=np.array(state["shares"]),
         member=np.array(state["member"]),
         refit=np.array(state["refit"]),
-        scale=state["scale"],
-        reach=Reach(state["limits"]),
-        noise=np.array(state["noise"]),
+        errors=_errors_of(state["errors"]),
         seed=state["seed"],
+    )
+
+
+def _errors_state(errors: Errors) -> dict:
+    misfit = {
+        field.name: np.asarray(getattr(errors.misfit, field.name)).tolist()
+        for field in fields(errors.misfit)
+    }
+    return {
+        "scale": errors.scale,
+        "own_scale": errors.own_scale,
+        "limits": dict(errors.reach.limits),
+        "misfit": misfit,
+        "noise": errors.noise.tolist(),
+    }
+
+
+def _errors_of(state: dict) -> Errors:
+    stored = state["misfit"]
+    arrays = {name: np.array(stored[name]) for name in ("residual", "n_runs")}
+    return Errors(
+        scale=state["scale"],
+        own_scale=state["own_scale"],
+        reach=Reach(state["limits"]),
+        misfit=Misfit(
+            axes=tuple(stored["axes"]),
+            at=np.array(stored["at"]).reshape(-1, len(stored["axes"])),
+            arm=np.array(stored["arm"], str),
+            **arrays,
+            **{name: stored[name] for name in ("signal", "own_share", "noise")},
+        ),
+        noise=np.array(state["noise"]),
     )
 
 

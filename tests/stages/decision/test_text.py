@@ -40,6 +40,7 @@ ARM = {
         ({"upweight": 0.5}, "upweight the best 20 % to 50 % of training"),
         ({"dedup": "none"}, "keep the best 20 %, duplicates included"),
         ({"dedup": "exact"}, "keep the best 20 %, exact duplicates removed"),
+        ({"dedup": "bands"}, "keep the best 20 %, joined by one shared band"),
         ({"rules": True}, "keep the best 20 %, after the rules"),
         ({"rules": "gopher"}, "keep the best 20 %, after gopher"),
         ({"rules": ["a", "b"]}, "keep the best 20 %, after a, b"),

@@ -8,6 +8,7 @@ import yaml
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
+from stages.settings.curate import CurateSettings
 from stages.settings.params import load_curate, load_params
 
 GOOD = (ROOT / "params.yaml").read_text("utf-8")
@@ -71,12 +72,30 @@ def test_a_missing_section_and_a_missing_file(tmp_path):
         load_params(tmp_path / "none.yaml", PIPELINE)
 
 
+def test_bands_that_miss_what_is_alike_are_refused(tmp_path):
+    tree = yaml.safe_load(GOOD)
+    tree["dedup"] = {"threshold": 0.5}
+    with pytest.raises(
+        InputError, match="dedup: 20 bands of 6 rows meet 27% of the pairs at the"
+    ):
+        load(tmp_path, yaml.safe_dump(tree))
+    tree["dedup"] = {"threshold": 0.5, "bands": 60, "rows": 4}
+    assert load(tmp_path, yaml.safe_dump(tree))["dedup"].threshold == 0.5
+
+
+def test_the_policy_bands_has_the_numbers_of_fineweb():
+    dedup = CurateSettings.model_validate({"dedup": {"policy": "bands"}}).dedup
+    assert (dedup.bands, dedup.rows) == (14, 8)
+    dedup = CurateSettings.model_validate({"dedup": {"policy": "bands", "rows": 5}})
+    assert (dedup.dedup.bands, dedup.dedup.rows) == (14, 5)
+
+
 def test_a_section_with_a_default_for_everything_may_be_left_out(tmp_path):
     tree = yaml.safe_load(GOOD)
     del tree["dedup"]
     sections = load(tmp_path, yaml.safe_dump(tree))
     dedup = sections["dedup"]
-    assert (dedup.shingle_words, dedup.bands, dedup.rows) == (5, 14, 8)
+    assert (dedup.shingle_words, dedup.bands, dedup.rows) == (5, 20, 6)
     assert sections["arms"].draws == 4
 
 
@@ -124,7 +143,7 @@ def test_curate_may_stand_beside_the_stages_or_alone(tmp_path):
         ),
         (
             "curate:\n  dedup: {policy: fuzzy}",
-            r"yaml:2: curate.dedup.policy: must be one of .*'near' \(value 'fuzzy'\)",
+            r"yaml:2: curate.dedup.policy: must be one of .*'near' or 'bands' \(value 'fuzzy'\)",
         ),
         (
             "curate:\n  thresholds:\n    min_doc_word: 3",

@@ -121,8 +121,8 @@ curate(Request(inputs=[sys.argv[1]], out=sys.argv[2], settings=settings), wait)
 
 
 @pytest.mark.parametrize(
-    "event", [4, 24]
-)  # while documents are judged, and while the output is written
+    "event", [4, 16, 40]
+)  # while documents are judged, compared, and while the output is written
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, run, reference, event):
     command = [
         sys.executable,
@@ -144,7 +144,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, run, reference, event)
             process.stdin.write("\n")
             process.stdin.flush()
         process.send_signal(signal.SIGKILL)
-    assert ("judge" in line) == (event == 4) and ("write" in line) == (event == 24)
+    assert ("judge" in line) == (event == 4)
+    assert ("shingles" in line) == (event == 16) and ("write" in line) == (event == 40)
     done = {
         file: file.stat().st_mtime_ns
         for file in (tmp_path / "out/.work/units").glob("unit-*/done.json")

@@ -109,12 +109,10 @@ def test_own_scores_choose_among_copies_and_drop(folder, run, read, monkeypatch)
     )
     kept = read()
     assert kept["own_score"].to_list() == [-len(text) for text in kept["text"]]
-    copies = [len(row["text"]) for row in ROWS if row["text"].startswith(PROSE * 2)]
-    assert (
-        kept.height == 2
-        and min(copies) in kept["n_chars"]
-        and max(copies) not in kept["n_chars"]
-    )
+    # like "Plain." are .93 and .81, all others less; without the score the longest stays
+    copies = [row["text"] for row in ROWS[:3]]
+    assert copies[0] in kept["text"]
+    assert read("dropped")["text"].to_list() == copies[1:]
 
 
 def test_a_list_that_is_not_there_is_named(folder, run):

@@ -5,7 +5,7 @@ import random
 import polars as pl
 import pytest
 
-from stages.curate.searches import edges
+from stages.curate.copies import edges
 from stages.curation.duplicates.line_copies import (
     repeated_units,
     unit_keys,

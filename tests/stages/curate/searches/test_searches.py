@@ -10,9 +10,10 @@ import sys
 import polars as pl
 import pytest
 
+from stages.curate.copies import edges
 from stages.curate.run.estimate import estimate
 from stages.curate.run.run import Request, curate
-from stages.curate.searches import drops, edges, searches
+from stages.curate.searches import drops, searches
 from stages.foundation.stage import ROOT
 from stages.settings.curate import CurateSettings
 

@@ -37,6 +37,7 @@ def names(frame, ids):
         ("exact", [1, 1, 1, 2, 2]),
         ("words", [1, 1, 3, 3, 3]),
         ("near", [1, 4, 4, 4, 4]),
+        ("bands", [1, 4, 4, 4, 4]),
     ],
 )
 def test_each_policy_removes_more(frame, policy, sizes):
@@ -92,15 +93,70 @@ def test_order_and_sharding_change_nothing(frame):
     )
 
 
-def test_chains_join():
+def chain(n, step):
+    """Versions of one text, each with `step` of 400 words changed against the one before it."""
     words = [f"w{i}" for i in range(400)]
-    versions = [
-        words[:i] + [f"new{i}{k}" for k in range(8)] + words[i + 8 :]
-        for i in (0, 100, 200)
+    texts = [" ".join(words)]
+    for turn in range(n - 1):
+        first = turn * step % 400
+        words[first : first + step] = [f"new{turn}_{k}" for k in range(step)]
+        texts.append(" ".join(words))
+    return documents(texts, [f"{at:03d}" for at in range(n)], "p").with_columns(
+        id=pl.int_range(n).cast(pl.String).str.zfill(3)
+    )
+
+
+def shingles_of(text, n=5):
+    words = text.split()
+    return {tuple(words[at : at + n]) for at in range(len(words) - n + 1)}
+
+
+def jaccard(one, other):
+    one, other = shingles_of(one), shingles_of(other)
+    return len(one & other) / len(one | other)
+
+
+def test_a_chain_is_cut_where_its_members_are_no_longer_like_the_one_that_stays():
+    """Sixty texts, each .94 like the next; bands join all of them, near only what is like a kept one."""
+    frame = chain(60, 12)
+    text = dict(frame.select("id", "text").iter_rows())
+    assert clusters(signatures(frame), "bands")["cluster"].n_unique() == 1
+    kept, table = deduplicate(frame)
+    assert kept.height == 60 // 4  # three steps: .83; four: .78
+    for id_, of, similarity in (
+        table.filter(~pl.col("keep")).select("id", "duplicate_of", "similarity").rows()
+    ):
+        assert of in kept["id"].to_list()
+        assert similarity >= 0.8
+        assert similarity == pytest.approx(jaccard(text[id_], text[of]), abs=0.06)
+
+
+def test_what_is_like_a_dropped_document_alone_stays(frame):
+    table = deduplicate(chain(5, 24))[1]
+    assert table["keep"].to_list() == [True, False, True, False, True]
+    assert table["duplicate_of"].to_list() == [None, "000", None, "002", None]
+
+
+def test_the_shingles_decide_near_the_threshold():
+    """Pairs at .77 to .83: every one as its true similarity says, where sketches err in a third."""
+    rng, texts, truth = random.Random(5), [], []
+    for changed in range(29, 38):
+        for _ in range(10):
+            words = [f"w{rng.randrange(10**6)}" for _ in range(304)]
+            other = words[:-changed] + [f"x{k}{len(texts)}" for k in range(changed)]
+            texts += [" ".join(words), " ".join(other)]
+            truth.append(jaccard(texts[-2], texts[-1]))
+    frame = documents(texts, [str(at) for at in range(len(texts))], "p")
+    table = deduplicate(frame)[1]
+    gone = set(table.filter(~pl.col("keep"))["id"])
+    found = [
+        bool({a, b} & gone)
+        for a, b in zip(*(frame["id"][at::2] for at in (0, 1)), strict=True)
     ]
-    texts = [" ".join(version) for version in versions]
-    frame = documents([*texts, " ".join(words)], list("abcd"), "p")
-    assert clusters(signatures(frame), "near")["cluster"].n_unique() == 1
+    assert 0.3 < sum(found) / len(found) < 0.7
+    assert found == [similarity >= 0.8 for similarity in truth]
+    by_sketch = duplicates(signatures(frame))
+    assert by_sketch["keep"].sum() != table["keep"].sum()
 
 
 def test_documents_without_words_are_copies_only_of_themselves():

@@ -1,14 +1,16 @@
 import random
+import unicodedata
 
 import numpy as np
 import polars as pl
 import pytest
 
-from stages.curation.duplicates.minhash import MinHash, signatures
+from stages.curation.duplicates.minhash import MinHash, signatures, sketch_matrix
 from stages.curation.kernels.minhash import shingle_minima
 from stages.curation.reading.documents import documents
 
 WORDS = [f"w{i}" for i in range(3000)]
+FINEWEB = MinHash(bands=14, rows=8)
 
 
 def frame_of(texts):
@@ -20,9 +22,9 @@ def text(rng, n):
 
 
 def test_candidates_follow_the_curve():
-    params = MinHash()
-    assert params.probability(0.8) == pytest.approx(0.924, abs=5e-4)
-    assert params.probability(0.5) == pytest.approx(0.053, abs=1e-3)
+    assert MinHash().probability(0.8) == pytest.approx(0.9977, abs=5e-4)
+    assert FINEWEB.probability(0.8) == pytest.approx(0.924, abs=5e-4)
+    assert FINEWEB.probability(0.5) == pytest.approx(0.053, abs=1e-3)
 
 
 def test_equal_rows_estimate_jaccard_similarity():
@@ -49,10 +51,10 @@ def test_chance_of_a_shared_key_is_what_the_formula_says():
             other[place] = "changed"
         texts += [" ".join(words), " ".join(other)]
         similarity.append((196 - 20) / (196 + 20))
-    table = signatures(frame_of(texts)).select(MinHash().band_names()).to_numpy()
+    table = signatures(frame_of(texts), FINEWEB).select(FINEWEB.band_names()).to_numpy()
     found = (table[0::2] == table[1::2]).any(axis=1).mean()
     assert found == pytest.approx(
-        MinHash().probability(np.mean(similarity)), abs=0.06
+        FINEWEB.probability(np.mean(similarity)), abs=0.06
     )  # sd 0.02
 
 
@@ -78,15 +80,53 @@ def test_short_documents_match_only_the_same_words():
 
 def test_size_of_a_signature():
     sizes = signatures(frame_of(["a b c d e f"] * 1000)).drop("id").estimated_size()
-    assert sizes / 1000 <= 128
+    assert sizes / 1000 == 8 * (2 + 20 + 2) + 120
 
 
 def test_parameters_are_free_and_checked():
     table = signatures(frame_of(["a b c d"]), MinHash(shingle_words=2, bands=3, rows=2))
-    assert table.columns == ["id", "exact", "words", "band_00", "band_01", "band_02"]
+    keys = ["exact", "words", "band_00", "band_01", "band_02", "shared_0", "shared_1"]
+    assert table.columns == ["id", *keys, "sketch"]
     assert dict(table.schema)["band_00"] == pl.UInt64
     with pytest.raises(ValueError, match="bands is 0"):
         MinHash(bands=0)
+    with pytest.raises(ValueError, match="threshold is 80; give one above 0"):
+        MinHash(threshold=80)
+
+
+def test_equal_bytes_of_sketches_estimate_similarity():
+    """48 pairs at .6: 5,760 bytes, so the mean is known to .0065 and 1 in 256 agree by chance."""
+    rng, texts = random.Random(4), []
+    for _ in range(48):
+        both = rng.sample(WORDS, 600)
+        texts += [
+            " ".join(both + [f"{end}{len(texts)}_{i}" for i in range(200)])
+            for end in ("a", "b")
+        ]
+    table = signatures(frame_of(texts), MinHash(shingle_words=1))
+    found = sketch_matrix(table).view(np.uint8)
+    equal = (found[0::2] == found[1::2]).mean()
+    assert equal == pytest.approx(0.6 + 0.4 / 256, abs=0.025)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "C'\u00e9tait \u00e0 la fen\u00eatre, d\u00e9j\u00e0 c\u00f4t\u00e9 cour",
+        "Ti\u1ebfng Vi\u1ec7t \u0111\u01b0\u1ee3c vi\u1ebft b\u1eb1ng ch\u1eef",
+        "\ud55c\uad6d\uc5b4\ub294 \ud55c\uae00\ub85c \uc4f0\uace0 \uc77d\ub294 \ub9d0",
+    ],
+)
+def test_composed_and_decomposed_text_are_the_same_words(text):
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    table = signatures(frame_of(forms))
+    assert forms[0] != forms[1] and table["exact"].n_unique() == 2
+    assert table.drop("id", "exact").n_unique() == 1
+
+
+def test_superscripts_are_other_words():
+    table = signatures(frame_of(["m\u00b2 and more of it", "m2 and more of it"]))
+    assert table["words"].n_unique() == 2
 
 
 def test_minima_are_those_of_a_plain_loop():

@@ -1,4 +1,5 @@
 import itertools
+import random
 
 import numpy as np
 import polars as pl
@@ -7,10 +8,12 @@ import pytest
 from stages.curation.text.characters import (
     block_of,
     blocks,
+    composed,
     mixed,
     ngram_hashes,
     plain_words,
     segment_hashes,
+    word_blocks,
 )
 
 TEXTS = ["Hello, hello world", "", "ÉCOLE école x_1", "日本語 text", "…!?", "tail"]
@@ -42,6 +45,44 @@ def test_hashes_do_not_depend_on_blocks_neighbours_or_encoding(block_chars):
         word_lists(["Hello, hello world"])
         == word_lists(["Hello, hello world", "é"])[:1]
     )
+
+
+@pytest.mark.parametrize("block_bytes", [1, 20, 1 << 20])
+def test_words_of_utf8_are_those_of_code_points(block_bytes):
+    """Every kind of character, of one to four bytes, in 200 random texts."""
+    rng = random.Random(0)
+    letters = "aZ_9 -.\n\u00e9\u00df\u0130\u0301\u4e2d\u3042\u0e01\u0e31\u1780"
+    letters += "\u17d2\uac00\u05d0\U0001f600\U00020001\U0001d400"
+    texts = ["".join(rng.choices(letters, k=rng.randrange(60))) for _ in range(200)]
+    found = []
+    for rows, hashes, bounds in word_blocks(pl.Series([*TEXTS, *texts]), block_bytes):
+        assert rows.stop - rows.start == len(bounds) - 1
+        found += [hashes[a:b].tolist() for a, b in itertools.pairwise(bounds)]
+    assert found == word_lists([*TEXTS, *texts])
+
+
+def test_no_text_has_no_words():
+    assert list(word_blocks(pl.Series([], dtype=pl.String))) == []
+    ((rows, hashes, bounds),) = word_blocks(pl.Series(["", ""]))
+    assert (rows, len(hashes), bounds.tolist()) == (slice(0, 2), 0, [0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("e\u0301t\u00e9", "\u00e9t\u00e9"),
+        ("\u1112\u1161\u11ab", "\ud55c"),
+        ("x\u00b2 \ufb01", "x\u00b2 \ufb01"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_texts_are_composed_and_nothing_else(text, right):
+    assert composed(pl.Series(["before", text, "\u4e2d"])).to_list() == [
+        "before",
+        right,
+        "\u4e2d",
+    ]
 
 
 def test_blocks_cover_every_row_once():

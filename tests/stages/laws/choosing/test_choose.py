@@ -97,7 +97,7 @@ def test_too_few_runs_for_folds_weigh_all_the_same():
         "value": np.array([4.0, 3, 2.5, 2.3]),
     }
     choice = choose_law(laws("power_floor"), rows, n_starts=16)
-    assert choice.n_folds == 0 and choice.scale == 1.0
+    assert choice.n_folds == 0 and choice.errors.scale == 1.0
     assert "too few runs to hold some out" in choice.reason
 
 
@@ -117,8 +117,10 @@ def test_variants_share_their_starts_and_keep_their_own_fits(simulated):
 def test_errors_beyond_the_usual_widen_the_scale(simulated):
     """A law that turns where the folds begin errs more there than any study says."""
     rows = noisy(simulated("power_floor")[0])
-    usual = choose_law(laws("power_floor"), rows, n_starts=16).scale
+    usual = choose_law(laws("power_floor"), rows, n_starts=16).errors.scale
     flops = np.log(rows["flops"])
     beyond = np.maximum(0, flops - np.quantile(flops, 0.5))
     turned = rows | {"value": rows["value"] * np.exp(0.1 * beyond)}
-    assert choose_law(laws("power_floor"), turned, n_starts=16).scale > 1.5 * usual
+    assert (
+        choose_law(laws("power_floor"), turned, n_starts=16).errors.scale > 1.5 * usual
+    )

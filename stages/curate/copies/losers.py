@@ -3,9 +3,10 @@
 Question: which copy is the best? Input: the marks of every unit and the components. Output: LOSER
 records by ordinal. The one that stays has the best score, then the smaller hash of its text, then
 the smaller id (where an id column is mapped) or the earlier place; a document of the index always
-stays. The reason of the others is the first of exact, words, near in whose own group another was
-preferred. Documents that have copies are written as runs sorted by component, so that a range of
-components is in memory at a time. Cost: 52 bytes a document with copies, on disk.
+stays. The reason of the others is the first of exact, words, near (or bands, where nothing was
+compared) in whose own group another was preferred. Documents that have copies are written as runs
+sorted by component, so that a range of components is in memory at a time. Cost: 52 bytes a document
+with copies, on disk.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.curate.searches.edges import grouped, key_range
+from stages.curate.copies.edges import grouped, key_range
 from stages.curate.work.numbering import Units
 from stages.curate.work.sorted_runs import (
     LOSER,
@@ -29,7 +30,7 @@ from stages.curate.work.sorted_runs import (
 from stages.curate.work.union import PARENT
 
 PARTITION_MEMBERS = 500_000
-REASONS = ("exact", "words", "near", "id")
+REASONS = ("exact", "words", "near", "bands", "id")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class RepeatTask:
                 ids[again],
                 REASONS.index("id"),
             )
+            records["winner"], records["similarity"] = -1, np.nan
             write_records(target, sorted_by_first(records))
         return part
 
@@ -124,36 +126,43 @@ def loser_parts(folder: Path) -> int:
     return max(1, -(-members // PARTITION_MEMBERS))
 
 
-def losers(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
-    """LOSER records by ordinal, of whole components."""
+def preferred(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
+    """The order in which documents are preferred (M,): score, hash of the text, id or place."""
     ties = members["id"] if ids_order else members["ordinal"]
-    members = members[
-        np.lexsort(
-            (
-                members["ordinal"],
-                ties,
-                members["order"],
-                -members["score"],
-                members["root"],
-            )
-        )
-    ]
-    first = np.ones(len(members), dtype=np.bool_)
-    first[1:] = members["root"][1:] != members["root"][:-1]
-    winners = (
-        members["id"][np.flatnonzero(first)][np.cumsum(first) - 1]
-        if len(members)
-        else members["id"]
+    return np.lexsort((members["ordinal"], ties, members["order"], -members["score"]))
+
+
+def losers(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
+    """LOSER records by ordinal, of whole components in which all are copies of the first."""
+    members = members[preferred(members, ids_order=ids_order)]
+    members = members[np.argsort(members["root"], kind="stable")]
+    fresh = np.ones(len(members), dtype=np.bool_)
+    fresh[1:] = members["root"][1:] != members["root"][:-1]
+    winner = np.flatnonzero(fresh)[np.cumsum(fresh) - 1]
+    same = members["words"] == members["words"][winner]
+    return loser_records(
+        members, winner, np.where(same, 1.0, np.nan), reasons_of(members, "bands")
     )
+
+
+def reasons_of(members: np.ndarray, last: str) -> np.ndarray:
+    """The number of the first test in whose own group another, earlier here, was preferred (M,)."""
     exact, words = (
         ~pl.Series(np.ascontiguousarray(members[name])).is_first_distinct().to_numpy()
         for name in ("exact", "words")
     )
-    out = np.zeros(len(members), dtype=LOSER)
-    out["ordinal"], out["winner_id"] = members["ordinal"], winners
-    out["reason"] = np.where(
-        exact,
-        REASONS.index("exact"),
-        np.where(words, REASONS.index("words"), REASONS.index("near")),
-    )
-    return sorted_by_first(out[~first])
+    known = np.where(words, REASONS.index("words"), REASONS.index(last))
+    return np.where(exact, REASONS.index("exact"), known)
+
+
+def loser_records(
+    members: np.ndarray, winner: np.ndarray, similarity: np.ndarray, reasons: np.ndarray
+) -> np.ndarray:
+    """LOSER records by ordinal of the members in whose place another member stays (M,)."""
+    gone = np.flatnonzero(winner != np.arange(len(members)))
+    out = np.zeros(len(gone), dtype=LOSER)
+    out["ordinal"] = members["ordinal"][gone]
+    out["winner_id"] = members["id"][winner[gone]]
+    out["winner"] = members["ordinal"][winner[gone]]
+    out["similarity"], out["reason"] = similarity[gone], reasons[gone]
+    return sorted_by_first(out)

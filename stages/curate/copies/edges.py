@@ -2,7 +2,7 @@
 
 Question: who is a copy of whom? Input: the key runs of every unit. Output: EDGE records, partition by partition of the
 key range, as pairs (first of the group, another); then one parent a document, the smallest ordinal of its component, -1
-for a document without copy. Documents whose id occurred before take no part.
+for a document without copy. Documents whose id occurred before take no part. Nothing is compared here: see alike_pairs.
 Cost: 16 keys of 12 bytes a document on disk, 8 bytes a document mapped in memory, and one partition, 150 MB (measured).
 """
 
@@ -45,26 +45,28 @@ class EdgeTask:
     def __call__(self, part: int) -> int:
         target = self.folder / f"edges-{part:05d}-of-{self.parts:05d}.bin"
         if not target.exists():
-            write_records(
-                target, _equal_pairs(*self._slice(*key_range(part, self.parts)))
-            )
+            low, high = key_range(part, self.parts)
+            pairs = equal_pairs(*keys_between(self.units, self.folder, low, high))
+            write_records(target, pairs)
         return part
 
-    def _slice(self, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
-        records, ordinals = grouped(self.units, "keys-*.bin", low=low, high=high)
-        repeated = np.concatenate(
-            [
-                np.zeros(0, dtype=np.int64),
-                *(
-                    records["ordinal"]
-                    for records in chunks(
-                        sorted(self.folder.glob(REPEATED)), LOSER, EDGE_CHUNK
-                    )
-                ),
-            ]
-        )
-        once = ~np.isin(ordinals, repeated)
-        return records["key"][once], ordinals[once]
+
+def keys_between(
+    units: Units, folder: Path, low: int, high: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(keys, ordinals), sorted by key, of the documents whose id did not occur before."""
+    records, ordinals = grouped(units, "keys-*.bin", low=low, high=high)
+    repeated = np.concatenate(
+        [
+            np.zeros(0, dtype=np.int64),
+            *(
+                part["ordinal"]
+                for part in chunks(sorted(folder.glob(REPEATED)), LOSER, EDGE_CHUNK)
+            ),
+        ]
+    )
+    once = ~np.isin(ordinals, repeated)
+    return records["key"][once], ordinals[once]
 
 
 def grouped(
@@ -92,7 +94,7 @@ def key_range(part: int, parts: int) -> tuple[int, int]:
     return KEY_SPACE * part // parts, KEY_SPACE * (part + 1) // parts
 
 
-def _equal_pairs(keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
+def equal_pairs(keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
     """Each document of a group of equal keys, with the group's first; pairs once, sorted."""
     fresh = np.ones(len(keys), dtype=np.bool_)
     fresh[1:] = keys[1:] != keys[:-1]
@@ -113,12 +115,14 @@ def _equal_pairs(keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
     return edges
 
 
-def write_parents(units: Units, edges: Sequence[Path], target: Path) -> None:
-    """Union-find over all edges into a file of one int64 a document."""
+def write_parents(
+    units: Units, edges: Sequence[Path], target: Path, kind: np.dtype = EDGE
+) -> None:
+    """Union-find over all edges (`first` and `other`) into a file of one int64 a document."""
     if target.exists():
         return
     with disk_errors(target), whole_file(target) as temporary:
         parents = new_parents(temporary, units.n_all)
-        for records in chunks(edges, EDGE, EDGE_CHUNK):
+        for records in chunks(edges, kind, EDGE_CHUNK):
             unite(parents, records["first"], records["other"])
         flatten(parents)

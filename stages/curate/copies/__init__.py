@@ -1,0 +1,1 @@
+"""The search for copies in bounded memory: who shares a key, who is alike, who stays."""
