@@ -10,7 +10,7 @@ MOST_CHARS = 300
 _NAMED = re.compile(r"(:/{1,2})[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
 _TOKEN = re.compile(r"(:/{1,2})[^\s/:@'\"]+@(?=[^\s/@'\"])")
 _SETTING = re.compile(
-    r"(?i)((?:password|passwd|pwd|secret|token|signature|credential|access_?key"
+    r"(?i)([?&;][\w-]*(?:password|passwd|pwd|secret|token|signature|credential|access_?key"
     r"|api_?key|sig)[\w-]*=)[^&\s;'\"]+"
 )
 
