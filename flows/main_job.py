@@ -42,6 +42,10 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
+    environment.make_home()
+    from flows.dvc_project import check_project
+
+    check_project()
     os.environ["PATH"] = (  # DVC calls `python`
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import environment
 
 environment.prepare()
+environment.make_home()
 
 import polars as pl
 from prefect import flow, get_run_logger, task

@@ -21,6 +21,7 @@ from stages.laws.mixtures_and_tasks.projektor import fit_mixture_score, project
 from stages.laws.mixtures_and_tasks.smooth_mix import fit_surface
 from stages.run_columns.named_law import SHARE, domains_of
 from stages.run_columns.positive import positive_numbers
+from stages.run_columns.thinned import thinned
 
 Method = Literal["surface", "trees", "projektor"]
 METHODS = get_args(Method)
@@ -63,6 +64,7 @@ def mixture_table(
     """
     if method not in METHODS:
         raise InputError(f"--method {method}: there are {', '.join(METHODS)}")
+    table, few = thinned(table, name)
     if method == "projektor":
         return _projected(table, name, predict)
     has_sizes = ["n_params"] if "n_params" in table.columns else []
@@ -80,7 +82,7 @@ def mixture_table(
         "best_value": float(fitted.predict(best)[0]),
         "mean_value": float(fitted.predict(prior)[0]),
         "predictions": [],
-        "warnings": _size_notes(runs) + _best_notes(best, runs),
+        "warnings": few + _size_notes(runs) + _best_notes(best, runs),
     }
     if predict is not None:
         wanted = _same_domains(Runs.of(predict, name, []), runs)

@@ -25,6 +25,7 @@ from stages.run_columns.asked_mixtures import with_mixtures
 from stages.run_columns.named_law import law_for
 from stages.run_columns.positive import MIXTURE, positive_numbers
 from stages.run_columns.schedules import schedules_of
+from stages.run_columns.thinned import thinned
 from stages.run_tables.candidates import (
     N_STARTS,
     candidates,
@@ -70,6 +71,8 @@ def fit_table(
     given = _Given(table, holdout=holdout, predict=predict, name=name)
     notes = given.one_metric() + duplicate_notes(given.table)
     notes += given.number_schedules(law_name)
+    given.table, few = thinned(given.table, name, arm)
+    notes += few
     fit, choice = _fitted(law_name, given, cluster=cluster, arm=arm, seed=seed)
     rows = law_columns(fit.law, given.table, name=name, cluster=cluster, arm=arm)
     boot, wide = _refits(
