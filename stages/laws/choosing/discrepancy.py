@@ -31,7 +31,7 @@ BETWEEN = 0.5  # error of the mean over the laws' scatter around it
 UNSEEN = 1.0
 RAMP = 0.693  # the natural log of 2, over which that error reaches its size
 # ours: share of a squared slope that is common to the arms; of .5 the leads of the open comparisons left more than a
-# tenth outside of their intervals (benchmarks/law_backtest.py --leads)
+# tenth outside of their intervals (benchmarks/lead_backtest.py)
 SHARED = 0.35
 SHARED_UNIQUE = 0.95  # assumed: how repeats act in another pool size is a matter of the law, not of the arm
 BELIEF = 1.0  # ours: that errors are of the usual size counts as much as one axis of the table
