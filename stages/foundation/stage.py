@@ -25,6 +25,7 @@ PLUMBING = {
     "stages/foundation/artefacts.py",
     "stages/foundation/stage.py",
     "stages/foundation/errors.py",
+    "stages/foundation/one_line.py",
     "stages/foundation/files.py",
     "stages/foundation/hashes.py",
     "stages/foundation/sealed.py",
