@@ -189,9 +189,10 @@ class Project:
         }
 
     def decision(self, name: str = "filter") -> dict:
-        """The decision record without times and ids."""
+        """The decision record without times and ids, and so without its hash."""
         record = json.loads((self.folder / f"data/decisions/{name}.json").read_text())
         record.pop("provenance")
+        record.pop("content_hash")
         return record
 
 

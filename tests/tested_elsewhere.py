@@ -20,6 +20,7 @@ TESTED_ELSEWHERE = {
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
+    "stages/runs/checked.py": "stages/runs/test_run_files.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
     # assay curate: whole runs, whose bytes are compared

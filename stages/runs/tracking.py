@@ -224,7 +224,8 @@ def _publish_verification(client: Any, parent: str, name: str) -> None:
     files = [Path(artefacts.VERIFY_METRICS), Path(artefacts.verification(name))]
     if not all(file.is_file() for file in files):
         return
-    values, record = read_json(files[0]).get(name, {}), read_json(files[1])
+    values = read_json(files[0]).get(name, {})
+    record = read_sealed(files[1], AGAIN)
     digest, tag = content_hash([values, record]), "sent.verification"
     if client.get_run(parent).data.tags.get(tag) == digest:
         return

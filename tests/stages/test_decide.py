@@ -23,7 +23,8 @@ from stages.decide import (
 )
 from stages.decision.next_run import next_best
 from stages.decision.record import read_decision
-from stages.foundation.files import read_json, write_json
+from stages.foundation.files import read_json
+from stages.foundation.sealed import read_sealed, write_sealed
 
 FLIP = 6.0 * 2_000 * 10_000  # FLOPs of 10,000 tokens at the larger size
 REACH = 6.0 * 2_000 * 32_000
@@ -295,9 +296,9 @@ def copied(question_folder, tmp_path):
 
 
 def edit(path, change):
-    state = read_json(path)
+    state = read_sealed(path, "")
     change(state)
-    write_json(path, state)
+    write_sealed(path, state)
 
 
 def test_notes_of_the_law_and_of_the_choice_are_both_on_the_record(copied, monkeypatch):

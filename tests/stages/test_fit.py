@@ -22,6 +22,7 @@ from stages.fit import (
 )
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
+from stages.foundation.sealed import read_sealed
 from stages.laws import get_law
 from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.record import prediction_of
@@ -223,7 +224,7 @@ def rows_stand_at_their_best_regularisation(fitted, folder):
 
 
 def refits_of_both_laws_and_metrics_are_written(fitted, folder):
-    states = read_json(folder / "data/fit/filter-refits.json")
+    states = read_sealed(folder / "data/fit/filter-refits.json", "")
     assert list(states) == ["law", "runner_up"]
     law = prediction_of(states["law"], get_law)
     assert law.n_draws == 60 and law.n_clusters == 4
@@ -320,7 +321,7 @@ def test_where_errors_decide_an_error_of_none_is_half_an_image_and_others_stay(
     assert fitted.metric == "error_digits" and fitted.law.n_points == len(rows)
     # 0.9 / 1,000 tokens^.8, of keep_20 a fifth less: no floor
     assert fitted.law.params["beta"].value == pytest.approx(0.8, abs=0.1)
-    boot = prediction_of(read_json("data/fit/filter-refits.json")["law"], get_law)
+    boot = prediction_of(read_sealed("data/fit/filter-refits.json", "")["law"], get_law)
     assert boot.n_draws == 50 and np.isfinite(boot.predict(POINT, "keep_20")).all()
 
 
@@ -341,7 +342,7 @@ def fitted_with(folder, monkeypatch, scale=1.0, **changes):
     )
     laws = ["power_floor_tokens", "power_floor"]
     fit.run(FitParams(**{"laws": laws, "draws": 50, "starts": 8} | changes))
-    refits = read_json("data/fit/filter-refits.json")
+    refits = read_sealed("data/fit/filter-refits.json", "")
     return read_question_fit("data/fit/filter.json"), {
         role: np.log(prediction_of(state, get_law).predict(POINT, "keep_100"))
         for role, state in refits.items()

@@ -11,7 +11,8 @@ from stages.decide import DecideParams
 from stages.decide import run as run_decide
 from stages.decision import figures
 from stages.decision.record import read_decision
-from stages.foundation.files import read_json, write_json
+from stages.foundation.files import write_json
+from stages.foundation.sealed import read_sealed, write_sealed
 from stages.presentation.plot_style import plt, svg
 from stages.report import (
     ReportParams,
@@ -480,9 +481,8 @@ def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
 def test_a_title_of_the_user_cannot_become_markup(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(folder, tmp_path / "copy"))
     path = "data/decisions/filter.json"
-    write_json(
-        path, read_json(path) | {"question": {"name": "filter", "title": "<b>5 & 6"}}
-    )
+    title = {"question": {"name": "filter", "title": "<b>5 & 6"}}
+    write_sealed(path, read_sealed(path, "") | title)
     run(ReportParams(png_dpi=50))
     page = (tmp_path / "copy/data/report/index.html").read_text("utf-8")
     assert "<h1>&lt;b&gt;5 &amp; 6</h1>" in page and "<b>5" not in page

@@ -1,6 +1,7 @@
 """The record as a file: the same bytes back, one line for another format, nothing that is not declared."""
 
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
@@ -18,10 +19,16 @@ from stages.foundation.stage import ROOT
 DEMO = ROOT / "data/decisions/filter.json"
 
 
+def without_hash(file):
+    """The text of a record as it was before files carried a hash."""
+    return re.sub(r',\n  "content_hash": "\w{16}"\n', "\n", file.read_text("utf-8"))
+
+
 def test_a_record_comes_back_from_its_file_to_the_byte(tmp_path):
     record = read_decision(DEMO)
     record.write(tmp_path / "a.json")
-    assert (tmp_path / "a.json").read_bytes() == DEMO.read_bytes()
+    assert "content_hash" in (tmp_path / "a.json").read_text("utf-8")
+    assert without_hash(tmp_path / "a.json") == without_hash(DEMO)
     assert read_decision(tmp_path / "a.json") == record
     assert next(iter(record.as_json())) == "version"
 
