@@ -6,29 +6,55 @@ Cost: 200 MB a CPU-second (measured).
 
 import numpy as np
 
-from stages.curation.kernels.classes import ALPHA, DIGIT, SPACE, UPPER, WORD
+from stages.curation.kernels.classes import (
+    ALPHA,
+    DIGIT,
+    SPACE,
+    UPPER,
+    WORD,
+    is_unit,
+    is_word_break,
+)
 from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.loops import Loop
-from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S, Part
 
 COLUMNS = ("end", "first", "last", "n_words", "longest", "sentences", "upper", "digits")
 
 
+@Part
+def _ends_sentence(code):
+    """Whether it is a full stop of another script, which needs no space behind it."""
+    wide = code == 0x3002 or code == 0xFF01 or code == 0xFF1F or code == 0xFF61
+    indic = code == 0x0964 or code == 0x0965 or code == 0x104B or code == 0x17D4
+    right_to_left = code == 0x061F or code == 0x06D4
+    return (
+        wide
+        or indic
+        or right_to_left
+        or code == 0x0589  # Armenian
+        or code == 0x0F0D  # Tibetan
+        or code == 0x1362  # Ethiopic
+        or code == 0x1367
+    )
+
+
 def line_table(
-    codes: np.ndarray, flags: np.ndarray, n_lines: int
+    codes: np.ndarray, flags: np.ndarray, n_lines: int, writing: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(table (8, L) in the order of COLUMNS, hash of each line, hash of the letters that it ends in).
 
     `first` and `last` are its first and last visible characters, first = end for a blank line; `longest` is the longest
     word in characters; `sentences` counts the pieces with a letter or digit that end at . ? ! 。！？ before a space, a
-    quotation mark or a bracket, or at the end of the line.
+    quotation mark or a bracket, or at the end of the line. Where `writing` (of `scripts`) is not 0, full stops of other
+    scripts end a sentence wherever they stand; where it is 2, a character of a script without spaces is a word.
     """
     table = np.zeros((8, n_lines), dtype=np.int64)
     hashes, tails = (
         np.zeros(n_lines, dtype=np.uint64),
         np.zeros(n_lines, dtype=np.uint64),
     )
-    _line_table(codes, flags, n_lines, table, hashes, tails)
+    _line_table(codes, flags, n_lines, writing, table, hashes, tails)
     return table, hashes, tails
 
 
@@ -37,6 +63,7 @@ def _line_table(
     codes: UINT32S,
     flags: UINT8S,
     n_lines: INT64,
+    writing: INT64,
     table: INT64S,
     hashes: UINT64S,
     tails: UINT64S,
@@ -57,6 +84,8 @@ def _line_table(
                 n_words += word == 0
                 word += 1
                 longest = max(longest, word)
+                if writing == 2 and (is_unit(code, flag) or is_word_break(code)):
+                    word = 0
                 upper += flag & UPPER > 0
                 digits += flag & DIGIT > 0
                 if (
@@ -81,6 +110,9 @@ def _line_table(
                     if begun and (closing or flags[index + 1] & SPACE):
                         sentences += 1
                         begun = False
+                if writing and begun and _ends_sentence(code):
+                    sentences += 1
+                    begun = False
                 begun |= flag & WORD > 0
             if flag & ALPHA:
                 tail = (tail if letters else np.uint64(1)) * MULTIPLIER + np.uint64(
