@@ -54,7 +54,9 @@ def line_table(
         np.zeros(n_lines, dtype=np.uint64),
         np.zeros(n_lines, dtype=np.uint64),
     )
-    _line_table(codes, flags, n_lines, writing, table, hashes, tails)
+    _line_table(codes, flags, n_lines, table, hashes, tails)
+    if writing:
+        _foreign_lines(codes, flags, n_lines, writing, table)
     return table, hashes, tails
 
 
@@ -63,7 +65,6 @@ def _line_table(
     codes: UINT32S,
     flags: UINT8S,
     n_lines: INT64,
-    writing: INT64,
     table: INT64S,
     hashes: UINT64S,
     tails: UINT64S,
@@ -84,8 +85,6 @@ def _line_table(
                 n_words += word == 0
                 word += 1
                 longest = max(longest, word)
-                if writing == 2 and (is_unit(code, flag) or is_word_break(code)):
-                    word = 0
                 upper += flag & UPPER > 0
                 digits += flag & DIGIT > 0
                 if (
@@ -110,9 +109,6 @@ def _line_table(
                     if begun and (closing or flags[index + 1] & SPACE):
                         sentences += 1
                         begun = False
-                if writing and begun and _ends_sentence(code):
-                    sentences += 1
-                    begun = False
                 begun |= flag & WORD > 0
             if flag & ALPHA:
                 tail = (tail if letters else np.uint64(1)) * MULTIPLIER + np.uint64(
@@ -137,6 +133,37 @@ def _line_table(
         table[line + 4 * n_lines], table[line + 5 * n_lines] = longest, sentences
         table[line + 6 * n_lines], table[line + 7 * n_lines] = upper, digits
         hashes[line], tails[line] = whole, tail
+        index += 1
+
+
+@Loop
+def _foreign_lines(
+    codes: UINT32S, flags: UINT8S, n_lines: INT64, writing: INT64, table: INT64S
+):
+    """Words, longest and sentences of lines that are not Latin, in place of those in the table."""
+    index = 0
+    for line in range(n_lines):
+        n_words, longest, sentences, word, begun = 0, 0, 0, 0, False
+        while codes[index] != 10:
+            code, flag = codes[index], flags[index]
+            if flag & SPACE or (writing == 2 and is_word_break(code)):
+                word = 0
+            else:
+                n_words += word == 0
+                word = word + 1
+                longest = max(longest, word)
+                if writing == 2 and is_unit(code, flag):
+                    word = 0
+            after = flags[index + 1] & SPACE > 0 or not flags[index + 1] & WORD
+            plain = (code == 46 or code == 33 or code == 63) and after
+            if begun and (plain or _ends_sentence(code)):
+                sentences += 1
+                begun = False
+            begun |= flag & WORD > 0
+            index += 1
+        table[line + 3 * n_lines] = n_words
+        table[line + 4 * n_lines] = longest
+        table[line + 5 * n_lines] = sentences + begun
         index += 1
 
 

@@ -214,14 +214,22 @@ def unit_chars(
 
 
 def list_hits(
-    hashes: np.ndarray, docs: np.ndarray, table: tuple[np.ndarray, ...], n_lists: int
-) -> np.ndarray:
-    """How many words of each document stand in each list (D, lists); `table` is `word_table`'s."""
+    hashes: np.ndarray,
+    docs: np.ndarray,
+    table: tuple[np.ndarray, ...],
+    n_lists: int,
+    most: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many words of each document stand in each list (D, lists), and of how many words one was
+    looked at (D,), so that at most `most` of a document are; `table` is `word_table`'s.
+    """
     keys, starts, lists = table
-    counts = np.zeros((len(docs) - 1, n_lists), dtype=np.int64)
-    bits = len(keys).bit_length() - 1
-    _list_hits(hashes, docs, len(docs) - 1, keys, bits, starts, lists, n_lists, counts)
-    return counts
+    n_docs, bits = len(docs) - 1, len(keys).bit_length() - 1
+    counts = np.zeros((n_docs, n_lists), dtype=np.int64)
+    steps = np.maximum(1, -(-np.diff(docs) // most))
+    given = (hashes, docs, n_docs, steps)
+    _list_hits(*given, keys, bits, starts, lists, n_lists, counts)
+    return counts, steps
 
 
 def word_table(words: dict[int, list[int]]) -> tuple[np.ndarray, ...]:
@@ -244,6 +252,7 @@ def _list_hits(
     hashes: UINT64S,
     docs: INT64S,
     n_docs: INT64,
+    steps: INT64S,
     keys: UINT64S,
     bits: INT64,
     starts: INT64S,
@@ -254,7 +263,7 @@ def _list_hits(
     mask, shift = (1 << bits) - 1, np.uint64(64 - bits)
     for doc in range(n_docs):
         row = doc * n_lists
-        for word in range(docs[doc], docs[doc + 1]):
+        for word in range(docs[doc], docs[doc + 1], steps[doc]):
             slot = np.int64((hashes[word] * MULTIPLIER) >> shift)
             while keys[slot] != 0 and keys[slot] != hashes[word]:
                 slot = (slot + 1) & mask

@@ -3,8 +3,9 @@
 Question: what is left of each document? Input: documents. Output: the documents with `text`
 rewritten, `lines_dropped`, and `dropped`, why the whole document should go (null: it stays). The
 document rules of `rules` judge without rewriting: take the one or the other. C4's order is that of
-its published code, see `c4_lines`. In a script without spaces each character counts as a word; one
-whose sentences end in no mark (Thai, Lao) keeps lines without one and needs no number of sentences. Cost: 40 to 50 MB a CPU-second (measured).
+its published code, see `c4_lines`. In a script without spaces each character counts as a word, one
+whose sentences end in no mark (Thai, Lao) keeps lines without one and needs no number of sentences.
+Cost: 40 to 50 MB a CPU-second (measured).
 """
 
 from collections.abc import Callable, Iterator

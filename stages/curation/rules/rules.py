@@ -31,13 +31,13 @@ from stages.curation.text.character_ratios import (
     character_measures,
     foreign_non_alphanumeric,
 )
-from stages.curation.text.characters import Block, blocks
+from stages.curation.text.characters import Block, block_of, blocks
 from stages.curation.text.function_words import ENGLISH, script_word_chars
 from stages.curation.text.language import language_measures
 from stages.curation.text.lines import datatrove_line_measures, line_measures, lines_of
 from stages.curation.text.page_measures import page_measures
 from stages.curation.text.repetition import repetition_measures
-from stages.curation.text.scripts import main_scripts, writing
+from stages.curation.text.scripts import LATIN_SCRIPT, block_scripts, writing
 from stages.curation.text.words import Words, word_hash, words_of
 from stages.curation.text.written import own_function_words, written_in
 from stages.foundation.errors import InputError
@@ -97,33 +97,31 @@ def measure(
 def _measured(frame: pl.DataFrame, thresholds: Thresholds) -> Iterator[pl.DataFrame]:
     if (frame["text"].str.len_bytes().max() or 0) > MEASURED_CHARS:
         frame = frame.with_columns(pl.col("text").str.slice(0, MEASURED_CHARS))
-    scripts = main_scripts(frame["text"])
-    if len(set(scripts)) < 2:
-        yield from _measured_script(frame, thresholds, scripts[0] if scripts else "")
-        return
+    for rows, block in blocks(frame["text"]):
+        scripts = block_scripts(block)
+        if set(scripts) == {LATIN_SCRIPT}:
+            yield _block_measures(frame[rows], block, thresholds, LATIN_SCRIPT)
+        else:
+            yield _by_script(frame[rows], scripts, thresholds)
+
+
+def _by_script(
+    frame: pl.DataFrame, scripts: list[str], thresholds: Thresholds
+) -> pl.DataFrame:
+    """Of documents in several scripts, each script by itself."""
     parts, places = [], []
     for script in sorted(set(scripts)):
         rows = np.flatnonzero([name == script for name in scripts])
-        parts += _measured_script(frame[rows], thresholds, script)
+        block = replace(block_of(frame["text"].gather(rows)), writing=writing(script))
+        parts.append(_block_measures(frame[rows], block, thresholds, script))
         places.append(rows)
-    yield pl.concat(parts)[np.argsort(np.concatenate(places))]
-
-
-def _measured_script(
-    frame: pl.DataFrame, thresholds: Thresholds, script: str
-) -> Iterator[pl.DataFrame]:
-    """Of documents in one script."""
-    for rows, block in blocks(frame["text"]):
-        block = replace(block, writing=writing(script))
-        measured = _block_measures(frame[rows], block, thresholds, script)
-        yield pl.DataFrame(
-            [frame["id"][rows], *measured, *_asked(frame[rows], thresholds)]
-        )
+    return pl.concat(parts)[np.argsort(np.concatenate(places))]
 
 
 def _block_measures(
     frame: pl.DataFrame, block: Block, thresholds: Thresholds, script: str
-) -> list[pl.Series]:
+) -> pl.DataFrame:
+    """Of a block whose documents are all in one script."""
     quirks = thresholds.quirks == "datatrove"
     flags = block.flags()
     words, lines = words_of(block, flags, thresholds.words), lines_of(block, flags)
@@ -147,10 +145,12 @@ def _block_measures(
     values |= character_measures(block, flags)
     if (langs != ENGLISH).any():
         values |= _foreign_measures(frame["text"], block, words, langs, values)
-    return [
+    columns = [
+        frame["id"],
         pl.Series(RULES_LANG, langs.tolist(), dtype=pl.String),
         *(pl.Series(name, value, dtype=pl.Float64) for name, value in values.items()),
     ]
+    return pl.DataFrame([*columns, *_asked(frame, thresholds)])
 
 
 def _asked(frame: pl.DataFrame, thresholds: Thresholds) -> list[pl.Series]:
