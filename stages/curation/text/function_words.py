@@ -23,6 +23,7 @@ FUNCTION_WORDS: dict[str, str] = {
     "be": "і ў не на што з да як але для гэта ад за або пра яго быў калі гэты гэтага",
     "bg": "и на да се за от не са това по ще като или този при до със бъде този е",
     "bn": "এবং এই করা একটি না হয় থেকে জন্য ও যে করে অথবা আপনার করুন বা সঙ্গে এটি",
+    "br": "ar an ha da eus en er hag war evit gant eo pe ket vez ur un gant bet ned",
     "ca": "de la que el en els del les per un amb una no es al com més és ha aquest són",
     "cs": "se na je že to do pro by jako za od ale pokud nebo jsou být který není ve",
     "cy": "yn yr mae ac ar am wedi gan fod neu ei hyn oedd nid eich hwn rhaid dim bod",
@@ -46,6 +47,7 @@ FUNCTION_WORDS: dict[str, str] = {
         " avec ne se sont il aux ou mais vous nous cette être"
     ),
     "ga": "an na agus ar is le go do sé bhí ag nach sin leis nó gur tá bheith seo",
+    "gd": "agus an na airson aig air bha tha do le gu nach seo ach ri cha gun bidh am",
     "gl": "de que do da en un para con non unha os se na por máis as dos como ao este",
     "he": "את של על לא זה עם הוא כי גם היא או אם כל אל אין יש זו להיות ידי",
     "hi": "के में है की और से का को पर यह ने हैं कि नहीं एक लिए इस या तो भी",
@@ -122,7 +124,7 @@ MEASURED = {
     nl:5.3:0.99:0.99 nn:5.0:0.92:1.08 no:5.0:0.92:1.14 pl:5.7:0.92:1.16 pt:5.0:1.05:1.08
     ro:5.1:1.02:1.01 ru:5.9:0.93:1.26 sk:5.6:0.86:1.19 sl:5.4:0.88:1.16 sq:4.8:1.08:1.06
     sr:5.3:0.91:1.05 sv:5.3:0.91:1.05 sw:5.8:0.86:0.95 ta:7.9:0.69:1.06 th:4.7:1.0:1.0 tl:4.8:1.0:1.0
-    tr:6.3:0.84:1.11 uk:5.6:0.89:1.28 ur:3.6:1.28:0.83 vi:3.4:1.27:0.62 zh:1.7:1.0:1.0
+    tr:6.3:0.84:1.11 uk:5.6:0.89:1.28 ur:3.6:1.28:0.83 vi:3.4:1.27:0.62 zh:1.7:1.0:1.0 br:4.1:1.34:1.02 gd:4.5:1.33:1.24
     """.split()
     )
 }

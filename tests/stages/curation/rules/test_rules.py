@@ -320,7 +320,7 @@ def test_every_measure_is_what_its_slow_definition_says(settings, seed):
     fast = measure(frame_of(texts), settings).drop("id").to_dicts()
     langs = [row.pop("rules_lang") for row in fast]
     spaced = [lang != "und-Hani" for lang in langs]  # test_by_language has the others
-    assert sum(spaced) >= 0.99 * len(texts) and langs.count("en") > 0.85 * len(texts)
+    assert sum(spaced) >= 0.99 * len(texts) and langs.count("en") > 0.8 * len(texts)
     for text, row, lang in compress(zip(texts, fast, langs, strict=True), spaced):
         expected = slow(text, settings.words, settings.top_min_count, settings.quirks)
         if lang != "en":
