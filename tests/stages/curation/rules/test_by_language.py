@@ -1,4 +1,4 @@
-"""Paragraphs of 22 languages are kept by every rule set, and what is wrong with one drops it in its language too."""
+"""Paragraphs of 23 languages are kept by every rule set, and what is wrong with one drops it in its language too."""
 
 import json
 from pathlib import Path
