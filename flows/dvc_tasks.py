@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
@@ -10,8 +9,11 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from flows.dvc_project import LOCK, opened_project
+from stages.decision.provenance import locked_stages
 from stages.foundation import artefacts
 from stages.foundation.stage import Stage
+from stages.foundation.yaml_file import read_yaml
 
 BAD_INPUT = 2
 TRAINING_RETRIES = 2  # assumed: a preempted or killed sweep goes on from its run files
@@ -30,7 +32,7 @@ class StageFailure(Exception):
 
 def stale_reasons(stage: Stage) -> list[str]:
     """What makes the stage stale, in words; empty where it is up to date."""
-    with Repo() as repo:
+    with opened_project() as repo:
         status = repo.status(targets=[stage.name])
     reasons = [
         reason for change in status.get(stage.name, []) for reason in _reasons(change)
@@ -48,22 +50,12 @@ def stale_reasons(stage: Stage) -> list[str]:
 
 def changed_params(name: str) -> list[str]:
     """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
-    lock = Path("dvc.lock")
-    if not lock.is_file():
+    if not LOCK.is_file():
         return []
-    recorded = (
-        yaml.safe_load(lock.read_text("utf-8"))
-        .get("stages", {})
-        .get(name, {})
-        .get("params", {})
-    )
+    recorded = locked_stages(LOCK).get(name, {}).get("params", {})
     changed = []
     for file, sections in recorded.items():
-        now = (
-            yaml.safe_load(Path(file).read_text("utf-8"))
-            if Path(file).is_file()
-            else {}
-        )
+        now = read_yaml(Path(file))[1] if Path(file).is_file() else {}
         for section, values in sections.items():
             changed += _differences(values, now.get(section), section)
     return changed

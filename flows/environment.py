@@ -27,7 +27,11 @@ DEFAULTS = {
 
 
 def prepare() -> None:
-    """Set what is not set, and make the folder. Call before importing prefect, dvc or mlflow."""
-    (HOME / "prefect").mkdir(parents=True, exist_ok=True)
+    """Set what is not set. Call before importing prefect, dvc or mlflow."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def make_home() -> None:
+    """The folder of Prefect's database, for the commands that start a flow or a server."""
+    (HOME / "prefect").mkdir(parents=True, exist_ok=True)

@@ -18,12 +18,22 @@ from stages.settings.params import load_params
 EXECUTORS = ("local", "prefect", "ray")
 
 
-def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
-    """The exit code of the whole pipeline."""
+def check_executor(executor: str) -> None:
+    """InputError where there is no such executor, or Ray is not installed."""
     if executor not in EXECUTORS:
         raise InputError(
             f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
         )
+    if executor == "ray" and not find_spec("ray"):
+        raise InputError(
+            "--executor ray needs Ray: pip install 'assay[ray]', or take --executor"
+            " prefect"
+        )
+
+
+def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
+    """The exit code of the whole pipeline."""
+    check_executor(executor)
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
@@ -32,14 +42,13 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
+    environment.make_home()
+    from flows.dvc_project import check_project
+
+    check_project()
     os.environ["PATH"] = (  # DVC calls `python`
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
-    if executor == "ray" and not find_spec("ray"):
-        raise InputError(
-            "--executor ray needs Ray: pip install 'assay[ray]', or take --executor"
-            " prefect"
-        )
     start_own_server()
     from flows.dvc_tasks import BAD_INPUT, StageFailure, failure_of
     from flows.pipeline import pipeline

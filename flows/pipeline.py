@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import environment
 
 environment.prepare()
+environment.make_home()
 
 import polars as pl
 from prefect import flow, get_run_logger, task
@@ -34,6 +35,7 @@ from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path(artefacts.DECISIONS)
+TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 
 
@@ -59,7 +61,8 @@ def pipeline(
 ) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
-    executor: local (worker processes of the sweep stage), prefect (one task a group of runs) or ray (the same on Ray).
+    executor: who trains the runs of sweep and verify: local (worker processes of the stage), prefect (one task a group
+    of runs) or ray (the same on Ray).
     jobs: worker processes, 0 for one a core. gpus: part of a GPU for each group of runs on Ray, 0 to choose.
     """
     if jobs:
@@ -69,17 +72,16 @@ def pipeline(
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
-        if (
-            stage.name == "sweep" and executor != "local" and not images.are_pooled()
-        ):  # image proxies train in the stage itself
+        # image proxies train in the stage itself
+        if stage.name in TRAINING and executor != "local" and not images.are_pooled():
             from flows.sweep import fill
 
             try:
-                fill(params_file, executor, n_workers=jobs, gpus=gpus)
+                fill(stage.name, params_file, executor, n_workers=jobs, gpus=gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
                 why = in_file(error, params_file)
-                return Failed(message=why, data=StageFailure("sweep", code, why))
+                return Failed(message=why, data=StageFailure(stage.name, code, why))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(
             stage.name, reasons, return_state=True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
-from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.errors import told
 from stages.foundation.readme_table import write_stage_table
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
@@ -36,15 +36,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         params = load_params(arguments.params, PIPELINE)
         run(arguments.name, params, arguments.params)
-    except (InputError, RefusedError) as error:
-        log.error("%s: %s", arguments.name, in_file(error, arguments.params))
-        return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         log.error(
             "%s: stopped; finished work is kept, run the same command to go on",
             arguments.name,
         )
         return 130
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic of polars is no Exception
+        line, code = told(error, arguments.name, arguments.params)
+        log.error("%s", line)
+        return code
     return 0
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.duplicates.losses import Limits
 from stages.curation.duplicates.minhash import FINEWEB_BANDS, FINEWEB_ROWS, MinHash
-from stages.curation.reading.rows import Columns
+from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
 from stages.curation.rules.rules import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
 from stages.curation.score_kinds.function import function_files
@@ -244,7 +244,7 @@ class CurateSettings(Section):
         ),
     )
     max_row_bytes: int = Field(
-        50_000_000,
+        MAX_ROW_BYTES,
         ge=1_000,
         description=(
             "a longer row is not held in memory: the quarantine file says where it"
@@ -292,7 +292,7 @@ class CurateSettings(Section):
     quality: QualitySettings | None = None
     shard_mb: float = Field(
         64,
-        gt=0,
+        ge=0.001,
         description=(
             "input a unit of work, megabytes as stored; a killed run loses at most one"
             " a worker"
@@ -416,6 +416,16 @@ class CurateSettings(Section):
 
     def rule_thresholds(self) -> Thresholds:
         return Thresholds(**self.thresholds.model_dump())
+
+
+def looked_at(settings: CurateSettings) -> list[tuple[str, str]]:
+    """(key, extra column) of each setting that drops or scores by a column of the input."""
+    found = [("url_lists", "url")] if settings.url_lists is not None else []
+    for name, part in settings.scores.items():
+        found += [(f"scores.{name}", column) for column in part.extra_columns()]
+    if settings.semantic is not None and settings.semantic.column is not None:
+        found.append(("semantic.column", settings.semantic.column))
+    return found
 
 
 def result_settings(settings: CurateSettings) -> dict[str, Any]:
