@@ -72,6 +72,7 @@ TAKEN = {
     "text",
     "source",
     "lang",
+    "rules_lang",
     "parent",
     "url",
     "group",
@@ -158,6 +159,8 @@ def run(params: ScoreParams) -> None:
             )
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
+    if message := rules.note():
+        log.warning("score: %s", message)
     with whole_file(artefacts.CALIBRATION) as temporary:
         quality.calibration.write_csv(temporary)
     with whole_file(artefacts.RULE_COUNTS) as temporary:

@@ -19,6 +19,7 @@ from stages.curation.score_kinds import AnyCurateScore
 from stages.curation.score_kinds.function import function_files
 from stages.curation.score_kinds.kind import Cut
 from stages.curation.scores.quality import Quality
+from stages.curation.text.language_codes import model_codes
 from stages.curation.text.words import TOKENISERS
 from stages.foundation.errors import InputError
 from stages.foundation.section import Section
@@ -36,6 +37,7 @@ RESERVED = (
     "source",
     "text",
     "lang",
+    "rules_lang",
     "n_chars",
     "reason",
     "failed",
@@ -264,8 +266,8 @@ class CurateSettings(Section):
     languages: list[str] = Field(
         [],
         description=(
-            "wanted languages, ISO 639-1; other documents are dropped below"
-            " min_lang_score"
+            "wanted languages, codes of ISO 639 or BCP 47 in any case (en, eng, en-US);"
+            " other documents are dropped, and these below min_lang_score"
         ),
     )
     mask_pii: bool = Field(
@@ -360,6 +362,14 @@ class CurateSettings(Section):
                 f" this run; known are {known}"
             )
         return self
+
+    @field_validator("languages")
+    @classmethod
+    def _codes(cls, value: list[str]) -> list[str]:
+        try:
+            return model_codes(value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("thresholds")
     @classmethod

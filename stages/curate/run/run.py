@@ -176,8 +176,6 @@ class Run:
                 self.request.settings.dedup,
             )
         found = findings(units, self.folder / "copies", self.request.settings, parts)
-        for warning in found.warnings:
-            log.warning("warning: %s", warning.message)
         manifest = build_manifest(
             self.request.settings,
             self.plan,
@@ -187,6 +185,8 @@ class Run:
             segments=self.segments,
             result_hash=result_hash,
         )
+        for warning in manifest.warnings:
+            log.warning("warning: %s", warning.message)
         write_result(
             self.request.out,
             self.folder,
