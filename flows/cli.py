@@ -1,6 +1,7 @@
 """The `assay` command. It parses, calls and prints; every command also speaks JSON (`--json`).
 
-Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason.
+Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason; 130 and 143 stopped by
+a signal.
 """
 
 import sys
@@ -11,6 +12,7 @@ import typer
 
 from flows import environment
 from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.stopping import Stopped, leave, obey_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -520,9 +522,12 @@ def ui() -> None:
 
 def main() -> None:
     """Entry point: our own errors and those of the options become one line and an exit code."""
-    environment.prepare()
+    obey_signals("assay: stopped")
     try:
+        environment.prepare()
         sys.exit(app(standalone_mode=False))
+    except Stopped as stop:
+        leave(stop.number)
     except (InputError, RefusedError) as error:
         print(f"assay: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
