@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flows.dvc_tasks import stale_reasons
+from flows.dvc_stages import stale_reasons
 from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError

@@ -17,15 +17,13 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows.dvc_tasks import (
-    BAD_INPUT,
-    TRAINING_RETRIES,
-    StageFailure,
-    run_stage,
-    stale_reasons,
-)
+from flows.dvc_stages import BAD_INPUT, StageFailure, stale_reasons
+from flows.dvc_tasks import TRAINING_RETRIES, run_stage
+from flows.prefect_server import leftovers
+from flows.run_lease import run_lease
 from stages import images
 from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
@@ -64,6 +62,20 @@ def pipeline(
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
+    run = str(flow_run.id)
+    leftovers.note(run)
+    try:
+        with run_lease():
+            return _all_stages(executor, jobs, params_file=params_file, gpus=gpus)
+    except InputError as error:
+        return Failed(
+            message=str(error), data=StageFailure("run", BAD_INPUT, str(error))
+        )
+    finally:
+        leftovers.forget(run)
+
+
+def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> State:
     for stage in PIPELINE:
         reasons = stale_reasons(stage)
         if not reasons:

@@ -24,8 +24,24 @@ SHELLS = {"sh", "ash", "bash", "dash", "fish", "ksh", "zsh", "busybox"}
 
 def sign() -> None:
     """Name this process as the starter of all that it starts."""
+    os.environ[STARTER] = own_name()
+
+
+def own_name() -> str:
+    """This process by its number and its beginning, since numbers are given again."""
     me = psutil.Process()
-    os.environ[STARTER] = f"{me.pid}:{me.create_time():.2f}"
+    return f"{me.pid}:{me.create_time():.2f}"
+
+
+def named_process(name: str) -> psutil.Process | None:
+    """The process with this `own_name`; None where it has ended."""
+    number, _, began = name.partition(":")
+    try:
+        process = psutil.Process(int(number))
+        same = abs(process.create_time() - float(began)) < SAME_SECONDS
+    except (ValueError, psutil.NoSuchProcess):
+        return None
+    return process if same and is_alive(process) else None
 
 
 def end_with_starter() -> None:
@@ -43,7 +59,7 @@ def starters() -> list[psutil.Process] | None:
     if "DVC_STAGE" in os.environ and not (found and _may_start(found[-1])):
         return None
     if name := os.environ.get(STARTER):
-        named = _named(name)
+        named = named_process(name)
         if named is None:
             return None
         found.append(named)
@@ -90,16 +106,6 @@ def _may_start(process: psutil.Process) -> bool:
     except (psutil.AccessDenied, PermissionError):
         return True
     return any(word in words for word in ("python", "dvc", "assay"))
-
-
-def _named(name: str) -> psutil.Process | None:
-    number, _, began = name.partition(":")
-    try:
-        process = psutil.Process(int(number))
-        same = abs(process.create_time() - float(began)) < SAME_SECONDS
-    except (ValueError, psutil.NoSuchProcess):
-        return None
-    return process if same and is_alive(process) else None
 
 
 def _watch(watched: list[psutil.Process]) -> None:

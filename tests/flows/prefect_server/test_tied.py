@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import own_server
-from flows.tied import free_port, start_tied, stop, wait_for
+from flows.prefect_server import own_server
+from flows.prefect_server.tied import free_port, start_tied, stop, wait_for
 from stages.foundation.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.skipif(
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_tied_server_does_not_outlive_its_parent(how):
     code = (
-        "import time; from flows.tied import start_tied; print(start_tied('-c', 'import"
+        "import time; from flows.prefect_server.tied import start_tied; print(start_tied('-c', 'import"
         " time; time.sleep(60)').pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
@@ -32,7 +32,7 @@ def test_a_tied_server_does_not_outlive_its_parent(how):
     deadline = time.monotonic() + 20
     while (
         b"time.sleep(60)" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        or b"flows.tied" in Path(f"/proc/{child}/cmdline").read_bytes()
+        or b"flows.prefect_server.tied" in Path(f"/proc/{child}/cmdline").read_bytes()
     ):
         assert time.monotonic() < deadline, (
             "the child did not become what it was asked to be"
