@@ -28,6 +28,7 @@ from stages.foundation.stopping import (
     STOPPED_CODES,
     Stopped,
     end_processes,
+    leave,
     say_when_stopped,
 )
 from stages.pipeline import PIPELINE
@@ -35,6 +36,7 @@ from stages.settings.params import load_params
 
 STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
 LAST_LINES_SECONDS = 15.0  # assumed
+LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
 
 
@@ -82,9 +84,11 @@ def _bring_up_to_date(params_file: str, jobs: int, executor: str, gpus: float) -
         watch(server)
         crash_leftovers(server)
         return _in_thread(_with_prefect, params_file, jobs, executor, gpus)
-    except Stopped:
-        _end_flow(server)
-        raise
+    except Stopped as stop:
+        try:
+            _end_flow(server)
+        finally:  # the interpreter's own end could wait for Prefect's threads
+            leave(stop.number)
     finally:
         stop_watching()
 
@@ -127,7 +131,9 @@ def _in_thread(work: Callable[..., int], *arguments: Any, **named: Any) -> int:
 
     thread = threading.Thread(target=run, name="pipeline", daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        # a signal that the kernel gives to another thread does not wake a plain join
+        thread.join(LOOK_SECONDS)
     if errors:
         raise errors[0]
     return results[0]

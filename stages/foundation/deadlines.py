@@ -23,7 +23,7 @@ def service_seconds() -> float:
 
 
 def within(
-    seconds: float, call: Callable[..., Answer], *arguments: Any, **named: Any
+    seconds: float, call: Callable[..., Answer], /, *arguments: Any, **named: Any
 ) -> Answer:
     """What the call gives or raises; TimeoutError after so many seconds.
 
