@@ -29,6 +29,7 @@ from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.stopping import is_stopping
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path(artefacts.DECISIONS)
@@ -37,6 +38,8 @@ TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 
 def resume_hint(_flow: object, _run: object, state: State) -> None:
     """What to type after a failure: finished runs are on disk and are not trained again."""
+    if is_stopping():  # said by the command itself
+        return
     print(
         f"{state.message or 'the flow stopped'}\nto go on from what is finished:"
         " assay run"

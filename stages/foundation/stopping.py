@@ -51,6 +51,11 @@ def say_when_stopped(line: str) -> None:
     _Ending.line = line
 
 
+def is_stopping() -> bool:
+    """Whether a signal has been seen: what fails from now on fails for that."""
+    return _Ending.begun
+
+
 def leave(number: int, line: str | None = None) -> None:
     """End the processes that were started here, then this one with exit code 128 + number."""
     end_processes(psutil.Process().children(recursive=True), seconds=0)

@@ -28,8 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_tied_server_does_not_outlive_its_parent(how):
     code = (
-        "import time; from flows.prefect_server.asking import fault
-from flows.prefect_server.tied import start_tied; print(start_tied('-c', 'import"
+        "import time; from flows.prefect_server.tied import start_tied; print(start_tied('-c', 'import"
         " time; time.sleep(60)').pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
