@@ -2,8 +2,10 @@
 
 Two arms, four sizes, six token counts, four draws of the pool, noise of .3 % a draw and .3 % a run. The truth is a
 law of the library, or a law with a slow wave in log compute that no law has, or an arm whose value turns. The budget
-lies three times above the largest run at the largest size. The oracle is told the law and fits it. Printed: share of
-new runs at the budget in their 90 % interval, of true leads in theirs, verdicts that are wrong, and of the leads that
+lies three times above the largest run at the largest size, and where runs repeat their data the target's pool is as
+much larger, so that it repeats as often as the runs did. The oracle is told the law and fits it (where no law is true,
+the law without the wave or the turn). Printed: share of new runs at the budget in their 90 % interval, of true leads
+in theirs, verdicts that are wrong, and of the leads that
 the oracle decides rightly those that the engine decides too.
 
     python benchmarks/decided_truth.py [--tables 20]
@@ -29,6 +31,7 @@ from stages.laws.fitting.variant import with_variants
 SIZES = np.geomspace(1e7, 3e8, 4)
 TOKENS = np.geomspace(3e8, 1e10, 6)
 TIMES = 3.0
+UNIQUE = 5e8  # different tokens of a pool that is repeated
 BASE = {"A": 400.0, "alpha": 0.34, "beta": 0.36}
 TRUTHS = {
     "chinchilla": ("chinchilla", BASE),
@@ -79,7 +82,7 @@ def studied(kind: str, seed: int) -> dict[str, float]:
     rows = table(kind, law, amplitudes, rng)
     size, tokens = SIZES[-1], TOKENS[-1] * TIMES
     flops = 6 * size * tokens
-    unique = {"n_tokens_unique": 5e8} if "n_tokens_unique" in rows else {}
+    unique = {"n_tokens_unique": TIMES * UNIQUE} if "n_tokens_unique" in rows else {}
     columns = {"a": unique, "b": unique}
     choice = choose_law(
         with_variants(eligible_laws(rows)), rows, delta=None, n_starts=32
@@ -135,7 +138,7 @@ def table(kind: str, law: str, arms: dict, rng) -> dict[str, np.ndarray]:
     rows = {"arm": arm, "n_params": size, "n_tokens_seen": tokens}
     rows |= {"flops": 6 * size * tokens, "pool_draw": draw.astype(str)}
     if "repeats" in kind:
-        rows["n_tokens_unique"] = np.minimum(5e8, tokens)
+        rows["n_tokens_unique"] = np.minimum(UNIQUE, tokens)
     values = np.empty(arm.size)
     for name in "ab":
         own = arm == name

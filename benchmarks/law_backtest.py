@@ -297,7 +297,7 @@ def back_test(split: Split, n_refits: int) -> Tested:
         inside=(low <= observed) & (observed <= high),
         half_width=(high - low) / 2,
         parts=parts_of(mixed, above, points),
-        scale=choice.scale,
+        scale=choice.errors.scale,
         seconds=seconds,
     )
     print(
@@ -315,18 +315,21 @@ def parts_of(
     """What the variance of a prediction is made of, each (rows,)."""
     centre = mixed._mean(points)
     shares = mixed.shares[list(points)] / mixed.shares[list(points)].sum()
-    inside = mixed._mean(mixed._points(mixed.reach.inside(above), None))
+    reach, misfit = mixed.errors.reach, mixed.errors.misfit
+    inside = mixed._mean(mixed._points(reach.inside(above), None))
+    alone = np.full(centre.size, "all")
     refits = np.zeros((mixed.n_draws, centre.size))
     for i, point in points.items():
         own = np.flatnonzero(mixed.member == i)
         if own.size:
             refits[own] = mixed._refits(i, above, None, own=own, point=point)
     return {
-        "noise": np.full(centre.size, mixed.noise.std()),
+        "noise": np.full(centre.size, mixed.errors.noise.std()),
         "refits": refits.std(axis=0),
+        "misfit": np.sqrt(misfit.variance(above, alone)),
         "between": np.sqrt(shares @ (np.stack([*points.values()]) - centre) ** 2),
-        "distance": np.broadcast_to(mixed.reach.distance(above), centre.shape),
-        "repeats": np.broadcast_to(mixed.reach.repeats(above), centre.shape),
+        "distance": np.broadcast_to(reach.distance(above), centre.shape),
+        "repeats": np.broadcast_to(reach.repeats(above), centre.shape),
         "moved": np.abs(centre - inside),
     }
 
@@ -339,7 +342,8 @@ def variance(tested: Tested, factors: np.ndarray) -> np.ndarray:
         + (factors[2] * p["moved"]) ** 2
         + (factors[3] * p["repeats"]) ** 2
     )
-    return p["noise"] ** 2 + p["refits"] ** 2 + (factors[0] * p["between"]) ** 2 + own
+    seen = p["noise"] ** 2 + p["refits"] ** 2 + p["misfit"] ** 2
+    return seen + (factors[0] * p["between"]) ** 2 + own
 
 
 def learnt(tested: list[Tested]) -> np.ndarray:

@@ -4,6 +4,9 @@ Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason; 1
 a signal.
 """
 
+import io
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.errors import told
+from stages.foundation.one_line import one_line
 from stages.foundation.stopping import Stopped, leave, obey_signals
 
 app = typer.Typer(
@@ -26,9 +30,35 @@ app = typer.Typer(
 USAGE: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )  # typer carries its own copy of click
+
+
+def _here(path: Any) -> Any:
+    """A path of this machine, also written as file:///...; BadParameter for another address."""
+    text = str(path)
+    if text.startswith("file:"):
+        return Path("/" + text.removeprefix("file:").lstrip("/"))
+    if re.match(r"[a-z0-9+]{2,}:/", text):
+        raise typer.BadParameter(f"{text}: must be a path of this machine")
+    return path
+
+
+LARGEST = 1e60  # of a budget or a count; as in tables of runs (stages/runs/table.py)
+
+
+def _countable(value: Any) -> Any:
+    """An amount, or a list of them; BadParameter where one is nan or beyond all that can be."""
+    for each in value if isinstance(value, list) else [value]:
+        if each is not None and not 0 <= each <= LARGEST:
+            raise typer.BadParameter(f"{each:g} is no amount; give 0 to {LARGEST:g}")
+    return value
+
+
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
 ParamsFile = Annotated[
-    Path, typer.Option("--params", metavar="FILE", help="the parameters of every stage")
+    Path,
+    typer.Option(
+        "--params", callback=_here, metavar="FILE", help="the parameters of every stage"
+    ),
 ]
 
 
@@ -42,7 +72,7 @@ def run(
         str,
         typer.Option(
             help=(
-                "local: workers of the sweep stage; prefect: one task a group of runs;"
+                "local: workers of the stages; prefect: one task a group of runs;"
                 " ray: those on Ray"
             )
         ),
@@ -87,6 +117,7 @@ def curate(
         Path | None,
         typer.Option(
             "--params",
+            callback=_here,
             metavar="FILE",
             help="YAML with a section `curate`; default: FineWeb's rules",
         ),
@@ -110,6 +141,7 @@ def curate(
     index: Annotated[
         Path | None,
         typer.Option(
+            callback=_here,
             metavar="DIR",
             help="drop copies of what earlier runs with this index kept, and add to it",
         ),
@@ -117,7 +149,9 @@ def curate(
     work: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="folder for unfinished work; default inside --out"
+            callback=_here,
+            metavar="DIR",
+            help="folder for unfinished work; default inside --out",
         ),
     ] = None,
     strict: Annotated[
@@ -199,19 +233,36 @@ def verify(
         ),
     ] = None,
     flops: Annotated[
-        float | None, typer.Option(min=1, help="the same in FLOPs (6ND)")
+        float | None,
+        typer.Option(min=1, callback=_countable, help="the same in FLOPs (6ND)"),
     ] = None,
     question: Annotated[
         list[str],
         typer.Option(metavar="NAME", help="train for this question; repeat"),
     ] = [],  # noqa: B006
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="local|prefect|ray", help="who trains the runs, as in `assay run`"
+        ),
+    ] = "local",
+    gpus: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="ray: part of a GPU for each group of runs"),
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
     from flows.commands.verify import verify_command
 
     verify_command(
-        params, times=times, flops=flops, questions=question, as_json=as_json
+        params,
+        times=times,
+        flops=flops,
+        questions=question,
+        as_json=as_json,
+        executor=executor,
+        gpus=gpus,
     )
 
 
@@ -266,7 +317,8 @@ def fit(
         str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")
     ] = None,
     predict: Annotated[
-        Path | None, typer.Option(metavar="TABLE2", help="rows to predict")
+        Path | None,
+        typer.Option(callback=_here, metavar="TABLE2", help="rows to predict"),
     ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="refits for the intervals; 0 for none")
@@ -285,10 +337,14 @@ def fit(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the fit as JSON")
+        Path | None,
+        typer.Option(callback=_here, metavar="FILE", help="write the fit as JSON"),
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -349,6 +405,7 @@ def compare(
         float | None,
         typer.Option(
             min=1,
+            callback=_countable,
             help="model size; default the best of each arm within the measured sizes",
         ),
     ] = None,
@@ -363,7 +420,10 @@ def compare(
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -389,19 +449,31 @@ def compare(
 @app.command()
 def plan(
     law: Annotated[
-        Path, typer.Option(metavar="FIT", help="a file written by `assay fit --out`")
+        Path,
+        typer.Option(
+            callback=_here, metavar="FIT", help="a file written by `assay fit --out`"
+        ),
     ],
     flops: Annotated[
-        float, typer.Option(min=1, help="budget, FLOPs as the table counts them")
+        float,
+        typer.Option(
+            min=1, callback=_countable, help="budget, FLOPs as the table counts them"
+        ),
     ],
     unique_tokens: Annotated[
-        float | None, typer.Option(min=1, help="different tokens that there are")
+        float | None,
+        typer.Option(
+            min=1, callback=_countable, help="different tokens that there are"
+        ),
     ] = None,
     next_run: Annotated[
         bool, typer.Option(help="also the proxy runs that would say most")
     ] = False,
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="write the figures there as PNG")
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -429,7 +501,11 @@ def isoflop(
     ] = None,
     at: Annotated[
         list[float],
-        typer.Option(metavar="FLOPS", help="a budget to read off the line; repeat"),
+        typer.Option(
+            metavar="FLOPS",
+            callback=_countable,
+            help="a budget to read off the line; repeat",
+        ),
     ] = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
@@ -456,7 +532,8 @@ def mixture(
         str | None, typer.Option(metavar="SQL", help="rows to use")
     ] = None,
     predict: Annotated[
-        Path | None, typer.Option(metavar="TABLE2", help="mixtures to predict")
+        Path | None,
+        typer.Option(callback=_here, metavar="TABLE2", help="mixtures to predict"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -470,7 +547,10 @@ def mixture(
 def pruning_theory(
     pool: Annotated[
         list[float],
-        typer.Option(help="examples a dimension before pruning; repeat for several"),
+        typer.Option(
+            callback=_countable,
+            help="examples a dimension before pruning; repeat for several",
+        ),
     ],
     keep: Annotated[
         float, typer.Option(min=0.01, max=1, help="fraction that is kept")
@@ -490,7 +570,10 @@ def pruning_theory(
 @app.command()
 def contained(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="parquet files or folders of them")
+        Path,
+        typer.Argument(
+            callback=_here, metavar="DIR", help="parquet files or folders of them"
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -523,14 +606,14 @@ def ui() -> None:
 def main() -> None:
     """Entry point: our own errors and those of the options become one line and an exit code."""
     obey_signals("assay: stopped")
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         environment.prepare()
         sys.exit(app(standalone_mode=False))
     except Stopped as stop:
         leave(stop.number)
-    except (InputError, RefusedError) as error:
-        print(f"assay: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
     except typer.Abort:
         sys.exit(130)
     except USAGE as error:
@@ -539,12 +622,21 @@ def main() -> None:
         else:
             command = error.ctx.command_path if getattr(error, "ctx", None) else "assay"
             print(
-                f"assay: {' '.join(error.format_message().split()).rstrip('.')};"
+                f"assay: {one_line(error.format_message(), 200).rstrip('.')};"
                 f" `{command.replace('python -m flows.cli', 'assay')} --help` shows the"
                 " options",
                 file=sys.stderr,
             )
         sys.exit(2)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except BaseException as error:  # a panic of polars is no Exception
+        line, code = told(error, "assay")
+        print(line, file=sys.stderr)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,20 @@ DVC runs one command at a time in a project: where another one is at work this w
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
+from flows.dvc_project import LOCK, opened_project
+from stages.decision.provenance import locked_stages
 from stages.foundation.stage import Stage
 from stages.foundation.stopping import STOPPED_CODES
+from stages.foundation.yaml_file import read_yaml
 
 BAD_INPUT = 2
 FINAL_CODES = (BAD_INPUT, *STOPPED_CODES)  # no retry mends these
@@ -37,7 +40,9 @@ class StageFailure(Exception):
 
 def stale_reasons(stage: Stage) -> list[str]:
     """What makes the stage stale, in words; empty where it is up to date."""
-    status = waiting_for_dvc(lambda repo: repo.status(targets=[stage.name]))
+    status = waiting_for_dvc(
+        lambda repo: repo.status(targets=[stage.name]), opened_project
+    )
     reasons = [
         reason for change in status.get(stage.name, []) for reason in _reasons(change)
     ]
@@ -54,22 +59,12 @@ def stale_reasons(stage: Stage) -> list[str]:
 
 def changed_params(name: str) -> list[str]:
     """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
-    lock = Path("dvc.lock")
-    if not lock.is_file():
+    if not LOCK.is_file():
         return []
-    recorded = (
-        yaml.safe_load(lock.read_text("utf-8"))
-        .get("stages", {})
-        .get(name, {})
-        .get("params", {})
-    )
+    recorded = locked_stages(LOCK).get(name, {}).get("params", {})
     changed = []
     for file, sections in recorded.items():
-        now = (
-            yaml.safe_load(Path(file).read_text("utf-8"))
-            if Path(file).is_file()
-            else {}
-        )
+        now = read_yaml(Path(file))[1] if Path(file).is_file() else {}
         for section, values in sections.items():
             changed += _differences(values, now.get(section), section)
     return changed
@@ -115,12 +110,15 @@ def exit_code(error: StageCmdFailedError) -> int:
     return code if code >= 0 else 128 - code  # ended by a signal, as a shell says it
 
 
-def waiting_for_dvc(call: Callable[[Repo], Answer]) -> Answer:
+def waiting_for_dvc(
+    call: Callable[[Repo], Answer],
+    opened: Callable[[], AbstractContextManager[Repo]] = Repo,
+) -> Answer:
     """What DVC answers, once no other DVC command is at work in this project; one line says who is."""
     told = False
     while True:
         try:
-            with Repo() as repo:
+            with opened() as repo:
                 return call(repo)
         except DvcException as error:
             if not (busy := _busy(error)):

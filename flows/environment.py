@@ -47,3 +47,8 @@ def with_loopback(hosts: str) -> str:
     if "*" in known:
         return hosts
     return ",".join([*known, *(host for host in LOOPBACK if host not in known)])
+
+
+def make_home() -> None:
+    """The folder of Prefect's database, for the commands that start a flow or a server."""
+    (HOME / "prefect").mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ import psutil
 
 from flows import environment
 from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
-from flows.prefect_server.own_server import Server, find_server
-from flows.prefect_server.watch import WITHOUT, stop_watching, watch
+from flows.prefect_server.own_server import WITHOUT, Server, find_server
+from flows.prefect_server.watch import stop_watching, watch
 from flows.run_lease import run_lease
 from stages.decision.text import printed_decisions
 from stages.foundation import artefacts
@@ -40,12 +40,22 @@ LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
 
 
-def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
-    """The exit code of the whole pipeline."""
+def check_executor(executor: str) -> None:
+    """InputError where there is no such executor, or Ray is not installed."""
     if executor not in EXECUTORS:
         raise InputError(
             f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
         )
+    if executor == "ray" and not find_spec("ray"):
+        raise InputError(
+            "--executor ray needs Ray: pip install 'assay[ray]', or take --executor"
+            " prefect"
+        )
+
+
+def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
+    """The exit code of the whole pipeline."""
+    check_executor(executor)
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
@@ -54,14 +64,12 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
+    from flows.dvc_project import check_project
+
+    check_project()
     os.environ["PATH"] = (  # DVC calls `python`
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
-    if executor == "ray" and not find_spec("ray"):
-        raise InputError(
-            "--executor ray needs Ray: pip install 'assay[ray]', or take --executor"
-            " prefect"
-        )
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()

@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import environment
 
 environment.prepare()
+environment.make_home()
 
 import polars as pl
 from prefect import flow, get_run_logger, task
@@ -24,6 +25,7 @@ from flows.dvc_stages import BAD_INPUT, StageFailure, stale_reasons
 from flows.dvc_tasks import TRAINING_RETRIES, run_stage
 from flows.prefect_server import leftovers
 from flows.run_lease import run_lease
+from flows.without_prefect import TRAINING
 from stages import images
 from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
@@ -60,7 +62,8 @@ def pipeline(
 ) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
-    executor: local (worker processes of the sweep stage), prefect (one task a group of runs) or ray (the same on Ray).
+    executor: who trains the runs of sweep and verify: local (worker processes of the stage), prefect (one task a group
+    of runs) or ray (the same on Ray).
     jobs: worker processes, 0 for one a core. gpus: part of a GPU for each group of runs on Ray, 0 to choose.
     """
     if jobs:
@@ -84,17 +87,16 @@ def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> Stat
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
-        if (
-            stage.name == "sweep" and executor != "local" and not images.are_pooled()
-        ):  # image proxies train in the stage itself
+        # image proxies train in the stage itself
+        if stage.name in TRAINING and executor != "local" and not images.are_pooled():
             from flows.sweep import fill
 
             try:
-                fill(params_file, executor, n_workers=jobs, gpus=gpus)
+                fill(stage.name, params_file, executor, n_workers=jobs, gpus=gpus)
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
                 why = in_file(error, params_file)
-                return Failed(message=why, data=StageFailure("sweep", code, why))
+                return Failed(message=why, data=StageFailure(stage.name, code, why))
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(
             stage.name, reasons, return_state=True

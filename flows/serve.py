@@ -17,6 +17,7 @@ PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 def start_pages() -> None:
     """MLflow and Prefect servers until Ctrl-C; both end together."""
     environment.prepare()
+    environment.make_home()
     servers = [_prefect_server(), _mlflow_server()]
     print(
         f"Prefect  http://127.0.0.1:{PREFECT_PORT}\nMLflow  "
@@ -36,6 +37,7 @@ def serve_forever(cron: str) -> None:
             " night at three"
         )
     environment.prepare()
+    environment.make_home()
     servers = []
     if "PREFECT_API_URL" not in os.environ:
         servers.append(_prefect_server())
@@ -68,12 +70,12 @@ def _prefect_server() -> subprocess.Popen:
 def _mlflow_server() -> subprocess.Popen:
     from stages.runs.tracking import tracking_uri
 
+    # not on the command line, which every user of the machine can read
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()
     return start_tied(
         "-m",
         "mlflow",
         "ui",
-        "--backend-store-uri",
-        tracking_uri(),
         "--host",
         "127.0.0.1",
         "--port",

@@ -1,13 +1,17 @@
-"""The sweep as mapped Prefect tasks: one task a group of runs, each in a worker process of its own or on Ray.
+"""The runs of a stage as mapped Prefect tasks: one task a group, each in a worker process of its own or on Ray.
 
-It fills the folder that the sweep stage reads, so `dvc repro` then finds the work done: run files are the hand-over.
+It fills the folder that the stage reads, sweep or verify, so `dvc repro` then finds the work done: run files are the
+hand-over.
 A group that fails or whose machine is taken away is retried and goes on from its checkpoint.
 How many run at once is a limit of the task runner, which enforces it, and a Prefect concurrency limit, which shows it.
 Cost: 2 s a sweep and 0.1 s a task over the local executor; a worker or a Ray process loads torch in 3 s (measured).
 """
 
 import contextlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -17,14 +21,18 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.prefect_server.own_server import WITHOUT
+from stages import verify
 from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 from stages.proxy.network.device import choose_device
 from stages.proxy.training.data import ProxyData
 from stages.proxy.workforce.gpus import gpus_held
 from stages.proxy.workforce.workers import Workers
+from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder
 from stages.settings.params import load_params
 from stages.settings.sweep import SweepParams
+from stages.settings.verify import VerifyParams
 from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import proxy_data
@@ -34,33 +42,70 @@ LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Con
 
 
 def fill(
-    params_file: str, executor: str = "prefect", n_workers: int = 0, gpus: float = 0.0
+    stage: str,
+    params_file: str,
+    executor: str = "prefect",
+    n_workers: int = 0,
+    gpus: float = 0.0,
 ) -> None:
-    """Train what the sweep stage would find missing.
+    """Train what a stage, sweep or verify, would find missing.
 
     executor: prefect (worker processes here) or ray. n_workers: groups at once, 0 for all that fit.
     gpus: part of a GPU for each group, for Ray; 0 for none on CPU and a whole one on CUDA. Raises
     InputError for what no retry mends, RefusedError where groups failed for good; the others are on
     disk by then.
     """
-    params = load_params(params_file, PIPELINE)["sweep"]
+    params = load_params(params_file, PIPELINE)[stage]
+    if isinstance(params, VerifyParams):
+        return fill_verify(params, executor, n_workers=n_workers, gpus=gpus)
     assert isinstance(params, SweepParams)
     with runs_lease():
         data, trunks = planned(params)
-        fill_with = _on_ray if executor == "ray" else _here
-        fill_with(trunks, proxy_data(data), params.device, n_workers, gpus)
+        fan = Fan(executor, params.device, n_workers, gpus, folder=SWEPT)
+        _train(trunks, proxy_data(data), fan)
 
 
-def _here(
-    trunks: list, data: ProxyData, device: str, n_workers: int, gpus: float
+def fill_verify(
+    params: VerifyParams,
+    executor: str = "prefect",
+    n_workers: int = 0,
+    gpus: float = 0.0,
 ) -> None:
+    """Train what the verify stage would find missing with these parameters; as `fill`."""
+    if not params.train:
+        return
+    with runs_lease(CARRIED_ON):
+        plan = verify.planned(params)
+        if missing := verify.missing_trunks(plan.asked.values()):
+            fan = Fan(executor, params.device, n_workers, gpus, folder=CARRIED_ON)
+            _train(missing, proxy_data(plan.data), fan)
+
+
+@dataclass(frozen=True)
+class Fan:
+    """Where groups run: executor prefect or ray, device, groups at once, part of a GPU each, folder of the files."""
+
+    executor: str
+    device: str
+    n_workers: int
+    gpus: float
+    folder: RunFolder
+
+
+def _train(trunks: list, data: ProxyData, fan: Fan) -> None:
+    train_with = _on_ray if fan.executor == "ray" else _here
+    train_with(trunks, data, fan)
+
+
+def _here(trunks: list, data: ProxyData, fan: Fan) -> None:
     """On this machine: groups in worker processes, or one after another on the GPU that is held."""
-    with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
-        work = missing_work(trunks, data, device)
+    place = choose_device(fan.device)[0].type
+    with gpus_held([trunk["spec"] for trunk in trunks], place):
+        work = missing_work(trunks, data, fan.device, folder=fan.folder)
         n_tasks = (
             1
             if work.place == "cuda"
-            else max(1, min(n_workers or jobs(), len(work.groups)))
+            else max(1, min(fan.n_workers or jobs(), len(work.groups)))
         )
         with contextlib.ExitStack() as stack:
             # a process that has loaded torch goes from task to task
@@ -84,15 +129,14 @@ def _here(
             _run(work, train, n_tasks)
 
 
-def _on_ray(
-    trunks: list, data: ProxyData, device: str, n_workers: int, gpus: float
-) -> None:
+def _on_ray(trunks: list, data: ProxyData, fan: Fan) -> None:
     """On Ray, whose processes hold their own part of a GPU; this one holds a whole one only while it measures."""
     from flows.ray_workers import ray_workers
 
-    with gpus_held([trunk["spec"] for trunk in trunks], choose_device(device)[0].type):
-        work = missing_work(trunks, data, device)
-    with ray_workers(work, n_workers, gpus) as (train, n_tasks):
+    place = choose_device(fan.device)[0].type
+    with gpus_held([trunk["spec"] for trunk in trunks], place):
+        work = missing_work(trunks, data, fan.device, folder=fan.folder)
+    with ray_workers(work, fan.n_workers, fan.gpus) as (train, n_tasks):
         _run(work, train, n_tasks)
 
 
@@ -100,10 +144,8 @@ def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
     """One Prefect task a group. RefusedError where some failed for good."""
     if not work.groups:
         return
-    _show_limit(n_tasks)
-    failed = flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=n_tasks))(
-        _train_all
-    )(_Unseen((work, train)))
+    trained = _without_prefect if WITHOUT in os.environ else _with_prefect
+    failed = trained(work, train, n_tasks)
     if bad := [error for error in failed if isinstance(error, InputError)]:
         raise bad[0]
     if failed:
@@ -112,6 +154,39 @@ def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
             f"{len(failed)} of {len(work.groups)} groups of runs failed, the rest is"
             f" kept; the first: {first}"
         )
+
+
+def _with_prefect(
+    work: Work, train: Callable[[int], None], n_tasks: int
+) -> list[BaseException]:
+    _show_limit(n_tasks)
+    runner = ThreadPoolTaskRunner(max_workers=n_tasks)
+    return flow(name=work.folder.stage, task_runner=runner)(_train_all)(
+        _Unseen((work, train))
+    )
+
+
+def _without_prefect(
+    work: Work, train: Callable[[int], None], n_tasks: int
+) -> list[BaseException]:
+    """The same in plain threads, where Prefect has no server."""
+    with ThreadPoolExecutor(n_tasks) as threads:
+        found = threads.map(lambda n: _last_error(train, n), range(len(work.groups)))
+        return [error for error in found if error]
+
+
+def _last_error(train: Callable[[int], None], number: int) -> Exception | None:
+    """Of a group that failed as often as it may; None where it is trained."""
+    last: Exception | None = None
+    for _ in range(1 + RETRIES):
+        try:
+            train(number)
+            return None
+        except InputError as error:
+            return error
+        except RuntimeError as error:
+            last = error
+    return last
 
 
 class _Unseen:

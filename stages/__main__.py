@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.errors import told
 from stages.foundation.lifeline import STARTER, end_with_starter
 from stages.foundation.stopping import Stopped, leave, obey_signals
 
@@ -36,9 +36,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         params = load_params(arguments.params, PIPELINE)
         run(arguments.name, params, arguments.params)
-    except (InputError, RefusedError) as error:
-        log.error("%s: %s", arguments.name, in_file(error, arguments.params))
-        return 2 if isinstance(error, InputError) else 1
+    except (SystemExit, KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # a panic of polars is no Exception
+        line, code = told(error, arguments.name, arguments.params)
+        log.error("%s", line)
+        return code
     return 0
 
 

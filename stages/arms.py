@@ -24,7 +24,8 @@ from stages.curation.selecting.ledger import Ledger
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file, write_json
-from stages.foundation.stage import Section, Stage
+from stages.foundation.section import Name, Section
+from stages.foundation.stage import Stage
 from stages.images.scores import ImageScoring
 
 log = logging.getLogger("assay")
@@ -123,9 +124,9 @@ class ArmsParams(Section):
             " takes its part"
         ),
     )
-    questions: dict[str, Question] = Field(min_length=1)
-    arms: dict[str, Arm] = Field(min_length=2)
-    controls: dict[str, Control] = {}
+    questions: dict[Name, Question] = Field(min_length=1)
+    arms: dict[Name, Arm] = Field(min_length=2)
+    controls: dict[Name, Control] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "ArmsParams":

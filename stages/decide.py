@@ -245,7 +245,8 @@ def decide(
         base=findings.base,
         level=params.level,
     )
-    return DecisionRecord(**dict(findings), tables=tables(findings)), drawn
+    shown = tables(findings, boot.fit.cost)
+    return DecisionRecord(**dict(findings), tables=shown), drawn
 
 
 def compared(

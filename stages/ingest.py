@@ -9,6 +9,7 @@ held-out word (16 while they are sorted).
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,9 @@ def input_files(params: IngestParams) -> list[str]:
 
 
 def _fixed_part(path: str) -> str:
-    """The path itself, or the folder above its first wildcard: DVC knows files and folders, not globs."""
+    """The path itself if it exists, or the folder above its first wildcard: DVC knows files and folders, no globs."""
+    if os.path.exists(path):
+        return Path(path).as_posix()
     parts = Path(path).parts
     wild = next(
         (i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts)

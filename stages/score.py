@@ -26,6 +26,7 @@ from stages.curation.reading.ordered_pool import HeldPool, OrderedPool, ordered_
 from stages.curation.reading.row_groups import RowGroups, batches, compact
 from stages.curation.score_kinds import AnyPipelineScore
 from stages.curation.score_kinds.kind import kind_name
+from stages.curation.scores.model_card import FILES
 from stages.curation.scores.quality import (
     Quality,
     QualityModel,
@@ -39,8 +40,8 @@ from stages.curation.scores.quality import (
 from stages.curation.scores.quality_card import save_quality
 from stages.curation.selecting.arm_views import OWN_SCORES
 from stages.foundation import artefacts
-from stages.foundation.errors import ParamsError
-from stages.foundation.files import whole_file, write_json
+from stages.foundation.errors import InputError, ParamsError
+from stages.foundation.files import refuse_others, whole_file, write_json
 from stages.foundation.stage import Stage
 from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
@@ -71,6 +72,7 @@ TAKEN = {
     "text",
     "source",
     "lang",
+    "rules_lang",
     "parent",
     "url",
     "group",
@@ -140,6 +142,8 @@ def run(params: ScoreParams) -> None:
     if images.are_pooled():
         score_images(params.images or ImageScoring(), params.seed)
         return
+    if params.save_quality:
+        refuse_others(params.save_quality, FILES)
     shutil.rmtree(WORK, ignore_errors=True)
     try:
         pool = ordered_pool(
@@ -155,6 +159,8 @@ def run(params: ScoreParams) -> None:
             )
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
+    if message := rules.note():
+        log.warning("score: %s", message)
     with whole_file(artefacts.CALIBRATION) as temporary:
         quality.calibration.write_csv(temporary)
     with whole_file(artefacts.RULE_COUNTS) as temporary:
@@ -310,11 +316,21 @@ def addresses_are_mapped(params: dict[str, Any]) -> tuple[list[str], str] | None
     return None
 
 
+def folder_is_free(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where the quality classifier would be kept in a folder that holds something else."""
+    if folder := params["score"].save_quality:
+        try:
+            refuse_others(folder, FILES)
+        except InputError as error:
+            return ["score", "save_quality"], str(error)
+    return None
+
+
 stage = Stage(
     run=run,
     params=ScoreParams,
     question="How good and how hard is every document, and which rules does it break?",
-    agrees=addresses_are_mapped,
+    agrees=lambda params: addresses_are_mapped(params) or folder_is_free(params),
     deps=(artefacts.INGEST,),
     inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
     outs=(artefacts.SCORES,),

@@ -5,6 +5,7 @@ Nothing is fitted to these runs. Cost: three to six trunks a question at `times`
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from stages.runs.run_files import CARRIED_ON
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views, load_views, proxy_data
 from stages.verification.asked import Asked, ask
-from stages.verification.carried_on import is_trained, table_after
+from stages.verification.carried_on import Trunk, is_trained, table_after
 from stages.verification.judged import Rows
 from stages.verification.outcome import metrics, verified
 from stages.verification.record import Verification
@@ -52,28 +53,48 @@ def load_prediction(question: str, tiers: list[str]) -> Predicted:
     return Predicted(load(question, tiers).boot)
 
 
-def run(params: VerifyParams) -> None:
-    """Train what is missing, then write the records of all that was trained."""
+@dataclass(frozen=True)
+class Plan:
+    """asked: question -> what is to be trained for it; data: the views that these trunks read."""
+
+    asked: dict[str, Asked]
+    data: Views
+
+
+def planned(params: VerifyParams) -> Plan:
+    """What is asked of every question; nothing is trained. Image proxies are not carried on."""
     known = list(read_json(artefacts.ARMS)["questions"])
     if unknown := set(params.questions or []) - set(known):
         raise ParamsError(
             f"verify.questions: no question {min(unknown)!r}; there are"
             f" {', '.join(known)}"
         )
+    data = load_views()
+    tiers = data.arms["tiers"]
+    asked = {
+        name: ask(name, data, prediction=load_prediction(name, tiers), params=params)
+        for name in known
+    }
+    return Plan(asked, data=data)
+
+
+def run(params: VerifyParams) -> None:
+    """Train what is missing, then write the records of all that was trained."""
     if images.are_pooled():
         log.info("verify: image proxies are not carried on; nothing is trained")
         return write({})
-    data = load_views()
-    tiers = data.arms["tiers"]
-    asked = [
-        ask(name, data, prediction=load_prediction(name, tiers), params=params)
-        for name in known
-    ]
+    plan = planned(params)
     if params.train:
-        train(asked, data, params.device)
-    tables = [table_after(each.trained(data)) for each in asked]
-    records = [verified(each, table) for each, table in zip(asked, tables, strict=True)]
-    write(dict(zip(known, zip(records, tables, strict=True), strict=True)))
+        train([*plan.asked.values()], plan.data, params.device)
+    tables = {
+        name: table_after(each.trained(plan.data)) for name, each in plan.asked.items()
+    }
+    write(
+        {
+            name: (verified(each, tables[name]), tables[name])
+            for name, each in plan.asked.items()
+        }
+    )
 
 
 def write(outcomes: dict[str, tuple[Verification, pl.DataFrame]]) -> None:
@@ -92,10 +113,15 @@ def write(outcomes: dict[str, tuple[Verification, pl.DataFrame]]) -> None:
         log.info("verify: %s: %s", record.question, record.sentence)
 
 
-def train(asked: list[Asked], data: Views, device: str) -> None:
-    """Train every planned trunk that is not on disk."""
+def missing_trunks(asked: Iterable[Asked]) -> list[Trunk]:
+    """Every planned trunk that is not on disk, each once."""
     by_id = {trunk["trunk_id"]: trunk for each in asked for trunk in each.trunks}
-    missing = [trunk for trunk in by_id.values() if not is_trained(trunk)]
+    return [trunk for trunk in by_id.values() if not is_trained(trunk)]
+
+
+def train(asked: list[Asked], data: Views, device: str) -> None:
+    """Train every planned trunk that is not on disk, on this machine."""
+    missing = missing_trunks(asked)
     log.info("verify: %d trunks to train", len(missing))
     if missing:
         from stages.sweeping.train_trunks import train as train_trunks  # loads torch

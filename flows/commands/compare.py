@@ -132,8 +132,8 @@ def _stored_law(state: dict) -> Callable[[str], Law]:
     return lambda name: law_for(name, columns)
 
 
-def stored_fit(file: Path) -> tuple[Prediction, str]:
-    """The fit and its refits out of a file that `assay fit --out` wrote, and what the table called the value."""
+def stored_fit(file: Path) -> tuple[Prediction, FitFile]:
+    """The fit and its refits out of a file that `assay fit --out` wrote, and the file."""
     if not file.is_file():
         raise InputError(
             f"{file}: no such file; write one with `assay fit LAW TABLE --out {file}`"
@@ -149,7 +149,7 @@ def stored_fit(file: Path) -> tuple[Prediction, str]:
             f" --out {file}` (bootstrap above 0)"
         ) from None
     try:
-        return prediction_of(state, named), record.value_label
+        return prediction_of(state, named), record
     except (KeyError, TypeError, ValueError) as problem:
         raise InputError(
             f"{file}: its stored fit cannot be read ({problem!r:.80}); write it again"
@@ -166,16 +166,20 @@ def plan_command(
     as_json: bool,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs; with --next-run the most telling proxy runs."""
-    boot, value_label = stored_fit(law)
+    boot, file = stored_fit(law)
     rows = plan_rows(boot, flops, unique_tokens)
     runs = next_run_rows(boot, flops, unique_tokens) if next_run else []
-    notes, paths = plan_notes(boot, rows, unique_tokens), []
+    of_fit = [warning.model_dump() for warning in file.warnings]
+    notes = of_fit + plan_notes(boot, rows, unique_tokens)
+    notes, paths = [n for i, n in enumerate(notes) if n not in notes[:i]], []
     if figures is not None:
         from stages.presentation.figure_marks import save_all
         from stages.run_tables.plan_figures import draw_plan
 
         paths = save_all(
-            draw_plan(boot, rows, unique_tokens=unique_tokens, value_label=value_label),
+            draw_plan(
+                boot, rows, unique_tokens=unique_tokens, value_label=file.value_label
+            ),
             figures,
         )
     if as_json:

@@ -13,6 +13,7 @@ from stages.curate.run.estimate import estimate
 from stages.curate.run.run import Request, curate
 from stages.curate.work.executor import EXECUTORS
 from stages.curate.work.manifest_file import Fault, Manifest
+from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.stopping import say_when_stopped
@@ -43,6 +44,7 @@ def curate_command(
         raise InputError(
             f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
         )
+    out = storage.local_path(out)
     settings = (load_curate(params) if params else CurateSettings()).model_copy(
         update=columns
     )

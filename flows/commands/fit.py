@@ -83,6 +83,12 @@ def fit_command(
 ) -> None:
     """Fit, print parameters with intervals, the held-out check, the predictions and the warnings."""
     mapping = parse_map(pairs)
+    if out is not None and out.exists():
+        for read in (Path(table), predict):
+            if read is not None and read.exists() and out.samefile(read):
+                raise InputError(
+                    f"--out {out}: is the table that is read; name another"
+                )
     if law_name != "auto":
         example_law(law_name)  # an unknown law is refused before the table is read
     rows, held = load_table(table, mapping, where), None
@@ -145,6 +151,7 @@ def print_fit(result: FitFile, wanted: pl.DataFrame | None) -> None:
     if result.predictions:
         own = list(wanted.columns if wanted is not None else [])[:3]
         keys = [*own, "value", "low", "high", "extrapolation_decades"]
+        keys += [key for key in ("mixture_beyond",) if key in result.predictions[0]]
         print()
         show(
             [{key: row[key] for key in keys} for row in result.predictions],

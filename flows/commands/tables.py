@@ -13,7 +13,8 @@ def load_table(
     source: str | Path, mapping: dict[str, str] | None = None, where: str | None = None
 ) -> pl.DataFrame:
     """The runs table behind the argument, mapped and filtered as read_table does."""
-    if not str(source).startswith(MLFLOW):
+    source = str(source).removeprefix("file://")
+    if not source.startswith(MLFLOW):
         return read_table(source, mapping, where)
     from stages.runs.tracking import read_experiment
 

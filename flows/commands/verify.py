@@ -3,12 +3,17 @@
 import json
 from pathlib import Path
 
+from flows import environment
 from flows.commands.show import paragraph, show
+from flows.main_job import check_executor
+from flows.prefect_server.own_server import find_server
+from stages import images
 from stages.__main__ import start_logging
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
+from stages.settings.verify import VerifyParams
 from stages.verification.record import read_verification
 from stages.verification.track_record import read_track_record, summary
 from stages.verification.words import lead_row, run_row
@@ -20,8 +25,11 @@ def verify_command(
     flops: float | None,
     questions: list[str],
     as_json: bool,
+    executor: str = "local",
+    gpus: float = 0.0,
 ) -> None:
     """Run the stage with what was asked for in place of its parameters, and print its records."""
+    check_executor(executor)
     if times and flops:
         raise InputError("--times and --flops say the same; give one of them")
     decided = sorted(Path(artefacts.DECISIONS).glob("*.json"))
@@ -37,7 +45,10 @@ def verify_command(
         given["questions"] = questions
     stage = next(stage for stage in PIPELINE if stage.name == "verify")
     start_logging(stage.name)
-    stage.run(stage.params(**section.model_dump() | given))
+    asked = stage.params(**section.model_dump() | given)
+    if executor != "local" and not images.are_pooled():
+        fan_out(asked, executor, gpus)
+    stage.run(asked)
     files = sorted(Path(artefacts.VERIFICATIONS).glob("*.json"))
     records = [read_verification(file) for file in files]
     if questions:
@@ -52,6 +63,16 @@ def verify_command(
             show([run_row(run, names) for run in record.runs], False)
             leads = [lead_row(lead, record.verdicts, names) for lead in record.leads]
             show(leads, False)
+
+
+def fan_out(params: VerifyParams, executor: str, gpus: float) -> None:
+    """Train what is missing as Prefect tasks; the stage then finds it on disk."""
+    environment.prepare()
+    if find_server() is None and executor == "prefect":
+        return  # the workers of the stage do it
+    from flows.sweep import fill_verify  # loads Prefect, which reads its settings then
+
+    fill_verify(params, executor, gpus=gpus)
 
 
 def track_record_command(as_json: bool) -> None:

@@ -21,6 +21,7 @@ from flows.prefect_server.tied import free_port, start_tied, stop, wait_for
 from stages.foundation.errors import InputError
 
 ADDRESS = "PREFECT_API_URL"
+WITHOUT = "ASSAY_WITHOUT_PREFECT"  # set where this run has no server
 ASK_SECONDS = 5.0  # assumed: a named server that is slower than this is of no use
 LOCKED_SECONDS = 2.0  # assumed: longer than any write of ours
 SERVER = (
@@ -120,6 +121,7 @@ def _tell_prefect() -> None:
 
 
 def _without(why: str) -> None:
+    os.environ[WITHOUT] = "1"
     print(f"assay: {why}; the run goes on without Prefect", file=sys.stderr)
 
 

@@ -13,9 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.prefect_server.own_server import Server
+from flows.prefect_server.own_server import WITHOUT, Server
 
-WITHOUT = "ASSAY_WITHOUT_PREFECT"
 LOOK_SECONDS, ASK_SECONDS = 2.0, 3.0  # assumed
 # assumed: a busy machine may keep an honest server waiting; noticed within 30 s
 PATIENCE_SECONDS = 20.0

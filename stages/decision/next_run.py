@@ -10,6 +10,7 @@ from stages.decision.record import Flip, NextRun, Target
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding import plan
 from stages.laws.deciding.path import ArmColumns
+from stages.laws.interface.cost import SIX, Cost
 
 # assumed: an open end of a flip's interval lies a factor of 1,000 away
 OPEN_END = 1e3
@@ -48,9 +49,12 @@ def _log_width(flip: Flip) -> float:
 
 
 def candidate_runs(
-    arms: Sequence[str], columns: ArmColumns, rows: pl.DataFrame
+    arms: Sequence[str], columns: ArmColumns, rows: pl.DataFrame, cost: Cost = SIX
 ) -> list[dict[str, float | str]]:
-    """Every arm at every size and budget that was trained, and at twice the largest budget."""
+    """Every arm at every size and budget that was trained, and at twice the largest budget.
+
+    cost: of the runs that were fitted.
+    """
     sizes = sorted(rows["n_params"].unique())
     budgets = sorted(rows["n_tokens_seen"].unique())
     budgets.append(2 * int(budgets[-1]))
@@ -59,7 +63,7 @@ def candidate_runs(
             "arm": arm,
             "n_params": float(size),
             "n_tokens_seen": float(budget),
-            "flops": 6.0 * size * budget,
+            "flops": float(cost.flops(size, budget)),
             **columns[arm],
         }
         for arm in arms
@@ -86,7 +90,9 @@ def next_best(
     quantity = plan.difference_at(
         boot, pair.flops, pair.first, pair.second, columns, n_params=n_params
     )
-    candidates = candidate_runs((pair.first, pair.second), columns, rows)
+    candidates = candidate_runs(
+        (pair.first, pair.second), columns, rows, cost=boot.fit.cost
+    )
     runs = plan.next_runs(boot, quantity, candidates)
     return advice(cheapest_worthy(runs), pair)
 

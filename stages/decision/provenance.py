@@ -7,9 +7,10 @@ from importlib import metadata
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from stages.decision.record import Provenance
+from stages.foundation.errors import InputError
+from stages.foundation.yaml_file import read_yaml
 
 LOCK = Path("dvc.lock")
 PACKAGES = (
@@ -40,6 +41,24 @@ def provenance(rows: pl.DataFrame, made_from: Sequence[str]) -> Provenance:
     )
 
 
+def locked_stages(lock: Path) -> dict[str, dict]:
+    """The stages of a dvc.lock. Raises InputError with the cure where the file is damaged."""
+    cure = (
+        f"take it from git (git checkout {lock}), or delete it: stages then run again"
+    )
+    try:
+        tree = read_yaml(lock)[1]
+    except InputError as error:
+        raise InputError(f"{error}; {cure}") from None
+    known = isinstance(tree, dict) and tree.keys() & {"stages", "schema"}
+    stages = tree.get("stages", {}) if known else None
+    if not isinstance(stages, dict) or not all(
+        isinstance(entry, dict) for entry in stages.values()
+    ):
+        raise InputError(f"{lock}: holds no stages; {cure}")
+    return stages
+
+
 def dvc_hashes(lock: Path, made_from: Sequence[str]) -> dict[str, dict[str, str]]:
     """Stage -> {path: hash} of every stage that `made_from` comes of; empty where DVC has not run.
 
@@ -47,7 +66,7 @@ def dvc_hashes(lock: Path, made_from: Sequence[str]) -> dict[str, dict[str, str]
     """
     if not lock.is_file():
         return {}
-    stages = yaml.safe_load(lock.read_text("utf-8")).get("stages", {})
+    stages = locked_stages(lock)
     upstream = upstream_stages(stages, made_from)
     return {
         name: {out["path"]: out["md5"] for out in entry.get("outs", [])}

@@ -92,8 +92,8 @@ class Target(Record):
     )
     code: str = Field(
         "",
-        description="what the runs say against the law here: runs_contradict, turns or"
-        " repeats_beyond; empty for nothing",
+        description="what the runs say against the law here: runs_contradict, turns,"
+        " repeats_beyond, mixture_beyond or onset; empty for nothing",
     )
 
 

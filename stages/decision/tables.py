@@ -10,6 +10,7 @@ from stages.decision.record import (
     Tables,
     Target,
 )
+from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
@@ -22,8 +23,8 @@ CONTROLS = {
 Labels = dict[str, str]
 
 
-def tables(found: Findings) -> Tables:
-    """Every table of the page."""
+def tables(found: Findings, cost: Cost = SIX) -> Tables:
+    """Every table of the page. cost: of the runs that were fitted."""
     words = metric_words(found.metric.unit)
     labels = found.labels
     return Tables(
@@ -32,7 +33,7 @@ def tables(found: Findings) -> Tables:
         flips_by_size=[
             row
             for size, path in found.crossovers_by_size.items()
-            for row in size_rows(int(size), path, labels=labels, words=words)
+            for row in size_rows(int(size), path, labels=labels, words=words, cost=cost)
         ],
         heldout=[heldout_row(row, labels, words) for row in found.heldout_check.rows],
         controls=[control_row(row, words) for row in found.controls],
@@ -74,13 +75,17 @@ def flip_row(flip: Flip, labels: Labels) -> TableRow:
 
 
 def size_rows(
-    size: int, path: list[Stretch], labels: Labels, words: MetricWords
+    size: int,
+    path: list[Stretch],
+    labels: Labels,
+    words: MetricWords,
+    cost: Cost = SIX,
 ) -> list[TableRow]:
     """The best arms at one model size, one row a stretch of compute."""
     rows: list[TableRow] = []
     for stretch in path:
         end = stretch.up_to
-        n_tokens = "" if end is None else f"{end.flops / 6 / size:,.0f}"
+        n_tokens = "" if end is None else f"{cost.tokens(end.flops, size):,.0f}"
         rows.append(
             {
                 "parameters": f"{size:,}",

@@ -1,11 +1,32 @@
 """The two ways in which Assay declines: bad input (exit 2) and too little evidence (exit 1).
 
 Both carry one line for a person: what was wrong, the value seen, what to do. The command line prints
-that line and nothing else; any other exception is a defect of ours and keeps its traceback.
+that line and nothing else. Any other exception is a defect of ours: one line too, and its traceback
+in a file that the line names (`told`).
 """
 
+import errno
 
-class InputError(ValueError):
+from stages.foundation.one_line import (
+    MOST_CHARS,
+    one_line,
+    printable,
+    redacted,
+    unexpected,
+)
+
+# what the place that is written to, not the program, has to answer for
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
+
+
+class _Declined(Exception):
+    """Its message is one printable line without secrets, whoever prints or stores it."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(redacted(" ".join(printable(str(message)).split())))
+
+
+class InputError(_Declined, ValueError):
     """The input cannot be used. The message names the file (and line), the value seen and the cure."""
 
 
@@ -24,5 +45,19 @@ def in_file(error: Exception, params_file: object) -> str:
     return f"{params_file}: {error}" if isinstance(error, ParamsError) else str(error)
 
 
-class RefusedError(RuntimeError):
+class RefusedError(_Declined, RuntimeError):
     """The input is sound but does not carry the answer asked for. The message says what would."""
+
+
+def told(error: BaseException, name: str, params_file: object = "") -> tuple[str, int]:
+    """(the line for a person, the exit code) of what ended a command; `name` begins the line."""
+    most = MOST_CHARS - len(name) - 2
+    if isinstance(error, InputError | RefusedError):
+        line = one_line(in_file(error, params_file), most)
+        return f"{name}: {line}", 2 if isinstance(error, InputError) else 1
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno in NO_ROOM
+    ):
+        what = f"{error.filename or 'a file'}: {error.strerror}"
+        return f"{name}: {one_line(f'{what}; give room or permission there', most)}", 2
+    return f"{name}: {one_line(unexpected(error), most)}", 1

@@ -4,8 +4,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from stages.foundation.errors import InputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
@@ -20,11 +22,14 @@ def room_for(path: Path | str) -> Iterator[None]:
     """Turns a disk that refuses more bytes while `path` is written into one line: InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_FULL:
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (said := OS_ERROR.search(str(error))):  # of polars
+            number = int(said[1])
+        if number not in DISK_FULL:
             raise
         raise InputError(
-            f"{path} cannot be written: {os.strerror(error.errno)}; make room and run"
+            f"{path} cannot be written: {os.strerror(number)}; make room and run"
             " again, finished work is kept"
         ) from None
 
@@ -33,6 +38,8 @@ def room_for(path: Path | str) -> Iterator[None]:
 def whole_file(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with room_for(path):
@@ -43,10 +50,33 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: Path | str) -> Iterator[Path]:
-    """A temporary folder beside `path` that replaces it when the block ends well."""
+def refuse_others(path: Path | str, holds: Collection[str]) -> None:
+    """InputError where `path` is anything but a folder of these names, which alone may be replaced."""
     path = Path(path)
+    if not os.path.lexists(path):
+        return
+    names = (
+        sorted(os.listdir(path)) if path.is_dir() and not path.is_symlink() else [""]
+    )
+    if others := [name for name in names if name not in holds]:
+        what = f"holds {others[0]!r}" if others[0] else "is no folder"
+        raise InputError(
+            f"{path}: {what}, and a folder is replaced only where it holds nothing but"
+            f" {', '.join(holds)}; give one that is empty or not there"
+        )
+
+
+@contextmanager
+def whole_folder(
+    path: Path | str, *, holds: Collection[str] | None = None
+) -> Iterator[Path]:
+    """A temporary folder beside `path` that replaces it when the block ends well.
+
+    `holds`, of a folder that a person names: all that may be there for it to be replaced.
+    """
+    path = Path(path)
+    if holds is not None:
+        refuse_others(path, holds)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

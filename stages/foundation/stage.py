@@ -24,6 +24,7 @@ PLUMBING = {
     "stages/foundation/artefacts.py",
     "stages/foundation/stage.py",
     "stages/foundation/errors.py",
+    "stages/foundation/one_line.py",
     "stages/foundation/files.py",
     "stages/foundation/section.py",
 }

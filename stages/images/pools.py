@@ -14,7 +14,7 @@ import xxhash
 
 from stages.curation.duplicates.clusters import duplicates
 from stages.curation.reading.documents import document_id, uniform
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.curation.sample_data.arrays import SCHEMA, stacked
 from stages.curation.sample_data.image_pools import read_images
 from stages.foundation import artefacts

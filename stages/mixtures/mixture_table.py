@@ -14,12 +14,14 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import InputError
+from stages.laws.deciding.hull import mixture_notes, share_to_move
 from stages.laws.interface.table import note
 from stages.laws.mixtures_and_tasks.boosted_mix import best_mixture, fit_trees
 from stages.laws.mixtures_and_tasks.projektor import fit_mixture_score, project
 from stages.laws.mixtures_and_tasks.smooth_mix import fit_surface
 from stages.run_columns.named_law import SHARE, domains_of
 from stages.run_columns.positive import positive_numbers
+from stages.run_columns.thinned import thinned
 
 Method = Literal["surface", "trees", "projektor"]
 METHODS = get_args(Method)
@@ -62,6 +64,7 @@ def mixture_table(
     """
     if method not in METHODS:
         raise InputError(f"--method {method}: there are {', '.join(METHODS)}")
+    table, few = thinned(table, name)
     if method == "projektor":
         return _projected(table, name, predict)
     has_sizes = ["n_params"] if "n_params" in table.columns else []
@@ -70,7 +73,7 @@ def mixture_table(
     fitted = fitter(runs.shares, values)
     prior = runs.shares.mean(axis=0)
     best = best_mixture(fitted.predict, prior)
-    found = {
+    found: dict[str, Any] = {
         "method": method,
         "domains": list(runs.domains),
         "n_runs": int(values.size),
@@ -79,12 +82,24 @@ def mixture_table(
         "best_value": float(fitted.predict(best)[0]),
         "mean_value": float(fitted.predict(prior)[0]),
         "predictions": [],
-        "warnings": _size_notes(runs),
+        "warnings": few + _size_notes(runs) + _best_notes(best, runs),
     }
     if predict is not None:
         wanted = _same_domains(Runs.of(predict, name, []), runs)
         found["predictions"] = [float(v) for v in fitted.predict(wanted.shares)]
+        found["warnings"] += _asked_notes(wanted, runs)
     return found
+
+
+def _best_notes(best: np.ndarray, runs: Runs) -> list[dict[str, str]]:
+    """A coded warning where the best mixture lies outside of those trained."""
+    return mixture_notes(share_to_move(best, runs.shares), "the best mixture lies")
+
+
+def _asked_notes(wanted: Runs, runs: Runs) -> list[dict[str, str]]:
+    """A coded warning where a mixture of --predict lies outside of those trained."""
+    beyond = share_to_move(wanted.shares, runs.shares)
+    return mixture_notes(beyond, "mixtures of --predict lie")
 
 
 def _same_domains(wanted: Runs, fitted: Runs) -> Runs:
@@ -174,5 +189,5 @@ def _projected(
         "best_value": None,
         "mean_value": None,
         "predictions": [float(v) for v in values],
-        "warnings": [],
+        "warnings": _asked_notes(wanted, runs),
     }

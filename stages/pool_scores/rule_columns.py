@@ -6,10 +6,13 @@ section. Output: their measured values and verdicts, one row a document, and a r
 of all batches together. Cost: that of the rules.
 """
 
+from collections import Counter
+
 import polars as pl
 
 from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.readers import Columns, read_all
+from stages.curation.rules.by_language import RULES_LANG, note
 from stages.curation.rules.rule_list import DECONTAMINATION
 from stages.curation.rules.rule_report import rule_report
 from stages.curation.rules.rules import rule_table
@@ -35,6 +38,7 @@ class RuleColumns:
             settings.decontaminate,
         )
         self.reports: list[pl.DataFrame] = []
+        self.languages: Counter[str] = Counter()  # that documents were judged by
         self.reference = None
         if self.asked is not None:
             texts = read_all(
@@ -57,7 +61,12 @@ class RuleColumns:
             report.append(_row(frame, table, self.reference.overlap_share))
         if count:
             self.reports += report
+            self.languages.update(table[RULES_LANG].to_list())
         return table
+
+    def note(self) -> str | None:
+        """What to tell a person of documents that only the language-free rules judged."""
+        return note(self.languages, "pools") if self.names else None
 
     def report(self) -> pl.DataFrame:
         """One row a rule, in order, over everything seen."""

@@ -73,7 +73,7 @@ def stage_pool(
     name: str, pool: Pool, params: IngestParams, path: Path, *, url: bool = False
 ) -> StagedPool:
     """Read a pool once; `url` gives every document a column of this name, null where the pool maps none."""
-    report, known = ReadReport(), _Places()
+    report, known, addresses = ReadReport(), _Places(), 0
     groups, documents, characters = (
         RowGroups(path, compression="lz4", dictionaries=("pool", "lang", "role")),
         0,
@@ -82,6 +82,7 @@ def stage_pool(
     for frame in _read(name, pool, params=params, report=report):
         frame = frame.select(*SCHEMA, *([_url(frame)] if url else []))
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
+        addresses += len(frame) - frame["url"].null_count() if url else 0
         role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
         role = (
             role.when(place < pool.heldout + pool.reference)
@@ -105,6 +106,11 @@ def stage_pool(
             " files or leave the pool out"
         )
     groups.close()
+    if url and pool.url is not None and not addresses:
+        raise ParamsError(
+            f"ingest.pools.{name}.url: no document has the column {pool.url!r}; map the"
+            " column that holds the address, or leave url out"
+        )
     if report.empty:
         log.info(
             "ingest: %s: %d empty documents left out, the first is %s",

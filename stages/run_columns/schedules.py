@@ -75,7 +75,7 @@ def _collect(
         raise InputError(
             f"{name}: the law reads the learning rate of every run and the table has"
             " no column 'lr' (the rate at the step of the row); map one with --map"
-            " lr=COLUMN"
+            " lr=COLUMN. Any unit will do, such as 1 at the peak: only the shape counts"
         )
     steps = np.rint(positive_numbers(table, ["step"], name)["step"]).astype(int)
     rates = numbers(table, ["lr"], name)["lr"]

@@ -12,6 +12,7 @@ from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.table import note
 from stages.run_columns.named_law import law_for, varying_shares
 from stages.run_columns.positive import positive_numbers
+from stages.runs.table import as_words
 
 N_STARTS = 32  # measured: 64 and more reach the same ends on the published tables
 MIXTURE_LAW = "chinchilla_mix"  # ours: the one law of sizes, tokens and shares
@@ -46,7 +47,8 @@ def one_metric(
     """
     if "metric" not in table.columns or table["metric"].n_unique() < 2:
         return table, []
-    metrics = table["metric"].cast(pl.String).drop_nulls().unique().sort().to_list()
+    words = as_words(table["metric"], name)
+    metrics = words.drop_nulls().unique().sort().to_list()
     losses = [metric for metric in metrics if metric.startswith("loss")]
     shown = ", ".join(metrics[:SHOWN_COLUMNS])
     more = ", ..." if len(metrics) > SHOWN_COLUMNS else ""
@@ -55,7 +57,7 @@ def one_metric(
     cure = f"""choose one with --where "metric = '{example}'\""""
     if len(losses) != 1:
         raise InputError(f"{name}: {said}; {cure}")
-    kept = table.filter(pl.col("metric").cast(pl.String) == example)
+    kept = table.filter(words == example)
     return kept, [
         note(
             "one_metric",
@@ -122,18 +124,16 @@ def unread_notes(law: Law, rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
 
 def duplicate_notes(table: pl.DataFrame) -> list[dict[str, str]]:
     """A coded warning where rows of the table agree in every column: copies narrow the intervals."""
-    keys, seen, copies = list(map(repr, table.iter_rows())), set(), []
-    for i, key in enumerate(keys):
-        if key in seen:
-            copies.append(i + 1)
-        seen.add(key)
-    if not copies:
+    copies = (
+        ~table.select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    ).arg_true()
+    if copies.is_empty():
         return []
     return [
         note(
             "duplicate_rows",
             "warning",
             f"{len(copies)} rows repeat an earlier one in every column (first: row"
-            f" {copies[0]}); drop copies, they make the intervals too narrow",
+            f" {copies[0] + 1}); drop copies, they make the intervals too narrow",
         )
     ]

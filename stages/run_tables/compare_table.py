@@ -16,6 +16,7 @@ from stages.laws.deciding.path import LEAST_VALUE, path_cost
 from stages.laws.interface.cost import Cost, Unit
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
+from stages.run_columns.thinned import thinned
 from stages.run_tables.arm_fits import fitted_arms
 from stages.run_tables.candidates import (
     candidates,
@@ -24,6 +25,7 @@ from stages.run_tables.candidates import (
     one_metric,
 )
 from stages.run_tables.fit_file import labels
+from stages.runs.table import LARGEST
 
 SEARCH_DECADES = 1.0
 MAX_SPREAD = (
@@ -93,17 +95,17 @@ def compare_table(
     """The decision at each budget, the crossovers up to ten times the largest run, why this law,
     and the coded warnings.
     """
-    bad = next(
-        (budget for budget in at if not (np.isfinite(budget) and budget > 0)), None
-    )
+    bad = next((budget for budget in at if not 1 <= budget <= LARGEST), None)
     if bad is not None:
         raise InputError(
-            f"--at {bad:g}: a budget is a positive number of FLOPs, for example --at"
+            f"--at {bad:g}: a budget is a number of FLOPs of 1 to {LARGEST:g}, for example --at"
             " 1e21, or of tokens where the table has no FLOPs and no sizes"
         )
     if not len(table):
         raise InputError(f"{name}: no rows to compare; change --where")
     table, metric_notes = one_metric(table, name)
+    table, few = thinned(table, name, arm)
+    metric_notes += few
     rows = arm_rows(table, arm, name=name, cluster=cluster)
     cost = path_cost(Cost.of(rows), n_params)
     if cost != Cost.of(rows):  # tokens alone, and the caller names the size

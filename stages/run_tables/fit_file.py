@@ -27,6 +27,7 @@ from stages.laws.interface.fitted import (
 from stages.laws.interface.law import Law
 from stages.run_columns.positive import may_be_zero, positive_numbers
 from stages.run_tables.candidates import numeric_rows
+from stages.runs.table import as_words
 
 VERSION: Literal[1] = 1
 # a row of the reader's own table with what was predicted for it
@@ -62,8 +63,9 @@ class FitFile(TitledLaw, FileRecord):
         [],
         description=(
             "rows of --predict with value, low, high (unit of the value; low and high"
-            " null without refits) and extrapolation_decades (factors of ten beyond"
-            " the fitted range)"
+            " null without refits), extrapolation_decades (factors of ten beyond the"
+            " fitted range) and, with shares, mixture_beyond (part of the mixture that"
+            " would have to move to lie between those trained)"
         ),
     )
     value_label: str = Field(description="what the table called the value")
@@ -107,7 +109,7 @@ def labels(
             f"{name}: no column {column!r} {purpose}; columns are"
             f" {', '.join(table.columns[:20])}"
         )
-    named = table[column].cast(pl.String)
+    named = as_words(table[column], name)
     if named.null_count():
         row = int(named.is_null().arg_max() or 0) + 1
         raise InputError(

@@ -14,16 +14,18 @@ from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.record import fit_record, prediction_state
-from stages.laws.deciding.objections import turning_notes
+from stages.laws.deciding.turning import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
 from stages.laws.interface.fitted import Note
 from stages.laws.interface.law import Law
 from stages.laws.interface.table import note
+from stages.run_columns.asked_mixtures import with_mixtures
 from stages.run_columns.named_law import law_for
 from stages.run_columns.positive import MIXTURE, positive_numbers
 from stages.run_columns.schedules import schedules_of
+from stages.run_columns.thinned import thinned
 from stages.run_tables.candidates import (
     N_STARTS,
     candidates,
@@ -69,6 +71,8 @@ def fit_table(
     given = _Given(table, holdout=holdout, predict=predict, name=name)
     notes = given.one_metric() + duplicate_notes(given.table)
     notes += given.number_schedules(law_name)
+    given.table, few = thinned(given.table, name, arm)
+    notes += few
     fit, choice = _fitted(law_name, given, cluster=cluster, arm=arm, seed=seed)
     rows = law_columns(fit.law, given.table, name=name, cluster=cluster, arm=arm)
     boot, wide = _refits(
@@ -105,13 +109,13 @@ def fit_table(
         if choice:
             unseen = held | numeric_rows(given.holdout, name, cost=fit.cost)
         checked = check(fit, wide, unseen)
-    predicted = (
-        []
-        if given.predict is None
-        else predictions(
+    predicted = []
+    if given.predict is not None:
+        predicted = predictions(
             fit, wide, table=given.predict, fitted=rows, name=name, arm=arm
         )
-    )
+        predicted, mixture_said = with_mixtures(predicted, given.table, name)
+        notes += mixture_said
     drawn = (
         []
         if figures is None

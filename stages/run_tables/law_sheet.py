@@ -41,8 +41,11 @@ def describe_law(law: Law) -> dict[str, Any]:
 
 def law_entry(law: dict[str, Any]) -> str:
     """Three or four lines of the list: name and title, formula, the columns that it reads."""
+    title = textwrap.wrap(
+        f"{law['name']}: {law['title']}", TEXT_WIDTH, subsequent_indent="  "
+    )
     lines = [
-        f"{law['name']}: {law['title']}",
+        *title,
         *wrapped(law["formula"]),
         *wrapped(f"reads {', '.join(v['name'] for v in law['variables'])}"),
     ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction
+from stages.laws.deciding.own_minimum import contradiction, own_minimum, widened
 from stages.laws.deciding.path import fitted_budgets, measured_flops
 from stages.laws.deciding.plan import (
     Allocation,
@@ -66,13 +67,22 @@ def plan_rows(
     """Compute-optimal size, tokens and epochs of each arm of a stored fit, with batch and learning rate."""
     check_law(boot, unique_tokens)
     return [
-        plan_row(
-            optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens),
-            arm,
-            unique_tokens,
-        )
-        for arm in boot.fit.arms or ("all",)
+        _row_of(boot, flops, arm, unique_tokens) for arm in boot.fit.arms or ("all",)
     ]
+
+
+def _row_of(
+    boot: Prediction, flops: float, arm: str, unique_tokens: float | None
+) -> dict[str, Any]:
+    """One arm's plan; where its runs near the budget are lowest elsewhere, with intervals that reach there."""
+    plan = optimal_allocation(boot, flops, arm=arm, n_tokens_unique=unique_tokens)
+    columns = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
+    own = own_minimum(boot, flops, arm, columns)
+    said = contradiction(own, plan) if own else None
+    if own and said:
+        plan = widened(plan, own, boot.fit.cost)
+    row = plan_row(plan, arm, unique_tokens)
+    return row | {"n_params_of_runs": own and own.n_params, "contradiction": said}
 
 
 def plan_row(plan: Allocation, arm: str, unique_tokens: float | None) -> dict[str, Any]:
@@ -115,6 +125,7 @@ def plan_notes(
     """Coded warnings about what the plan rests on."""
     law, largest = boot.fit.law, measured_flops(boot.fit)
     notes = boot.fit.cost.notes()
+    notes += [_of_arm(row, len(rows)) for row in rows if row["contradiction"]]
     beyond = float(np.log10(rows[0]["flops"] / largest))
     if beyond > FAR_DECADES:
         notes.append(
@@ -172,6 +183,14 @@ def plan_notes(
             )
         )
     return notes
+
+
+def _of_arm(row: dict[str, Any], n_arms: int) -> dict[str, str]:
+    """What the runs of an arm say against its plan, with the arm's name where there are several."""
+    said = row["contradiction"]
+    if n_arms == 1:
+        return said
+    return said | {"message": f"{row['arm']}: {said['message']}"}
 
 
 def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import shortened
+from stages.runs.table_file import read_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,7 @@ log = logging.getLogger("assay")
 YES = ("true", "t", "yes", "y", "1", "1.0")
 NO = ("false", "f", "no", "n", "0", "0.0", "")
 # the largest numbers of 64 and 32 bits, in which trackers such as MLflow store an infinite loss
+LARGEST = 1e60  # assumed: no count, budget or loss of a run is near it
 INFINITE = (1.797e308, 3.4028234e38)
 
 
@@ -31,7 +34,7 @@ def read_table(
     mapping: law variable -> column of the table. where: an SQL boolean over the columns.
     Raises InputError with one line where the file, a column or the expression is not usable.
     """
-    return mapped(_read(Path(source)), str(source), mapping=mapping, where=where)
+    return mapped(read_file(Path(source)), str(source), mapping=mapping, where=where)
 
 
 def mapped(
@@ -84,7 +87,7 @@ def _marks(column: pl.Series, name: str) -> pl.Series:
     """A column of yes and no, however it is written, as booleans (rows,)."""
     if column.dtype == pl.Boolean:
         return column.fill_null(False)
-    words = column.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    words = as_words(column, name).str.strip_chars().str.to_lowercase()
     yes, no = words.is_in(YES).fill_null(False), words.is_in(NO).fill_null(True)
     bad = (~(yes | no)).arg_max()
     if bad is not None and not (yes | no)[bad]:
@@ -94,26 +97,6 @@ def _marks(column: pl.Series, name: str) -> pl.Series:
             " out with --where"
         )
     return yes
-
-
-def _read(path: Path) -> pl.DataFrame:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give one CSV or parquet table of runs")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a CSV or parquet table of runs")
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first = (
-            str(error).strip().splitlines()[0]
-            if str(error).strip()
-            else type(error).__name__
-        )
-        raise InputError(
-            f"{path}: not readable as {path.suffix.lstrip('.') or 'csv'}: {first}"
-        ) from None
 
 
 def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
@@ -128,8 +111,10 @@ def filter_rows(table: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
                 f"no column {missing[1]!r} (a text value stands in single quotes: data"
                 f" = 'c4'); columns are {', '.join(table.columns[:20])}"
             )
-        reason = reason if len(reason) < 400 else reason[:400] + " ..."
-        raise InputError(f"{name}: cannot filter by {where!r}: {reason}") from None
+        raise InputError(
+            f"{name}: cannot filter by {shortened(where, 80)!r}:"
+            f" {shortened(reason, 150)}"
+        ) from None
 
 
 def _refuse_stored_infinity(values: "np.ndarray", column: str, name: str) -> None:
@@ -157,7 +142,7 @@ def numbers(
                 f"{name}: no column {column!r}; map one with --map {column}=COLUMN"
                 f" (columns: {', '.join(table.columns[:20])})"
             )
-        series = table[column].cast(pl.Float64, strict=False)
+        series = _as_numbers(table[column], name)
         bad = (series.is_null() | series.is_nan() | series.is_infinite()).arg_max()
         if bad is not None and (
             series[bad] is None or not abs(series[bad]) < float("inf")
@@ -168,4 +153,46 @@ def numbers(
             )
         columns[column] = series.to_numpy()
         _refuse_stored_infinity(columns[column], column, name)
+        _refuse_out_of_range(columns[column], column, name)
     return columns
+
+
+def as_words(column: pl.Series, name: str) -> pl.Series:
+    """A column as text (rows,), whatever its type; InputError where a cell is a list, a record or no text."""
+    if column.dtype == pl.Binary:
+        found = [
+            value and value.decode("utf-8", "backslashreplace") for value in column
+        ]
+        return pl.Series(column.name, found, dtype=pl.String)
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        raise InputError(
+            f"{name}: column {column.name!r} holds {column.dtype}, not one word a row;"
+            " name another column"
+        )
+    return column.cast(pl.String)
+
+
+def _as_numbers(column: pl.Series, name: str) -> pl.Series:
+    """A column as floats (rows,), null where a cell is no number; InputError where its type can hold none."""
+    kind = column.dtype
+    if kind.is_nested() or kind.is_temporal() or kind == pl.Object:
+        raise InputError(
+            f"{name}: column {column.name!r} holds {kind}, not numbers; write one number"
+            " a row, or map another column"
+        )
+    if kind in (pl.Binary, pl.Categorical, pl.Enum):
+        column = as_words(column, name)
+    return column.cast(pl.Float64, strict=False)
+
+
+def _refuse_out_of_range(values: "np.ndarray", column: str, name: str) -> None:
+    """Numbers whose powers no float holds."""
+    size = abs(values)
+    bad = (size > LARGEST) | ((size > 0) & (size < 1 / LARGEST))
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{name}: column {column!r}, row {row + 1}: {values[row]:.4g} is outside"
+            f" {1 / LARGEST:g} to {LARGEST:g} ({int(bad.sum())} of {bad.size} rows); give"
+            " it in other units"
+        )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
+from stages.foundation.one_line import redacted
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, finished, rows_of
 from stages.runs.schema import DECISION_VARIABLES
 
@@ -52,6 +53,11 @@ def outages() -> Iterator[None]:
 
     try:
         yield
+    except ImportError as error:  # the driver of a database
+        raise TrackingOutage(
+            f"MLflow at {tracking_uri()}: {error}; install that package, or name"
+            " another store in MLFLOW_TRACKING_URI"
+        ) from None
     except (
         mlflow.exceptions.MlflowException,
         requests.RequestException,
@@ -81,6 +87,8 @@ def read_experiment(name: str) -> pl.DataFrame:
             else sorted(e.name for e in client.search_experiments(max_results=20))
         )
         runs = list(_pages(client, found.experiment_id)) if found else []
+        others = _pages(client, found.experiment_id, "!=") if found else []
+        n_unfinished = sum(1 for _ in others)
     if not found:
         raise InputError(
             f"mlflow:{name}: no such experiment at {tracking_uri()}; there are:"
@@ -91,6 +99,12 @@ def read_experiment(name: str) -> pl.DataFrame:
         for run in runs
     ]
     rows = [row for row in rows if len(row) > 1]
+    for n, what in (
+        (n_unfinished, "are not finished"),
+        (len(runs) - len(rows), "have neither parameters nor metrics"),
+    ):
+        if n:
+            log.warning("mlflow:%s: %d runs %s and are left out", name, n, what)
     if not rows:
         raise InputError(
             f"mlflow:{name}: no finished run with parameters or metrics at"
@@ -103,12 +117,14 @@ def read_experiment(name: str) -> pl.DataFrame:
     return pl.DataFrame([_column(key, values) for key, values in columns.items()])
 
 
-def _pages(client: Any, experiment: str) -> Iterator[Any]:
-    """Every finished run, page by page."""
+def _pages(client: Any, experiment: str, is_finished: str = "=") -> Iterator[Any]:
+    """Every finished run, page by page; with `!=` every other."""
     token = None
     while True:
         page = client.search_runs(
-            [experiment], "attributes.status = 'FINISHED'", page_token=token
+            [experiment],
+            f"attributes.status {is_finished} 'FINISHED'",
+            page_token=token,
         )
         yield from page
         token = page.token
@@ -133,7 +149,7 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def publish() -> str:
-    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI."""
+    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI without its password."""
     import mlflow
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -152,7 +168,7 @@ def publish() -> str:
                     for folder, each in runs.items()
                 },
             )
-    return tracking_uri()
+    return redacted(tracking_uri())
 
 
 def text_runs(folder: RunFolder) -> list[dict[str, Any]]:

@@ -13,12 +13,13 @@ from pydantic import Field, create_model, field_validator, model_validator
 from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
 from stages.curation.duplicates.losses import Limits
 from stages.curation.duplicates.minhash import FINEWEB_BANDS, FINEWEB_ROWS, MinHash
-from stages.curation.reading.rows import Columns
+from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
 from stages.curation.rules.rules import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
 from stages.curation.score_kinds.function import function_files
 from stages.curation.score_kinds.kind import Cut
 from stages.curation.scores.quality import Quality
+from stages.curation.text.language_codes import model_codes
 from stages.curation.text.words import TOKENISERS
 from stages.foundation.errors import InputError
 from stages.foundation.section import Section
@@ -36,6 +37,7 @@ RESERVED = (
     "source",
     "text",
     "lang",
+    "rules_lang",
     "n_chars",
     "reason",
     "failed",
@@ -242,7 +244,7 @@ class CurateSettings(Section):
         ),
     )
     max_row_bytes: int = Field(
-        50_000_000,
+        MAX_ROW_BYTES,
         ge=1_000,
         description=(
             "a longer row is not held in memory: the quarantine file says where it"
@@ -264,8 +266,8 @@ class CurateSettings(Section):
     languages: list[str] = Field(
         [],
         description=(
-            "wanted languages, ISO 639-1; other documents are dropped below"
-            " min_lang_score"
+            "wanted languages, codes of ISO 639 or BCP 47 in any case (en, eng, en-US);"
+            " other documents are dropped, and these below min_lang_score"
         ),
     )
     mask_pii: bool = Field(
@@ -290,7 +292,7 @@ class CurateSettings(Section):
     quality: QualitySettings | None = None
     shard_mb: float = Field(
         64,
-        gt=0,
+        ge=0.001,
         description=(
             "input a unit of work, megabytes as stored; a killed run loses at most one"
             " a worker"
@@ -361,6 +363,14 @@ class CurateSettings(Section):
             )
         return self
 
+    @field_validator("languages")
+    @classmethod
+    def _codes(cls, value: list[str]) -> list[str]:
+        try:
+            return model_codes(value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
     @field_validator("thresholds")
     @classmethod
     def _tokeniser(cls, value: Any) -> Any:
@@ -406,6 +416,16 @@ class CurateSettings(Section):
 
     def rule_thresholds(self) -> Thresholds:
         return Thresholds(**self.thresholds.model_dump())
+
+
+def looked_at(settings: CurateSettings) -> list[tuple[str, str]]:
+    """(key, extra column) of each setting that drops or scores by a column of the input."""
+    found = [("url_lists", "url")] if settings.url_lists is not None else []
+    for name, part in settings.scores.items():
+        found += [(f"scores.{name}", column) for column in part.extra_columns()]
+    if settings.semantic is not None and settings.semantic.column is not None:
+        found.append(("semantic.column", settings.semantic.column))
+    return found
 
 
 def result_settings(settings: CurateSettings) -> dict[str, Any]:

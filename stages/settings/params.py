@@ -6,6 +6,7 @@ and the value seen: `params.yaml:41: arms.draws: must be at least 2 (value 1)`.
 """
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import shortened
 from stages.foundation.stage import Section, Stage
+from stages.foundation.yaml_file import read_yaml
 from stages.settings.curate import CurateSettings
 
 RULES = {
@@ -49,7 +52,7 @@ def _requires(model: type[BaseModel]) -> bool:
 
 def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
     """Every section of the file by stage name. Raises InputError with one line for the first fault."""
-    tree, values = _read(Path(path))
+    tree, values = read_yaml(Path(path))
     if tree is None or not isinstance(values, dict):
         raise InputError(
             f"{path}: must hold one section a stage"
@@ -66,7 +69,7 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Sect
 
 def load_curate(path: Path | str) -> CurateSettings:
     """The section `curate` of a file; sections of stages may stand beside it and are not looked at."""
-    tree, values = _read(Path(path))
+    tree, values = read_yaml(Path(path))
     if tree is None or not isinstance(values, dict) or "curate" not in values:
         raise InputError(
             f"{path}: has no section 'curate'; add one, or leave out --params for the"
@@ -80,21 +83,6 @@ def load_curate(path: Path | str) -> CurateSettings:
     return _validated(Path(path), tree, values=values, model=model).curate
 
 
-def _read(path: Path) -> tuple[yaml.Node | None, Any]:
-    try:
-        text = path.read_text("utf-8")
-        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; run this in the project's folder or pass --params"
-            " FILE"
-        ) from None
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"{path}: not readable as YAML: {' '.join(str(error).split())}"
-        ) from None
-
-
 def _validated(
     path: Path, tree: yaml.Node, values: dict, model: type[BaseModel]
 ) -> Any:
@@ -102,6 +90,8 @@ def _validated(
         return model.model_validate(values)
     except ValidationError as error:
         raise InputError(_message(path, tree, model=model, error=error)) from None
+    except RecursionError:
+        raise InputError(f"{path}: an alias stands for itself; write it out") from None
 
 
 def _message(
@@ -110,7 +100,8 @@ def _message(
     first = error.errors()[0]
     keys = [key for key in first["loc"] if key != "[key]"]
     line = _line(tree, keys)
-    where = f"{path}:{line}: {'.'.join(str(key) for key in keys)}"
+    dotted = ".".join(shortened(str(key), 40) for key in keys)
+    where = f"{path}:{line}: {dotted}"
     if first["type"] == "extra_forbidden":
         rule = "unknown key" + _suggestion(model, keys)
     elif first["type"] in RULES:
@@ -121,10 +112,17 @@ def _message(
     value = (
         ""
         if first["type"] == "missing" or isinstance(seen, dict)
-        else f" (value {seen!r})"
+        else f" (value {shortened(shown(seen), 80)})"
     )
     more = len(error.errors()) - 1
     return f"{where}: {rule}{value}" + (f"; {more} more" if more else "")
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, long lists and mappings cut."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 100
+    return short.repr(value)
 
 
 def _line(node: yaml.Node, keys: list[Any]) -> int:

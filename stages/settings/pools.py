@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stages.curation.sample_data.image_pools import IMAGE_POOLS
 from stages.curation.sample_data.wheels import POOLS
 from stages.foundation import artefacts
-from stages.foundation.stage import Section
+from stages.foundation.section import Name, Section
 
 ROLES = ("heldout", "reference", "pool")  # what a document may serve as
 
@@ -78,7 +78,7 @@ class Pool(Section):
 class IngestParams(Section):
     seed: int = Field(1, ge=0)
     modality: Literal["text", "image"] = "text"
-    pools: dict[str, Pool] = Field(min_length=1)
+    pools: dict[Name, Pool] = Field(min_length=1)
     passage_chars: int | None = Field(
         2_000,
         ge=100,

@@ -62,6 +62,15 @@ def test_laws_are_listed_and_described():
     assert {"formula", "variables", "parameters", "source"} <= set(one)
 
 
+def test_laws_of_named_pools_are_listed_and_described_too():
+    listed = [law["name"] for law in json.loads(assay("laws", "--json").stdout)]
+    assert {"recipe_mix", "half_life_mix", "information_mix"} <= set(listed)
+    assert len(listed) == len(set(listed))
+    [one] = json.loads(assay("laws", "recipe_mix", "--json").stdout)
+    read = {variable["name"] for variable in one["variables"]}
+    assert {"share_first", "unique_first", "share_second", "unique_second"} <= read
+
+
 def test_an_unknown_law_is_one_line_and_exit_code_2():
     done = assay("laws", "nonsense")
     assert done.returncode == 2 and done.stdout == ""
@@ -218,6 +227,20 @@ def test_plan_reads_the_fit_file(chinchilla_table, tmp_path):
     )
     assert 6 * plan["n_params"] * plan["n_tokens"] == pytest.approx(1e21, rel=1e-6)
     assert answer["next_runs"][0]["variance_removed"] > 0
+
+
+def test_plan_warns_as_the_fit_did(chinchilla_table, tmp_path):
+    rows = pl.read_csv(chinchilla_table)
+    copies, out = tmp_path / "copies.csv", tmp_path / "fit.json"
+    pl.concat([rows, rows.head(1)]).write_csv(copies)
+    fitted = assay("fit", "chinchilla", copies, *MAP, "--out", out, "--json")
+    planned = assay("plan", "--law", out, "--flops", "1e21", "--json")
+    of_fit, of_plan = (
+        [warning["code"] for warning in json.loads(done.stdout)["warnings"]]
+        for done in (fitted, planned)
+    )
+    assert "duplicate_rows" in of_fit and of_plan[: len(of_fit)] == of_fit
+    assert len(of_plan) == len(set(of_plan))
 
 
 @pytest.fixture(scope="module")

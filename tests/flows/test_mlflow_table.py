@@ -64,6 +64,7 @@ def test_fit_reads_an_experiment(store):
         store, "fit", "chinchilla", "mlflow:ladder", *MAP, "--bootstrap", "0", "--json"
     )
     assert done.returncode == 0, done.stderr
+    assert "mlflow:ladder: 1 runs are not finished and are left out" in done.stderr
     fit = json.loads(done.stdout)
     assert fit["n_points"] == 20 and fit["rms_log"] < 1e-5
     assert np.isclose(fit["params"]["alpha"]["value"], 0.34, rtol=1e-3)

@@ -31,7 +31,7 @@ from stages.curate.work.steps import apply_steps
 from stages.curate.work.units import Piece, Unit
 from stages.curation.duplicates.minhash import signatures
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.named_files import InputFile
 from stages.settings.curate import CurateSettings
 
 SAMPLE_BYTES = 8_000_000

@@ -26,6 +26,7 @@ from stages.curate.work.manifest_file import (
 )
 from stages.curate.work.tally import merge, nearest_zero
 from stages.curation.reading import storage
+from stages.curation.rules.by_language import note
 from stages.curation.selecting.ledger import Count, Ledger
 from stages.foundation.files import content_hash, read_json
 from stages.settings.curate import CurateSettings, result_settings
@@ -73,10 +74,8 @@ def build_manifest(
         },
         repeats=removed | {"most": found.most} if found.most else None,
         copies=[CopyPair(**pair) for pair in found.pairs],
-        warnings=[
-            Warned(code=warning.code, message=warning.message)
-            for warning in found.warnings
-        ],
+        warnings=_warnings(settings, total, found),
+        languages=dict(sorted(total["languages"].items())),
         faults=total["faults"],
         empty_files=plan.empty,
         ignored_files=plan.ignored,
@@ -88,6 +87,16 @@ def build_manifest(
         segments=segments,
         result_hash=result_hash,
     )
+
+
+def _warnings(settings: CurateSettings, total: dict, found: Findings) -> list[Warned]:
+    """What the searches found, and documents that only the language-free rules judged."""
+    warnings = [
+        Warned(code=warning.code, message=warning.message) for warning in found.warnings
+    ]
+    if message := note(total["languages"], settings.pool):
+        warnings.append(Warned(code="no_language", message=message))
+    return warnings
 
 
 def _searched(parts: list[dict], settings: CurateSettings) -> dict[str, dict]:

@@ -38,6 +38,7 @@ def page(manifest: "Manifest") -> str:
         )
     lines += (
         _warnings(manifest)
+        + _languages(manifest)
         + _copies(manifest)
         + _repeats(manifest)
         + _faults(manifest)
@@ -59,6 +60,15 @@ def page(manifest: "Manifest") -> str:
 def _warnings(manifest: "Manifest") -> list[str]:
     rows = [f"- {_plain(warning.message)}" for warning in manifest.warnings]
     return ["", "## Look at these first", "", *rows] if rows else []
+
+
+def _languages(manifest: "Manifest") -> list[str]:
+    """How many documents the rules judged by each language, the most first."""
+    most = sorted(manifest.languages.items(), key=lambda pair: (-pair[1], pair[0]))
+    if not most:
+        return []
+    rows = ", ".join(f"{lang} {n:,}" for lang, n in most)
+    return ["", f"Languages of the rules (documents): {rows}."]
 
 
 def _copies(manifest: "Manifest") -> list[str]:

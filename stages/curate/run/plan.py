@@ -8,9 +8,10 @@ from typing import Any
 from stages.curate.run.versions import versions
 from stages.curate.work.units import Unit, cut
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import InputFile, find_files
+from stages.curation.reading.named_files import InputFile, find_files
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash
+from stages.foundation.one_line import printable
 from stages.settings.curate import CurateSettings
 
 
@@ -61,8 +62,8 @@ def plan_input(
     return Plan(
         files,
         units=units,
-        empty=[str(file.path) for file in empty],
-        ignored=list(map(str, ignored)),
+        empty=[printable(str(file.path)) for file in empty],
+        ignored=[printable(str(path)) for path in ignored],
         inputs=_described(files),
         other=_described(more),
     )
@@ -72,7 +73,7 @@ def _described(files: Sequence[InputFile]) -> list[dict[str, Any]]:
     return [
         {
             "name": file.name,
-            "path": str(file.path),
+            "path": printable(str(file.path)),
             "fingerprint": storage.fingerprint(file.path),
         }
         for file in files

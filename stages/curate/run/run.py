@@ -9,7 +9,7 @@ near duplicates; disk for the work folder about the size of the input.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from stages.curate.work.executor import Executor, executor
 from stages.curate.work.manifest_file import Manifest
 from stages.curate.work.numbering import Units
 from stages.curate.work.part_bounds import part_bounds
+from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, read_json
-from stages.settings.curate import CurateSettings
+from stages.settings.curate import CurateSettings, looked_at
 
 log = logging.getLogger("assay")
 Progress = Callable[[str, int, int], None]  # step, done, of how many
@@ -57,6 +58,7 @@ def curate(
     request: Request, progress: Progress = lambda step, done, total: None
 ) -> Manifest:
     """Do the run, or what is left of it; the manifest."""
+    request = replace(request, out=storage.local_path(request.out))
     settings = request.settings
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
@@ -78,7 +80,11 @@ def _finished(
     if (manifest := work_folder.finished(request.out, result_hash)) is not None:
         if request.strict and manifest.faults:
             raise InputError(next(iter(manifest.faults.values())).first)
-        log.info("%s: already done; nothing to do", request.out)
+        log.info(
+            "%s: already done; nothing to do (input is compared by name, size, time of"
+            " change and a sample of the content; --overwrite does it again)",
+            request.out,
+        )
         return manifest
     work = content_hash([result_hash, request.settings.shard_mb, request.strict])
     if work_folder.open_plan(
@@ -130,6 +136,7 @@ class Run:
         units = self._numbered(shards)
         if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
             self._refuse_nothing_read(units)
+        self._refuse_absent({name for shard in shards for name in shard["seen"]})
         search(
             Corpus(
                 units,
@@ -169,8 +176,6 @@ class Run:
                 self.request.settings.dedup,
             )
         found = findings(units, self.folder / "copies", self.request.settings, parts)
-        for warning in found.warnings:
-            log.warning("warning: %s", warning.message)
         manifest = build_manifest(
             self.request.settings,
             self.plan,
@@ -180,6 +185,8 @@ class Run:
             segments=self.segments,
             result_hash=result_hash,
         )
+        for warning in manifest.warnings:
+            log.warning("warning: %s", warning.message)
         write_result(
             self.request.out,
             self.folder,
@@ -232,6 +239,21 @@ class Run:
             f"{self.plan.files[0].path}: the file holds no rows; write it again or"
             " leave it out"
         )
+
+    def _refuse_absent(self, seen: set[str]) -> None:
+        """Columns that no row has: refused where a setting looks at them, said where they are only carried along."""
+        settings = self.request.settings
+        needed = {column: key for key, column in looked_at(settings)}
+        for name in (name for name in settings.extra if name not in seen):
+            if name in needed:
+                raise InputError(
+                    f"no row of the input has the column {name!r}, which"
+                    f" {needed[name]} needs; name the right column or leave"
+                    f" {needed[name]} out"
+                )
+            log.warning(
+                "no row of the input has the column %r: it is empty in the output", name
+            )
 
     def _each(
         self, step: str, task: Callable[[Any], Any], items: Sequence[Any]

@@ -54,7 +54,7 @@ class ShardTask:
                 )
         done = read_json(target / "done.json")
         return {"number": unit.number} | {
-            name: done[name] for name in ("rows", "bad_rows", "documents")
+            name: done[name] for name in ("rows", "bad_rows", "documents", "seen")
         }
 
 
@@ -98,6 +98,7 @@ def judge_unit(
             "empty": read.empty,
             "bad_rows": bad.rows,
             "documents": staged.documents,
+            "seen": sorted(read.seen),
         } | tally.as_json()
     done["faults"] = bad.faults
     write_json(folder / "done.json", done)

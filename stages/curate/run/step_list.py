@@ -23,6 +23,7 @@ from stages.curation.rules.blocklists import (
     url_lists,
     url_measures,
 )
+from stages.curation.rules.by_language import RULES_LANG
 from stages.curation.rules.cleaning import c4_cleaned, refinedweb_cleaned
 from stages.curation.rules.rules import RULES, judge, measure, rule_names
 from stages.curation.scores.own_scores import function_scores
@@ -163,7 +164,9 @@ def _rules(settings: CurateSettings) -> Step:
     return Step(
         "rules",
         reasons=tuple(names),
-        measures=dict.fromkeys(columns, pl.Float64),
+        measures={
+            name: pl.String if name == RULES_LANG else pl.Float64 for name in columns
+        },
         judge=judged,
         limits=limits,
     )

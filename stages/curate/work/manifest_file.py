@@ -77,7 +77,9 @@ class CopyPair(Record):
 class Warned(Record):
     """Something to look at before the result is used."""
 
-    code: str = Field(description="pool_lost, large_cluster or shared_text")
+    code: str = Field(
+        description="pool_lost, large_cluster, shared_text or no_language"
+    )
     message: str = Field(description="one line")
 
 
@@ -139,6 +141,13 @@ class Manifest(FileRecord):
         [], description="near copies that were dropped, drawn by hash"
     )
     warnings: list[Warned] = Field([], description="what to look at, one line each")
+    languages: dict[str, int] = Field(
+        {},
+        description=(
+            "language that the rules judged by (und and a script: no table) ->"
+            " documents"
+        ),
+    )
     faults: dict[str, Fault] = Field(description="file -> what was wrong with it")
     empty_files: list[str] = Field(description="files of the input that are empty")
     ignored_files: list[str] = Field(description="files left out by their suffix")

@@ -5,6 +5,7 @@ Input: documents and one boolean column a reason. Output: a JSON-able dict a uni
 The examples are the dropped documents of the smallest id hash, so they do not depend on how the input was cut.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from stages.curate.work.steps import Step
 from stages.curation.reading.documents import uniform
+from stages.curation.rules.by_language import RULES_LANG
 
 EXAMPLES = 3
 SNIPPET_CHARS = 160
@@ -26,6 +28,7 @@ class Tally:
         self.counts = np.zeros((len(self.reasons), 4), dtype=np.int64)
         self.examples: dict[str, list[list]] = {}
         self.documents, self.characters = 0, 0
+        self.languages: Counter[str] = Counter()  # that the rules judged by
 
     def add(self, frame: pl.DataFrame, fails: pl.DataFrame, reason: pl.Series) -> None:
         """One batch: its documents, its boolean columns and the first reason of each."""
@@ -34,6 +37,8 @@ class Tally:
         chars = frame["n_chars"].to_numpy()
         self.documents += frame.height
         self.characters += int(chars.sum())
+        if RULES_LANG in frame.columns:
+            self.languages.update(frame[RULES_LANG].drop_nulls().to_list())
         for row, name in enumerate(self.reasons):
             alone, first = (
                 fails[name].to_numpy(),
@@ -59,6 +64,7 @@ class Tally:
             "characters": self.characters,
             "reasons": rows,
             "examples": self.examples,
+            "languages": dict(self.languages),
         }
 
 
@@ -89,10 +95,12 @@ def merge(parts: Iterable[dict]) -> dict:
         "reasons": {},
         "examples": {},
         "faults": {},
+        "languages": Counter(),
     }
     for part in parts:
         for name in ("rows", "empty", "bad_rows", "documents", "characters"):
             total[name] += part.get(name, 0)
+        total["languages"].update(part.get("languages", {}))
         for name, counts in part["reasons"].items():
             total["reasons"][name] = [
                 a + b

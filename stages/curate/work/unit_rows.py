@@ -8,13 +8,13 @@ batch, 4 to 12 million characters.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from stages.curate.work.units import Unit
 from stages.curation.reading.documents import document_id, documents
-from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.readers import read_rows
 from stages.curation.reading.rows import OnBad, RawRows, text_series
 from stages.foundation.errors import InputError
@@ -29,6 +29,7 @@ class ReadCount:
 
     rows: int = 0
     empty: int = 0
+    seen: set[str] = field(default_factory=set)  # extra columns with a value
 
 
 def unit_documents(
@@ -58,6 +59,11 @@ def unit_documents(
             max_row_bytes=settings.max_row_bytes,
         ):
             count.rows += len(rows.names)
+            count.seen |= {
+                name
+                for name, values in rows.extra.items()
+                if name not in count.seen and any(v is not None for v in values)
+            }
             waiting.append((rows, piece.file))
             held += _n_chars(rows)
             if held >= BATCH_CHARS // 2:

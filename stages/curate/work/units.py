@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import READ_BYTES, InputFile, Span
+from stages.curation.reading.inputs import READ_BYTES, Span
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.parquet_rows import open_parquet
 from stages.foundation.errors import InputError
 

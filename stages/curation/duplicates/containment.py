@@ -47,7 +47,7 @@ class Table:
 
     def scan(self) -> pl.LazyFrame:
         """Its rows, lazily, files in name order."""
-        return pl.scan_parquet(list(self.files))
+        return pl.scan_parquet(list(self.files), glob=False)
 
 
 @dataclass(frozen=True, eq=False)

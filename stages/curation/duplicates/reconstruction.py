@@ -29,6 +29,7 @@ from stages.foundation.files import (
 )
 
 GIGABYTE = 1e9
+FILES = ("recipe.json", "rows.parquet", "schema.parquet")
 ROW_BYTES = 4
 
 
@@ -155,7 +156,7 @@ def write_recipe(folder: Path | str, child: Table, parent: Table) -> None:
             f"{missing} of {len(rows)} rows of {child.name} are not in {parent.name};"
             f" keep {child.name}"
         )
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder, holds=FILES) as temporary:
         rows.rename("row").to_frame().write_parquet(temporary / "rows.parquet")
         mine.head(0).collect().write_parquet(temporary / "schema.parquet")
         write_json(

@@ -6,22 +6,48 @@ Cost: 200 MB a CPU-second (measured).
 
 import numpy as np
 
-from stages.curation.kernels.classes import ALPHA, DIGIT, SPACE, UPPER, WORD
+from stages.curation.kernels.classes import (
+    ALPHA,
+    DIGIT,
+    SPACE,
+    UPPER,
+    WORD,
+    is_unit,
+    is_word_break,
+)
 from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.loops import Loop
-from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S
+from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S, Part
 
 COLUMNS = ("end", "first", "last", "n_words", "longest", "sentences", "upper", "digits")
 
 
+@Part
+def _ends_sentence(code):
+    """Whether it is a full stop of another script, which needs no space behind it."""
+    wide = code == 0x3002 or code == 0xFF01 or code == 0xFF1F or code == 0xFF61
+    indic = code == 0x0964 or code == 0x0965 or code == 0x104B or code == 0x17D4
+    right_to_left = code == 0x061F or code == 0x06D4
+    return (
+        wide
+        or indic
+        or right_to_left
+        or code == 0x0589  # Armenian
+        or code == 0x0F0D  # Tibetan
+        or code == 0x1362  # Ethiopic
+        or code == 0x1367
+    )
+
+
 def line_table(
-    codes: np.ndarray, flags: np.ndarray, n_lines: int
+    codes: np.ndarray, flags: np.ndarray, n_lines: int, writing: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(table (8, L) in the order of COLUMNS, hash of each line, hash of the letters that it ends in).
 
     `first` and `last` are its first and last visible characters, first = end for a blank line; `longest` is the longest
     word in characters; `sentences` counts the pieces with a letter or digit that end at . ? ! 。！？ before a space, a
-    quotation mark or a bracket, or at the end of the line.
+    quotation mark or a bracket, or at the end of the line. Where `writing` (of `scripts`) is not 0, full stops of other
+    scripts end a sentence wherever they stand; where it is 2, a character of a script without spaces is a word.
     """
     table = np.zeros((8, n_lines), dtype=np.int64)
     hashes, tails = (
@@ -29,6 +55,8 @@ def line_table(
         np.zeros(n_lines, dtype=np.uint64),
     )
     _line_table(codes, flags, n_lines, table, hashes, tails)
+    if writing:
+        _foreign_lines(codes, flags, n_lines, writing, table)
     return table, hashes, tails
 
 
@@ -105,6 +133,37 @@ def _line_table(
         table[line + 4 * n_lines], table[line + 5 * n_lines] = longest, sentences
         table[line + 6 * n_lines], table[line + 7 * n_lines] = upper, digits
         hashes[line], tails[line] = whole, tail
+        index += 1
+
+
+@Loop
+def _foreign_lines(
+    codes: UINT32S, flags: UINT8S, n_lines: INT64, writing: INT64, table: INT64S
+):
+    """Words, longest and sentences of lines that are not Latin, in place of those in the table."""
+    index = 0
+    for line in range(n_lines):
+        n_words, longest, sentences, word, begun = 0, 0, 0, 0, False
+        while codes[index] != 10:
+            code, flag = codes[index], flags[index]
+            if flag & SPACE or (writing == 2 and is_word_break(code)):
+                word = 0
+            else:
+                n_words += word == 0
+                word = word + 1
+                longest = max(longest, word)
+                if writing == 2 and is_unit(code, flag):
+                    word = 0
+            after = flags[index + 1] & SPACE > 0 or not flags[index + 1] & WORD
+            plain = (code == 46 or code == 33 or code == 63) and after
+            if begun and (plain or _ends_sentence(code)):
+                sentences += 1
+                begun = False
+            begun |= flag & WORD > 0
+            index += 1
+        table[line + 3 * n_lines] = n_words
+        table[line + 4 * n_lines] = longest
+        table[line + 5 * n_lines] = sentences + begun
         index += 1
 
 

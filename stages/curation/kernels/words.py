@@ -6,7 +6,15 @@ words. The default tokeniser is in `affix_kernel`. Cost: 400 MB a CPU-second for
 
 import numpy as np
 
-from stages.curation.kernels.classes import ALPHA, JOINER, SPACE, WORD
+from stages.curation.kernels.classes import (
+    ALPHA,
+    DIGIT,
+    JOINER,
+    SPACE,
+    WORD,
+    is_unit,
+    is_word_break,
+)
 from stages.curation.kernels.hashing import MIX_1, MIX_2, MULTIPLIER
 from stages.curation.kernels.loops import Loop
 from stages.curation.kernels.types import INT64, INT64S, UINT8S, UINT32S, UINT64S, Part
@@ -151,3 +159,114 @@ def pattern_words(flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S):
         ends[found] = index
         found += 1
     return found
+
+
+@Loop
+def unit_words(
+    codes: UINT32S, flags: UINT8S, size: INT64, starts: INT64S, ends: INT64S
+):
+    """Fills `starts` and `ends` with the words of a text in a script without spaces; returns how many.
+
+    A character of such a script is a word, with the marks that follow it; the rest is cut as by `pattern_words`.
+    """
+    found, index = 0, 0
+    while index < size:
+        if flags[index] & SPACE or is_word_break(codes[index]):
+            index += 1
+            continue
+        starts[found] = index
+        index += 1
+        if is_unit(codes[index - 1], flags[index - 1]):
+            while index < size and flags[index] & (WORD | ALPHA | DIGIT) == WORD:
+                index += 1
+        elif flags[index - 1] & WORD:
+            while (
+                index < size
+                and not is_unit(codes[index], flags[index])
+                and (
+                    flags[index] & WORD
+                    or (
+                        flags[index] & JOINER
+                        and index + 1 < size
+                        and flags[index + 1] & WORD
+                    )
+                )
+            ):
+                index += 1
+        ends[found] = index
+        found += 1
+    return found
+
+
+@Loop
+def unit_chars(
+    codes: UINT32S,
+    flags: UINT8S,
+    starts: INT64S,
+    ends: INT64S,
+    n_words: INT64,
+    chars: INT64S,
+):
+    """Fills `chars` (T,) with the characters of each word that is a unit of a script without spaces, else 0."""
+    for word in range(n_words):
+        unit = is_unit(codes[starts[word]], flags[starts[word]])
+        chars[word] = ends[word] - starts[word] if unit else 0
+
+
+def list_hits(
+    hashes: np.ndarray,
+    docs: np.ndarray,
+    table: tuple[np.ndarray, ...],
+    n_lists: int,
+    most: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many words of each document stand in each list (D, lists), and of how many words one was
+    looked at (D,), so that at most `most` of a document are; `table` is `word_table`'s.
+    """
+    keys, starts, lists = table
+    n_docs, bits = len(docs) - 1, len(keys).bit_length() - 1
+    counts = np.zeros((n_docs, n_lists), dtype=np.int64)
+    steps = np.maximum(1, -(-np.diff(docs) // most))
+    given = (hashes, docs, n_docs, steps)
+    _list_hits(*given, keys, bits, starts, lists, n_lists, counts)
+    return counts, steps
+
+
+def word_table(words: dict[int, list[int]]) -> tuple[np.ndarray, ...]:
+    """(keys, starts, lists) of hash -> the lists that the word is in: an open table of 2^k slots, 0 where free."""
+    bits = (4 * len(words)).bit_length()
+    keys, held = np.zeros(1 << bits, dtype=np.uint64), {}
+    for key, lists in words.items():
+        slot = ((key * int(MULTIPLIER)) & (2**64 - 1)) >> (64 - bits)
+        while keys[slot]:
+            slot = (slot + 1) & ((1 << bits) - 1)
+        keys[slot], held[slot] = key, lists
+    sizes = [len(held.get(slot, ())) for slot in range(len(keys))]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    every = [number for slot in sorted(held) for number in held[slot]]
+    return keys, starts, np.array(every, dtype=np.int64)
+
+
+@Loop
+def _list_hits(
+    hashes: UINT64S,
+    docs: INT64S,
+    n_docs: INT64,
+    steps: INT64S,
+    keys: UINT64S,
+    bits: INT64,
+    starts: INT64S,
+    lists: INT64S,
+    n_lists: INT64,
+    counts: INT64S,
+):
+    mask, shift = (1 << bits) - 1, np.uint64(64 - bits)
+    for doc in range(n_docs):
+        row = doc * n_lists
+        for word in range(docs[doc], docs[doc + 1], steps[doc]):
+            slot = np.int64((hashes[word] * MULTIPLIER) >> shift)
+            while keys[slot] != 0 and keys[slot] != hashes[word]:
+                slot = (slot + 1) & mask
+            if keys[slot] != 0:
+                for place in range(starts[slot], starts[slot + 1]):
+                    counts[row + lists[place]] += 1

@@ -1,47 +1,25 @@
-"""From inputs that a person names (files, folders, globs) to lines of bytes, plain, gzip or zstandard.
+"""From a file to lines of bytes, plain, gzip or zstandard.
 
-Question: which files are meant, in which order, and where exactly does one of them break?
-Input: paths or URLs. Output: (path, name) pairs and (line number, byte offset, line) triples. Cost: one pass, memory
-of one line plus 256 kB; plain 1700, zstandard 500 and gzip 250 MB of text a CPU-second (measured).
+Question: what does it hold, and where exactly does it break? Input: a file, or a span of one.
+Output: chunks of bytes, or (line number, byte offset, line) triples. Cost: one pass, memory of one
+line plus 256 kB; plain 1700, zstandard 500 and gzip 250 MB of text a CPU-second (measured).
 """
 
-import glob
-import os
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import zstandard
 
 from stages.curation.reading import storage
+from stages.curation.reading.named_files import InputFile
 from stages.foundation.errors import InputError
 
 READ_BYTES = 1 << 18
-COMPRESSIONS = (".gz", ".zst")
-KINDS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".warc": "warc",
-    ".wet": "warc",
-    ".txt": "text",
-    ".text": "text",
-    ".md": "text",
-    ".rst": "text",
-}
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One file to read: where it is, the name that goes into `source`, its kind and its compression."""
-
-    path: Path | str  # a str is a URL
-    name: str
-    kind: str  # parquet, jsonl, warc or text
-    compression: str  # "", ".gz" or ".zst"
+PIECE_BYTES = 1 << 22  # that come out of a decompressor at once
+ZSTD_STEP = 1 << 8  # that go in, of which 8 MB can come out (measured)
+MOST_EXPANSION, FREE_BYTES = 250, 200_000_000  # assumed; see Expansion
+WINDOW_BYTES = 1 << 27  # of zstandard; what `zstd -d` takes without --long
 
 
 @dataclass(frozen=True)
@@ -61,107 +39,31 @@ class CutOff(InputError):
         self.line, self.offset, self.rest = 0, 0, b""
 
 
+class Expansion:
+    """Refuses a file that grows out of all proportion when it is read: a bomb, or damaged beyond use.
+
+    Text shrinks to a fifth, the most repetitive logs to a hundredth; gzip can reach 1,032, zstandard and the
+    dictionaries of parquet any number.
+    """
+
+    def __init__(self, file: InputFile, stored: int) -> None:
+        self.file, self.stored, self.read = file, stored, 0
+
+    def add(self, n_bytes: int) -> None:
+        """Count bytes that came out; CutOff beyond the limit."""
+        self.read += n_bytes
+        if self.read > max(FREE_BYTES, MOST_EXPANSION * self.stored):
+            raise CutOff(
+                f"{self.file.path}: {self.stored} bytes hold more than"
+                f" {self.read // 10**6} MB, over {MOST_EXPANSION} times their size; if"
+                " that is meant, decompress or rewrite the file first"
+            )
+
+
 class LongLine(bytes):
     """The first bytes of a line that is longer than the limit; `n_bytes` is its full length."""
 
     n_bytes = 0
-
-
-def classify(path: Path) -> tuple[str, str] | None:
-    """(kind, compression) by suffix, or None for a file that is not ours to read."""
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    kind = KINDS.get(suffixes[-1]) if suffixes else None
-    if kind is None or (kind == "parquet" and compression):
-        return None
-    return kind, compression
-
-
-def find_files(
-    inputs: Sequence[str | os.PathLike] | str | os.PathLike,
-) -> tuple[list[InputFile], list[Path]]:
-    """Files meant by `inputs`, sorted by name, and the files in their folders that were left out by their suffix.
-
-    A name is the path below the folder or glob that found it; when two inputs hold the same name, all names become
-    paths below the folder common to all, so a `source` stays unique.
-    """
-    inputs = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    found: dict[Path | str, str] = {}  # file -> name
-    for item in inputs:
-        for path, name in _expand(os.fspath(item)):
-            found.setdefault(path, name)
-    readable = {
-        path: read_as for path in found if (read_as := classify(Path(path))) is not None
-    }
-    names = {path: name for path, name in found.items() if path in readable}
-    ignored = sorted(Path(path) for path in found if path not in names)
-    if not names:
-        raise InputError(_nothing_found(inputs, ignored))
-    if len(set(names.values())) < len(names):
-        common = os.path.commonpath([os.path.dirname(path) for path in names])
-        names = {path: str(path)[len(common) :].lstrip("/") for path in names}
-    files = [InputFile(path, names[path], *readable[path]) for path in names]
-    return sorted(files, key=lambda file: file.name), ignored
-
-
-def _expand(item: str) -> Iterator[tuple[Path | str, str]]:
-    if storage.is_url(item):
-        yield from storage.list_url(item)
-        return
-    item = storage.local_path(item)
-    yield from (
-        (path, path.relative_to(root).as_posix()) for path, root in _expand_local(item)
-    )
-
-
-def _expand_local(item: str) -> Iterator[tuple[Path, Path]]:
-    path = Path(os.path.abspath(item))
-    if path.is_dir():
-        yield from ((file, path) for file in _walk(path))
-    elif path.is_file():
-        yield path, path.parent
-    elif glob.has_magic(item):
-        root = _plain_prefix(path)
-        for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
-            yield from (
-                (file, root) for file in (_walk(match) if match.is_dir() else [match])
-            )
-    else:
-        raise InputError(
-            f"{item}: no such file or folder; give a file, a folder or a quoted glob"
-            " such as 'raw/**/*.jsonl.zst'"
-        )
-
-
-def _walk(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in files
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def _plain_prefix(path: Path) -> Path:
-    plain = list(path.parts)
-    for index, part in enumerate(plain):
-        if glob.has_magic(part):
-            return Path(*plain[:index])
-    return path.parent
-
-
-def _nothing_found(inputs: list, ignored: list[Path]) -> str:
-    seen = (
-        f"; saw only {ignored[0].name}"
-        + (f" and {len(ignored) - 1} more" if len(ignored) > 1 else "")
-        if ignored
-        else ""
-    )
-    shown = ", ".join(os.fspath(item) for item in inputs) or "(no inputs)"
-    return (
-        f"{shown}: no file to read{seen}; readable are {' '.join(sorted(KINDS))}, the"
-        " text kinds also with .gz or .zst"
-    )
 
 
 def byte_chunks(
@@ -181,20 +83,17 @@ def byte_chunks(
 
 def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
     stream, consumed = None, 0
+    expansion = Expansion(file, storage.size_of(file.path))
     while data := handle.read(READ_BYTES):
         consumed += len(data)
         while data:
             stream = stream or _new_stream(file.compression)
             try:
-                chunk = stream.decompress(data)
+                for chunk in stream.pieces(data):
+                    expansion.add(len(chunk))
+                    yield chunk
             except (zlib.error, zstandard.ZstdError) as error:
-                what = (
-                    f"damaged {file.compression[1:]} data before byte {consumed}"
-                    f" ({error})"
-                )
-                raise CutOff(f"{file.path}: {what}; fetch the file again") from None
-            if chunk:
-                yield chunk
+                raise CutOff(_damage(file, consumed, str(error))) from None
             data = b""
             if stream.eof:  # the next member or frame; zero bytes are padding
                 data, stream = stream.unused_data.lstrip(b"\0"), None
@@ -205,12 +104,73 @@ def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
         )
 
 
-def _new_stream(compression: str):
+def _damage(file: InputFile, consumed: int, error: str) -> str:
+    """What is wrong with a compressed file, and the cure."""
+    again = f"zstd -dc {file.path} | zstd"
+    if "too much memory" in error:
+        again = again.replace("-dc", "--long=31 -dc")
+        return (
+            f"{file.path}: its zstandard window is above {WINDOW_BYTES >> 20} MB;"
+            f" compress it again: {again} > NEW.zst"
+        )
+    if "ictionary" in error:
+        again = again.replace("-dc", "-D DICTIONARY -dc")
+        return (
+            f"{file.path}: needs the zstandard dictionary it was compressed with;"
+            f" compress it without: {again} > NEW.zst"
+        )
+    kind = file.compression[1:]
     return (
-        zlib.decompressobj(wbits=31)
-        if compression == ".gz"
-        else zstandard.ZstdDecompressor().decompressobj()
+        f"{file.path}: damaged {kind} data before byte {consumed} ({error}); fetch the"
+        " file again"
     )
+
+
+class _Gzip:
+    """One member of a gzip file, in pieces of bounded size whatever the data expand to."""
+
+    def __init__(self) -> None:
+        self.stream = zlib.decompressobj(wbits=31)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if chunk := self.stream.decompress(data, PIECE_BYTES):
+                yield chunk
+            data = self.stream.unconsumed_tail
+
+    @property
+    def eof(self) -> bool:
+        return self.stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.stream.unused_data
+
+
+class _Zstandard:
+    """The same of a zstandard frame."""
+
+    def __init__(self) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+        self.stream = decompressor.decompressobj()
+        self.unused_data = b""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """A little at a time, since a block of 128 kB can stand in four bytes."""
+        for at in range(0, len(data), ZSTD_STEP):
+            if chunk := self.stream.decompress(data[at : at + ZSTD_STEP]):
+                yield chunk
+            if self.stream.eof:
+                self.unused_data = self.stream.unused_data + data[at + ZSTD_STEP :]
+                return
+
+    @property
+    def eof(self) -> bool:
+        return self.stream.eof
+
+
+def _new_stream(compression: str) -> _Gzip | _Zstandard:
+    return _Gzip() if compression == ".gz" else _Zstandard()
 
 
 def byte_lines(

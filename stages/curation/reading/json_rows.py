@@ -8,21 +8,19 @@ Cost: 150 MB a CPU-second, compressed 100 (measured); memory of one batch.
 import json
 from collections.abc import Iterator
 
-from stages.curation.reading.inputs import (
-    CutOff,
-    InputFile,
-    LongLine,
-    Span,
-    byte_lines,
-    decoded,
-)
+from stages.curation.reading.inputs import CutOff, LongLine, Span, byte_lines, decoded
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    IDS,
+    MISSING,
     BadRow,
     Columns,
     OnBad,
     RawRows,
     as_text,
+    from_folders,
     missing_column,
+    of_key,
     refuse,
 )
 from stages.foundation.errors import InputError
@@ -96,8 +94,6 @@ def _add(
         return 0  # a blank line is no row
     row = _row(line, file, number)
     value = _value(row, columns.text, file=file, number=number)
-    if "\\u" in line:
-        _refuse_lone_surrogate(value or "", file, number)
     name = (
         number
         if columns.id is None
@@ -108,13 +104,22 @@ def _add(
         if columns.lang is None
         else _value(row, columns.lang, file=file, number=number)
     )
+    extra = [_extra(row, column, file) for column in rows.extra]
+    if "\\u" in line:
+        for found in (value, name, lang, *extra):
+            _refuse_lone_surrogate(str(found), file, number)
     rows.texts.append(value)
     rows.names.append(name)
     if rows.langs is not None:
         rows.langs.append(lang)
-    for column, values in rows.extra.items():
-        values.append(as_text(row.get(column)))
+    for found, values in zip(extra, rows.extra.values(), strict=True):
+        values.append(found)
     return len(value or "")
+
+
+def _extra(row: dict, name: str, file: InputFile) -> str | None:
+    value = of_key(row, name)
+    return from_folders(file.path, name) if value is MISSING else as_text(value)
 
 
 def _row(line: str, file: InputFile, number: int) -> dict:
@@ -172,15 +177,15 @@ def _near(line: str, error: Exception) -> str:
 
 
 def _value(row: dict, name: str, file: InputFile, number: int, kinds: tuple = (str,)):
-    value = row.get(name)
+    value = of_key(row, name)
     if isinstance(value, kinds) and not isinstance(value, bool):
         return value
     where = f"{file.path}:{number}"
-    if name not in row:
+    if value is MISSING:
         raise missing_column(file, f":{number}", seen=list(row), wanted=name)
     if value is None and kinds == (str,):
         return None
     raise InputError(
         f"{where}: column {name!r} holds {type(value).__name__} {str(value)[:30]!r},"
-        " not text; map the column that holds the text"
+        f" not text; {IDS if int in kinds else 'map the column that holds the text'}"
     )

@@ -5,45 +5,62 @@ is not UTF-8 or whose id is missing goes to `on_bad`, and so does a file that ca
 Cost: 190 MB a CPU-second (measured); memory of one batch and of the pages it is cut from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import InputFile, Span
+from stages.curation.reading.inputs import Expansion, Span
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    IDS,
+    MAX_ROW_BYTES,
     BadRow,
     Columns,
     OnBad,
     RawRows,
     as_text,
+    from_folders,
     missing_column,
     refuse,
 )
 from stages.foundation.errors import InputError
 
+# by place in the batch, what is wrong with a row and what stood there
+Bad = dict[int, tuple[InputError, bytes | None]]
+PIECE_BYTES = 32_000_000
 BATCH_ROWS, BATCH_BYTES = 2048, 16_000_000  # a batch of long documents has fewer rows
 
 
 @contextmanager
-def open_parquet(file: InputFile) -> Iterator[pq.ParquetFile]:
+def open_parquet(
+    file: InputFile, dictionaries: Sequence[str] = ()
+) -> Iterator[pq.ParquetFile]:
     """The open file, read in small pieces; one that is no parquet is an InputError."""
     with storage.reading(file.path) as handle, _readable(file):
-        yield pq.ParquetFile(handle, pre_buffer=False, buffer_size=1 << 20)
+        yield pq.ParquetFile(
+            handle,
+            pre_buffer=False,
+            buffer_size=1 << 20,
+            read_dictionary=list(dictionaries),
+        )
 
 
 @contextmanager
 def _readable(file: InputFile) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{file.path}: not a readable parquet file ({str(error).splitlines()[0]});"
-            " write or fetch it again"
+            f"{file.path}: not a readable parquet file ({reason}); write or fetch it"
+            " again"
         ) from None
 
 
@@ -53,24 +70,75 @@ def parquet_rows(
     *,
     span: Span | None = None,
     on_bad: OnBad = refuse,
+    max_row_bytes: int | None = None,
 ) -> Iterator[RawRows]:
-    """Batches of at most 2,048 rows."""
+    """Batches of at most 2,048 rows and 32 MB; a row above `max_row_bytes` is a bad row."""
     row = 0 if span is None else span.rows_before
+    expansion = Expansion(file, storage.size_of(file.path))
     try:
-        with open_parquet(file) as table:
-            wanted = _checked_columns(table.schema_arrow, file, columns)
+        with open_parquet(file) as plain:
+            wanted = _checked_columns(plain.schema_arrow, file, columns)
             groups = (
-                range(table.num_row_groups)
+                range(plain.num_row_groups)
                 if span is None
                 else range(span.start, span.end)
             )
+            texts = [name for name in wanted if _packed(plain.schema_arrow, name)]
+        # A dictionary stays one until its rows are counted: 8 GB of text can stand in 8 kB of file.
+        with open_parquet(file, dictionaries=texts) as table:
             for batch in table.iter_batches(
                 batch_size=_batch_rows(table), columns=wanted, row_groups=list(groups)
             ):
-                yield _rows(batch, row, file=file, columns=columns, on_bad=on_bad)
+                sizes = _row_bytes(batch)
+                expansion.add(int(sizes.sum()) + batch.num_rows)
+                for start, end in _ranges(sizes):
+                    yield _rows(
+                        batch.slice(start, end - start),
+                        row + start,
+                        file=file,
+                        columns=columns,
+                        on_bad=on_bad,
+                        too_long=sizes[start:end] > (max_row_bytes or MAX_ROW_BYTES),
+                    )
                 row += batch.num_rows
     except InputError as error:
         on_bad(BadRow(file.name, line=None, offset=None, error=error))
+
+
+def _packed(schema: pa.Schema, name: str) -> bool:
+    return schema.names.count(name) == 1 and _is_text(schema.field(name).type)
+
+
+def _row_bytes(batch: pa.RecordBatch) -> np.ndarray:
+    """Bytes of each row as it would be without dictionaries, texts alone, (rows,)."""
+    sizes = np.zeros(batch.num_rows, dtype=np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            values = column.dictionary
+            if not (_is_text(values.type) or pa.types.is_large_binary(values.type)):
+                continue
+            each = pc.binary_length(values.cast(pa.large_binary()))
+            each = pc.take(each, column.indices)
+        elif _is_text(column.type):
+            each = pc.binary_length(column.cast(pa.large_binary()))
+        else:
+            continue
+        sizes += pc.fill_null(each.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    return sizes
+
+
+def _ranges(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows of at most `PIECE_BYTES`, or of one row."""
+    start, held = 0, 0
+    if sizes.sum() <= PIECE_BYTES:
+        yield 0, len(sizes)
+        return
+    for at, size in enumerate(sizes.tolist()):
+        if held and held + size > PIECE_BYTES:
+            yield start, at
+            start, held = at, 0
+        held += size
+    yield start, len(sizes)
 
 
 def _batch_rows(table: pq.ParquetFile) -> int:
@@ -84,30 +152,38 @@ def _batch_rows(table: pq.ParquetFile) -> int:
 
 
 def _rows(
-    batch: pa.RecordBatch, row: int, file: InputFile, columns: Columns, on_bad: OnBad
+    batch: pa.RecordBatch,
+    row: int,
+    file: InputFile,
+    columns: Columns,
+    on_bad: OnBad,
+    too_long: np.ndarray,
 ) -> RawRows:
-    texts, bad = _texts(batch.column(columns.text), file, row)
+    bad: Bad = {}
+    if too_long.any():
+        bad = {
+            at: (_too_long(file, row + at + 1), None)
+            for at in np.flatnonzero(too_long).tolist()
+        }
+        batch = _without(batch, too_long)
+    texts = _texts(_column(batch, columns.text), file, row, bad)
     names: list[Any] = list(range(row + 1, row + 1 + batch.num_rows))
     if columns.id is not None:
-        names = batch.column(columns.id).to_pylist()
+        names = _values(_column(batch, columns.id), file, row, columns.id, bad)
         for at in (at for at, name in enumerate(names) if name is None):
             what = (
                 f"row {row + at + 1} has no value in the id column {columns.id!r};"
                 " choose a full column or none"
             )
-            bad.setdefault(
-                at, (InputError(f"{file.path}: {what}"), (texts[at] or "").encode())
-            )
+            raw = (texts[at] or "").encode()
+            bad.setdefault(at, (InputError(f"{file.path}: {what}"), raw))
         names = list(map(str, names))
-    langs = None if columns.lang is None else batch.column(columns.lang).to_pylist()
-    extra = {
-        name: (
-            list(map(as_text, batch.column(name).to_pylist()))
-            if name in batch.schema.names
-            else [None] * len(names)
-        )
-        for name in columns.extra
-    }
+    langs = (
+        None
+        if columns.lang is None
+        else _values(_column(batch, columns.lang), file, row, columns.lang, bad)
+    )
+    extra = {name: _extra(batch, file, row, name, bad) for name in columns.extra}
     if not bad:
         return RawRows(texts, names=names, langs=langs, extra=extra)
     for at, (error, raw) in sorted(bad.items()):
@@ -122,48 +198,132 @@ def _rows(
     )
 
 
+def _too_long(file: InputFile, row: int) -> InputError:
+    return InputError(
+        f"{file.path}: row {row} has more than max_row_bytes; raise it or split the"
+        " document"
+    )
+
+
+def _without(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+    """The batch with nulls in place of these rows."""
+    return batch.take(pa.array(np.arange(len(rows)), mask=rows))
+
+
 def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> list[str]:
-    for name in columns.names():
-        if name not in schema.names and name not in columns.extra:
+    """The columns of the file that are read; InputError where one is not there or of no use."""
+    found = {name: _kind(schema, file, name) for name in columns.names()}
+    for name, kind in found.items():
+        if kind is None and name not in columns.extra:
             raise missing_column(file, "", seen=schema.names, wanted=name)
-    kind = schema.field(columns.text).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    ):
+    kind = found[columns.text]
+    if kind is None or not (_is_text(kind) or pa.types.is_null(kind)):
         raise InputError(
             f"{file.path}: column {columns.text!r} is {kind}, not text; map the column"
             " that holds the text"
         )
-    return [name for name in columns.names() if name in schema.names]
+    kind = found.get(columns.id or "")
+    if kind is not None and not (_is_text(kind) or pa.types.is_integer(kind)):
+        raise InputError(f"{file.path}: the id column {columns.id!r} is {kind}; {IDS}")
+    kind = found.get(columns.lang or "")
+    if kind is not None and not (_is_text(kind) or pa.types.is_null(kind)):
+        raise InputError(
+            f"{file.path}: the language column {columns.lang!r} is {kind}, not text;"
+            " map another or none"
+        )
+    return [name for name, kind in found.items() if kind is not None]
+
+
+def _kind(schema: pa.Schema, file: InputFile, name: str) -> pa.DataType | None:
+    """The type of a column, or of `outer.inner` in a struct; of a dictionary that of its values."""
+    if (count := schema.names.count(name)) > 1:
+        raise InputError(
+            f"{file.path}: {count} columns have the name {name!r}; rename all but one"
+        )
+    if count:
+        kind = schema.field(name).type
+    else:
+        outer, _, inner = name.partition(".")
+        whole = _kind(schema, file, outer) if inner else None
+        if whole is None or not pa.types.is_struct(whole):
+            return None
+        kind = _kind(pa.schema(list(whole)), file, inner)
+    return kind.value_type if kind and pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+    )
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
+    """A column as plain values, or what lies under a dotted name in a struct; None where there is none."""
+    if name in batch.schema.names:
+        column = batch.column(name)
+    else:
+        outer, *inner = name.split(".")
+        if not inner or outer not in batch.schema.names:
+            return None
+        column = batch.column(outer)
+        for part in inner:
+            kind = column.type
+            if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
+                return None
+            column = pc.struct_field(column, part)
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return column
+
+
+def _extra(batch: pa.RecordBatch, file: InputFile, row: int, name: str, bad: Bad):
+    """A further column as text; what the folders say where the file has none."""
+    column = _column(batch, name)
+    if column is None:
+        return [from_folders(file.path, name)] * batch.num_rows
+    if pa.types.is_temporal(column.type):  # nanoseconds have no value in Python
+        column = column.cast(pa.string())
+    return list(map(as_text, _values(column, file, row, name, bad)))
 
 
 def _texts(
-    column: pa.Array, file: InputFile, row: int
-) -> tuple[pl.Series | list, dict[int, tuple[InputError, bytes]]]:
-    """The texts, and by place the rows that are not UTF-8."""
+    column: pa.Array, file: InputFile, row: int, bad: Bad
+) -> pl.Series | list[Any]:
+    """The texts; the rows that are not UTF-8 go to `bad` by their place."""
+    if pa.types.is_null(column.type):
+        return pl.repeat(None, len(column), eager=True, dtype=pl.String)
     try:
         column.validate(full=True)
-        return pl.Series(pl.from_arrow(column)).cast(pl.String), {}
+        return pl.Series(pl.from_arrow(column)).cast(pl.String)
     except (pa.ArrowInvalid, pl.exceptions.PolarsError):
-        raws = (
-            column.cast(pa.large_binary()).to_pylist()
-            if not pa.types.is_dictionary(column.type)
-            else column.dictionary_decode().cast(pa.large_binary()).to_pylist()
-        )
-    texts, bad = [], {}
-    for at, raw in enumerate(raws):
+        return _values(column.cast(pa.large_binary()), file, row, "", bad, decode=True)
+
+
+def _values(
+    column: pa.Array, file: InputFile, row: int, name: str, bad: Bad, decode=False
+) -> list[Any]:
+    """Values as Python has them; a row whose value is no UTF-8 or has none in Python goes to `bad`."""
+    try:
+        return [_text_of(value) if decode else value for value in column.to_pylist()]
+    except (ValueError, OverflowError, pa.ArrowException):
+        pass
+    values: list[Any] = []
+    for at, scalar in enumerate(column):
         try:
-            texts.append(None if raw is None else raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            texts.append(None)
-            bad[at] = (
-                InputError(
-                    f"{file.path}: row {row + at + 1} holds text that is not UTF-8"
-                    f" ({error.reason}); write the file again"
-                ),
-                raw,
-            )
-    return texts, bad
+            values.append(_text_of(scalar.as_py()) if decode else scalar.as_py())
+        except (ValueError, OverflowError, pa.ArrowException) as error:
+            values.append(None)
+            where = f"{file.path}: row {row + at + 1}"
+            if isinstance(error, UnicodeDecodeError):
+                what = f"text that is not UTF-8 ({error.reason}); write the file again"
+            else:
+                what = f"a value of {name!r} that cannot be read ({error}); mend it"
+            raw = scalar.as_py() if decode else None
+            bad.setdefault(at, (InputError(f"{where} holds {what}"), raw))
+    return values
+
+
+def _text_of(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8")

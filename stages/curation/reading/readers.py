@@ -17,17 +17,19 @@ import polars as pl
 
 from stages.curation.reading import storage
 from stages.curation.reading.documents import SCHEMA, documents, empty_documents
-from stages.curation.reading.inputs import (
-    InputFile,
-    Span,
-    byte_chunks,
-    decoded,
-    find_files,
-)
+from stages.curation.reading.inputs import Span, byte_chunks, decoded
 from stages.curation.reading.json_rows import json_rows
+from stages.curation.reading.named_files import InputFile, find_files
 from stages.curation.reading.parquet_rows import parquet_rows
 from stages.curation.reading.passages import split_passages
-from stages.curation.reading.rows import BadRow, Columns, OnBad, RawRows, refuse
+from stages.curation.reading.rows import (
+    MAX_ROW_BYTES,
+    BadRow,
+    Columns,
+    OnBad,
+    RawRows,
+    refuse,
+)
 from stages.curation.reading.warc_rows import warc_rows
 from stages.foundation.errors import InputError
 
@@ -142,7 +144,7 @@ def _checked_rows(
             f"{file.path}: the file is empty; write it again or leave it out"
         )
     rows = 0
-    for batch in read_rows(file, columns, batch_chars):
+    for batch in read_rows(file, columns, batch_chars, max_row_bytes=MAX_ROW_BYTES):
         rows += len(batch.names)
         yield batch
     if rows == 0:
@@ -171,7 +173,9 @@ def read_rows(
             max_row_bytes=max_row_bytes,
         )
     elif file.kind == "parquet":
-        yield from parquet_rows(file, columns, span=span, on_bad=on_bad)
+        yield from parquet_rows(
+            file, columns, span=span, on_bad=on_bad, max_row_bytes=max_row_bytes
+        )
     elif file.kind == "warc":
         yield from warc_rows(
             file, columns, batch_chars, on_bad=on_bad, max_row_bytes=max_row_bytes

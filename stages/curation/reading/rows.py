@@ -7,12 +7,15 @@ Question: which columns hold a document, and what if a row has none? Input: a co
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 
-from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.named_files import InputFile
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,38 @@ class BadRow:
     offset: int | None  # bytes, in the decompressed file
     error: InputError
     raw: bytes | None = None
+
+
+MAX_ROW_BYTES = 50_000_000  # of a longer row only its place is told (assumed)
+MISSING = object()
+IDS = "an id is text or a whole number (floats of 17 digits and more are equal)"
+
+
+def of_key(row: Any, name: str) -> Any:
+    """The value of a key, also of `outer.inner` in an object inside; MISSING where there is none.
+
+    >>> of_key({"metadata": {"url": "http://a"}}, "metadata.url")
+    'http://a'
+    """
+    if not isinstance(row, dict):
+        return MISSING
+    if name in row:
+        return row[name]
+    outer, dot, inner = name.partition(".")
+    return of_key(row.get(outer), inner) if dot else MISSING
+
+
+def from_folders(path: Path | str, name: str) -> str | None:
+    """What the folders of a file say of a column: `date=2024/a.parquet` has a date.
+
+    >>> from_folders("raw/date=2024-05-01/a.parquet", "date")
+    '2024-05-01'
+    """
+    for part in Path(path).parts[:-1]:
+        key, equals, value = part.partition("=")
+        if equals and key == name:
+            return printable(unquote(value))
+    return None
 
 
 OnBad = Callable[[BadRow], None]

@@ -89,11 +89,17 @@ class Rule:
     keeps: str  # "at least" or "at most" the threshold
     threshold: str  # field of Thresholds
     needs: str | None = None  # field of Thresholds without which nothing is measured
+    language: str = "free"  # kind of `by_language`: how it judges other languages
 
     def passes(self, thresholds: Thresholds) -> pl.Expr:
+        """By the limit as it is, whatever the language."""
         limit = getattr(thresholds, self.threshold)
         if limit is None:
             return pl.lit(True)
+        return self.within(limit)
+
+    def within(self, limit: float | pl.Expr) -> pl.Expr:
+        """Whether the measure keeps to the limit."""
         return (
             pl.col(self.measure) >= limit
             if self.keeps == "at least"
@@ -152,6 +158,7 @@ RULES: dict[str, Rule] = {
             measure="named_words",
             keeps="at least",
             threshold="min_doc_words",
+            language="fewer",
         ),
         Rule(
             "gopher_max_words",
@@ -166,6 +173,7 @@ RULES: dict[str, Rule] = {
             measure="mean_word_length",
             keeps="at least",
             threshold="min_avg_word_length",
+            language="length",
         ),
         Rule(
             "gopher_max_word_length",
@@ -173,6 +181,7 @@ RULES: dict[str, Rule] = {
             measure="mean_word_length",
             keeps="at most",
             threshold="max_avg_word_length",
+            language="length",
         ),
         Rule(
             "gopher_hashes",
@@ -208,6 +217,7 @@ RULES: dict[str, Rule] = {
             measure="alphabetic_words_frac",
             keeps="at least",
             threshold="max_non_alpha_words_ratio",
+            language="marks",
         ),
         Rule(
             "gopher_stop_words",
@@ -215,6 +225,7 @@ RULES: dict[str, Rule] = {
             measure="stop_words",
             keeps="at least",
             threshold="min_stop_words",
+            language="words",
         ),
         *(
             rule
@@ -243,6 +254,7 @@ RULES: dict[str, Rule] = {
                     measure=f"c4_sentences{suffix}",
                     keeps="at least",
                     threshold="min_num_sentences",
+                    language="ends",
                 ),
             )
         ),
@@ -252,6 +264,7 @@ RULES: dict[str, Rule] = {
             measure="long_lines",
             keeps="at least",
             threshold="min_paragraphs",
+            language="lines",
         ),
         Rule(
             "fineweb_line_punctuation",
@@ -259,6 +272,7 @@ RULES: dict[str, Rule] = {
             measure="line_punct_frac",
             keeps="at least",
             threshold="line_punct_thr",
+            language="ends",
         ),
         Rule(
             "fineweb_short_lines",
@@ -266,6 +280,7 @@ RULES: dict[str, Rule] = {
             measure="short_line_frac",
             keeps="at most",
             threshold="short_line_thr",
+            language="lines",
         ),
         Rule(
             "fineweb_duplicate_lines",
@@ -294,6 +309,7 @@ RULES: dict[str, Rule] = {
             measure="non_alphanumeric_frac",
             keeps="at most",
             threshold="max_non_alpha_numeric_ratio",
+            language="dense",
         ),
         Rule(
             "curator_numbers",
@@ -301,6 +317,7 @@ RULES: dict[str, Rule] = {
             measure="digit_frac",
             keeps="at most",
             threshold="max_number_ratio",
+            language="dense",
         ),
         Rule(
             "curator_urls",
@@ -308,6 +325,7 @@ RULES: dict[str, Rule] = {
             measure="url_frac",
             keeps="at most",
             threshold="max_url_ratio",
+            language="dense",
         ),
         Rule(
             "curator_white_space",
@@ -315,6 +333,7 @@ RULES: dict[str, Rule] = {
             measure="space_frac",
             keeps="at most",
             threshold="max_white_space_ratio",
+            language="dense",
         ),
         Rule(
             "curator_parentheses",
@@ -322,6 +341,7 @@ RULES: dict[str, Rule] = {
             measure="bracket_frac",
             keeps="at most",
             threshold="max_parentheses_ratio",
+            language="dense",
         ),
         Rule(
             "curator_long_word",

@@ -20,7 +20,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.curation.reading.inputs import InputFile, byte_lines, decoded, find_files
+from stages.curation.reading.inputs import byte_lines, decoded
+from stages.curation.reading.named_files import InputFile, find_files
 from stages.foundation.errors import InputError
 
 BATCH_TEXTS = 1000

@@ -11,13 +11,19 @@ FineWeb does.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.curation.kernels.lines import with_newlines
 from stages.curation.text.characters import Block
-from stages.curation.text.lines import Lines, ends_in_ellipsis, is_one_of, lines_of
+from stages.curation.text.lines import (
+    FOREIGN_TERMINAL,
+    Lines,
+    ends_in_ellipsis,
+    is_one_of,
+    lines_of,
+)
 
 MIN_WORDS, MAX_WORD_CHARS = 3, 1000
 END_MARKS = ".?!\"'"
@@ -69,7 +75,8 @@ def c4_lines(
 ) -> C4Lines:
     """The verdicts; `found` holds the places of C4_PHRASES, `lines` are those between newlines."""
     lines = _all_lines(block, flags, lines)
-    ended = is_one_of(block.codes[lines.last], END_MARKS) & ~ends_in_ellipsis(
+    marks = END_MARKS + FOREIGN_TERMINAL if block.writing else END_MARKS
+    ended = is_one_of(block.codes[lines.last], marks) & ~ends_in_ellipsis(
         block.codes, lines.last
     )
     for line in np.flatnonzero(block.codes[lines.last] == ord("]")).tolist():
@@ -79,7 +86,7 @@ def c4_lines(
                 map(chr, block.codes[lines.first[line] : lines.last[line] + 1].tolist())
             ),
         )
-        ended[line] = spelled.endswith(tuple(END_MARKS)) and not spelled.endswith("...")
+        ended[line] = spelled.endswith(tuple(marks)) and not spelled.endswith("...")
     return C4Lines(
         lines,
         fits=(lines.n_words >= MIN_WORDS) & (lines.longest <= MAX_WORD_CHARS),
@@ -94,7 +101,9 @@ def c4_lines(
 
 def _all_lines(block: Block, flags: np.ndarray, lines: Lines) -> Lines:
     codes = with_newlines(block.codes)
-    return lines if codes is None else lines_of(Block(codes, block.doc_starts), flags)
+    if codes is None:
+        return lines
+    return lines_of(replace(block, codes=codes), flags)
 
 
 def policy_lines(lines: Lines, found: dict[bytes, np.ndarray]) -> np.ndarray:

@@ -98,6 +98,8 @@ class Block:
 
     codes: np.ndarray  # (C,)
     doc_starts: np.ndarray  # (D + 1,) the last entry is C
+    writing: int = 0  # LATIN, SPACED or UNSPACED_WRITING of `scripts`
+    ends: bool = True  # whether its script has marks at the ends of sentences
 
     @property
     def n_docs(self) -> int:

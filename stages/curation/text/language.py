@@ -17,6 +17,7 @@ from importlib.util import find_spec
 import numpy as np
 import polars as pl
 
+from stages.curation.text.language_codes import model_codes
 from stages.foundation.errors import InputError
 
 READ_CHARS = 2000  # measured: 1.8 times faster than the whole text, .5 % fewer right on catalogues, as many on speeches
@@ -62,10 +63,15 @@ def languages(texts: pl.Series) -> pl.DataFrame:
 def language_measures(
     texts: pl.Series, wanted: tuple[str, ...]
 ) -> dict[str, pl.Series | np.ndarray]:
-    """`lang`, `lang_score`, and `wanted_lang_score`: the score where the language is a wanted one, else 0."""
+    """`lang`, `lang_score`, and `wanted_lang_score`: the score where the language is a wanted one, else 0.
+
+    Wanted codes may be written in any way that `language_codes` reads.
+    """
     table = languages(texts)
     score = (
-        pl.when(pl.col("lang").is_in(list(wanted))).then("lang_score").otherwise(0.0)
+        pl.when(pl.col("lang").is_in(model_codes(wanted)))
+        .then("lang_score")
+        .otherwise(0.0)
     )
     table = table.with_columns(wanted_lang_score=score)
     return {name: table[name] for name in table.columns}

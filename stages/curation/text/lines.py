@@ -18,6 +18,8 @@ BULLETS = "•-"
 SCRIPT_STOPS = "。！？؟।॥"  # full stops of other scripts
 # FineWeb: C4's end marks, here with other quotation marks and scripts
 TERMINAL = ".?!\"'…”’»" + SCRIPT_STOPS
+# end marks of lines in other scripts: Arabic, Armenian, Burmese, Khmer, Tibetan, Ethiopic, and what closes a quotation
+FOREIGN_TERMINAL = TERMINAL + "؟۔։။។៕།༎።፧｡…」』）"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
     """
     codes = block.codes.astype(np.uint32, copy=False)
     breaks = np.flatnonzero(block.codes == 10)  # each document ends with one
-    table, hashes, tails = line_table(codes, flags, len(breaks))
+    table, hashes, tails = line_table(codes, flags, len(breaks), block.writing)
     ends, first, last, n_words, longest, sentences, upper, digits = table
     starts = np.concatenate([[0], ends[:-1] + 1])
     docs = np.searchsorted(block.doc_starts, starts, side="right") - 1
@@ -92,9 +94,14 @@ def lines_of(block: Block, flags: np.ndarray, blank: bool = False) -> Lines:
 
 
 def line_measures(
-    block: Block, lines: Lines, n_words: np.ndarray
+    block: Block, lines: Lines, n_words: np.ndarray, shorter: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Measures of Gopher's and FineWeb's line rules (D,); shares unless the name says otherwise."""
+    """Measures of Gopher's and FineWeb's line rules (D,); shares unless the name says otherwise.
+
+    `shorter` (D,) scales the lengths of short and long lines for languages that need fewer characters.
+    """
+    scale = 1 if shorter is None else shorter[lines.docs]
+    terminal = FOREIGN_TERMINAL if block.writing else TERMINAL
     n_chars = np.maximum(np.diff(block.doc_starts) - 1, 1)
     breaks = (
         np.diff(np.searchsorted(np.flatnonzero(block.codes == 10), block.doc_starts))
@@ -108,11 +115,11 @@ def line_measures(
         **_paragraph_measures(lines, n_chars),
         "bullet_lines_frac": lines.share(is_one_of(block.codes[lines.first], BULLETS)),
         "ellipsis_lines_frac": lines.share(ends_in_ellipsis(block.codes, lines.last)),
-        "line_punct_frac": lines.share(is_one_of(block.codes[lines.last], TERMINAL)),
-        "short_line_frac": lines.share(lines.n_chars <= SHORT_LINE_CHARS),
+        "line_punct_frac": lines.share(is_one_of(block.codes[lines.last], terminal)),
+        "short_line_frac": lines.share(lines.n_chars <= SHORT_LINE_CHARS * scale),
         "char_duplicates_frac": copied / np.maximum(n_chars - breaks, 1),
         "new_lines_per_word": breaks / np.maximum(n_words, 1),
-        "long_lines": lines.count(lines.n_chars >= LONG_LINE_CHARS),
+        "long_lines": lines.count(lines.n_chars >= LONG_LINE_CHARS * scale),
     }
 
 

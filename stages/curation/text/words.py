@@ -4,7 +4,8 @@
 strip punctuation marks from both ends, split at hyphens, contractions and a few marks inside. It is
 not a copy: 99.3 % of spaCy's words come out the same (measured on 2,000 real documents). `regex` is
 w+(['’.-]w+)* or one other visible character: 92.6 % of words. `whitespace` words are what the
-Gopher paper describes. In the first two, punctuation marks are words.
+Gopher paper describes. In the first two, punctuation marks are words. In a text of a script without
+spaces (`Block.writing`) each character of that script is cut off, whatever the tokeniser.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import polars as pl
 from stages.curation.kernels import affixes as affix_kernel
 from stages.curation.kernels import words as word_kernel
 from stages.curation.text.characters import Block, block_of
+from stages.curation.text.scripts import UNSPACED_WRITING
 from stages.foundation.errors import InputError
 
 TOKENISERS = ("datatrove", "regex", "whitespace")
@@ -30,6 +32,8 @@ class Words:
     hashes: np.ndarray  # case matters
     named: np.ndarray  # bool: holds a letter, digit or underscore; the rest are punctuation marks and symbols
     alphabetic: np.ndarray  # bool: holds a letter
+    # characters of what a script without spaces has in place of words, else 0; None where all words stand apart
+    unit_chars: np.ndarray | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -52,7 +56,9 @@ def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
         np.empty(len(codes) + 1, dtype=np.int64),
         np.empty(len(codes) + 1, dtype=np.int64),
     )
-    if tokeniser == "whitespace":
+    if block.writing == UNSPACED_WRITING:
+        found = word_kernel.unit_words(codes, flags, len(flags), starts, ends)
+    elif tokeniser == "whitespace":
         found = word_kernel.space_words(flags, len(flags), starts, ends)
     elif tokeniser == "regex":
         found = word_kernel.pattern_words(flags, len(flags), starts, ends)
@@ -72,7 +78,19 @@ def words_of(block: Block, flags: np.ndarray, tokeniser: str) -> Words:
         hashes=hashes,
         named=named,
         alphabetic=alphabetic,
+        unit_chars=_unit_chars(block, flags, starts, ends),
     )
+
+
+def _unit_chars(
+    block: Block, flags: np.ndarray, starts: np.ndarray, ends: np.ndarray
+) -> np.ndarray | None:
+    if block.writing != UNSPACED_WRITING:
+        return None
+    codes = block.codes.astype(np.uint32, copy=False)
+    chars = np.empty(len(starts), dtype=np.int64)
+    word_kernel.unit_chars(codes, flags, starts, ends, len(starts), chars)
+    return chars
 
 
 def word_hash(word: str) -> int:

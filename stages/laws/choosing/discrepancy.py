@@ -31,10 +31,10 @@ BETWEEN = 0.5  # error of the mean over the laws' scatter around it
 UNSEEN = 1.0
 RAMP = 0.693  # the natural log of 2, over which that error reaches its size
 # ours: share of a squared slope that is common to the arms; of .5 the leads of the open comparisons left more than a
-# tenth outside of their intervals (benchmarks/law_backtest.py --leads)
+# tenth outside of their intervals (benchmarks/lead_backtest.py)
 SHARED = 0.35
-SHARED_UNIQUE = 0.8  # assumed: how repeats act in another pool size is a matter of the law, not of the arm
-BELIEF = 2.0  # ours: that errors are of the usual size counts as much as two axes of the table
+SHARED_UNIQUE = 0.95  # assumed: how repeats act in another pool size is a matter of the law, not of the arm
+BELIEF = 1.0  # ours: that errors are of the usual size counts as much as one axis of the table
 MOST_SURPRISE = 25.0  # ours: one fold that is off by more than five deviations says no more than five
 CLIPPED = ("n_params", "n_tokens_seen")
 
@@ -162,7 +162,7 @@ def own_scale(surprises: Mapping[str, Sequence[float]]) -> float:
     >>> own_scale({"flops": [1.0, 1.0]})
     1.0
     >>> round(own_scale({"flops": [16.0, 16.0], "n_params": [16.0]}), 2)
-    2.92
+    3.32
     """
     by_axis = [
         float(np.mean(np.minimum(values, MOST_SURPRISE)))

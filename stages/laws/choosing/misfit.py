@@ -160,7 +160,7 @@ def _logs(rows: table.Rows, axes) -> np.ndarray:
             value = table.run_flops(rows)
         else:
             value = np.asarray(rows[name], float)
-        columns.append(np.log(value))
+        columns.append(np.log(np.atleast_1d(value)))
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
 

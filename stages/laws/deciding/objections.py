@@ -2,7 +2,9 @@
 
 A law that fits well may still be used where its runs speak against it. Looked for, in this order:
 `runs_contradict`: runs at the budget put the second arm first; `turns`: an arm's values fall and rise again within
-the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data more often than any run did.
+the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data more often than any run did;
+`mixture_beyond`: an arm's mixture lies outside of those trained; `onset`: the budget is above the runs, and an arm's
+power law or the lead begins late among them, so that few say how it goes on.
 """
 
 from collections.abc import Mapping
@@ -11,19 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.laws.deciding.compare import Decision
+from stages.laws.deciding.hull import SHARE, beyond_mixtures
+from stages.laws.deciding.kink import Kink, budget_means, kink
 from stages.laws.deciding.path import ArmColumns
+from stages.laws.deciding.turning import at_one_size, bend_of, bend_words, turn_of
 from stages.laws.interface import table
 
 NEAR = float(np.log(1.5))  # assumed: runs within a factor 1.5 are at the budget
-MIN_BUDGETS = 5  # assumed: fewer points make a turn by chance
-TWICE = (
-    2.0  # ours: a monotone curve that leaves twice the squares of a parabola is none
-)
-NOISES = 3.0  # ours: a rise of three deviations from the parabola is no noise
-RISING = (
-    0.7  # assumed: a rank correlation of value with compute that no falling value has
-)
 REPEATS_SLACK = 1.5  # ours: as far beyond the epochs of the runs as a budget may lie
+# assumed: the shares that a run drew differ from those of its arm by less
+SHARES_SLACK = 0.02
+SAME = 0.02  # assumed: budgets of two arms within 2 % are one
+FEW_BEYOND = 2  # ours: a lead that two budgets bear has no trend of its own
 DOUBTED = ("decided", "tie")
 
 
@@ -49,76 +50,13 @@ def withheld(
         _contradicted(decision, rows, arm_column)
         or _turning_arm(decision, rows, arm_column)
         or _beyond_repeats(decision, rows, columns)
+        or _beyond_mixtures(decision, rows, columns)
+        or _late_curve(decision, rows, arm_column)
+        or _late_lead(decision, rows, arm_column)
     )
     if found is None:
         return decision
     return replace(decision, status=found.status, reason=found.message, code=found.code)
-
-
-def turn(flops: np.ndarray, values: np.ndarray) -> float | None:
-    """Compute at which a curve stops falling and rises, in FLOPs; None where a falling curve tells it as well.
-
-    flops, values: (runs,); runs of one budget are averaged. A parabola in log value over log compute must have its
-    lowest point inside the runs, leave less than half of the squares of the best falling curve, and the last budget
-    must lie above the lowest by more than noise.
-    """
-    from scipy.optimize import isotonic_regression  # here: it is slow to import
-
-    budgets, group = np.unique(flops, return_inverse=True)
-    if budgets.size < MIN_BUDGETS:
-        return None
-    x = np.log(budgets)
-    y = np.bincount(group, np.log(values)) / np.bincount(group)
-    bend, slope, level = np.polyfit(x - x.mean(), y, 2)
-    if bend <= 0:
-        return None
-    lowest = x.mean() - slope / (2 * bend)
-    if not x[0] < lowest < x[-1]:
-        return None
-    squares = np.sum((np.polyval([bend, slope, level], x - x.mean()) - y) ** 2)
-    falling = isotonic_regression(y, increasing=False).x
-    noise = np.sqrt(squares / max(budgets.size - 3, 1))
-    rises = y[-1] - y.min() > NOISES * noise
-    worse = np.sum((falling - y) ** 2) > TWICE * squares
-    return float(np.exp(lowest)) if rises and worse else None
-
-
-def turning_notes(rows: table.Rows) -> list[dict[str, str]]:
-    """A coded warning where the values of a table turn; none where repeats may be the reason."""
-    if not {"flops", "n_params"} & set(rows):
-        return []
-    own = np.ones(np.size(rows["value"]), bool)
-    at = _turn_of(rows, own, None)
-    if at is None:
-        return _rising_notes(rows)
-    return [
-        table.note(
-            "not_monotone",
-            "warning",
-            f"the value falls up to {at:.2g} FLOPs and rises beyond: laws fall for ever, so"
-            " nothing above that is to be believed; look for the cause, or fit below it",
-        )
-    ]
-
-
-def _rising_notes(rows: table.Rows) -> list[dict[str, str]]:
-    """A coded warning where the value grows with compute: a score, or a loss that is not one of these laws."""
-    flops, values = table.run_flops(rows), np.asarray(rows["value"], float)
-    if np.unique(flops).size < MIN_BUDGETS or _repeats(
-        rows, np.ones(values.size, bool)
-    ):
-        return []
-    by_flops, by_value = (np.argsort(np.argsort(part)) for part in (flops, values))
-    if np.corrcoef(by_flops, by_value)[0, 1] < RISING:
-        return []
-    return [
-        table.note(
-            "rises",
-            "warning",
-            "the value grows with compute, and most laws here only fall: map a loss or an"
-            " error (1 - score), or name a law for scores such as log_linear",
-        )
-    ]
 
 
 def _contradicted(decision, rows, arm_column: str) -> Objection | None:
@@ -159,7 +97,7 @@ def _turning_arm(decision, rows, arm_column: str) -> Objection | None:
     """One of the two arms whose values turn below the budget."""
     for arm in (decision.best, decision.second):
         own = _arms(rows, arm_column) == arm
-        at = _turn_of(rows, own, decision.n_params[arm])
+        at = turn_of(rows, own, decision.n_params[arm])
         if at is not None and decision.flops > at:
             return Objection(
                 "turns",
@@ -172,38 +110,12 @@ def _turning_arm(decision, rows, arm_column: str) -> Objection | None:
     return None
 
 
-def _turn_of(rows, own: np.ndarray, n_params: float | None) -> float | None:
-    """Where the runs of the mask turn, at the size nearest to n_params; None where they repeat their data."""
-    if not own.any() or _repeats(rows, own):
-        return None
-    if "n_params" in rows:
-        sizes = np.asarray(rows["n_params"], float)
-        near = np.median(sizes[own]) if n_params is None else n_params
-        nearest = sizes[own][np.argmin(np.abs(np.log(sizes[own] / near)))]
-        own = own & (sizes == nearest)
-    return turn(table.run_flops(rows)[own], np.asarray(rows["value"], float)[own])
-
-
-def _repeats(rows, own: np.ndarray) -> bool:
-    """Whether a run of the mask repeats its data, which may be why its value rises."""
-    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
-        return False
-    epochs = np.asarray(rows["n_tokens_seen"], float) / table.unique_tokens(rows)
-    return bool(np.any(np.broadcast_to(epochs, own.shape)[own] > 1.0 + 1e-3))
-
-
 def _beyond_repeats(decision, rows, columns: ArmColumns) -> Objection | None:
     """One of the two arms that would repeat its data more often than any run did."""
-    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
+    trained = max(_epochs(rows), default=None)
+    if trained is None:
         return None
-    seen = np.asarray(rows["n_tokens_seen"], float)
-    trained = float(np.max(seen / table.unique_tokens(rows)))
-    for arm in (decision.best, decision.second):
-        own: Mapping[str, float] = columns.get(arm, {})
-        if "n_tokens_unique" not in own:
-            continue
-        row = {**own, "n_tokens_seen": decision.n_tokens[arm]}
-        epochs = float(decision.n_tokens[arm] / table.unique_tokens(row))
+    for arm, epochs in _asked_epochs(decision, columns).items():
         if epochs > REPEATS_SLACK * max(trained, 1.0):
             return Objection(
                 "repeats_beyond",
@@ -214,6 +126,117 @@ def _beyond_repeats(decision, rows, columns: ArmColumns) -> Objection | None:
                 ),
             )
     return None
+
+
+def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
+    """One of the two arms whose mixture lies outside of those trained."""
+    for arm in (decision.best, decision.second):
+        own = columns.get(arm, {})
+        shares = {name: np.array([own[name]]) for name in own if name.startswith(SHARE)}
+        beyond = beyond_mixtures(shares, rows)
+        if beyond is not None and beyond[0] > SHARES_SLACK:
+            return Objection(
+                "mixture_beyond",
+                status="extrapolating",
+                message=(
+                    f"the mixture of {arm} lies outside of those trained:"
+                    f" {beyond[0]:.0%} of it would have to move to reach one between runs"
+                ),
+            )
+    return None
+
+
+def _epochs(rows) -> list[float]:
+    """Passes of each run over its data; none where the table does not tell."""
+    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
+        return []
+    seen = np.asarray(rows["n_tokens_seen"], float)
+    return np.atleast_1d(seen / table.unique_tokens(rows)).tolist()
+
+
+def _asked_epochs(decision, columns: ArmColumns) -> dict[str, float]:
+    """Passes that the two arms would make at the budget, where their unique tokens are known."""
+    found = {}
+    for arm in (decision.best, decision.second):
+        own: Mapping[str, float] = columns.get(arm, {})
+        if "n_tokens_unique" in own:
+            row = {**own, "n_tokens_seen": decision.n_tokens[arm]}
+            unique = table.unique_tokens(row)
+            found[arm] = float(decision.n_tokens[arm] / unique)
+    return found
+
+
+def _late_curve(decision, rows, arm_column: str) -> Objection | None:
+    """One of the two arms whose power law begins or ends among its runs, at a budget above them."""
+    for arm in (decision.best, decision.second):
+        own = _arms(rows, arm_column) == arm
+        if not own.any() or not _above(decision, table.run_flops(rows)[own]):
+            continue
+        found = bend_of(rows, own, decision.n_params[arm])
+        if found is not None:
+            return Objection(
+                "onset",
+                status="extrapolating",
+                message=(
+                    f"the value of {arm} {bend_words(found)}, and this budget is above all"
+                    " of its runs"
+                ),
+            )
+    return None
+
+
+def _late_lead(decision, rows, arm_column: str) -> Objection | None:
+    """A lead that bends at the last budgets: carried on from before or from beyond the bend it is another verdict."""
+    x, ahead = _leads(decision, rows, arm_column)
+    found = kink(x, ahead)
+    if found is None or not _above(decision, np.exp(x)):
+        return None
+    late = found.falls_late() or _mirrored(found).falls_late()
+    if found.n_beyond > FEW_BEYOND or not late:
+        return None
+    step = float(np.log(decision.flops)) - found.at
+    said = [found.level + slope * step for slope in (found.before, found.after)]
+    least = decision.tolerance / decision.values[decision.best][0]
+    leads = [each < -least for each in said]
+    ties = [abs(each) < least for each in said]
+    if all(leads if decision.status == "decided" else ties):
+        return None
+    below, beyond = (round(float(lead), 4) + 0.0 for lead in said)  # no minus before 0
+    return Objection(
+        "onset",
+        status="extrapolating",
+        message=(
+            f"{decision.best} against {decision.second} changes its course at"
+            f" {found.flops:.2g} FLOPs: carried on from below it differs by {below:+.1%},"
+            f" from the {found.n_beyond} of {found.n} budgets beyond by {beyond:+.1%}"
+        ),
+    )
+
+
+def _mirrored(found: Kink) -> Kink:
+    """The slopes of the same lead counted for the other arm."""
+    return replace(found, before=-found.before, after=-found.after)
+
+
+def _leads(decision, rows, arm_column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Log compute of the budgets that both arms have at one size, and the log value of the best over the second's."""
+    flops, values = table.run_flops(rows), np.asarray(rows["value"], float)
+    curves = []
+    for arm in (decision.best, decision.second):
+        own = _arms(rows, arm_column) == arm
+        if not own.any():
+            return np.zeros(0), np.zeros(0)
+        own = at_one_size(rows, own, decision.n_params[decision.best])
+        curves.append(budget_means(flops[own], values[own]))
+    (x, best), (other_x, second) = curves
+    nearest = np.abs(x[:, None] - other_x).argmin(axis=1)
+    shared = np.abs(x - other_x[nearest]) <= SAME
+    return x[shared], (best - second[nearest])[shared]
+
+
+def _above(decision, flops: np.ndarray) -> bool:
+    """Whether the budget lies above all of these runs, not just at them."""
+    return bool(np.log(decision.flops / flops.max()) > NEAR)
 
 
 def _arms(rows, arm_column: str) -> np.ndarray:

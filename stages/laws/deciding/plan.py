@@ -14,6 +14,7 @@ from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import equal_tailed, residual_noise
 from stages.laws.deciding.path import ArmColumns, arm_path, default_range, path_rows
+from stages.laws.interface.cost import Cost
 
 FINE = 1.3  # ours: the first grid has steps of 12 %
 SIZES = 64  # measured: with the parabola the optimum of chinchilla is within 1 % of the closed form
@@ -217,8 +218,8 @@ def next_runs(
     """Candidate runs, the largest expected reduction of the variance of `quantity` per FLOP first.
 
     quantity: (draws,), such as difference_at(...). candidates: rows with the law's variables and, if the fit has
-    arms, the arm; flops, or 6 * n_params * n_tokens_seen, is the cost. noise: sd of a run's log value, default that of
-    the fit's residuals.
+    arms, the arm; flops, or what n_params and n_tokens_seen cost in the fitted table, is the cost. noise: sd of a
+    run's log value, default that of the fit's residuals.
 
     >>> from stages.laws import get_law
     >>> from stages.laws.choosing.bootstrap import bootstrap
@@ -260,7 +261,7 @@ def next_runs(
             / (np.mean(predicted**2) + noise**2 + 1e-300)
             / max(np.mean(centred**2), 1e-300)
         )
-        cost = _cost(row)
+        cost = _cost(row, boot.fit.cost)
         runs.append(
             NextRun(
                 dict(row),
@@ -278,11 +279,11 @@ def _trimmed(draws: np.ndarray) -> np.ndarray:
     return held - held.mean()
 
 
-def _cost(row) -> float:
+def _cost(row, cost: Cost) -> float:
     if "flops" in row:
         return float(row["flops"])
     if "n_params" in row and "n_tokens_seen" in row:
-        return 6.0 * float(row["n_params"]) * float(row["n_tokens_seen"])
+        return float(cost.flops(float(row["n_params"]), float(row["n_tokens_seen"])))
     raise InputError(
         "a candidate run has no cost: it needs flops, or n_params and n_tokens_seen;"
         f" it has {', '.join(row)}"

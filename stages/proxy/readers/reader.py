@@ -77,7 +77,7 @@ class Reader:
 
     def save(self, folder: Path | str) -> None:
         """Write weights and card, whole or not at all."""
-        with whole_folder(folder) as temporary:
+        with whole_folder(folder, holds=("card.json", "weights.npy")) as temporary:
             np.save(temporary / "weights.npy", self.weights)
             shape = {
                 name: getattr(self.shape, name)

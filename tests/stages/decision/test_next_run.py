@@ -14,6 +14,7 @@ from stages.decision.next_run import (
     next_best,
 )
 from stages.laws.deciding.plan import NextRun
+from stages.laws.interface.cost import Cost
 
 
 def test_the_flip_with_the_widest_interval_is_least_settled(target, flip):
@@ -60,6 +61,14 @@ def test_candidates_are_what_was_trained_and_twice_the_largest_budget():
     assert runs[0]["n_tokens_unique"] == 7.0 and runs[-1]["n_tokens_unique"] == 8.0
 
 
+def test_candidates_cost_what_runs_of_the_table_cost():
+    """60 N D, and a size that pays 90: its own, whatever 6 N D says."""
+    cost = Cost(sizes=(100.0, 200.0), factors=(60.0, 90.0))
+    runs = candidate_runs(("a",), {"a": {}}, ROWS, cost=cost)
+    assert runs[0]["flops"] == pytest.approx(60 * 100 * 1_000)
+    assert runs[-1]["flops"] == pytest.approx(90 * 200 * 8_000)
+
+
 def run(removed, flops):
     row = {"arm": "a", "n_params": 1e4, "n_tokens_seen": 2e5}
     return NextRun(row, flops, removed, removed / flops)
@@ -88,6 +97,7 @@ def test_the_whole_way_asks_for_the_pair_of_the_flip(known_boot, flip, monkeypat
 
     def next_runs(boot, quantity, candidates):
         asked.update(quantity=quantity, arms={row["arm"] for row in candidates})
+        asked.update(flops=candidates[0]["flops"])
         return [run(0.3, 6e8)]
 
     monkeypatch.setattr(next_run.plan, "next_runs", next_runs)
@@ -98,7 +108,9 @@ def test_the_whole_way_asks_for_the_pair_of_the_flip(known_boot, flip, monkeypat
         },
         {"a": [0.0, 1.0], "b": [0.0, 0.0], "c": [0.0, 0.0]},
     )
+    boot.fit.cost = Cost(factors=(60.0,))
     columns = {arm: {} for arm in "abc"}
     found = next_best(boot, columns, [], [flip()], ROWS, 100)
+    assert asked["flops"] == pytest.approx(60 * 100 * 1_000)
     assert found.settles == ("a", "b", 1e9) and asked["arms"] == {"a", "b"}
     assert asked["quantity"] == pytest.approx(np.log([2 / 3, 3 / 3]))

@@ -21,6 +21,7 @@ from stages.decision.tables import (
     target_row,
 )
 from stages.foundation.stage import ROOT
+from stages.laws.interface.cost import Cost
 from stages.laws.interface.fitted import FittedParameter, RankedLaw
 from stages.presentation.metric_words import metric_words
 
@@ -93,6 +94,13 @@ def test_stretches_of_a_size_count_tokens_at_the_flip(flip):
             "tokens there": "",
         },
     ]
+
+
+def test_tokens_at_a_flip_are_those_that_the_budget_buys_in_the_table(flip):
+    crossing = Crossing(**flip().model_dump(exclude={"extrapolated"}))
+    path = [Stretch(arm="a", up_to=crossing)]
+    [row] = size_rows(12_000, path, LABELS, WORDS, cost=Cost(factors=(60.0,)))
+    assert row["tokens there"] == "1,389"  # 1e9 / 60 / 12,000
 
 
 def test_a_cell_of_the_check_shows_the_error_of_the_prediction():

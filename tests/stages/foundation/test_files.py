@@ -1,9 +1,10 @@
 """A disk that is full ends in one line and leaves what was there before."""
 
+import polars as pl
 import pytest
 
 from stages.foundation.errors import InputError
-from stages.foundation.files import whole_file, whole_folder, write_json
+from stages.foundation.files import refuse_others, whole_file, whole_folder, write_json
 
 
 def fill():
@@ -44,3 +45,40 @@ def test_the_same_for_a_folder(tmp_path):
 def test_other_errors_pass_as_they_are(tmp_path):
     with pytest.raises(PermissionError), whole_file(tmp_path / "x"):
         raise PermissionError(13, "no")
+
+
+def test_a_full_disk_under_polars_is_one_line_too(tmp_path):
+    frame = pl.DataFrame({"text": ["x" * 1000] * 1000})
+    with (
+        pytest.raises(InputError, match="views.parquet cannot be written: No space"),
+        whole_file(tmp_path / "views.parquet"),
+    ):
+        frame.write_parquet("/dev/full", compression="uncompressed")
+
+
+def test_a_folder_is_replaced_only_where_it_holds_what_was_written_there(tmp_path):
+    model, raw = tmp_path / "model", tmp_path / "raw"
+    for _ in range(2):
+        with whole_folder(model, holds=("card.json",)) as folder:
+            (folder / "card.json").touch()
+    raw.mkdir()
+    (raw / "only.jsonl").write_text("data")
+    link = tmp_path / "link"
+    link.symlink_to(model)
+    for place, what in ((raw, "holds 'only.jsonl'"), (raw / "only.jsonl", "no folder")):
+        with (
+            pytest.raises(InputError, match=what),
+            whole_folder(place, holds=("card.json",)),
+        ):
+            pass
+    with pytest.raises(InputError, match="is no folder"):
+        refuse_others(link, ("card.json",))
+    assert (raw / "only.jsonl").read_text() == "data"
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
+    with (
+        pytest.raises(InputError, match="is a folder; give the name of a file"),
+        whole_file(tmp_path),
+    ):
+        pass

@@ -50,3 +50,23 @@ def test_sizes_that_differ_are_a_coded_warning_and_shares_of_no_whole_are_refuse
     assert warning["code"] == "sizes_not_read"
     with pytest.raises(InputError, match=r"add up to 100; the shares of a run"):
         mixture_table(table(BOWL, 100 * SHARES), "runs.csv")
+
+
+def test_mixtures_outside_of_those_trained_are_named_with_their_distance():
+    # the four corners of shares .1 to .7; what falls with a asks for more of it than any run had
+    corners = np.full((4, 4), 0.1) + 0.6 * np.eye(4)
+    between = np.random.default_rng(1).dirichlet(np.ones(4), 60) @ corners
+    inner = np.vstack([corners, between])
+    wanted = table(np.ones(2), np.array([[0.25] * 4, [1.0, 0, 0, 0]])).drop("value")
+    runs = table(3 - 2 * inner[:, 0], inner)
+    found = mixture_table(runs, "runs.csv", predict=wanted)
+    best, asked = found["warnings"]
+    assert best["code"] == asked["code"] == "mixture_beyond"
+    assert best["message"].startswith("the best mixture lies outside")
+    assert "1 of 2 mixtures of --predict" in asked["message"]
+    # from 1, 0, 0, 0 to the corner .7, .1, .1, .1
+    assert "at most 30.0% of the mixture (row 2)" in asked["message"]
+
+
+def test_a_best_mixture_between_runs_has_no_warning():
+    assert mixture_table(table(BOWL), "runs.csv")["warnings"] == []

@@ -66,3 +66,10 @@ def test_lists_of_addresses_need_addresses(tmp_path):
         address_column(frame, asked)
     address_column(frame.with_columns(url=pl.lit("https://a.example")), asked)
     address_column(frame, RuleSettings())
+
+
+def test_documents_without_a_table_are_counted_for_the_console():
+    columns = RuleColumns(RuleSettings(rules="gopher"))
+    columns.of(frame_of(PROSE, "ქალაქის საბჭო შეიკრიბა"))
+    assert columns.note().startswith("pools: 1 of 2 documents are in no language")
+    assert RuleColumns(RuleSettings(rules=[])).note() is None

@@ -144,5 +144,39 @@ def test_whole_curves_use_the_schedules_of_the_table():
 
 def test_whole_curves_without_rates_are_refused():
     table = pl.DataFrame({"schedule": 1, "step": [100, 200], "value": [3.0, 2.9]})
-    with pytest.raises(InputError, match="no column 'lr'"):
+    with pytest.raises(InputError, match=r"no column 'lr'.*only the shape counts"):
         fitted("multi_power", table)
+
+
+def test_rates_of_whole_curves_may_be_in_any_unit():
+    flat = np.full(1000, 1e-3)
+    decay = np.concatenate([flat[:500], np.linspace(1e-3, 1e-5, 500)])
+    steps = np.arange(50, 1001, 50)
+    law = multi_power([flat, decay])
+    p = {"E": 2.5, "A": 0.5, "alpha": 0.5, "B": 400.0, "C": 2.0, "beta": 0.5}
+    table = pl.concat(
+        pl.DataFrame(
+            {"schedule": name, "step": steps, "lr": rates[steps - 1]}
+        ).with_columns(
+            value=pl.Series(
+                law.value(
+                    p | {"gamma": 0.5},
+                    {"schedule": np.full(steps.size, number), "step": steps},
+                )
+            )
+        )
+        for number, name, rates in ((1, "flat", flat), (2, "decay", decay))
+    )
+    wanted = table.filter(schedule="decay").drop("value")
+    said = [
+        [
+            row["value"]
+            for row in fitted(
+                "multi_power",
+                table.with_columns(pl.col("lr") / unit),
+                predict=wanted.with_columns(pl.col("lr") / unit),
+            ).predictions
+        ]
+        for unit in (1.0, 1e-3)
+    ]
+    assert said[0] == pytest.approx(said[1], rel=1e-3)

@@ -61,8 +61,11 @@ class Client:
         if wanted == "tags.`assay.sweep` = 'filter'":
             sweeps = [r for r in runs if r.data.tags.get("assay.sweep") == "filter"]
             return sweeps[:max_results]
-        assert wanted == "attributes.status = 'FINISHED'"
-        runs = [run for run in runs if run.info.status == "FINISHED"]
+        finished = {
+            "attributes.status = 'FINISHED'": True,
+            "attributes.status != 'FINISHED'": False,
+        }[wanted]
+        runs = [run for run in runs if (run.info.status == "FINISHED") == finished]
         start = int(page_token or 0)
         page = Page(runs[start : start + 2])
         page.token = str(start + 2) if start + 2 < len(runs) else None

@@ -281,3 +281,30 @@ def test_a_file_size_limit_ends_the_command_with_code_2(tmp_path):
         and len(done.stderr.splitlines()) == 1
     )
     assert not (tmp_path / "out/manifest.json").exists()
+
+
+def test_a_column_that_no_row_has_is_said_and_refused_where_a_setting_needs_it(
+    curated, tmp_path, caplog
+):
+    (tmp_path / "raw/a.jsonl").write_bytes(LINES)
+    (tmp_path / "blocked.txt").write_text("bad.org\n")
+    with caplog.at_level("WARNING", logger="assay"):
+        curated(extra=["url"])
+    assert "no row of the input has the column 'url'" in caplog.text
+    lists = {"domains": str(tmp_path / "blocked.txt")}
+    with pytest.raises(InputError, match="has the column 'url', which url_lists needs"):
+        curated(True, extra=["url"], url_lists=lists)
+    score = {"liked": {"kind": "column", "column": "stars"}}
+    with pytest.raises(InputError, match=r"'stars', which scores\.liked needs"):
+        curated(True, extra=["stars"], scores=score)
+
+
+def test_other_content_of_the_same_size_and_time_is_another_input(curated, tmp_path):
+    file = tmp_path / "raw/a.jsonl"
+    file.write_bytes(LINES)
+    before = os.stat(file)
+    curated()
+    file.write_bytes(LINES.replace(b"number 7.", b"number X."))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(InputError, match="other input or settings"):
+        curated()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -170,3 +171,28 @@ def test_a_saved_classifier_scores_as_it_did(folder, run, read):
 def test_settings_that_do_not_go_together(settings, message):
     with pytest.raises(ValidationError, match=message):
         CurateSettings.model_validate(settings)
+
+
+def test_each_language_is_judged_by_its_own_rules_and_those_without_a_table_are_counted(
+    tmp_path, run, read, caplog
+):
+    file = Path(__file__).parents[2] / "curation/rules/paragraphs.json"
+    texts = json.loads(file.read_text("utf-8"))
+    rows = [json.dumps({"text": text}) + "\n" for text in texts.values()]
+    (tmp_path / "a.jsonl").write_text("".join(rows), "utf-8")
+    manifest = run(tmp_path / "a.jsonl")
+    assert manifest["counts"]["kept"] == len(texts)
+    assert read()["rules_lang"].to_list() == list(texts)
+    assert manifest["languages"] == dict.fromkeys(sorted(texts), 1)
+    said = [row["message"] for row in manifest["warnings"]]
+    assert len(said) == 1 and f"2 of {len(texts)} documents are in no" in said[0]
+    assert said[0] in caplog.text
+    page = (tmp_path / "out/report.md").read_text("utf-8")
+    assert "Languages of the rules (documents): ar 1, " in page
+
+
+def test_codes_of_languages_are_normalised_and_unknown_ones_refused():
+    asked = CurateSettings(languages=["EN", "eng", "en-US", "deu"])
+    assert asked.languages == ["en", "de"]
+    with pytest.raises(ValidationError, match="no language 'klingon'"):
+        CurateSettings(languages=["klingon"])

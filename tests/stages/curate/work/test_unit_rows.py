@@ -9,7 +9,7 @@ import pytest
 from stages.curate.work import unit_rows
 from stages.curate.work.unit_rows import ReadCount, unit_documents
 from stages.curate.work.units import cut
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.foundation.errors import InputError
 from stages.settings.curate import CurateSettings
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages.curate.work.unit_rows import unit_documents
 from stages.curate.work.units import cut
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.settings.curate import CurateSettings
 
 

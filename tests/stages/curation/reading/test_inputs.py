@@ -3,75 +3,15 @@ import gzip
 import pytest
 import zstandard
 
-from stages.curation.reading.inputs import byte_lines, classify, decoded, find_files
+from stages.curation.reading.inputs import byte_chunks, byte_lines, decoded
+from stages.curation.reading.named_files import find_files
 from stages.foundation.errors import InputError
-
-
-def names(files):
-    return [file.name for file in files]
 
 
 def write(path, data=b"x\n"):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("a.parquet", ("parquet", "")),
-        ("a.JSONL", ("jsonl", "")),
-        ("a.b.jsonl.zst", ("jsonl", ".zst")),
-        ("a.json.gz", ("jsonl", ".gz")),
-        ("a.txt", ("text", "")),
-        ("a.parquet.gz", None),
-        ("a.csv", None),
-        ("README", None),
-        ("a.gz", None),
-    ],
-)
-def test_kind_comes_from_the_suffix(tmp_path, name, kind):
-    assert classify(tmp_path / name) == kind
-
-
-def test_folder_is_walked_in_order_and_says_what_it_leaves_out(tmp_path):
-    for name in ("b/2.jsonl", "b/1.jsonl", "a.parquet", "notes.csv", ".hidden/3.jsonl"):
-        write(tmp_path / name)
-    files, ignored = find_files(tmp_path)
-    assert names(files) == ["a.parquet", "b/1.jsonl", "b/2.jsonl"]
-    assert [path.name for path in ignored] == ["notes.csv"]
-
-
-def test_glob_names_are_below_its_fixed_part(tmp_path):
-    for name in ("2023/x.jsonl", "2024/x.jsonl", "2024/y.txt"):
-        write(tmp_path / name)
-    assert names(find_files(str(tmp_path / "*" / "*.jsonl"))[0]) == [
-        "2023/x.jsonl",
-        "2024/x.jsonl",
-    ]
-
-
-def test_equal_names_in_two_folders_are_told_apart(tmp_path):
-    first, second = write(tmp_path / "a/part.jsonl"), write(tmp_path / "b/part.jsonl")
-    assert names(find_files([first, second])[0]) == ["a/part.jsonl", "b/part.jsonl"]
-
-
-def test_a_file_named_twice_is_read_once(tmp_path):
-    file = write(tmp_path / "a.jsonl")
-    assert names(find_files([file, tmp_path])[0]) == ["a.jsonl"]
-
-
-@pytest.mark.parametrize("wanted", ["missing.jsonl", "missing/*.jsonl"])
-def test_nothing_found_names_the_input(tmp_path, wanted):
-    with pytest.raises(InputError, match=r"missing.*no (such )?file"):
-        find_files(str(tmp_path / wanted))
-
-
-def test_only_unknown_files_are_named(tmp_path):
-    write(tmp_path / "a.csv")
-    with pytest.raises(InputError, match=r"saw only a\.csv; readable are .*\.jsonl"):
-        find_files(tmp_path)
 
 
 CONTENT = b"one\ntwo\r\n\nlast" + b"z" * 600_000
@@ -117,3 +57,29 @@ def test_wrong_encoding_gives_the_byte():
         decoded("ab\u00e9c".encode("latin-1"), "f:3", 100)
     with pytest.raises(InputError, match="iconv -f UTF-16 -t UTF-8"):
         decoded("ab".encode("utf-16"), "f:1", 0)
+
+
+def test_a_bomb_stops_at_a_multiple_of_its_size(tmp_path):
+    for suffix, pack in ((".gz", gzip.compress), (".zst", zstandard.compress)):
+        path = write(tmp_path / f"a.jsonl{suffix}", pack(b"\n" * 250_000_000))
+        read = 0
+        with pytest.raises(InputError, match="over 250 times their size"):
+            for chunk in byte_chunks(find_files(path)[0][0]):
+                read += len(chunk)
+                assert len(chunk) <= 10_000_000
+        assert read < 210_000_000
+
+
+def test_a_large_window_and_a_dictionary_are_named_with_the_cure(tmp_path):
+    params = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    wide = zstandard.ZstdCompressor(compression_params=params).compressobj()
+    path = write(tmp_path / "a.jsonl.zst", wide.compress(CONTENT) + wide.flush())
+    with pytest.raises(InputError, match="window is above 128 MB.*zstd --long=31 -dc"):
+        list(byte_lines(find_files(path)[0][0]))
+    samples = [f'{{"text": "document {at} of many"}}'.encode() for at in range(2000)]
+    with_one = zstandard.ZstdCompressor(
+        dict_data=zstandard.train_dictionary(2000, samples)
+    )
+    path = write(tmp_path / "b.jsonl.zst", with_one.compress(CONTENT))
+    with pytest.raises(InputError, match="needs the zstandard dictionary"):
+        list(byte_lines(find_files(path)[0][0]))

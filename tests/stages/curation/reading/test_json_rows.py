@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.curation.reading.inputs import InputFile
 from stages.curation.reading.json_rows import json_rows
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import Columns
 
 
@@ -74,3 +74,36 @@ def test_without_a_handler_the_first_bad_line_stops(tmp_path):
     file.write_bytes(b"{}\n")
     with pytest.raises(ValueError, match="a.jsonl:1: no column 'text'"):
         list(json_rows(InputFile(file, "a", "jsonl", ""), Columns(), 10))
+
+
+def read(tmp_path, lines, **columns):
+    """(texts, batches, bad rows)."""
+    path = tmp_path / "lang=de/a.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines))
+    file = InputFile(path, name="a.jsonl", kind="jsonl", compression="")
+    bad = []
+    rows = list(json_rows(file, Columns(**columns), 10**6, on_bad=bad.append))
+    return [text for batch in rows for text in batch.texts], rows, bad
+
+
+def test_half_a_surrogate_pair_in_any_column_that_is_read_costs_its_row(tmp_path):
+    lines = ['{"text": "a", "id": "%s", "url": "%s", "x": "\\ud800"}']
+    lines = [
+        lines[0] % pair for pair in (("1", "u"), ("\\ud800", "u"), ("3", "\\udc00"))
+    ]
+    found, _, bad = read(tmp_path, lines, id="id", extra=("url",))
+    assert found == ["a"] and [row.line for row in bad] == [2, 3]
+
+
+def test_ids_are_text_or_whole_numbers(tmp_path):
+    lines = [f'{{"text": "a", "id": {name}}}' for name in ("7", '"b"', "1e17", "true")]
+    _, [rows], bad = read(tmp_path, lines, id="id")
+    assert rows.names == ["7", "b"] and [row.line for row in bad] == [3, 4]
+    assert "an id is text or a whole number" in str(bad[0].error)
+
+
+def test_names_reach_into_objects_and_folders(tmp_path):
+    lines = ['{"text": "a", "meta": {"url": "http://a"}}', '{"text": "b", "meta": 1}']
+    _, [rows], _ = read(tmp_path, lines, extra=("meta.url", "lang"))
+    assert rows.extra == {"meta.url": ["http://a", None], "lang": ["de", "de"]}

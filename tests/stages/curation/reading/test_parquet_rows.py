@@ -2,10 +2,13 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from stages.curation.reading.inputs import InputFile, Span
+from stages.curation.reading.inputs import Span
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.parquet_rows import parquet_rows
 from stages.curation.reading.rows import Columns
+from stages.foundation.errors import InputError
 
 
 def rows_of(file, span=None, **columns):
@@ -58,3 +61,71 @@ def test_a_file_that_is_no_parquet_or_lacks_the_column_is_bad_as_a_whole(tmp_pat
     file = write(tmp_path, pa.table({"content": ["a"]}))
     (bad,) = rows_of(file)[2]
     assert "no column 'text'" in str(bad.error) and bad.line is None
+
+
+def read(path, table, bad=None, **columns):
+    """(texts, rows) of a table written to a file."""
+    pq.write_table(table, path)
+    file = InputFile(path, name="a.parquet", kind="parquet", compression="")
+    options = {} if bad is None else {"on_bad": bad.append}
+    rows = list(parquet_rows(file, Columns(**columns), **options))
+    return [text for batch in rows for text in batch.texts], rows
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [(pa.array([2.0**53, 2.0**53 + 1]), "double"), (pa.array([[1], [2]]), "list")],
+)
+def test_ids_that_collapse_are_refused(tmp_path, ids, kind):
+    table = pa.table({"text": ["a", "b"], "id": ids})
+    with pytest.raises(InputError, match=f"'id' is {kind}.*text or a whole number"):
+        read(tmp_path / "a.parquet", table, id="id")
+
+
+def test_a_column_that_is_there_twice_is_refused_where_it_is_read(tmp_path):
+    texts = pa.array(["a", "b"])
+    twice = pa.Table.from_arrays([texts, texts], names=["text", "text"])
+    with pytest.raises(InputError, match="2 columns have the name 'text'"):
+        read(tmp_path / "a.parquet", twice)
+    other = pa.Table.from_arrays([texts, texts, texts], names=["text", "x", "x"])
+    assert read(tmp_path / "a.parquet", other)[0] == ["a", "b"]
+
+
+def test_names_reach_into_structs_and_folders(tmp_path):
+    folder = tmp_path / "date=2024-05-01"
+    folder.mkdir()
+    meta = pa.array([{"url": "http://a", "n": 1}, {"url": None, "n": 2}])
+    table = pa.table({"text": ["a", "b"], "meta": meta})
+    extra = ("meta.url", "date", "meta.none")
+    [rows] = read(folder / "a.parquet", table, extra=extra)[1]
+    assert rows.extra == {
+        "meta.url": ["http://a", None],
+        "date": ["2024-05-01"] * 2,
+        "meta.none": [None] * 2,
+    }
+
+
+def test_text_that_is_all_null_is_rows_without_text(tmp_path):
+    table = pa.table({"text": pa.nulls(3)})
+    assert read(tmp_path / "a.parquet", table)[0] == [None] * 3
+
+
+def test_bad_values_of_any_column_cost_their_row_alone(tmp_path):
+    bad_text = pa.array([b"good", b"\xff"], pa.binary()).view(pa.string())
+    for column in ("id", "lang", "url"):
+        table = pa.table({"text": ["a", "b"], column: bad_text})
+        bad = []
+        options = {"extra": ("url",)} if column == "url" else {column: column}
+        assert read(tmp_path / "a.parquet", table, bad, **options)[0] == ["a"]
+        assert [row.line for row in bad] == [2] and "not UTF-8" in str(bad[0].error)
+
+
+def test_a_dictionary_of_gigabytes_is_read_in_pieces_and_bounded(tmp_path):
+    """8 GB of text in a file of kilobytes."""
+    long = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 2000, pa.int32()), pa.array(["x" * 4_000_000])
+    )
+    bad = []
+    found = read(tmp_path / "a.parquet", pa.table({"text": long}), bad)[0]
+    assert len(found) <= 50
+    assert "over 250 times their size" in str(bad[-1].error)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.curation.reading.inputs import InputFile
+from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
     BadRow,
     Columns,

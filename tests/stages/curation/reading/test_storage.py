@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from stages.curation.reading import storage
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.curation.reading.readers import read_all
 from stages.foundation.errors import InputError
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from stages.curation.reading.inputs import find_files
+from stages.curation.reading.named_files import find_files
 from stages.curation.reading.readers import Columns, read_all, read_rows
 from stages.foundation.errors import InputError
 
@@ -110,3 +110,21 @@ def test_pages_and_other_bytes_are_refused_with_the_cure(tmp_path):
     (tmp_path / "a.warc").write_bytes(b"no warc at all\n" * 9)
     with pytest.raises(InputError, match="a.warc: not a readable WARC file"):
         read_all(tmp_path, "p")
+
+
+@pytest.mark.parametrize("said", ["3", "60", "999999", "", "x", "-4"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_record_of_another_length_costs_no_other(tmp_path, said, packed):
+    texts = [f"The text of page {at}." for at in range(5)]
+    raw = wet(texts, gz=False)
+    wrong = raw.replace(
+        b"Content-Length: 19\r\n\r\nThe text of page 2.",
+        f"Content-Length: {said}\r\n\r\nThe text of page 2.".encode(),
+    )
+    assert wrong != raw
+    name = "a.wet.gz" if packed else "a.wet"
+    (tmp_path / name).write_bytes(gzip.compress(wrong) if packed else wrong)
+    found, _, bad = rows_of(tmp_path / name)
+    assert found == [*texts[:2], *texts[3:]]
+    assert [row.line for row in bad] == [3]
+    assert b"The text of page 2." in bad[0].raw or said == "999999"

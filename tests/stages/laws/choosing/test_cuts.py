@@ -22,8 +22,25 @@ def test_budgets_within_a_quarter_are_one_rung_and_smaller_ones_fill_up_to_three
     assert largest_rungs(np.array([*rung(1e9, 6), *rung(1e11, 3)]), 1).sum() == 3
 
 
+def test_two_fifths_of_the_runs_may_be_held_out():
+    flops = np.array(rung(1e9, 6) + rung(1e11, 4))
+    assert largest_rungs(flops).tolist() == [False] * 6 + [True] * 4
+
+
 def test_a_table_that_cannot_be_split_is_refused():
-    with pytest.raises(InputError, match="1 distinct compute budgets cannot be split"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "^1 distinct compute budgets cannot be split into runs to fit and runs to"
+            " predict; add smaller runs$"
+        ),
+    ):
         largest_rungs(np.array(rung(1e9, 8)))
-    with pytest.raises(InputError, match="hold 4 of 8 runs, too many to set aside"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "^the largest 1 compute budgets hold 4 of 8 runs, too many to set aside; add"
+            " smaller runs$"
+        ),
+    ):
         largest_rungs(np.array(rung(1e9, 4) + rung(1e10, 4)))

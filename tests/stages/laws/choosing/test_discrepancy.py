@@ -37,6 +37,15 @@ def test_repeats_beyond_those_of_any_run_are_counted_apart():
     assert reach.repeats(row(1e7, 1e9, unique=1e9 / (4 * np.e))) == pytest.approx([1.0])
 
 
+def test_another_number_of_unique_tokens_counts_where_they_repeat():
+    reach = Reach.of(RUNS)  # of 1e8 to 2.5e8 unique tokens
+    once, inside, more, fewer = 1e9, 2e8, 2.5e8 * np.e, 1e8 / np.e**2
+    assert reach.unique(row(1e7, 1e9, unique=once)) == pytest.approx([0.0])
+    assert reach.unique(row(1e7, 1e9, unique=inside)) == pytest.approx([0.0])
+    assert reach.unique(row(1e7, 1e9, unique=more)) == pytest.approx([1.0])
+    assert reach.unique(row(1e7, 1e9, unique=fewer)) == pytest.approx([2.0])
+
+
 def test_compute_alone_is_the_distance_of_a_table_without_sizes():
     reach = Reach.of({"flops": np.array([1e15, 1e16])})
     assert reach.distance({"flops": np.array([1e15, 1e16, np.e * 1e16])}) == (
@@ -55,8 +64,9 @@ def test_the_edge_has_the_largest_size_tokens_and_epochs_of_the_runs():
 
 def test_the_own_scale_is_one_for_usual_errors_and_grows_with_surprise():
     assert own_scale({}) == 1.0
-    assert own_scale({"flops": [0.0, 0.0]}) == pytest.approx(np.sqrt(2 / 3))
-    assert own_scale({"flops": [4.0], "n_params": [4.0]}) == pytest.approx(np.sqrt(2.5))
+    assert own_scale({"flops": [0.0, 0.0]}) == pytest.approx(np.sqrt(1 / 2))
+    # one for the usual size, two axes of four: the root of nine thirds
+    assert own_scale({"flops": [4.0], "n_params": [4.0]}) == pytest.approx(np.sqrt(3))
     # a fold that is off by a hundred deviations counts as one of five
     assert own_scale({"flops": [1e4]}) == own_scale({"flops": [25.0]})
 
@@ -70,5 +80,7 @@ def test_slopes_are_equal_within_an_arm_and_share_a_part_between_arms():
         SHARED, abs=0.03
     )
     np.testing.assert_array_equal(drawn[:, :1], slopes(20_000, np.array(["a"]), seed=3))
+    wide = slopes(20_000, arms, seed=3, scale=0.0, own_scale=3.0)
+    assert wide.std(axis=0) == pytest.approx(3 * np.sqrt(1 - SHARED), abs=0.05)
     apart = slopes(20_000, arms, seed=3, shared=0.0)
     assert np.corrcoef(apart[:, 0], apart[:, 1])[0, 1] == pytest.approx(0, abs=0.03)

@@ -126,3 +126,16 @@ def test_bad_candidates_are_refused(arm_runs):
         )
     with pytest.raises(InputError, match="no candidate run"):
         next_runs(boot, np.zeros(20), [])
+
+
+def test_candidates_and_plans_cost_what_runs_of_the_table_cost(simulated):
+    """A table at 60 N D: a budget buys a tenth of the tokens, and a run costs ten times as much."""
+    rows, _ = simulated("chinchilla")
+    rows = rows | {"flops": 60 * rows["n_params"] * rows["n_tokens_seen"]}
+    fit = fit_law(get_law("chinchilla"), rows, n_starts=16, identify=False)
+    boot = bootstrap(fit, rows, n_draws=20)
+    candidate = {"n_params": 1e8, "n_tokens_seen": 1e10}
+    [run] = next_runs(boot, boot.predict(candidate)[:, 0], [candidate])
+    assert run.flops == pytest.approx(60 * 1e8 * 1e10)
+    plan = optimal_allocation(boot, 1e20)
+    assert 60 * plan.n_params * plan.n_tokens == pytest.approx(1e20)

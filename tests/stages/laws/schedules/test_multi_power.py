@@ -145,3 +145,29 @@ def test_the_constants_of_an_independent_refit_of_the_annealing_law(curves):
         0.402,
         0.513,
     ]
+
+
+def test_members_that_are_worked_on_by_turns_say_what_each_says_alone():
+    """400 members of 7 points of a long schedule do not fit at once; the published constants, bent a little each."""
+    law = multi_power([SCHEDULES["cosine_24000"]])
+    at = {"schedule": np.ones(7), "step": np.linspace(2200, 23_999, 7).astype(int)}
+    bent = np.linspace(0.9, 1.1, 400)[:, None]
+    many = {name: value * bent for name, value in PUBLISHED_25M.items()}
+    values, slopes = law.value(many, at), law.gradient(many, at)
+    for member in (0, 199, 399):
+        one = {name: part[member] for name, part in many.items()}
+        assert values[member] == pytest.approx(law.value(one, at), rel=1e-12)
+        alone = law.gradient(one, at)
+        for name in ("C", "beta", "gamma"):
+            assert slopes[name][member] == pytest.approx(alone[name], rel=1e-9)
+
+
+def test_a_long_constant_tail_needs_few_pairs_and_stays_exact():
+    """Far changes are taken in long blocks: 60,000 steps back as near, within .15 millinats."""
+    lr = after_warmup(fall("cosine", 60_000, PEAK, END), np.full(30_000, END))
+    steps = np.array([lr.size, lr.size - 29_000])
+    found = multi_power([lr]).value(
+        PUBLISHED_25M, {"schedule": np.ones(2), "step": steps}
+    )
+    summed = [step_by_step(PUBLISHED_25M, lr, step) for step in steps]
+    np.testing.assert_allclose(found, summed, atol=1.5e-4)

@@ -1,0 +1,66 @@
+"""What a person reads of a fault: one line, no secret in it, short enough for a terminal."""
+
+import os
+import re
+import tempfile
+import traceback
+
+MOST_CHARS = 300
+# user:password@ of an address; a port and a path with an @ behind it are none
+_NAMED = re.compile(r"(:/{1,2})[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
+_TOKEN = re.compile(r"(:/{1,2})[^\s/:@'\"]+@(?=[^\s/@'\"])")
+_SETTING = re.compile(
+    r"(?i)([?&;][\w-]*(?:password|passwd|pwd|secret|token|signature|credential|access_?key"
+    r"|api_?key|sig)[\w-]*=)[^&\s;'\"]+"
+)
+
+
+def redacted(text: str) -> str:
+    """Addresses without the user, password and keys that stand in them.
+
+    >>> redacted("postgresql://me:pa@ss@host:5432/runs?sslpassword=x is down")
+    'postgresql://***@host:5432/runs?sslpassword=*** is down'
+    """
+    if ":/" in text:
+        text = _TOKEN.sub(r"\1***@", _NAMED.sub(r"\1***@", text))
+    return _SETTING.sub(r"\1***", text) if "=" in text else text
+
+
+def printable(text: str) -> str:
+    """Halves of surrogate pairs, which no file takes, as their escapes.
+
+    >>> printable("caf" + chr(0xDCE9))
+    'caf\\\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shortened(text: str, most: int = MOST_CHARS) -> str:
+    """Text of at most `most` characters, cut in its middle: how it begins and what to do stay.
+
+    >>> shortened("params.yaml:3: seed: " + "9" * 50 + " is no number", 40)
+    'params.yaml:3: seed: ... 99 is no number'
+    """
+    if len(text) <= most:
+        return text
+    tail = (most - 5) * 4 // 9
+    return f"{text[: most - 5 - tail]} ... {text[-tail:]}"
+
+
+def one_line(text: str, most: int = MOST_CHARS) -> str:
+    """One printable line without secrets of at most `most` characters."""
+    return shortened(redacted(" ".join(printable(text).split())), most)
+
+
+def unexpected(error: BaseException) -> str:
+    """The line for a fault that nobody foresaw; its traceback goes to a file that the line names."""
+    if isinstance(error, MemoryError):
+        return (
+            "not enough memory; give the machine more, or fewer workers and smaller"
+            " shards, and run again: finished work is kept"
+        )
+    handle, path = tempfile.mkstemp(prefix="assay-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(redacted("".join(traceback.format_exception(error))))
+    said = one_line(f"{type(error).__name__}: {error}", MOST_CHARS - 100 - len(path))
+    return f"{said}; this is not foreseen, please report it with {path}"
