@@ -10,7 +10,9 @@ import polars as pl
 from stages.laws.interface.table import note
 from stages.runs.table import as_words
 
-MOST_ROWS = 10_000  # 15 s for chinchilla with 500 refits on one core (measured)
+MOST_ROWS = (
+    10_000  # 13 s for chinchilla on a million runs, on a busy machine (measured)
+)
 
 
 def thinned(

@@ -368,7 +368,10 @@ def test_the_next_run_is_of_the_size_that_the_answer_speaks_for(
         arms = read_json("data/arms/arms.json")
         boot = module.load("filter", arms["tiers"]).boot
         rows = pl.read_parquet("data/fit/filter.parquet")
-        columns = {"keep_20": {}, "keep_100": {}}
+        names = ["keep_20", "keep_100"]
+        columns = module.recipes(
+            pl.read_parquet("data/arms/views.parquet"), names, arms["tiers"]
+        )
         wanted = next_best(
             boot, columns, found.targets, found.crossovers, rows, n_params
         )

@@ -134,8 +134,9 @@ class Run:
     def manifest(self, result_hash: str) -> Manifest:
         shards = self._shards()
         units = self._numbered(shards)
-        if sum(shard["rows"] - shard["bad_rows"] for shard in shards) == 0:
-            self._refuse_nothing_read(units)
+        if sum(shard["documents"] for shard in shards) == 0:
+            n_rows = sum(shard["rows"] - shard["bad_rows"] for shard in shards)
+            self._refuse_no_document(units, n_rows)
         self._refuse_absent({name for shard in shards for name in shard["seen"]})
         search(
             Corpus(
@@ -227,7 +228,13 @@ class Run:
         forget_steps()
         return shards
 
-    def _refuse_nothing_read(self, units: Units) -> None:
+    def _refuse_no_document(self, units: Units, n_rows: int) -> None:
+        """n_rows: rows that could be read."""
+        if n_rows:
+            raise InputError(
+                f"{self.plan.files[0].path}: no document in the input: all {n_rows:,}"
+                " rows are without text; map the column that holds it (text=NAME)"
+            )
         faults = (
             fault["first"]
             for folder in units.folders[: units.n_new]

@@ -74,7 +74,8 @@ def _below(
     All folds and ends are one batch: a run that is held out has weight 0.
     """
     if not cuts:
-        return np.zeros((2, 0, fit.n_points))
+        nothing = np.zeros((0, fit.n_points))
+        return nothing, nothing
     ends = fit.ends[:ENDS_REFITTED]
     starts = np.tile(ends, (len(cuts), 1))
     weights = np.repeat([~cut.held for cut in cuts], len(ends), axis=0).astype(float)

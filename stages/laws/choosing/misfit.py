@@ -13,6 +13,7 @@ length and are that much less sure.
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,15 +57,33 @@ class Misfit:
         if not axes:
             return cls()
         cells = _cells(_logs(rows, axes), arms, residuals)
-        return cls(axes, *cells[:4], *_sizes(*cells))
+        signal, own_share, noise = _sizes(cells)
+        return cls._over(axes, cells, signal=signal, own_share=own_share, noise=noise)
+
+    @classmethod
+    def _over(cls, axes: tuple[str, ...], cells: "Cells", **sizes: float) -> "Misfit":
+        """The process of these sizes given the cells."""
+        return cls(
+            axes,
+            at=cells.at,
+            arm=cells.arm,
+            residual=cells.residual,
+            n_runs=cells.n_runs,
+            **sizes,
+        )
 
     def given(self, rows: table.Rows, arms, residuals: np.ndarray) -> "Misfit":
         """The same sizes and other runs."""
         if not self.axes:
             return self
         cells = _cells(_logs(rows, self.axes), arms, residuals)
-        sizes = self.signal, self.own_share, self.noise
-        return Misfit(self.axes, *cells[:4], *sizes)
+        return self._over(
+            self.axes,
+            cells,
+            signal=self.signal,
+            own_share=self.own_share,
+            noise=self.noise,
+        )
 
     @property
     def unseen(self) -> float:
@@ -171,8 +190,18 @@ def _alike(at, arms, other_at, other_arms, own_share: float) -> np.ndarray:
     return np.exp(-apart / (2 * LENGTH**2)) * (1 - own_share + own_share * same)
 
 
-def _cells(at: np.ndarray, arms: np.ndarray, residuals: np.ndarray):
-    """Runs of one place and arm as one: (at, arm, mean residual, runs in it, squares within), (cells,) each."""
+class Cells(NamedTuple):
+    """Runs of one place and arm as one, (cells,) each; residual: their mean; within: squares around the means."""
+
+    at: np.ndarray
+    arm: np.ndarray
+    residual: np.ndarray
+    n_runs: np.ndarray
+    within: float
+
+
+def _cells(at: np.ndarray, arms: np.ndarray, residuals: np.ndarray) -> Cells:
+    """The runs by place and arm; places within a step are one where there are too many."""
     codes = np.unique(arms, return_inverse=True)[1]
     step = 1e-6
     while True:
@@ -186,11 +215,12 @@ def _cells(at: np.ndarray, arms: np.ndarray, residuals: np.ndarray):
     mean = np.bincount(group, residuals) / n_runs
     within = float(np.sum((residuals - mean[group]) ** 2))
     places = np.stack([np.bincount(group, column) / n_runs for column in at.T], axis=-1)
-    return places, arms[first], mean, n_runs, within
+    return Cells(places, arms[first], residual=mean, n_runs=n_runs, within=within)
 
 
-def _sizes(at, arms, residual, n_runs, within: float) -> tuple[float, float, float]:
+def _sizes(cells: Cells) -> tuple[float, float, float]:
     """(signal, own share, noise) that the cells make likely: means over a grid, weighted by likelihood and prior."""
+    at, arms, residual, n_runs, within = cells
     several = np.unique(arms).size > 1
     shares = np.array(OWN_SHARES if several else (0.0,))
     scaled = np.sqrt(n_runs)

@@ -133,7 +133,6 @@ def _errors_state(errors: Errors) -> dict:
 
 def _errors_of(state: dict) -> Errors:
     stored = state["misfit"]
-    arrays = {name: np.array(stored[name]) for name in ("residual", "n_runs")}
     return Errors(
         scale=state["scale"],
         own_scale=state["own_scale"],
@@ -142,8 +141,11 @@ def _errors_of(state: dict) -> Errors:
             axes=tuple(stored["axes"]),
             at=np.array(stored["at"]).reshape(-1, len(stored["axes"])),
             arm=np.array(stored["arm"], str),
-            **arrays,
-            **{name: stored[name] for name in ("signal", "own_share", "noise")},
+            residual=np.array(stored["residual"]),
+            n_runs=np.array(stored["n_runs"]),
+            signal=stored["signal"],
+            own_share=stored["own_share"],
+            noise=stored["noise"],
         ),
         noise=np.array(state["noise"]),
     )

@@ -168,6 +168,15 @@ def test_empty_files_are_named(curated, tmp_path):
     strict_refuses(curated, r"a\.jsonl: the file is empty")
 
 
+@pytest.mark.parametrize("dedup", ["exact", "near"])
+def test_an_input_whose_text_is_all_null_is_an_error(curated, tmp_path, dedup):
+    (tmp_path / "raw/a.jsonl").write_text('{"text": null}\n{"text": null}\n')
+    with pytest.raises(InputError, match="all 2 rows are without text") as refused:
+        curated(rules=[], dedup={"policy": dedup})
+    assert "a.jsonl" in str(refused.value)
+    assert not (tmp_path / "outFalse/manifest.json").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"{}\n[]\n"])
 def test_nothing_that_can_be_read_is_an_error(curated, tmp_path, content):
     (tmp_path / "raw/a.jsonl").write_bytes(content)
@@ -280,7 +289,7 @@ def test_a_file_size_limit_ends_the_command_with_code_2(tmp_path):
         in done.stderr
         and len(done.stderr.splitlines()) == 1
     )
-    assert not (tmp_path / "out/manifest.json").exists()
+    assert not (tmp_path / "outFalse/manifest.json").exists()
 
 
 def test_a_column_that_no_row_has_is_said_and_refused_where_a_setting_needs_it(
