@@ -1,6 +1,7 @@
 """The `assay` command. It parses, calls and prints; every command also speaks JSON (`--json`).
 
-Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason.
+Exit codes: 0 done, 1 refused on evidence, 2 bad input with a one-line reason; 130 and 143 stopped by
+a signal.
 """
 
 import io
@@ -15,6 +16,7 @@ import typer
 from flows import environment
 from stages.foundation.errors import told
 from stages.foundation.one_line import one_line
+from stages.foundation.stopping import Stopped, leave, obey_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -617,12 +619,15 @@ def ui() -> None:
 
 def main() -> None:
     """Entry point: our own errors and those of the options become one line and an exit code."""
-    environment.prepare()
+    obey_signals("assay: stopped")
     for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        environment.prepare()
         sys.exit(app(standalone_mode=False))
+    except Stopped as stop:
+        leave(stop.number)
     except typer.Abort:
         sys.exit(130)
     except USAGE as error:

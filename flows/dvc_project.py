@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.scm import SCMError
 
@@ -19,7 +20,9 @@ LOCK = Path("dvc.lock")
 
 @contextmanager
 def opened_project() -> Iterator[Repo]:
-    """The project of this folder. Raises InputError where DVC cannot read it."""
+    """The project of this folder. Raises InputError where DVC cannot read it, DVC's LockError where
+    another command is at work in it.
+    """
     try:
         with Repo() as repo:
             yield repo
@@ -27,6 +30,8 @@ def opened_project() -> Iterator[Repo]:
         raise InputError(
             f"{error}; DVC needs one: run `git init` here, nothing need be committed"
         ) from None
+    except LockError:
+        raise
     except DvcException as error:
         if LOCK.is_file():
             locked_stages(LOCK)  # says it better where that is the reason

@@ -26,10 +26,27 @@ DEFAULTS = {
 }
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
 def prepare() -> None:
     """Set what is not set. Call before importing prefect, dvc or mlflow."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = with_loopback(os.environ.get(name, ""))
+
+
+def with_loopback(hosts: str) -> str:
+    """A list for NO_PROXY to which this machine's own addresses are added: no proxy can reach them.
+
+    >>> with_loopback("intern.example,localhost")
+    'intern.example,localhost,127.0.0.1,::1'
+    """
+    known = [host.strip() for host in hosts.split(",") if host.strip()]
+    if "*" in known:
+        return hosts
+    return ",".join([*known, *(host for host in LOOPBACK if host not in known)])
 
 
 def make_home() -> None:

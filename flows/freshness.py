@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flows import environment
+from flows.dvc_stages import stale_reasons
 from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
@@ -18,9 +18,6 @@ def freshness() -> list[dict[str, Any]]:
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder"
         )
-    environment.make_home()
-    from flows.dvc_tasks import stale_reasons  # prefect looks for its home
-
     rows: list[dict[str, Any]] = []
     stale: dict[str, list[str]] = {}
     for stage in PIPELINE:

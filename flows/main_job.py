@@ -1,20 +1,42 @@
 """`assay run`: check everything, bring dvc.yaml in line, run the flow, say what came out."""
 
+import contextlib
 import logging
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from flows import environment
-from flows.own_server import start_own_server
+from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
+from flows.prefect_server.own_server import WITHOUT, Server, find_server
+from flows.prefect_server.watch import stop_watching, watch
+from flows.run_lease import run_lease
 from stages.decision.text import printed_decisions
 from stages.foundation import artefacts
+from stages.foundation.deadlines import within
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError
+from stages.foundation.lifeline import sign
+from stages.foundation.stopping import (
+    STOPPED_CODES,
+    Stopped,
+    end_processes,
+    leave,
+    say_when_stopped,
+)
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
+STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
+LAST_LINES_SECONDS = 15.0  # assumed
+LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
 
 
@@ -42,28 +64,118 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
     environment.prepare()
-    environment.make_home()
     from flows.dvc_project import check_project
 
     check_project()
     os.environ["PATH"] = (  # DVC calls `python`
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
-    start_own_server()
-    from flows.dvc_tasks import BAD_INPUT, StageFailure, failure_of
+    if jobs:
+        os.environ["ASSAY_JOBS"] = str(jobs)
+    sign()
+    say_when_stopped(STOPPED)
+    with run_lease():
+        code = _bring_up_to_date(str(params_file), jobs, executor=executor, gpus=gpus)
+    if code == 0:
+        print(printed_decisions())
+        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")
+    _leave_in_time(code)
+    return code
+
+
+def _bring_up_to_date(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+    server = None
+    try:
+        server = None if WITHOUT in os.environ else find_server()
+        if server is None:
+            return _in_thread(_without_prefect, params_file, jobs, executor, gpus)
+        watch(server)
+        crash_leftovers(server)
+        return _in_thread(_with_prefect, params_file, jobs, executor, gpus)
+    except Stopped as stop:
+        try:
+            _end_flow(server)
+        finally:  # the interpreter's own end could wait for Prefect's threads
+            leave(stop.number)
+    finally:
+        stop_watching()
+
+
+def _without_prefect(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+    from flows.without_prefect import pipeline_without_prefect
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    return pipeline_without_prefect(params_file, executor, jobs=jobs, gpus=gpus)
+
+
+def _with_prefect(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+    from flows.dvc_stages import BAD_INPUT, StageFailure
+    from flows.dvc_tasks import failure_of
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    state = pipeline(
-        executor, jobs, params_file=str(params_file), gpus=gpus, return_state=True
-    )
+    state = pipeline(executor, jobs, params_file, gpus=gpus, return_state=True)
     if state.is_completed():
-        print(printed_decisions())
-        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")
         return 0
     failure = failure_of(state)
-    return (
-        failure.exit_code
-        if isinstance(failure, StageFailure) and failure.exit_code in (1, BAD_INPUT)
-        else 1
-    )
+    kept = (1, BAD_INPUT, *STOPPED_CODES)
+    if isinstance(failure, StageFailure) and failure.exit_code in kept:
+        return failure.exit_code
+    return 1
+
+
+def _in_thread(work: Callable[..., int], *arguments: Any, **named: Any) -> int:
+    """What `work` gives or raises, with this thread free for signals: DVC and Prefect take them for
+    themselves where they run in the main thread.
+    """
+    results: list[int] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work(*arguments, **named))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="pipeline", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        # a signal that the kernel gives to another thread does not wake a plain join
+        thread.join(LOOK_SECONDS)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _end_flow(server: Server | None) -> None:
+    """Stop the work first, then tell the server, which is ended last with whatever is left."""
+    stop_watching()
+    logging.disable(logging.CRITICAL)  # what Prefect would say of its interrupted tasks
+    others = psutil.Process().children(recursive=True)
+    if server and server.process:
+        own = [server.process.pid, *_pids_below(server.process.pid)]
+        others = [child for child in others if child.pid not in own]
+    end_processes(others, seconds=1.0)
+    if server is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        flow_runs = None if server.process else own_flow_runs()
+        within(1.0, crash, server.url, flow_runs, seconds=1.0)
+
+
+def _pids_below(number: int) -> list[int]:
+    try:
+        below = psutil.Process(number).children(recursive=True)
+    except psutil.Error:
+        return []
+    return [process.pid for process in below]
+
+
+def _leave_in_time(code: int) -> None:
+    """Prefect sends its last lines at the interpreter's end; a server that dies now must not hold that up."""
+
+    def end() -> None:
+        time.sleep(LAST_LINES_SECONDS)
+        os._exit(code)
+
+    threading.Thread(target=end, daemon=True).start()

@@ -18,29 +18,30 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows.dvc_tasks import (
-    BAD_INPUT,
-    TRAINING_RETRIES,
-    StageFailure,
-    run_stage,
-    stale_reasons,
-)
+from flows.dvc_stages import BAD_INPUT, StageFailure, stale_reasons
+from flows.dvc_tasks import TRAINING_RETRIES, run_stage
+from flows.prefect_server import leftovers
+from flows.run_lease import run_lease
+from flows.without_prefect import TRAINING
 from stages import images
 from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.stopping import is_stopping
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path(artefacts.DECISIONS)
-TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 
 
 def resume_hint(_flow: object, _run: object, state: State) -> None:
     """What to type after a failure: finished runs are on disk and are not trained again."""
+    if is_stopping():  # said by the command itself
+        return
     print(
         f"{state.message or 'the flow stopped'}\nto go on from what is finished:"
         " assay run"
@@ -67,6 +68,20 @@ def pipeline(
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
+    run = str(flow_run.id)
+    leftovers.note(run)
+    try:
+        with run_lease():
+            return _all_stages(executor, jobs, params_file=params_file, gpus=gpus)
+    except InputError as error:
+        return Failed(
+            message=str(error), data=StageFailure("run", BAD_INPUT, str(error))
+        )
+    finally:
+        leftovers.forget(run)
+
+
+def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> State:
     for stage in PIPELINE:
         reasons = stale_reasons(stage)
         if not reasons:

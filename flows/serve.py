@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from flows import environment
-from flows.tied import start_tied, stop, wait_for
+from flows.prefect_server.tied import start_tied, stop, wait_for
 from stages.foundation.errors import InputError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000

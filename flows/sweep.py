@@ -8,7 +8,9 @@ Cost: 2 s a sweep and 0.1 s a task over the local executor; a worker or a Ray pr
 """
 
 import contextlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -19,6 +21,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.prefect_server.own_server import WITHOUT
 from stages import verify
 from stages.foundation import hashes
 from stages.foundation.errors import InputError, RefusedError
@@ -150,10 +153,8 @@ def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
     """One Prefect task a group. RefusedError where some failed for good."""
     if not work.groups:
         return
-    _show_limit(n_tasks)
-    failed = flow(
-        name=work.folder.stage, task_runner=ThreadPoolTaskRunner(max_workers=n_tasks)
-    )(_train_all)(_Unseen((work, train)))
+    trained = _without_prefect if WITHOUT in os.environ else _with_prefect
+    failed = trained(work, train, n_tasks)
     if bad := [error for error in failed if isinstance(error, InputError)]:
         raise bad[0]
     if failed:
@@ -162,6 +163,39 @@ def _run(work: Work, train: Callable[[int], None], n_tasks: int) -> None:
             f"{len(failed)} of {len(work.groups)} groups of runs failed, the rest is"
             f" kept; the first: {first}"
         )
+
+
+def _with_prefect(
+    work: Work, train: Callable[[int], None], n_tasks: int
+) -> list[BaseException]:
+    _show_limit(n_tasks)
+    runner = ThreadPoolTaskRunner(max_workers=n_tasks)
+    return flow(name=work.folder.stage, task_runner=runner)(_train_all)(
+        _Unseen((work, train))
+    )
+
+
+def _without_prefect(
+    work: Work, train: Callable[[int], None], n_tasks: int
+) -> list[BaseException]:
+    """The same in plain threads, where Prefect has no server."""
+    with ThreadPoolExecutor(n_tasks) as threads:
+        found = threads.map(lambda n: _last_error(train, n), range(len(work.groups)))
+        return [error for error in found if error]
+
+
+def _last_error(train: Callable[[int], None], number: int) -> Exception | None:
+    """Of a group that failed as often as it may; None where it is trained."""
+    last: Exception | None = None
+    for _ in range(1 + RETRIES):
+        try:
+            train(number)
+            return None
+        except InputError as error:
+            return error
+        except RuntimeError as error:
+            last = error
+    return last
 
 
 class _Unseen:

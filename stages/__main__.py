@@ -5,44 +5,38 @@ declarations, and `publish` sends to MLflow whatever it has not got yet.
 """
 
 import argparse
-import ctypes
 import logging
+import os
 import resource
-import signal
 import sys
 import time
 from pathlib import Path
 
 from stages.foundation import artefacts
-from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import told
-from stages.foundation.readme_table import write_stage_table
-from stages.pipeline import PIPELINE
-from stages.settings.params import load_params
+from stages.foundation.lifeline import STARTER, end_with_starter
+from stages.foundation.stopping import Stopped, leave, obey_signals
 
+STOPPED = "{}: stopped; finished work is kept, run the same command to go on"
 LOGS = Path(artefacts.LOGS)  # the flow relays these lines to Prefect; git ignores them
 log = logging.getLogger("assay")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 done, 1 refused on evidence, 2 bad input with a one-line reason."""
+    from stages.pipeline import PIPELINE  # seconds of imports
+    from stages.settings.params import load_params
+
     names = [stage.name for stage in PIPELINE]
     parser = argparse.ArgumentParser(prog="python -m stages", description=__doc__)
     parser.add_argument("name", choices=[*names, "dvc-yaml", "publish"])
     parser.add_argument("--params", default="params.yaml", metavar="FILE")
     arguments = parser.parse_args(argv)
-    die_with_parent()
     start_logging(arguments.name)
     try:
         params = load_params(arguments.params, PIPELINE)
         run(arguments.name, params, arguments.params)
-    except KeyboardInterrupt:
-        log.error(
-            "%s: stopped; finished work is kept, run the same command to go on",
-            arguments.name,
-        )
-        return 130
-    except SystemExit:
+    except (SystemExit, KeyboardInterrupt, Stopped):
         raise
     except BaseException as error:  # a panic of polars is no Exception
         line, code = told(error, arguments.name, arguments.params)
@@ -52,6 +46,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(name: str, params: dict, params_file: str) -> None:
+    from stages.foundation.dvc_file import write_pipeline_file
+    from stages.foundation.readme_table import write_stage_table
+    from stages.pipeline import PIPELINE
+
     if name == "dvc-yaml":
         write_pipeline_file(PIPELINE, params, params_file)
         write_stage_table(PIPELINE)
@@ -93,11 +91,17 @@ def start_logging(name: str) -> None:
     log.handlers[:] = handlers
 
 
-def die_with_parent() -> None:
-    """A killed DVC must not leave a stage alive that a second one would write beside (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+def tied_main() -> None:
+    """Tied to who started it before anything else is loaded; a flow says itself how to go on."""
+    name = next(iter(sys.argv[1:]), "stages")
+    obey_signals("" if STARTER in os.environ else STOPPED.format(name))
+    try:
+        end_with_starter()
+        code = main()
+    except Stopped as stop:
+        leave(stop.number)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    tied_main()

@@ -16,10 +16,13 @@ from stages.curate.work.manifest_file import Fault, Manifest
 from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
+from stages.foundation.stopping import say_when_stopped
 from stages.settings.curate import CurateSettings
 from stages.settings.params import load_curate
 
 FAULT_LINES = 20
+
+STOPPED = "assay: stopped; finished shards are kept, run the same command to go on"
 
 
 def curate_command(
@@ -91,14 +94,9 @@ def _followed(request: Request) -> Manifest:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     bar = _Bar() if sys.stderr.isatty() else None
+    say_when_stopped(STOPPED)
     try:
         return curate(request, bar.update) if bar else curate(request)
-    except KeyboardInterrupt:
-        print(
-            "assay: stopped; finished shards are kept, run the same command to go on",
-            file=sys.stderr,
-        )
-        sys.exit(130)
     finally:
         log.removeHandler(handler)
         if bar:

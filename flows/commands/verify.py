@@ -6,7 +6,7 @@ from pathlib import Path
 from flows import environment
 from flows.commands.show import paragraph, show
 from flows.main_job import check_executor
-from flows.own_server import start_own_server
+from flows.prefect_server.own_server import find_server
 from stages import images
 from stages.__main__ import start_logging
 from stages.foundation import artefacts
@@ -68,7 +68,8 @@ def verify_command(
 def fan_out(params: VerifyParams, executor: str, gpus: float) -> None:
     """Train what is missing as Prefect tasks; the stage then finds it on disk."""
     environment.prepare()
-    start_own_server()
+    if find_server() is None and executor == "prefect":
+        return  # the workers of the stage do it
     from flows.sweep import fill_verify  # loads Prefect, which reads its settings then
 
     fill_verify(params, executor, gpus=gpus)

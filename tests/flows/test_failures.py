@@ -4,7 +4,8 @@ from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer
 from prefect.states import Completed, Failed
 
-from flows.dvc_tasks import BAD_INPUT, StageFailure, _worth_a_retry, failure_of
+from flows.dvc_stages import BAD_INPUT, StageFailure
+from flows.dvc_tasks import _worth_a_retry, failure_of
 
 
 def record(value):

@@ -18,7 +18,6 @@ def command(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(params))
-    monkeypatch.setattr(main, "die_with_parent", lambda: None)
 
     def run(error):
         def fail(*_):

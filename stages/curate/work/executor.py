@@ -50,6 +50,12 @@ def executor(kind: str, workers: int) -> Iterator[Executor]:
         )
         try:
             yield _Processes(pool, workers)
+        except Exception:
+            raise
+        except BaseException:  # a signal: a task may take minutes, and can be run again
+            for process in list(pool._processes.values()):
+                process.kill()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -91,6 +97,7 @@ def _some(items: Iterator[Any], n: int) -> Iterable[Any]:
 def _die_with_parent(parent: int) -> None:
     """A killed run leaves no worker behind (Linux); Ctrl-C is for the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:

@@ -18,6 +18,9 @@ PR_SET_PDEATHSIG = 1
 
 def main(read_fd: int, write_fd: int, parent_pid: int) -> None:
     die_with_parent(parent_pid)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # at once, in the middle of a step too: the parent sees which one it was
+        signal.signal(number, signal.SIG_DFL)
     receiver, sender = (
         Connection(read_fd, writable=False),
         Connection(write_fd, readable=False),

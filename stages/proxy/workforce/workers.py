@@ -9,6 +9,7 @@ Workers die with the parent.
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.foundation.errors import RefusedError
+from stages.foundation.stopping import Stopped
 from stages.proxy.specs.outcome import Failure, News
 from stages.proxy.specs.spec import RunResult, RunSpec
 from stages.proxy.specs.stack import training_cost
@@ -49,7 +51,10 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind and not issubclass(kind, Exception):  # a signal: there is no time
+            for worker in self._workers:
+                worker.process.kill()
         for worker in self._workers:
             worker.stop()
 
@@ -212,6 +217,9 @@ class _Worker:
     def _ending(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self.process.wait(STOP_SECONDS)
+            if -code in (signal.SIGINT, signal.SIGTERM):
+                signal.raise_signal(-code)
+                raise Stopped(-code)  # where the signal goes to another thread
             return (
                 f"was killed by signal {-code}{SIGNALS.get(-code, '')}"
                 if code < 0

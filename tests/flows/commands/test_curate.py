@@ -1,13 +1,17 @@
 """`assay curate` as a user meets it: tables, JSON, settings, exit codes, one-line reasons."""
 
+import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from flows.commands.curate import curate_command
@@ -162,3 +166,49 @@ def test_bad_input_is_one_line(folder, done, monkeypatch, changes, reason):
     with pytest.raises(InputError) as caught:
         curate_command(**options)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_says_how_to_go_on_and_nothing_else(tmp_path, how):
+    words = SENTENCE.split()
+    rng = random.Random(1)
+    with open(tmp_path / "many.jsonl", "w") as file:
+        for _ in range(60_000):
+            text = " ".join(rng.choices(words, k=60))
+            file.write(json.dumps({"text": text}) + "\n")
+    (tmp_path / "params.yaml").write_text("curate: {shard_mb: 0.5}\n")
+    command = ["curate", "many.jsonl", "--out", "out", "--workers", "2"]
+    command += ["--params", "params.yaml"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "out/.work/units").glob("*/done.json")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        start = time.monotonic()
+        os.killpg(process.pid, how)  # as Ctrl-C reaches the workers too
+        _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - start < 5
+    assert process.returncode == 128 + how
+    assert errors.splitlines() == [
+        "assay: stopped; finished shards are kept, run the same command to go on"
+    ]
+    while alive_in_group(process.pid):
+        assert time.monotonic() - start < 5
+        time.sleep(0.05)
+
+
+def alive_in_group(number):
+    found = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == number and process.info["status"] != "zombie":
+                found.append(process)
+    return found

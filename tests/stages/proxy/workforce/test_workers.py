@@ -157,6 +157,33 @@ def test_workers_end_with_their_parent(tmp_path, how):
     assert how == signal.SIGKILL or "KeyboardInterrupt" in errors
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_signal_to_a_worker_ends_the_whole_within_five_seconds(tmp_path):
+    script = tmp_path / "parent.py"
+    obedient = textwrap.dedent(SLEEPER).replace(
+        "run_groups([[spec]",
+        "from stages.foundation.stopping import obey_signals; obey_signals('stopped')\n"
+        "    run_groups([[spec]",
+    )
+    script.write_text(obedient)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "pack")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout.readline() == "started\n"
+    workers = wait_for(lambda: len(found := worker_pids(parent.pid)) == 2 and found)
+    time.sleep(1)
+    start = time.monotonic()
+    os.kill(workers[0], signal.SIGTERM)
+    _, errors = parent.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert "Stopped: SIGTERM" in errors, "nobody caught it in this script"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
 def wait_for(condition, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

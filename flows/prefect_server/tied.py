@@ -1,7 +1,7 @@
 """Start a server that ends with the process that started it, however that ends (Linux; elsewhere it
 is stopped in order).
 
-The server runs through this file: `python -m flows.tied PARENT_PID ARGUMENTS...` asks the kernel
+The server runs through this file: `python -m flows.prefect_server.tied PARENT_PID ARGUMENTS...` asks the kernel
 for a signal at the parent's end, which survives the exec, and becomes `python ARGUMENTS...`.
 """
 
@@ -17,25 +17,36 @@ from pathlib import Path
 from stages.foundation.errors import InputError
 from stages.proxy.workforce.worker_main import die_with_parent
 
-START_SECONDS = 180  # measured: 8-24 s on two idle cores
-STOP_SECONDS = 15  # assumed
-ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 90  # measured: 8-24 s on two idle cores
+STOP_SECONDS = 2  # assumed: all is over within 5 s
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def start_tied(*arguments: str) -> subprocess.Popen:
+def start_tied(*arguments: str, quiet: bool = False) -> subprocess.Popen:
     """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread:
-    it counts as the parent.
+    it counts as the parent. Ctrl-C in a terminal reaches this process alone, which ends it in order.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "flows.tied", str(os.getpid()), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.prefect_server.tied",
+        str(os.getpid()),
+        *arguments,
+    ]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path}
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if quiet else None,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
     )
 
 
 def wait_for(url: str, server: subprocess.Popen) -> None:
     """Until the server answers; InputError where it ended or does not answer in time."""
     deadline = time.monotonic() + START_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise InputError(
@@ -43,7 +54,8 @@ def wait_for(url: str, server: subprocess.Popen) -> None:
                 " its port taken?"
             )
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            # no proxy: the address is this machine's own
+            opener.open(url, timeout=2).close()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

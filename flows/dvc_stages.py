@@ -1,0 +1,141 @@
+"""Stages as DVC sees them: stale or fresh, and run; neither Prefect nor its server is needed.
+
+DVC runs one command at a time in a project: where another one is at work this waits, and says so.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.stage.exceptions import StageCmdFailedError
+
+from flows.dvc_project import LOCK, opened_project
+from stages.decision.provenance import locked_stages
+from stages.foundation.stage import Stage
+from stages.foundation.stopping import STOPPED_CODES
+from stages.foundation.yaml_file import read_yaml
+
+BAD_INPUT = 2
+FINAL_CODES = (BAD_INPUT, *STOPPED_CODES)  # no retry mends these
+BUSY_SECONDS = 2.0
+Answer = TypeVar("Answer")
+
+
+class StageFailure(Exception):
+    """A stage's command ended with an exit code other than 0; its own line said why."""
+
+    def __init__(self, stage: str, exit_code: int, why: str = "") -> None:
+        super().__init__(
+            f"stage {stage}: {why or f'ended with exit code {exit_code}'}; go on with"
+            " `assay run`"
+        )
+        self.stage, self.exit_code = stage, exit_code
+
+
+def stale_reasons(stage: Stage) -> list[str]:
+    """What makes the stage stale, in words; empty where it is up to date."""
+    status = waiting_for_dvc(
+        lambda repo: repo.status(targets=[stage.name]), opened_project
+    )
+    reasons = [
+        reason for change in status.get(stage.name, []) for reason in _reasons(change)
+    ]
+    keys = changed_params(stage.name)
+    return [
+        (
+            f"params: {', '.join(keys)}"
+            if keys and reason.endswith(f" {stage.name}")
+            else reason
+        )
+        for reason in reasons
+    ]
+
+
+def changed_params(name: str) -> list[str]:
+    """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
+    if not LOCK.is_file():
+        return []
+    recorded = locked_stages(LOCK).get(name, {}).get("params", {})
+    changed = []
+    for file, sections in recorded.items():
+        now = read_yaml(Path(file))[1] if Path(file).is_file() else {}
+        for section, values in sections.items():
+            changed += _differences(values, now.get(section), section)
+    return changed
+
+
+def _differences(old: object, new: object, key: str) -> list[str]:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [key]
+    return [
+        found
+        for name in dict.fromkeys([*old, *new])
+        for found in _differences(old.get(name), new.get(name), f"{key}.{name}")
+    ]
+
+
+def _reasons(change: object) -> list[str]:
+    if isinstance(change, str):
+        return [change]
+    assert isinstance(change, dict)
+    texts = []
+    for kind, paths in change.items():
+        for path, what in paths.items() if isinstance(paths, dict) else [(paths, "")]:
+            detail = ", ".join(what) if isinstance(what, dict) else what
+            texts.append(f"{kind}: {path} {detail}".strip())
+    return texts
+
+
+def reproduce(name: str) -> None:
+    """`dvc repro --single-item NAME` in this process; StageFailure where the command or DVC itself refused."""
+    try:
+        waiting_for_dvc(lambda repo: repo.reproduce(name, single_item=True))
+    except DvcException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, StageCmdFailedError):
+            raise StageFailure(name, exit_code(cause)) from None
+        raise StageFailure(name, BAD_INPUT, " ".join(str(cause).split())) from None
+
+
+def exit_code(error: StageCmdFailedError) -> int:
+    """DVC keeps the code only in its sentence: `failed to run: CMD, exited with N`."""
+    last = str(error).rpartition(" ")[2]
+    code = int(last) if last.lstrip("-").isdigit() else 1
+    return code if code >= 0 else 128 - code  # ended by a signal, as a shell says it
+
+
+def waiting_for_dvc(
+    call: Callable[[Repo], Answer],
+    opened: Callable[[], AbstractContextManager[Repo]] = Repo,
+) -> Answer:
+    """What DVC answers, once no other DVC command is at work in this project; one line says who is."""
+    told = False
+    while True:
+        try:
+            with opened() as repo:
+                return call(repo)
+        except DvcException as error:
+            if not (busy := _busy(error)):
+                raise
+            if not told:
+                print(
+                    f"assay: waiting for another DVC command: {busy}", file=sys.stderr
+                )
+                told = True
+            time.sleep(BUSY_SECONDS)
+
+
+def _busy(error: BaseException | None) -> str:
+    """Who holds DVC's lock; empty for any other error."""
+    while error is not None and not isinstance(error, LockError):
+        error = error.__cause__
+    if error is None:
+        return ""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line.startswith("(PID")), "its lock is held")

@@ -1,0 +1,1 @@
+"""The Prefect server that a run talks to: found or started, watched, told of flows that were killed."""

@@ -1,0 +1,64 @@
+"""The pipeline without Prefect, which only watches: the same stages by DVC, then MLflow."""
+
+import sys
+
+from flows.dvc_stages import (
+    BAD_INPUT,
+    FINAL_CODES,
+    StageFailure,
+    reproduce,
+    stale_reasons,
+)
+from stages import images
+from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.pipeline import PIPELINE
+
+TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
+ATTEMPTS = 3  # as with Prefect: a preempted or killed sweep goes on from its run files
+
+
+def pipeline_without_prefect(
+    params_file: str, executor: str, jobs: int, gpus: float
+) -> int:
+    """Bring every stage up to date and publish the runs; the exit code.
+
+    executor: as for the flow; its `prefect` becomes the workers of the sweep stage.
+    """
+    for stage in PIPELINE:
+        if not stale_reasons(stage):
+            continue
+        try:
+            if stage.name in TRAINING and executor == "ray" and not images.are_pooled():
+                from flows.sweep import fill
+
+                fill(stage.name, params_file, executor, n_workers=jobs, gpus=gpus)
+            _reproduce(stage.name, ATTEMPTS if stage.resumable else 1)
+        except (InputError, RefusedError) as error:
+            print(f"assay: {in_file(error, params_file)}", file=sys.stderr)
+            return BAD_INPUT if isinstance(error, InputError) else 1
+        except StageFailure as failure:
+            print(f"assay: {failure}", file=sys.stderr)
+            return failure.exit_code
+    _publish()
+    return 0
+
+
+def _reproduce(name: str, attempts: int) -> None:
+    for attempt in range(1, attempts + 1):
+        try:
+            return reproduce(name)
+        except StageFailure as failure:
+            if attempt == attempts or failure.exit_code in FINAL_CODES:
+                raise
+
+
+def _publish() -> None:
+    from stages.runs.tracking import TrackingOutage, publish
+
+    try:
+        publish()
+    except TrackingOutage as outage:
+        print(
+            f"assay: {outage}; `python -m stages publish` sends it later",
+            file=sys.stderr,
+        )

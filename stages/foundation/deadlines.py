@@ -1,0 +1,49 @@
+"""One deadline for what is asked of a service, whatever it does: mute, one byte a second, "come back in an hour".
+
+Timeouts of libraries count the wait for the next byte, or each of many retries; this counts the whole
+call. The call goes on in a thread that nobody waits for and that does not keep the process alive.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+SECONDS = 60.0  # assumed: a service that only watches is worth no longer wait
+VARIABLE = "ASSAY_SERVICE_SECONDS"
+
+
+def service_seconds() -> float:
+    """How long one call may take: ASSAY_SERVICE_SECONDS, else 60."""
+    try:
+        return float(os.environ.get(VARIABLE) or SECONDS)
+    except ValueError:
+        return SECONDS
+
+
+def within(
+    seconds: float, call: Callable[..., Answer], /, *arguments: Any, **named: Any
+) -> Answer:
+    """What the call gives or raises; TimeoutError after so many seconds.
+
+    >>> within(5, max, 1, 2)
+    2
+    """
+    answers: list[Answer] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(call(*arguments, **named))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not answers:
+        raise TimeoutError(f"no answer within {seconds:g} s ({VARIABLE} sets this)")
+    return answers[0]
