@@ -16,7 +16,7 @@ import typer
 from flows import environment
 from stages.foundation.errors import told
 from stages.foundation.one_line import one_line
-from stages.foundation.stopping import Stopped, leave, obey_signals
+from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
 app = typer.Typer(
     add_completion=False,

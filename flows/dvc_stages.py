@@ -17,8 +17,8 @@ from dvc.stage.exceptions import StageCmdFailedError
 
 from flows.dvc_project import LOCK, opened_project
 from stages.decision.provenance import locked_stages
+from stages.foundation.processes.stopping import STOPPED_CODES
 from stages.foundation.stage import Stage
-from stages.foundation.stopping import STOPPED_CODES
 from stages.foundation.yaml_file import read_yaml
 
 BAD_INPUT = 2

@@ -20,11 +20,11 @@ from flows.prefect_server.watch import stop_watching, watch
 from flows.run_lease import run_lease
 from stages.decision.text import printed_decisions
 from stages.foundation import artefacts
-from stages.foundation.deadlines import within
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError
-from stages.foundation.lifeline import sign
-from stages.foundation.stopping import (
+from stages.foundation.processes.deadlines import within
+from stages.foundation.processes.lifeline import sign
+from stages.foundation.processes.stopping import (
     STOPPED_CODES,
     Stopped,
     end_processes,

@@ -31,7 +31,7 @@ from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError, in_file
-from stages.foundation.stopping import is_stopping
+from stages.foundation.processes.stopping import is_stopping
 from stages.pipeline import PIPELINE
 
 DECISIONS = Path(artefacts.DECISIONS)

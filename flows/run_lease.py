@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, write_json
-from stages.foundation.lifeline import own_name
+from stages.foundation.processes.lifeline import own_name
 
 LOCK = Path(artefacts.WORK) / "run.lock"
 HOLDER = Path(artefacts.WORK) / "run.json"  # for the message alone

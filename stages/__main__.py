@@ -14,8 +14,8 @@ from pathlib import Path
 
 from stages.foundation import artefacts
 from stages.foundation.errors import told
-from stages.foundation.lifeline import STARTER, end_with_starter
-from stages.foundation.stopping import Stopped, leave, obey_signals
+from stages.foundation.processes.lifeline import STARTER, end_with_starter
+from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
 STOPPED = "{}: stopped; finished work is kept, run the same command to go on"
 LOGS = Path(artefacts.LOGS)  # the flow relays these lines to Prefect; git ignores them

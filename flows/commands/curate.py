@@ -16,7 +16,7 @@ from stages.curate.work.manifest_file import Fault, Manifest
 from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
-from stages.foundation.stopping import say_when_stopped
+from stages.foundation.processes.stopping import say_when_stopped
 from stages.settings.curate import CurateSettings
 from stages.settings.params import load_curate
 

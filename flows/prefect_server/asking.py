@@ -8,7 +8,7 @@ import urllib.request
 from base64 import b64encode
 from typing import Any
 
-from stages.foundation.deadlines import within
+from stages.foundation.processes.deadlines import within
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -14,7 +14,7 @@ from flows.prefect_server.own_server import Server
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, write_json
-from stages.foundation.lifeline import named_process, own_name
+from stages.foundation.processes.lifeline import named_process, own_name
 
 NOTES = Path(artefacts.WORK) / "flows"
 UNFINISHED = ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]

@@ -49,12 +49,17 @@ def find_server() -> Server | None:
     try:
         named = named_address()
     except (ValueError, OSError, ImportError) as error:
-        return _without(f"Prefect's settings cannot be read: {_line(error)}")
+        _go_without(f"Prefect's settings cannot be read: {_line(error)}")
+        return None
     if named:
         why = fault(named, seconds=ASK_SECONDS)
-        return _without(f"Prefect at {_bare(named)} {why}") if why else Server(named)
+        if not why:
+            return Server(named)
+        _go_without(f"Prefect at {_bare(named)} {why}")
+        return None
     if why := database_fault(Path(os.environ["PREFECT_HOME"]) / "prefect.db"):
-        return _without(why)
+        _go_without(why)
+        return None
     url = f"http://127.0.0.1:{(port := free_port())}/api"
     try:
         process = start_tied(*SERVER, str(port), quiet=True)
@@ -62,7 +67,8 @@ def find_server() -> Server | None:
         atexit.register(stop, [process])
         wait_for(f"{url}/health", process)
     except (InputError, OSError) as error:
-        return _without(f"Prefect's server did not start: {_line(error)}")
+        _go_without(f"Prefect's server did not start: {_line(error)}")
+        return None
     os.environ[ADDRESS] = url
     _tell_prefect()
     return Server(url, process)
@@ -120,7 +126,7 @@ def _tell_prefect() -> None:
         sys.modules["prefect.context"].refresh_global_settings_context()
 
 
-def _without(why: str) -> None:
+def _go_without(why: str) -> None:
     os.environ[WITHOUT] = "1"
     print(f"assay: {why}; the run goes on without Prefect", file=sys.stderr)
 

@@ -166,7 +166,7 @@ def test_the_fit_file_keeps_its_contract_and_figures_are_written(
     file, printed = json.loads(out.read_text()), json.loads(done.stdout)
     assert {key: file[key] for key in printed} == printed and set(file) - set(
         printed
-    ) == {"state"}
+    ) == {"state", "content_hash"}
     assert FIT_KEYS <= set(file) and set(file["params"]) == {
         "E",
         "A",

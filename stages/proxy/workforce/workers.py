@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.foundation.errors import RefusedError
-from stages.foundation.stopping import Stopped
+from stages.foundation.processes.stopping import Stopped
 from stages.proxy.specs.outcome import Failure, News
 from stages.proxy.specs.spec import RunResult, RunSpec
 from stages.proxy.specs.stack import training_cost

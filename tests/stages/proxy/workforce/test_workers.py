@@ -162,7 +162,7 @@ def test_a_signal_to_a_worker_ends_the_whole_within_five_seconds(tmp_path):
     script = tmp_path / "parent.py"
     obedient = textwrap.dedent(SLEEPER).replace(
         "run_groups([[spec]",
-        "from stages.foundation.stopping import obey_signals; obey_signals('stopped')\n"
+        "from stages.foundation.processes.stopping import obey_signals; obey_signals('stopped')\n"
         "    run_groups([[spec]",
     )
     script.write_text(obedient)

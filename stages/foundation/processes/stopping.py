@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import NoReturn
 
 import psutil
 
 GRACE_SECONDS = 3.0  # assumed: time to leave in order; all is over within 5 s
+KILLED_SECONDS = 1.0  # assumed: how long the kernel may take to remove a killed process
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED_CODES = (128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP)
 
@@ -56,7 +58,7 @@ def is_stopping() -> bool:
     return _Ending.begun
 
 
-def leave(number: int, line: str | None = None) -> None:
+def leave(number: int, line: str | None = None) -> NoReturn:
     """End the processes that were started here, then this one with exit code 128 + number."""
     end_processes(psutil.Process().children(recursive=True), seconds=0)
     if text := _Ending.line if line is None else line:
@@ -72,6 +74,7 @@ def end_processes(processes: list[psutil.Process], seconds: float) -> None:
         _, processes = psutil.wait_procs(processes, timeout=seconds)
     for process in processes:
         _send(process, signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=KILLED_SECONDS)
 
 
 def end_in_time(number: int) -> None:

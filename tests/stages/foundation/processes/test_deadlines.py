@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stages.foundation.deadlines import within
+from stages.foundation.processes.deadlines import within
 
 
 def test_what_does_not_answer_is_given_up_and_what_does_is_handed_on():

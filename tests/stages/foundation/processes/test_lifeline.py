@@ -10,11 +10,11 @@ import time
 import psutil
 import pytest
 
-from stages.foundation import lifeline
+from stages.foundation.processes import lifeline
 from stages.foundation.stage import ROOT
 
 STAGE = (
-    "import os, time; from stages.foundation.lifeline import end_with_starter;"
+    "import os, time; from stages.foundation.processes.lifeline import end_with_starter;"
     " end_with_starter(); print(os.getpid(), flush=True); time.sleep(60)"
 )
 # as DVC does: a shell with -c, whose last command a `;` keeps dash and bash from becoming

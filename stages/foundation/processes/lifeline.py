@@ -14,7 +14,7 @@ import time
 
 import psutil
 
-from stages.foundation.stopping import end_in_time, leave
+from stages.foundation.processes.stopping import end_in_time, leave
 
 STARTER = "ASSAY_STARTED_BY"  # process and the second at which it began
 LOOK_SECONDS = 0.5

@@ -12,7 +12,7 @@ from stages.foundation.stage import ROOT
 
 COMMAND = """
 import subprocess, sys, time
-from stages.foundation.stopping import Stopped, leave, obey_signals
+from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 obey_signals("stopped; go on")
 child = subprocess.Popen(
     [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN);"

@@ -1,0 +1,1 @@
+"""Processes that end: with whoever started them, at a signal, and calls that end at a deadline."""
