@@ -116,9 +116,7 @@ def publish_to_mlflow() -> None:
     try:
         link = publish()
     except TrackingOutage as outage:
-        get_run_logger().warning(
-            "%s; `python -m stages publish` sends it later", outage
-        )
+        get_run_logger().warning("%s", outage)
         return
     get_run_logger().info("MLflow has every run: %s", link)
     create_link_artifact(link=link, link_text="Runs in MLflow", key="mlflow-runs")

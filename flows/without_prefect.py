@@ -58,7 +58,4 @@ def _publish() -> None:
     try:
         publish()
     except TrackingOutage as outage:
-        print(
-            f"assay: {outage}; `python -m stages publish` sends it later",
-            file=sys.stderr,
-        )
+        print(f"assay: {outage}", file=sys.stderr)

@@ -1,8 +1,9 @@
 """The only file that knows MLflow. The files on disk are the truth; MLflow gets what it has not got.
 
 An experiment a question, a parent run a sweep, a child a trunk (its budgets are steps). A child is
-recognised by its tag `assay.trunk_id`, so publishing again sends nothing twice, and an outage costs
-nothing but a later `python -m stages publish`.
+recognised by its tag `assay.trunk_id`, so publishing again sends nothing twice; one that did not
+arrive whole is ended, deleted and sent anew. An outage costs nothing but a later `python -m stages
+publish`. A store that is mute holds nobody longer than ASSAY_SERVICE_SECONDS.
 """
 
 import json
@@ -21,7 +22,9 @@ from tqdm import tqdm
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, read_json
-from stages.foundation.one_line import redacted
+from stages.foundation.one_line import one_line, redacted
+from stages.foundation.processes.deadlines import InTime, service_seconds, within
+from stages.foundation.processes.one_holder import Held, one_holder
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, rows_of, sound
 from stages.runs.schema import DECISION_VARIABLES
@@ -31,6 +34,10 @@ PARENT = "assay.sweep"
 CHILD = "assay.trunk_id"
 TABLES = {SWEPT: artefacts.RUNS, CARRIED_ON: artefacts.VERIFY_RUNS}
 BATCH = 1000  # MLflow's limit for one log_batch
+MOST = 120  # characters of a reason
+LOCK = Path(artefacts.WORK) / "publish.lock"
+NOT_SENT = "did not take the runs"
+KEPT = "they are kept on disk; the next `assay run` or `python -m stages publish` sends them"
 
 
 class TrackingOutage(RefusedError):
@@ -46,7 +53,7 @@ def tracking_uri() -> str:
 
 
 @contextmanager
-def outages() -> Iterator[None]:
+def outages(what: str = NOT_SENT, cure: str = KEPT) -> Iterator[None]:
     """Anything MLflow or its transport raises becomes one TrackingOutage line."""
     import mlflow
     import requests
@@ -56,8 +63,8 @@ def outages() -> Iterator[None]:
         yield
     except ImportError as error:  # the driver of a database
         raise TrackingOutage(
-            f"MLflow at {tracking_uri()}: {error}; install that package, or name"
-            " another store in MLFLOW_TRACKING_URI"
+            f"MLflow at {redacted(tracking_uri())}: {one_line(str(error))}; install that"
+            " package, or name another store in MLFLOW_TRACKING_URI"
         ) from None
     except (
         mlflow.exceptions.MlflowException,
@@ -67,8 +74,19 @@ def outages() -> Iterator[None]:
     ) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TrackingOutage(
-            f"MLflow at {tracking_uri()} did not take the runs: {first}"
+            f"MLflow at {redacted(tracking_uri())} {what}: {one_line(first, MOST)};"
+            f" {cure}"
         ) from None
+
+
+def _client() -> Any:
+    """MLflow's client, each of whose calls ends in time."""
+    import mlflow
+
+    # it would sleep for as long as the store says
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    client = within(service_seconds(), mlflow.MlflowClient, tracking_uri())
+    return InTime(client, service_seconds())
 
 
 def read_experiment(name: str) -> pl.DataFrame:
@@ -77,10 +95,8 @@ def read_experiment(name: str) -> pl.DataFrame:
     Parameters are text in MLflow; a column whose every value is a number becomes one. A metric wins
     over a parameter of its name.
     """
-    import mlflow
-
-    with outages():
-        client = mlflow.MlflowClient(tracking_uri())
+    with outages("cannot be read", "start it, or name another MLFLOW_TRACKING_URI"):
+        client = _client()
         found = client.get_experiment_by_name(name)
         names = (
             []
@@ -150,26 +166,35 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def publish() -> str:
-    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI without its password."""
-    import mlflow
+    """Send every finished trunk, decision and figure that MLflow lacks; the tracking URI without its password.
 
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    with outages():
-        client = mlflow.MlflowClient(tracking_uri())
-        arms = read_sealed(artefacts.ARMS, AGAIN)
-        runs = {folder: text_runs(folder) for folder in (SWEPT, CARRIED_ON)}
-        for name, question in arms["questions"].items():
-            wanted = {*question["arms"], *arms["controls"]}
-            _publish_question(
-                client,
-                name,
-                title=question["title"],
-                runs={
-                    folder.stage: [run for run in each if run["arm"] in wanted]
-                    for folder, each in runs.items()
-                },
-            )
+    TrackingOutage where MLflow does not take them, or another process is sending them.
+    """
+    try:
+        with (
+            outages(),
+            one_holder(LOCK, "MLflow: another process sends the runs", KEPT),
+        ):
+            _publish(_client())
+    except Held as error:
+        raise TrackingOutage(str(error)) from None
     return redacted(tracking_uri())
+
+
+def _publish(client: Any) -> None:
+    arms = read_sealed(artefacts.ARMS, AGAIN)
+    runs = {folder: text_runs(folder) for folder in (SWEPT, CARRIED_ON)}
+    for name, question in arms["questions"].items():
+        wanted = {*question["arms"], *arms["controls"]}
+        _publish_question(
+            client,
+            name,
+            title=question["title"],
+            runs={
+                folder.stage: [run for run in each if run["arm"] in wanted]
+                for folder, each in runs.items()
+            },
+        )
 
 
 def text_runs(folder: RunFolder) -> list[dict[str, Any]]:
@@ -192,6 +217,7 @@ def _publish_question(
     experiment = _experiment(client, f"curation/{name}", title)
     parent = _parent(client, experiment, name=name, title=title)
     known = _known_trunks(client, experiment)
+    _end_leftovers(client, experiment)
     missing = [
         (stage, run)
         for stage, each in runs.items()
@@ -270,6 +296,21 @@ def _known_trunks(client: Any, experiment: str) -> set[str]:
         for run in _pages(client, experiment)
         if CHILD in run.data.tags
     }
+
+
+def _end_leftovers(client: Any, experiment: str) -> None:
+    """Children of ours that did not arrive whole, since their process was killed or the store lost: they
+    would be shown as running for ever, beside the one that is sent now.
+    """
+    ours = {
+        file.stem
+        for folder in (SWEPT, CARRIED_ON)
+        for file in folder.path.glob("*.json")
+    }
+    for run in list(_pages(client, experiment, "!=")):
+        if run.data.tags.get(CHILD) in ours:
+            client.set_terminated(run.info.run_id, "KILLED")
+            client.delete_run(run.info.run_id)
 
 
 def _publish_trunk(

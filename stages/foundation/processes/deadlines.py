@@ -6,12 +6,14 @@ call. The call goes on in a thread that nobody waits for and that does not keep 
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 SECONDS = 60.0  # assumed: a service that only watches is worth no longer wait
 VARIABLE = "ASSAY_SERVICE_SECONDS"
+CALL_SECONDS = 1.0  # assumed: a service that takes longer on average is of no use
 
 
 def service_seconds() -> float:
@@ -45,5 +47,29 @@ def within(
     if errors:
         raise errors[0]
     if not answers:
-        raise TimeoutError(f"no answer within {seconds:g} s ({VARIABLE} sets this)")
+        raise TimeoutError(f"no answer within {seconds:.3g} s ({VARIABLE} sets this)")
     return answers[0]
+
+
+class InTime:
+    """A service's client, none of whose calls is waited for longer than so many seconds, nor all of them
+    together for much longer than CALL_SECONDS each: a service may be slow at every call.
+
+    >>> InTime("runs", 5).upper()
+    'RUNS'
+    """
+
+    def __init__(self, client: Any, seconds: float) -> None:
+        self._client = client
+        self._seconds = self._left = seconds
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            start = time.monotonic()
+            method = getattr(self._client, name)
+            answer = within(self._left, method, *arguments, **named)
+            unused = CALL_SECONDS - (time.monotonic() - start)
+            self._left = min(self._seconds, self._left + unused)
+            return answer
+
+        return call

@@ -4,6 +4,9 @@ import json
 import math
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -15,6 +18,7 @@ import requests
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.foundation.sealed import write_sealed
+from stages.foundation.stage import ROOT
 from stages.runs import tracking
 from stages.runs.tracking import TrackingOutage
 
@@ -23,7 +27,7 @@ class Client:
     """Stands for MLflow's client: keeps in memory what it is sent."""
 
     def __init__(self):
-        self.experiments, self.runs, self.calls = {}, {}, []
+        self.experiments, self.runs, self.gone, self.calls = {}, {}, {}, []
 
     def get_experiment_by_name(self, name):
         return self.experiments.get(name)
@@ -41,7 +45,7 @@ class Client:
         return list(self.experiments.values())[:max_results]
 
     def create_run(self, experiment, run_name, tags, start_time=None):
-        run_id = f"r{len(self.runs)}"
+        run_id = f"r{len(self.runs) + len(self.gone)}"
         self.runs[run_id] = SimpleNamespace(
             info=SimpleNamespace(run_id=run_id, status="RUNNING"),
             data=SimpleNamespace(tags=dict(tags), params={}, metrics={}),
@@ -96,6 +100,9 @@ class Client:
 
     def set_terminated(self, run_id, status="FINISHED"):
         self.runs[run_id].info.status = status
+
+    def delete_run(self, run_id):
+        self.gone[run_id] = self.runs.pop(run_id)
 
 
 class Page(list):
@@ -398,11 +405,25 @@ def test_publishing_again_sends_what_is_new_alone(swept):
     tracking.publish()
     assert (len(swept.runs), len(swept.calls)) == (n_runs, n_files)
     write_json("data/decisions/filter.json", {"version": 2})
-    list(swept.runs.values())[1].info.status = "RUNNING"  # did not arrive whole
     tracking.publish()
     assert swept.calls[n_files:] == [("artifact", "r0", "data/decisions/filter.json")]
-    [again] = list(swept.runs.values())[n_runs:]
-    assert again.data.tags["assay.trunk_id"] == "t1"
+
+
+def test_a_run_that_did_not_arrive_whole_is_replaced_and_others_are_left(swept):
+    tracking.publish()
+    _, first, second = swept.runs.values()
+    first.info.status = "RUNNING"  # its process was killed
+    other = swept.create_run(first.experiment, "other", {"assay.trunk_id": "theirs"})
+    earlier = swept.create_run(first.experiment, "old", {"assay.trunk_id": "old"})
+    tracking.publish()
+    assert {run.info.run_id: run.info.status for run in swept.gone.values()} == {
+        first.info.run_id: "KILLED",
+        earlier.info.run_id: "KILLED",  # of earlier parameters, whose file is kept
+    }
+    assert other.info.status == "RUNNING"  # another project's, perhaps at work
+    children = [r.data.tags.get("assay.trunk_id") for r in swept.runs.values()]
+    assert sorted(filter(None, children)) == ["t1", "t2", "theirs"]
+    assert second.info.run_id in swept.runs
 
 
 def test_a_server_keeps_its_own_artifacts(swept, monkeypatch):
@@ -424,16 +445,75 @@ def test_an_outage_is_one_line(monkeypatch, error):
     with pytest.raises(TrackingOutage) as caught, tracking.outages():
         raise error
     assert str(caught.value) == (
-        "MLflow at http://127.0.0.1:9 did not take the runs: down"
+        "MLflow at http://127.0.0.1:9 did not take the runs: down; they are kept on"
+        " disk; the next `assay run` or `python -m stages publish` sends them"
     )
 
 
 def test_an_outage_without_words_names_its_kind():
-    with pytest.raises(TrackingOutage, match="runs: TimeoutError$"):
+    with pytest.raises(TrackingOutage, match="runs: TimeoutError; they"):
         with tracking.outages():
             raise TimeoutError
     with pytest.raises(KeyError), tracking.outages():
         raise KeyError("a defect of ours")
+
+
+def listen(monkeypatch, seconds="0.5"):
+    """A socket that is connected to and never answers, as the store."""
+    server = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("ASSAY_SERVICE_SECONDS", seconds)
+    return server, address
+
+
+def test_a_mute_store_is_given_up_at_the_deadline(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    questions = {"q": {"title": "", "arms": []}}
+    write_json("data/arms/arms.json", {"questions": questions, "controls": {}})
+    server, address = listen(monkeypatch)
+    with server:
+        for ask in (tracking.publish, lambda: tracking.read_experiment("mine")):
+            start = time.monotonic()
+            with pytest.raises(TrackingOutage) as caught:
+                ask()
+            assert time.monotonic() - start < 5
+            assert str(caught.value).startswith(f"MLflow at {address} ")
+            assert "no answer within 0.5 s (ASSAY_SERVICE_SECONDS" in str(caught.value)
+
+
+SENDER = """
+import sys
+from stages.foundation.processes.one_holder import one_holder
+from stages.runs.tracking import LOCK
+with one_holder(LOCK, "", ""):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_two_processes_do_not_send_at_once(swept):
+    with subprocess.Popen(
+        [sys.executable, "-c", SENDER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(TrackingOutage, match=rf"\(process {other.pid} since"):
+            tracking.publish()
+        other.communicate("\n")
+    assert not swept.runs
+    tracking.publish()
+    assert swept.runs
+
+
+def test_no_secret_of_the_address_is_printed(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hidden@127.0.0.1:9")
+    with pytest.raises(TrackingOutage) as caught, tracking.outages():
+        raise OSError("no route to http://me:hidden@127.0.0.1:9")
+    assert "hidden" not in str(caught.value)
 
 
 def add_run(client, experiment, params, metrics, status="FINISHED"):
