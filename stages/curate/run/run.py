@@ -63,8 +63,11 @@ def curate(
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
     folder = work_folder.folder_of(request.out, request.work)
-    work_folder.check_free(request.out, folder)
-    with work_folder.locked(folder), signature_index.locked(request.index):
+    with (
+        work_folder.locked(folder, request.out),
+        signature_index.locked(request.index),
+    ):
+        work_folder.check_free(request.out, folder)
         if request.overwrite:
             signature_index.forget(request.index, work_folder.hash_of(request.out))
             work_folder.remove_result(request.out, folder)

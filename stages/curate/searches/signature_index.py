@@ -9,10 +9,9 @@ index. Cost: 430 bytes a kept document on disk and 4 a word, at most 2,048; 8 by
 mapped in memory during a run.
 """
 
-import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from stages.curate.work.sorted_runs import (
 from stages.curation.reading.storage import disk_errors
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, whole_folder, write_json
+from stages.foundation.processes.one_holder import one_holder
 from stages.settings.curate import DedupSettings
 
 SETTINGS = "index.json"
@@ -50,17 +50,11 @@ def locked(index: Path | None) -> Iterator[None]:
     if index is None:
         yield
         return
-    with disk_errors(index):
-        index.mkdir(parents=True, exist_ok=True)
-        handle = open(index / "lock", "w")
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{index}: another run is at work with this index; wait for it, or"
-                " their copies of each other would both stay"
-            ) from None
+    busy = f"{index}: another run is at work with this index"
+    cure = "wait for it, or their copies of each other would both stay"
+    with ExitStack() as held:
+        with disk_errors(index):
+            held.enter_context(one_holder(index / "lock", busy, cure))
         yield
 
 

@@ -4,13 +4,12 @@ Question: may this run start here, and where does it go on? Input: the output fo
 folder, empty or with the finished shards of the same plan. Another run's output is never overwritten unasked.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stages.curate.work.manifest_file import Manifest
@@ -19,6 +18,8 @@ from stages.curation.reading.storage import disk_errors
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, write_json
+from stages.foundation.processes.one_holder import one_holder
+from stages.foundation.processes.user_folder import user_folder
 
 MANIFEST = "manifest.json"
 
@@ -37,19 +38,29 @@ def folder_of(out: str, work: Path | None) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One run at a time."""
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / "lock", "w")
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{folder}: another run is at work here; wait for it or give another"
-                " --out"
-            ) from None
+def locked(folder: Path, out: str) -> Iterator[None]:
+    """One run at a time in a work folder and, wherever its work lies, one into an output (a URL: of this
+    user on this machine). InputError where another is at work.
+    """
+    with ExitStack() as held:
+        for each in dict.fromkeys([_lock_of(out), folder]):
+            held.enter_context(_one_run(each, out))
+        yield
+
+
+def _lock_of(out: str) -> Path:
+    return folder_of(out, user_folder("outputs") if storage.is_url(out) else None)
+
+
+@contextmanager
+def _one_run(folder: Path, out: str) -> Iterator[None]:
+    busy, cure = (
+        f"{out}: another run is at work here",
+        "wait for it or give another --out",
+    )
+    with ExitStack() as held:
+        with disk_errors(folder):
+            held.enter_context(one_holder(folder / "lock", busy, cure))
         try:
             yield
         finally:

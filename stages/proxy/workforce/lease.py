@@ -2,9 +2,10 @@
 they never fill the same one.
 
 A lease is an operating-system lock on files of this machine: it ends with its process, however that
-ends. A device has eight slots; a whole lease takes all of them, a part of a GPU the eighths that
-cover it (Ray's fractional GPUs). Cost: a fraction of a millisecond; a device that is taken is
-waited for, and one line says who has it.
+ends. Processes of one user see each other's; those of other users they do not. A device has eight
+slots; a whole lease takes all of them, a part of a GPU the eighths that cover it (Ray's fractional
+GPUs). Cost: a fraction of a millisecond; a device that is taken is waited for, and one line says who
+has it.
 """
 
 import contextlib
@@ -12,7 +13,6 @@ import json
 import logging
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,20 +20,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stages.foundation.errors import InputError
+from stages.foundation.processes.one_holder import one_holder
+from stages.foundation.processes.user_folder import user_folder
 
 log = logging.getLogger("assay")
 SLOTS = 8  # assumed: the finest part of a GPU worth leasing
 POLL_SECONDS = 1.0
-OPEN_TO_ALL = 0o666  # users of one machine lease the same devices
 
 
 def lease_folder() -> Path:
-    """Where the locks of this machine's devices are kept, shared by its users."""
-    folder = Path(tempfile.gettempdir()) / "assay-leases"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir()
-        folder.chmod(0o777)
-    return folder
+    """Where the locks of this machine's devices are kept."""
+    return user_folder("leases")
 
 
 @contextlib.contextmanager
@@ -78,19 +75,9 @@ def folder_lease(folder: Path | str, lock_file: Path | str) -> Iterator[None]:
     """Hold a folder for this process by a lock file outside of it; InputError at once where another
     process holds it.
     """
-    Path(lock_file).parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"{folder} is being filled by another sweep; wait until it has ended, then"
-            " run again"
-        ) from None
-    try:
+    busy = f"{folder} is being filled by another sweep"
+    with one_holder(Path(lock_file), busy, "wait until it has ended, then run again"):
         yield
-    finally:
-        lock.release()
 
 
 def gpu_names() -> list[str]:
@@ -107,9 +94,8 @@ def _first_free(
     names: Sequence[str], n_slots: int
 ) -> tuple[int, list[FileLock]] | None:
     for index, name in enumerate(names):
-        with FileLock(
-            lease_folder() / f"{name}.lock", mode=OPEN_TO_ALL
-        ):  # so that two who want parts do not block each other
+        # so that two who want parts do not block each other
+        with FileLock(lease_folder() / f"{name}.lock"):
             if locks := _take(name, n_slots):
                 return index, locks
     return None
@@ -119,7 +105,7 @@ def _take(name: str, n_slots: int) -> list[FileLock]:
     """Locks of so many free slots; none where there are fewer."""
     locks: list[FileLock] = []
     for slot in range(SLOTS):
-        lock = FileLock(lease_folder() / f"{name}.{slot}.lock", mode=OPEN_TO_ALL)
+        lock = FileLock(lease_folder() / f"{name}.{slot}.lock")
         with contextlib.suppress(Timeout):
             lock.acquire(timeout=0)
             locks.append(lock)

@@ -245,7 +245,7 @@ def test_one_run_at_a_time_even_to_overwrite(write, run, tmp_path):
     manifest = run(folder)
     (tmp_path / "out/.work").mkdir()
     with (
-        locked(tmp_path / "out/.work"),
+        locked(tmp_path / "out/.work", str(tmp_path / "out")),
         pytest.raises(InputError, match="another run is at work here"),
     ):
         run(folder, rules=[], request={"overwrite": True})

@@ -138,7 +138,8 @@ def test_two_runs_do_not_work_with_one_index_at_once(batches, run, tmp_path):
         text=True,
     ) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="another run is at work with this index"):
+        said = rf"at work with this index \(process {other.pid} since"
+        with pytest.raises(InputError, match=said):
             run(batches[0], "first", request={"index": index})
         other.communicate("\n")
     assert run(batches[0], "first", request={"index": index})["kept"]["documents"] > 0

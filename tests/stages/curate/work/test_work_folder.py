@@ -1,5 +1,9 @@
 """Whose folder it is: another run's or another program's output is never overwritten unasked."""
 
+import subprocess
+import sys
+import tempfile
+
 import pytest
 
 from stages.curate.work.work_folder import (
@@ -39,11 +43,44 @@ def test_work_lies_beside_the_output_and_elsewhere_has_a_name_of_its_own(out, tm
 
 def test_a_second_run_is_turned_away_and_nothing_is_left_of_one_that_began_nothing(out):
     folder = folder_of(str(out), None)
-    with locked(folder):
-        with pytest.raises(InputError, match="another run is at work"), locked(folder):
-            pass
+    with locked(folder, str(out)):
+        with pytest.raises(InputError, match="another run is at work"):
+            locked(folder, str(out)).__enter__()
         folder.mkdir(exist_ok=True)
     assert not out.exists()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from stages.curate.work.work_folder import locked
+with locked(Path(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_two_runs_with_other_work_folders_do_not_write_one_output(
+    out, tmp_path, url, monkeypatch
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    name = "memory://bucket/out" if url else str(out)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "work1"), name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError) as caught, locked(tmp_path / "work2", name):
+            pass
+        assert str(caught.value).startswith(
+            f"{name}: another run is at work here (process {other.pid} since 2"
+        )
+        other.communicate("\n")
+    with locked(tmp_path / "work2", name):
+        pass
+    assert not out.exists() and not (tmp_path / "work2").exists()
 
 
 def test_the_same_plan_goes_on_and_drops_only_half_written_files(out, work):
