@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Protocol
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, RefusedError
 
 EXECUTORS = ("local", "ray")
 AHEAD = 4  # tasks handed out a worker, so that none waits and a long list costs nothing
@@ -148,6 +148,5 @@ class _Ray:
             try:
                 yield from self.ray.get(done)
             except self.ray.exceptions.RayTaskError as error:
-                raise (
-                    error.cause if isinstance(error.cause, InputError) else error
-                ) from None
+                told = isinstance(error.cause, InputError | RefusedError)
+                raise (error.cause if told else error) from None

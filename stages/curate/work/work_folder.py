@@ -15,6 +15,7 @@ from pathlib import Path
 from stages.curate.work.manifest_file import Manifest
 from stages.curation.reading import storage
 from stages.curation.reading.storage import disk_errors
+from stages.curation.reading.stores import remote_errors
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, write_json
@@ -66,8 +67,9 @@ def _one_run(folder: Path, out: str) -> Iterator[None]:
         finally:
             if not (folder / "plan.json").exists():  # nothing was begun
                 clear(folder)
-                with suppress(OSError):  # not empty, or not made here
-                    folder.parent.rmdir() if folder.name == ".work" else None
+                if folder.name == ".work" or folder.parent.name == artefacts.WORK:
+                    with suppress(OSError):  # not empty
+                        folder.parent.rmdir()
 
 
 def open_plan(folder: Path, plan: dict) -> bool:
@@ -141,6 +143,8 @@ def is_result(out: str) -> bool:
         return storage.exists(path) and "result_hash" in json.loads(
             storage.read_text(path)
         )
+    except InputError:  # it cannot be read: whose it is is not known
+        raise
     except (ValueError, TypeError):
         return False
 
@@ -179,8 +183,9 @@ def _remove(out: str) -> None:
         files, inner = storage.file_system(out)
         for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
             path = f"{inner.rstrip('/')}/{name}"
-            if files.exists(path):
-                files.rm(path, recursive=True)
+            with remote_errors(out):
+                if files.exists(path):
+                    files.rm(path, recursive=True)
         return
     for name in (MANIFEST, "kept", "dropped", "report.md", "quarantine.jsonl"):
         local = Path(out) / name

@@ -30,6 +30,7 @@ from stages.curation.reading.rows import (
     missing_column,
     refuse,
 )
+from stages.curation.reading.stores import is_outage
 from stages.foundation.errors import InputError
 
 # by place in the batch, what is wrong with a row and what stood there
@@ -57,6 +58,8 @@ def _readable(file: InputFile) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        if is_outage(error):
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{file.path}: not a readable parquet file ({reason}); write or fetch it"

@@ -16,9 +16,14 @@ from typing import Any
 
 import xxhash
 
+from stages.curation.reading.stores import in_time, remote_errors
 from stages.foundation.errors import InputError
 from stages.foundation.files import room_for, whole_file
+from stages.foundation.processes.deadlines import service_seconds, within
 
+# object stores, where a missing "folder" would be a bucket that nobody asked for
+WITHOUT_FOLDERS = ("s3", "s3a", "gs", "gcs", "az", "abfs")
+SLOWEST_BYTES_PER_SECOND = 1e5  # assumed: an upload below this is of no use
 SAMPLE_BYTES, BLOCK_BYTES = 1 << 24, 1 << 18  # .02 s a large file (measured)
 
 
@@ -38,7 +43,7 @@ def file_system(url: str) -> Any:
     import fsspec  # takes 0.1 s, and only URLs need it
 
     try:
-        return fsspec.core.url_to_fs(url)
+        return fsspec.core.url_to_fs(url, **in_time(url.partition("://")[0]))
     except ImportError as error:
         raise InputError(
             f"{url}: {error}; for s3 run: pip install 'assay[s3]'"
@@ -47,22 +52,6 @@ def file_system(url: str) -> Any:
         raise InputError(
             f"{url}: {error}; known are local paths, s3://, memory:// and what fsspec"
             " has a package for"
-        ) from None
-
-
-@contextmanager
-def remote_errors(path: Path | str) -> Iterator[None]:
-    """What a store refuses (credentials, an endpoint that does not answer) is one line for a person."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OSError) or type(error).__module__.partition(".")[
-            0
-        ] not in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google"):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(
-            f"{path}: {reason}; check the URL, AWS_ENDPOINT_URL and the credentials"
         ) from None
 
 
@@ -103,11 +92,11 @@ def unreadable(path: Path | str, error: OSError) -> InputError:
 def size_of(path: Path | str) -> int:
     """Bytes of a file."""
     try:
-        return (
-            file_system(str(path))[0].size(path)
-            if is_url(path)
-            else os.stat(path).st_size
-        )
+        if not is_url(path):
+            return os.stat(path).st_size
+        with remote_errors(path):
+            size = file_system(str(path))[0].size
+            return int(within(service_seconds(), size, path))
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -117,14 +106,15 @@ def fingerprint(path: Path | str) -> str:
     place. Up to `SAMPLE_BYTES` the sample is all of it, so that only a change inside a larger file that keeps size and
     time can be missed.
     """
-    if not is_url(path):
-        try:
+    try:
+        if not is_url(path):
             stat = os.stat(path)
-        except OSError as error:
-            raise unreadable(path, error) from None
-        return f"{stat.st_size}-{stat.st_mtime_ns}-{_sample(path, stat.st_size)}"
-    files, inner = file_system(str(path))
-    info = files.info(inner)
+            return f"{stat.st_size}-{stat.st_mtime_ns}-{_sample(path, stat.st_size)}"
+        files, inner = file_system(str(path))
+        with remote_errors(path):
+            info = within(service_seconds(), files.info, inner)
+    except OSError as error:
+        raise unreadable(path, error) from None
     return "-".join(
         str(info.get(key))
         for key in ("size", "ETag", "mtime", "LastModified", "created")
@@ -188,8 +178,11 @@ def publish(local: Path, target: str) -> None:
     with disk_errors(target), remote_errors(target):
         if is_url(target):
             files, inner = file_system(target)
-            files.makedirs(inner.rpartition("/")[0], exist_ok=True)
-            files.put_file(str(local), inner)
+            if target.partition("://")[0] not in WITHOUT_FOLDERS:
+                files.makedirs(inner.rpartition("/")[0], exist_ok=True)
+            # s3fs waits without end for leave to send
+            most = service_seconds() + local.stat().st_size / SLOWEST_BYTES_PER_SECOND
+            within(most, files.put_file, str(local), inner)
             local.unlink()
             return
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -209,7 +202,7 @@ def exists(path: str) -> bool:
         return os.path.exists(path)
     files, inner = file_system(path)
     with remote_errors(path):
-        return files.exists(inner)
+        return bool(within(service_seconds(), files.exists, inner))
 
 
 def read_text(path: str) -> str:
@@ -226,4 +219,10 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     except PermissionError:
         raise InputError(
             f"{path}: no permission to write; choose another --out or give it"
+        ) from None
+    except FileNotFoundError:
+        if not is_url(path):
+            raise
+        raise InputError(
+            f"{path}: no such bucket; make it or choose another --out"
         ) from None

@@ -1,12 +1,16 @@
 """A run from URL to URL: in memory, and on S3 through a local server."""
 
 import importlib.util
+import itertools
 
 import fsspec
 import polars as pl
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from stages.curate.run.run import Request, curate
+from stages.curation.reading.stores import StoreOutage
+from stages.foundation.errors import InputError
 
 MISSING = [
     name for name in ("s3fs", "moto", "boto3") if importlib.util.find_spec(name) is None
@@ -42,6 +46,44 @@ def test_memory_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path):
 
 
 @pytest.fixture
+def memory():
+    files = fsspec.filesystem("memory")
+    yield files
+    files.rm("/lost", recursive=True)
+
+
+@pytest.mark.parametrize("kind, most", [("jsonl", 2), ("parquet", 7)])
+def test_a_store_that_is_lost_ends_the_run_which_goes_on_later(
+    write, run, settings, tmp_path, monkeypatch, memory, kind, most
+):
+    """Its files are not set aside: the result would lack them."""
+    folder = write(3)
+    if kind == "parquet":
+        for file in folder.iterdir():
+            pl.read_ndjson(file).write_parquet(file.with_suffix(".parquet"))
+            file.unlink()
+    local = run(folder)
+    upload(memory, folder, "/lost")
+    request = Request(
+        inputs=["memory://lost/raw"],
+        out=str(tmp_path / "remote"),
+        settings=settings(shard_mb=0.001),
+    )
+    read, n_reads = MemoryFile.read, itertools.count()
+
+    def failing(self, size=-1):
+        if next(n_reads) >= most:
+            raise TimeoutError("no answer")
+        return read(self, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryFile, "read", failing)
+        with pytest.raises(StoreOutage, match="no answer; check .* run again"):
+            curate(request)
+    assert curate(request).kept.hash == local["kept"]["hash"]
+
+
+@pytest.fixture
 def s3(monkeypatch):
     """An S3 server on this machine."""
     if MISSING:
@@ -62,7 +104,7 @@ def s3(monkeypatch):
         monkeypatch.setenv(name, value)
     fsspec.filesystem("s3").clear_instance_cache()
     files = fsspec.filesystem("s3")
-    files.mkdir("pool")
+    files.makedirs("pool", exist_ok=True)  # the server keeps it for the next test
     yield files
     files.clear_instance_cache()
     server.stop()
@@ -86,3 +128,17 @@ def test_s3_gives_the_bytes_of_a_local_run(write, run, settings, tmp_path, s3):
             pl.read_parquet(tmp_path / "out/kept/part-00000.parquet")
         )
     assert curate(request) == manifest  # found finished
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_bucket_that_is_not_there_is_not_made(write, settings, tmp_path, s3):
+    with pytest.raises(InputError, match="s3://none/out/.*: no such bucket; make it"):
+        curate(
+            Request(
+                inputs=[str(write())],
+                out="s3://none/out",
+                settings=settings(),
+                work=tmp_path / "work",
+            )
+        )
+    assert list(s3.ls("")) == ["pool"]
