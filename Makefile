@@ -6,6 +6,11 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .PHONY: setup demo test lint clean
 
+# scripts in an environment name its folder: one that was moved or copied, or whose Python is gone, is built anew
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/installed),$(CURDIR))
+.PHONY: $(VENV)/installed
+endif
+
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -13,7 +18,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test,lint]'
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 demo: setup
 	$(BIN)/assay run

@@ -68,6 +68,8 @@ class PartTask:
             frame = frame.drop("_search", "_removed", "_winner")
             sides["kept"].add(frame.filter(pl.col("reason").is_null()))
             sides["dropped"].add(frame.filter(pl.col("reason").is_not_null()))
+        for groups in sides.values():
+            groups.close()
         files = [self._published(side, part, groups) for side, groups in sides.items()]
         return {
             "part": part,
@@ -78,7 +80,6 @@ class PartTask:
         }
 
     def _published(self, side: str, part: int, groups: RowGroups) -> dict:
-        groups.close()
         name = f"{side}/part-{part:05d}.parquet"
         entry = {
             "file": name,
