@@ -10,6 +10,7 @@ from stages.foundation.stage import ROOT
 PYTHON = """#!/bin/sh
 # stands for Python: makes an environment whose scripts do nothing, and notes it
 case "$*" in "-m venv"*)
+    rm -rf .venv
     mkdir -p .venv/bin
     cp "$0" .venv/bin/python
     cp "$0" .venv/bin/uv
