@@ -31,6 +31,7 @@ from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.processes.lifeline import end_with_other_starter
 from stages.foundation.processes.stopping import is_stopping
 from stages.pipeline import PIPELINE
 
@@ -68,6 +69,7 @@ def pipeline(
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
+    end_with_other_starter()  # a schedule
     run = str(flow_run.id)
     leftovers.note(run)
     try:

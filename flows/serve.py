@@ -8,8 +8,13 @@ import time
 from pathlib import Path
 
 from flows import environment
+from flows.prefect_server.leftovers import crash_leftovers
+from flows.prefect_server.own_server import ADDRESS, Server
 from flows.prefect_server.tied import start_tied, stop, wait_for
+from flows.prefect_server.watch import stop_watching, watch_schedule
+from flows.run_lease import run_lease
 from stages.foundation.errors import InputError
+from stages.foundation.processes.lifeline import sign
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 
@@ -29,7 +34,8 @@ def start_pages() -> None:
 def serve_forever(cron: str) -> None:
     """A Prefect server and a deployment that runs the whole pipeline at `cron`, until Ctrl-C.
 
-    The temporary server of a plain run keeps no schedule, so one is started here unless PREFECT_API_URL names one.
+    The temporary server of a plain run keeps no schedule, so one is started here unless PREFECT_API_URL
+    names one. It is started anew where it dies or is mute.
     """
     if len(cron.split()) != 5:
         raise InputError(
@@ -39,10 +45,13 @@ def serve_forever(cron: str) -> None:
     environment.prepare()
     environment.make_home()
     servers = []
-    if "PREFECT_API_URL" not in os.environ:
+    if ADDRESS not in os.environ:
         servers.append(_prefect_server())
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{PREFECT_PORT}/api"
-        wait_for(f"{os.environ['PREFECT_API_URL']}/health", servers[0])
+        os.environ[ADDRESS] = f"http://127.0.0.1:{PREFECT_PORT}/api"
+        wait_for(f"{os.environ[ADDRESS]}/health", servers[0])
+        watch_schedule(Server(os.environ[ADDRESS], servers[0]))
+    _crash_leftovers(servers)
+    sign()  # a flow ends with this process
     os.environ["PATH"] = (
         f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
@@ -51,7 +60,18 @@ def serve_forever(cron: str) -> None:
     try:
         pipeline.serve(name="scheduled", cron=cron, limit=1)
     finally:
+        stop_watching()
         stop(servers)
+
+
+def _crash_leftovers(servers: list[subprocess.Popen]) -> None:
+    """Flows of processes that were killed; while another run is at work, those that are known to be."""
+    url = os.environ[ADDRESS]
+    try:
+        with run_lease():
+            crash_leftovers(Server(url, servers[0] if servers else None))
+    except InputError:
+        crash_leftovers(Server(url))
 
 
 def _prefect_server() -> subprocess.Popen:

@@ -44,6 +44,13 @@ def named_process(name: str) -> psutil.Process | None:
     return process if same and is_alive(process) else None
 
 
+def end_with_other_starter() -> None:
+    """The same where another process than this one is named as the starter; else nothing."""
+    number = os.environ.get(STARTER, "").partition(":")[0]
+    if number not in ("", str(os.getpid())):
+        end_with_starter()
+
+
 def end_with_starter() -> None:
     """End this process by SIGTERM as soon as one of its starters has ended."""
     watched = starters()
