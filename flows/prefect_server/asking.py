@@ -25,6 +25,8 @@ def fault(url: str, *, seconds: float) -> str:
     except urllib.error.HTTPError as error:
         # refused or not found is an answer too: Prefect Cloud has no such page
         return f"answers {error.code}" if error.code >= 500 else ""
+    except TimeoutError:
+        return f"does not answer within {seconds:g} s"
     except OSError as error:
         reason = getattr(error, "reason", error)
         return f"does not answer ({reason})"
