@@ -43,8 +43,12 @@ def _ask(url: str, body: Any, seconds: float) -> Any:
     near = urllib.parse.urlsplit(url).hostname in LOOPBACK
     proxies = urllib.request.ProxyHandler({}) if near else urllib.request.ProxyHandler()
     opener = urllib.request.build_opener(proxies)
-    with opener.open(request, timeout=seconds) as answer:
-        return json.loads(answer.read() or b"null")
+    try:
+        with opener.open(request, timeout=seconds) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise
 
 
 def _authorization() -> dict[str, str]:
