@@ -28,7 +28,6 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-import roofline
 import torch
 from plain_gpt import Foreign, PlainGPT, PlainLoop
 
@@ -40,6 +39,8 @@ from stages.proxy.network.graphs import step_runner
 from stages.proxy.network.memory import training_bytes
 from stages.proxy.network.model import Weights
 from stages.proxy.specs.shape import Shape
+from stages.proxy.workforce.cards import CARDS, Limits, limits_here, measured_limits
+from stages.proxy.workforce.floors import floor_seconds, highest_mfu, step_parts
 
 WARM_STEPS, ROUNDS = 5, 3
 # of the flat buffer: three of a trunk, three of a checkpoint being written
@@ -227,42 +228,51 @@ def estimate(case: Case, device: str) -> int:
     )
 
 
-def card_of(device: torch.device) -> tuple[str, float, float]:
-    """Name, peak FLOP/s and bytes/s: of the datasheet for a known card, else measured here by one
-    product and one copy.
-    """
+def card_of(device: torch.device) -> tuple[str, Limits]:
+    """Name and limits of this machine's card, or of its processor."""
     if device.type == "cuda":
-        name = torch.cuda.get_device_name()
-        for card, (peak, bandwidth) in roofline.CARDS.items():
-            if card in name:
-                return name, peak, bandwidth
-    n = 512 if device.type == "cpu" else 8192
-    a = torch.randn(
-        n,
-        n,
-        device=device,
-        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
+        return torch.cuda.get_device_name(), limits_here(device)
+    return platform.processor() or platform.machine(), measured_limits(
+        device, n=512, copied=1 << 24
     )
-    big = torch.empty(1 << (24 if device.type == "cpu" else 28), device=device)
-    product_s = min(timed(lambda: a @ a, 3, device) / 3 for _ in range(5))
-    copy_s = min(timed(lambda: big.clone(), 1, device) for _ in range(5))
-    return (
-        (platform.processor() or platform.machine()) if device.type == "cpu" else name,
-        2 * n**3 / product_s,
-        2 * big.nbytes / copy_s,
+
+
+def printed(
+    shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float
+) -> str:
+    """The table of one case."""
+    parts = step_parts(shape, batch_tokens, n_runs)
+    lines = [
+        f"  {'part':34s}{'GFLOP':>11s}{'MB':>11s}{'FLOP/byte':>11s}{'floor ms':>10s} "
+        " bound by"
+    ]
+    for part in parts:
+        lines.append(
+            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}"
+            f"{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
+            f"  {part.bound(peak, bandwidth)}"
+        )
+    floor = floor_seconds(parts, peak, bandwidth)
+    gflops = sum(p.flops for p in parts) / 1e9
+    megabytes = sum(p.n_bytes for p in parts) / 1e6
+    highest = highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth)
+    lines.append(
+        f"  {'all':34s}{gflops:11.3f}{megabytes:11.2f}{'':11s}{1e3 * floor:10.4f}"
+        f"  highest MFU {highest:.1%}"
     )
+    return "\n".join(lines)
 
 
 def floors_of(card: str, asked: list[Case]) -> None:
     """The floors of every case on a card of the datasheet."""
-    peak, bandwidth = roofline.CARDS[card]
+    peak, bandwidth = CARDS[card]
     for case in asked:
         print(
             f"\n{case.name} on {card}:"
-            f" {case.shape}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+            f" {case.shape}\n{printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
         )
     highest = {
-        case.name: roofline.highest_mfu(
+        case.name: highest_mfu(
             case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
         )
         for case in asked
@@ -314,7 +324,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--floors",
-        choices=sorted(roofline.CARDS),
+        choices=sorted(CARDS),
         help="only the floors, of a card that need not be here",
     )
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
@@ -328,19 +338,17 @@ def main(argv: list[str] | None = None) -> None:
     if not arguments.toy and not torch.cuda.is_available():
         sys.exit("no CUDA device here; --toy tests the script on CPU")
     device, dtype, reason = choose_device("cpu" if arguments.toy else "cuda")
-    name, peak, bandwidth = card_of(device)
+    name, (peak, bandwidth) = card_of(device)
     print(f"{reason}\npeak {peak / 1e12:.3g} TFLOP/s, {bandwidth / 1e9:.4g} GB/s")
     results = {}
     for case in cases(arguments.toy, arguments.runs):
         print(
             "\nfloors of a step,"
-            f" {case.name}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+            f" {case.name}\n{printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
         )
         found = run_case(case, arguments.peer, arguments.seconds, device, dtype, peak)
         highest, expected = (
-            roofline.highest_mfu(
-                case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
-            ),
+            highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth),
             estimate(case, device.type),
         )
         single = (
