@@ -133,4 +133,4 @@ def test_what_a_card_keeps_is_what_the_compiler_chooses(shape, n_runs):
     casts = 2 * n_runs * (shape.n_params_total - shape.vocab_size * shape.d_model)
     gradient_of_logits = 2 * n_tokens * shape.vocab_size
     laid_out = kept_by_the_compiler(shape, n_runs, 4) + gradient_of_logits - casts
-    assert cuda_activation_bytes(shape, n_tokens) == pytest.approx(laid_out, rel=0.03)
+    assert cuda_activation_bytes(shape, n_tokens) == pytest.approx(laid_out, rel=0.05)
