@@ -8,6 +8,7 @@ cost are printed first, and the time left follows what is measured on the way.
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from stages.foundation import artefacts
 from stages.foundation.errors import RefusedError
@@ -210,12 +210,7 @@ def runs_lease(
 
 def _train_all(work: Work, workers: Workers | None) -> None:
     progress = Progress(work.plan, work.peak_flops)
-    with tqdm(
-        total=100,
-        desc="proxies",
-        disable=None,
-        bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}",
-    ) as bar:
+    with _bar() as bar:
         shown = _Shown(progress, bar, work.folder.stage)
 
         unrecorded: list[str] = []
@@ -248,20 +243,31 @@ def _train_all(work: Work, workers: Workers | None) -> None:
         )
 
 
-class _Shown:
-    """Progress as a bar on a terminal, else as a line in the log at every fifth."""
+def _bar() -> contextlib.AbstractContextManager[Any]:
+    """A progress bar on a terminal; None elsewhere, where tqdm need not be installed."""
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from tqdm import tqdm
 
-    def __init__(self, progress: Progress, bar: tqdm, stage: str) -> None:
-        self.progress, self.bar, self.stage, self.fifths = progress, bar, stage, 1
+    form = "{desc} {percentage:3.0f} %|{bar:20}| {postfix}"
+    return tqdm(total=100, desc="proxies", bar_format=form)
+
+
+class _Shown:
+    """Progress as a bar on a terminal, else as a line in the log at the first news and at every fifth."""
+
+    def __init__(self, progress: Progress, bar: Any, stage: str) -> None:
+        self.progress, self.bar, self.stage, self.fifths = progress, bar, stage, 0
 
     def __call__(
         self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None
     ) -> None:
         self.progress.report(group, fraction, loss_nats)
         done = self.progress.fraction
-        self.bar.update(100 * done - self.bar.n)
-        self.bar.set_postfix_str(self.progress.line())
-        if self.bar.disable and done * 5 >= self.fifths:
+        if self.bar is not None:
+            self.bar.update(100 * done - self.bar.n)
+            self.bar.set_postfix_str(self.progress.line())
+        elif done * 5 >= self.fifths:
             log.info("%s: %.0f %%, %s", self.stage, 100 * done, self.progress.line())
             self.fifths = int(done * 5) + 1
 
