@@ -290,7 +290,9 @@ def _saved_by_compiling(
 ) -> dict[str, float]:
     """Seconds of all groups of a kind together, less what compiling takes; of a GPU alone."""
     saved: dict[str, float] = {}
-    for group in groups if limits else []:
+    if limits is None:
+        return saved
+    for group in groups:
         spec, kind = group[0], kind_of(group[0], device)
         n_steps = n_tokens_trained(spec) // spec.batch_tokens
         saved[kind] = saved.get(kind, -COMPILE_SECONDS) + seconds_saved(
