@@ -6,6 +6,7 @@ head), one model at a time, `torch.compile`, autocast, fused AdamW over the list
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import torch
@@ -89,6 +90,7 @@ class Foreign(nn.Module):
             "peer_model", folder / "model.py"
         )
         module = importlib.util.module_from_spec(found)
+        sys.modules[found.name] = module  # torch.compile looks its classes up there
         found.loader.exec_module(module)
         self.model = module.GPT(
             module.GPTConfig(

@@ -5,9 +5,10 @@ python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [
 [--seconds 5]
 
 Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters
-trained as one batched model with the same proxy alone (compiled) and with a plain loop over one
-model (compiled, fused AdamW); a 124M proxy at 1,024 tokens of context with that loop, and with a
-checkout of nanoGPT where --peer names one. Ours with steps recorded as one CUDA graph, as sweeps
+trained as one batched model, by the trainer of a sweep and fed as there, with the same proxy alone
+(compiled) and with a plain loop over one model (compiled, fused AdamW); a 124M proxy at 1,024
+tokens of context with that loop, and with a checkout of nanoGPT where --peer names one. Ours with
+steps recorded as one CUDA graph, as sweeps
 train, and without. For each: tokens/s, model FLOPs over the card's peak (MFU), the highest MFU that
 its operations and bytes allow, and peak memory beside the planner's estimate.
 
@@ -17,31 +18,41 @@ Prints tables and, as its last line, one JSON object.
 """
 
 import argparse
+import atexit
+import functools
 import json
 import platform
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-import roofline
+import numpy as np
 import torch
 from plain_gpt import Foreign, PlainGPT, PlainLoop
 
-from stages.proxy.network.adamw import AdamW
 from stages.proxy.network.device import choose_device
-from stages.proxy.network.engine import build_engine
+from stages.proxy.network.graphs import UNRECORDED
 from stages.proxy.network.graphs import WARM_STEPS as GRAPH_STEPS
-from stages.proxy.network.graphs import step_runner
 from stages.proxy.network.memory import training_bytes
-from stages.proxy.network.model import Weights
 from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.packed import write_packed
+from stages.proxy.tokens.view import View
+from stages.proxy.training.data import CHUNK_STEPS, ProxyData
+from stages.proxy.training.train import Trainer
+from stages.proxy.workforce.cards import CARDS, Limits, limits_here, measured_limits
+from stages.proxy.workforce.floors import floor_seconds, highest_mfu, step_parts
 
 WARM_STEPS, ROUNDS = 5, 3
+MOST_STEPS = 1 << 16  # more than any measurement takes
+POOL_TOKENS, DOCUMENT_TOKENS = 1 << 21, 4096
 # of the flat buffer: three of a trunk, three of a checkpoint being written
 COPIES_OF_A_SWEEP = 6
 
@@ -123,34 +134,53 @@ def stacked(
     dtype: torch.dtype,
     graphs: bool = True,
 ) -> Callable[[], None]:
-    """A step of `n_runs` of ours; on CUDA any wait of the host inside it, and a step that cannot be
-    recorded, is an error.
+    """A step of `n_runs` of ours, by the trainer of a sweep with its feed, which a thread fills on CUDA.
+
+    There a wait of the host inside a step and a step that cannot be recorded are errors.
     """
-    weights = Weights(case.shape, range(n_runs), device)
-    engine, optimiser = (
-        build_engine(weights, dtype, micro_sequences=case.micro_sequences),
-        AdamW(weights, [0.01] * n_runs, [0.1] * n_runs),
+    spec = RunSpec(
+        arm="all",
+        shape=case.shape,
+        budgets_tokens=(MOST_STEPS * case.batch_tokens,),
+        batch_tokens=case.batch_tokens,
+        seed=0,
     )
-    take_step, taken = step_runner(engine, optimiser, sys.exit, graphs), 0
-    tokens = torch.randint(
-        0,
-        case.shape.vocab_size,
-        (2, n_runs, case.batch_tokens // case.shape.context, case.shape.context),
-        device=device,
+    trainer = Trainer(
+        [replace(spec, seed=seed) for seed in range(n_runs)],
+        random_pool(case.shape),
+        device.type,
+        str(dtype).removeprefix("torch."),
+        micro_sequences=case.micro_sequences,
+        graphs=graphs,
     )
+    return partial(one_step, trainer)
 
-    def step() -> None:
-        nonlocal taken
-        taken += 1
-        if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode(
-                "error" if taken > GRAPH_STEPS + 1 else "default"
-            )  # compiling and recording may wait
-        take_step(tokens[0], tokens[1], None, 1.0)
-        if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode("default")
 
-    return step
+def one_step(trainer: Trainer) -> None:
+    on_card, taken = trainer.device.type == "cuda", trainer.record.n_steps
+    # compiling, recording and a new chunk of the feed may wait
+    strict = taken > GRAPH_STEPS + 1 and (taken + 1) % CHUNK_STEPS > 1
+    if on_card:
+        torch.cuda.set_sync_debug_mode("error" if strict else "default")
+    trainer._step(trainer.plan[0])
+    if on_card:
+        torch.cuda.set_sync_debug_mode("default")
+    if failed := [n for n in trainer.record.notes if n.startswith(UNRECORDED)]:
+        sys.exit(failed[0])
+
+
+@functools.cache
+def random_pool(shape: Shape) -> ProxyData:
+    """A pool of random tokens on disk, read as a sweep reads its own."""
+    draw = np.random.default_rng(0)
+    folder = Path(tempfile.mkdtemp(prefix="proxy_gpu_")) / "pack"
+    documents = (
+        (str(number), draw.integers(1, shape.vocab_size, DOCUMENT_TOKENS), 1)
+        for number in range(POOL_TOKENS // DOCUMENT_TOKENS)
+    )
+    pack = write_packed(folder, documents, vocab_size=shape.vocab_size, eos_id=0)
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    return ProxyData({"all": View(pack, np.arange(pack.n_documents), arm="all")}, {})
 
 
 def plain(
@@ -227,42 +257,51 @@ def estimate(case: Case, device: str) -> int:
     )
 
 
-def card_of(device: torch.device) -> tuple[str, float, float]:
-    """Name, peak FLOP/s and bytes/s: of the datasheet for a known card, else measured here by one
-    product and one copy.
-    """
+def card_of(device: torch.device) -> tuple[str, Limits]:
+    """Name and limits of this machine's card, or of its processor."""
     if device.type == "cuda":
-        name = torch.cuda.get_device_name()
-        for card, (peak, bandwidth) in roofline.CARDS.items():
-            if card in name:
-                return name, peak, bandwidth
-    n = 512 if device.type == "cpu" else 8192
-    a = torch.randn(
-        n,
-        n,
-        device=device,
-        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
+        return torch.cuda.get_device_name(), limits_here(device)
+    return platform.processor() or platform.machine(), measured_limits(
+        device, n=512, copied=1 << 24
     )
-    big = torch.empty(1 << (24 if device.type == "cpu" else 28), device=device)
-    product_s = min(timed(lambda: a @ a, 3, device) / 3 for _ in range(5))
-    copy_s = min(timed(lambda: big.clone(), 1, device) for _ in range(5))
-    return (
-        (platform.processor() or platform.machine()) if device.type == "cpu" else name,
-        2 * n**3 / product_s,
-        2 * big.nbytes / copy_s,
+
+
+def printed(
+    shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float
+) -> str:
+    """The table of one case."""
+    parts = step_parts(shape, batch_tokens, n_runs)
+    lines = [
+        f"  {'part':34s}{'GFLOP':>11s}{'MB':>11s}{'FLOP/byte':>11s}{'floor ms':>10s} "
+        " bound by"
+    ]
+    for part in parts:
+        lines.append(
+            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}"
+            f"{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
+            f"  {part.bound(peak, bandwidth)}"
+        )
+    floor = floor_seconds(parts, peak, bandwidth)
+    gflops = sum(p.flops for p in parts) / 1e9
+    megabytes = sum(p.n_bytes for p in parts) / 1e6
+    highest = highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth)
+    lines.append(
+        f"  {'all':34s}{gflops:11.3f}{megabytes:11.2f}{'':11s}{1e3 * floor:10.4f}"
+        f"  highest MFU {highest:.1%}"
     )
+    return "\n".join(lines)
 
 
 def floors_of(card: str, asked: list[Case]) -> None:
     """The floors of every case on a card of the datasheet."""
-    peak, bandwidth = roofline.CARDS[card]
+    peak, bandwidth = CARDS[card]
     for case in asked:
         print(
             f"\n{case.name} on {card}:"
-            f" {case.shape}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+            f" {case.shape}\n{printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
         )
     highest = {
-        case.name: roofline.highest_mfu(
+        case.name: highest_mfu(
             case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
         )
         for case in asked
@@ -314,7 +353,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--floors",
-        choices=sorted(roofline.CARDS),
+        choices=sorted(CARDS),
         help="only the floors, of a card that need not be here",
     )
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
@@ -328,19 +367,17 @@ def main(argv: list[str] | None = None) -> None:
     if not arguments.toy and not torch.cuda.is_available():
         sys.exit("no CUDA device here; --toy tests the script on CPU")
     device, dtype, reason = choose_device("cpu" if arguments.toy else "cuda")
-    name, peak, bandwidth = card_of(device)
+    name, (peak, bandwidth) = card_of(device)
     print(f"{reason}\npeak {peak / 1e12:.3g} TFLOP/s, {bandwidth / 1e9:.4g} GB/s")
     results = {}
     for case in cases(arguments.toy, arguments.runs):
         print(
             "\nfloors of a step,"
-            f" {case.name}\n{roofline.printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
+            f" {case.name}\n{printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
         )
         found = run_case(case, arguments.peer, arguments.seconds, device, dtype, peak)
         highest, expected = (
-            roofline.highest_mfu(
-                case.shape, case.batch_tokens, case.n_runs, peak, bandwidth
-            ),
+            highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth),
             estimate(case, device.type),
         )
         single = (

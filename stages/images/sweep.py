@@ -17,7 +17,6 @@ from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import content_hash, whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
-from stages.images.pack import opened
 from stages.proxy.images.data import ImageData
 from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, ImageSpec
 from stages.runs.run_files import finished, is_finished, save_run
@@ -33,6 +32,10 @@ COUNTS = tuple(key for key in keys_of("image", "budget") if key != "run_id")
 
 def run(params: SweepParams) -> None:
     """Train what is missing, then write the tables of what was asked for."""
+    from stages.images.pack import (
+        opened,  # reads pools, which a sweep of texts does not
+    )
+
     data, domains, hashes = opened(_arms())
     trunks = plan(params, data, hashes)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]

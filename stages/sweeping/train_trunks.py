@@ -8,6 +8,7 @@ cost are printed first, and the time left follows what is measured on the way.
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from stages.foundation import artefacts
 from stages.foundation.errors import RefusedError
 from stages.foundation.files import content_hash
 from stages.foundation.sealed import kept, write_sealed
+from stages.proxy.network.compiled import keep_programs_in
 from stages.proxy.network.device import choose_device
+from stages.proxy.network.graphs import UNRECORDED
 from stages.proxy.specs.spec import RunResult, RunSpec
 from stages.proxy.specs.stack import stacks
 from stages.proxy.training.data import ProxyData
 from stages.proxy.training.noise_scale import gradient_noise_scale
+from stages.proxy.workforce.cards import Limits, limits_here
+from stages.proxy.workforce.expected import expected_rates
 from stages.proxy.workforce.gpus import gpus_held, train_on_gpus
 from stages.proxy.workforce.lease import folder_lease
 from stages.proxy.workforce.planner import (
@@ -36,8 +40,8 @@ from stages.proxy.workforce.planner import (
     packed,
     spoken,
 )
-from stages.proxy.workforce.probe import Candidate, measured_rates, rates_together
-from stages.proxy.workforce.progress import Progress, peak_of
+from stages.proxy.workforce.probe import Candidate, rates_together
+from stages.proxy.workforce.progress import Progress
 from stages.proxy.workforce.workers import Workers, run_groups
 from stages.runs.run_files import SWEPT, RunFolder, is_finished, save_run
 from stages.sweeping.views import proxy_data
@@ -71,8 +75,10 @@ class Work:
     folder: RunFolder = SWEPT
 
     @property
-    def card(self) -> str:
-        return torch.cuda.get_device_name() if self.place == "cuda" else ""
+    def peak_flops(self) -> float | None:
+        """Dense bfloat16 FLOP/s of the card."""
+        limits = _limits(self.place)
+        return limits.flops if limits else None
 
     @property
     def groups(self) -> list[list[RunSpec]]:
@@ -116,7 +122,7 @@ class Work:
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
         """How the plan trains a group; a GPU chooses its own precision."""
         if self.place == "cuda":
-            return {}
+            return {"compiled": kind_of(group[0], self.place) in self.plan.compiled}
         way = self.plan.chosen[kind_of(group[0], self.place)]
         return {"threads": way.threads, "dtype": way.dtype}
 
@@ -147,6 +153,7 @@ def missing_work(
         "n_workers": n_workers,
         "device": place.type,
         "held_out_tokens": held_out_tokens,
+        "limits": _limits(place.type),
     }
     whole = packed(specs, kinds, **options)
     plan = whole.without(
@@ -181,6 +188,7 @@ def train(
         choose_device(device)[0].type,
         sum(not is_finished(trunk, folder) for trunk in trunks),
     )
+    keep_programs_in(CHECKPOINTS.parent / "compiled")
     with runs_lease(folder), gpus_held([trunk["spec"] for trunk in trunks], place):
         with (
             Workers(data, min(jobs(), n_missing), device=device)
@@ -201,17 +209,17 @@ def runs_lease(
 
 
 def _train_all(work: Work, workers: Workers | None) -> None:
-    progress = Progress(work.plan, peak_of(work.card))
-    with tqdm(
-        total=100,
-        desc="proxies",
-        disable=None,
-        bar_format="{desc} {percentage:3.0f} %|{bar:20}| {postfix}",
-    ) as bar:
+    progress = Progress(work.plan, work.peak_flops)
+    with _bar() as bar:
         shown = _Shown(progress, bar, work.folder.stage)
+
+        unrecorded: list[str] = []
 
         def keep(result: RunResult) -> None:
             work.save(result)
+            unrecorded.extend(
+                note for note in result.notes if note.startswith(UNRECORDED)
+            )
             shown([result.spec], 1.0)
 
         failures = work.train(work.groups, workers, keep, shown)
@@ -221,6 +229,13 @@ def _train_all(work: Work, workers: Workers | None) -> None:
         spoken(progress.elapsed_s),
         spoken(work.plan.seconds),
     )
+    if unrecorded:
+        log.warning(
+            "%s: %d runs took three to eight times as long as they need: %s",
+            work.folder.stage,
+            len(unrecorded),
+            unrecorded[0],
+        )
     if failures:
         raise RefusedError(
             f"{len(failures)} of {len(work.groups)} groups of runs failed, the rest is"
@@ -228,20 +243,31 @@ def _train_all(work: Work, workers: Workers | None) -> None:
         )
 
 
-class _Shown:
-    """Progress as a bar on a terminal, else as a line in the log at every fifth."""
+def _bar() -> contextlib.AbstractContextManager[Any]:
+    """A progress bar on a terminal; None elsewhere, where tqdm need not be installed."""
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from tqdm import tqdm
 
-    def __init__(self, progress: Progress, bar: tqdm, stage: str) -> None:
-        self.progress, self.bar, self.stage, self.fifths = progress, bar, stage, 1
+    form = "{desc} {percentage:3.0f} %|{bar:20}| {postfix}"
+    return tqdm(total=100, desc="proxies", bar_format=form)
+
+
+class _Shown:
+    """Progress as a bar on a terminal, else as a line in the log at the first news and at every fifth."""
+
+    def __init__(self, progress: Progress, bar: Any, stage: str) -> None:
+        self.progress, self.bar, self.stage, self.fifths = progress, bar, stage, 0
 
     def __call__(
         self, group: Sequence[RunSpec], fraction: float, loss_nats: float | None = None
     ) -> None:
         self.progress.report(group, fraction, loss_nats)
         done = self.progress.fraction
-        self.bar.update(100 * done - self.bar.n)
-        self.bar.set_postfix_str(self.progress.line())
-        if self.bar.disable and done * 5 >= self.fifths:
+        if self.bar is not None:
+            self.bar.update(100 * done - self.bar.n)
+            self.bar.set_postfix_str(self.progress.line())
+        elif done * 5 >= self.fifths:
             log.info("%s: %.0f %%, %s", self.stage, 100 * done, self.progress.line())
             self.fifths = int(done * 5) + 1
 
@@ -250,6 +276,10 @@ def checkpoint_file(group: Sequence[RunSpec]) -> Path:
     """Where a group's state is kept while it trains."""
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)
     return CHECKPOINTS / f"{content_hash([spec.to_dict() for spec in group])}.pt"
+
+
+def _limits(place: str) -> Limits | None:
+    return limits_here(torch.device(place)) if place == "cuda" else None
 
 
 def sweep_id(trunks: Sequence[Trunk]) -> str:
@@ -296,9 +326,9 @@ def known_kinds(
 def _measuring(
     device: str, n_workers: int, workers: Workers | None
 ) -> Iterator[Callable[..., dict[Candidate, float]]]:
-    """How rates are measured: on a GPU in this process, else by these workers or by some that are started for it."""
+    """How rates are known: on a GPU from counts, else measured by these workers or by some that are started for it."""
     if device == "cuda":
-        yield measured_rates
+        yield expected_rates
     elif workers:
         yield partial(rates_together, workers)
     else:

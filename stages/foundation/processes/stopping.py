@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 GRACE_SECONDS = 3.0  # assumed: time to leave in order; all is over within 5 s
 KILLED_SECONDS = 1.0  # assumed: how long the kernel may take to remove a killed process
@@ -60,14 +61,18 @@ def is_stopping() -> bool:
 
 def leave(number: int, line: str | None = None) -> NoReturn:
     """End the processes that were started here, then this one with exit code 128 + number."""
+    import psutil
+
     end_processes(psutil.Process().children(recursive=True), seconds=0)
     if text := _Ending.line if line is None else line:
         print(text, file=sys.stderr, flush=True)
     os._exit(128 + number)
 
 
-def end_processes(processes: list[psutil.Process], seconds: float) -> None:
+def end_processes(processes: "list[psutil.Process]", seconds: float) -> None:
     """Ask them to end, and make those that are left after so many seconds; 0 for at once."""
+    import psutil
+
     if seconds:
         for process in processes:
             _send(process, signal.SIGTERM)
@@ -95,7 +100,9 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def _send(process: psutil.Process, number: int) -> None:
+def _send(process: "psutil.Process", number: int) -> None:
+    import psutil
+
     try:
         process.send_signal(number)
     except psutil.Error:  # it has ended by itself, or is another user's

@@ -11,11 +11,11 @@ parameters, 524k tokens: decaying the head as well costs 0.03 nats at weight dec
 1.0). A few passes over (R, P), whatever the depth.
 """
 
-import functools
 from typing import Protocol
 
 import torch
 
+from stages.proxy.network.compiled import program, runs_open
 from stages.proxy.specs.transfer import Factors, kind_of_weight
 
 BETA1, BETA2 = 0.9, 0.95  # measured: worked at every proxy size
@@ -35,7 +35,10 @@ class FlatWeights(Protocol):
 
 
 class AdamW:
-    """Optimiser state of R runs: first and second moments (R, P), and the number of steps taken."""
+    """Optimiser state of R runs: first and second moments (R, P), and the number of steps taken.
+
+    `compiled`: on CUDA the update is one compiled pass.
+    """
 
     def __init__(
         self,
@@ -43,8 +46,9 @@ class AdamW:
         lr: list[float],
         weight_decay: list[float],
         transfer: dict[str, Factors] | None = None,
+        compiled: bool = True,
     ):
-        self.weights = weights
+        self.weights, self.compiled = weights, compiled and weights.flat.is_cuda
         column = {"dtype": torch.float64, "device": weights.flat.device}
         self.lr, self.weight_decay = (
             torch.tensor(lr, **column)[:, None],
@@ -106,12 +110,13 @@ class AdamW:
         if self._lr_factor is not None:
             size = size * self._lr_factor
         root = self._like(torch.ones_like(self.lr[:1]) * (1 - BETA2**n_steps) ** -0.5)
-        update = update or (_compiled_update() if like.is_cuda else one_update)
+        if update is None:
+            update = program(one_update) if self.compiled else one_update
+        buffers = like, self.weights.grad, self.first, self.second
+        if update is not one_update:
+            runs_open((*buffers, shrink, size))
         update(
-            like,
-            self.weights.grad,
-            self.first,
-            self.second,
+            *buffers,
             shrink,
             size,
             root,
@@ -182,8 +187,3 @@ def one_update(
     second.mul_(BETA2).addcmul_(grad, grad, value=1 - BETA2)
     flat[:, begin:end].mul_(shrink)
     flat.sub_(size * first / (second.sqrt() * root + EPS))
-
-
-@functools.cache
-def _compiled_update():
-    return torch.compile(one_update, dynamic=False)

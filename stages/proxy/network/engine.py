@@ -1,23 +1,15 @@
 """Loss, gradients and held-out losses of R runs on a device: the one place that chooses between implementations."""
 
-import functools
 from typing import Any
 
 import torch
 
 from stages.proxy.network import model
 from stages.proxy.network.accumulate import parts_that_fit
+from stages.proxy.network.compiled import dense, program, runs_open
 from stages.proxy.network.kernel import KernelEngine
 from stages.proxy.network.model import Weights
 from stages.proxy.specs.shape import Shape
-
-COMPILED_SHAPES = 64  # assumed: a ladder of sizes times a few stack sizes; torch gives up after 8 by default
-
-
-@functools.cache
-def _compiled():
-    torch._dynamo.config.recompile_limit = COMPILED_SHAPES
-    return torch.compile(model.losses_and_more, dynamic=False)
 
 
 class AutogradEngine:
@@ -49,11 +41,12 @@ class AutogradEngine:
         )
         self.device = weights.flat.device
         self._turns: dict[int, model.Turn] = {}
-        self._losses = (
-            _compiled()
-            if compiled and not weights.shape.n_experts
-            else model.losses_and_more
-        )  # experts differ in rows each step
+        # experts differ in rows each step
+        self.compiled = compiled and not weights.shape.n_experts
+        self._losses = model.losses_and_more
+        if self.compiled:
+            self._losses = program(model.losses_and_more)
+            runs_open(weights.named.values())
 
     def step_loss(
         self,
@@ -84,9 +77,11 @@ class AutogradEngine:
                 losses, more = self._losses(
                     self.weights.named,
                     self.shape,
-                    inputs[:, part],
-                    targets[:, part],
-                    None if keep is None else keep[:, :, part],
+                    *self._given(
+                        inputs[:, part],
+                        targets[:, part],
+                        None if keep is None else keep[:, :, part],
+                    ),
                     self._turn(inputs),
                     self.z_loss,
                     self.eos_id,
@@ -104,6 +99,18 @@ class AutogradEngine:
                 torch._foreach_copy_(into, gradients)
             total += mean.detach()
         return total
+
+    def _given(
+        self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """A part of a batch as the program wants it: dense, with the axis of runs open."""
+        if not self.compiled:
+            return inputs, targets, keep
+        inputs, targets = dense(inputs), dense(targets)
+        keep = None if keep is None else keep.contiguous()
+        runs_open((inputs, targets))
+        runs_open((keep,), axis=1)
+        return inputs, targets, keep
 
     def _at_once(self, inputs: torch.Tensor) -> int:
         """Sequences of a run trained at once: as asked, else all on CPU, what fits at the first step on CUDA."""
@@ -200,12 +207,13 @@ def build_engine(
     dtype: torch.dtype = torch.float32,
     z_loss: float = 0.0,
     *,
+    compiled: bool = True,
     eos_id: int | None = None,
     micro_sequences: int | None = None,
     recompute: bool = False,
 ):
     """The fastest engine that computes `model.token_losses` on the device of the weights; options
-    as in `AutogradEngine`.
+    as in `AutogradEngine`, of which `compiled` is for a GPU alone.
     """
     on_cpu = weights.flat.device.type == "cpu"
     options: dict[str, Any] = {
@@ -221,4 +229,6 @@ def build_engine(
         )
     ):
         return KernelEngine(weights, dtype, z_loss)
-    return AutogradEngine(weights, dtype, compiled=not on_cpu, z_loss=z_loss, **options)
+    return AutogradEngine(
+        weights, dtype, compiled=compiled and not on_cpu, z_loss=z_loss, **options
+    )

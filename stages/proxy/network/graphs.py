@@ -6,10 +6,20 @@ than running it. The graph reads its inputs, targets, dropout factors, learning-
 number from tensors that stay in place, so one recording serves every step of a run; branches and
 curricula change numbers alone. Weights, moments and gradients are written where they are. Recorded
 after WARM_STEPS plain steps, which compile and choose sizes. Experts, whose counts the host looks
-at, stay plain, and so does a run whose recording fails: its record says why. Cost: memory of the
-recorded activations stays taken between steps. Not measured on a GPU yet; a stand-in for the
-recorder tests everything but CUDA's own part. `record` is what turns a function into one that
-replays it: `cuda_graph`, or a stand-in in tests.
+at, stay plain, and so does a run whose recording fails: its record and the log say why. Cost: memory
+of the recorded activations stays taken between steps.
+
+What ends a recording, and what keeps it away:
+- a compile. A program holds for one layout of its inputs: the windows that a feed hands out have
+  other strides than the tensors that stay in place, and once compiled anew inside the recording
+  (seen on an H100). So the engine gives its program dense copies (`compiled.py`), and inside the
+  recording a compile is an error that names the input which changed.
+- another thread that allocates pinned memory, as the feed does: errors are those of this thread
+  alone, and the feed waits (`card_is_quiet`).
+- a host that waits for a number (`.item()`, a mask that picks rows).
+
+`record` is what turns a function into one that replays it: `cuda_graph`, or a stand-in in tests,
+which refuses the same.
 """
 
 from collections.abc import Callable
@@ -17,9 +27,11 @@ from collections.abc import Callable
 import torch
 
 from stages.proxy.network.adamw import AdamW
+from stages.proxy.network.device import card_is_quiet
 from stages.proxy.network.engine import AutogradEngine
 from stages.proxy.specs.outcome import first_line
 
+UNRECORDED = "steps are started one by one"  # so begins the note of a failure
 WARM_STEPS = 3  # assumed: torch's own recorder warms up as often
 Recorder = Callable[
     [Callable[[], torch.Tensor]], tuple[Callable[[], None], torch.Tensor]
@@ -100,11 +112,12 @@ class GraphedStep:
             torch.ones((), dtype=torch.float64, device=inputs.device) for _ in range(2)
         )
         try:
-            self._replay, self._loss = self.record(self._step)
+            with card_is_quiet, torch.compiler.set_stance("fail_on_recompile"):
+                self._replay, self._loss = self.record(self._step)
         except RuntimeError as error:
             self.failed = True
             self.note(
-                "steps are started one by one: a CUDA graph could not be recorded"
+                f"{UNRECORDED}: a CUDA graph could not be recorded"
                 f" ({first_line(error)})"
             )
 
@@ -136,9 +149,7 @@ def cuda_graph(
     """
     graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
     try:
-        with torch.cuda.graph(
-            graph, capture_error_mode="thread_local"
-        ):  # the thread that feeds batches pins memory meanwhile
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             loss_nats = step()
     finally:
         torch.cuda.set_stream(before)

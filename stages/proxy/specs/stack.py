@@ -4,6 +4,7 @@ The stacked model itself is `model.py`: every tensor carries the run axis, so a 
 Arms, seeds, weight decays, learning rates and dropouts may differ inside a stack.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 
 from stages.proxy.specs.spec import RunSpec
@@ -13,11 +14,15 @@ STEP_OVERHEAD_FLOPS = 6e7
 
 
 def stacks(
-    specs: Iterable[RunSpec], stack_size: int | Callable[[RunSpec], int] = 1
+    specs: Iterable[RunSpec],
+    stack_size: int | Callable[[RunSpec], int] = 1,
+    *,
+    evenly: bool = False,
 ) -> list[list[RunSpec]]:
     """Groups for `train_group`, the longest first so that workers finish together.
 
-    `stack_size` is a number or a function of a spec (each shape has its own best). Order inside is kept.
+    `stack_size` is a number or a function of a spec (each shape has its own best). `evenly`: as many
+    groups, of sizes that differ by one at most; no run is left over alone. Order inside is kept.
     Example: `stacks(specs, 4)`.
     """
     alike: dict[tuple, list[RunSpec]] = {}
@@ -26,7 +31,13 @@ def stacks(
     found = []
     for group in alike.values():
         size = stack_size(group[0]) if callable(stack_size) else stack_size
-        found += [group[first : first + size] for first in range(0, len(group), size)]
+        n_groups = -(-len(group) // size)
+        ends = (
+            [len(group) * part // n_groups for part in range(n_groups + 1)]
+            if evenly
+            else [*range(0, len(group), size), len(group)]
+        )
+        found += [group[first:end] for first, end in itertools.pairwise(ends)]
     return sorted(found, key=training_cost, reverse=True)
 
 

@@ -10,6 +10,7 @@ import torch
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import HeldOut
 from stages.proxy.heldout.items import Items
+from stages.proxy.network.device import card_is_quiet
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.course import Course
 from stages.proxy.tokens.order import Stream
@@ -119,4 +120,7 @@ class Feed:
             for stream in self.streams
         ]
         chunk = torch.from_numpy(np.stack(parts))
-        return chunk.pin_memory() if self.device.type == "cuda" else chunk
+        if self.device.type != "cuda":
+            return chunk
+        with card_is_quiet:
+            return chunk.pin_memory()

@@ -62,6 +62,7 @@ def train_group(
     ranks: bool = False,
     sharded: bool = False,
     graphs: bool = True,
+    compiled: bool = True,
 ) -> list[RunResult]:
     """Train specs that share shape, budgets and batch as one batched model, and return a result for
     each, in order.
@@ -73,7 +74,8 @@ def train_group(
     to the planner; `notes` go into the record of every run. `micro_sequences` and `recompute` save
     memory (`engine.AutogradEngine`); `ranks`: this process is one of several that train the group
     together (`ranks.py`), of which the first alone writes; `sharded`: each holds a part of it.
-    `graphs`: on CUDA steps are recorded as one graph (`graphs.py`). Example: `[result] =
+    `graphs`: on CUDA steps are recorded as one graph (`graphs.py`); `compiled`: on CUDA, of programs
+    that torch compiles first. Example: `[result] =
     train_group([spec], data); result.budgets[-1].held_out["web"].loss_nats`.
     """
     with compute_threads(threads):
@@ -87,6 +89,7 @@ def train_group(
             ranks=ranks,
             sharded=sharded,
             graphs=graphs,
+            compiled=compiled,
         )
         trainer.record.notes += notes
         on_step = watched(trainer.record, on_step, on_progress)
@@ -137,6 +140,7 @@ class Trainer:
         ranks: bool = False,
         sharded: bool = False,
         graphs: bool = True,
+        compiled: bool = True,
     ):
         first = _one_stack(specs)
         self.specs, self.ranks, self.sharded, self.graphs = (
@@ -149,6 +153,7 @@ class Trainer:
         self.device, precision, self.reason = choose_device(
             device, dtype if first.dtype == "auto" else first.dtype
         )
+        self.compiled = compiled and self.device.type == "cuda"
         self.plan = first.segments
         self.feed = Feed(
             [course.trunk for course in self.courses],
@@ -234,11 +239,14 @@ class Trainer:
                 lr=[spec.lr for spec in self.specs],
                 weight_decay=[spec.weight_decay for spec in self.specs],
                 transfer=transfer,
+                compiled=self.compiled,
             )
             self.engine = (
                 ranked_engine(self.weights, **self.engine_options)
                 if self.ranks
-                else build_engine(self.weights, **self.engine_options)
+                else build_engine(
+                    self.weights, compiled=self.compiled, **self.engine_options
+                )
             )
         self.train_step = step_runner(
             self.engine,

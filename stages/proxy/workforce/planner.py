@@ -2,7 +2,8 @@
 precision, and what it will take.
 
 1. `measured` probes each kind of run (a shape, batch and dtype) for a second or two: tokens/s by
-   stack size, within memory.
+   stack size, within memory. On a GPU nothing is probed, since every probe would have to be
+   compiled: rates come from operations, bytes and kernels (`expected.py`).
 2. `packed` picks for each kind the stack with which all workers together finish first, by laying
    the groups out.
 3. `TrainingPlan.lines` says what was chosen, why, and the expected time and cost, before anything
@@ -26,6 +27,8 @@ from stages.proxy.network.memory import (
 )
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.stack import n_tokens_trained, stacks
+from stages.proxy.workforce.cards import Limits
+from stages.proxy.workforce.expected import COMPILE_SECONDS, seconds_saved
 from stages.proxy.workforce.probe import Candidate, candidates, measured_rates
 
 NEAR_BEST = 0.95  # assumed: of stacks this close to the fastest the smallest is taken, since it makes finer jobs
@@ -73,6 +76,7 @@ class TrainingPlan:
     busy_seconds: float  # of all workers together
     n_bytes: int  # of all workers together
     device: str
+    compiled: frozenset[str] = frozenset()  # kinds whose programs are worth compiling
 
     @property
     def flops(self) -> float:
@@ -221,11 +225,12 @@ def packed(
     n_workers: int,
     device: str = "cpu",
     held_out_tokens: int = 0,
+    limits: Limits | None = None,
 ) -> TrainingPlan:
     """The groups with which `n_workers` finish first, from what was measured of every kind.
 
-    held_out_tokens: scored at every budget of every run. Example: `packed(specs, {kind_of(s,
-    "cpu"): measured(s, ...)}, n_workers=2)`.
+    held_out_tokens: scored at every budget of every run. limits: of the card, on a GPU.
+    Example: `packed(specs, {kind_of(s, "cpu"): measured(s, ...)}, n_workers=2)`.
     """
     n_alike = Counter(kind_of(spec, device) for spec in specs)
     best = {
@@ -240,7 +245,11 @@ def packed(
     }
 
     def layout(ways: dict[str, Candidate]) -> tuple[list[list[RunSpec]], list[float]]:
-        groups = stacks(specs, lambda spec: ways[kind_of(spec, device)].stack_size)
+        groups = stacks(
+            specs,
+            lambda spec: ways[kind_of(spec, device)].stack_size,
+            evenly=device == "cuda",  # a run left over alone would be compiled anew
+        )
         return groups, [
             group_seconds(
                 group,
@@ -259,6 +268,9 @@ def packed(
         kind: reason(kind, kinds[kind], way=chosen[kind], best=best[kind])
         for kind in kinds
     }
+    saved = _saved_by_compiling(groups, device, limits)
+    for kind, gain in saved.items():
+        reasons[kind] += f"; {_why_compiled(gain)}"
     return TrainingPlan(
         [groups[i] for i in order],
         chosen=chosen,
@@ -269,6 +281,32 @@ def packed(
         busy_seconds=sum(seconds),
         n_bytes=_peak_bytes(groups, n_used, device),
         device=device,
+        compiled=frozenset(kind for kind, gain in saved.items() if gain > 0),
+    )
+
+
+def _saved_by_compiling(
+    groups: Sequence[Sequence[RunSpec]], device: str, limits: Limits | None
+) -> dict[str, float]:
+    """Seconds of all groups of a kind together, less what compiling takes; of a GPU alone."""
+    saved: dict[str, float] = {}
+    if limits is None:
+        return saved
+    for group in groups:
+        spec, kind = group[0], kind_of(group[0], device)
+        n_steps = n_tokens_trained(spec) // spec.batch_tokens
+        saved[kind] = saved.get(kind, -COMPILE_SECONDS) + seconds_saved(
+            spec.shape, spec.batch_tokens, len(group), n_steps, limits
+        )
+    return saved
+
+
+def _why_compiled(gain_s: float) -> str:
+    if gain_s > 0:
+        return f"compiled, which saves about {spoken(gain_s)}"
+    return (
+        "recorded as written: compiling would cost about"
+        f" {spoken(-gain_s)} more than it saves"
     )
 
 
@@ -360,7 +398,11 @@ def reason(kind: str, found: Kind, way: Candidate, best: Candidate) -> str:
     if len(found.rates) == 1:
         why = "nothing else to choose from"
     rates = ", ".join(f"{way}: {rate / 1000:.0f}k" for way, rate in found.rates.items())
-    return f"stack {way} ({why}) for {kind.split(' ', 1)[1]}; tokens/s by stack {rates}"
+    expected = " expected" if kind.startswith("cuda ") else ""
+    return (
+        f"stack {way} ({why}) for {kind.split(' ', 1)[1]}; tokens/s{expected} by stack"
+        f" {rates}"
+    )
 
 
 def spoken(seconds: float) -> str:

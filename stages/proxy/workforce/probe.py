@@ -2,8 +2,8 @@
 all candidates together.
 
 Stacking saves the fixed cost of a step, not arithmetic, so it pays for small models, small batches
-and on GPUs. The candidates take turns and the best turn of each counts, since a busy machine only
-ever adds time.
+and on GPUs, whose rates are not measured but expected (`expected.py`). The candidates take turns
+and the best turn of each counts, since a busy machine only ever adds time.
 """
 
 import time
@@ -17,8 +17,7 @@ import torch
 from stages.proxy.network.adamw import AdamW
 from stages.proxy.network.device import compute_threads
 from stages.proxy.network.engine import build_engine
-from stages.proxy.network.graphs import WARM_STEPS as UNRECORDED_STEPS
-from stages.proxy.network.graphs import step_runner
+from stages.proxy.network.graphs import PlainStep
 from stages.proxy.network.model import Weights
 from stages.proxy.specs.outcome import is_out_of_memory
 from stages.proxy.specs.shape import Shape
@@ -26,7 +25,8 @@ from stages.proxy.specs.shape import Shape
 if TYPE_CHECKING:
     from stages.proxy.workforce.workers import Workers
 
-CPU_SIZES, CUDA_SIZES = (1, 2, 4, 8), (1, 4, 16, 64)  # assumed
+CPU_SIZES = (1, 2, 4, 8)  # assumed
+CUDA_SIZES = tuple(2**power for power in range(11))  # of what is not measured, all
 HALF_FROM_PARAMS = 1_000_000  # measured: bfloat16 products gain nothing below on CPU
 WARM_STEPS, ROUNDS = 2, 3  # assumed: enough to see the order of the candidates
 
@@ -88,8 +88,6 @@ def measured_rates(
 
     Example: `measured_rates(Shape.named("6k"), 512, candidates(Shape.named("6k"), "cpu", "auto", largest=8))`.
     """
-    # one at a time on a card: nobody disturbs, and all together may not fit
-    rounds = 1 if device == "cuda" else ROUNDS
     trials: list[Trial] = []
     rates: dict[Candidate, float] = {}
     for way in ways:
@@ -99,16 +97,15 @@ def measured_rates(
                 batch_tokens=batch_tokens,
                 way=way,
                 device=device,
-                seconds=seconds / len(ways) / rounds,
+                seconds=seconds / len(ways) / ROUNDS,
             )
             rates[way] = trial.turn()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             break  # the next ones are larger
-        if device != "cuda":  # where one trial must go before the next comes
-            trials.append(trial)
-    for _ in range(rounds - 1):
+        trials.append(trial)
+    for _ in range(ROUNDS - 1):
         for trial in trials:
             rates[trial.way] = max(rates[trial.way], trial.turn())
     return rates
@@ -140,10 +137,8 @@ class Trial:
         self.way, self.batch_tokens = way, batch_tokens
         weights = Weights(shape, range(way.stack_size), device)
         optimiser = AdamW(weights, [0.01] * way.stack_size, [0.1] * way.stack_size)
-        self.take_step = step_runner(
-            build_engine(weights, getattr(torch, way.dtype)),
-            optimiser,
-            lambda why: None,
+        self.take_step = PlainStep(
+            build_engine(weights, getattr(torch, way.dtype)), optimiser
         )
         self.tokens = torch.randint(
             0,
@@ -151,9 +146,6 @@ class Trial:
             (2, way.stack_size, batch_tokens // shape.context, shape.context),
             device=device,
         )
-        if self.tokens.is_cuda:
-            # the first compile, the last records the graph
-            self._timed(UNRECORDED_STEPS + 1)
         step_s = self._timed(WARM_STEPS) / WARM_STEPS
         self.n_steps = max(1, round(seconds / max(step_s, 1e-6)))
 
@@ -171,6 +163,4 @@ class Trial:
             started = time.perf_counter()
             for _ in range(n_steps):
                 self.take_step(self.tokens[0], self.tokens[1], None, 1.0)
-            if self.tokens.is_cuda:
-                torch.cuda.synchronize()
             return time.perf_counter() - started

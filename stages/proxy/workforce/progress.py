@@ -14,13 +14,6 @@ from stages.proxy.workforce.planner import TrainingPlan, spoken
 
 # assumed: the plan's own speed counts as so many worker seconds of evidence
 TRUST_AFTER_S = 5.0
-PEAK_FLOPS = {
-    "H100": 989e12,
-    "H200": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "4090": 165e12,
-}  # cited: NVIDIA data sheets, dense bfloat16
 
 
 class Progress:
@@ -116,8 +109,3 @@ class Progress:
 
     def _planned_done(self) -> float:
         return sum(done * self._seconds[spec] for spec, done in self._done.items())
-
-
-def peak_of(card: str) -> float | None:
-    """Dense bfloat16 FLOPs a second of a card by its name."""
-    return next((peak for name, peak in PEAK_FLOPS.items() if name in card), None)

@@ -1,10 +1,15 @@
 """Recorded steps with a stand-in for the recorder: numbers of each step reach it, failures are
-told, and nothing is lost.
+told, and nothing is lost. The strict stand-in refuses what CUDA refuses.
 """
+
+from contextlib import nullcontext
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from stages.proxy.network import compiled, engine
+from stages.proxy.network.device import card_is_quiet
 from stages.proxy.network.engine import AutogradEngine
 from stages.proxy.network.graphs import WARM_STEPS, GraphedStep, PlainStep, step_runner
 from stages.proxy.training.train import Trainer, train_group
@@ -14,8 +19,33 @@ def stand_in(step):
     """As CUDA's: recording runs nothing; a replay runs the same function, on the tensors it was
     made with, into one loss.
     """
-    loss = torch.zeros(2)
+    loss = torch.zeros(len(step.__self__.optimiser.weights.flat))
     return lambda: loss.copy_(step()), loss
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes the host wait for a number of the card."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function._schema.name.removeprefix("aten::") in self.WAITING:
+            raise RuntimeError(f"{function} waits for the card while it is recorded")
+        return function(*args, **(kwargs or {}))
+
+
+def strict(step):
+    """Runs the step once under CUDA's rules and takes its effect back: recording runs no kernel.
+
+    What waits is looked for in plain steps alone, since torch compiles anew under another mode.
+    """
+    assert card_is_quiet.locked(), "another thread may allocate meanwhile"
+    owner = step.__self__
+    before = owner.optimiser.state()
+    with nullcontext() if owner.plain.engine.compiled else NoWaiting():
+        step()
+    owner.optimiser.load(before)
+    return stand_in(step)
 
 
 def refusing(step):
@@ -26,11 +56,16 @@ def refusing(step):
 def recorded(monkeypatch):
     """recorded(recorder) makes every run on CPU take recorded steps."""
 
-    def by(recorder):
+    def by(recorder, compiled=False):
         made = []
 
         def runner(engine, optimiser, note, graphs=True):
-            plain = AutogradEngine(engine.weights, z_loss=engine.z_loss)
+            plain = AutogradEngine(
+                engine.weights,
+                compiled=compiled,
+                z_loss=engine.z_loss,
+                eos_id=getattr(engine, "eos_id", None),
+            )
             made.append(
                 GraphedStep(plain, optimiser, note, recorder)
                 if graphs
@@ -66,6 +101,71 @@ def test_replays_see_the_batch_rate_and_step_of_their_time(
         assert [x.held_out["held"].loss_nats for x in a.budgets] == pytest.approx(
             [x.held_out["held"].loss_nats for x in b.budgets], rel=1e-4
         )
+
+
+@pytest.fixture
+def quick_programs(monkeypatch):
+    """Compiled programs that run as they are traced."""
+    torch._dynamo.reset()
+    compiled.program.cache_clear()
+    monkeypatch.setattr(
+        engine, "program", lambda function: compiled.program(function, "eager")
+    )
+    yield
+    compiled.program.cache_clear()
+    torch._dynamo.reset()
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own while tracing
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dropout": 0.2, "schedule": "wsd_s", "z_loss": 1e-3},
+        {"decay_arm": "half", "documents_apart": True},
+        {"grown_from": 1, "growth_tokens": 640},
+    ],
+)
+@pytest.mark.parametrize(("n_runs", "compiles"), [(1, True), (2, True), (2, False)])
+def test_a_real_run_keeps_the_rules_of_recording(
+    data, make_spec, recorded, quick_programs, options, n_runs, compiles
+):
+    """Fed from a pool as in a sweep, compiled; grown models are recorded anew."""
+    specs = [make_spec(seed=seed, **options) for seed in range(n_runs)]
+    made = recorded(strict, compiled=compiles)
+    found = train_group(specs, data, device="cpu", curve_every=1)
+    assert not [note for note in found[0].notes if "recorded" in note]
+    assert len(made) == (2 if "grown_from" in options else 1)
+    assert all(step._replay for step in made[-1:])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compile_inside_a_recording_is_named(
+    data, make_spec, recorded, quick_programs, monkeypatch
+):
+    """What was seen on a card: batches are windows of a feed, the tensors that stay in place are not."""
+    monkeypatch.setattr(engine, "dense", lambda tensor: tensor)
+    specs = [make_spec(seed=seed) for seed in (1, 2)]
+    made = recorded(strict, compiled=True)
+    found = train_group(specs, data, device="cpu")
+    assert made[0].failed
+    assert [note for note in found[0].notes if "Detected recompile" in note]
+
+
+def test_a_number_that_the_host_waits_for_is_refused(
+    data, make_spec, recorded, monkeypatch
+):
+    waits = AutogradEngine.step_loss
+
+    def step_loss(self, *batch):
+        loss = waits(self, *batch)
+        float(loss.sum())
+        return loss
+
+    monkeypatch.setattr(AutogradEngine, "step_loss", step_loss)
+    made = recorded(strict)
+    train_group([make_spec(), make_spec(seed=2)], data, device="cpu")
+    assert made[0].failed
 
 
 def test_a_killed_run_goes_on_recorded(data, make_spec, recorded, tmp_path):

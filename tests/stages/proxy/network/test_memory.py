@@ -1,7 +1,18 @@
 import pytest
 import torch
+from torch._functorch.aot_autograd import aot_function
+from torch._functorch.partitioners import min_cut_rematerialization_partition
+from torch._inductor.decomposition import select_decomp_table
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from stages.proxy.network.memory import available_bytes, runs_that_fit, training_bytes
+from stages.proxy.network import model
+from stages.proxy.network.memory import (
+    FLAT_COPIES,
+    available_bytes,
+    cuda_activation_bytes,
+    runs_that_fit,
+    training_bytes,
+)
 from stages.proxy.specs.shape import Shape
 from stages.proxy.training.train import Trainer
 
@@ -63,3 +74,63 @@ def test_runs_that_fit_is_the_largest_power_of_two(n_runs):
     needed = training_bytes(SHAPE, 512, n_runs)
     assert runs_that_fit(SHAPE, 512, n_bytes=needed) == n_runs
     assert runs_that_fit(SHAPE, 512, n_bytes=needed - 1) == n_runs // 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_runs", "n_sequences", "seen_gb"),
+    [
+        (Shape(512, 3, 8, 512, 4096), 64, 8, 40.6),
+        (Shape(192, 2, 3, 512, 4096), 64, 8, 12.2),
+        (Shape(768, 12, 12, 1024, 50_304), 1, 16, 12.5),
+    ],
+)
+def test_the_plan_is_within_a_tenth_of_what_an_h100_took(
+    shape, n_runs, n_sequences, seen_gb
+):
+    """Measured without a trunk behind a branch and without a checkpoint: five flat copies."""
+    planned = training_bytes(shape, n_sequences * shape.context, n_runs, "cuda")
+    without = (FLAT_COPIES - 5) * 4 * n_runs * shape.n_params_total
+    assert (planned - without) / 1e9 == pytest.approx(seen_gb, rel=0.1)
+
+
+def kept_by_the_compiler(shape, n_runs, n_sequences):
+    """Bytes between forward and backward pass of the program that torch's compiler makes, on tensors without memory."""
+    kept = []
+
+    def forward(graph, _inputs):
+        inputs = set(graph.graph.find_nodes(op="placeholder"))
+        [made] = graph.graph.find_nodes(op="output")
+        outputs = [node for node in made.args[0] if node not in inputs]
+        values = [node.meta["val"] for node in outputs if node is not None]
+        kept.append(n_bytes(*(v for v in values if isinstance(v, torch.Tensor))))
+        return graph.forward
+
+    with FakeTensorMode(), torch.autocast("cpu", torch.bfloat16):
+        weights = {
+            name: torch.empty(n_runs, *size, requires_grad=True)
+            for name, size in model.weight_sizes(shape).items()
+        }
+        tokens = torch.zeros(n_runs, n_sequences, shape.context, dtype=torch.int64)
+        turn = (torch.empty(shape.context, shape.head_width // 2),) * 2
+        aot_function(
+            lambda weights, tokens, turn: model.token_losses(
+                weights, shape, tokens, tokens, None, turn
+            ),
+            fw_compiler=forward,
+            bw_compiler=lambda graph, _: graph.forward,
+            partition_fn=min_cut_rematerialization_partition,
+            decompositions=select_decomp_table(),
+        )(weights, tokens, turn)
+    return kept[0]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own while tracing
+@pytest.mark.parametrize(
+    ("shape", "n_runs"), [(Shape(64, 2, 4, 32, 128), 4), (Shape(96, 3, 3, 64, 512), 2)]
+)
+def test_what_a_card_keeps_is_what_the_compiler_chooses(shape, n_runs):
+    n_tokens = n_runs * 4 * shape.context
+    casts = 2 * n_runs * (shape.n_params_total - shape.vocab_size * shape.d_model)
+    gradient_of_logits = 2 * n_tokens * shape.vocab_size
+    laid_out = kept_by_the_compiler(shape, n_runs, 4) + gradient_of_logits - casts
+    assert cuda_activation_bytes(shape, n_tokens) == pytest.approx(laid_out, rel=0.05)

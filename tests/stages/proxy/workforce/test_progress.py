@@ -1,8 +1,9 @@
 import pytest
 
+from stages.proxy.workforce.cards import limits_of
 from stages.proxy.workforce.planner import Kind, kind_of, packed
 from stages.proxy.workforce.probe import Candidate
-from stages.proxy.workforce.progress import Progress, peak_of
+from stages.proxy.workforce.progress import Progress
 
 
 class Clock:
@@ -39,10 +40,10 @@ def test_the_time_left_follows_what_is_measured(plan):
 
 def test_a_known_card_shows_its_utilisation(plan):
     clock = Clock()
-    progress = Progress(plan, peak_of("NVIDIA H100 80GB HBM3"), now=clock)
+    progress = Progress(plan, limits_of("NVIDIA H100 80GB HBM3").flops, now=clock)
     clock.seconds += 10
     progress.report(plan.groups[0], 1.0)
     expected = 12_800_000 * plan.groups[0][0].shape.flops_per_token / 10 / 989e12
     assert progress.flops_utilisation == pytest.approx(expected)
     assert "MFU 0.0 %" in progress.line()
-    assert peak_of("some card") is None
+    assert limits_of("some card") is None

@@ -19,8 +19,6 @@ UPDATE_BYTES = 7 * FULL
 CAST_BYTES = FULL + HALF  # read a master weight, write its bfloat16 copy
 # written in bfloat16 by the product, read and written into the flat buffer as fp32
 GRADIENT_BYTES = HALF + FULL + FULL
-# Datasheet peaks, dense bfloat16 FLOP/s and bytes/s (cited: NVIDIA H100 SXM, H200 and A100 SXM 80 GB)
-CARDS = {"H100": (989e12, 3.35e12), "H200": (989e12, 4.8e12), "A100": (312e12, 2.04e12)}
 
 
 @dataclass(frozen=True)
@@ -97,29 +95,3 @@ def highest_mfu(
         / peak
         / floor_seconds(step_parts(shape, batch_tokens, n_runs), peak, bandwidth)
     )
-
-
-def printed(
-    shape: Shape, batch_tokens: int, n_runs: int, peak: float, bandwidth: float
-) -> str:
-    """The table of one case."""
-    parts = step_parts(shape, batch_tokens, n_runs)
-    lines = [
-        f"  {'part':34s}{'GFLOP':>11s}{'MB':>11s}{'FLOP/byte':>11s}{'floor ms':>10s} "
-        " bound by"
-    ]
-    for part in parts:
-        lines.append(
-            f"  {part.name:34s}{part.flops / 1e9:11.3f}{part.n_bytes / 1e6:11.2f}"
-            f"{part.flops / part.n_bytes:11.1f}{1e3 * part.seconds(peak, bandwidth):10.4f}"
-            f"  {part.bound(peak, bandwidth)}"
-        )
-    floor = floor_seconds(parts, peak, bandwidth)
-    gflops = sum(p.flops for p in parts) / 1e9
-    megabytes = sum(p.n_bytes for p in parts) / 1e6
-    highest = highest_mfu(shape, batch_tokens, n_runs, peak, bandwidth)
-    lines.append(
-        f"  {'all':34s}{gflops:11.3f}{megabytes:11.2f}{'':11s}{1e3 * floor:10.4f}"
-        f"  highest MFU {highest:.1%}"
-    )
-    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""How fast stacked runs will train on a GPU, from operations, bytes and kernels alone: nothing is
+run, so a sweep starts at once.
+
+A step takes floor / REACHED + kernels * KERNEL_S. The two constants fit five timings of recorded
+steps on one H100 within 5 % (64 and 1 runs of 1M and 10M parameters, one of 124M). What the first
+groups really do corrects the time left (`progress.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from stages.proxy.specs.shape import Shape
+from stages.proxy.workforce.cards import Limits, limits_here
+from stages.proxy.workforce.floors import Part, floor_seconds, step_parts
+from stages.proxy.workforce.probe import Candidate
+
+REACHED = 0.6  # measured, as above: of the floor of a step
+KERNEL_S = 4e-6  # measured, as above: of one kernel in a recorded step
+KERNELS, KERNELS_A_LAYER = 25, 25  # assumed: of a compiled step
+# measured on an H100: 10 to 15 s for the loss, some 5 s for the update
+COMPILE_SECONDS = 17.0
+FULL_FLOPS = 1 / 15  # cited: NVIDIA's H100 data sheet, fp32 against dense bfloat16
+PLAIN_KERNELS = (
+    2.0  # assumed: kernels of a step as it is written, over those of a compiled one
+)
+# assumed: elementwise work as it is written passes over memory twice as often, in fp32
+PLAIN_BYTES = 4.0
+
+
+def step_seconds(
+    shape: Shape,
+    batch_tokens: int,
+    n_runs: int,
+    limits: Limits,
+    compiled: bool = True,
+    dtype: str = "bfloat16",
+) -> float:
+    """Of one recorded step of `n_runs` stacked runs of `batch_tokens` each."""
+    if dtype == "float32":
+        limits = Limits(limits.flops * FULL_FLOPS, limits.n_bytes / 2)
+    parts = step_parts(shape, batch_tokens, n_runs)
+    kernels = KERNELS + KERNELS_A_LAYER * shape.n_layers
+    if not compiled:
+        parts = [_as_written(part) for part in parts]
+        kernels = round(kernels * PLAIN_KERNELS)
+    floor = floor_seconds(parts, limits.flops, limits.n_bytes)
+    return floor / REACHED + kernels * KERNEL_S
+
+
+def expected_rates(
+    shape: Shape,
+    batch_tokens: int,
+    ways: Sequence[Candidate],
+    *,
+    seconds: float = 0.0,
+    device: str = "cuda",
+    limits: Limits | None = None,
+) -> dict[Candidate, float]:
+    """Tokens/s of all runs together for each candidate. Takes the place of `probe.measured_rates`,
+    whose `seconds` it does not need.
+    """
+    limits = limits or limits_here(torch.device(device))
+    return {
+        way: way.stack_size
+        * batch_tokens
+        / step_seconds(
+            shape, batch_tokens, way.stack_size, limits=limits, dtype=way.dtype
+        )
+        for way in ways
+    }
+
+
+def seconds_saved(
+    shape: Shape, batch_tokens: int, n_runs: int, n_steps: int, limits: Limits
+) -> float:
+    """By a program over the kernels as they are written, in `n_steps` of such a stack; compiling takes
+    COMPILE_SECONDS a shape.
+    """
+    size = shape, batch_tokens, n_runs, limits
+    return n_steps * (step_seconds(*size, compiled=False) - step_seconds(*size))
+
+
+def _as_written(part: Part) -> Part:
+    """A part that no compiler fuses."""
+    if part.flops:
+        return part
+    return replace(part, n_bytes=PLAIN_BYTES * part.n_bytes)

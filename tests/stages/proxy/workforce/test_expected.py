@@ -1,0 +1,92 @@
+"""Expected rates against what was measured on one H100, and what follows from them in a plan that runs nothing."""
+
+import pytest
+import torch
+
+from stages.proxy.specs.shape import Shape
+from stages.proxy.workforce.cards import CARDS
+from stages.proxy.workforce.expected import expected_rates, step_seconds
+from stages.proxy.workforce.planner import Kind, kind_of, packed
+from stages.proxy.workforce.probe import Candidate, candidates
+
+H100 = CARDS["H100"]
+ONE_M, TEN_M = Shape(192, 2, 3, 512, 4096), Shape(512, 3, 8, 512, 4096)
+LARGE = Shape(768, 12, 12, 1024, 50_304)
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch_tokens", "n_runs", "tokens_per_second"),
+    [
+        (TEN_M, 4096, 64, 2.92e6),
+        (TEN_M, 4096, 1, 2.45e6),
+        (ONE_M, 4096, 64, 11.4e6),
+        (ONE_M, 4096, 1, 5.87e6),
+        (LARGE, 65_536, 1, 469e3),
+    ],
+)
+def test_recorded_steps_of_an_h100_are_expected_within_a_tenth(
+    shape, batch_tokens, n_runs, tokens_per_second
+):
+    seconds = step_seconds(shape, batch_tokens, n_runs, H100)
+    assert n_runs * batch_tokens / seconds == pytest.approx(tokens_per_second, rel=0.1)
+
+
+def test_small_models_gain_most_from_stacking():
+    gains = []
+    for shape in (Shape.named("6k"), ONE_M, TEN_M):
+        rates = expected_rates(shape, 512, [Candidate(1), Candidate(64)], limits=H100)
+        gains.append(rates[Candidate(64)] / rates[Candidate(1)])
+    assert gains == sorted(gains, reverse=True) and gains[0] > 10 and gains[-1] < 3
+
+
+def test_fp32_is_slower_than_bfloat16():
+    half, full = Candidate(4, 1, "bfloat16"), Candidate(4, 1, "float32")
+    rates = expected_rates(TEN_M, 4096, [half, full], limits=H100)
+    assert rates[half] > 2 * rates[full]
+
+
+def plan_of(specs, held_out_tokens=0):
+    kinds = {}
+    for spec in specs:
+        ways = candidates(spec.shape, "cuda", "auto", largest=1024)
+        rates = expected_rates(spec.shape, spec.batch_tokens, ways, limits=H100)
+        kinds[kind_of(spec, "cuda")] = Kind(rates, 1024)
+    return packed(
+        specs,
+        kinds,
+        n_workers=1,
+        device="cuda",
+        held_out_tokens=held_out_tokens,
+        limits=H100,
+    )
+
+
+def test_a_plan_for_a_card_compiles_nothing_and_says_why(make_spec, monkeypatch):
+    def never(*_arguments, **_options):
+        raise AssertionError("compiled while planning")
+
+    monkeypatch.setattr(torch, "compile", never)
+    plan = plan_of([make_spec(seed=seed) for seed in range(33)])
+    assert not plan.compiled
+    [first, why] = plan.lines()
+    assert "33 runs" in first and "one process on the GPU" in first
+    assert "tokens/s expected by stack" in why
+    assert "recorded as written: compiling would cost about 1" in why
+
+
+def test_long_runs_of_large_models_are_compiled(make_spec):
+    spec = make_spec(shape=LARGE, batch_tokens=65_536, budgets_tokens=(2_500_001_792,))
+    plan = plan_of([spec])
+    assert plan.compiled == {kind_of(spec, "cuda")}
+    assert "compiled, which saves about" in plan.lines()[1]
+
+
+def test_no_run_is_left_over_alone(make_spec):
+    """It would be a program of its own: 33 runs in stacks of 32 are 17 and 16."""
+    specs = [make_spec(seed=seed) for seed in range(33)]
+    kind = kind_of(specs[0], "cuda")
+    rates = {Candidate(1, 1, "bfloat16"): 1.0, Candidate(32, 1, "bfloat16"): 30.0}
+    plan = packed(
+        specs, {kind: Kind(rates, 32)}, n_workers=1, device="cuda", limits=H100
+    )
+    assert sorted(map(len, plan.groups)) == [16, 17]
