@@ -65,20 +65,12 @@ def unit_documents(
                 if name not in count.seen and any(v is not None for v in values)
             }
             waiting.append((rows, piece.file))
-            held += _n_chars(rows)
+            held += rows.n_chars()
             if held >= BATCH_CHARS // 2:
                 yield _filled(waiting, settings, count)
                 waiting, held = [], 0
     if waiting:
         yield _filled(waiting, settings, count)
-
-
-def _n_chars(rows: RawRows) -> int:
-    return (
-        int(rows.texts.str.len_chars().sum())
-        if isinstance(rows.texts, pl.Series)
-        else sum(map(len, filter(None, rows.texts)))
-    )
 
 
 def _filled(

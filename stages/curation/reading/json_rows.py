@@ -13,6 +13,7 @@ from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
     IDS,
     MISSING,
+    ROW_CHARS,
     BadRow,
     Columns,
     OnBad,
@@ -82,7 +83,7 @@ def _add(
     raw: bytes,
     columns: Columns,
 ) -> int:
-    """Add the row on this line, if there is one; its characters."""
+    """Add the row on this line, if there is one; what it adds to a batch."""
     if isinstance(raw, LongLine):
         raise InputError(
             f"{file.path}:{number}: the line has {raw.n_bytes} bytes, more than"
@@ -114,7 +115,7 @@ def _add(
         rows.langs.append(lang)
     for found, values in zip(extra, rows.extra.values(), strict=True):
         values.append(found)
-    return len(value or "")
+    return ROW_CHARS + sum(map(len, filter(None, (value, *extra))))
 
 
 def _extra(row: dict, name: str, file: InputFile) -> str | None:

@@ -90,7 +90,7 @@ def parquet_rows(
         with open_parquet(file, dictionaries=texts) as table:
             for batch in _batches(table, wanted, groups, expansion):
                 sizes = row_bytes(batch)
-                expansion.add(int(sizes.sum()) + batch.num_rows)
+                expansion.add(int(sizes.sum()) + NUMBER_BYTES * batch.num_rows)
                 for start, end in ranges(sizes):
                     yield _rows(
                         batch.slice(start, end - start),

@@ -49,6 +49,11 @@ class RawRows:
     langs: list | None = None
     extra: dict[str, list] = field(default_factory=dict)
 
+    def n_chars(self) -> int:
+        """What a batch is measured by: characters of texts and further columns, and what a row takes itself."""
+        every = (self.texts, *self.extra.values())
+        return ROW_CHARS * len(self.names) + sum(map(_chars, every))
+
 
 @dataclass(frozen=True)
 class BadRow:
@@ -61,6 +66,7 @@ class BadRow:
     raw: bytes | None = None
 
 
+ROW_CHARS = 100  # that a row without a text counts for in a batch (assumed)
 MAX_ROW_BYTES = 50_000_000  # of a longer row only its place is told (assumed)
 MISSING = object()
 IDS = "an id is text or a whole number (floats of 17 digits and more are equal)"
@@ -123,6 +129,12 @@ def mapping_hint(seen: list[str], wanted: str) -> str:
         else "; map the column that holds it, for example text=NAME"
     )
     return f"columns seen: {', '.join(seen[:20]) or '(none)'}{guess}"
+
+
+def _chars(texts: Sequence[str | None]) -> int:
+    if isinstance(texts, pl.Series):
+        return int(texts.str.len_chars().sum())
+    return sum(map(len, filter(None, texts)))
 
 
 def text_series(texts: Sequence[str | None]) -> pl.Series:

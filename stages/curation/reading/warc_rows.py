@@ -17,6 +17,7 @@ from stages.curation.reading.inputs import CutOff, byte_chunks, decoded
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
     MAX_ROW_BYTES,
+    ROW_CHARS,
     BadRow,
     Columns,
     OnBad,
@@ -220,7 +221,7 @@ def _add(
     columns: Columns,
     on_bad: OnBad,
 ) -> int:
-    """Add one record; its characters."""
+    """Add one record; what it adds to a batch."""
     where = f"{file.path}:{number}"
     try:
         if record.fault:
@@ -247,4 +248,5 @@ def _add(
         rows.langs.append(values[columns.lang])
     for name, column in rows.extra.items():
         column.append(values[name])
-    return len(text)
+    further = (values[name] or "" for name in rows.extra)
+    return ROW_CHARS + len(text) + sum(map(len, further))
