@@ -16,7 +16,7 @@ from stages.curate.work.units import Unit
 from stages.curation.reading.documents import document_id, documents
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.readers import read_rows
-from stages.curation.reading.rows import OnBad, RawRows, text_series
+from stages.curation.reading.rows import BATCH_ROWS, OnBad, RawRows, text_series
 from stages.foundation.errors import InputError
 from stages.settings.curate import RESERVED, CurateSettings
 
@@ -48,7 +48,7 @@ def unit_documents(
             " rename it in the input or leave it out"
         )
     waiting: list[tuple[RawRows, InputFile]] = []
-    held = 0
+    held = n_rows = 0
     for piece in unit.pieces:
         for rows in read_rows(
             piece.file,
@@ -66,9 +66,10 @@ def unit_documents(
             }
             waiting.append((rows, piece.file))
             held += rows.n_chars()
-            if held >= BATCH_CHARS // 2:
+            n_rows += len(rows.names)
+            if held >= BATCH_CHARS // 2 or n_rows >= BATCH_ROWS:
                 yield _filled(waiting, settings, count)
-                waiting, held = [], 0
+                waiting, held, n_rows = [], 0, 0
     if waiting:
         yield _filled(waiting, settings, count)
 

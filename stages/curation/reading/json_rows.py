@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from stages.curation.reading.inputs import CutOff, LongLine, Span, byte_lines, decoded
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    BATCH_ROWS,
     IDS,
     MISSING,
-    ROW_CHARS,
     BadRow,
     Columns,
     OnBad,
@@ -61,7 +61,7 @@ def json_rows(
             )
         except InputError as error:
             on_bad(BadRow(file.name, line=number, offset=offset, error=error, raw=raw))
-        if size >= batch_chars:
+        if size >= batch_chars or len(rows.names) >= BATCH_ROWS:
             yield rows
             rows, size = _empty(columns), 0
     if rows.names:
@@ -115,7 +115,7 @@ def _add(
         rows.langs.append(lang)
     for found, values in zip(extra, rows.extra.values(), strict=True):
         values.append(found)
-    return ROW_CHARS + sum(map(len, filter(None, (value, *extra))))
+    return sum(map(len, filter(None, (value, *extra))))
 
 
 def _extra(row: dict, name: str, file: InputFile) -> str | None:

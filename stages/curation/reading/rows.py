@@ -50,9 +50,8 @@ class RawRows:
     extra: dict[str, list] = field(default_factory=dict)
 
     def n_chars(self) -> int:
-        """What a batch is measured by: characters of texts and further columns, and what a row takes itself."""
-        every = (self.texts, *self.extra.values())
-        return ROW_CHARS * len(self.names) + sum(map(_chars, every))
+        """Characters of the texts and further columns: what a batch is measured by."""
+        return sum(map(_chars, (self.texts, *self.extra.values())))
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class BadRow:
     raw: bytes | None = None
 
 
-ROW_CHARS = 100  # that a row without a text counts for in a batch (assumed)
+BATCH_ROWS = 100_000  # a batch ends there however little its rows hold (assumed)
 MAX_ROW_BYTES = 50_000_000  # of a longer row only its place is told (assumed)
 MISSING = object()
 IDS = "an id is text or a whole number (floats of 17 digits and more are equal)"

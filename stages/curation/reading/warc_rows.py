@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from stages.curation.reading.inputs import CutOff, byte_chunks, decoded
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    BATCH_ROWS,
     MAX_ROW_BYTES,
-    ROW_CHARS,
     BadRow,
     Columns,
     OnBad,
@@ -65,7 +65,7 @@ def warc_rows(
         size += _add(
             rows, record, number=number, file=file, columns=columns, on_bad=on_bad
         )
-        if size >= batch_chars:
+        if size >= batch_chars or len(rows.names) >= BATCH_ROWS:
             yield rows
             rows, size = _empty(columns), 0
     if rows.names:
@@ -249,4 +249,4 @@ def _add(
     for name, column in rows.extra.items():
         column.append(values[name])
     further = (values[name] or "" for name in rows.extra)
-    return ROW_CHARS + len(text) + sum(map(len, further))
+    return len(text) + sum(map(len, further))

@@ -77,7 +77,9 @@ def test_rows_without_text_and_long_further_columns_fill_a_batch_too(
 ):
     table = pl.DataFrame({"text": ["a"] + [None] * 9_999, "note": ["long"] * 10_000})
     table.write_parquet(tmp_path / "a.parquet")
-    monkeypatch.setattr(unit_rows, "BATCH_CHARS", 500_000)
-    frames, _, count = read([tmp_path], CurateSettings(extra=["note"]))
-    assert len(frames) > 3 and pl.concat(frames)["text"].to_list() == ["a"]
-    assert (count.rows, count.empty) == (10_000, 9_999)
+    for limit, most in (("BATCH_CHARS", 20_000), ("BATCH_ROWS", 3_000)):
+        with monkeypatch.context() as lowered:
+            lowered.setattr(unit_rows, limit, most)
+            frames, _, count = read([tmp_path], CurateSettings(extra=["note"]))
+        assert len(frames) > 2 and pl.concat(frames)["text"].to_list() == ["a"]
+        assert (count.rows, count.empty) == (10_000, 9_999)
