@@ -70,7 +70,19 @@ def known_files(stage: str) -> Known:
     if not Path(file).is_file():
         return {}
     value = read_sealed(file, AGAIN)
-    return value["files"]
+    found = value.get("files") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not all(map(_is_entry, found.values())):
+        raise InputError(f"{file} is damaged (it lists no files); {AGAIN}")
+    return found
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether it is the size and hash of a file."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("bytes"), int)
+        and isinstance(value.get("hash"), str)
+    )
 
 
 def recorded_stages() -> list[str]:
