@@ -72,8 +72,11 @@ def test_a_damaged_record_is_named():
 
 @pytest.mark.parametrize(
     "content",
-    ["[]", "{}", "null", "5", '"x"', '{"files": []}', '{"files": {"a": 5}}']
-    + ['{"files": {"a": {"bytes": 5}}}', '{"files": {"a": {"bytes": "5", "hash": 1}}}'],
+    [
+        *("[]", "{}", "null", "5", '"x"', '{"files": []}', '{"files": {"a": 5}}'),
+        '{"files": {"a": {"bytes": 5}}}',
+        '{"files": {"a": {"bytes": "5", "hash": 1}}}',
+    ],
 )
 def test_a_record_of_another_form_is_named(content):
     Path("data/hashes/pack.json").write_text(content)
