@@ -107,7 +107,7 @@ def finished(out: str, result_hash: str) -> Manifest | None:
 
 def earlier(out: str, folder: Path) -> Iterator[dict]:
     """The manifest and the plan of earlier runs here, as far as there are any."""
-    unknown = {"segments": [], "result_hash": None}
+    unknown: dict[str, object] = {"segments": [], "result_hash": None}
     if is_result(out):
         yield unknown | _manifest(out)
     if (folder / "plan.json").exists():
