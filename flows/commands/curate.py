@@ -17,6 +17,7 @@ from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
 from stages.foundation.processes.stopping import say_when_stopped
+from stages.foundation.yaml_file import is_text
 from stages.settings.curate import CurateSettings
 from stages.settings.params import load_curate
 
@@ -44,6 +45,9 @@ def curate_command(
         raise InputError(
             f"--executor {executor}: must be one of {', '.join(EXECUTORS)}"
         )
+    for name, column in columns.items():
+        if not is_text(column):
+            raise InputError(f"--{name} {column}: is no UTF-8; give the column's name")
     out = storage.local_path(out)
     settings = (load_curate(params) if params else CurateSettings()).model_copy(
         update=columns

@@ -13,6 +13,7 @@ from stages.proxy.workforce.resumed import damage as checkpoint_damage
 from stages.runs.checked import read_run
 from stages.runs.run_files import CARRIED_ON, SWEPT, trunk_files
 from stages.verification.record import read_verification
+from stages.verification.track_record import track_record_faults
 
 DAMAGED = "damaged"
 Row = dict[str, Any]
@@ -58,6 +59,8 @@ def _looked_at() -> Iterator[tuple[str, str, Iterator[str], int]]:
     for place, read in records.items():
         files = sorted(Path(place).glob("*.json"))
         yield Path(place).name, "records", _unreadable(files, read), len(files)
+    kept = Path(artefacts.TRACK_RECORD)
+    yield kept.stem, "records", iter(track_record_faults(kept)), int(kept.is_file())
     files = sorted(Path(artefacts.CHECKPOINTS).glob("*.pt"))
     yield "checkpoints", "of trunks in training", _checkpoints(files), len(files)
 

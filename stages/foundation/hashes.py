@@ -20,12 +20,16 @@ Known = dict[str, dict[str, Any]]
 
 def record(stage: str, products: Iterable[str]) -> None:
     """Write size and hash of every file that a stage made."""
-    known = {
+    write_sealed(artefacts.hashes(stage), {"files": measured(products)})
+
+
+def measured(products: Iterable[str]) -> Known:
+    """Path -> bytes and hash of the files at or below these paths."""
+    return {
         file.as_posix(): {"bytes": file.stat().st_size, "hash": file_hash(file)}
         for product in products
         for file in _files(product)
     }
-    write_sealed(artefacts.hashes(stage), {"files": known})
 
 
 def forget(stage: str) -> None:
@@ -49,19 +53,23 @@ def require_whole(paths: Iterable[str]) -> None:
         raise InputError(fault)
 
 
-def faults(recorded: Known, hashed_bytes: float = float("inf")) -> Iterator[str]:
+def faults(
+    recorded: Known, hashed_bytes: float = float("inf"), cure: str = AGAIN
+) -> Iterator[str]:
     """One line a file that is not as it was recorded; hashed from the smallest on, so many bytes in all."""
     left = hashed_bytes
     for name in sorted(recorded, key=lambda name: recorded[name]["bytes"]):
         file, entry = Path(name), recorded[name]
         if not file.is_file():
-            yield _fault(name, "is missing")
+            yield _fault(name, cure, "is missing")
         elif (size := file.stat().st_size) != entry["bytes"]:
-            yield _fault(name, f"has {size} bytes, {entry['bytes']} were written")
+            yield _fault(name, cure, f"has {size} bytes, {entry['bytes']} were written")
         elif size <= left:
             left -= size
             if (found := file_hash(file)) != entry["hash"]:
-                yield _fault(name, f"hashes to {found}, {entry['hash']} was written")
+                yield _fault(
+                    name, cure, f"hashes to {found}, {entry['hash']} was written"
+                )
 
 
 def known_files(stage: str) -> Known:
@@ -69,8 +77,25 @@ def known_files(stage: str) -> Known:
     file = artefacts.hashes(stage)
     if not Path(file).is_file():
         return {}
-    value = read_sealed(file, AGAIN)
-    return value["files"]
+    return listed(file, AGAIN)
+
+
+def listed(file: str | Path, cure: str) -> Known:
+    """What was measured, from a sealed file. Raises InputError in one line where it is damaged."""
+    value = read_sealed(file, cure)
+    found = value.get("files") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not all(map(_is_entry, found.values())):
+        raise InputError(f"{file} is damaged (it lists no files); {cure}")
+    return found
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether it is the size and hash of a file."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("bytes"), int)
+        and isinstance(value.get("hash"), str)
+    )
 
 
 def recorded_stages() -> list[str]:
@@ -78,8 +103,8 @@ def recorded_stages() -> list[str]:
     return sorted(file.stem for file in Path(artefacts.HASHES).glob("*.json"))
 
 
-def _fault(name: str, what: str) -> str:
-    return f"{name} is damaged ({what}); {AGAIN}"
+def _fault(name: str, cure: str, what: str) -> str:
+    return f"{name} is damaged ({what}); {cure}"
 
 
 def _files(product: str) -> list[Path]:

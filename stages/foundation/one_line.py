@@ -6,6 +6,7 @@ import tempfile
 import traceback
 
 MOST_CHARS = 300
+JOINERS = "\u200c\u200d"  # of letters and emoji: they are part of words
 # user:password@ of an address; a port and a path with an @ behind it are none
 _NAMED = re.compile(r"(:/{1,2})[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
 _TOKEN = re.compile(r"(:/{1,2})[^\s/:@'\"]+@(?=[^\s/@'\"])")
@@ -48,8 +49,20 @@ def shortened(text: str, most: int = MOST_CHARS) -> str:
 
 
 def one_line(text: str, most: int = MOST_CHARS) -> str:
-    """One printable line without secrets of at most `most` characters."""
-    return shortened(redacted(" ".join(printable(text).split())), most)
+    """One line without secrets of at most `most` characters, which a terminal shows and does not obey.
+
+    >>> one_line("red: \x1b[31m")
+    'red: \\\\x1b[31m'
+    """
+    line = " ".join(printable(text).split())
+    return shortened(redacted("".join(map(_shown, line))), most)
+
+
+def _shown(char: str) -> str:
+    """The character, or its number where it moves what stands around it."""
+    if char.isprintable() or char in JOINERS:
+        return char
+    return char.encode("unicode_escape").decode()
 
 
 def unexpected(error: BaseException) -> str:

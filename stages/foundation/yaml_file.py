@@ -70,6 +70,12 @@ def _check(
     if node is None:
         return 1
     if isinstance(node, yaml.ScalarNode):
+        if not is_text(node.value):
+            raise InputError(
+                f"{path}:{node.start_mark.line + 1}: half of a surrogate pair (value"
+                f" {node.value[:40]!a}); write the character itself, not \\u and"
+                " its halves"
+            )
         if node.tag == INTEGER and len(node.value) > MOST_DIGITS:
             raise InputError(
                 f"{path}:{node.start_mark.line + 1}: a whole number of"
@@ -92,6 +98,15 @@ def _check(
         )
     sizes[id(node)] = size
     return size
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: no half of a surrogate pair stands in it.
+
+    >>> is_text("é"), is_text("\\ud83d")
+    (True, False)
+    """
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _refuse_twice(path: Path, node: yaml.MappingNode) -> None:

@@ -1,7 +1,7 @@
 """The track record over all decisions: a line a claim that was verified, kept by git, never rewritten.
 
-A line is added once for a decision and its runs. Where a later decision is judged on runs that were there before it,
-its lines are marked `seen_before` and not counted: whoever made it may have looked.
+A line is added once for a decision and its runs, with the hash of what it says. Where a later decision is judged on
+runs that were there before it, its lines are marked `seen_before` and not counted: whoever made it may have looked.
 """
 
 import json
@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from stages.decision.record import Status
 from stages.foundation.errors import InputError
-from stages.foundation.files import whole_file
+from stages.foundation.files import content_hash, whole_file
 from stages.foundation.record_files import Record
+from stages.foundation.sealed import SEAL, require_seal
 from stages.verification.record import Verdict, Verification
 
+# lines of the decision at hand are added again by `assay verify`, those of earlier ones are in git
+CURE = "take the line out, or the file back from git"
 Summary = dict[str, str | int | float | None]
 
 
@@ -107,9 +110,8 @@ def append(path: Path | str, claims: Sequence[Claim]) -> list[Claim]:
         if _key(claim) not in keys
     ]
     if new or not Path(path).is_file():
-        lines = [json.dumps(claim.model_dump()) + "\n" for claim in [*known, *new]]
         with whole_file(path) as temporary:
-            temporary.write_text("".join(lines), "utf-8")
+            temporary.write_text("".join(map(_line, [*known, *new])), "utf-8")
     return new
 
 
@@ -122,16 +124,35 @@ def read_track_record(path: Path | str) -> list[Claim]:
     """Every line of the file, oldest first; none where there is no file. Raises InputError naming the line."""
     if not Path(path).is_file():
         return []
-    claims = []
-    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
-        try:
-            claims.append(Claim.model_validate(json.loads(line)))
-        except (json.JSONDecodeError, ValidationError) as error:
-            first = str(error).splitlines()[0]
-            raise InputError(
-                f"{path}:{number}: no verified claim ({first}); take the line out"
-            ) from None
-    return claims
+    lines = Path(path).read_bytes().splitlines()
+    return [_claim(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+
+
+def track_record_faults(path: Path | str) -> list[str]:
+    """What reading the file would refuse first; nothing where it is whole or not there."""
+    try:
+        read_track_record(path)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def _line(claim: Claim) -> str:
+    value = claim.model_dump()
+    return json.dumps({**value, SEAL: content_hash(value)}) + "\n"
+
+
+def _claim(line: bytes, where: str) -> Claim:
+    """A line of an older version has no hash and is taken as it is."""
+    try:
+        value = json.loads(line.decode("utf-8"))
+        plain = {key: each for key, each in value.items() if key != SEAL}
+        claim = Claim.model_validate(plain)
+    except (ValueError, AttributeError, RecursionError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{where}: no verified claim ({first[:80]}); {CURE}") from None
+    require_seal(where, value, CURE)
+    return claim
 
 
 def summary(claims: Sequence[Claim]) -> list[Summary]:

@@ -5,8 +5,8 @@ segment a run: marks, sketches, key runs and up to 512 shingles of the documents
 format of a unit. An old document always stays; a new copy of it is dropped and names it in
 `duplicate_of`. A run does not see its own segment, so running it again changes nothing, and where its
 output replaces an older one, the older one's segment goes with that. One run at a time works with an
-index. Cost: 430 bytes a kept document on disk and 4 a word, at most 2,048; 8 bytes an old document
-mapped in memory during a run.
+index, whose files are held to their sizes, and up to 256 MB of them to their hashes. Cost: 430 bytes a
+kept document on disk and 4 a word, at most 2,048; 8 bytes an old document mapped in memory during a run.
 """
 
 import shutil
@@ -34,12 +34,15 @@ from stages.curate.work.sorted_runs import (
     write_records,
 )
 from stages.curation.reading.storage import disk_errors
+from stages.foundation import hashes
 from stages.foundation.errors import InputError
-from stages.foundation.files import read_json, whole_folder, write_json
+from stages.foundation.files import whole_folder
 from stages.foundation.processes.one_holder import one_holder
+from stages.foundation.sealed import read_sealed, write_sealed
 from stages.settings.curate import DedupSettings
 
-SETTINGS = "index.json"
+SETTINGS, HASHES = "index.json", "hashes.json"
+CURE = "give another index and curate the old input with it once"
 FIELDS = ("policy", "shingle_words", "bands", "rows", "seed")
 FORMAT = 2
 
@@ -71,23 +74,39 @@ def segments(index: Path | None, dedup: DedupSettings) -> list[str]:
     """The names of its segments; an index made with other settings is an InputError."""
     if index is None or not (index / SETTINGS).exists():
         return []
-    known, asked = read_json(index / SETTINGS), dedup.model_dump(include=set(FIELDS))
-    if known.get("format") != FORMAT:
+    known = read_sealed(index / SETTINGS, CURE)
+    asked = dedup.model_dump(include=set(FIELDS))
+    if isinstance(known, dict) and known.get("format") != FORMAT:
         raise InputError(
-            f"{index}: was made by an earlier version, without sketches; give another"
-            " index and curate the old input with it once"
+            f"{index}: was made by an earlier version, without sketches; {CURE}"
         )
+    if not isinstance(known, dict) or not set(FIELDS) <= set(known):
+        raise InputError(f"{index / SETTINGS} is damaged (no settings); {CURE}")
     for name in FIELDS:
         if known[name] != asked[name]:
             raise InputError(
                 f"{index}: was made with dedup.{name} {known[name]}, now it is"
                 f" {asked[name]}; use the same or another index"
             )
-    return sorted(
+    names = sorted(
         entry.name
         for entry in index.iterdir()
         if entry.is_dir() and not entry.name.startswith(".")
     )
+    _require_whole([index / name for name in names])
+    return names
+
+
+def _require_whole(folders: list[Path]) -> None:
+    """InputError naming the first file that is not as it was written; a segment of an older version has no hashes."""
+    recorded = {
+        str(folder / name): entry
+        for folder in folders
+        if (folder / HASHES).exists()
+        for name, entry in hashes.listed(folder / HASHES, CURE).items()
+    }
+    for fault in hashes.faults(recorded, hashes.HASHED_BYTES, CURE):
+        raise InputError(fault)
 
 
 def units(index: Path | None, names: list[str]) -> list[tuple[Path, int]]:
@@ -162,8 +181,13 @@ def add(index: Path, made: Path, name: str, dedup: DedupSettings) -> None:
     with disk_errors(index):
         if not (index / SETTINGS).exists():
             known = dedup.model_dump(include=set(FIELDS)) | {"format": FORMAT}
-            write_json(index / SETTINGS, known)
+            write_sealed(index / SETTINGS, known)
         with whole_folder(index / name) as temporary:
             temporary.rmdir()
             made.mkdir(exist_ok=True)
             shutil.copytree(made, temporary)  # the work folder may lie on another disk
+            written = {
+                str(Path(name).relative_to(temporary)): entry
+                for name, entry in hashes.measured([str(temporary)]).items()
+            }
+            write_sealed(temporary / HASHES, {"files": written})

@@ -16,7 +16,7 @@ from stages.curate.work.units import Unit
 from stages.curation.reading.documents import document_id, documents
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.readers import read_rows
-from stages.curation.reading.rows import OnBad, RawRows, text_series
+from stages.curation.reading.rows import BATCH_ROWS, OnBad, RawRows, text_series
 from stages.foundation.errors import InputError
 from stages.settings.curate import RESERVED, CurateSettings
 
@@ -48,7 +48,7 @@ def unit_documents(
             " rename it in the input or leave it out"
         )
     waiting: list[tuple[RawRows, InputFile]] = []
-    held = 0
+    held = n_rows = 0
     for piece in unit.pieces:
         for rows in read_rows(
             piece.file,
@@ -65,20 +65,13 @@ def unit_documents(
                 if name not in count.seen and any(v is not None for v in values)
             }
             waiting.append((rows, piece.file))
-            held += _n_chars(rows)
-            if held >= BATCH_CHARS // 2:
+            held += rows.n_chars()
+            n_rows += len(rows.names)
+            if held >= BATCH_CHARS // 2 or n_rows >= BATCH_ROWS:
                 yield _filled(waiting, settings, count)
-                waiting, held = [], 0
+                waiting, held, n_rows = [], 0, 0
     if waiting:
         yield _filled(waiting, settings, count)
-
-
-def _n_chars(rows: RawRows) -> int:
-    return (
-        int(rows.texts.str.len_chars().sum())
-        if isinstance(rows.texts, pl.Series)
-        else sum(map(len, filter(None, rows.texts)))
-    )
 
 
 def _filled(

@@ -12,15 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from stages.curate.work.manifest_file import Manifest
 from stages.curation.reading import storage
 from stages.curation.reading.storage import disk_errors
 from stages.curation.reading.stores import remote_errors
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
-from stages.foundation.files import read_json, write_json
+from stages.foundation.files import write_json
 from stages.foundation.processes.one_holder import one_holder
 from stages.foundation.processes.user_folder import user_folder
+from stages.foundation.sealed import readable
 
 MANIFEST = "manifest.json"
 
@@ -75,7 +78,7 @@ def _one_run(folder: Path, out: str) -> Iterator[None]:
 def open_plan(folder: Path, plan: dict) -> bool:
     """Make the work folder ready; whether finished work of the same plan is there."""
     known = folder / "plan.json"
-    if known.exists() and read_json(known)["hash"] == plan["hash"]:
+    if known.exists() and _plan(known)["hash"] == plan["hash"]:
         halves = [*folder.glob("*/.*.tmp"), *folder.glob(".*.tmp")]
         halves += (
             [] if storage.is_url(plan["out"]) else Path(plan["out"]).glob("*/.*.tmp")
@@ -97,9 +100,17 @@ def open_plan(folder: Path, plan: dict) -> bool:
 def finished(out: str, result_hash: str) -> Manifest | None:
     """The manifest of a run that is done, if it is this one; another run's output is an InputError."""
     if is_result(out):
-        manifest = json.loads(storage.read_text(storage.join(out, MANIFEST)))
+        manifest = _manifest(out)
         if manifest.get("result_hash") == result_hash:
-            return Manifest.model_validate(manifest)
+            try:
+                return Manifest.model_validate(manifest)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                raise InputError(
+                    f"{storage.join(out, MANIFEST)} is damaged"
+                    f" ({'.'.join(map(str, fault['loc']))}: {fault['msg']}); give"
+                    " --overwrite to replace this result"
+                ) from None
         raise InputError(
             f"{out}: holds the result of other input or settings; give another --out,"
             " or --overwrite to replace it"
@@ -109,12 +120,24 @@ def finished(out: str, result_hash: str) -> Manifest | None:
 
 def earlier(out: str, folder: Path) -> Iterator[dict]:
     """The manifest and the plan of earlier runs here, as far as there are any."""
+    unknown: dict[str, object] = {"segments": [], "result_hash": None}
     if is_result(out):
-        yield {"segments": [], "result_hash": None} | json.loads(
-            storage.read_text(storage.join(out, MANIFEST))
-        )
+        yield unknown | _manifest(out)
     if (folder / "plan.json").exists():
-        yield read_json(folder / "plan.json")
+        yield unknown | _plan(folder / "plan.json")
+
+
+def _plan(path: Path) -> dict:
+    """The plan of unfinished work. Raises InputError where it is damaged."""
+    cure = f"delete {path.parent} and run again, the work starts anew"
+    plan = readable(path, cure)
+    if not isinstance(plan, dict) or "hash" not in plan:
+        raise InputError(f"{path} is damaged (it is no plan); {cure}")
+    return plan
+
+
+def _manifest(out: str) -> dict:
+    return json.loads(storage.read_text(storage.join(out, MANIFEST)))
 
 
 def refuse_inside(out: str, inputs: Sequence[str]) -> None:
@@ -153,7 +176,7 @@ def hash_of(out: str) -> str | None:
     """The hash of the result there, if there is one."""
     if not is_result(out):
         return None
-    return json.loads(storage.read_text(storage.join(out, MANIFEST)))["result_hash"]
+    return _manifest(out).get("result_hash")
 
 
 def check_free(out: str, folder: Path) -> None:

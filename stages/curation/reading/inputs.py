@@ -51,11 +51,15 @@ class Expansion:
 
     def add(self, n_bytes: int) -> None:
         """Count bytes that came out; CutOff beyond the limit."""
+        self.expect(n_bytes)
         self.read += n_bytes
-        if self.read > max(FREE_BYTES, MOST_EXPANSION * self.stored):
+
+    def expect(self, n_bytes: int) -> None:
+        """CutOff where bytes that are about to come out go beyond the limit."""
+        if self.read + n_bytes > max(FREE_BYTES, MOST_EXPANSION * self.stored):
             raise CutOff(
                 f"{self.file.path}: {self.stored} bytes hold more than"
-                f" {self.read // 10**6} MB, over {MOST_EXPANSION} times their size; if"
+                f" {(self.read + n_bytes) // 10**6} MB, over {MOST_EXPANSION} times their size; if"
                 " that is meant, decompress or rewrite the file first"
             )
 

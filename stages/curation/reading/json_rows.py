@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from stages.curation.reading.inputs import CutOff, LongLine, Span, byte_lines, decoded
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    BATCH_ROWS,
     IDS,
     MISSING,
     BadRow,
@@ -60,7 +61,7 @@ def json_rows(
             )
         except InputError as error:
             on_bad(BadRow(file.name, line=number, offset=offset, error=error, raw=raw))
-        if size >= batch_chars:
+        if size >= batch_chars or len(rows.names) >= BATCH_ROWS:
             yield rows
             rows, size = _empty(columns), 0
     if rows.names:
@@ -82,7 +83,7 @@ def _add(
     raw: bytes,
     columns: Columns,
 ) -> int:
-    """Add the row on this line, if there is one; its characters."""
+    """Add the row on this line, if there is one; what it adds to a batch."""
     if isinstance(raw, LongLine):
         raise InputError(
             f"{file.path}:{number}: the line has {raw.n_bytes} bytes, more than"
@@ -114,7 +115,7 @@ def _add(
         rows.langs.append(lang)
     for found, values in zip(extra, rows.extra.values(), strict=True):
         values.append(found)
-    return len(value or "")
+    return sum(map(len, filter(None, (value, *extra))))
 
 
 def _extra(row: dict, name: str, file: InputFile) -> str | None:

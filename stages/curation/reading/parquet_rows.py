@@ -5,8 +5,10 @@ is not UTF-8 or whose id is missing goes to `on_bad`, and so does a file that ca
 Cost: 190 MB a CPU-second (measured); memory of one batch and of the pages it is cut from.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from stages.curation.reading import storage
 from stages.curation.reading.inputs import Expansion, Span
 from stages.curation.reading.named_files import InputFile
+from stages.curation.reading.row_sizes import NUMBER_BYTES, ranges, row_bytes
 from stages.curation.reading.rows import (
     IDS,
     MAX_ROW_BYTES,
@@ -35,7 +38,6 @@ from stages.foundation.errors import InputError
 
 # by place in the batch, what is wrong with a row and what stood there
 Bad = dict[int, tuple[InputError, bytes | None]]
-PIECE_BYTES = 32_000_000
 BATCH_ROWS, BATCH_BYTES = 2048, 16_000_000  # a batch of long documents has fewer rows
 
 
@@ -86,15 +88,13 @@ def parquet_rows(
                 if span is None
                 else range(span.start, span.end)
             )
-            texts = [name for name in wanted if _packed(plain.schema_arrow, name)]
+            texts = _text_leaves(plain, wanted)
         # A dictionary stays one until its rows are counted: 8 GB of text can stand in 8 kB of file.
         with open_parquet(file, dictionaries=texts) as table:
-            for batch in table.iter_batches(
-                batch_size=_batch_rows(table), columns=wanted, row_groups=list(groups)
-            ):
-                sizes = _row_bytes(batch)
-                expansion.add(int(sizes.sum()) + batch.num_rows)
-                for start, end in _ranges(sizes):
+            for batch in _batches(table, wanted, groups, expansion):
+                sizes = row_bytes(batch)
+                expansion.add(int(sizes.sum()) + NUMBER_BYTES * batch.num_rows)
+                for start, end in ranges(sizes):
                     yield _rows(
                         batch.slice(start, end - start),
                         row + start,
@@ -108,50 +108,54 @@ def parquet_rows(
         on_bad(BadRow(file.name, line=None, offset=None, error=error))
 
 
-def _packed(schema: pa.Schema, name: str) -> bool:
-    return schema.names.count(name) == 1 and _is_text(schema.field(name).type)
-
-
-def _row_bytes(batch: pa.RecordBatch) -> np.ndarray:
-    """Bytes of each row as it would be without dictionaries, texts alone, (rows,)."""
-    sizes = np.zeros(batch.num_rows, dtype=np.int64)
-    for column in batch.columns:
-        if pa.types.is_dictionary(column.type):
-            values = column.dictionary
-            if not (_is_text(values.type) or pa.types.is_large_binary(values.type)):
-                continue
-            each = pc.binary_length(values.cast(pa.large_binary()))
-            each = pc.take(each, column.indices)
-        elif _is_text(column.type):
-            each = pc.binary_length(column.cast(pa.large_binary()))
-        else:
-            continue
-        sizes += pc.fill_null(each.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    return sizes
-
-
-def _ranges(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of rows of at most `PIECE_BYTES`, or of one row."""
-    start, held = 0, 0
-    if sizes.sum() <= PIECE_BYTES:
-        yield 0, len(sizes)
-        return
-    for at, size in enumerate(sizes.tolist()):
-        if held and held + size > PIECE_BYTES:
-            yield start, at
-            start, held = at, 0
-        held += size
-    yield start, len(sizes)
-
-
-def _batch_rows(table: pq.ParquetFile) -> int:
-    sizes = [
-        table.metadata.row_group(index).total_byte_size
-        for index in range(table.num_row_groups)
+def _text_leaves(table: pq.ParquetFile, wanted: list[str]) -> list[str]:
+    """Paths of the texts and binaries, also inside of lists and structs, that stand once among what is read."""
+    leaves = _leaves(table, wanted)
+    paths = Counter(table.schema.column(index).path for index in leaves)
+    return [
+        path
+        for index in leaves
+        if table.schema.column(index).physical_type == "BYTE_ARRAY"
+        and paths[path := table.schema.column(index).path] == 1
     ]
-    return max(
-        1, min(BATCH_ROWS, BATCH_BYTES * table.metadata.num_rows // max(1, sum(sizes)))
-    )
+
+
+def _leaves(table: pq.ParquetFile, wanted: list[str]) -> list[int]:
+    """Numbers of the columns of the file, as it stores them, that make up the ones that are read."""
+    paths = [table.schema.column(index).path for index in range(len(table.schema))]
+    return [
+        index
+        for index, path in enumerate(paths)
+        if any(path == name or path.startswith(f"{name}.") for name in wanted)
+    ]
+
+
+def _batches(
+    table: pq.ParquetFile, wanted: list[str], groups: Iterable[int], room: Expansion
+) -> Iterator[pa.RecordBatch]:
+    """Few rows at a time where a row is long, each row group by its own lengths; a page comes out whole."""
+    leaves = _leaves(table, wanted)
+    for n_rows, together in groupby(
+        groups, key=lambda group: _batch_rows(table.metadata.row_group(group), leaves)
+    ):
+        chosen = list(together)
+        room.expect(sum(_unpacked_bytes(table, group, leaves) for group in chosen))
+        yield from table.iter_batches(
+            batch_size=n_rows, columns=wanted, row_groups=chosen
+        )
+
+
+def _unpacked_bytes(table: pq.ParquetFile, group: int, leaves: list[int]) -> int:
+    stored = table.metadata.row_group(group)
+    return sum(stored.column(index).total_uncompressed_size for index in leaves)
+
+
+def _batch_rows(group: pq.RowGroupMetaData, leaves: list[int]) -> int:
+    """A power of two; the values of a list may take no bytes in the file."""
+    n_values = sum(group.column(index).num_values for index in leaves)
+    n_bytes = max(1, group.total_byte_size, NUMBER_BYTES * n_values)
+    n_rows = min(BATCH_ROWS, BATCH_BYTES * group.num_rows // n_bytes)
+    return 1 << max(0, n_rows.bit_length() - 1)
 
 
 def _rows(

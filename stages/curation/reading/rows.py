@@ -49,6 +49,10 @@ class RawRows:
     langs: list | None = None
     extra: dict[str, list] = field(default_factory=dict)
 
+    def n_chars(self) -> int:
+        """Characters of the texts and further columns: what a batch is measured by."""
+        return sum(map(_chars, (self.texts, *self.extra.values())))
+
 
 @dataclass(frozen=True)
 class BadRow:
@@ -61,6 +65,7 @@ class BadRow:
     raw: bytes | None = None
 
 
+BATCH_ROWS = 100_000  # a batch ends there however little its rows hold (assumed)
 MAX_ROW_BYTES = 50_000_000  # of a longer row only its place is told (assumed)
 MISSING = object()
 IDS = "an id is text or a whole number (floats of 17 digits and more are equal)"
@@ -123,6 +128,12 @@ def mapping_hint(seen: list[str], wanted: str) -> str:
         else "; map the column that holds it, for example text=NAME"
     )
     return f"columns seen: {', '.join(seen[:20]) or '(none)'}{guess}"
+
+
+def _chars(texts: Sequence[str | None]) -> int:
+    if isinstance(texts, pl.Series):
+        return int(texts.str.len_chars().sum())
+    return sum(map(len, filter(None, texts)))
 
 
 def text_series(texts: Sequence[str | None]) -> pl.Series:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from stages.curation.reading.inputs import CutOff, byte_chunks, decoded
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
+    BATCH_ROWS,
     MAX_ROW_BYTES,
     BadRow,
     Columns,
@@ -64,7 +65,7 @@ def warc_rows(
         size += _add(
             rows, record, number=number, file=file, columns=columns, on_bad=on_bad
         )
-        if size >= batch_chars:
+        if size >= batch_chars or len(rows.names) >= BATCH_ROWS:
             yield rows
             rows, size = _empty(columns), 0
     if rows.names:
@@ -220,7 +221,7 @@ def _add(
     columns: Columns,
     on_bad: OnBad,
 ) -> int:
-    """Add one record; its characters."""
+    """Add one record; what it adds to a batch."""
     where = f"{file.path}:{number}"
     try:
         if record.fault:
@@ -247,4 +248,5 @@ def _add(
         rows.langs.append(values[columns.lang])
     for name, column in rows.extra.items():
         column.append(values[name])
-    return len(text)
+    further = (values[name] or "" for name in rows.extra)
+    return len(text) + sum(map(len, further))

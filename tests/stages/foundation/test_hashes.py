@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.commands.damage import damage_rows
 from stages.foundation import hashes
 from stages.foundation.errors import InputError
 
@@ -67,3 +68,19 @@ def test_a_damaged_record_is_named():
     Path("data/hashes/pack.json").write_text('{"files"')
     with pytest.raises(InputError, match=r"data/hashes/pack.json is damaged"):
         hashes.require_whole(["data/pack/pools"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[]", "{}", "null", "5", '"x"', '{"files": []}', '{"files": {"a": 5}}'),
+        '{"files": {"a": {"bytes": 5}}}',
+        '{"files": {"a": {"bytes": "5", "hash": 1}}}',
+    ],
+)
+def test_a_record_of_another_form_is_named(content):
+    Path("data/hashes/pack.json").write_text(content)
+    with pytest.raises(InputError, match=r"^data/hashes/pack\.json is damaged \(it"):
+        hashes.require_whole(["data/pack/pools"])
+    [row] = [row for row in damage_rows() if row["kind"] == "file"]
+    assert row["because"].startswith("data/hashes/pack.json is damaged")

@@ -67,3 +67,17 @@ def test_a_read_only_place_and_too_little_memory_are_told():
     line, code = told(PermissionError(13, "Permission denied", "/x/.work"), "assay")
     assert code == 2 and line.startswith("assay: /x/.work: Permission denied; ")
     assert "not enough memory" in told(MemoryError(), "assay")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a\u202egpj.exe", r"a\u202egpj.exe"),
+        ("\x1b[2Jgone\x07", r"\x1b[2Jgone\x07"),
+        ("a\0b\x7f", r"a\x00b\x7f"),
+        ("می‌خواهم", "می‌خواهم"),
+        ("👩‍💻 é", "👩‍💻 é"),
+    ],
+)
+def test_a_line_shows_what_would_move_the_cursor_or_the_text(name, told):
+    assert one_line(f"{name}: no such file") == f"{told}: no such file"

@@ -43,3 +43,13 @@ def test_a_good_file_is_its_values(tmp_path):
     tree, values = read_yaml(tmp_path / "a.yaml")
     assert values == {"a": {"b": [1, 2.5]}, "c": {"b": [1, 2.5]}}
     assert tree.value[1][0].start_mark.line == 1
+
+
+@pytest.mark.parametrize(
+    "line", [r'a: "\ud83d\ude42"', r'"\ud800": 1', r'a: [{b: "x\udfff"}]']
+)
+def test_half_of_a_surrogate_pair_is_named_with_its_line(tmp_path, line):
+    file = tmp_path / "params.yaml"
+    file.write_text(f"# first\n{line}\n")
+    with pytest.raises(InputError, match=r"params\.yaml:2: half of a surrogate pair"):
+        read_yaml(file)

@@ -11,6 +11,7 @@ from stages.verification.track_record import (
     claims_of,
     read_track_record,
     summary,
+    track_record_faults,
 )
 
 
@@ -116,3 +117,43 @@ def test_a_line_that_is_no_claim_is_named(verification, path):
     path.write_text("\n".join([lines[0], json.dumps(broken)]) + "\n")
     with pytest.raises(InputError, match=r"track_record\.jsonl:2: no verified claim"):
         read_track_record(path)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda line: line.replace(b'"inside": true', b'"inside": false'),
+        lambda line: line.replace(b'"times": ', b'"times": 1'),
+        lambda line: line[: len(line) * 2 // 3],
+        lambda line: b"\xff" + line,
+        lambda line: bytes(len(line)),
+        lambda line: b"[" * 100_000,
+        lambda line: b"null",
+        lambda line: b"[1]",
+    ],
+    ids=["verdict", "digit", "cut", "no UTF-8", "zeros", "deep", "null", "list"],
+)
+def test_a_damaged_line_is_named_and_nothing_is_added_to_it(verification, path, harm):
+    append(path, claims_of(verification(), commit=None))
+    lines = path.read_bytes().splitlines()
+    lines[2] = harm(lines[2])
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    before = path.read_bytes()
+    with pytest.raises(InputError) as refused:
+        append(path, claims_of(verification(decision="second"), commit=None))
+    said = str(refused.value)
+    assert "track_record.jsonl:3" in said and "take the line out" in said
+    assert len(said.splitlines()) == 1 and path.read_bytes() == before
+    assert track_record_faults(path) == [said]
+
+
+def test_lines_of_older_versions_have_no_hash_and_count(verification, path):
+    append(path, claims_of(verification(), commit=None))
+    claims = read_track_record(path)
+    old = [claim.model_dump_json() + "\n" for claim in claims]
+    path.write_text("".join(old))
+    assert read_track_record(path) == claims and track_record_faults(path) == []
+
+
+def test_no_track_record_has_no_fault(path):
+    assert track_record_faults(path) == []

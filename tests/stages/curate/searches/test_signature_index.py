@@ -197,3 +197,43 @@ def test_an_index_of_an_earlier_version_is_refused(batches, run, tmp_path):
         InputError, match="made by an earlier version, without sketches"
     ):
         run(batches[0], "first", request={"index": tmp_path / "index"})
+
+
+HARMS = {
+    "cut": lambda content: content[: len(content) * 2 // 3],
+    "flipped": lambda content: (
+        content[: len(content) // 2]
+        + bytes([content[len(content) // 2] ^ 1])
+        + content[len(content) // 2 + 1 :]
+    ),
+    "empty": lambda content: b"",
+    "list": lambda content: b"[]",
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+@pytest.mark.parametrize(
+    "name", ["index.json", "*/unit-*/marks.bin", "*/unit-*/sketches.bin"]
+)
+def test_a_damaged_file_of_an_index_is_named_and_nothing_is_written(
+    batches, run, tmp_path, name, harm
+):
+    request = {"index": tmp_path / "index"}
+    run(batches[0], "first", request=request)
+    [file] = (tmp_path / "index").glob(name)
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(InputError) as refused:
+        run(batches[1], "second", request=request)
+    said = str(refused.value)
+    assert said.startswith(f"{file} is damaged (") and len(said.splitlines()) == 1
+    assert said.endswith("give another index and curate the old input with it once")
+    assert not (tmp_path / "second/manifest.json").exists()
+
+
+def test_a_missing_file_of_an_index_is_named(batches, run, tmp_path):
+    request = {"index": tmp_path / "index"}
+    run(batches[0], "first", request=request)
+    [file] = (tmp_path / "index").glob("*/unit-*/sketches.bin")
+    file.unlink()
+    with pytest.raises(InputError, match=r"sketches\.bin is damaged \(is missing\)"):
+        run(batches[1], "second", request=request)

@@ -70,3 +70,16 @@ def test_a_batch_ends_where_it_is_full(folder, monkeypatch):
     monkeypatch.setattr(unit_rows, "BATCH_CHARS", 60)
     frames, _, _ = read([folder], CurateSettings())
     assert len(frames) > 5 and pl.concat(frames).equals(together[0])
+
+
+def test_rows_without_text_and_long_further_columns_fill_a_batch_too(
+    tmp_path, monkeypatch
+):
+    table = pl.DataFrame({"text": ["a"] + [None] * 9_999, "note": ["long"] * 10_000})
+    table.write_parquet(tmp_path / "a.parquet")
+    for limit, most in (("BATCH_CHARS", 20_000), ("BATCH_ROWS", 3_000)):
+        with monkeypatch.context() as lowered:
+            lowered.setattr(unit_rows, limit, most)
+            frames, _, count = read([tmp_path], CurateSettings(extra=["note"]))
+        assert len(frames) > 2 and pl.concat(frames)["text"].to_list() == ["a"]
+        assert (count.rows, count.empty) == (10_000, 9_999)

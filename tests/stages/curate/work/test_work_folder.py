@@ -137,3 +137,25 @@ def test_an_output_inside_an_input_is_refused(tmp_path):
     refuse_inside(str(tmp_path / "out"), [str(tmp_path / "raw")])
     with pytest.raises(InputError, match="lies inside the input folder"):
         refuse_inside(str(tmp_path / "raw/deep/out"), [str(tmp_path / "raw")])
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", "5", '{"out": 1}'])
+def test_a_damaged_plan_of_unfinished_work_is_named_with_the_cure(out, work, content):
+    (work / "plan.json").write_text(content)
+    cure = f"delete {work} and run again, the work starts anew"
+    for read in (
+        lambda: open_plan(work, {"hash": "one", "out": str(out)}),
+        lambda: list(earlier(str(out), work)),
+    ):
+        with pytest.raises(InputError) as refused:
+            read()
+        assert str(refused.value).startswith(f"{work / 'plan.json'} is damaged (")
+        assert str(refused.value).endswith(cure)
+
+
+def test_a_manifest_that_lacks_what_it_should_hold_is_named(out):
+    write_json(out / "manifest.json", {"result_hash": "one"})
+    with pytest.raises(
+        InputError, match=r"manifest\.json is damaged \(\w.*--overwrite"
+    ):
+        finished(str(out), "one")

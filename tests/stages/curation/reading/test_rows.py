@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.curation.reading import json_rows
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.rows import (
     BadRow,
@@ -43,3 +44,21 @@ def test_refusing_raises_the_error_of_the_row():
     with pytest.raises(InputError) as caught:
         refuse(BadRow("a", 1, 0, error))
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("line", "most_rows"),
+    [(b'{"text": null, "note": "a"}\n', 40), (b'{"note": "%s", "text": "b"}\n', 12)],
+    ids=["rows without text", "a long further column"],
+)
+def test_a_batch_is_bounded_by_all_that_its_rows_hold(
+    tmp_path, monkeypatch, line, most_rows
+):
+    monkeypatch.setattr(json_rows, "BATCH_ROWS", 40)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes((line.replace(b"%s", b"x" * 1000)) * 300)
+    file = InputFile(path, "a.jsonl", "jsonl", "")
+    columns = Columns(extra=("note",))
+    batches = list(json_rows.json_rows(file, columns, batch_chars=11_000))
+    assert sum(len(rows.names) for rows in batches) == 300
+    assert max(len(rows.names) for rows in batches) <= most_rows
