@@ -31,6 +31,9 @@ from stages.curation.selecting.ledger import Count, Ledger
 from stages.foundation.files import content_hash, read_json
 from stages.settings.curate import CurateSettings, result_settings
 
+# assumed: so little is left of raw crawls by the strictest published pipelines; of fewer documents it says nothing
+LITTLE_KEPT, LEAST_DOCUMENTS = 0.1, 20
+
 
 def build_manifest(
     settings: CurateSettings,
@@ -58,6 +61,7 @@ def build_manifest(
         settings=settings,
         kept=kept,
     )
+    reasons = _reasons(settings, total, searched=searched, found=found)
     counted = ("rows", "bad_rows", "empty", "documents", "characters")
     return Manifest(
         counts=Counts(
@@ -66,7 +70,7 @@ def build_manifest(
             dropped=dropped.documents,
         ),
         ledger=ledger.frame().drop("tokens", "pool").to_dicts(),
-        reasons=_reasons(settings, total, searched=searched, found=found),
+        reasons=reasons,
         examples={
             name: [example[1:] for example in examples[name]]
             for name in [*total["reasons"], *searched]
@@ -74,7 +78,10 @@ def build_manifest(
         },
         repeats=removed | {"most": found.most} if found.most else None,
         copies=[CopyPair(**pair) for pair in found.pairs],
-        warnings=_warnings(settings, total, found),
+        warnings=[
+            *_warnings(settings, total, found),
+            *_little_kept(settings.pool, total["documents"], kept.documents, reasons),
+        ],
         languages=dict(sorted(total["languages"].items())),
         faults=total["faults"],
         empty_files=plan.empty,
@@ -97,6 +104,25 @@ def _warnings(settings: CurateSettings, total: dict, found: Findings) -> list[Wa
     if message := note(total["languages"], settings.pool):
         warnings.append(Warned(code="no_language", message=message))
     return warnings
+
+
+def _little_kept(
+    pool: str, documents: int, kept: int, reasons: list[ReasonRow]
+) -> list[Warned]:
+    """Whether nearly all of a pool goes: more often a setting of another language or kind than junk."""
+    if documents < LEAST_DOCUMENTS or kept >= LITTLE_KEPT * documents:
+        return []
+    most = max(reasons, key=lambda row: row.documents_in_order, default=None)
+    why = f", most for {most.reason} ({most.documents_in_order:,})" if most else ""
+    return [
+        Warned(
+            code="little_kept",
+            message=(
+                f"{pool}: {kept:,} of {documents:,} documents stay{why}; look at the"
+                " examples before you train on them"
+            ),
+        )
+    ]
 
 
 def _searched(parts: list[dict], settings: CurateSettings) -> dict[str, dict]:

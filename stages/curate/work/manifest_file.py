@@ -78,7 +78,7 @@ class Warned(Record):
     """Something to look at before the result is used."""
 
     code: str = Field(
-        description="pool_lost, large_cluster, shared_text or no_language"
+        description="pool_lost, large_cluster, shared_text, no_language or little_kept"
     )
     message: str = Field(description="one line")
 
