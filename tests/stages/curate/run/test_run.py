@@ -52,7 +52,7 @@ def test_a_run_that_keeps_nearly_nothing_says_so(write, run):
     short = [{"id": str(n), "text": f"short text number {n}"} for n in range(30)]
     found = run(write(1, "short", content=short), "little")["warnings"]
     assert [each["message"] for each in found if each["code"] == "little_kept"] == [
-        "pool: 0 of 30 documents stay, most for gopher_min_words (30); look at the"
+        "curated: 0 of 30 documents stay, most for gopher_min_words (30); look at the"
         " examples before you train on them"
     ]
     assert "little_kept" not in {each["code"] for each in run(write())["warnings"]}
