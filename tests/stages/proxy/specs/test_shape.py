@@ -30,6 +30,14 @@ def test_parameter_counts_equal_the_weights(name, n_params):
     )
 
 
+def test_rungs_have_the_size_that_they_are_named_for():
+    unit = {"k": 1e3, "M": 1e6}
+    for name in LADDER:
+        named = float(name[:-1]) * unit[name[-1]]
+        assert Shape.named(name).n_params == pytest.approx(named, rel=0.05)
+    assert {"9.4M", "15M", "30M", "60M", "85M"} <= set(LADDER)
+
+
 def test_flops_equal_the_products_counted_one_by_one():
     shape = Shape(d_model=8, n_layers=3, n_heads=2, context=6, vocab_size=20)
     forward = 0
