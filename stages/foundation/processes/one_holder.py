@@ -12,7 +12,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stages.foundation.errors import InputError
-from stages.foundation.processes.lifeline import own_name
 
 
 class Held(InputError):
@@ -34,6 +33,8 @@ def one_holder(lock_file: Path, busy: str, cure: str) -> Iterator[None]:
     try:
         with suppress(OSError):  # a full disk names nobody
             since = time.strftime("%F %T")
+            from stages.foundation.processes.lifeline import own_name  # loads psutil
+
             number = own_name().partition(":")[0]
             lock_file.write_text(f"process {number} since {since}", "utf-8")
         yield

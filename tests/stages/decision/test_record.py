@@ -14,6 +14,7 @@ from stages.decision.record import (
     read_question_fit,
 )
 from stages.foundation.errors import InputError
+from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import ROOT
 
 DEMO = ROOT / "data/decisions/filter.json"
@@ -43,6 +44,13 @@ def test_records_of_a_folder_come_by_name(tmp_path):
     assert [each.question.name for each in read_decisions(tmp_path)] == ["a", "b"]
 
 
+def unsealed():
+    """The demo's record without its hash."""
+    record = json.loads(DEMO.read_text("utf-8"))
+    del record["content_hash"]
+    return record
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -53,7 +61,7 @@ def test_records_of_a_folder_come_by_name(tmp_path):
 )
 def test_another_format_is_one_line(tmp_path, change, message):
     path = tmp_path / "a.json"
-    path.write_text(json.dumps(json.loads(DEMO.read_text("utf-8")) | change))
+    write_sealed(path, unsealed() | change)
     with pytest.raises(InputError) as error:
         read_decision(path)
     assert str(error.value).startswith(f"{path}: {message}")
@@ -61,7 +69,7 @@ def test_another_format_is_one_line(tmp_path, change, message):
 
 
 def test_a_record_of_before_the_version_is_refused(tmp_path):
-    old = json.loads(DEMO.read_text("utf-8"))
+    old = unsealed()
     del old["version"]
     (tmp_path / "a.json").write_text(json.dumps(old))
     with pytest.raises(InputError, match="version: Field required; decide again"):
