@@ -31,14 +31,23 @@ class Bare(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Bare())
 import stages.sweep, stages.settings.sweep, stages.sweeping.train_trunks
+from pathlib import Path
+from stages.proxy.workforce.lease import folder_lease
+with folder_lease(Path(sys.argv[1]), Path(sys.argv[1]) / "sweep.lock"):
+    print("held")
 """
 
 
-def test_the_path_of_a_sweep_needs_nothing_that_a_bare_gpu_machine_lacks():
+def test_the_path_of_a_sweep_needs_nothing_that_a_bare_gpu_machine_lacks(tmp_path):
+    """Loaded, and its folder held, which names the process."""
     done = subprocess.run(
-        [sys.executable, "-c", BARE], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", BARE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout == "held\n"
 
 
 def child(code, limit_s=30.0):

@@ -4,6 +4,7 @@ The lock is the operating system's and ends with its process, however that ends;
 stands in it is for the message alone. Cost: a fraction of a millisecond.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,10 +34,7 @@ def one_holder(lock_file: Path, busy: str, cure: str) -> Iterator[None]:
     try:
         with suppress(OSError):  # a full disk names nobody
             since = time.strftime("%F %T")
-            from stages.foundation.processes.lifeline import own_name  # loads psutil
-
-            number = own_name().partition(":")[0]
-            lock_file.write_text(f"process {number} since {since}", "utf-8")
+            lock_file.write_text(f"process {os.getpid()} since {since}", "utf-8")
         yield
     finally:
         lock.release()
