@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from stages.foundation.errors import RefusedError
 from stages.laws.interface.table import note
 from stages.laws.mixing.averaged_mix import Metric, fit_metrics
-from stages.laws.mixing.repeats import Repeats
+from stages.laws.mixing.repeats import PUBLISHED, Repeats
 from stages.laws.mixing.search import Goal, Veto, search
 from stages.laws.mixing.trust import Trust, trust
 from stages.mixtures.swarm_tables import Swarm
@@ -74,8 +74,6 @@ def propose(
     margins, unique = vetoes_of(wishes, swarm), unique_of(wishes, swarm)
     repeats = None
     if unique is not None:
-        from stages.laws.mixing.repeats import PUBLISHED
-
         repeats = Repeats(float(wishes.tokens or 0), unique, law or PUBLISHED)
     with threadpool_limits(1):  # the matrices are small: threads cost more than they do
         metrics = fit_metrics(
@@ -114,17 +112,14 @@ def propose(
 
 
 def record(found: Proposal) -> dict[str, Any]:
-    """The proposal as plain JSON values; keys of docs/mix.md."""
+    """The proposal as plain JSON values; docs/mix.md has the keys."""
     swarm = found.swarm
     objective = _objective(found)
     beyond = found.region.beyond(found.share)
     return {
         "status": _status(found, objective["p_better"]),
         "proposal": _by(swarm.domains, found.share),
-        "interval": {
-            domain: ends
-            for domain, ends in zip(swarm.domains, share_intervals(found), strict=True)
-        },
+        "interval": dict(zip(swarm.domains, share_intervals(found), strict=True)),
         "predicted": predictions(found, found.share),
         "objective": objective,
         "reference": {

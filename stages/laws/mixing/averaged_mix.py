@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.laws.mixing.process import FORMS, Form, Process, fit_process, with_draws
+from stages.laws.mixing.process import (
+    FORMS,
+    Form,
+    Process,
+    fit_process,
+    spent_unknowns,
+    with_draws,
+)
 from stages.laws.mixing.tangent import fit_tangents
 
 FOLDS = 8  # assumed
@@ -85,8 +92,8 @@ def fit_metrics(
 ) -> list[Metric]:
     """Surfaces of every metric. shares (runs, domains), values (runs, metrics)."""
     rng = np.random.default_rng(seed)
-    n_runs, n_metrics = values.shape
-    folds = folds_of(n_runs, rng)
+    n_metrics = values.shape[1]
+    folds = folds_of(len(values), rng)
     fitted = []
     for j in range(n_metrics):
         fitted.append(_competing(shares, values[:, j], folds, forms))
@@ -103,7 +110,7 @@ def fit_metrics(
     for j, (surfaces, held, weights) in enumerate(fitted):
         kept = np.flatnonzero(weights >= min(LEAST_WEIGHT, weights.max()))
         own = weights[kept] / weights[kept].sum()
-        left = np.array([_left(surfaces[k], n_runs) for k in kept])
+        left = np.array([_left(surfaces[k], shares) for k in kept])
         drawn = tuple(
             with_draws(
                 surfaces[k],
@@ -135,13 +142,9 @@ def folds_of(n_runs: int, rng: np.random.Generator) -> list[np.ndarray]:
     return [fold == i for i in range(FOLDS)]
 
 
-def _left(surface: Process, n_runs: int) -> float:
-    """Runs less unknowns of the part that is no smooth remainder."""
-    return (
-        float(max(n_runs - (surface.coefs.size - len(surface.known)), 3))
-        if surface.form.of_law
-        else float(n_runs)
-    )
+def _left(surface: Process, shares: np.ndarray) -> float:
+    """Runs less what the surface spends on them, of which its noise is known, at least 3."""
+    return max(len(shares) - spent_unknowns(surface, shares), 3.0)
 
 
 def _competing(shares, values, folds, forms):

@@ -277,6 +277,13 @@ def _covariance(process: Process, shares: np.ndarray) -> np.ndarray:
     return own + process.bump(u) if process.form.rough else own
 
 
+def spent_unknowns(process: Process, shares: np.ndarray) -> float:
+    """Effective number of unknowns: by how much the fitted values follow the runs."""
+    covariance = _covariance(process, shares)
+    noise = process.scales.noise + JITTER
+    return float(len(shares) - noise * np.trace(np.linalg.inv(covariance)))
+
+
 def _coefs(process: Process, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Of basis and runs, (features,), or (draws, features) for weights (draws, runs)."""
     basis = weights @ process.basis(shares, process.standard(shares))

@@ -17,8 +17,10 @@ POOL = 2000  # ours
 STARTS = 4  # ours: of the mean; each far from the others
 APART = 0.15
 MOST_CUTS = 6
+OUTER = 2.0  # assumed
 STEEP = 800.0  # ours: a plane is passed by about .002 of the mixture
-SLIDES = 150
+SLIDES = 200
+FIRST_STEP = 0.05  # of a share
 SMALLEST = 2e-4  # of a share, at which a draw has arrived
 Progress = Callable[[int, int], None]
 
@@ -87,7 +89,9 @@ def search(
     n_draws: int,
     progress: Progress = lambda done, total: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best mixture of the mean (domains,) and of each draw (draws, domains)."""
+    """The best mixture of the mean (domains,), within reach of the runs, and of each draw (draws, domains), OUTER
+    times as far: what is not proposed for lack of runs may still be the best.
+    """
     pool = _pool(region, np.random.default_rng(seed))
     values = goal.values(pool)
     for veto in vetoes:
@@ -102,7 +106,7 @@ def search(
     best = min(ends, key=lambda end: end[0])[1]
     drawn = goal.drawn(np.vstack([pool, best]))
     starts = np.vstack([pool, best])[drawn.argmin(axis=1)]
-    fence = Fence(goal, region, vetoes, unit)
+    fence = Fence(goal, region.wider(OUTER), vetoes, unit)
     return best, _best_of_draws(fence, starts, progress)
 
 
@@ -164,7 +168,8 @@ def slide(fence: Fence, starts: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """
     region, unit, shares = fence.region, fence.unit, starts.copy()
     value, slope = fence.at(shares, draws)
-    step = 0.05 / (np.abs(slope).max(axis=1) + 1e-12)
+    tilt = slope - slope.mean(axis=1, keepdims=True)  # the rest leaves the simplex
+    step = FIRST_STEP / (np.abs(tilt).max(axis=1) + 1e-12)
     active = np.arange(len(draws))
     for _ in range(SLIDES):
         if not active.size:

@@ -2,8 +2,8 @@
 these lie from one another.
 
 The distance of a mixture is the part of it that would have to move to reach a weighted mean of trained ones
-(deciding/hull.py). The reach is how far the runs that were left out lay from the others: there predictions
-were checked, beyond it they were not. The region is convex, so a plane that cuts off one mixture outside cuts
+(deciding/hull.py). The reach is REACH_TIMES the distance of the run that lies furthest from the others: about so
+far predictions were checked. The region is convex, so a plane that cuts off one mixture outside cuts
 off nothing inside, and the search collects such planes as it needs them.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-REACH_PART = 1.0  # assumed: quantile of the distances of runs left out
+REACH_TIMES = 1.5  # assumed; 1 cuts corners off that few runs surround
 LEAST_REACH = 0.05  # assumed: shares this close are not told apart
 MOST_CHECKED = 96  # ours: runs left out one by one, 1 to 5 ms each
 SLACK = 1e-4
@@ -29,6 +29,10 @@ class Trust:
     low: np.ndarray
     high: np.ndarray
     planes: list[tuple[np.ndarray, float]] = field(default_factory=list)
+
+    def wider(self, times: float) -> "Trust":
+        """The region with a reach that many times as far."""
+        return Trust(self.known, min(times * self.reach, 1.0), self.low, self.high)
 
     def beyond(self, share: np.ndarray) -> float:
         """Distance of one mixture (domains,) from those trained, 0 between them."""
@@ -71,10 +75,10 @@ def trust(
 
 
 def measured_reach(known: np.ndarray) -> float:
-    """REACH_PART quantile of the distance of each run from the hull of the others."""
+    """REACH_TIMES the largest distance of a run from the hull of the others."""
     picked = np.random.default_rng(0).permutation(len(known))[:MOST_CHECKED]
     each = [_nearest(known[i], np.delete(known, i, axis=0))[0] for i in picked]
-    return max(LEAST_REACH, float(np.quantile(each, REACH_PART)))
+    return max(LEAST_REACH, REACH_TIMES * max(each))
 
 
 def _nearest(
