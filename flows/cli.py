@@ -430,6 +430,13 @@ def compare(
             help="parameters that the arms share, e.g. alpha,beta",
         ),
     ] = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="arm that keeps everything, against whose compute the best is worth so much",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
@@ -457,6 +464,7 @@ def compare(
         figures=figures,
         as_json=as_json,
         share=share,
+        baseline=baseline,
     )
 
 

@@ -34,6 +34,7 @@ from stages.decision.record import (
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, check_text, sentence
 from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
+from stages.decision.worth import baseline_of, spoken_worth, worth_records
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
@@ -60,6 +61,13 @@ class DecideParams(Section):
         description=(
             "model size that the answer speaks for; null: the largest trained, 0 is not"
             " a size"
+        ),
+    )
+    baseline: str | None = Field(
+        None,
+        description=(
+            "arm that others are worth compute against; null: the one that keeps"
+            " everything, and the second best where there is none"
         ),
     )
     level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")
@@ -89,6 +97,17 @@ class DecideParams(Section):
             "factors of ten above the largest measured compute that are searched for"
             " flips"
         ),
+    )
+
+
+def baseline_is_an_arm(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where decide.baseline names no arm: its keys and the fault."""
+    named, arms = params["decide"].baseline, params["arms"].arms
+    if named is None or named in arms:
+        return None
+    return (
+        ["decide", "baseline"],
+        f"no arm {named!r}; arms are {', '.join(arms)}",
     )
 
 
@@ -192,10 +211,21 @@ def decide(
     path, flips = path_of(found, scope.reach)
     status, reason = overall(targets, flips, scope.reach)
     labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
+    worth = worth_records(
+        boot,
+        targets,
+        columns,
+        baseline=baseline_of(names, arms["arms"], columns, named=params.baseline),
+        found=found,
+        n_params=scope.n_params,
+        level=params.level,
+        labels=labels,
+    )
+    answer = sentence(path, flips, labels=labels, status=status, targets=targets)
     findings = Findings(
         version=VERSION,
         question=Question(name=name, title=question["title"]),
-        sentence=sentence(path, flips, labels=labels, status=status, targets=targets),
+        sentence=answer + spoken_worth(worth, scope.reach),
         status=status,
         reason=reason,
         metric=metric_record(fitted.metric, rows["modality"][0]),
@@ -208,6 +238,7 @@ def decide(
         base=base_of(names),
         labels=labels,
         targets=targets,
+        worth=worth,
         crossovers=flips,
         crossovers_drawn=drawn_flips(flips, scope.low, scope.high),
         crossovers_by_size=by_size(boot, columns, rows=rows, params=params),
@@ -366,6 +397,7 @@ def points(rows: pl.DataFrame, n_params: int) -> list[Point]:
 stage = Stage(
     run=run,
     params=DecideParams,
+    agrees=baseline_is_an_arm,
     question=(
         "At each compute budget, which arm, how sure, and where does the answer flip?"
     ),

@@ -121,6 +121,40 @@ class Flip(Crossing):
     extrapolated: bool = Field(description="the flip lies above the measured compute")
 
 
+class Worth(Record):
+    """What the best arm is worth at one budget: the law of the baseline inverted, paired by draw."""
+
+    flops: float = Field(description="training compute asked about, FLOPs (6ND)")
+    best: str = Field(description="arm of the least value there")
+    baseline: str = Field(
+        description="arm that keeps everything; where that is the best, or there is none, the second"
+    )
+    level: float = Field(description="coverage of the intervals, 0 to 1")
+    times: float | None = Field(
+        description="compute at which the baseline reaches the best arm's value, over flops; null:"
+        " not within 10,000 times"
+    )
+    low: float | None = Field(
+        description="lower end of the interval of times; null: below 0.01"
+    )
+    high: float | None = Field(
+        description="upper end of the interval of times; null: above 10,000"
+    )
+    tokens_times: float | None = Field(
+        description="the same in tokens at the size of the best arm; null as in times, or where the"
+        " law knows no tokens"
+    )
+    tokens_low: float | None = Field(description="lower end, as low")
+    tokens_high: float | None = Field(description="upper end, as high")
+    never: bool = Field(
+        description="the baseline never reaches the value, in the law's limit"
+    )
+    until: Crossing | None = Field(
+        description="where the best arm falls behind the baseline; null: not in the searched range"
+    )
+    text: str = Field(description="the same as a sentence")
+
+
 class Stretch(Record):
     """A stretch of compute with the arm that is best on it."""
 
@@ -250,6 +284,9 @@ class Tables(Record):
     """The tables of the page: rows for a person, numbers already rounded."""
 
     targets: list[TableRow] = Field(description="what to train on, by budget")
+    worth: list[TableRow] = Field(
+        [], description="what the best arm is worth, by budget"
+    )
     flips: list[TableRow] = Field(description="where the answer flips")
     flips_by_size: list[TableRow] = Field(description="best arms by model size")
     heldout: list[TableRow] = Field(description="the held-out check, one row a cell")
@@ -289,6 +326,9 @@ class Findings(FileRecord):
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
     targets: list[Target] = Field(description="one comparison a budget")
+    worth: list[Worth] = Field(
+        [], description="what the best arm of each target budget is worth in compute"
+    )
     crossovers: list[Flip] = Field(description="flips of the best arm, by compute")
     crossovers_drawn: list[Flip] = Field(
         description="the flips with open ends at the ends of the searched range"
