@@ -97,6 +97,59 @@ class Target(Record):
     )
 
 
+class Repetition(Record):
+    """How often an arm repeats its data at the target, and how often the proxies did."""
+
+    arm: str = Field(description="arm")
+    unique_tokens: float = Field(
+        description="different tokens (or images) that the arm has at the target"
+    )
+    target_passes: float = Field(
+        description="tokens over different tokens at the target; below 1 nothing repeats"
+    )
+    target_passes_most: float = Field(
+        description="the same of the part of the arm that is repeated most"
+    )
+    proxy_passes: tuple[float, float] = Field(
+        description="the least and the most of the arm's own runs"
+    )
+    proxy_passes_most: tuple[float, float] = Field(
+        description="the least and the most of its runs, of the part that is repeated most"
+    )
+    covered: bool = Field(
+        description="a run of any arm repeats about as often, within 1.5 times"
+    )
+    text: str = Field(
+        description="where arm and proxies disagree, both numbers; empty where they agree"
+    )
+
+
+class TargetRun(Record):
+    """The run that the answer is for, and the answer there."""
+
+    n_params: float = Field(description="non-embedding parameters of the target")
+    n_tokens: float = Field(description="tokens (or images) that it sees")
+    flops: float = Field(description="its compute, FLOPs (6ND)")
+    pool_tokens: dict[str, float] = Field(
+        description="pool -> different tokens of the target, duplicates removed"
+    )
+    decades: float = Field(
+        description="factors of ten of compute beyond the largest proxy"
+    )
+    decades_params: float = Field(
+        description="factors of ten of parameters beyond the largest proxy"
+    )
+    decades_tokens: float = Field(
+        description="factors of ten of tokens beyond the longest proxy"
+    )
+    best: str = Field(description="leading arm, whatever the status")
+    status: Status = Field(description="what may be said at the target")
+    repetition: list[Repetition] = Field(
+        description="how often each arm repeats, there and in the proxies"
+    )
+    text: str = Field(description="the target in words")
+
+
 class Crossing(Record):
     """A budget at which one arm stops being better than another."""
 
@@ -308,6 +361,9 @@ class Findings(FileRecord):
     sentence: str = Field(description="the answer in one sentence")
     status: Status = Field(description="how sure the answer is")
     reason: str = Field(description="why this status")
+    target: TargetRun | None = Field(
+        None, description="the run that is decided for; null: only the budgets"
+    )
     metric: Metric = Field(description="what decides between arms")
     level: float = Field(description="coverage of every interval of a budget or flip")
     n_params: SpokenSize = Field(

@@ -11,6 +11,8 @@ from stages.laws.deciding.crossover import Crossovers
 from stages.laws.deciding.path import ArmColumns
 from stages.laws.deciding.worth import worths
 from stages.presentation.worth_words import worth_text
+from stages.target.target import Target as TargetRun
+from stages.target.target import is_budget_of
 
 
 def keeps_everything(arm: Mapping[str, Any]) -> bool:
@@ -46,8 +48,9 @@ def worth_records(
     n_params: float,
     level: float,
     labels: Mapping[str, str],
+    target: TargetRun | None = None,
 ) -> list[Worth]:
-    """One record a target budget, with its sentence; found: the crossings searched."""
+    """One record a budget, with its sentence; found: the crossings searched; target: the run decided for."""
     made = worths(
         boot,
         targets,
@@ -61,14 +64,20 @@ def worth_records(
         Worth(
             **asdict(each)
             | {"until": Crossing(**asdict(each.until)) if each.until else None},
-            text=worth_text(each, labels) + ".",
+            text=worth_text(each, labels, where=_where(each.flops, target)) + ".",
         )
         for each in made
     ]
 
 
-def spoken_worth(worth: Sequence[Worth], reach: float) -> str:
-    """The sentence for the headline: of the largest budget within what was measured, else of the least.
+def _where(flops: float, target: TargetRun | None) -> str:
+    return "the target" if target and is_budget_of(target, flops) else ""
+
+
+def spoken_worth(
+    worth: Sequence[Worth], reach: float, target: TargetRun | None = None
+) -> str:
+    """The sentence for the headline: of the target, else of the largest budget within what was measured or the least.
 
     reach: the largest measured compute, FLOPs. Empty where nothing is compared.
     """
@@ -76,4 +85,6 @@ def spoken_worth(worth: Sequence[Worth], reach: float) -> str:
         return ""
     inside = [each for each in worth if each.flops <= reach * ROUNDING]
     spoken = max(inside, key=lambda each: each.flops) if inside else worth[0]
+    if target is not None:
+        spoken = next(each for each in worth if is_budget_of(target, each.flops))
     return " " + spoken.text[0].upper() + spoken.text[1:]
