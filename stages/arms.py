@@ -301,9 +301,10 @@ def run(params: ArmsParams) -> None:
 
 
 def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:
-    """pool -> tokens, near copies removed."""
+    """pool -> tokens, copies removed as a resample counts them."""
+    policy = "semantic" if "group" in documents.columns else "near"
     sums = (
-        deduplicated(documents, "near")
+        deduplicated(documents, policy)
         .group_by("pool")
         .agg(pl.col("n_tokens").sum())
         .sort("pool")

@@ -27,6 +27,11 @@ FOLLOWING = {
     "sweep": ("pool_passes",),
     "decide": ("target_flops", "n_params"),
 }
+REPLACED = {
+    "arms": ("draws", "draw_tokens"),
+    "sweep": (*LADDER_KEYS, "pool_passes"),
+    "decide": FOLLOWING["decide"],
+}
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,7 @@ def choose(params_file: Path, dial: Dial) -> Chosen:
     )
     replaced = {
         f"{section}.{key}": values[section][key]
-        for section, keys in (
-            FOLLOWING | {"sweep": (*LADDER_KEYS, "pool_passes")}
-        ).items()
+        for section, keys in REPLACED.items()
         for key in keys
         if key in (values.get(section) or {})
     }

@@ -14,6 +14,8 @@ from stages.laws.deciding.path import ArmColumns
 from stages.runs.study import law_rows
 from stages.target.target import Target, is_budget_of
 
+SAME_POOLS = 0.05  # assumed: resamples of a small pool differ by less
+
 
 def columns_at(
     target: Target,
@@ -23,8 +25,10 @@ def columns_at(
 ) -> dict[str, dict[str, float]]:
     """What each arm offers a law at the target: the kept fraction of each pool, of the pools that the target has.
 
-    arms: data/arms/arms.json; names: arms and their twins.
+    arms: data/arms/arms.json; names: arms and their twins. Pools of the size of a resample are the resample.
     """
+    if are_drawn(target, arms):
+        return recipes(views, names, arms["tiers"])
     settings = {
         name: arms["arms"][arms["controls"].get(name, {}).get("like", name)]
         for name in names
@@ -43,11 +47,17 @@ def times_of(target: Target, arms: Mapping[str, Any]) -> dict[str, float]:
     return {name: pools[name] / drawn[name] for name in pools if drawn[name]}
 
 
+def are_drawn(target: Target, arms: Mapping[str, Any]) -> bool:
+    """Whether the target's pools are those of a resample, but for the few documents by which resamples differ."""
+    pools, drawn = target.pools(arms["pool_tokens"]), arms["draw_tokens"]
+    apart = sum(abs(pools[name] - drawn[name]) for name in pools)
+    return apart < SAME_POOLS * sum(drawn.values())
+
+
 def is_trained(target: Target, rows: pl.DataFrame, arms: Mapping[str, Any]) -> bool:
     """Whether the proxies have the target's size and pools, so that their curves are its own."""
     sizes = rows["n_params"].unique().to_list()
-    alike = all(abs(times - 1) < 0.01 for times in times_of(target, arms).values())
-    return round(target.params) in sizes and alike
+    return round(target.params) in sizes and are_drawn(target, arms)
 
 
 def target_run(

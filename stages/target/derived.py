@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stages.foundation.errors import InputError
 from stages.target.ladder import Wanted, ladder, nominal_rate
 from stages.target.target import Target, is_budget_of
 
@@ -103,8 +104,9 @@ def _proxies(values: Mapping[str, Any], target: Target) -> Any:
         return made
     try:
         found = ladder(wanted_ladder(values, target), nominal_rate)
-    except (ArithmeticError, TypeError, ValueError, KeyError):
-        return made  # something given is faulty, which the section's own check says
+    except (InputError, ArithmeticError, TypeError, ValueError, KeyError):
+        # something given is faulty, which the section's own check says
+        found = ladder(wanted_ladder(values, target, given={}), nominal_rate)
     return found.settings() | made
 
 
@@ -114,9 +116,10 @@ def _draws(values: Mapping[str, Any], target: Target) -> Any:
     if arms is None or sweep is None:
         return values["arms"]
     budgets = sweep.get("budgets_tokens")
-    if "draw_tokens" in arms or not isinstance(budgets, list) or not budgets:
+    known = isinstance(budgets, list) and budgets and isinstance(budgets[-1], int)
+    if "draw_tokens" in arms or not known:
         return arms
-    own = {"draw_tokens": None, "largest_budget": budgets[-1]}
+    own = {"draw_tokens": None, "largest_budget": sweep["budgets_tokens"][-1]}
     return own | {"target": dict(values["target"])} | arms
 
 

@@ -130,7 +130,6 @@ def test_a_part_that_is_repeated_beyond_any_run_extrapolates():
     assert withheld(decision(), rows, covered).code == ""
 
 
-
 def test_a_mixture_outside_of_those_trained_extrapolates():
     rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
         "share_web": np.repeat([0.3, 0.7], 4),
