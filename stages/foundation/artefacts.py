@@ -49,6 +49,7 @@ RUNS = "data/sweep/runs.parquet"  # the runs table
 HELD_OUT_LOSSES = "data/sweep/heldout_losses.parquet"  # losses by held-out document
 TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
+CHECKS = ".assay/checks"  # verdicts of commands on documents
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
 
 # fit, decide
