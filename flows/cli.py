@@ -62,9 +62,38 @@ ParamsFile = Annotated[
 ]
 
 
+TargetParams = Annotated[
+    float | None,
+    typer.Option(
+        "--target-params",
+        min=1,
+        callback=_countable,
+        help="parameters of the model that is decided for",
+    ),
+]
+TargetTokens = Annotated[
+    float | None,
+    typer.Option(
+        "--target-tokens", min=1, callback=_countable, help="tokens that it will see"
+    ),
+]
+Hours = Annotated[
+    float | None,
+    typer.Option(
+        "--hours",
+        min=0.001,
+        max=1e6,
+        help="choose proxies that train in so many hours on this machine",
+    ),
+]
+
+
 @app.command()
 def run(
     params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     jobs: Annotated[
         int, typer.Option(min=0, help="worker processes; 0: one a core")
     ] = 0,
@@ -87,8 +116,12 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
+    from flows.commands.ladder import Dial, turn
     from flows.main_job import main_job
 
+    dial = Dial(target_params, target_tokens, hours)
+    if dial.is_turned:
+        turn(params, dial)
     raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
 
 
@@ -430,6 +463,13 @@ def compare(
             help="parameters that the arms share, e.g. alpha,beta",
         ),
     ] = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="arm that keeps everything, against whose compute the best is worth so much",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
@@ -457,23 +497,32 @@ def compare(
         figures=figures,
         as_json=as_json,
         share=share,
+        baseline=baseline,
     )
 
 
 @app.command()
 def plan(
     law: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             callback=_here, metavar="FIT", help="a file written by `assay fit --out`"
         ),
-    ],
+    ] = None,
     flops: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=1, callback=_countable, help="budget, FLOPs as the table counts them"
         ),
-    ],
+    ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(help="the proxies of `assay run --hours`, printed and not run"),
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     unique_tokens: Annotated[
         float | None,
         typer.Option(
@@ -491,9 +540,17 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
+    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
+    from flows.commands.ladder import Dial, ladder_command
 
+    if ladder:
+        dial = Dial(target_params, target_tokens, hours)
+        return ladder_command(params, dial, as_json)
+    if law is None or flops is None:
+        raise typer.BadParameter(
+            "give --law FIT and --flops C, or --ladder for the proxies of a target"
+        )
     plan_command(
         law,
         flops,

@@ -16,6 +16,7 @@ from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.arm_views import (
     OWN_SCORES,
     arm_view,
+    deduplicated,
     resamples,
     tier_labels,
     view_hash,
@@ -28,9 +29,11 @@ from stages.foundation.sealed import write_sealed
 from stages.foundation.section import Name, Section
 from stages.foundation.stage import Stage
 from stages.images.scores import ImageScoring
+from stages.target.target import Target
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
+SPARE = 1.1  # ours: an arm that shall not repeat has a tenth more than it reads
 # policies that the dedup stage finds only where this key of its section asks
 DEDUP_KEYS = {"semantic": "semantic", "lines": "lines", "bands": "fineweb"}
 
@@ -117,14 +120,20 @@ class Question(Section):
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
-    draw_tokens: int = Field(
+    draw_tokens: int | None = Field(
         262_144,
         ge=100,
         description=(
             "tokens (or images) of one resample, duplicates removed, before any arm"
-            " takes its part"
+            " takes its part; null: as many as the target's repetition asks for"
         ),
     )
+    largest_budget: int | None = Field(
+        None,
+        ge=1,
+        description="taken from sweep.budgets_tokens where there is a target",
+    )
+    target: Target | None = Field(None, description="taken from the section `target`")
     questions: dict[Name, Question] = Field(min_length=1)
     arms: dict[Name, Arm] = Field(min_length=2)
     controls: dict[Name, Control] = {}
@@ -143,6 +152,8 @@ class ArmsParams(Section):
                     f"control {name!r} needs a name of its own and `like` one of"
                     f" {', '.join(self.arms)}"
                 )
+        if self.draw_tokens is None and None in (self.target, self.largest_budget):
+            raise ValueError("draw_tokens: null needs a section `target`")
         return self
 
     @property
@@ -159,7 +170,15 @@ class ArmsParams(Section):
 def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
     image = params["ingest"].modality == "image"
-    if not image and params["arms"].draw_tokens < LEAST_TOKENS:
+    target, pools = params["decide"].target, params["ingest"].pools
+    if target is not None and isinstance(target.pool_tokens, dict):
+        unknown = [name for name in target.pool_tokens if name not in pools]
+        if unknown:
+            return [
+                "target",
+                "pool_tokens",
+            ], f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+    if not image and (params["arms"].draw_tokens or LEAST_TOKENS) < LEAST_TOKENS:
         return [
             "arms",
             "draw_tokens",
@@ -244,15 +263,17 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
     documents = joined_documents(params)
+    ingested = tokens_by_pool(documents)
+    draw_tokens = resample_tokens(params, ingested)
     pools, disjoint = resamples(
-        documents, params.draw_tokens, draws=params.draws, seed=params.seed
+        documents, draw_tokens, draws=params.draws, seed=params.seed
     )
     if not disjoint:
         log.info(
             "arms: %d draws of %d tokens overlap: the pool is too small for disjoint"
             " ones",
             params.draws,
-            params.draw_tokens,
+            draw_tokens,
         )
     views = []
     for draw, pool in enumerate(pools):
@@ -265,10 +286,44 @@ def run(params: ArmsParams) -> None:
     )
     with whole_file(artefacts.VIEWS) as temporary:
         table.write_parquet(temporary)
-    write_sealed(artefacts.ARMS, summary(params, table, disjoint))
+    drawn = [tokens_by_pool(pool) for pool in pools]
+    sizes = {
+        "pool_tokens": ingested,
+        "draw_tokens": {
+            name: sum(each.get(name, 0) for each in drawn) / len(drawn)
+            for name in ingested
+        },
+    }
+    write_sealed(artefacts.ARMS, summary(params, table, disjoint) | sizes)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
     write_json(artefacts.ARMS_METRICS, metrics(table))
+
+
+def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:
+    """pool -> tokens, copies removed as a resample counts them."""
+    policy = "semantic" if "group" in documents.columns else "near"
+    sums = (
+        deduplicated(documents, policy)
+        .group_by("pool")
+        .agg(pl.col("n_tokens").sum())
+        .sort("pool")
+    )
+    return dict(sums.iter_rows())
+
+
+def resample_tokens(params: ArmsParams, ingested: dict[str, int]) -> int:
+    """draw_tokens, or as many as give the proxies the target's repetition, at most the whole pool.
+
+    Of a target that repeats an arm: what the largest budget passes over as often as the target over its pools; else
+    what leaves the strictest arm unrepeated. ingested: pool -> tokens without copies.
+    """
+    if params.draw_tokens is not None:
+        return params.draw_tokens
+    assert params.target is not None and params.largest_budget is not None
+    keep = min(arm.keep for arm in params.arms.values())
+    passes = max(params.target.passes(ingested), keep / SPARE)
+    return min(round(params.largest_budget / passes), sum(ingested.values()))
 
 
 def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
@@ -426,6 +481,7 @@ stage = Stage(
     params=ArmsParams,
     question="Which documents does each arm train on, in each resample of the pool?",
     agrees=names_exist,
+    follows=("target", "sweep"),
     deps=(
         artefacts.PACKED_POOLS,
         artefacts.CLUSTERS,

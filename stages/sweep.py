@@ -87,6 +87,7 @@ stage = Stage(
     run=run,
     params=SweepParams,
     agrees=image_sweep.sizes_are_of_the_modality,
+    follows=("target", "arms"),
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=(
         artefacts.VIEWS,
