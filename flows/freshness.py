@@ -8,12 +8,13 @@ from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
+from stages.handing_over.register import registered, staleness
 from stages.pipeline import PIPELINE
 from stages.verification.record import read_verification
 
 
 def freshness() -> list[dict[str, Any]]:
-    """One row a stage, then one a decision, then one a verification: name, kind, state, because."""
+    """One row a stage, then one a decision, a verification and an export: name, kind, state, because."""
     if not Path("dvc.yaml").is_file():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml here; run this in the project's folder"
@@ -36,6 +37,13 @@ def freshness() -> list[dict[str, Any]]:
             row["state"] = "fresh"
             row["because"] = read_verification(file).sentence
         rows.append(row)
+    for line in registered():
+        state, because = staleness(line)
+        if state == "fresh" and stale.get("decide"):
+            state, because = "stale", "; ".join(stale["decide"][:3])
+        rows.append(
+            {"name": line["out"], "kind": "export", "state": state, "because": because}
+        )
     return rows
 
 

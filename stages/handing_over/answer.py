@@ -1,10 +1,13 @@
-"""Which arm a decision names: at the budget asked for, or the one that all its decided budgets share."""
+"""Which arm a decision names: at the budget asked for, or the one that all its decided budgets share; and whether it
+still says what an export was made of.
+"""
 
 from dataclasses import dataclass
 
 from stages.decision.record import DecisionRecord, Target
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash
+from stages.handing_over.record import ExportManifest
 
 SAME_BUDGET = 0.01  # budgets this close, relative, are one (rounding of 6ND)
 # says when and where a record was made, not what it says
@@ -85,3 +88,23 @@ def answer_hash(record: DecisionRecord) -> str:
     for name in OF_THE_MAKING:
         value["provenance"].pop(name)
     return content_hash(value)
+
+
+def changed(manifest: ExportManifest, record: DecisionRecord) -> str:
+    """What the decision says now that it did not when the export was made; empty for nothing."""
+    bound = manifest.decision
+    if bound.answer_hash == answer_hash(record):
+        return ""
+    target = next((t for t in record.targets if t.flops == bound.flops), None)
+    if bound.flops is not None and target is None:
+        return f"the decision no longer has a target of {bound.flops:.4g} FLOPs"
+    if target is not None and target.best != manifest.arm:
+        return f"the decision names {target.best} now, {manifest.arm} was exported"
+    if manifest.arm not in record.labels:
+        return f"the question no longer has the arm {manifest.arm}"
+    status = target.status if target else record.status
+    if status != bound.status:
+        return f"the decision was {bound.status} and is {status} now"
+    if sorted(bound.data_hashes) != sorted(record.provenance.data_hashes):
+        return "the decision rests on other data now"
+    return "the decision was made again and says other numbers"

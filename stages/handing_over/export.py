@@ -149,7 +149,9 @@ class _Export:
 
     def manifest(self, progress: Progress) -> ExportManifest:
         plan = self.plan
-        if (done := work.finished(self.request.out, plan["hash"])) is not None:
+        if (
+            done := work.finished(self.request.out, plan["hash"], self.record)
+        ) is not None:
             log.info("%s: already done; nothing to do", self.request.out)
             return done
         size = self.content_bytes

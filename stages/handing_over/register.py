@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.decision.record import DecisionRecord, read_decision
+from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
-from stages.handing_over.answer import answer_hash
+from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
 from stages.handing_over.work import MANIFEST
 
@@ -70,23 +70,3 @@ def staleness(line: dict[str, Any]) -> tuple[str, str]:
     if reason := changed(manifest, record):
         return "stale", reason
     return "fresh", f"arm {manifest.arm}, {manifest.totals.tokens:,} tokens"
-
-
-def changed(manifest: ExportManifest, record: DecisionRecord) -> str:
-    """What the decision says now that it did not when the export was made; empty for nothing."""
-    bound = manifest.decision
-    if bound.answer_hash == answer_hash(record):
-        return ""
-    target = next((t for t in record.targets if t.flops == bound.flops), None)
-    if bound.flops is not None and target is None:
-        return f"the decision no longer has a target of {bound.flops:.4g} FLOPs"
-    if target is not None and target.best != manifest.arm:
-        return f"the decision names {target.best} now, {manifest.arm} was exported"
-    if manifest.arm not in record.labels:
-        return f"the question no longer has the arm {manifest.arm}"
-    status = target.status if target else record.status
-    if status != bound.status:
-        return f"the decision was {bound.status} and is {status} now"
-    if sorted(bound.data_hashes) != sorted(record.provenance.data_hashes):
-        return "the decision rests on other data now"
-    return "the decision was made again and says other numbers"

@@ -47,38 +47,30 @@ class Scatter:
                 self._add(batch)
             self._flush()
             sizes = [self._size(shard) for shard in range(self.n_shards)]
-            write_json(self.folder / JOURNAL, {"units": unit + 1, "sizes": sizes})
+            known = {"rows": units[unit][1], "sizes": sizes}
+            write_json(self.folder / JOURNAL, known)
             progress("read the pools", unit + 1, len(units))
-
-    @property
-    def finished(self) -> bool:
-        """Whether every unit was read."""
-        journal = self.folder / JOURNAL
-        return journal.exists() and read_json(journal)["units"] == len(
-            self.payload.units
-        )
 
     def _resumed(self) -> int:
         """Units that an earlier run read, with the files as they were after the last of them."""
         journal = self.folder / JOURNAL
-        known = (
-            read_json(journal)
-            if journal.exists()
-            else {"units": 0, "sizes": [0] * self.n_shards}
-        )
-        short = [
+        nothing = {"rows": 0, "sizes": [0] * self.n_shards}
+        known = read_json(journal) if journal.exists() else nothing
+        ends = [0, *(last for _, last in self.payload.units)]
+        lost = [
             shard
             for shard, size in enumerate(known["sizes"])
             if self._size(shard) < size
         ]
-        if short:  # lost with the machine's power: from the beginning
-            known = {"units": 0, "sizes": [0] * self.n_shards}
+        # bytes went with the machine's power, or units are cut in another way: from the beginning
+        if lost or known["rows"] not in ends:
+            known = nothing
         for shard, size in enumerate(known["sizes"]):
             path = shard_file(self.folder, shard)
             if path.exists():
                 with open(path, "r+b") as file:
                     file.truncate(size)
-        return known["units"]
+        return ends.index(known["rows"])
 
     def _size(self, shard: int) -> int:
         path = shard_file(self.folder, shard)

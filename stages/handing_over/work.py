@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stages.curation.reading.storage import disk_errors
+from stages.decision.record import DecisionRecord
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.foundation.sealed import readable
+from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
 
 MANIFEST, PLAN, WORK = "manifest.json", "plan.json", ".work"
@@ -44,12 +46,20 @@ def is_export(out: Path) -> bool:
     return isinstance(value, dict) and "plan_hash" in value
 
 
-def finished(out: Path, plan_hash: str) -> ExportManifest | None:
+def finished(
+    out: Path, plan_hash: str, record: DecisionRecord
+) -> ExportManifest | None:
     """The manifest where this very export is done. Raises InputError where another one is, or files are gone."""
     if not is_export(out):
         return None
     manifest = ExportManifest.read(out / MANIFEST)
     if manifest.plan_hash != plan_hash:
+        same = manifest.question == record.question.name
+        if same and (why := changed(manifest, record)):
+            raise InputError(
+                f"{out}: holds an export that is stale: {why}; give --overwrite to"
+                " replace it, or another --out"
+            )
         raise InputError(
             f"{out}: holds an export of other data, another decision or other settings;"
             " give another --out, or --overwrite to replace it"
