@@ -302,6 +302,26 @@ def status(
 
 
 @app.command()
+def decide(
+    record: Annotated[
+        Path,
+        typer.Option(
+            "--from", callback=_here, metavar="RECORD", help="a decision record"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=_here, metavar="FILE", help="write it there too"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a decision record again from the fit, runs and parameters that it names."""
+    from flows.commands.lineage import decide_command
+
+    decide_command(record, out, as_json)
+
+
+@app.command()
 def export(
     question: Annotated[
         str, typer.Argument(metavar="QUESTION", help="name of a decided question")

@@ -9,6 +9,7 @@ from typing import get_args
 
 from flows.commands.curate import Bar
 from flows.commands.show import show
+from stages.arms import ArmsParams
 from stages.foundation.errors import InputError
 from stages.foundation.processes.stopping import say_when_stopped
 from stages.handing_over.export import Request, export
@@ -27,6 +28,7 @@ def export_command(params: Path, request: Request, as_json: bool) -> None:
             f" {', '.join(get_args(FormatName))}"
         )
     arms = load_params(params, PIPELINE)["arms"]
+    assert isinstance(arms, ArmsParams)
     start = time.monotonic()
     log = logging.getLogger("assay")
     handler = logging.StreamHandler()

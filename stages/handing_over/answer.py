@@ -11,7 +11,15 @@ from stages.handing_over.record import ExportManifest
 
 SAME_BUDGET = 0.01  # budgets this close, relative, are one (rounding of 6ND)
 # says when and where a record was made, not what it says
-OF_THE_MAKING = ("created", "git_commit", "versions")
+OF_THE_MAKING = (
+    "created",
+    "git_commit",
+    "versions",
+    "inputs",
+    "params",
+    "sources",
+    "code",
+)
 
 
 @dataclass(frozen=True)

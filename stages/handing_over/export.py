@@ -24,6 +24,8 @@ from stages import images
 from stages.arms import Arm, ArmsParams, tier_names
 from stages.curate.work.work_folder import clear
 from stages.curation.reading.storage import disk_errors
+from stages.decision.changes import changes_since
+from stages.decision.provenance import LOCK, dvc_hashes
 from stages.decision.record import DecisionRecord, read_decision
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError, RefusedError
@@ -325,17 +327,20 @@ class _Export:
         return {"hash": content_hash(decides), "files": files}
 
     def _require_decided_data(self) -> None:
-        """Raises RefusedError where the runs of the decision trained on other views than there are now."""
-        wanted = self.record.provenance.dvc.get("arms", {}).get(artefacts.VIEWS)
-        if wanted is None:
-            return
-        from stages.decision.provenance import LOCK, dvc_hashes
-
-        found = dvc_hashes(LOCK, [artefacts.VIEWS])
-        if found.get("arms", {}).get(artefacts.VIEWS) != wanted:
+        """Raises RefusedError where the stages before the sweep made other files than the decision rests on."""
+        before = self.record.provenance.dvc
+        now = dvc_hashes(LOCK, [artefacts.VIEWS])
+        changed = [
+            path
+            for stage in now
+            for path, digest in before.get(stage, {}).items()
+            if now[stage].get(path) != digest
+        ]
+        if changed:
+            why = "; ".join(changes_since(self.record)[:3]) or f"{changed[0]} changed"
             raise RefusedError(
-                f"the decision {self.record.question.name} is of other data than"
-                f" {artefacts.VIEWS} holds; `assay status` says what changed, and {ANEW}"
+                f"the decision {self.record.question.name} is of other data than there"
+                f" is now: {why}; {ANEW}"
             )
 
     def _sealed(self, shards: list[dict]) -> ExportManifest:

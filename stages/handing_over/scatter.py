@@ -10,6 +10,7 @@ disk of about two thirds of the text (lz4, measured); memory of WAITING_BYTES an
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,7 +55,7 @@ class Scatter:
     def _resumed(self) -> int:
         """Units that an earlier run read, with the files as they were after the last of them."""
         journal = self.folder / JOURNAL
-        nothing = {"rows": 0, "sizes": [0] * self.n_shards}
+        nothing: dict[str, Any] = {"rows": 0, "sizes": [0] * self.n_shards}
         known = read_json(journal) if journal.exists() else nothing
         ends = [0, *(last for _, last in self.payload.units)]
         lost = [

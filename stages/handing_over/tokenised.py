@@ -79,21 +79,19 @@ def open_tokenizer(path: Path | None, eos: str | None) -> TokenizerFile:
         raise InputError(
             f"{file}: cannot be read as a tokenizer ({line}); give a tokenizer.json"
         ) from None
-    found = [mark for mark in ([eos] if eos else END_MARKS) if _id(tokenizer, mark)]
-    if not found:
-        asked = f"no token {eos!r}" if eos else "none of the usual end marks"
+    asked = [eos] if eos else END_MARKS
+    found = {mark: tokenizer.token_to_id(mark) for mark in asked}
+    marks = [(mark, number) for mark, number in found.items() if number is not None]
+    if not marks:
+        said = f"no token {eos!r}" if eos else "none of the usual end marks"
         raise InputError(
-            f"{file}: has {asked}; name the token that ends a document with --eos TOKEN"
+            f"{file}: has {said}; name the token that ends a document with --eos TOKEN"
         )
+    mark, eos_id = marks[0]
     own = path is None or file_hash(file) == _own_hash()
-    eos_id = tokenizer.token_to_id(found[0])
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return TokenizerFile(file, tokenizer, found[0], eos_id, own and found[0] == EOS)
-
-
-def _id(tokenizer: "Tokenizer", mark: str) -> bool:
-    return tokenizer.token_to_id(mark) is not None
+    return TokenizerFile(file, tokenizer, mark, eos_id, own and mark == EOS)
 
 
 def _own_hash() -> str | None:
