@@ -15,6 +15,7 @@ OF_THE_MAKING = (
     "created",
     "git_commit",
     "versions",
+    "dvc",
     "inputs",
     "params",
     "sources",
