@@ -98,6 +98,16 @@ def run(params: DecideParams) -> None:
     write_json(artefacts.DECIDE_METRICS, summary)
 
 
+def read_by(name: str) -> list[str]:
+    """The files that the decision of one question is made of."""
+    own = [
+        artefacts.fit_record(name),
+        artefacts.fit_refits(name),
+        artefacts.fitted_rows(name),
+    ]
+    return [*own, artefacts.ARMS, artefacts.VIEWS, RUNS]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
@@ -233,7 +243,12 @@ def decide(
         ),
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
-        provenance=provenance(rows, made_from=[RUNS]),
+        provenance=provenance(
+            rows,
+            made_from=[RUNS],
+            read=read_by(name),
+            params={"decide": params.model_dump()},
+        ),
     )
     drawn = curves(
         boot,

@@ -5,7 +5,7 @@ One frozen model a file `data/decisions/NAME.json`. Its JSON schema is docs/deci
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -325,6 +325,21 @@ class Provenance(Record):
     code_hash: list[str] = Field(description="hashes of the trainer")
     dvc: dict[str, dict[str, str]] = Field(
         description="stage that the runs were made from -> path -> hash in dvc.lock"
+    )
+    inputs: dict[str, str] = Field(
+        {},
+        description="file that the decision was made of -> hash of its bytes; empty in older records",
+    )
+    params: dict[str, Any] = Field(
+        {},
+        description="section of the parameters -> its values, as dvc.lock has them for the stages before",
+    )
+    sources: dict[str, str] = Field(
+        {},
+        description="file or folder that a stage before read and no stage made -> hash in dvc.lock",
+    )
+    code: dict[str, str] = Field(
+        {}, description="stage before -> one hash of the code that it depends on"
     )
     git_commit: str | None = Field(
         description="commit; + where tracked code differs from it; null outside git"

@@ -71,6 +71,8 @@ REPORT = "data/report"  # the page and its figures
 PAGE = "data/report/index.html"
 PLOTS = "data/plots"  # tables behind `dvc plots`
 
+EXPORTS = "data/exports.jsonl"  # a line an export: where it lies, and of what
+
 HASHES = "data/hashes"  # sizes and hashes of what each stage made, a file a stage
 
 # every command

@@ -104,11 +104,13 @@ def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
         return firsts.filter(pl.col("semantic_of").is_null())
     if policy == "lines":
         firsts = firsts.filter(pl.col("line_row").fill_null(0) >= 0)
-        shorter = (
-            pl.when(pl.col("line_row").is_not_null())
-            .then(pl.col("id") + SHORTENED)
-            .otherwise("id")
-        )
+        shorter = pl.col("id")
+        if firsts.schema["id"] == pl.String:  # a number stands for either text
+            shorter = (
+                pl.when(pl.col("line_row").is_not_null())
+                .then(shorter + SHORTENED)
+                .otherwise(shorter)
+            )
         return firsts.with_columns(
             id=shorter,
             row=pl.coalesce("line_row", "row").cast(pl.UInt32),
