@@ -19,6 +19,9 @@ COMPARED = "stages/run_tables/test_compare_table.py"
 TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/decision/scope.py": "stages/test_decide.py",
+    "stages/settings/decide.py": "stages/target/test_derived.py",
+    "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",

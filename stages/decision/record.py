@@ -188,10 +188,10 @@ class Worth(Record):
         " not within 10,000 times"
     )
     low: float | None = Field(
-        description="lower end of the interval of times; null: below 0.01"
+        description="lower end of the interval of times; null: below 0.01; at most 10,000"
     )
     high: float | None = Field(
-        description="upper end of the interval of times; null: above 10,000"
+        description="upper end of the interval of times; null: above 10,000; at least 0.01"
     )
     tokens_times: float | None = Field(
         description="the same in tokens at the size of the best arm; null as in times, or where the"

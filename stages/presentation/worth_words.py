@@ -87,27 +87,21 @@ def worth_text(
     )
     counted = "compute" if unit == "FLOPs" else unit
     at = where or f"{flops_text(worth.flops)} {unit}"
-    if worth.times is None and worth.high is None and worth.low is not None:
-        reached = (
-            "which never gets there by this law"
-            if worth.never
-            else f"more than {MOST_TIMES:,} times"
-        )
-        said = (
-            f"{best} is worth more than {times_text(worth.low)} times the {counted} of"
-            f" {baseline} at {at} ({reached})"
-        )
-    elif worth.times is None:
-        said = (
-            f"{baseline} never reaches {best} at {at} by this law"
-            if worth.never
-            else f"{best} is worth more than {MOST_TIMES:,} times the {counted} of"
-            f" {baseline} at {at}"
-        )
-    else:
+    if worth.times is not None:
         said = (
             f"{best} is worth {times_text(worth.times)} times the {counted}"
             f" {ratio_text(worth.low, worth.high)} of {baseline} at {at}"
+        )
+    elif worth.low is None:
+        said = (
+            f"what {best} is worth in {counted} of {baseline} at {at} is open:"
+            f" {ratio_text(worth.low, worth.high)} times"
+        )
+    else:
+        how = " (which never gets there by this law)" if worth.never else ""
+        said = (
+            f"{best} is worth more than {times_text(worth.low)} times the {counted} of"
+            f" {baseline} at {at}{how}"
         )
     if worth.until is not None:
         said += f", and nothing above {flops_text(worth.until.flops)}"

@@ -18,7 +18,8 @@ from stages.sweeping.train_trunks import jobs
 
 MEASURED = ("6k", "55k", "332k")
 SECONDS_A_SIZE = 1.0  # assumed: enough to tell the order of the candidates
-MOST_STACKED = 8  # ours: runs of one size that a ladder has for sure
+# ours: runs of one size that a ladder has for sure, and that a GPU stacks of it
+MOST_STACKED, ON_A_GPU = 8, 32
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def machine_here(batch_tokens: int, device: str = "auto") -> Machine:
 
 def _expected(size: str, batch_tokens: int) -> float:
     shape = Shape.named(size)
-    ways = candidates(shape, "cuda", "auto", largest=MOST_STACKED)
+    ways = candidates(shape, "cuda", "auto", largest=ON_A_GPU)
     return max(expected_rates(shape, batch_tokens, ways).values())
 
 

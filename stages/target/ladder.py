@@ -93,7 +93,8 @@ def ladder(wanted: Wanted, rate: Rate) -> Ladder:
     """The ladder for a target that fits the time; what is given is kept.
 
     >>> target = Target(params=1e9, tokens=2e10, pool_tokens=4e11)
-    >>> found = ladder(Wanted(target=target, keep=0.1, n_arms=4), nominal_rate)
+    >>> passes = target.stated_passes
+    >>> found = ladder(Wanted(target=target, keep=0.1, n_arms=4, passes=passes), nominal_rate)
     >>> found.sizes[-1], found.fits
     ('147k', True)
     """

@@ -37,8 +37,8 @@ class Compared(Protocol):
 class Worth:
     """`best` at `flops` does what `baseline` does at `times` as much compute, and at `tokens_times` as many tokens.
 
-    times None: not within 10,000 times; never: not in the law's limit either. low, high None: that end lies outside of
-    0.01 to 10,000 times. until: where the best arm falls behind the baseline, if that lies within what was searched.
+    times None: not within 10,000 times; never: not in the law's limit either. low None: below 0.01 times, high None:
+    above 10,000; both are cut at these. until: where the best arm falls behind the baseline, None beyond the search.
     """
 
     flops: float
@@ -129,7 +129,11 @@ def _ratio(boot, one: Compared, other: str, *, arms, level: float, sizes) -> End
     low, high = np.quantile(
         draws, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf"
     )
-    return _inside(point[0]), _inside(low), _inside(high)
+    return (
+        _inside(point[0]),
+        MOST_TIMES if low > MOST_TIMES else _inside(low),
+        LEAST_TIMES if high < LEAST_TIMES else _inside(high),
+    )
 
 
 def first_reached(

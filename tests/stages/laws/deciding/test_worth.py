@@ -92,7 +92,7 @@ def test_arms_that_cross_are_worth_one_there_and_nothing_above(worth, known_boot
 
 def test_a_baseline_whose_repeats_are_exhausted_never_gets_there(worth):
     [one] = worth({"a": power(floor=1.0), "b": power(floor=2.0)})
-    assert (one.times, one.low, one.high, one.never) == (None, None, None, True)
+    assert (one.times, one.low, one.high, one.never) == (None, 1e4, None, True)
     # it falls on, and arrives at 1e9 times
     slow = {"a": lambda c: 2.0 + 0 * c, "b": lambda c: 2.0 * (c / 1e17) ** -0.1}
     [late] = worth(slow)
@@ -104,6 +104,9 @@ def test_some_draws_that_never_get_there_leave_the_end_open(worth):
     [one] = worth(curves, {"a": [0.0] * 20, "b": [0.0] * 17 + [1.0] * 3})
     assert one.times == pytest.approx(1.8, rel=1e-3) == one.low
     assert one.high is None and not one.never
+    # nothing is known where some are at once there and others never
+    [open_] = worth(curves, {"a": [9.0] * 3 + [0.0] * 17, "b": [0.0] * 10 + [9.0] * 10})
+    assert (open_.low, open_.high) == (None, None)
 
 
 def test_where_the_baseline_is_best_the_second_is_asked(worth):
