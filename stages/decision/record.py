@@ -303,6 +303,10 @@ class Findings(FileRecord):
     )
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    licences: dict[str, dict[str, int]] = Field(
+        {},
+        description="arm -> licence -> different documents used, over all resamples",
+    )
     targets: list[Target] = Field(description="one comparison a budget")
     crossovers: list[Flip] = Field(description="flips of the best arm, by compute")
     crossovers_drawn: list[Flip] = Field(
