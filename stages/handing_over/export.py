@@ -109,7 +109,7 @@ def export(
             work.remove_export(out)
         entries = entries_of(list_files(removed))
         manifest = _Export(request, arms, record, answer, entries).manifest(progress)
-        register(out, manifest)
+        register(out, manifest, removed)
     return manifest
 
 
