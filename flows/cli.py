@@ -355,6 +355,28 @@ def decide(
 
 
 @app.command()
+def remove(
+    entries: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="IDS_OR_URLS",
+            help="a text file: ids, addresses or sources, one a line",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only name who held the documents")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Leave documents out from now on, and name the arms, runs and decisions that held each."""
+    from flows.commands.lineage import remove_command
+
+    remove_command(params, entries, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def export(
     question: Annotated[
         str, typer.Argument(metavar="QUESTION", help="name of a decided question")

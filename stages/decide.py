@@ -211,6 +211,11 @@ def decide(
         searched_to_flops=scope.high,
         base=base_of(names),
         labels=labels,
+        licences={
+            arm: counts
+            for arm, counts in arms.get("licences", {}).items()
+            if arm in names
+        },
         targets=targets,
         worth=worth,
         crossovers=flips,

@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "stages/handing_over/tokenised.py": EXPORTS,
     "stages/handing_over/whole_pool.py": "stages/handing_over/test_arm_documents.py",
     "stages/handing_over/work.py": EXPORTS,
+    "stages/lineage/removal.py": "stages/handing_over/test_removed.py",
     # assay curate: whole runs, whose bytes are compared
     "stages/curate/run/estimate.py": "flows/commands/test_curate.py",
     "stages/curate/run/fitted.py": CURATE_RUN,

@@ -16,6 +16,7 @@ from stages.handing_over.export import Request, export
 from stages.handing_over.record import ExportManifest, FormatName
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
+from stages.settings.pools import IngestParams
 
 STOPPED = "assay: stopped; finished shards are kept, run the same command to go on"
 
@@ -27,8 +28,9 @@ def export_command(params: Path, request: Request, as_json: bool) -> None:
             f"--format {request.format}: must be one of"
             f" {', '.join(get_args(FormatName))}"
         )
-    arms = load_params(params, PIPELINE)["arms"]
-    assert isinstance(arms, ArmsParams)
+    sections = load_params(params, PIPELINE)
+    arms, ingest = sections["arms"], sections["ingest"]
+    assert isinstance(arms, ArmsParams) and isinstance(ingest, IngestParams)
     start = time.monotonic()
     log = logging.getLogger("assay")
     handler = logging.StreamHandler()
@@ -38,7 +40,8 @@ def export_command(params: Path, request: Request, as_json: bool) -> None:
     bar = Bar() if sys.stderr.isatty() else None
     say_when_stopped(STOPPED)
     try:
-        manifest = export(request, arms, *([bar.update] if bar else []))
+        more = {"progress": bar.update} if bar else {}
+        manifest = export(request, arms, removed=ingest.removed, **more)
     finally:
         log.removeHandler(handler)
         if bar:

@@ -396,6 +396,10 @@ class Findings(FileRecord):
     )
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    licences: dict[str, dict[str, int]] = Field(
+        {},
+        description="arm -> licence -> different documents used, over all resamples",
+    )
     targets: list[Target] = Field(description="one comparison a budget")
     worth: list[Worth] = Field(
         [], description="what the best arm of each target budget is worth in compute"

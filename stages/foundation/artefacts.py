@@ -12,6 +12,7 @@ REFERENCE = "data/ingest/reference.parquet"  # documents that teach what quality
 INGEST_DROPPED = (
     "data/ingest/dropped.parquet"  # what was read and left out, with reasons
 )
+REMOVED = "data/removed.jsonl"  # what `assay remove` was given, a line an entry
 MANIFEST = "data/ingest/manifest.json"  # sources, counts, licences, content hashes
 INGEST_METRICS = "data/metrics/ingest.json"
 WHEEL_CACHE = "data/cache/wheels"  # packages whose text and images the demo reads

@@ -1,8 +1,8 @@
 """What an arm takes of the whole pools, and how often: rows of the packed index with copies.
 
 Question: which documents are written, and how many times? Input: an arm and a number of tokens, or none. Output:
-arrays in reading order, and the groups (pool, tier, weight) that share one number of uses. Uses are weights scaled to
-the tokens; whole passes write every document of a group, the part of a pass that is left a subset in the order of
+arrays in reading order, and the groups (pool, tier, weight, licence) of one number of uses. Uses are weights scaled
+to the tokens; whole passes write every document of a group, the part of a pass that is left a subset in the order of
 hash(seed, id), to within half a document. Cost: that of whole_pool.py.
 """
 
@@ -13,21 +13,23 @@ import numpy as np
 import polars as pl
 
 from stages.arms import Arm, tier_names
-from stages.curation.selecting.arm_views import arm_view, tier_labels
+from stages.curation.selecting.arm_views import arm_view, tier_labels, with_firsts
 from stages.foundation.errors import InputError
 from stages.handing_over.whole_pool import whole_pool
+from stages.settings.pools import UNKNOWN
 
 MOST_COPIES = 1_000_000  # of a document; more is a slip in --tokens
-GROUP = ("pool", "tier", "weight")
+GROUP = ("pool", "tier", "weight", "licence")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Documents of one pool, quality tier and weight. documents, tokens: different ones, before any repeats."""
+    """Documents of one pool, tier, weight and licence. documents, tokens: different ones, before any repeats."""
 
     pool: str
     tier: str
     weight: float
+    licence: str
     documents: int
     tokens: int
     uses: float  # mean number of times that a document is written
@@ -78,15 +80,18 @@ def arm_documents(
     pool = whole_pool(arm, packed)
     if removed is not None and len(removed):
         pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
+        pool = with_firsts(pool)
     view = arm_view(tier_labels(pool, edges), arm, seed=seed)
     del pool
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
+    if "licence" not in view.columns:
+        view = view.with_columns(licence=pl.lit(UNKNOWN, pl.Categorical))
     view = view.select("id", "row", "n_tokens", *GROUP)
     groups = (
         view.group_by(GROUP)
         .agg(pl.len(), pl.col("n_tokens").cast(pl.Int64).sum())
-        .sort(GROUP)
+        .sort(*GROUP[:-1], pl.col("licence").cast(pl.String))
         .with_row_index("group")
     )
     view = view.join(groups.select("group", *GROUP), on=GROUP, how="left").drop(GROUP)
@@ -113,6 +118,7 @@ def arm_documents(
                 pool=row["pool"],
                 tier=tiers[row["tier"]],
                 weight=row["weight"],
+                licence=row["licence"],
                 documents=row["len"],
                 tokens=row["n_tokens"],
                 uses=float(uses[row["group"]]),

@@ -10,7 +10,7 @@ memory of about 1 GB at 10 GB of pool (benchmarks/export.py).
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +51,8 @@ from stages.handing_over.shards import Format, ShardWriter
 from stages.handing_over.text_formats import HuggingFace, JsonLines, Nanochat
 from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
-from stages.handing_over.whole_pool import ANEW, packed_documents
+from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
+from stages.pools.removal import entries_hash, entries_of, list_files
 
 log = logging.getLogger("assay")
 FORMATS: dict[str, Callable[[np.dtype], Format]] = {
@@ -89,8 +90,10 @@ def export(
     request: Request,
     arms: ArmsParams,
     progress: Progress = lambda step, done, total: None,
+    removed: str | Sequence[str] | None = None,
 ) -> ExportManifest:
-    """Write the arm, or what is left to write; the manifest. arms: the section of params.yaml.
+    """Write the arm, or what is left to write; the manifest. arms: the section of params.yaml; removed: its
+    `ingest.removed`.
 
     Raises RefusedError where nothing is decided and no arm is named, or where the decision is of other data;
     InputError where the request, the folder or a file cannot be used.
@@ -104,8 +107,9 @@ def export(
     with _locked(out):
         if request.overwrite:
             work.remove_export(out)
-        manifest = _Export(request, arms, record, answer).manifest(progress)
-        register(out, manifest)
+        entries = entries_of(list_files(removed))
+        manifest = _Export(request, arms, record, answer, entries).manifest(progress)
+        register(out, manifest, removed)
     return manifest
 
 
@@ -148,6 +152,7 @@ class _Export:
     params: ArmsParams
     record: DecisionRecord
     answer: Answer
+    removals: frozenset[str] = frozenset()
 
     def manifest(self, progress: Progress) -> ExportManifest:
         plan = self.plan
@@ -199,7 +204,7 @@ class _Export:
         name = self.answer.arm
         made = self.arms["arms"].get(name)
         asked = self.params.arms.get(name)
-        if made is None or asked is None or asked.model_dump() != made:
+        if made is None or asked is None or Arm(**made) != asked:
             raise RefusedError(
                 f"the arm {name} is not what it was when {self.record.question.name} was"
                 f" decided (params: arms.arms.{name}); {ANEW}"
@@ -239,7 +244,17 @@ class _Export:
             seed=self.params.seed,
             tokens=self.request.tokens,
             ratios=token_ratios(self.tokenizer, self.packed),
+            removed=self.removed,
         )
+
+    @cached_property
+    def removed(self) -> np.ndarray:
+        """Ids, as numbers, of the pools' documents that removal lists name."""
+        return removed_ids(self.removals)
+
+    @property
+    def removal_hash(self) -> str:
+        return entries_hash(self.removals)
 
     @cached_property
     def payload(self) -> Payload:
@@ -312,7 +327,10 @@ class _Export:
             "format": [self.format.name, written, self.tokenizer.eos_id],
             "tokens": self.request.tokens,
             "view": self.view_hash,
-            "groups": [[g.pool, g.tier, g.weight] for g in self.chosen.groups],
+            "groups": [
+                [g.pool, g.tier, g.weight, g.licence] for g in self.chosen.groups
+            ],
+            "removal": self.removal_hash,
             "pools": self.pools,
             "lines": file_hash(artefacts.LINE_COPIES),
             "shards": self.n_shards,
@@ -353,6 +371,7 @@ class _Export:
                 source=group.pool,
                 tier=group.tier,
                 weight=group.weight,
+                licence=group.licence,
                 uses=group.uses,
                 unique_documents=group.documents,
                 unique_tokens=group.tokens,
@@ -408,7 +427,8 @@ class _Export:
             totals=Totals(documents=documents, tokens=tokens, bytes=n_bytes),
             groups=groups,
             licences=facts["licences"],
-            removed=0,
+            removed=len(self.removed),
+            removal_hash=self.removal_hash,
             pools=self.pools,
             view_hash=self.view_hash,
             files=[ExportedFile(**entry) for entry in files],
@@ -431,12 +451,10 @@ class _Export:
         )
 
     def _licences(self, groups: list[ExportedGroup]) -> dict[str, int]:
-        known = read_json(artefacts.MANIFEST)["pools"]
         counts: dict[str, int] = {}
         for group in groups:
-            licence = known[group.source]["licence"]
-            counts[licence] = counts.get(licence, 0) + group.documents
-        return counts
+            counts[group.licence] = counts.get(group.licence, 0) + group.documents
+        return dict(sorted(counts.items()))
 
 
 def versions() -> dict[str, str]:

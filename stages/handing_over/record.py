@@ -35,13 +35,14 @@ class Bound(Record):
 
 
 class ExportedGroup(Record):
-    """Documents of one source, tier and weight."""
+    """Documents of one source, tier, weight and licence."""
 
     source: str = Field(description="name of the pool")
     tier: str = Field(
         description="band of quality by tokens: q000_020 is the best 20 %"
     )
     weight: float = Field(description="uses a pass by the arm")
+    licence: str = Field(description="of the documents, as the pool says")
     uses: float = Field(
         description="mean times that a document is written; 1 where weights are left to the trainer"
     )
@@ -98,13 +99,16 @@ class ExportManifest(FileRecord):
     )
     totals: Totals = Field(description="what was written")
     groups: list[ExportedGroup] = Field(
-        description="by source, tier and weight, in that order"
+        description="by source, tier, weight and licence, in that order"
     )
     licences: dict[str, int] = Field(
         description="licence -> documents written, repeats included"
     )
     removed: int = Field(
         description="documents of the pools left out because a removal list names them"
+    )
+    removal_hash: str = Field(
+        description="hash of the entries of the removal lists; empty without any"
     )
     pools: dict[str, str] = Field(
         description="pool -> hash of its ids and texts as ingested"

@@ -4,6 +4,7 @@ A JSON line an export in data/exports.jsonl, the latest of a folder alone; folde
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,22 @@ from stages.foundation.files import whole_file
 from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
 from stages.handing_over.work import MANIFEST
+from stages.pools.removal import entries_hash, entries_of, list_files
 
 FILE = Path(artefacts.EXPORTS)
 
 
-def register(out: Path, manifest: ExportManifest) -> None:
-    """Add the export, in place of an earlier one in its folder."""
+def register(
+    out: Path, manifest: ExportManifest, removed: str | Sequence[str] | None
+) -> None:
+    """Add the export, in place of an earlier one in its folder. removed: `ingest.removed`, as it was."""
     line = {
         "out": _named(out),
         "question": manifest.question,
         "arm": manifest.arm,
         "format": manifest.format,
         "plan_hash": manifest.plan_hash,
+        "removed": removed,
     }
     lines = [known for known in registered() if known["out"] != line["out"]]
     if [*lines, line] == registered():
@@ -69,4 +74,9 @@ def staleness(line: dict[str, Any]) -> tuple[str, str]:
     record = read_decision(decision)
     if reason := changed(manifest, record):
         return "stale", reason
+    lists = list_files(line.get("removed"))
+    if lost := [file for file in lists if not Path(file).is_file()]:
+        return "stale", f"the removal list {lost[0]} is not there"
+    if manifest.removal_hash != entries_hash(entries_of(lists)):
+        return "stale", "the removal lists name other documents now"
     return "fresh", f"arm {manifest.arm}, {manifest.totals.tokens:,} tokens"

@@ -7,6 +7,7 @@ three times that while tables are joined (measured); 10 million documents take 1
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from stages.curation.reading.row_groups import batches
 from stages.curation.rules.rule_list import named_rules
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
+from stages.pools.removal import named_by
 
 HEX_DIGITS = 16  # of an id
 # columns that hold ids, and those of which only some few values occur
@@ -86,7 +88,10 @@ def score_columns(arm: Arm) -> list[str]:
         rules = ["rules_pass"]
     elif arm.rules is not False:
         rules = [f"pass_{name}" for name in named_rules(arm.rules)]
-    return list(dict.fromkeys(["pool", "quality", arm.by, *rules]))
+    licence = (
+        ["licence"] if "licence" in pl.read_parquet_schema(artefacts.SCORES) else []
+    )
+    return list(dict.fromkeys(["pool", "quality", arm.by, *rules, *licence]))
 
 
 def compact_table(path: str, columns: Sequence[str]) -> pl.DataFrame:
@@ -95,7 +100,11 @@ def compact_table(path: str, columns: Sequence[str]) -> pl.DataFrame:
     if lacking := [name for name in columns if name not in there]:
         raise InputError(f"{path} has no column {lacking[0]!r}; {ANEW}")
     pools = pl.Enum(sorted(entry.name for entry in Path(artefacts.POOLS).iterdir()))
-    kinds = {"pool": pools, "duplicate": DUPLICATES}
+    kinds: dict[str, Any] = {
+        "pool": pools,
+        "duplicate": DUPLICATES,
+        "licence": pl.Categorical,
+    }
     parts = []
     for frame in batches(path, columns):
         made = [
@@ -108,7 +117,7 @@ def compact_table(path: str, columns: Sequence[str]) -> pl.DataFrame:
     return pl.concat(parts, rechunk=True)
 
 
-def _compact(column: pl.Series, kind: pl.Enum | None) -> pl.Series:
+def _compact(column: pl.Series, kind: Any) -> pl.Series:
     if column.name == "semantic_of":  # only whether there is one
         values = column.is_not_null()
         return values.replace_strict({True: True, False: None}).rename(column.name)
@@ -129,3 +138,15 @@ def with_lines(documents: pl.DataFrame, packed: pl.DataFrame) -> pl.DataFrame:
     return documents.join(
         rows, on="id", how="left", maintain_order="left", validate="1:1"
     )
+
+
+def removed_ids(entries: frozenset[str]) -> np.ndarray:
+    """Ids, as numbers, of the ingested documents that entries of removal lists name."""
+    found = [np.empty(0, dtype=np.uint64)]
+    for file in sorted(Path(artefacts.POOLS).rglob("*.parquet")) if entries else []:
+        there = pl.read_parquet_schema(file)
+        columns = [name for name in ("id", "parent", "url", "source") if name in there]
+        for frame in batches(file, columns):
+            named = frame.filter(named_by(frame, entries).is_not_null())
+            found.append(numbers_of(named["id"]))
+    return np.concatenate(found)
