@@ -335,6 +335,131 @@ def status(
 
 
 @app.command()
+def decide(
+    record: Annotated[
+        Path,
+        typer.Option(
+            "--from", callback=_here, metavar="RECORD", help="a decision record"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=_here, metavar="FILE", help="write it there too"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a decision record again from the fit, runs and parameters that it names."""
+    from flows.commands.lineage import decide_command
+
+    decide_command(record, out, as_json)
+
+
+@app.command()
+def remove(
+    entries: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="IDS_OR_URLS",
+            help="a text file: ids, addresses or sources, one a line",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only name who held the documents")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Leave documents out from now on, and name the arms, runs and decisions that held each."""
+    from flows.commands.lineage import remove_command
+
+    remove_command(params, entries, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def export(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="name of a decided question")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=_here, metavar="DIR", help="where shards and manifest.json go"
+        ),
+    ],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="text|megatron|olmo|nanochat|hf",
+            help="text: JSON lines; the others as these trainers read them",
+        ),
+    ],
+    arm: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="default: the arm that was decided"),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOPS",
+            min=1,
+            callback=_countable,
+            help="which of the decision's budgets names the arm",
+        ),
+    ] = None,
+    tokens: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            callback=_countable,
+            help="write repeats so that there are so many; default each document once",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FILE",
+            help="tokenizer.json; default the pipeline's own",
+        ),
+    ] = None,
+    eos: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", help="what ends a document; default: looked for"),
+    ] = None,
+    shard_mb: Annotated[
+        float, typer.Option(min=1, max=2000, help="content of a shard, MB")
+    ] = 128.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace another export in --out")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """The winning arm over the whole pools, in shards that your trainer reads."""
+    from flows.commands.export import export_command
+    from stages.handing_over.export import Request
+
+    export_command(
+        params,
+        Request(
+            question=question,
+            out=out,
+            format=format_,  # type: ignore[arg-type]
+            arm=arm,
+            budget=budget,
+            tokens=tokens,
+            tokenizer=tokenizer,
+            eos=eos,
+            shard_mb=shard_mb,
+            overwrite=overwrite,
+        ),
+        as_json,
+    )
+
+
+@app.command()
 def laws(
     name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
 ) -> None:

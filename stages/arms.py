@@ -23,12 +23,13 @@ from stages.curation.selecting.arm_views import (
 )
 from stages.curation.selecting.ledger import Ledger
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import write_sealed
 from stages.foundation.section import Name, Section
 from stages.foundation.stage import Stage
 from stages.images.scores import ImageScoring
+from stages.settings.pools import Pool
 from stages.target.target import Target
 
 log = logging.getLogger("assay")
@@ -76,6 +77,11 @@ class Arm(Section):
         Field(
             "near", description="policy; of a cluster of copies the smallest id stays"
         )
+    )
+    licence: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="use only documents of these licences (ingest.pools.NAME.licence)",
     )
     rules: bool | str | list[str] = Field(
         False,
@@ -197,6 +203,8 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             if fault := _image_fault(arm, params["score"].images):
                 return [*place, fault[0]], fault[1]
             continue
+        if fault := _licence_fault(arm, params["ingest"].pools):
+            return [*place, "licence"], fault
         if arm.by not in [*own, *measures]:
             known = (
                 f"scores are {', '.join(own)} (further ones go under score.extra),"
@@ -231,6 +239,16 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return None
 
 
+def _licence_fault(arm: Arm, pools: dict[str, Pool]) -> str | None:
+    """A licence that no pool has; where one has a column, only the documents can tell."""
+    known = [pool.one_licence for pool in pools.values()]
+    lost = sorted(set(arm.licence or []) - set(known))
+    if not lost or None in known:
+        return None
+    there = ", ".join(sorted({name for name in known if name is not None}))
+    return f"no pool has the licence {lost[0]!r}; licences are {there}"
+
+
 def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | None:
     """What an arm of images cannot have: the key and why."""
     scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
@@ -254,6 +272,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
         ("upweight", arm.upweight is not None),
         ("mixture", arm.mixture is not None),
         ("rules", arm.rules is not False),
+        ("licence", arm.licence is not None),
     ):
         if wrong:
             return (
@@ -266,6 +285,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
     documents = joined_documents(params)
+    require_licences(params, documents)
     ingested = tokens_by_pool(documents)
     draw_tokens = resample_tokens(params, ingested)
     pools, disjoint = resamples(
@@ -284,7 +304,8 @@ def run(params: ArmsParams) -> None:
         for name, arm, control in arms_and_controls(params):
             view = arm_view(pool, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
-    table = pl.concat(views).select(
+    every = pl.concat(views)
+    table = every.select(
         "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens"
     )
     with whole_file(artefacts.VIEWS) as temporary:
@@ -297,7 +318,8 @@ def run(params: ArmsParams) -> None:
             for name in ingested
         },
     }
-    write_sealed(artefacts.ARMS, summary(params, table, disjoint) | sizes)
+    counts = summary(params, table, disjoint) | sizes | {"licences": licences(every)}
+    write_sealed(artefacts.ARMS, counts)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
     write_json(artefacts.ARMS_METRICS, metrics(table))
@@ -330,6 +352,43 @@ def resample_tokens(params: ArmsParams, ingested: dict[str, int]) -> int:
     needed, whole = round(params.largest_budget / passes), sum(ingested.values())
     disjoint = min(VERIFIED * needed, whole // params.draws)
     return min(max(needed, disjoint), whole)
+
+
+def require_licences(params: ArmsParams, documents: pl.DataFrame) -> None:
+    """Raises ParamsError where an arm asks for a licence that no document of the pools has."""
+    asked = [
+        (name, licence)
+        for name, arm in params.arms.items()
+        for licence in arm.licence or []
+    ]
+    if not asked:
+        return
+    if "licence" not in documents.columns:
+        raise InputError(
+            f"{artefacts.SCORES} has no licences; run the ingest and score stages again"
+        )
+    known = documents["licence"].unique().drop_nulls().sort().to_list()
+    for name, licence in asked:
+        if licence not in known:
+            raise ParamsError(
+                f"arms.arms.{name}.licence: no document has the licence {licence!r};"
+                f" licences are {', '.join(known)}"
+            )
+
+
+def licences(views: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Arm -> licence -> different documents used, over all resamples; nothing where licences are not known."""
+    if "licence" not in views.columns:
+        return {}
+    counts = (
+        views.group_by("arm", "licence")
+        .agg(pl.col("id").n_unique())
+        .sort("arm", "licence")
+    )
+    found: dict[str, dict[str, int]] = {}
+    for arm, licence, documents in counts.iter_rows():
+        found.setdefault(arm, {})[licence] = documents
+    return found
 
 
 def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
@@ -395,11 +454,13 @@ def _scores(params: ArmsParams) -> pl.DataFrame:
         if not isinstance(arm.rules, bool)
         for name in named_rules(arm.rules)
     ]
+    licence = [name for name in ("licence",) if name in there]
     wanted = dict.fromkeys(
         [
             "id",
             "pool",
             "n_chars",
+            *licence,
             *OWN_SCORES,
             "rules_pass",
             *(arm.by for arm in params.arms.values()),

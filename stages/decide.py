@@ -98,6 +98,16 @@ def run(params: DecideParams) -> None:
     write_json(artefacts.DECIDE_METRICS, summary)
 
 
+def read_by(name: str) -> list[str]:
+    """The files that the decision of one question is made of."""
+    own = [
+        artefacts.fit_record(name),
+        artefacts.fit_refits(name),
+        artefacts.fitted_rows(name),
+    ]
+    return [*own, artefacts.ARMS, artefacts.VIEWS, RUNS]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
@@ -201,6 +211,11 @@ def decide(
         searched_to_flops=scope.high,
         base=base_of(names),
         labels=labels,
+        licences={
+            arm: counts
+            for arm, counts in arms.get("licences", {}).items()
+            if arm in names
+        },
         targets=targets,
         worth=worth,
         crossovers=flips,
@@ -233,7 +248,12 @@ def decide(
         ),
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
-        provenance=provenance(rows, made_from=[RUNS]),
+        provenance=provenance(
+            rows,
+            made_from=[RUNS],
+            read=read_by(name),
+            params={"decide": params.model_dump()},
+        ),
     )
     drawn = curves(
         boot,

@@ -13,6 +13,7 @@ SEARCHES = "stages/curate/searches/test_searches.py"
 IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
+EXPORTS = "stages/handing_over/test_export.py"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
@@ -25,6 +26,17 @@ TESTED_ELSEWHERE = {
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
+    # assay export: whole exports, read back
+    "stages/handing_over/payloads.py": EXPORTS,
+    "stages/handing_over/record.py": EXPORTS,
+    "stages/handing_over/scatter.py": EXPORTS,
+    "stages/handing_over/shards.py": EXPORTS,
+    "stages/handing_over/text_formats.py": EXPORTS,
+    "stages/handing_over/token_formats.py": EXPORTS,
+    "stages/handing_over/tokenised.py": EXPORTS,
+    "stages/handing_over/whole_pool.py": "stages/handing_over/test_arm_documents.py",
+    "stages/handing_over/work.py": EXPORTS,
+    "stages/lineage/removal.py": "stages/handing_over/test_removed.py",
     # assay curate: whole runs, whose bytes are compared
     "stages/curate/run/estimate.py": "flows/commands/test_curate.py",
     "stages/curate/run/fitted.py": CURATE_RUN,

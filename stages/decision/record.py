@@ -5,7 +5,7 @@ One frozen model a file `data/decisions/NAME.json`. Its JSON schema is docs/deci
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -326,6 +326,21 @@ class Provenance(Record):
     dvc: dict[str, dict[str, str]] = Field(
         description="stage that the runs were made from -> path -> hash in dvc.lock"
     )
+    inputs: dict[str, str] = Field(
+        {},
+        description="file that the decision was made of -> hash of its bytes; empty in older records",
+    )
+    params: dict[str, Any] = Field(
+        {},
+        description="section of the parameters -> its values, as dvc.lock has them for the stages before",
+    )
+    sources: dict[str, str] = Field(
+        {},
+        description="file or folder that a stage before read and no stage made -> hash in dvc.lock",
+    )
+    code: dict[str, str] = Field(
+        {}, description="stage before -> one hash of the code that it depends on"
+    )
     git_commit: str | None = Field(
         description="commit; + where tracked code differs from it; null outside git"
     )
@@ -381,6 +396,10 @@ class Findings(FileRecord):
     )
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    licences: dict[str, dict[str, int]] = Field(
+        {},
+        description="arm -> licence -> different documents used, over all resamples",
+    )
     targets: list[Target] = Field(description="one comparison a budget")
     worth: list[Worth] = Field(
         [], description="what the best arm of each target budget is worth in compute"
