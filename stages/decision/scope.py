@@ -15,7 +15,6 @@ from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.path import ArmColumns
 from stages.settings.decide import DecideParams
 
-
 CUT = 0.9  # assumed: a run of two passes misses less of its arm than a tenth
 
 
@@ -101,7 +100,7 @@ def searched(
 def as_trained(
     drawn: dict[str, dict[str, float]], rows: pl.DataFrame
 ) -> dict[str, dict[str, float]]:
-    """What the longest proxies had of each arm, where simulated epoching cut it: runs of two passes have seen all of it.
+    """What the longest proxies had of each arm where simulated epoching cut it; runs of two passes have seen all of it.
 
     rows: arm, n_tokens_seen, n_tokens_unique of the runs that were fitted.
     """
