@@ -116,13 +116,11 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
-    from flows.commands.ladder import Dial, turn
+    from flows.commands.ladder import Dial
     from flows.main_job import main_job
 
     dial = Dial(target_params, target_tokens, hours)
-    if dial.is_turned:
-        turn(params, dial)
-    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
+    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus, dial=dial))
 
 
 @app.command()
