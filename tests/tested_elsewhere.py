@@ -125,7 +125,6 @@ TESTED_ELSEWHERE = {
     "stages/run_tables/fit_file.py": COMMANDS,
     "stages/run_tables/law_sheet.py": COMMANDS,
     "stages/settings/verify.py": "stages/test_verify.py",
-    "stages/verification/asked.py": "stages/test_verify.py",
     "stages/verification/outcome.py": "stages/test_verify.py",
     "stages/verification/record.py": "stages/verification/test_track_record.py",
     "stages/settings/curate.py": "stages/settings/test_params.py",
