@@ -22,10 +22,10 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from flows.dvc_stages import BAD_INPUT, StageFailure, stale_reasons
-from flows.dvc_tasks import TRAINING_RETRIES, run_stage
+from flows.dvc_tasks import TRAINING_RETRIES, failure_of, run_stage
 from flows.prefect_server import leftovers
+from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from flows.run_lease import run_lease
-from flows.without_prefect import TRAINING
 from stages import images
 from stages.decision.record import read_decisions
 from stages.decision.text import decision_markdown
@@ -98,41 +98,58 @@ def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> Stat
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
                 why = in_file(error, params_file)
-                return Failed(message=why, data=StageFailure(stage.name, code, why))
+                failure = StageFailure(stage.name, code, why)
+                tell_of_failure(stage.name, failure, get_run_logger().warning)
+                return Failed(message=why, data=failure)
         retries = TRAINING_RETRIES if stage.resumable else 0
         state = run_stage.with_options(name=stage.name, retries=retries)(
             stage.name, reasons, return_state=True
         )
         if not state.is_completed():
+            tell_of_failure(stage.name, failure_of(state), get_run_logger().warning)
             return state
     publish_to_mlflow()
     show_decisions()
     return Completed(message="every stage is up to date")
 
 
+def artifact_key(kind: str, question: str) -> str:
+    """What Prefect allows as the key of an artifact.
+
+    >>> artifact_key("decision", "Filter_1")
+    'decision-filter-1'
+    """
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in question.lower())
+    return f"{kind}-{name}"
+
+
 @task(task_run_name="publish")
 def publish_to_mlflow() -> None:
     """Send to MLflow what it has not got; an outage is a warning, a later run sends the rest."""
-    from stages.runs.tracking import TrackingOutage, publish
+    from stages.runs.mlflow_store.publish import publish
+    from stages.runs.mlflow_store.store import TrackingOutage
 
     try:
-        link = publish()
+        links = publish(flow_run=str(flow_run.id))
     except TrackingOutage as outage:
         get_run_logger().warning("%s", outage)
         return
-    get_run_logger().info("MLflow has every run: %s", link)
-    create_link_artifact(link=link, link_text="Runs in MLflow", key="mlflow-runs")
+    for question, link in links.items():
+        get_run_logger().info("MLflow has every run of %s: %s", question, link)
+        create_link_artifact(
+            link=link,
+            link_text=f"Runs of {question} in MLflow",
+            key=artifact_key("mlflow", question),
+        )
 
 
 @task(task_run_name="artifacts")
 def show_decisions() -> None:
     """The decisions as markdown, the runs as a table, the page as a link."""
     for decision in read_decisions(DECISIONS):
-        name = decision.question.name.lower()
-        key = "decision-" + "".join(c if c.isalnum() else "-" for c in name)
         create_markdown_artifact(
             decision_markdown(decision),
-            key=key,
+            key=artifact_key("decision", decision.question.name),
             description=decision.question.title,
         )
     runs = pl.read_parquet(artefacts.RUNS).head(TABLE_ROWS)

@@ -88,7 +88,7 @@ def _prefect_server() -> subprocess.Popen:
 
 
 def _mlflow_server() -> subprocess.Popen:
-    from stages.runs.tracking import tracking_uri
+    from stages.runs.mlflow_store.store import tracking_uri
 
     # not on the command line, which every user of the machine can read
     os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()

@@ -9,11 +9,11 @@ from flows.dvc_stages import (
     reproduce,
     stale_reasons,
 )
+from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.pipeline import PIPELINE
 
-TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
 ATTEMPTS = 3  # as with Prefect: a preempted or killed sweep goes on from its run files
 
 
@@ -34,10 +34,14 @@ def pipeline_without_prefect(
                 fill(stage.name, params_file, executor, n_workers=jobs, gpus=gpus)
             _reproduce(stage.name, ATTEMPTS if stage.resumable else 1)
         except (InputError, RefusedError) as error:
-            print(f"assay: {in_file(error, params_file)}", file=sys.stderr)
-            return BAD_INPUT if isinstance(error, InputError) else 1
+            why = in_file(error, params_file)
+            code = BAD_INPUT if isinstance(error, InputError) else 1
+            _warn(why)
+            tell_of_failure(stage.name, StageFailure(stage.name, code, why), _warn)
+            return code
         except StageFailure as failure:
-            print(f"assay: {failure}", file=sys.stderr)
+            _warn(str(failure))
+            tell_of_failure(stage.name, failure, _warn)
             return failure.exit_code
     _publish()
     return 0
@@ -53,9 +57,14 @@ def _reproduce(name: str, attempts: int) -> None:
 
 
 def _publish() -> None:
-    from stages.runs.tracking import TrackingOutage, publish
+    from stages.runs.mlflow_store.publish import publish
+    from stages.runs.mlflow_store.store import TrackingOutage
 
     try:
         publish()
     except TrackingOutage as outage:
-        print(f"assay: {outage}", file=sys.stderr)
+        _warn(str(outage))
+
+
+def _warn(line: str) -> None:
+    print(f"assay: {line}", file=sys.stderr)
