@@ -68,9 +68,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     from flows.dvc_project import check_project
 
     check_project()
-    os.environ["PATH"] = (  # DVC calls `python`
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+    environment.find_python()
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()
