@@ -20,7 +20,9 @@ def pipeline_text(
     pipeline: tuple[Stage, ...], params: dict[str, Section], params_file: str
 ) -> str:
     """The whole of dvc.yaml for these stages and parameters, as text."""
-    entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in pipeline}
+    entries = {
+        stage.name: dvc_stage(stage, params[stage.name], params) for stage in pipeline
+    }
     for name, entry in entries.items():
         if params_file != "params.yaml":
             entry["cmd"] += f" --params {params_file}"
