@@ -14,6 +14,7 @@ IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
 EXPORTS = "stages/handing_over/test_export.py"
+MLFLOW = "stages/runs/mlflow_store"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
@@ -25,6 +26,12 @@ TESTED_ELSEWHERE = {
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
+    "stages/runs/mlflow_store/datasets.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/descriptions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/links.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/metrics.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/questions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/tokenizer_model.py": f"{MLFLOW}/test_registry.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
     # assay export: whole exports, read back
