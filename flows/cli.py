@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import told
+from stages.foundation.errors import require_extras, told
 from stages.foundation.one_line import one_line
 from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
@@ -87,6 +87,7 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
+    require_extras("pipeline", "train")
     from flows.main_job import main_job
 
     raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
@@ -253,6 +254,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
+    require_extras("train")
     from flows.commands.verify import verify_command
 
     verify_command(
@@ -604,6 +606,7 @@ def serve(
     ] = "0 3 * * *",
 ) -> None:
     """Schedule the flow with a Prefect server on this machine."""
+    require_extras("pipeline", "train")
     from flows.serve import serve_forever
 
     serve_forever(cron)
@@ -612,6 +615,7 @@ def serve(
 @app.command()
 def ui() -> None:
     """Start the MLflow and Prefect pages on the loopback address."""
+    require_extras("pipeline")
     from flows.serve import start_pages
 
     start_pages()
