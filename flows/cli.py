@@ -217,11 +217,12 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON schemas in docs/ from the models of decisions, fit files and manifests."""
+    """Write the JSON schemas in docs/ from the models of files, and its map of the folders."""
+    from flows.documents.house import PAGE, write_house
     from flows.schemas import write_schemas
 
-    changed = write_schemas()
-    print("\n".join(map(str, changed)) or "docs/*.schema.json are up to date")
+    changed = [*write_schemas(), *([PAGE] if write_house() else [])]
+    print("\n".join(map(str, changed)) or "docs/ is up to date")
 
 
 @app.command()
@@ -305,9 +306,23 @@ def status(
 
 @app.command()
 def laws(
-    name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument()] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="DIR",
+            help="write all as Markdown pages with a figure each",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """The laws: formula, variables with units, parameters, source."""
+    if docs is not None:
+        from flows.documents.law_pages import write_law_pages
+
+        print("\n".join(map(str, write_law_pages(docs))))
+        return
     from flows.commands.laws import describe_laws
 
     describe_laws(name, as_json)
