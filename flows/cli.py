@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import told
+from stages.foundation.errors import require_extras, told
 from stages.foundation.one_line import one_line
 from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
@@ -116,6 +116,7 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
+    require_extras("pipeline", "train")
     from flows.commands.ladder import Dial, turn
     from flows.main_job import main_job
 
@@ -249,11 +250,12 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON schemas in docs/ from the models of decisions, fit files and manifests."""
+    """Write the JSON schemas in docs/ from the models of files, and its map of the folders."""
+    from flows.documents.house import PAGE, write_house
     from flows.schemas import write_schemas
 
-    changed = write_schemas()
-    print("\n".join(map(str, changed)) or "docs/*.schema.json are up to date")
+    changed = [*write_schemas(), *([PAGE] if write_house() else [])]
+    print("\n".join(map(str, changed)) or "docs/ is up to date")
 
 
 @app.command()
@@ -286,6 +288,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
+    require_extras("train")
     from flows.commands.verify import verify_command
 
     verify_command(
@@ -461,9 +464,23 @@ def export(
 
 @app.command()
 def laws(
-    name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument()] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="DIR",
+            help="write all as Markdown pages with a figure each",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """The laws: formula, variables with units, parameters, source."""
+    if docs is not None:
+        from flows.documents.law_pages import write_law_pages
+
+        print("\n".join(map(str, write_law_pages(docs))))
+        return
     from flows.commands.laws import describe_laws
 
     describe_laws(name, as_json)
@@ -786,6 +803,7 @@ def serve(
     ] = "0 3 * * *",
 ) -> None:
     """Schedule the flow with a Prefect server on this machine."""
+    require_extras("pipeline", "train")
     from flows.serve import serve_forever
 
     serve_forever(cron)
@@ -794,6 +812,7 @@ def serve(
 @app.command()
 def ui() -> None:
     """Start the MLflow and Prefect pages on the loopback address."""
+    require_extras("pipeline")
     from flows.serve import start_pages
 
     start_pages()
