@@ -756,6 +756,106 @@ def mixture(
     mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
 
 
+@app.command()
+def mix(
+    ratios: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="RATIOS",
+            help="CSV or parquet: a column run, then the share of each domain",
+        ),
+    ],
+    metrics: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="METRICS",
+            help="CSV or parquet: a column run, then metrics; lower is better",
+        ),
+    ],
+    weights: Annotated[
+        list[str], typer.Option(metavar="METRIC=W,...", help="default: equal")
+    ] = [],  # noqa: B006
+    prior: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=SHARE,...",
+            help="mixture to compare with; default the mean of the runs",
+        ),
+    ] = [],  # noqa: B006
+    floor: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="least share; repeat")
+    ] = [],  # noqa: B006
+    cap: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="largest share; repeat")
+    ] = [],  # noqa: B006
+    veto: Annotated[
+        list[str],
+        typer.Option(
+            metavar="METRIC=MARGIN",
+            help="the metric may be worse than the compared mixture by no more",
+        ),
+    ] = [],  # noqa: B006
+    unique_tokens: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=TOKENS,...",
+            help="different tokens there are; repeats then cost, with --tokens",
+        ),
+    ] = [],  # noqa: B006
+    tokens: Annotated[
+        float | None,
+        typer.Option(min=1, callback=_countable, help="tokens of the run to come"),
+    ] = None,
+    law: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FIT",
+            help="fit of data_constrained for the cost of repeats; default published",
+        ),
+    ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="part of the mixture that may lie outside of the runs; default measured",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of folds and draws")] = 0,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The best mixture of a swarm of runs, with intervals: laws compete and are averaged."""
+    from flows.commands.mix import mix_command
+
+    mix_command(
+        ratios,
+        metrics,
+        given={
+            "--weights": weights,
+            "--prior": prior,
+            "--floor": floor,
+            "--cap": cap,
+            "--veto": veto,
+            "--unique-tokens": unique_tokens,
+        },
+        tokens=tokens,
+        law=law,
+        reach=reach,
+        seed=seed,
+        figures=figures,
+        as_json=as_json,
+    )
+
+
 @app.command("pruning-theory")
 def pruning_theory(
     pool: Annotated[

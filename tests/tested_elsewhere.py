@@ -106,6 +106,11 @@ TESTED_ELSEWHERE = {
     "stages/curation/scores/ngram_table.py": "stages/curation/scores/test_ngram_model.py",
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
     "stages/decision/figures.py": "stages/test_report.py",
+    "stages/laws/mixing/polynomial.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/scales.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/tangent.py": "stages/laws/mixing/test_process.py",
+    "stages/mixtures/mix_figures.py": "stages/mixtures/test_proposal.py",
+    "stages/mixtures/wishes.py": "stages/mixtures/test_proposal.py",
     "stages/laws/mixtures_and_tasks/projektor_path.py": "stages/curation/scores/test_transport.py",
     "stages/pool_scores/proxy_scores.py": "stages/pool_scores/test_extra_scores.py",
     # images: the whole study on digits, and runs of the trainer
