@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import told
+from stages.foundation.errors import require_extras, told
 from stages.foundation.one_line import one_line
 from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
@@ -116,6 +116,7 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
+    require_extras("pipeline", "train")
     from flows.commands.ladder import Dial
     from flows.main_job import main_job
 
@@ -247,11 +248,12 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON schemas in docs/ from the models of decisions, fit files and manifests."""
+    """Write the JSON schemas in docs/ from the models of files, and its map of the folders."""
+    from flows.documents.house import PAGE, write_house
     from flows.schemas import write_schemas
 
-    changed = write_schemas()
-    print("\n".join(map(str, changed)) or "docs/*.schema.json are up to date")
+    changed = [*write_schemas(), *([PAGE] if write_house() else [])]
+    print("\n".join(map(str, changed)) or "docs/ is up to date")
 
 
 @app.command()
@@ -284,6 +286,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
+    require_extras("train")
     from flows.commands.verify import verify_command
 
     verify_command(
@@ -459,9 +462,23 @@ def export(
 
 @app.command()
 def laws(
-    name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument()] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="DIR",
+            help="write all as Markdown pages with a figure each",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """The laws: formula, variables with units, parameters, source."""
+    if docs is not None:
+        from flows.documents.law_pages import write_law_pages
+
+        print("\n".join(map(str, write_law_pages(docs))))
+        return
     from flows.commands.laws import describe_laws
 
     describe_laws(name, as_json)
@@ -668,6 +685,7 @@ def plan(
     from flows.commands.ladder import Dial, ladder_command
 
     if ladder:
+        require_extras("train")
         dial = Dial(target_params, target_tokens, hours)
         return ladder_command(params, dial, as_json)
     if law is None or flops is None:
@@ -737,6 +755,106 @@ def mixture(
     mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
 
 
+@app.command()
+def mix(
+    ratios: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="RATIOS",
+            help="CSV or parquet: a column run, then the share of each domain",
+        ),
+    ],
+    metrics: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="METRICS",
+            help="CSV or parquet: a column run, then metrics; lower is better",
+        ),
+    ],
+    weights: Annotated[
+        list[str], typer.Option(metavar="METRIC=W,...", help="default: equal")
+    ] = [],  # noqa: B006
+    prior: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=SHARE,...",
+            help="mixture to compare with; default the mean of the runs",
+        ),
+    ] = [],  # noqa: B006
+    floor: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="least share; repeat")
+    ] = [],  # noqa: B006
+    cap: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="largest share; repeat")
+    ] = [],  # noqa: B006
+    veto: Annotated[
+        list[str],
+        typer.Option(
+            metavar="METRIC=MARGIN",
+            help="the metric may be worse than the compared mixture by no more",
+        ),
+    ] = [],  # noqa: B006
+    unique_tokens: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=TOKENS,...",
+            help="different tokens there are; repeats then cost, with --tokens",
+        ),
+    ] = [],  # noqa: B006
+    tokens: Annotated[
+        float | None,
+        typer.Option(min=1, callback=_countable, help="tokens of the run to come"),
+    ] = None,
+    law: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FIT",
+            help="fit of data_constrained for the cost of repeats; default published",
+        ),
+    ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="part of the mixture that may lie outside of the runs; default measured",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of folds and draws")] = 0,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The best mixture of a swarm of runs, with intervals: laws compete and are averaged."""
+    from flows.commands.mix import mix_command
+
+    mix_command(
+        ratios,
+        metrics,
+        given={
+            "--weights": weights,
+            "--prior": prior,
+            "--floor": floor,
+            "--cap": cap,
+            "--veto": veto,
+            "--unique-tokens": unique_tokens,
+        },
+        tokens=tokens,
+        law=law,
+        reach=reach,
+        seed=seed,
+        figures=figures,
+        as_json=as_json,
+    )
+
+
 @app.command("pruning-theory")
 def pruning_theory(
     pool: Annotated[
@@ -784,6 +902,7 @@ def serve(
     ] = "0 3 * * *",
 ) -> None:
     """Schedule the flow with a Prefect server on this machine."""
+    require_extras("pipeline", "train")
     from flows.serve import serve_forever
 
     serve_forever(cron)
@@ -792,6 +911,7 @@ def serve(
 @app.command()
 def ui() -> None:
     """Start the MLflow and Prefect pages on the loopback address."""
+    require_extras("pipeline")
     from flows.serve import start_pages
 
     start_pages()

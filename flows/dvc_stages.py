@@ -28,6 +28,15 @@ BUSY_SECONDS = 2.0
 Answer = TypeVar("Answer")
 
 
+RETRIES = 2  # assumed: a preempted or killed sweep goes on from its run files
+BACKOFF_SECONDS = [10, 60]  # assumed: a service that is started anew answers by then
+
+
+def retries_of(stage: Stage) -> int:
+    """How often a failed stage is tried again: one that trains or reads from outside, never what only computes."""
+    return RETRIES if stage.resumable or stage.reads_outside else 0
+
+
 class StageFailure(Exception):
     """A stage's command ended with an exit code other than 0; its own line said why."""
 
@@ -83,10 +92,14 @@ def _reasons(change: object) -> list[str]:
     return texts
 
 
-def reproduce(name: str) -> None:
-    """`dvc repro --single-item NAME` in this process; StageFailure where the command or DVC itself refused."""
+def reproduce(name: str, is_forced: bool = False) -> None:
+    """`dvc repro --single-item NAME` in this process, with `--force` where asked for. StageFailure where the command
+    or DVC itself refused.
+    """
     try:
-        waiting_for_dvc(lambda repo: repo.reproduce(name, single_item=True))
+        waiting_for_dvc(
+            lambda repo: repo.reproduce(name, single_item=True, force=is_forced)
+        )
     except DvcException as error:
         cause = error.__cause__ or error
         if isinstance(cause, StageCmdFailedError):

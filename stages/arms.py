@@ -28,6 +28,7 @@ from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import write_sealed
 from stages.foundation.section import Name, Section
 from stages.foundation.stage import Stage
+from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
 from stages.settings.pools import Pool
 from stages.target.target import Target
@@ -558,5 +559,6 @@ stage = Stage(
     outs=(artefacts.VIEWS,),
     tracked=(artefacts.ARMS, artefacts.LEDGER),
     metrics=(artefacts.ARMS_METRICS,),
+    unused=unused_by_texts,
     shown=f"`{artefacts.VIEWS}`, ledger",
 )

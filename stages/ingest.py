@@ -276,6 +276,7 @@ stage = Stage(
     params=IngestParams,
     question="What text do we have, and which of it may nobody train on?",
     inputs=input_files,
+    reads_outside=True,
     shown=f"`{artefacts.INGEST}/` pools, held-out, reference, manifest",
     outs=(artefacts.INGEST,),
     metrics=(artefacts.INGEST_METRICS,),

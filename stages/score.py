@@ -10,6 +10,7 @@ two thirds of the text while it runs.
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -329,6 +330,17 @@ def folder_is_free(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return None
 
 
+# kinds of extra scores that train and read no proxy
+WITHOUT_PROXY = {"ngram", "function", "column", "saved"}
+
+
+def unused(params: Mapping[str, Any]) -> list[str]:
+    """The trainer where no score asks for it, image proxies where there are no images."""
+    kinds = {extra.kind for extra in params["score"].extra.values()}
+    parts = list(images.unused_by_texts(params))
+    return parts if kinds - WITHOUT_PROXY else [*parts, "stages.proxy.readers"]
+
+
 stage = Stage(
     run=run,
     params=ScoreParams,
@@ -336,6 +348,7 @@ stage = Stage(
     agrees=lambda params: addresses_are_mapped(params) or folder_is_free(params),
     deps=(artefacts.INGEST,),
     inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
+    unused=unused,
     outs=(artefacts.SCORES,),
     tracked=(artefacts.RULE_COUNTS, artefacts.CALIBRATION),
     metrics=(artefacts.SCORE_METRICS,),

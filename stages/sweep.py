@@ -14,7 +14,7 @@ import polars as pl
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Stage
-from stages.images import are_pooled
+from stages.images import are_pooled, unused_by_texts
 from stages.images import sweep as image_sweep
 from stages.runs.run_files import (
     curves,
@@ -95,6 +95,7 @@ stage = Stage(
         artefacts.PACKED_POOLS,
         artefacts.PACKED_HELD_OUT,
     ),
+    unused=unused_by_texts,
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),
     outs=(
         artefacts.RUNS,

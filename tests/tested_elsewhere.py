@@ -14,6 +14,7 @@ IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
 EXPORTS = "stages/handing_over/test_export.py"
+MLFLOW = "stages/runs/mlflow_store"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
@@ -24,6 +25,12 @@ TESTED_ELSEWHERE = {
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
+    "stages/runs/mlflow_store/datasets.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/descriptions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/links.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/metrics.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/questions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/tokenizer_model.py": f"{MLFLOW}/test_registry.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
     # assay export: whole exports, read back
@@ -61,6 +68,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/pruning_metrics/memorisation.py": PRUNING,
     "stages/curation/pruning_metrics/prototypes.py": "stages/curation/vectors/test_embeddings.py",
     "stages/curation/score_kinds/column.py": KINDS,
+    "stages/curation/score_kinds/command.py": KINDS,
     "stages/curation/score_kinds/embedded.py": KINDS,
     "stages/curation/score_kinds/function.py": KINDS,
     "stages/curation/score_kinds/kind.py": KINDS,
@@ -98,6 +106,11 @@ TESTED_ELSEWHERE = {
     "stages/curation/scores/ngram_table.py": "stages/curation/scores/test_ngram_model.py",
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
     "stages/decision/figures.py": "stages/test_report.py",
+    "stages/laws/mixing/polynomial.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/scales.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/tangent.py": "stages/laws/mixing/test_process.py",
+    "stages/mixtures/mix_figures.py": "stages/mixtures/test_proposal.py",
+    "stages/mixtures/wishes.py": "stages/mixtures/test_proposal.py",
     "stages/laws/mixtures_and_tasks/projektor_path.py": "stages/curation/scores/test_transport.py",
     "stages/pool_scores/proxy_scores.py": "stages/pool_scores/test_extra_scores.py",
     # images: the whole study on digits, and runs of the trainer

@@ -27,7 +27,7 @@ def pipeline_text(
     entries = {}
     for stage in pipeline:
         section = params[stage.name]
-        entry = dvc_stage(stage, section)
+        entry = dvc_stage(stage, section, params)
         if params_file != "params.yaml":
             entry["cmd"] += f" --params {params_file}"
         names = [stage.name]
