@@ -218,7 +218,7 @@ class _Export:
 
     @cached_property
     def packed(self) -> pl.DataFrame:
-        return packed_documents()
+        return packed_documents(with_ids=False)
 
     @cached_property
     def tokenizer(self) -> TokenizerFile:
