@@ -74,25 +74,25 @@ def test_a_second_clone_pulls_everything_and_has_nothing_to_do(
 
 @pytest.mark.pipeline
 def test_experiments_run_and_queue_and_their_table_fits(committed):
-    at_first = committed.decision()
     run = ("-m", "dvc", "exp", "run", "-S")
-    committed.run(*run, "decide.level=0.8", "--name", "narrow", check=True)
-    assert committed.decision()["level"] == 0.8 != at_first["level"]
-    queued = ("decide.level=0.95", "--queue", "--name", "wide")
+    committed.run(*run, "report.png_dpi=60", "--name", "coarse", check=True)
+    assert committed.params()["report"]["png_dpi"] == 60
+    queued = ("report.png_dpi=70", "--queue", "--name", "queued")
     committed.run(*run, *queued, check=True)
     committed.run("-m", "dvc", "exp", "run", "--run-all", check=True)
     command = ("-m", "flows.cli", "experiments")
     rows = json.loads(committed.run(*command, "--json", check=True).stdout)
-    levels = {row["experiment"]: row["params"] for row in rows}
-    assert levels["narrow"] == "decide: level=0.8"
-    assert levels["wide"] == "decide: level=0.95"
-    assert {row["experiment"] for row in rows} == {"workspace", *levels}
+    assert {row["experiment"]: row["params"] for row in rows} == {
+        "workspace": "report: png_dpi=60",
+        "coarse": "report: png_dpi=60",
+        "queued": "report: png_dpi=70",
+    }
     table = committed.run(*command, check=True).stdout
     assert max(map(len, table.splitlines())) <= WIDTH
     shown = committed.run(
         "-m", "dvc", "exp", "show", "--only-changed", "--drop", "stages/.*", "--md"
     ).stdout
-    assert "decide.level" in shown
+    assert "report.png_dpi" in shown
 
 
 def test_the_artifacts_of_the_project_are_named_and_there(finished_project):
