@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from flows.dvc_project import LOCK, opened_project
+from stages.decision.changes import differences
 from stages.decision.provenance import locked_stages
 from stages.foundation.processes.stopping import STOPPED_CODES
 from stages.foundation.stage import Stage
@@ -67,7 +68,7 @@ def stale_reasons(stage: Stage) -> list[str]:
 
 
 def changed_params(name: str) -> list[str]:
-    """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
+    """`KEY was OLD and is NEW` for what differs in a stage's section from what dvc.lock recorded."""
     if not LOCK.is_file():
         return []
     recorded = locked_stages(LOCK).get(name, {}).get("params", {})
@@ -75,18 +76,8 @@ def changed_params(name: str) -> list[str]:
     for file, sections in recorded.items():
         now = read_yaml(Path(file))[1] if Path(file).is_file() else {}
         for section, values in sections.items():
-            changed += _differences(values, now.get(section), section)
+            changed += differences(values, now.get(section), section)
     return changed
-
-
-def _differences(old: object, new: object, key: str) -> list[str]:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [key]
-    return [
-        found
-        for name in dict.fromkeys([*old, *new])
-        for found in _differences(old.get(name), new.get(name), f"{key}.{name}")
-    ]
 
 
 def _reasons(change: object) -> list[str]:

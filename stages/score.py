@@ -55,7 +55,9 @@ REFERENCE = Path(artefacts.REFERENCE)
 WORK = Path(
     artefacts.SCORE_WORK
 )  # ranges of the pool while the stage runs; git ignores it
+CARRIED = ("licence",)  # of the pools, for arms to ask for
 TAKEN = {
+    *CARRIED,
     *OWN_SCORES,
     "id",
     "row",
@@ -218,7 +220,7 @@ class Judge:
     def write(self, path: Path) -> tuple[QualityResult, float]:
         """The table; how far to trust the quality score, and the fraction of documents that pass all rules."""
         scores, sizes, passed, at = [], [], 0, 0
-        groups = RowGroups(path, dictionaries=("pool", "first_failed"))
+        groups = RowGroups(path, dictionaries=("pool", "licence", "first_failed"))
         for frame in self.pool.batches():
             learned = in_sample(frame, self.share, self.params.quality())
             difficulty = self._difficulty(
@@ -227,7 +229,8 @@ class Judge:
             at += int(learned.sum())
             quality = self.model.score(frame)
             rules = self.rules.of(frame)
-            table = frame.select("id", "pool", "n_chars").with_columns(
+            carried = [name for name in CARRIED if name in frame.columns]
+            table = frame.select("id", "pool", "n_chars", *carried).with_columns(
                 difficulty=difficulty, quality=quality["score"]
             )
             table = pl.concat([table, rules.drop("id")], how="horizontal")

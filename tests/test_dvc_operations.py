@@ -50,7 +50,7 @@ def remote(request, tmp_path):
     if request.param == "folder":
         return str(tmp_path / "remote"), {}
     if importlib.util.find_spec("dvc_s3") is None:
-        pytest.skip("dvc-s3 not installed; pip install 'assay[s3,test-s3]'")
+        pytest.skip("dvc-s3 not installed; pip install 'assay[dvc-s3,test-s3]'")
     return "s3://store/assay", request.getfixturevalue("s3")
 
 

@@ -54,6 +54,8 @@ class Stage:
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
         default=lambda _: None
     )  # a fault across sections: its keys and the rule
+    # sections of params.yaml, besides its own, from which its own is completed where there is a target
+    follows: tuple[str, ...] = ()
     reads_outside: bool = False  # buckets and packages, which may be out of reach
     shown: str = ""  # main output in the README, as Markdown; empty: the first product
 
