@@ -79,20 +79,18 @@ def test_experiments_run_and_queue_and_their_table_fits(committed):
     assert committed.params()["report"]["png_dpi"] == 60
     queued = ("report.png_dpi=70", "--queue", "--name", "queued")
     committed.run(*run, *queued, check=True)
-    committed.run("-m", "dvc", "exp", "run", "--run-all", check=True)
+    # DVC's worker goes on for a while, and would keep a pipe open
+    assert committed.start("-m", "dvc", "exp", "run", "--run-all").wait(300) == 0
+    committed.run("-m", "dvc", "queue", "stop", check=True)
     command = ("-m", "flows.cli", "experiments")
-    rows = json.loads(committed.run(*command, "--json", check=True).stdout)
-    assert {row["experiment"]: row["params"] for row in rows} == {
-        "workspace": "report: png_dpi=60",
-        "coarse": "report: png_dpi=60",
-        "queued": "report: png_dpi=70",
+    _title, heads, *rows = committed.run(*command, check=True).stdout.splitlines()
+    assert heads.split() == ["experiment", "params", "metrics"]
+    assert {tuple(row.split()) for row in rows} == {
+        ("workspace", "report:", "png_dpi=60"),
+        ("coarse", "report:", "png_dpi=60"),
+        ("queued", "report:", "png_dpi=70"),
     }
-    table = committed.run(*command, check=True).stdout
-    assert max(map(len, table.splitlines())) <= WIDTH
-    shown = committed.run(
-        "-m", "dvc", "exp", "show", "--only-changed", "--drop", "stages/.*", "--md"
-    ).stdout
-    assert "report.png_dpi" in shown
+    assert max(map(len, [heads, *rows])) <= WIDTH
 
 
 def test_the_artifacts_of_the_project_are_named_and_there(finished_project):
