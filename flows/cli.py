@@ -62,9 +62,38 @@ ParamsFile = Annotated[
 ]
 
 
+TargetParams = Annotated[
+    float | None,
+    typer.Option(
+        "--target-params",
+        min=1,
+        callback=_countable,
+        help="parameters of the model that is decided for",
+    ),
+]
+TargetTokens = Annotated[
+    float | None,
+    typer.Option(
+        "--target-tokens", min=1, callback=_countable, help="tokens that it will see"
+    ),
+]
+Hours = Annotated[
+    float | None,
+    typer.Option(
+        "--hours",
+        min=0.001,
+        max=1e6,
+        help="choose proxies that train in so many hours on this machine",
+    ),
+]
+
+
 @app.command()
 def run(
     params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     jobs: Annotated[
         int, typer.Option(min=0, help="worker processes; 0: one a core")
     ] = 0,
@@ -88,8 +117,12 @@ def run(
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     require_extras("pipeline", "train")
+    from flows.commands.ladder import Dial, turn
     from flows.main_job import main_job
 
+    dial = Dial(target_params, target_tokens, hours)
+    if dial.is_turned:
+        turn(params, dial)
     raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
 
 
@@ -305,6 +338,131 @@ def status(
 
 
 @app.command()
+def decide(
+    record: Annotated[
+        Path,
+        typer.Option(
+            "--from", callback=_here, metavar="RECORD", help="a decision record"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=_here, metavar="FILE", help="write it there too"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a decision record again from the fit, runs and parameters that it names."""
+    from flows.commands.lineage import decide_command
+
+    decide_command(record, out, as_json)
+
+
+@app.command()
+def remove(
+    entries: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="IDS_OR_URLS",
+            help="a text file: ids, addresses or sources, one a line",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only name who held the documents")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Leave documents out from now on, and name the arms, runs and decisions that held each."""
+    from flows.commands.lineage import remove_command
+
+    remove_command(params, entries, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def export(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="name of a decided question")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=_here, metavar="DIR", help="where shards and manifest.json go"
+        ),
+    ],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="text|megatron|olmo|nanochat|hf",
+            help="text: JSON lines; the others as these trainers read them",
+        ),
+    ],
+    arm: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="default: the arm that was decided"),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOPS",
+            min=1,
+            callback=_countable,
+            help="which of the decision's budgets names the arm",
+        ),
+    ] = None,
+    tokens: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            callback=_countable,
+            help="write repeats so that there are so many; default each document once",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FILE",
+            help="tokenizer.json; default the pipeline's own",
+        ),
+    ] = None,
+    eos: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", help="what ends a document; default: looked for"),
+    ] = None,
+    shard_mb: Annotated[
+        float, typer.Option(min=1, max=2000, help="content of a shard, MB")
+    ] = 128.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace another export in --out")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """The winning arm over the whole pools, in shards that your trainer reads."""
+    from flows.commands.export import export_command
+    from stages.handing_over.export import Request
+
+    export_command(
+        params,
+        Request(
+            question=question,
+            out=out,
+            format=format_,  # type: ignore[arg-type]
+            arm=arm,
+            budget=budget,
+            tokens=tokens,
+            tokenizer=tokenizer,
+            eos=eos,
+            shard_mb=shard_mb,
+            overwrite=overwrite,
+        ),
+        as_json,
+    )
+
+
+@app.command()
 def laws(
     name: Annotated[str | None, typer.Argument()] = None,
     docs: Annotated[
@@ -447,6 +605,13 @@ def compare(
             help="parameters that the arms share, e.g. alpha,beta",
         ),
     ] = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="arm that keeps everything, against whose compute the best is worth so much",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
@@ -474,23 +639,32 @@ def compare(
         figures=figures,
         as_json=as_json,
         share=share,
+        baseline=baseline,
     )
 
 
 @app.command()
 def plan(
     law: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             callback=_here, metavar="FIT", help="a file written by `assay fit --out`"
         ),
-    ],
+    ] = None,
     flops: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=1, callback=_countable, help="budget, FLOPs as the table counts them"
         ),
-    ],
+    ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(help="the proxies of `assay run --hours`, printed and not run"),
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     unique_tokens: Annotated[
         float | None,
         typer.Option(
@@ -508,9 +682,17 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
+    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
+    from flows.commands.ladder import Dial, ladder_command
 
+    if ladder:
+        dial = Dial(target_params, target_tokens, hours)
+        return ladder_command(params, dial, as_json)
+    if law is None or flops is None:
+        raise typer.BadParameter(
+            "give --law FIT and --flops C, or --ladder for the proxies of a target"
+        )
     plan_command(
         law,
         flops,
@@ -572,6 +754,106 @@ def mixture(
     from flows.commands.mixture import mixture_command
 
     mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
+
+
+@app.command()
+def mix(
+    ratios: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="RATIOS",
+            help="CSV or parquet: a column run, then the share of each domain",
+        ),
+    ],
+    metrics: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="METRICS",
+            help="CSV or parquet: a column run, then metrics; lower is better",
+        ),
+    ],
+    weights: Annotated[
+        list[str], typer.Option(metavar="METRIC=W,...", help="default: equal")
+    ] = [],  # noqa: B006
+    prior: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=SHARE,...",
+            help="mixture to compare with; default the mean of the runs",
+        ),
+    ] = [],  # noqa: B006
+    floor: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="least share; repeat")
+    ] = [],  # noqa: B006
+    cap: Annotated[
+        list[str], typer.Option(metavar="DOMAIN=SHARE", help="largest share; repeat")
+    ] = [],  # noqa: B006
+    veto: Annotated[
+        list[str],
+        typer.Option(
+            metavar="METRIC=MARGIN",
+            help="the metric may be worse than the compared mixture by no more",
+        ),
+    ] = [],  # noqa: B006
+    unique_tokens: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN=TOKENS,...",
+            help="different tokens there are; repeats then cost, with --tokens",
+        ),
+    ] = [],  # noqa: B006
+    tokens: Annotated[
+        float | None,
+        typer.Option(min=1, callback=_countable, help="tokens of the run to come"),
+    ] = None,
+    law: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FIT",
+            help="fit of data_constrained for the cost of repeats; default published",
+        ),
+    ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="part of the mixture that may lie outside of the runs; default measured",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of folds and draws")] = 0,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="DIR", help="write the figures there as PNG"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The best mixture of a swarm of runs, with intervals: laws compete and are averaged."""
+    from flows.commands.mix import mix_command
+
+    mix_command(
+        ratios,
+        metrics,
+        given={
+            "--weights": weights,
+            "--prior": prior,
+            "--floor": floor,
+            "--cap": cap,
+            "--veto": veto,
+            "--unique-tokens": unique_tokens,
+        },
+        tokens=tokens,
+        law=law,
+        reach=reach,
+        seed=seed,
+        figures=figures,
+        as_json=as_json,
+    )
 
 
 @app.command("pruning-theory")

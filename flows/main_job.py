@@ -32,6 +32,7 @@ from stages.foundation.processes.stopping import (
     say_when_stopped,
 )
 from stages.pipeline import PIPELINE
+from stages.runs.mlflow_store.links import spoken_links
 from stages.settings.params import load_params
 
 STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
@@ -67,9 +68,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     from flows.dvc_project import check_project
 
     check_project()
-    os.environ["PATH"] = (  # DVC calls `python`
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+    environment.find_python()
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()
@@ -78,7 +77,8 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
         code = _bring_up_to_date(str(params_file), jobs, executor=executor, gpus=gpus)
     if code == 0:
         print(printed_decisions())
-        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")
+        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}")
+        print(spoken_links() or "the runs: assay ui")
     _leave_in_time(code)
     return code
 

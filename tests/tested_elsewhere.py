@@ -13,16 +13,38 @@ SEARCHES = "stages/curate/searches/test_searches.py"
 IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
+EXPORTS = "stages/handing_over/test_export.py"
+MLFLOW = "stages/runs/mlflow_store"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/decision/scope.py": "stages/test_decide.py",
+    "stages/settings/decide.py": "stages/target/test_derived.py",
+    "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
+    "stages/runs/mlflow_store/datasets.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/descriptions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/links.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/metrics.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/questions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/tokenizer_model.py": f"{MLFLOW}/test_registry.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
+    # assay export: whole exports, read back
+    "stages/handing_over/payloads.py": EXPORTS,
+    "stages/handing_over/record.py": EXPORTS,
+    "stages/handing_over/scatter.py": EXPORTS,
+    "stages/handing_over/shards.py": EXPORTS,
+    "stages/handing_over/text_formats.py": EXPORTS,
+    "stages/handing_over/token_formats.py": EXPORTS,
+    "stages/handing_over/tokenised.py": EXPORTS,
+    "stages/handing_over/whole_pool.py": "stages/handing_over/test_arm_documents.py",
+    "stages/handing_over/work.py": EXPORTS,
+    "stages/lineage/removal.py": "stages/handing_over/test_removed.py",
     # assay curate: whole runs, whose bytes are compared
     "stages/curate/run/estimate.py": "flows/commands/test_curate.py",
     "stages/curate/run/fitted.py": CURATE_RUN,
@@ -84,6 +106,11 @@ TESTED_ELSEWHERE = {
     "stages/curation/scores/ngram_table.py": "stages/curation/scores/test_ngram_model.py",
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
     "stages/decision/figures.py": "stages/test_report.py",
+    "stages/laws/mixing/polynomial.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/scales.py": "stages/laws/mixing/test_process.py",
+    "stages/laws/mixing/tangent.py": "stages/laws/mixing/test_process.py",
+    "stages/mixtures/mix_figures.py": "stages/mixtures/test_proposal.py",
+    "stages/mixtures/wishes.py": "stages/mixtures/test_proposal.py",
     "stages/laws/mixtures_and_tasks/projektor_path.py": "stages/curation/scores/test_transport.py",
     "stages/pool_scores/proxy_scores.py": "stages/pool_scores/test_extra_scores.py",
     # images: the whole study on digits, and runs of the trainer

@@ -24,6 +24,7 @@ EXTRA_OF = {
     "dvc": "pipeline",
     "mlflow": "pipeline",
     "prefect": "pipeline",
+    "ruamel": "pipeline",
     "tokenizers": "train",
     "torch": "train",
     "faiss": "neighbours",

@@ -1,1 +1,1 @@
-"""Behind `assay mixture`: what a table of mixtures says without a formula of the loss."""
+"""Behind `assay mix` and `assay mixture`: the best of many mixtures, from plain tables."""

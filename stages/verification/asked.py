@@ -8,7 +8,7 @@ import polars as pl
 
 from stages.curation.selecting.recipes import recipes
 from stages.decision.question_laws import twins
-from stages.decision.record import DecisionRecord, read_decision
+from stages.decision.record import DecisionRecord, Target, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.proxy.specs.spec import RunSpec
@@ -32,6 +32,8 @@ from stages.verification.chosen import (
 )
 from stages.verification.judged import Claim, Prediction
 
+SAME_POOL = 0.05  # assumed: arms whose different tokens differ by less are one
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -42,6 +44,19 @@ class Asked:
     parents: dict[tuple[str, int], RunSpec]
     arms: dict[str, str] = field(default_factory=dict)
     trunks: list[Trunk] = field(default_factory=list)
+
+    @property
+    def targets(self) -> list[Target]:
+        """What the decision said of what is trained after it: nothing where it speaks for another size or pool."""
+        if self.decision.n_params.value != self.claim.n_params:
+            return []
+        run = self.decision.target
+        there = {each.arm: each.unique_tokens for each in run.repetition} if run else {}
+        alike = all(
+            abs(tokens / self.claim.columns[arm]["n_tokens_unique"] - 1) < SAME_POOL
+            for arm, tokens in there.items()
+        )
+        return self.decision.targets if alike else []
 
     def trained(self, data: Views) -> list[dict[str, Any]]:
         """Every run on disk that carries on one of the trunks."""
@@ -135,7 +150,7 @@ def plan(
     """
     claim, won = asked.claim, winners(runs)
     draws = sorted(runs["pool_draw"].unique())[:n_draws]
-    targets = [target.flops for target in asked.decision.targets]
+    targets = [target.flops for target in asked.targets]
     specs = []
     for arm in arms:
         n_unique = claim.columns[arm]["n_tokens_unique"]

@@ -1,0 +1,68 @@
+"""`assay mix` from the shell: its JSON, its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.commands.mix import named_numbers
+from stages.foundation.errors import InputError
+from stages.foundation.stage import ROOT
+
+
+def assay(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", "mix", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.fixture
+def tables(tmp_path):
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.ones(2), 12)
+    runs = [f"r{i}" for i in range(12)]
+    loss = 2 + (shares[:, 0] - 0.6) ** 2 + 0.001 * random.standard_normal(12)
+    other = 3 - shares[:, 0]
+    pl.DataFrame({"run": runs, "web": shares[:, 0], "code": shares[:, 1]}).write_csv(
+        tmp_path / "ratios.csv"
+    )
+    pl.DataFrame({"run": runs, "m0": loss, "m1": other}).write_csv(
+        tmp_path / "metrics.csv"
+    )
+    return tmp_path / "ratios.csv", tmp_path / "metrics.csv"
+
+
+def test_the_json_has_the_promised_keys(tables, tmp_path):
+    done = assay(*tables, "--weights", "m0=1", "--json", "--figures", tmp_path / "f")
+    assert done.returncode == 0 and done.stderr == ""
+    said = json.loads(done.stdout)
+    assert said["proposal"]["web"] == pytest.approx(0.6, abs=0.03)
+    low, high = said["interval"]["web"]
+    assert low <= said["proposal"]["web"] <= high
+    value, low, high = said["predicted"]["m0"]
+    assert value == pytest.approx(2.0, abs=0.005) and low < value < high
+    assert len(said["figures"]) == 3
+
+
+def test_bad_input_is_2_and_too_little_evidence_1_in_one_line(tables):
+    done = assay(*tables, "--weights", "nothing=1")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    few = tables[0].parent / "few.csv"
+    pl.read_csv(tables[0])[:4].write_csv(few)
+    done = assay(few, tables[1])
+    assert done.returncode == 1
+    assert "4 different mixtures of 2 domains" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("word", ["m0", "m0=much", "=1", "m0=nan"])
+def test_words_that_are_no_pair_are_one_line(word):
+    with pytest.raises(InputError, match="write NAME=NUMBER"):
+        named_numbers("--weights", [word])
