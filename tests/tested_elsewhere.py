@@ -69,6 +69,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/pruning_metrics/memorisation.py": PRUNING,
     "stages/curation/pruning_metrics/prototypes.py": "stages/curation/vectors/test_embeddings.py",
     "stages/curation/score_kinds/column.py": KINDS,
+    "stages/curation/score_kinds/command.py": KINDS,
     "stages/curation/score_kinds/embedded.py": KINDS,
     "stages/curation/score_kinds/function.py": KINDS,
     "stages/curation/score_kinds/kind.py": KINDS,

@@ -23,6 +23,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOL
 EXTRA_OF = {
     "dvc": "pipeline",
     "mlflow": "pipeline",
+    "pandas": "pipeline",
     "prefect": "pipeline",
     "ruamel": "pipeline",
     "tokenizers": "train",
