@@ -1,10 +1,10 @@
-# make setup | demo | test | lint | clean. Each does its own set-up when it is missing.
+# make setup | demo | test | lint | docs | sbom | audit | clean. Each does its own set-up when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docs sbom audit clean
 
 # scripts in an environment name its folder: one that was moved or copied, or whose Python is gone, is built anew
 ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/installed),$(CURDIR))
@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; pass PYTHON=python3.11")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test,lint]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[pipeline,train,test,lint,docs]'
 	@echo '$(CURDIR)' > $@
 
 demo: setup
@@ -30,6 +30,20 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'the site: $(CURDIR)/build/site/index.html'
+
+# what is installed, as CycloneDX; the tool is fetched, and where it is not to be had the reason is said
+sbom: setup
+	@mkdir -p build
+	@if $(BIN)/uvx --quiet --from cyclonedx-bom cyclonedx-py environment --output-reproducible --of JSON \
+	    -o build/sbom.json $(BIN)/python 2> build/sbom.log; \
+	then echo 'the SBOM: build/sbom.json'; else echo "sbom: skipped, $$(tail -n 1 build/sbom.log)"; fi
+
+audit: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/audit.py
 
 clean:
 	rm -rf $(VENV) .assay .pytest_cache build *.egg-info mlflow.db mlartifacts .dvc/cache .dvc/tmp

@@ -34,7 +34,7 @@ from conftest import Project
 
 TARGETS = ("flow", "stage", "worker", "server", "shell", "group")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-AFTER_S, WHOLE_RUN_S, PATIENCE_S = 5.0, 90.0, 240.0
+AFTER_S, PATIENCE_S = 5.0, 60.0
 STATES = "select count(*) from flow_run where state_type in ('RUNNING','PENDING','CANCELLING')"
 TRUNKS = """select count(*), count(distinct p.value) from params p join runs r using (run_uuid)
 where p.key = 'trunk_id' and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"""
@@ -78,6 +78,8 @@ class Campaign:
         started = time.monotonic()
         done = self.whole.run("-m", "flows.cli", "run")
         self.whole_s = time.monotonic() - started
+        # what is left of the run, and the 30 s within which a lost server is noticed
+        self.patience_s = PATIENCE_S + 2 * self.whole_s
         if done.returncode:
             sys.exit(f"the undisturbed run failed: {done.stderr[-300:]}")
 
@@ -110,7 +112,7 @@ class Campaign:
         self.n_kills += 1
         ends = target in {"flow", "group"}
         with suppress(subprocess.TimeoutExpired):
-            flow.wait(AFTER_S if ends else PATIENCE_S)
+            flow.wait(AFTER_S if ends else self.patience_s)
         time.sleep(AFTER_S if not ends or flow.poll() is not None else 0)
         left = processes_of(project.folder)
         self.say(

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import told
+from stages.foundation.errors import require_extras, told
 from stages.foundation.one_line import one_line
 from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
@@ -62,9 +62,38 @@ ParamsFile = Annotated[
 ]
 
 
+TargetParams = Annotated[
+    float | None,
+    typer.Option(
+        "--target-params",
+        min=1,
+        callback=_countable,
+        help="parameters of the model that is decided for",
+    ),
+]
+TargetTokens = Annotated[
+    float | None,
+    typer.Option(
+        "--target-tokens", min=1, callback=_countable, help="tokens that it will see"
+    ),
+]
+Hours = Annotated[
+    float | None,
+    typer.Option(
+        "--hours",
+        min=0.001,
+        max=1e6,
+        help="choose proxies that train in so many hours on this machine",
+    ),
+]
+
+
 @app.command()
 def run(
     params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     jobs: Annotated[
         int, typer.Option(min=0, help="worker processes; 0: one a core")
     ] = 0,
@@ -87,9 +116,12 @@ def run(
     ] = 0.0,
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
+    require_extras("pipeline", "train")
+    from flows.commands.ladder import Dial
     from flows.main_job import main_job
 
-    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
+    dial = Dial(target_params, target_tokens, hours)
+    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus, dial=dial))
 
 
 @app.command()
@@ -216,11 +248,12 @@ def dvc_yaml(params: ParamsFile = Path("params.yaml")) -> None:
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON schemas in docs/ from the models of decisions, fit files and manifests."""
+    """Write the JSON schemas in docs/ from the models of files, and its map of the folders."""
+    from flows.documents.house import PAGE, write_house
     from flows.schemas import write_schemas
 
-    changed = write_schemas()
-    print("\n".join(map(str, changed)) or "docs/*.schema.json are up to date")
+    changed = [*write_schemas(), *([PAGE] if write_house() else [])]
+    print("\n".join(map(str, changed)) or "docs/ is up to date")
 
 
 @app.command()
@@ -253,6 +286,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
+    require_extras("train")
     from flows.commands.verify import verify_command
 
     verify_command(
@@ -302,10 +336,149 @@ def status(
 
 
 @app.command()
+def decide(
+    record: Annotated[
+        Path,
+        typer.Option(
+            "--from", callback=_here, metavar="RECORD", help="a decision record"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=_here, metavar="FILE", help="write it there too"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a decision record again from the fit, runs and parameters that it names."""
+    from flows.commands.lineage import decide_command
+
+    decide_command(record, out, as_json)
+
+
+@app.command()
+def remove(
+    entries: Annotated[
+        Path,
+        typer.Argument(
+            callback=_here,
+            metavar="IDS_OR_URLS",
+            help="a text file: ids, addresses or sources, one a line",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only name who held the documents")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Leave documents out from now on, and name the arms, runs and decisions that held each."""
+    from flows.commands.lineage import remove_command
+
+    remove_command(params, entries, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def export(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="name of a decided question")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=_here, metavar="DIR", help="where shards and manifest.json go"
+        ),
+    ],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="text|megatron|olmo|nanochat|hf",
+            help="text: JSON lines; the others as these trainers read them",
+        ),
+    ],
+    arm: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="default: the arm that was decided"),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOPS",
+            min=1,
+            callback=_countable,
+            help="which of the decision's budgets names the arm",
+        ),
+    ] = None,
+    tokens: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            callback=_countable,
+            help="write repeats so that there are so many; default each document once",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="FILE",
+            help="tokenizer.json; default the pipeline's own",
+        ),
+    ] = None,
+    eos: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", help="what ends a document; default: looked for"),
+    ] = None,
+    shard_mb: Annotated[
+        float, typer.Option(min=1, max=2000, help="content of a shard, MB")
+    ] = 128.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace another export in --out")
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    as_json: Json = False,
+) -> None:
+    """The winning arm over the whole pools, in shards that your trainer reads."""
+    from flows.commands.export import export_command
+    from stages.handing_over.export import Request
+
+    export_command(
+        params,
+        Request(
+            question=question,
+            out=out,
+            format=format_,  # type: ignore[arg-type]
+            arm=arm,
+            budget=budget,
+            tokens=tokens,
+            tokenizer=tokenizer,
+            eos=eos,
+            shard_mb=shard_mb,
+            overwrite=overwrite,
+        ),
+        as_json,
+    )
+
+
+@app.command()
 def laws(
-    name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument()] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here,
+            metavar="DIR",
+            help="write all as Markdown pages with a figure each",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """The laws: formula, variables with units, parameters, source."""
+    if docs is not None:
+        from flows.documents.law_pages import write_law_pages
+
+        print("\n".join(map(str, write_law_pages(docs))))
+        return
     from flows.commands.laws import describe_laws
 
     describe_laws(name, as_json)
@@ -430,6 +603,13 @@ def compare(
             help="parameters that the arms share, e.g. alpha,beta",
         ),
     ] = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="arm that keeps everything, against whose compute the best is worth so much",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
@@ -457,23 +637,32 @@ def compare(
         figures=figures,
         as_json=as_json,
         share=share,
+        baseline=baseline,
     )
 
 
 @app.command()
 def plan(
     law: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             callback=_here, metavar="FIT", help="a file written by `assay fit --out`"
         ),
-    ],
+    ] = None,
     flops: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=1, callback=_countable, help="budget, FLOPs as the table counts them"
         ),
-    ],
+    ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(help="the proxies of `assay run --hours`, printed and not run"),
+    ] = False,
+    params: ParamsFile = Path("params.yaml"),
+    target_params: TargetParams = None,
+    target_tokens: TargetTokens = None,
+    hours: Hours = None,
     unique_tokens: Annotated[
         float | None,
         typer.Option(
@@ -491,9 +680,18 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run."""
+    """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
+    from flows.commands.ladder import Dial, ladder_command
 
+    if ladder:
+        require_extras("train")
+        dial = Dial(target_params, target_tokens, hours)
+        return ladder_command(params, dial, as_json)
+    if law is None or flops is None:
+        raise typer.BadParameter(
+            "give --law FIT and --flops C, or --ladder for the proxies of a target"
+        )
     plan_command(
         law,
         flops,
@@ -698,12 +896,23 @@ def contained(
 
 
 @app.command()
+def experiments(as_json: Json = False) -> None:
+    """What-ifs of `dvc exp run`, a row each: the parameters and metrics that differ."""
+    require_extras("pipeline")
+    from flows.commands.experiments import experiment_rows
+    from flows.commands.show import show
+
+    show(experiment_rows(), as_json, title="Experiments")
+
+
+@app.command()
 def serve(
     cron: Annotated[
         str, typer.Option(help="when to run, as a cron line")
     ] = "0 3 * * *",
 ) -> None:
     """Schedule the flow with a Prefect server on this machine."""
+    require_extras("pipeline", "train")
     from flows.serve import serve_forever
 
     serve_forever(cron)
@@ -712,6 +921,7 @@ def serve(
 @app.command()
 def ui() -> None:
     """Start the MLflow and Prefect pages on the loopback address."""
+    require_extras("pipeline")
     from flows.serve import start_pages
 
     start_pages()

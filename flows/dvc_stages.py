@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from flows.dvc_project import LOCK, opened_project
+from stages.decision.changes import differences
 from stages.decision.provenance import locked_stages
 from stages.foundation.processes.stopping import STOPPED_CODES
 from stages.foundation.stage import Stage
@@ -25,6 +26,15 @@ BAD_INPUT = 2
 FINAL_CODES = (BAD_INPUT, *STOPPED_CODES)  # no retry mends these
 BUSY_SECONDS = 2.0
 Answer = TypeVar("Answer")
+
+
+RETRIES = 2  # assumed: a preempted or killed sweep goes on from its run files
+BACKOFF_SECONDS = [10, 60]  # assumed: a service that is started anew answers by then
+
+
+def retries_of(stage: Stage) -> int:
+    """How often a failed stage is tried again: one that trains or reads from outside, never what only computes."""
+    return RETRIES if stage.resumable or stage.reads_outside else 0
 
 
 class StageFailure(Exception):
@@ -58,7 +68,7 @@ def stale_reasons(stage: Stage) -> list[str]:
 
 
 def changed_params(name: str) -> list[str]:
-    """Dotted keys of a stage's section that differ from what dvc.lock recorded."""
+    """`KEY was OLD and is NEW` for what differs in a stage's section from what dvc.lock recorded."""
     if not LOCK.is_file():
         return []
     recorded = locked_stages(LOCK).get(name, {}).get("params", {})
@@ -66,18 +76,8 @@ def changed_params(name: str) -> list[str]:
     for file, sections in recorded.items():
         now = read_yaml(Path(file))[1] if Path(file).is_file() else {}
         for section, values in sections.items():
-            changed += _differences(values, now.get(section), section)
+            changed += differences(values, now.get(section), section)
     return changed
-
-
-def _differences(old: object, new: object, key: str) -> list[str]:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [key]
-    return [
-        found
-        for name in dict.fromkeys([*old, *new])
-        for found in _differences(old.get(name), new.get(name), f"{key}.{name}")
-    ]
 
 
 def _reasons(change: object) -> list[str]:
@@ -92,10 +92,14 @@ def _reasons(change: object) -> list[str]:
     return texts
 
 
-def reproduce(name: str) -> None:
-    """`dvc repro --single-item NAME` in this process; StageFailure where the command or DVC itself refused."""
+def reproduce(name: str, is_forced: bool = False) -> None:
+    """`dvc repro --single-item NAME` in this process, with `--force` where asked for. StageFailure where the command
+    or DVC itself refused.
+    """
     try:
-        waiting_for_dvc(lambda repo: repo.reproduce(name, single_item=True))
+        waiting_for_dvc(
+            lambda repo: repo.reproduce(name, single_item=True, force=is_forced)
+        )
     except DvcException as error:
         cause = error.__cause__ or error
         if isinstance(cause, StageCmdFailedError):

@@ -6,11 +6,9 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.dvc_stages import FINAL_CODES, StageFailure, reproduce
+from flows.dvc_stages import BACKOFF_SECONDS, FINAL_CODES, StageFailure, reproduce
 from flows.prefect_server.watch import a_whole_stage
 from stages.foundation import artefacts
-
-TRAINING_RETRIES = 2  # assumed: a preempted or killed sweep goes on from its run files
 
 
 def relay_log(name: str) -> None:
@@ -40,16 +38,16 @@ def _worth_a_retry(_task: object, _run: object, state: State) -> bool:
 
 @task(
     task_run_name="{name}",
-    retry_delay_seconds=[10, 60],
+    retry_delay_seconds=BACKOFF_SECONDS,
     retry_condition_fn=_worth_a_retry,
 )
-def run_stage(name: str, reasons: list[str]) -> State:
+def run_stage(name: str, reasons: list[str], is_forced: bool = False) -> State:
     """Run one changed stage; bad input or a stop is a failed state with its one line and no
     traceback."""
     get_run_logger().info("%s runs because of %s", name, "; ".join(reasons[:3]))
     try:
         with a_whole_stage():
-            reproduce(name)
+            reproduce(name, is_forced)
     except StageFailure as failure:
         relay_log(name)
         if failure.exit_code in FINAL_CODES:

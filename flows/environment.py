@@ -4,6 +4,7 @@ Both read their settings at import, so this is imported before either. A user's 
 """
 
 import os
+import sys
 from pathlib import Path
 
 from stages.foundation import artefacts
@@ -47,6 +48,13 @@ def with_loopback(hosts: str) -> str:
     if "*" in known:
         return hosts
     return ",".join([*known, *(host for host in LOOPBACK if host not in known)])
+
+
+def find_python() -> None:
+    """DVC calls `python`: that of this environment, whoever has started the process."""
+    own = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").partition(os.pathsep)[0] != own:
+        os.environ["PATH"] = f"{own}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def make_home() -> None:

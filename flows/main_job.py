@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from flows import environment
+from flows.commands.ladder import Dial, turn
 from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
 from flows.prefect_server.own_server import WITHOUT, Server, find_server
 from flows.prefect_server.watch import stop_watching, watch
@@ -32,6 +33,7 @@ from stages.foundation.processes.stopping import (
     say_when_stopped,
 )
 from stages.pipeline import PIPELINE
+from stages.runs.mlflow_store.links import spoken_links
 from stages.settings.params import load_params
 
 STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
@@ -53,13 +55,22 @@ def check_executor(executor: str) -> None:
         )
 
 
-def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
-    """The exit code of the whole pipeline."""
+def main_job(
+    params_file: Path,
+    jobs: int,
+    executor: str,
+    gpus: float = 0.0,
+    dial: Dial | None = None,
+) -> int:
+    """The exit code of the whole pipeline. dial: a target and a time, from which params_file is completed first."""
     check_executor(executor)
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
         )
+    if dial is not None and dial.is_turned:
+        with run_lease():
+            turn(params_file, dial)
     params = load_params(params_file, PIPELINE)
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
@@ -67,9 +78,7 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
     from flows.dvc_project import check_project
 
     check_project()
-    os.environ["PATH"] = (  # DVC calls `python`
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+    environment.find_python()
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()
@@ -78,7 +87,8 @@ def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> 
         code = _bring_up_to_date(str(params_file), jobs, executor=executor, gpus=gpus)
     if code == 0:
         print(printed_decisions())
-        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}\nthe runs: assay ui")
+        print(f"\nthe page: {Path(artefacts.PAGE).resolve()}")
+        print(spoken_links() or "the runs: assay ui")
     _leave_in_time(code)
     return code
 

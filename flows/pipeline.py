@@ -4,88 +4,94 @@
 """
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
 
 from flows import environment
 
 environment.prepare()
 environment.make_home()
 
-import polars as pl
-from prefect import flow, get_run_logger, task
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
-)
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
+from pydantic import Field
 
-from flows.dvc_stages import BAD_INPUT, StageFailure, stale_reasons
-from flows.dvc_tasks import TRAINING_RETRIES, run_stage
+from flows.deployments.cancelling import end_children_when_cancelled
+from flows.dvc_stages import BAD_INPUT, StageFailure, retries_of, stale_reasons
+from flows.dvc_tasks import failure_of, run_stage
 from flows.prefect_server import leftovers
+from flows.prefect_server.own_server import ADDRESS, Server
+from flows.reporting.artifacts import publish_to_mlflow, show_decisions
+from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
+from flows.reporting.resume import hooks
 from flows.run_lease import run_lease
-from flows.without_prefect import TRAINING
 from stages import images
-from stages.decision.record import read_decisions
-from stages.decision.text import decision_markdown
-from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.foundation.processes.lifeline import end_with_other_starter
-from stages.foundation.processes.stopping import is_stopping
 from stages.pipeline import PIPELINE
 
-DECISIONS = Path(artefacts.DECISIONS)
-TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
+Executor = Literal["local", "prefect", "ray"]
+Again = Literal["fit", "decide", "verify", "report"]
 
 
-def resume_hint(_flow: object, _run: object, state: State) -> None:
-    """What to type after a failure: finished runs are on disk and are not trained again."""
-    if is_stopping():  # said by the command itself
-        return
-    print(
-        f"{state.message or 'the flow stopped'}\nto go on from what is finished:"
-        " assay run"
-    )
-
-
-@flow(
-    name="assay",
-    on_failure=[resume_hint],
-    on_crashed=[resume_hint],
-    on_cancellation=[resume_hint],
-)
+@flow(name="assay", **hooks())
 def pipeline(
-    executor: str = "local",
-    jobs: int = 0,
+    executor: Executor = "local",
+    jobs: Annotated[int, Field(ge=0)] = 0,
     params_file: str = "params.yaml",
-    gpus: float = 0.0,
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    again: tuple[Again, ...] = (),
 ) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
     executor: who trains the runs of sweep and verify: local (worker processes of the stage), prefect (one task a group
     of runs) or ray (the same on Ray).
     jobs: worker processes, 0 for one a core. gpus: part of a GPU for each group of runs on Ray, 0 to choose.
+    again: stages to run even where nothing has changed.
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
+    environment.find_python()
     end_with_other_starter()  # a schedule
+    end_children_when_cancelled()
+    with noted():
+        try:
+            with run_lease():
+                if url := os.environ.get(ADDRESS):
+                    leftovers.crash_leftovers(Server(url))
+                return _all_stages(
+                    executor, jobs, params_file=params_file, gpus=gpus, again=again
+                )
+        except InputError as error:
+            return failed(StageFailure("run", BAD_INPUT, str(error)), str(error))
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """A flow run that is known to the next start, which marks it as crashed where this process was killed."""
     run = str(flow_run.id)
     leftovers.note(run)
     try:
-        with run_lease():
-            return _all_stages(executor, jobs, params_file=params_file, gpus=gpus)
-    except InputError as error:
-        return Failed(
-            message=str(error), data=StageFailure("run", BAD_INPUT, str(error))
-        )
+        yield
     finally:
         leftovers.forget(run)
 
 
-def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> State:
+def failed(failure: StageFailure, why: str = "") -> State:
+    """The state of a flow that a stage or its input ended."""
+    return Failed(message=why or str(failure), data=failure)
+
+
+def _all_stages(
+    executor: str, jobs: int, params_file: str, gpus: float, again: tuple[Again, ...]
+) -> State:
     for stage in PIPELINE:
         reasons = stale_reasons(stage)
+        is_forced = not reasons and stage.name in again
+        if is_forced:
+            reasons = ["it is asked to run again"]
         if not reasons:
             get_run_logger().info("%s is up to date", stage.name)
             continue
@@ -98,62 +104,18 @@ def _all_stages(executor: str, jobs: int, params_file: str, gpus: float) -> Stat
             except (InputError, RefusedError) as error:
                 code = BAD_INPUT if isinstance(error, InputError) else 1
                 why = in_file(error, params_file)
-                return Failed(message=why, data=StageFailure(stage.name, code, why))
-        retries = TRAINING_RETRIES if stage.resumable else 0
-        state = run_stage.with_options(name=stage.name, retries=retries)(
-            stage.name, reasons, return_state=True
+                failure = StageFailure(stage.name, code, why)
+                tell_of_failure(stage.name, failure, get_run_logger().warning)
+                return failed(failure, why)
+        state = run_stage.with_options(name=stage.name, retries=retries_of(stage))(
+            stage.name, reasons, is_forced, return_state=True
         )
         if not state.is_completed():
+            tell_of_failure(stage.name, failure_of(state), get_run_logger().warning)
             return state
     publish_to_mlflow()
     show_decisions()
     return Completed(message="every stage is up to date")
-
-
-@task(task_run_name="publish")
-def publish_to_mlflow() -> None:
-    """Send to MLflow what it has not got; an outage is a warning, a later run sends the rest."""
-    from stages.runs.tracking import TrackingOutage, publish
-
-    try:
-        link = publish()
-    except TrackingOutage as outage:
-        get_run_logger().warning("%s", outage)
-        return
-    get_run_logger().info("MLflow has every run: %s", link)
-    create_link_artifact(link=link, link_text="Runs in MLflow", key="mlflow-runs")
-
-
-@task(task_run_name="artifacts")
-def show_decisions() -> None:
-    """The decisions as markdown, the runs as a table, the page as a link."""
-    for decision in read_decisions(DECISIONS):
-        name = decision.question.name.lower()
-        key = "decision-" + "".join(c if c.isalnum() else "-" for c in name)
-        create_markdown_artifact(
-            decision_markdown(decision),
-            key=key,
-            description=decision.question.title,
-        )
-    runs = pl.read_parquet(artefacts.RUNS).head(TABLE_ROWS)
-    columns = [
-        "arm",
-        "n_params",
-        "n_tokens_seen",
-        "epochs",
-        "weight_decay",
-        "pool_draw",
-        "metric",
-        "value",
-    ]
-    create_table_artifact(
-        runs.select(columns).to_dicts(), key="runs", description="Proxy runs"
-    )
-    create_link_artifact(
-        link=Path(artefacts.PAGE).resolve().as_uri(),
-        link_text="The page",
-        key="report",
-    )
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from stages.curate.work.manifest_file import Manifest
 from stages.decision.record import DecisionRecord
 from stages.foundation.files import whole_file
 from stages.foundation.record_files import FileRecord, schema
+from stages.handing_over.record import ExportManifest
 from stages.run_tables.fit_file import FitFile
 from stages.verification.record import Verification
 
 FOLDER = Path("docs")
 SCHEMAS: dict[str, type[FileRecord]] = {
     "decision.schema.json": DecisionRecord,
+    "export.schema.json": ExportManifest,
     "fit.schema.json": FitFile,
     "manifest.schema.json": Manifest,
     "verification.schema.json": Verification,

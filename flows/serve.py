@@ -3,9 +3,7 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 from flows import environment
 from flows.prefect_server.leftovers import crash_leftovers
@@ -52,9 +50,7 @@ def serve_forever(cron: str) -> None:
         watch_schedule(Server(os.environ[ADDRESS], servers[0]))
     _crash_leftovers(servers)
     sign()  # a flow ends with this process
-    os.environ["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+    environment.find_python()
     from flows.pipeline import pipeline
 
     try:
@@ -88,7 +84,7 @@ def _prefect_server() -> subprocess.Popen:
 
 
 def _mlflow_server() -> subprocess.Popen:
-    from stages.runs.tracking import tracking_uri
+    from stages.runs.mlflow_store.store import tracking_uri
 
     # not on the command line, which every user of the machine can read
     os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()

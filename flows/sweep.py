@@ -21,6 +21,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.dvc_stages import BACKOFF_SECONDS, RETRIES
 from flows.prefect_server.own_server import WITHOUT
 from stages import verify
 from stages.foundation import hashes
@@ -38,7 +39,6 @@ from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import proxy_data
 
-RETRIES, RETRY_SECONDS = 2, 10  # assumed
 LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Concurrency
 
 
@@ -211,7 +211,7 @@ def _train_all(unseen: _Unseen) -> list[BaseException]:
 
     @task(
         retries=RETRIES,
-        retry_delay_seconds=RETRY_SECONDS,
+        retry_delay_seconds=BACKOFF_SECONDS,
         retry_condition_fn=_worth_a_retry,
         task_run_name="{label}",
     )

@@ -1,20 +1,22 @@
 """The pipeline without Prefect, which only watches: the same stages by DVC, then MLflow."""
 
 import sys
+import time
 
 from flows.dvc_stages import (
+    BACKOFF_SECONDS,
     BAD_INPUT,
     FINAL_CODES,
     StageFailure,
     reproduce,
+    retries_of,
     stale_reasons,
 )
+from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
+from stages.foundation.stage import Stage
 from stages.pipeline import PIPELINE
-
-TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
-ATTEMPTS = 3  # as with Prefect: a preempted or killed sweep goes on from its run files
 
 
 def pipeline_without_prefect(
@@ -32,30 +34,42 @@ def pipeline_without_prefect(
                 from flows.sweep import fill
 
                 fill(stage.name, params_file, executor, n_workers=jobs, gpus=gpus)
-            _reproduce(stage.name, ATTEMPTS if stage.resumable else 1)
+            _reproduce(stage)
         except (InputError, RefusedError) as error:
-            print(f"assay: {in_file(error, params_file)}", file=sys.stderr)
-            return BAD_INPUT if isinstance(error, InputError) else 1
+            why = in_file(error, params_file)
+            code = BAD_INPUT if isinstance(error, InputError) else 1
+            _warn(why)
+            tell_of_failure(stage.name, StageFailure(stage.name, code, why), _warn)
+            return code
         except StageFailure as failure:
-            print(f"assay: {failure}", file=sys.stderr)
+            _warn(str(failure))
+            tell_of_failure(stage.name, failure, _warn)
             return failure.exit_code
     _publish()
     return 0
 
 
-def _reproduce(name: str, attempts: int) -> None:
-    for attempt in range(1, attempts + 1):
+def _reproduce(stage: Stage) -> None:
+    """Tried as often as with Prefect, and after the same waits."""
+    waits = BACKOFF_SECONDS[: retries_of(stage)]
+    for seconds in (*waits, None):
         try:
-            return reproduce(name)
+            return reproduce(stage.name)
         except StageFailure as failure:
-            if attempt == attempts or failure.exit_code in FINAL_CODES:
+            if seconds is None or failure.exit_code in FINAL_CODES:
                 raise
+            time.sleep(seconds)
 
 
 def _publish() -> None:
-    from stages.runs.tracking import TrackingOutage, publish
+    from stages.runs.mlflow_store.publish import publish
+    from stages.runs.mlflow_store.store import TrackingOutage
 
     try:
         publish()
     except TrackingOutage as outage:
-        print(f"assay: {outage}", file=sys.stderr)
+        _warn(str(outage))
+
+
+def _warn(line: str) -> None:
+    print(f"assay: {line}", file=sys.stderr)

@@ -54,9 +54,11 @@ def run(name: str, params: dict, params_file: str) -> None:
         write_pipeline_file(PIPELINE, params, params_file)
         write_stage_table(PIPELINE)
     elif name == "publish":
-        from stages.runs.tracking import publish
+        from stages.runs.mlflow_store.links import spoken_links
+        from stages.runs.mlflow_store.publish import publish
 
         publish()
+        log.info("%s", spoken_links())
     else:
         start = time.monotonic()
         log.info("%s: started", name)

@@ -16,21 +16,29 @@ from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.arm_views import (
     OWN_SCORES,
     arm_view,
+    deduplicated,
     resamples,
     tier_labels,
     view_hash,
 )
 from stages.curation.selecting.ledger import Ledger
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import write_sealed
 from stages.foundation.section import Name, Section
 from stages.foundation.stage import Stage
+from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
+from stages.settings.pools import Pool
+from stages.target.target import Target
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
+VERIFIED = (
+    8  # verify.times: as many times the largest budget are trained after the decision
+)
+SPARE = 1.1  # ours: an arm that shall not repeat has a tenth more than it reads
 # policies that the dedup stage finds only where this key of its section asks
 DEDUP_KEYS = {"semantic": "semantic", "lines": "lines", "bands": "fineweb"}
 
@@ -70,6 +78,11 @@ class Arm(Section):
         Field(
             "near", description="policy; of a cluster of copies the smallest id stays"
         )
+    )
+    licence: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="use only documents of these licences (ingest.pools.NAME.licence)",
     )
     rules: bool | str | list[str] = Field(
         False,
@@ -117,14 +130,20 @@ class Question(Section):
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
-    draw_tokens: int = Field(
+    draw_tokens: int | None = Field(
         262_144,
         ge=100,
         description=(
             "tokens (or images) of one resample, duplicates removed, before any arm"
-            " takes its part"
+            " takes its part; null: as many as the target's repetition asks for"
         ),
     )
+    largest_budget: int | None = Field(
+        None,
+        ge=1,
+        description="taken from sweep.budgets_tokens where there is a target",
+    )
+    target: Target | None = Field(None, description="taken from the section `target`")
     questions: dict[Name, Question] = Field(min_length=1)
     arms: dict[Name, Arm] = Field(min_length=2)
     controls: dict[Name, Control] = {}
@@ -143,6 +162,8 @@ class ArmsParams(Section):
                     f"control {name!r} needs a name of its own and `like` one of"
                     f" {', '.join(self.arms)}"
                 )
+        if self.draw_tokens is None and None in (self.target, self.largest_budget):
+            raise ValueError("draw_tokens: null needs a section `target`")
         return self
 
     @property
@@ -159,7 +180,15 @@ class ArmsParams(Section):
 def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
     image = params["ingest"].modality == "image"
-    if not image and params["arms"].draw_tokens < LEAST_TOKENS:
+    target, pools = params["decide"].target, params["ingest"].pools
+    if target is not None and isinstance(target.pool_tokens, dict):
+        unknown = [name for name in target.pool_tokens if name not in pools]
+        if unknown:
+            return [
+                "target",
+                "pool_tokens",
+            ], f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+    if not image and (params["arms"].draw_tokens or LEAST_TOKENS) < LEAST_TOKENS:
         return [
             "arms",
             "draw_tokens",
@@ -175,6 +204,8 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             if fault := _image_fault(arm, params["score"].images):
                 return [*place, fault[0]], fault[1]
             continue
+        if fault := _licence_fault(arm, params["ingest"].pools):
+            return [*place, "licence"], fault
         if arm.by not in [*own, *measures]:
             known = (
                 f"scores are {', '.join(own)} (further ones go under score.extra),"
@@ -209,6 +240,16 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return None
 
 
+def _licence_fault(arm: Arm, pools: dict[str, Pool]) -> str | None:
+    """A licence that no pool has; where one has a column, only the documents can tell."""
+    known = [pool.one_licence for pool in pools.values()]
+    lost = sorted(set(arm.licence or []) - set(known))
+    if not lost or None in known:
+        return None
+    there = ", ".join(sorted({name for name in known if name is not None}))
+    return f"no pool has the licence {lost[0]!r}; licences are {there}"
+
+
 def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | None:
     """What an arm of images cannot have: the key and why."""
     scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
@@ -232,6 +273,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
         ("upweight", arm.upweight is not None),
         ("mixture", arm.mixture is not None),
         ("rules", arm.rules is not False),
+        ("licence", arm.licence is not None),
     ):
         if wrong:
             return (
@@ -244,15 +286,18 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
 def run(params: ArmsParams) -> None:
     """Resample the pool, build every arm and control in every resample, write views and sizes."""
     documents = joined_documents(params)
+    require_licences(params, documents)
+    ingested = tokens_by_pool(documents)
+    draw_tokens = resample_tokens(params, ingested)
     pools, disjoint = resamples(
-        documents, params.draw_tokens, draws=params.draws, seed=params.seed
+        documents, draw_tokens, draws=params.draws, seed=params.seed
     )
     if not disjoint:
         log.info(
             "arms: %d draws of %d tokens overlap: the pool is too small for disjoint"
             " ones",
             params.draws,
-            params.draw_tokens,
+            draw_tokens,
         )
     views = []
     for draw, pool in enumerate(pools):
@@ -260,15 +305,91 @@ def run(params: ArmsParams) -> None:
         for name, arm, control in arms_and_controls(params):
             view = arm_view(pool, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
-    table = pl.concat(views).select(
+    every = pl.concat(views)
+    table = every.select(
         "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens"
     )
     with whole_file(artefacts.VIEWS) as temporary:
         table.write_parquet(temporary)
-    write_sealed(artefacts.ARMS, summary(params, table, disjoint))
+    drawn = [tokens_by_pool(pool) for pool in pools]
+    sizes = {
+        "pool_tokens": ingested,
+        "draw_tokens": {
+            name: sum(each.get(name, 0) for each in drawn) / len(drawn)
+            for name in ingested
+        },
+    }
+    counts = summary(params, table, disjoint) | sizes | {"licences": licences(every)}
+    write_sealed(artefacts.ARMS, counts)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
     write_json(artefacts.ARMS_METRICS, metrics(table))
+
+
+def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:
+    """pool -> tokens, copies removed as a resample counts them."""
+    policy = "semantic" if "group" in documents.columns else "near"
+    sums = (
+        deduplicated(documents, policy)
+        .group_by("pool")
+        .agg(pl.col("n_tokens").sum())
+        .sort("pool")
+    )
+    return dict(sums.iter_rows())
+
+
+def resample_tokens(params: ArmsParams, ingested: dict[str, int]) -> int:
+    """draw_tokens, or as many as give the proxies the target's repetition, at most the whole pool.
+
+    Of a target that repeats an arm: what the largest budget passes over as often as the target over its pools; else
+    what leaves the strictest arm unrepeated. Up to eight times as much, for the runs after the decision, where
+    resamples stay disjoint. ingested: pool -> tokens without copies.
+    """
+    if params.draw_tokens is not None:
+        return params.draw_tokens
+    assert params.target is not None and params.largest_budget is not None
+    keep = min(arm.keep for arm in params.arms.values())
+    passes = max(params.target.passes(ingested), keep / SPARE)
+    needed, whole = round(params.largest_budget / passes), sum(ingested.values())
+    disjoint = min(VERIFIED * needed, whole // params.draws)
+    return min(max(needed, disjoint), whole)
+
+
+def require_licences(params: ArmsParams, documents: pl.DataFrame) -> None:
+    """Raises ParamsError where an arm asks for a licence that no document of the pools has."""
+    asked = [
+        (name, licence)
+        for name, arm in params.arms.items()
+        for licence in arm.licence or []
+    ]
+    if not asked:
+        return
+    if "licence" not in documents.columns:
+        raise InputError(
+            f"{artefacts.SCORES} has no licences; run the ingest and score stages again"
+        )
+    known = documents["licence"].unique().drop_nulls().sort().to_list()
+    for name, licence in asked:
+        if licence not in known:
+            raise ParamsError(
+                f"arms.arms.{name}.licence: no document has the licence {licence!r};"
+                f" licences are {', '.join(known)}"
+            )
+
+
+def licences(views: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Arm -> licence -> different documents used, over all resamples; nothing where licences are not known."""
+    if "licence" not in views.columns:
+        return {}
+    counts = (
+        views.group_by("arm", "licence")
+        .agg(pl.col("id").n_unique())
+        .sort("arm", "licence")
+    )
+    found: dict[str, dict[str, int]] = {}
+    for arm, licence, documents in counts.iter_rows():
+        found.setdefault(arm, {})[licence] = documents
+    return found
 
 
 def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
@@ -334,11 +455,13 @@ def _scores(params: ArmsParams) -> pl.DataFrame:
         if not isinstance(arm.rules, bool)
         for name in named_rules(arm.rules)
     ]
+    licence = [name for name in ("licence",) if name in there]
     wanted = dict.fromkeys(
         [
             "id",
             "pool",
             "n_chars",
+            *licence,
             *OWN_SCORES,
             "rules_pass",
             *(arm.by for arm in params.arms.values()),
@@ -426,6 +549,7 @@ stage = Stage(
     params=ArmsParams,
     question="Which documents does each arm train on, in each resample of the pool?",
     agrees=names_exist,
+    follows=("target", "sweep"),
     deps=(
         artefacts.PACKED_POOLS,
         artefacts.CLUSTERS,
@@ -435,5 +559,6 @@ stage = Stage(
     outs=(artefacts.VIEWS,),
     tracked=(artefacts.ARMS, artefacts.LEDGER),
     metrics=(artefacts.ARMS_METRICS,),
+    unused=unused_by_texts,
     shown=f"`{artefacts.VIEWS}`, ledger",
 )

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
-from pydantic import Field
 
-from stages.curation.selecting.recipes import recipes
+from stages.decision.at_target import (
+    answer_of,
+    headline,
+    target_run,
+)
 from stages.decision.controls import chance_lead, control_effects, detectable
 from stages.decision.curves import curves
 from stages.decision.next_run import next_best
@@ -31,64 +34,49 @@ from stages.decision.record import (
     Target,
     read_question_fit,
 )
+from stages.decision.scope import (
+    Scope,
+    offers,
+    scope_of,
+    searched,
+    shown_scope,
+    without_target,
+)
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, check_text, sentence
 from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
+from stages.decision.worth import baseline_of, spoken_worth, worth_records
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
-from stages.foundation.stage import Section, Stage
+from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
-from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
+from stages.presentation.metric_words import metric_words
 from stages.runs.study import law_rows
+from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
 RUNS = artefacts.RUNS
 
 
-class DecideParams(Section):
-    target_flops: list[float] = Field(
-        min_length=1, description="budgets that an answer is wanted for, FLOPs (6ND)"
-    )
-    n_params: int | None = Field(
-        None,
-        ge=1,
-        description=(
-            "model size that the answer speaks for; null: the largest trained, 0 is not"
-            " a size"
-        ),
-    )
-    level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")
-    decide_at: float = Field(
-        0.9, gt=0.5, lt=1, description="P(best) from which an arm may be called decided"
-    )
-    tie_fraction: float = Field(
-        0.005,
-        ge=0,
-        lt=1,
-        description="a lead surely below this fraction of the loss is a tie",
-    )
-    max_decades: float = Field(
-        0.5,
-        ge=0,
-        le=4,
-        description=(
-            "factors of ten above the largest measured compute beyond which nothing is"
-            " decided"
-        ),
-    )
-    search_decades: float = Field(
-        1.0,
-        ge=0,
-        le=6,
-        description=(
-            "factors of ten above the largest measured compute that are searched for"
-            " flips"
-        ),
+def decide_agrees(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where decide.baseline names no arm, or decide.n_params another size than the target's: keys and fault."""
+    named, arms = params["decide"].baseline, params["arms"].arms
+    target, n_params = params["decide"].target, params["decide"].n_params
+    if target is not None and n_params != round(target.params):
+        return (
+            ["decide", "n_params"],
+            f"{n_params} is not the size of target.params, {target.params:g}; leave it out",
+        )
+    if named is None or named in arms:
+        return None
+    return (
+        ["decide", "baseline"],
+        f"no arm {named!r}; arms are {', '.join(arms)}",
     )
 
 
@@ -108,6 +96,16 @@ def run(params: DecideParams) -> None:
         }
         log.info("decide: %s: %s", name, decision.sentence)
     write_json(artefacts.DECIDE_METRICS, summary)
+
+
+def read_by(name: str) -> list[str]:
+    """The files that the decision of one question is made of."""
+    own = [
+        artefacts.fit_record(name),
+        artefacts.fit_refits(name),
+        artefacts.fitted_rows(name),
+    ]
+    return [*own, artefacts.ARMS, artefacts.VIEWS, RUNS]
 
 
 @dataclass(frozen=True)
@@ -135,45 +133,17 @@ def load(name: str, tiers: list[str]) -> Evidence:
     )
 
 
-@dataclass(frozen=True)
-class Scope:
-    """The model size that the answer speaks for; its compute in FLOPs, measured from low to reach, searched to high."""
-
-    n_params: int
-    low: float
-    reach: float
-    high: float
-
-
-def scope_of(rows: pl.DataFrame, params: DecideParams) -> Scope:
-    """The size asked for, else the largest; of a size that was not trained the compute of all runs."""
-    sizes = sorted(rows["n_params"].unique())
-    n_params = params.n_params or sizes[-1]
-    flops = (
-        rows.filter(n_params=n_params)["flops"] if n_params in sizes else rows["flops"]
-    )
-    reach = float(flops.max())
-    return Scope(
-        n_params=n_params,
-        low=float(flops.min()),
-        reach=reach,
-        high=reach * 10**params.search_decades,
-    )
-
-
 def decide(
     name: str, arms: dict[str, Any], params: DecideParams
 ) -> tuple[DecisionRecord, pl.DataFrame]:
     """The record of one question and its curves (kind, arm, flops, value, low, high)."""
     question = arms["questions"][name]
-    names, tiers = question["arms"], arms["tiers"]
-    known = load(name, tiers)
+    names = question["arms"]
+    known = load(name, arms["tiers"])
     rows, fitted, boot = known.rows, known.fitted, known.boot
     pairs = twins(arms, names)
-    views = pl.read_parquet(artefacts.VIEWS)
-    twin_columns = recipes(views, [*names, *pairs], tiers)
-    columns = {arm: twin_columns[arm] for arm in names}
-    scope = scope_of(rows, params)
+    offered, twin_columns = offers(names, list(pairs), arms, params, rows)
+    columns, scope = offered.there, scope_of(rows, params)
     chance = chance_lead(
         boot,
         twin_columns,
@@ -190,15 +160,49 @@ def decide(
         else None
     )
     path, flips = path_of(found, scope.reach)
-    status, reason = overall(targets, flips, scope.reach)
     labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
+    status, reason = overall(targets, flips, scope.reach)
+    run = None
+    if params.target is not None:
+        run = target_run(
+            params.target,
+            compared=targets,
+            columns=columns,
+            rows=rows,
+            arms=arms,
+            labels=labels,
+        )
+        answer = answer_of(params.target, targets)
+        status, reason = answer.status, f"At the target: {answer.reason}."
+    worth = worth_records(
+        boot,
+        targets,
+        columns,
+        baseline=baseline_of(names, arms["arms"], columns, named=params.baseline),
+        found=found,
+        n_params=scope.n_params,
+        level=params.level,
+        labels=labels,
+        target=params.target,
+    )
+    metric = metric_record(fitted.metric, rows["modality"][0])
+    # with a target the budgets on the way are not asked about, and their stretches not judged
+    judged = targets if run is None else ()
+    said = sentence(path, flips, labels=labels, status=status, targets=judged)
+    spoken = spoken_worth(worth, scope.reach, params.target)
+    if run is not None:
+        head = headline(run, answer, labels, metric_words(metric.unit).unit)
+        said = f"{head}{spoken} By compute at this size: {said[0].lower()}{said[1:]}"
+        spoken = ""
+    shown = shown_scope(boot, offered, arms=arms, rows=rows, params=params)
     findings = Findings(
         version=VERSION,
         question=Question(name=name, title=question["title"]),
-        sentence=sentence(path, flips, labels=labels, status=status, targets=targets),
+        sentence=said + spoken,
         status=status,
         reason=reason,
-        metric=metric_record(fitted.metric, rows["modality"][0]),
+        target=run,
+        metric=metric,
         level=params.level,
         n_params=spoken_size(rows, scope, params),
         pool_unique_tokens=largest_pool(columns),
@@ -207,10 +211,18 @@ def decide(
         searched_to_flops=scope.high,
         base=base_of(names),
         labels=labels,
+        licences={
+            arm: counts
+            for arm, counts in arms.get("licences", {}).items()
+            if arm in names
+        },
         targets=targets,
+        worth=worth,
         crossovers=flips,
-        crossovers_drawn=drawn_flips(flips, scope.low, scope.high),
-        crossovers_by_size=by_size(boot, columns, rows=rows, params=params),
+        crossovers_drawn=shown.flips
+        if shown.flips is not None
+        else drawn_flips(flips, scope.low, scope.high),
+        crossovers_by_size=by_size(boot, offered.drawn, rows=rows, params=params),
         pairwise=crossings(found),
         law=decision_law(fitted),
         runner_up=RunnerUp(
@@ -232,22 +244,30 @@ def decide(
             flips=flips,
             rows=rows,
             n_params=scope.n_params,
+            run_columns=offered.drawn,
         ),
         warnings=fitted.law.warnings + fitted.warnings,
-        points=points(rows.filter(pl.col("arm").is_in(names)), scope.n_params),
-        provenance=provenance(rows, made_from=[RUNS]),
+        points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
+        provenance=provenance(
+            rows,
+            made_from=[RUNS],
+            read=read_by(name),
+            params={"decide": params.model_dump()},
+        ),
     )
     drawn = curves(
         boot,
-        columns,
-        low=scope.low,
-        high=scope.high,
-        n_params=scope.n_params,
+        shown.columns,
+        low=shown.scope.low,
+        high=shown.scope.high,
+        n_params=shown.scope.n_params,
         base=findings.base,
         level=params.level,
     )
-    shown = tables(findings, boot.fit.cost)
-    return DecisionRecord(**dict(findings), tables=shown), drawn
+    return (
+        DecisionRecord(**dict(findings), tables=tables(findings, boot.fit.cost)),
+        drawn,
+    )
 
 
 def compared(
@@ -280,20 +300,6 @@ def compared(
     return targets
 
 
-def searched(
-    boot: Prediction, columns: ArmColumns, scope: Scope, level: float
-) -> Crossovers:
-    """The crossings of all arms at one size within the searched compute."""
-    return crossovers(
-        boot,
-        columns,
-        flops_low=scope.low,
-        flops_high=scope.high,
-        n_params=scope.n_params,
-        level=level,
-    )
-
-
 def by_size(
     boot: Prediction,
     columns: ArmColumns,
@@ -302,10 +308,7 @@ def by_size(
 ) -> dict[str, list]:
     """Every trained size as text -> the best arms by stretch of its own compute."""
     sizes = sorted(rows["n_params"].unique())
-    scopes = {
-        size: scope_of(rows, params.model_copy(update={"n_params": size}))
-        for size in sizes
-    }
+    scopes = {size: scope_of(rows, without_target(params, size)) for size in sizes}
     return {
         str(size): stretches(searched(boot, columns, scope=scope, level=params.level))
         for size, scope in scopes.items()
@@ -325,9 +328,15 @@ def spoken_size(rows: pl.DataFrame, scope: Scope, params: DecideParams) -> Spoke
     """The size that the answer speaks for, and who chose it."""
     return SpokenSize(
         value=scope.n_params,
-        why="set by decide.n_params" if params.n_params else "the largest size trained",
+        why=_why_this_size(params),
         trained=sorted(rows["n_params"].unique()),
     )
+
+
+def _why_this_size(params: DecideParams) -> str:
+    if params.target is not None:
+        return "that of the target"
+    return "set by decide.n_params" if params.n_params else "the largest size trained"
 
 
 def largest_pool(columns: ArmColumns) -> int:
@@ -366,6 +375,8 @@ def points(rows: pl.DataFrame, n_params: int) -> list[Point]:
 stage = Stage(
     run=run,
     params=DecideParams,
+    agrees=decide_agrees,
+    follows=("target",),
     question=(
         "At each compute budget, which arm, how sure, and where does the answer flip?"
     ),

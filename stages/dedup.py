@@ -185,12 +185,21 @@ def _joined(
     return duplicates(table, "bands", params=minhash)["cluster"].alias("bands_cluster")
 
 
+READERS = ("stages.proxy.readers",)
+
+
+def asks_for_a_reader(params: DedupParams) -> bool:
+    """Whether a proxy reads the documents, which needs the code of the trainer."""
+    return bool(params.semantic and params.semantic.reader)
+
+
 stage = Stage(
     run=run,
     params=DedupParams,
     question="Which documents are copies of which?",
     deps=(artefacts.INGEST,),
     inputs=lambda params: params.semantic.files() if params.semantic else [],
+    unused=lambda params: () if asks_for_a_reader(params["dedup"]) else READERS,
     outs=(artefacts.CLUSTERS, artefacts.LINE_COPIES),
     metrics=(artefacts.DEDUP_METRICS,),
 )

@@ -24,6 +24,7 @@ from stages.foundation.errors import ParamsError
 from stages.foundation.files import remove_orphans, whole_folder, write_json
 from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
+from stages.pools.removal import entries_of, list_files
 from stages.pools.staged_pools import StagedPool, stage_pool
 from stages.settings.pools import ROLES, IngestParams
 
@@ -36,6 +37,7 @@ FOLDER = Path(artefacts.INGEST)
 def input_files(params: IngestParams) -> list[str]:
     """The user's own files and folders, as DVC dependencies; of a glob the folder above its first wildcard."""
     paths = [pool.path for pool in params.pools.values() if pool.path is not None]
+    paths += list_files(params.removed)
     flat = [
         path
         for entry in paths
@@ -66,6 +68,7 @@ def run(params: IngestParams) -> None:
         ingest_images(params, FOLDER)
         return
     url = any(pool.url is not None for pool in params.pools.values())
+    removed = entries_of(list_files(params.removed))
     remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
         (folder / "staged").mkdir()
@@ -76,6 +79,7 @@ def run(params: IngestParams) -> None:
                 params=params,
                 path=folder / "staged" / f"{name}.parquet",
                 url=url,
+                removed=removed,
             )
             for name, pool in params.pools.items()
         }
@@ -93,6 +97,7 @@ def run(params: IngestParams) -> None:
                     " change the fractions"
                 )
         shutil.rmtree(folder / "staged")
+        _say_unmatched(removed, pools)
         manifest = _manifest(params, pools, tallies)
         write_json(folder / "manifest.json", manifest)
     metrics = {
@@ -103,6 +108,19 @@ def run(params: IngestParams) -> None:
         artefacts.INGEST_METRICS,
         metrics | {"contaminated_documents": manifest["total"]["dropped"]["documents"]},
     )
+
+
+def _say_unmatched(removed: frozenset[str], pools: dict[str, StagedPool]) -> None:
+    """A line for entries of removal lists that name no document, of those lists that were given."""
+    found = set().union(*(pool.removed for pool in pools.values()))
+    if lost := sorted(removed - found):
+        log.warning(
+            "ingest: %d of %d entries of the removal lists name no document, the first"
+            " is %s",
+            len(lost),
+            len(removed),
+            lost[0],
+        )
 
 
 def _held_out(pools: dict[str, StagedPool], folder: Path) -> Iterator[pl.DataFrame]:
@@ -186,6 +204,7 @@ class Tally:
             for _ in range(2)
         )
         self.dropped = {"documents": 0, "characters": 0}
+        self.licences: dict[str, int] = {}
         self.digest = hashlib.blake2b(digest_size=8)
 
     def add(self, frame: pl.DataFrame) -> None:
@@ -198,6 +217,9 @@ class Tally:
 
     def split(self, gone: pl.DataFrame, kept: pl.DataFrame) -> None:
         self.dropped = _sum([self.dropped, _size(gone)])
+        chosen = kept.filter(pl.col("role") == "pool")["licence"]
+        for licence, documents in chosen.value_counts(sort=True).iter_rows():
+            self.licences[licence] = self.licences.get(licence, 0) + documents
         for role in ROLES[1:]:
             self.kept[role] = _sum(
                 [self.kept[role], _size(kept.filter(pl.col("role") == role))]
@@ -213,8 +235,10 @@ def _manifest(
         extract, whole = params.pools[name].extract, _sum(tally.read.values())
         entries[name] = {
             "origin": _wheels(extract) if extract else params.pools[name].path,
-            "licence": POOLS[extract].licence if extract else "yours",
+            "licence": params.pools[name].one_licence or "by document",
+            "licences": dict(sorted(tally.licences.items())),
             "documents": whole["documents"],
+            "removed_documents": sum(pools[name].removed.values()),
             "empty_documents": pools[name].report.empty,
             "characters": whole["characters"],
             "roles": tally.read,
@@ -252,6 +276,7 @@ stage = Stage(
     params=IngestParams,
     question="What text do we have, and which of it may nobody train on?",
     inputs=input_files,
+    reads_outside=True,
     shown=f"`{artefacts.INGEST}/` pools, held-out, reference, manifest",
     outs=(artefacts.INGEST,),
     metrics=(artefacts.INGEST_METRICS,),

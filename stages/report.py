@@ -68,6 +68,7 @@ def run(params: ReportParams) -> None:
             ledger_figure=svg(retention),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
             runs=counted_runs(runs),
+            n_unrecorded=read_json(artefacts.SWEEP_METRICS).get("unrecorded_trunks", 0),
             control_level=CONTROL_LEVEL,
         )
         (folder / "index.html").write_text(page, "utf-8")
@@ -310,6 +311,7 @@ stage = Stage(
         artefacts.VERIFICATIONS,
         artefacts.CURVES,
         artefacts.RUNS,
+        artefacts.SWEEP_METRICS,
         artefacts.LEDGER,
         artefacts.MANIFEST,
     ),

@@ -10,6 +10,7 @@ two thirds of the text while it runs.
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +55,9 @@ REFERENCE = Path(artefacts.REFERENCE)
 WORK = Path(
     artefacts.SCORE_WORK
 )  # ranges of the pool while the stage runs; git ignores it
+CARRIED = ("licence",)  # of the pools, for arms to ask for
 TAKEN = {
+    *CARRIED,
     *OWN_SCORES,
     "id",
     "row",
@@ -217,7 +220,7 @@ class Judge:
     def write(self, path: Path) -> tuple[QualityResult, float]:
         """The table; how far to trust the quality score, and the fraction of documents that pass all rules."""
         scores, sizes, passed, at = [], [], 0, 0
-        groups = RowGroups(path, dictionaries=("pool", "first_failed"))
+        groups = RowGroups(path, dictionaries=("pool", "licence", "first_failed"))
         for frame in self.pool.batches():
             learned = in_sample(frame, self.share, self.params.quality())
             difficulty = self._difficulty(
@@ -226,7 +229,8 @@ class Judge:
             at += int(learned.sum())
             quality = self.model.score(frame)
             rules = self.rules.of(frame)
-            table = frame.select("id", "pool", "n_chars").with_columns(
+            carried = [name for name in CARRIED if name in frame.columns]
+            table = frame.select("id", "pool", "n_chars", *carried).with_columns(
                 difficulty=difficulty, quality=quality["score"]
             )
             table = pl.concat([table, rules.drop("id")], how="horizontal")
@@ -326,6 +330,17 @@ def folder_is_free(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return None
 
 
+# kinds of extra scores that train and read no proxy
+WITHOUT_PROXY = {"ngram", "function", "column", "saved"}
+
+
+def unused(params: Mapping[str, Any]) -> list[str]:
+    """The trainer where no score asks for it, image proxies where there are no images."""
+    kinds = {extra.kind for extra in params["score"].extra.values()}
+    parts = list(images.unused_by_texts(params))
+    return parts if kinds - WITHOUT_PROXY else [*parts, "stages.proxy.readers"]
+
+
 stage = Stage(
     run=run,
     params=ScoreParams,
@@ -333,6 +348,7 @@ stage = Stage(
     agrees=lambda params: addresses_are_mapped(params) or folder_is_free(params),
     deps=(artefacts.INGEST,),
     inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
+    unused=unused,
     outs=(artefacts.SCORES,),
     tracked=(artefacts.RULE_COUNTS, artefacts.CALIBRATION),
     metrics=(artefacts.SCORE_METRICS,),

@@ -14,7 +14,7 @@ import polars as pl
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.stage import Stage
-from stages.images import are_pooled
+from stages.images import are_pooled, unused_by_texts
 from stages.images import sweep as image_sweep
 from stages.runs.run_files import (
     curves,
@@ -28,6 +28,9 @@ from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER, proxy_data
 
 log = logging.getLogger("assay")
+UNRECORDED = (
+    "steps are started one by one"  # the trainer's own words, whose file loads torch
+)
 
 
 def run(params: SweepParams) -> None:
@@ -49,7 +52,7 @@ def run(params: SweepParams) -> None:
         document_losses(runs).write_parquet(temporary)
     with whole_file(artefacts.TRAINING_CURVES) as temporary:
         curves(runs).write_parquet(temporary)
-    write_json(artefacts.SWEEP_METRICS, metrics(table))
+    write_json(artefacts.SWEEP_METRICS, metrics(table) | unrecorded(runs))
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:
@@ -71,10 +74,20 @@ def metrics(table: pl.DataFrame) -> dict[str, Any]:
     }
 
 
+def unrecorded(runs: list[dict[str, Any]]) -> dict[str, int]:
+    """How many trunks took their steps one by one since a CUDA graph could not be recorded; nothing where none did."""
+    n_trunks = sum(
+        any(note.startswith(UNRECORDED) for note in run["result"]["notes"])
+        for run in runs
+    )
+    return {"unrecorded_trunks": n_trunks} if n_trunks else {}
+
+
 stage = Stage(
     run=run,
     params=SweepParams,
     agrees=image_sweep.sizes_are_of_the_modality,
+    follows=("target", "arms"),
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=(
         artefacts.VIEWS,
@@ -82,6 +95,7 @@ stage = Stage(
         artefacts.PACKED_POOLS,
         artefacts.PACKED_HELD_OUT,
     ),
+    unused=unused_by_texts,
     inputs=lambda params: (params.items, TOKENIZER) if params and params.items else (),
     outs=(
         artefacts.RUNS,

@@ -1,12 +1,17 @@
 """A small project to run the pipeline in: a copy of the code, pools of synthetic text, tiny proxies."""
 
 import gzip
+import importlib.util
 import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -214,3 +219,77 @@ def project(finished_project, tmp_path) -> Project:
     copy = object.__new__(Project)
     copy.folder = tmp_path / "copy"
     return copy
+
+
+def missing(*modules: str) -> str:
+    """Those of these modules that are not installed, as a reason to skip; empty where all are."""
+    absent = [name for name in modules if importlib.util.find_spec(name) is None]
+    return f"{', '.join(absent)} not installed" if absent else ""
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """The variables that lead to an S3 server on this machine; it holds an empty bucket `store`."""
+    if why := missing("moto", "boto3", "s3fs"):
+        pytest.skip(f"{why}; pip install 'assay[s3,test-s3]'")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    found = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "MLFLOW_S3_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    boto3.client(
+        "s3",
+        endpoint_url=found["AWS_ENDPOINT_URL"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    ).create_bucket(Bucket="store")
+    yield found
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """user@host:port of a PostgreSQL on the loopback address that asks for no password."""
+    if not (shutil.which("initdb") and shutil.which("postgres")):
+        pytest.skip("no initdb and postgres on PATH; apt-get install postgresql")
+    # the server refuses to run as root
+    user = "postgres" if os.getuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
+    if user:
+        shutil.chown(folder, user)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
+    subprocess.run(
+        ["initdb", "-D", "db", "-U", "assay", "-A", "trust", "--no-sync"],
+        **options,
+        check=True,
+    )
+    command = ["postgres", "-D", "db", "-h", "127.0.0.1", "-p", str(port), "-F"]
+    server = subprocess.Popen(
+        [*command, "-k", str(folder)], **options, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline and server.poll() is None
+                time.sleep(0.1)
+        yield f"assay@127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)

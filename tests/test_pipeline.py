@@ -246,6 +246,8 @@ def test_status_says_what_is_stale_and_why(project):
         == "stale"
     )
     assert "decide_at" in rows["decide"]["because"]
+    changed = "decide: params: decide.decide_at was 0.9 and is 0.95"
+    assert rows["filter"]["because"] == changed
 
 
 def spoil(kind):

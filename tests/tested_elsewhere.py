@@ -13,16 +13,37 @@ SEARCHES = "stages/curate/searches/test_searches.py"
 IMAGE_STUDY = "stages/images/test_digits.py"
 IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
+EXPORTS = "stages/handing_over/test_export.py"
+MLFLOW = "stages/runs/mlflow_store"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/settings/decide.py": "stages/target/test_derived.py",
+    "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
+    "stages/runs/mlflow_store/datasets.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/descriptions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/links.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/metrics.py": f"{MLFLOW}/test_trunks.py",
+    "stages/runs/mlflow_store/questions.py": f"{MLFLOW}/test_publish.py",
+    "stages/runs/mlflow_store/tokenizer_model.py": f"{MLFLOW}/test_registry.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
+    # assay export: whole exports, read back
+    "stages/handing_over/payloads.py": EXPORTS,
+    "stages/handing_over/record.py": EXPORTS,
+    "stages/handing_over/scatter.py": EXPORTS,
+    "stages/handing_over/shards.py": EXPORTS,
+    "stages/handing_over/text_formats.py": EXPORTS,
+    "stages/handing_over/token_formats.py": EXPORTS,
+    "stages/handing_over/tokenised.py": EXPORTS,
+    "stages/handing_over/whole_pool.py": "stages/handing_over/test_arm_documents.py",
+    "stages/handing_over/work.py": EXPORTS,
+    "stages/lineage/removal.py": "stages/handing_over/test_removed.py",
     # assay curate: whole runs, whose bytes are compared
     "stages/curate/run/estimate.py": "flows/commands/test_curate.py",
     "stages/curate/run/fitted.py": CURATE_RUN,
@@ -47,6 +68,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/pruning_metrics/memorisation.py": PRUNING,
     "stages/curation/pruning_metrics/prototypes.py": "stages/curation/vectors/test_embeddings.py",
     "stages/curation/score_kinds/column.py": KINDS,
+    "stages/curation/score_kinds/command.py": KINDS,
     "stages/curation/score_kinds/embedded.py": KINDS,
     "stages/curation/score_kinds/function.py": KINDS,
     "stages/curation/score_kinds/kind.py": KINDS,
@@ -116,7 +138,6 @@ TESTED_ELSEWHERE = {
     "stages/run_tables/fit_file.py": COMMANDS,
     "stages/run_tables/law_sheet.py": COMMANDS,
     "stages/settings/verify.py": "stages/test_verify.py",
-    "stages/verification/asked.py": "stages/test_verify.py",
     "stages/verification/outcome.py": "stages/test_verify.py",
     "stages/verification/record.py": "stages/verification/test_track_record.py",
     "stages/settings/curate.py": "stages/settings/test_params.py",

@@ -21,6 +21,7 @@ from stages.run_tables.compare_rows import (
     shown_chances,
     shown_decisions,
     shown_flips,
+    worth_rows,
 )
 from stages.run_tables.compare_table import compare_table
 from stages.run_tables.fit_file import FitFile
@@ -48,6 +49,7 @@ def compare_command(
     figures: Path | None,
     as_json: bool,
     share: str = "auto",
+    baseline: str | None = None,
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
     mapping = parse_map(pairs)
@@ -62,7 +64,9 @@ def compare_command(
         n_params=n_params,
         n_draws=n_draws,
         share=share,
+        baseline=baseline,
     )
+    worth = worth_rows(done.worth, done.unit)
     budgets, flips = decision_rows(done.decisions), crossover_rows(done.found)
     paths = []
     if figures is not None:
@@ -78,6 +82,7 @@ def compare_command(
                     "law": done.reason,
                     "budget_unit": done.unit,
                     "budgets": budgets,
+                    "worth": worth,
                     "crossovers": flips,
                     "searched_flops": searched,
                     "warnings": done.warnings,
@@ -95,6 +100,8 @@ def compare_command(
         )
         for row in budgets:
             print(paragraph(f"{flops_text(row['flops'])}: {row['reason']}"))
+        for row in worth:
+            print(paragraph(f"worth: {row['text']}"))
         if len(budgets[0]["arms"]) > 2:
             print()
             show(

@@ -97,7 +97,7 @@ def _followed(request: Request) -> Manifest:
     log = logging.getLogger("assay")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    bar = _Bar() if sys.stderr.isatty() else None
+    bar = Bar() if sys.stderr.isatty() else None
     say_when_stopped(STOPPED)
     try:
         return curate(request, bar.update) if bar else curate(request)
@@ -107,7 +107,7 @@ def _followed(request: Request) -> Manifest:
             bar.close()
 
 
-class _Bar:
+class Bar:
     """One bar for each step of a run."""
 
     def __init__(self) -> None:

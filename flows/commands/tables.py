@@ -16,7 +16,7 @@ def load_table(
     source = str(source).removeprefix("file://")
     if not source.startswith(MLFLOW):
         return read_table(source, mapping, where)
-    from stages.runs.tracking import read_experiment
+    from stages.runs.mlflow_store.experiment_table import read_experiment
 
     return mapped(
         read_experiment(str(source).removeprefix(MLFLOW)),

@@ -79,10 +79,12 @@ def next_best(
     flips: Sequence[Flip],
     rows: pl.DataFrame,
     n_params: int,
+    run_columns: ArmColumns | None = None,
 ) -> NextRun | None:
     """The cheapest proxy run that narrows the least settled comparison at least half as much as the best one would.
 
-    rows: the runs that were fitted; n_params: the size that the comparison speaks for.
+    rows: the runs that were fitted; n_params: the size that the comparison speaks for; columns: of the arms there;
+    run_columns: of proxies, where they are others.
     """
     pair = least_settled(targets, flips)
     if pair is None:
@@ -91,7 +93,7 @@ def next_best(
         boot, pair.flops, pair.first, pair.second, columns, n_params=n_params
     )
     candidates = candidate_runs(
-        (pair.first, pair.second), columns, rows, cost=boot.fit.cost
+        (pair.first, pair.second), run_columns or columns, rows, cost=boot.fit.cost
     )
     runs = plan.next_runs(boot, quantity, candidates)
     return advice(cheapest_worthy(runs), pair)

@@ -2,17 +2,21 @@
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from stages.decision.record import Provenance
 from stages.foundation.errors import InputError
+from stages.foundation.files import content_hash, file_hash
 from stages.foundation.yaml_file import read_yaml
 
 LOCK = Path("dvc.lock")
+CODE = ("stages/", "flows/")
 PACKAGES = (
     "dvc",
     "mlflow",
@@ -27,14 +31,26 @@ PACKAGES = (
 )
 
 
-def provenance(rows: pl.DataFrame, made_from: Sequence[str]) -> Provenance:
-    """What the fitted rows stand on. made_from: the paths that they were read from."""
+def provenance(
+    rows: pl.DataFrame,
+    made_from: Sequence[str],
+    read: Sequence[str] = (),
+    params: dict[str, Any] | None = None,
+) -> Provenance:
+    """What the fitted rows stand on. made_from: the paths that they were read from; read: all files that the decision
+    is made of; params: sections by name, beside those of the stages before.
+    """
+    before = locked(LOCK, [*made_from, *read])
     return Provenance(
         run_ids=sorted(rows["run_id"]),
         mlflow="tag assay.trunk_id of a run is the part of a run id before the dash",
         data_hashes=sorted(rows["data_hash"].unique()),
         code_hash=sorted(rows["code_hash"].unique()),
         dvc=dvc_hashes(LOCK, made_from),
+        inputs={path: file_hash(path) for path in read},
+        params=before.params | (params or {}),
+        sources=before.sources,
+        code=before.code,
         git_commit=git_commit(),
         versions={name: metadata.version(name) for name in PACKAGES},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,6 +89,40 @@ def dvc_hashes(lock: Path, made_from: Sequence[str]) -> dict[str, dict[str, str]
         for name, entry in stages.items()
         if name in upstream
     }
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What stages were made from, by dvc.lock: section -> values, path that no stage made -> hash, stage -> hash of
+    its code.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+
+
+def locked(lock: Path, paths: Sequence[str]) -> Locked:
+    """What the stages that made `paths`, and those before them, were made from; nothing where DVC has not run."""
+    if not lock.is_file():
+        return Locked()
+    stages = locked_stages(lock)
+    found = Locked()
+    upstream = upstream_stages(stages, paths)
+    for name, entry in stages.items():
+        if name not in upstream:
+            continue
+        for sections in entry.get("params", {}).values():
+            found.params.update(sections)
+        code = {}
+        for dep in entry.get("deps", []):
+            path = dep["path"]
+            if path.startswith(CODE) and path.endswith(".py"):
+                code[path] = dep["md5"]
+            elif not any(_made(other, path) for other in stages.values()):
+                found.sources[path] = dep["md5"]
+        found.code[name] = content_hash(code)
+    return found
 
 
 def upstream_stages(stages: dict[str, dict], paths: Sequence[str]) -> set[str]:

@@ -5,7 +5,7 @@ One frozen model a file `data/decisions/NAME.json`. Its JSON schema is docs/deci
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -97,6 +97,59 @@ class Target(Record):
     )
 
 
+class Repetition(Record):
+    """How often an arm repeats its data at the target, and how often the proxies did."""
+
+    arm: str = Field(description="arm")
+    unique_tokens: float = Field(
+        description="different tokens (or images) that the arm has at the target"
+    )
+    target_passes: float = Field(
+        description="tokens over different tokens at the target; below 1 nothing repeats"
+    )
+    target_passes_most: float = Field(
+        description="the same of the part of the arm that is repeated most"
+    )
+    proxy_passes: tuple[float, float] = Field(
+        description="the least and the most of the arm's own runs"
+    )
+    proxy_passes_most: tuple[float, float] = Field(
+        description="the least and the most of its runs, of the part that is repeated most"
+    )
+    covered: bool = Field(
+        description="a run of any arm repeats about as often, within 1.5 times"
+    )
+    text: str = Field(
+        description="where arm and proxies disagree, both numbers; empty where they agree"
+    )
+
+
+class TargetRun(Record):
+    """The run that the answer is for, and the answer there."""
+
+    n_params: float = Field(description="non-embedding parameters of the target")
+    n_tokens: float = Field(description="tokens (or images) that it sees")
+    flops: float = Field(description="its compute, FLOPs (6ND)")
+    pool_tokens: dict[str, float] = Field(
+        description="pool -> different tokens of the target, duplicates removed"
+    )
+    decades: float = Field(
+        description="factors of ten of compute beyond the largest proxy"
+    )
+    decades_params: float = Field(
+        description="factors of ten of parameters beyond the largest proxy"
+    )
+    decades_tokens: float = Field(
+        description="factors of ten of tokens beyond the longest proxy"
+    )
+    best: str = Field(description="leading arm, whatever the status")
+    status: Status = Field(description="what may be said at the target")
+    repetition: list[Repetition] = Field(
+        description="how often each arm repeats, there and in the proxies"
+    )
+    text: str = Field(description="the target in words")
+
+
 class Crossing(Record):
     """A budget at which one arm stops being better than another."""
 
@@ -119,6 +172,40 @@ class Flip(Crossing):
     """A budget at which the best arm changes."""
 
     extrapolated: bool = Field(description="the flip lies above the measured compute")
+
+
+class Worth(Record):
+    """What the best arm is worth at one budget: the law of the baseline inverted, paired by draw."""
+
+    flops: float = Field(description="training compute asked about, FLOPs (6ND)")
+    best: str = Field(description="arm of the least value there")
+    baseline: str = Field(
+        description="arm that keeps everything; where that is the best, or there is none, the second"
+    )
+    level: float = Field(description="coverage of the intervals, 0 to 1")
+    times: float | None = Field(
+        description="compute at which the baseline reaches the best arm's value, over flops; null:"
+        " not within 10,000 times"
+    )
+    low: float | None = Field(
+        description="lower end of the interval of times; null: below 0.01; at most 10,000"
+    )
+    high: float | None = Field(
+        description="upper end of the interval of times; null: above 10,000; at least 0.01"
+    )
+    tokens_times: float | None = Field(
+        description="the same in tokens at the size of the best arm; null as in times, or where the"
+        " law knows no tokens"
+    )
+    tokens_low: float | None = Field(description="lower end, as low")
+    tokens_high: float | None = Field(description="upper end, as high")
+    never: bool = Field(
+        description="the baseline never reaches the value, in the law's limit"
+    )
+    until: Crossing | None = Field(
+        description="where the best arm falls behind the baseline; null: not in the searched range"
+    )
+    text: str = Field(description="the same as a sentence")
 
 
 class Stretch(Record):
@@ -239,6 +326,21 @@ class Provenance(Record):
     dvc: dict[str, dict[str, str]] = Field(
         description="stage that the runs were made from -> path -> hash in dvc.lock"
     )
+    inputs: dict[str, str] = Field(
+        {},
+        description="file that the decision was made of -> hash of its bytes; empty in older records",
+    )
+    params: dict[str, Any] = Field(
+        {},
+        description="section of the parameters -> its values, as dvc.lock has them for the stages before",
+    )
+    sources: dict[str, str] = Field(
+        {},
+        description="file or folder that a stage before read and no stage made -> hash in dvc.lock",
+    )
+    code: dict[str, str] = Field(
+        {}, description="stage before -> one hash of the code that it depends on"
+    )
     git_commit: str | None = Field(
         description="commit; + where tracked code differs from it; null outside git"
     )
@@ -250,6 +352,9 @@ class Tables(Record):
     """The tables of the page: rows for a person, numbers already rounded."""
 
     targets: list[TableRow] = Field(description="what to train on, by budget")
+    worth: list[TableRow] = Field(
+        [], description="what the best arm is worth, by budget"
+    )
     flips: list[TableRow] = Field(description="where the answer flips")
     flips_by_size: list[TableRow] = Field(description="best arms by model size")
     heldout: list[TableRow] = Field(description="the held-out check, one row a cell")
@@ -271,6 +376,9 @@ class Findings(FileRecord):
     sentence: str = Field(description="the answer in one sentence")
     status: Status = Field(description="how sure the answer is")
     reason: str = Field(description="why this status")
+    target: TargetRun | None = Field(
+        None, description="the run that is decided for; null: only the budgets"
+    )
     metric: Metric = Field(description="what decides between arms")
     level: float = Field(description="coverage of every interval of a budget or flip")
     n_params: SpokenSize = Field(
@@ -288,7 +396,14 @@ class Findings(FileRecord):
     )
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    licences: dict[str, dict[str, int]] = Field(
+        {},
+        description="arm -> licence -> different documents used, over all resamples",
+    )
     targets: list[Target] = Field(description="one comparison a budget")
+    worth: list[Worth] = Field(
+        [], description="what the best arm of each target budget is worth in compute"
+    )
     crossovers: list[Flip] = Field(description="flips of the best arm, by compute")
     crossovers_drawn: list[Flip] = Field(
         description="the flips with open ends at the ends of the searched range"

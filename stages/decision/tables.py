@@ -9,11 +9,13 @@ from stages.decision.record import (
     TableRow,
     Tables,
     Target,
+    Worth,
 )
 from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
+from stages.presentation.worth_words import interval_of
 
 CONTROLS = {
     "same": "same data, other seeds: only noise",
@@ -29,6 +31,7 @@ def tables(found: Findings, cost: Cost = SIX) -> Tables:
     labels = found.labels
     return Tables(
         targets=[target_row(target, labels, words) for target in found.targets],
+        worth=[worth_row(worth, labels) for worth in found.worth],
         flips=[flip_row(flip, labels) for flip in found.crossovers],
         flips_by_size=[
             row
@@ -60,6 +63,20 @@ def target_row(target: Target, labels: Labels, words: MetricWords) -> TableRow:
         "other law says": labels[rival] if rival is not None else "",
         "status": target.status.replace("_", " "),
         "_best": target.status == "decided",
+    }
+
+
+def worth_row(worth: Worth, labels: Labels) -> TableRow:
+    """What the best arm is worth at one budget."""
+    until = worth.until
+    return {
+        "FLOPs": flops_text(worth.flops),
+        "train on": labels[worth.best],
+        "in place of": labels[worth.baseline],
+        "times the compute": interval_of(
+            worth.times, worth.low, worth.high, never=worth.never
+        ),
+        "nothing above": "" if until is None else interval_text(until),
     }
 
 

@@ -41,7 +41,8 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
             f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items()
         )
         text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
-    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"])
+    licence = f", licence {' or '.join(names)}" if (names := arm.get("licence")) else ""
+    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence
 
 
 def rules_label(rules: bool | str | list[str]) -> str:

@@ -12,6 +12,7 @@ REFERENCE = "data/ingest/reference.parquet"  # documents that teach what quality
 INGEST_DROPPED = (
     "data/ingest/dropped.parquet"  # what was read and left out, with reasons
 )
+REMOVED = "data/removed.jsonl"  # what `assay remove` was given, a line an entry
 MANIFEST = "data/ingest/manifest.json"  # sources, counts, licences, content hashes
 INGEST_METRICS = "data/metrics/ingest.json"
 WHEEL_CACHE = "data/cache/wheels"  # packages whose text and images the demo reads
@@ -49,6 +50,7 @@ RUNS = "data/sweep/runs.parquet"  # the runs table
 HELD_OUT_LOSSES = "data/sweep/heldout_losses.parquet"  # losses by held-out document
 TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
+CHECKS = ".assay/checks"  # verdicts of commands on documents
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
 
 # fit, decide
@@ -69,6 +71,8 @@ VERIFY_METRICS = "data/metrics/verify.json"
 REPORT = "data/report"  # the page and its figures
 PAGE = "data/report/index.html"
 PLOTS = "data/plots"  # tables behind `dvc plots`
+
+EXPORTS = "data/exports.jsonl"  # a line an export: where it lies, and of what
 
 HASHES = "data/hashes"  # sizes and hashes of what each stage made, a file a stage
 

@@ -19,15 +19,27 @@ PIPELINE_FILE = Path("dvc.yaml")
 def pipeline_text(
     pipeline: tuple[Stage, ...], params: dict[str, Section], params_file: str
 ) -> str:
-    """The whole of dvc.yaml for these stages and parameters, as text."""
-    entries = {stage.name: dvc_stage(stage, params[stage.name]) for stage in pipeline}
-    for name, entry in entries.items():
+    """The whole of dvc.yaml for these stages and parameters, as text.
+
+    params: from load_params. A stage that takes something from the target depends on the sections that it follows.
+    """
+    written = getattr(params, "written", frozenset(params))
+    entries = {}
+    for stage in pipeline:
+        section = params[stage.name]
+        entry = dvc_stage(stage, section, params)
         if params_file != "params.yaml":
             entry["cmd"] += f" --params {params_file}"
-            entry["params"] = [{params_file: entry["params"]}]
-        if not params[name].model_fields_set:
+        names = [stage.name]
+        if getattr(section, "target", None) is not None:
+            names += [other for other in stage.follows if other in written]
+        entry["params"] = (
+            names if params_file == "params.yaml" else [{params_file: names}]
+        )
+        if stage.name not in written or not section.model_fields_set:
             # DVC fails on a section that the file lacks: name the whole file, so that one written later counts
             entry["params"] = [{params_file: None}]
+        entries[stage.name] = entry
     document: dict[str, Any] = {
         "stages": entries,
         "plots": PLOTS,

@@ -4,12 +4,13 @@ A stage module holds a frozen pydantic model (its section of params.yaml), one f
 `stage = Stage(...)`. From that come dvc.yaml (`dvc_yaml`), the command that DVC runs
 (`python -m stages NAME`) and the Prefect task (flows/dvc_tasks.py). Code dependencies are not listed
 by hand: they are the modules that the stage file imports, directly or through others, read from the
-sources without running them.
+sources without running them. What only functions import, as the trainer behind a score that few
+projects ask for, a stage may declare to be unused with the parameters at hand; all else counts.
 """
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,9 +49,14 @@ class Stage:
     kept: tuple[str, ...] = ()  # tracked outs that a rerun adds to (both of these)
     # deps named in the params
     inputs: Callable[[Any], Sequence[str]] = field(default=lambda _: ())
+    # parts (dotted names) whose imports inside functions are not reached with these sections
+    unused: Callable[[Mapping[str, Any]], Sequence[str]] = field(default=lambda _: ())
     agrees: Callable[[dict[str, Any]], tuple[list[str], str] | None] = field(
         default=lambda _: None
     )  # a fault across sections: its keys and the rule
+    # sections of params.yaml, besides its own, from which its own is completed where there is a target
+    follows: tuple[str, ...] = ()
+    reads_outside: bool = False  # buckets and packages, which may be out of reach
     shown: str = ""  # main output in the README, as Markdown; empty: the first product
 
     @property
@@ -85,11 +91,21 @@ def imported_modules(module_file: Path) -> set[Path]:
     return set(_imported_modules(module_file, module_file.stat().st_mtime_ns))
 
 
+def deferred_imports(module_file: Path) -> set[Path]:
+    """Those of them that stand inside functions or for types alone: importing the file does not import them."""
+    changed_ns = module_file.stat().st_mtime_ns
+    at_once = _imported_modules(module_file, changed_ns, at_once=True)
+    return imported_modules(module_file) - at_once
+
+
 @cache
-def _imported_modules(module_file: Path, changed_ns: int) -> frozenset[Path]:
+def _imported_modules(
+    module_file: Path, changed_ns: int, at_once: bool = False
+) -> frozenset[Path]:
     """Remembered for a file as it is, since every stage asks for the files that many stages share."""
     found: set[Path] = set()
-    for node in ast.walk(ast.parse(module_file.read_text("utf-8"))):
+    tree = ast.parse(module_file.read_text("utf-8"))
+    for node in _run_at_import(tree) if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             names: Iterable[str] = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -107,6 +123,17 @@ def _imported_modules(module_file: Path, changed_ns: int) -> frozenset[Path]:
     return frozenset(found - {module_file})
 
 
+def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below this one, without the bodies of functions and what is for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _run_at_import(child)
+
+
 def _discovered(call: ast.Call) -> Iterable[Path]:
     """The files that a call of `discovery.modules_of` imports; none of any other call."""
     if not (isinstance(call.func, ast.Name) and call.func.id == "modules_of"):
@@ -121,15 +148,29 @@ def _discovered(call: ast.Call) -> Iterable[Path]:
                 yield file
 
 
-def code_deps(stage: Stage) -> list[str]:
-    """The stage's own file and all it imports of ours, as sorted paths relative to the root."""
+def code_deps(stage: Stage, unused: Sequence[str] = ()) -> list[str]:
+    """The stage's own file and all it imports of ours, as sorted paths relative to the root.
+
+    unused: dotted names of parts; an import of them, or below them, inside a function does not count.
+    """
     todo, seen = [ROOT / f"stages/{stage.name}.py"], set()
     while todo:
         file = todo.pop()
-        if file not in seen:
-            seen.add(file)
-            todo.extend(imported_modules(file))
+        if file in seen:
+            continue
+        seen.add(file)
+        deferred = deferred_imports(file) if unused else set()
+        todo.extend(
+            module
+            for module in imported_modules(file)
+            if not (module in deferred and _is_part(module, unused))
+        )
     return sorted({f.relative_to(ROOT).as_posix() for f in seen} - PLUMBING)
+
+
+def _is_part(file: Path, parts: Sequence[str]) -> bool:
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    return any(f"{name}.".startswith(f"{part}.") for part in parts)
 
 
 def _module_file(name: str) -> Path | None:
@@ -151,12 +192,15 @@ def _does_something(file: Path, changed_ns: int) -> bool:
     )
 
 
-def dvc_stage(stage: Stage, section: Section) -> dict[str, Any]:
-    """The entry of one stage in dvc.yaml."""
+def dvc_stage(
+    stage: Stage, section: Section, params: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The entry of one stage in dvc.yaml. params: every section; without them no code counts as unused."""
+    code = code_deps(stage, stage.unused(params) if params else ())
     entry: dict[str, Any] = {
         "cmd": f"python -m stages {stage.name}",
         "desc": stage.question,
-        "deps": sorted({*code_deps(stage), *stage.deps, *stage.inputs(section)}),
+        "deps": sorted({*code, *stage.deps, *stage.inputs(section)}),
         "params": [stage.name],
     }
     outs: list[Any] = list(stage.outs)

@@ -2,10 +2,20 @@
 the place of tokens.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stages.foundation import artefacts
 from stages.foundation.files import read_json
+
+# what only image pools lead to: their proxies, and what packs them for these
+OF_IMAGES = ("stages.proxy.images", "stages.images.pack")
+
+
+def unused_by_texts(params: Mapping[str, Any]) -> Sequence[str]:
+    """Parts that a stage does not reach where the pools hold texts. params: every section."""
+    return OF_IMAGES if params["ingest"].modality == "text" else ()
 
 
 def are_pooled() -> bool:

@@ -18,7 +18,8 @@ from stages.curation.reading.readers import Columns, ReadReport, read_documents
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.curation.sample_data.wheels import read_pool
 from stages.foundation.errors import ParamsError
-from stages.settings.pools import IngestParams, Pool
+from stages.pools.removal import named_by
+from stages.settings.pools import UNKNOWN, IngestParams, LicenceColumn, Pool
 
 log = logging.getLogger("assay")
 
@@ -32,6 +33,8 @@ class StagedPool:
     path: Path
     report: ReadReport
     last: tuple[float, int] | None
+    # entry of a removal list -> documents that it names, which are not here
+    removed: dict[str, int] = field(default_factory=dict)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Document tables with `role`, in reading order."""
@@ -70,19 +73,35 @@ class _Places:
 
 
 def stage_pool(
-    name: str, pool: Pool, params: IngestParams, path: Path, *, url: bool = False
+    name: str,
+    pool: Pool,
+    params: IngestParams,
+    path: Path,
+    *,
+    url: bool = False,
+    removed: frozenset[str] = frozenset(),
 ) -> StagedPool:
-    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none."""
+    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none. `removed`:
+    entries of removal lists, whose documents are left out before anything else sees them.
+    """
     report, known, addresses = ReadReport(), _Places(), 0
+    gone: dict[str, int] = {}
     groups, documents, characters = (
-        RowGroups(path, compression="lz4", dictionaries=("pool", "lang", "role")),
+        RowGroups(
+            path, compression="lz4", dictionaries=("pool", "lang", "role", "licence")
+        ),
         0,
         0,
     )
     for frame in _read(name, pool, params=params, report=report):
-        frame = frame.select(*SCHEMA, *([_url(frame)] if url else []))
+        addresses += frame["url"].count() if "url" in frame.columns else 0
+        frame = _without_removed(frame, removed, gone)
+        if frame.is_empty():
+            continue
+        frame = frame.select(
+            *SCHEMA, _licence(frame, pool), *([_url(frame)] if url else [])
+        )
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
-        addresses += len(frame) - frame["url"].null_count() if url else 0
         role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
         role = (
             role.when(place < pool.heldout + pool.reference)
@@ -99,6 +118,11 @@ def stage_pool(
         documents, characters = (
             documents + frame.height,
             characters + int(frame["n_chars"].sum()),
+        )
+    if not documents and gone:
+        raise ParamsError(
+            f"ingest.pools.{name}: removal lists name all {sum(gone.values())}"
+            " documents; leave the pool out"
         )
     if not documents:
         raise ParamsError(
@@ -124,9 +148,32 @@ def stage_pool(
         documents,
         characters / 1e6,
     )
-    return StagedPool(
-        path, report, known.last(pool.max_chars) if pool.max_chars is not None else None
-    )
+    if gone:
+        log.info(
+            "ingest: %s: %d documents left out that removal lists name",
+            name,
+            sum(gone.values()),
+        )
+    last = known.last(pool.max_chars) if pool.max_chars is not None else None
+    return StagedPool(path, report, last, gone)
+
+
+def _without_removed(
+    frame: pl.DataFrame, removed: frozenset[str], gone: dict[str, int]
+) -> pl.DataFrame:
+    """The documents that no entry names; those that one names are counted in `gone`."""
+    if not removed:
+        return frame
+    entries = named_by(frame, removed)
+    for entry, documents in entries.drop_nulls().value_counts().iter_rows():
+        gone[entry] = gone.get(entry, 0) + documents
+    return frame.filter(entries.is_null())
+
+
+def _licence(frame: pl.DataFrame, pool: Pool) -> pl.Expr:
+    if (licence := pool.one_licence) is not None:
+        return pl.lit(licence).alias("licence")
+    return pl.col("licence").str.strip_chars().replace("", None).fill_null(UNKNOWN)
 
 
 def _read(
@@ -141,11 +188,16 @@ def _read(
         )
         return
     assert pool.path is not None  # Pool: it has a path where it has nothing else
+    carried = {}
+    if pool.url is not None:
+        carried[f"extra_{pool.url}"] = "url"
+    if isinstance(pool.licence, LicenceColumn):
+        carried[f"extra_{pool.licence.column}"] = "licence"
     columns = Columns(
         text=pool.text,
         id=pool.id,
         lang=pool.lang,
-        extra=() if pool.url is None else (pool.url,),
+        extra=tuple(name.removeprefix("extra_") for name in carried),
     )
     for frame in read_documents(
         pool.path,
@@ -154,7 +206,7 @@ def _read(
         passage_chars=params.passage_chars,
         report=report,
     ):
-        yield frame if pool.url is None else frame.rename({f"extra_{pool.url}": "url"})
+        yield frame.rename(carried)
 
 
 def _url(frame: pl.DataFrame) -> pl.Expr:

@@ -1,12 +1,15 @@
 """A comparison as flat records for JSON and as tables for a person: what `assay compare` prints."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from stages.laws.deciding.compare import Decision
 from stages.laws.deciding.crossover import Crossovers
+from stages.laws.deciding.worth import Worth
 from stages.presentation.numbers import flops_text
+from stages.presentation.worth_words import worth_text
 
 
 def decision_rows(decisions: list[Decision]) -> list[dict[str, Any]]:
@@ -92,6 +95,11 @@ def crossover_rows(found: Crossovers) -> list[dict[str, Any]]:
         }
         for c in found.switches
     ]
+
+
+def worth_rows(worth: list[Worth], unit: str = "FLOPs") -> list[dict[str, Any]]:
+    """What the best arm of each budget is worth, with its sentence; None: outside of 0.01 to 10,000 times."""
+    return [asdict(each) | {"text": worth_text(each, unit=unit)} for each in worth]
 
 
 def shown_flips(

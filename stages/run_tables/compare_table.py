@@ -1,5 +1,6 @@
 """Which data set wins at a budget, on anybody's table of runs: what `assay compare` computes."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from stages.laws.choosing.bootstrap import LEVEL
 from stages.laws.deciding.compare import Decision, compare
 from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.objections import withheld
-from stages.laws.deciding.path import LEAST_VALUE, path_cost
+from stages.laws.deciding.path import LEAST_VALUE, ArmColumns, path_cost
+from stages.laws.deciding.worth import Worth, worths
 from stages.laws.interface.cost import Cost, Unit
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
@@ -32,6 +34,18 @@ MAX_SPREAD = (
     0.2  # assumed: up to here rounding of columns explains it, and the fit says so
 )
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
+# names of an arm that keeps everything, in lower case and without signs between the words
+WHOLE = (
+    "unfiltered",
+    "keep100",
+    "keep everything",
+    "everything",
+    "keep all",
+    "all",
+    "no filter",
+    "full",
+    "raw",
+)
 # assumed: a rank correlation of value with compute that no loss has in half of the arms
 MIN_TO_SEE_A_RISE, RISING = (5, 0.5)
 
@@ -63,13 +77,33 @@ def arm_columns(rows: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return columns
 
 
+def baseline_arm(arms: ArmColumns, name: str, named: str | None = None) -> str | None:
+    """The arm that keeps everything: the one named, else by its own name; None where no name says so.
+
+    >>> baseline_arm({"strict": {}, "keep_100": {}}, "runs.csv"), baseline_arm({"a": {}}, "runs.csv")
+    ('keep_100', None)
+    """
+    if named is not None and named not in arms:
+        raise InputError(
+            f"{name}: --baseline {named}: no such arm; arms are {', '.join(arms)}"
+        )
+    if named is not None:
+        return named
+    plain = {
+        re.sub(r"[\W_]+", " ", arm).strip().lower().replace("keep 100", "keep100"): arm
+        for arm in arms
+    }
+    return next((plain[word] for word in WHOLE if word in plain), None)
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """All that `assay compare` found: decisions and crossovers, why this law, coded warnings, and
-    what the figures draw.
+    """All that `assay compare` found: decisions and crossovers, what the best arms are worth, why this
+    law, coded warnings, and what the figures draw.
     """
 
     decisions: list[Decision]
+    worth: list[Worth]
     found: Crossovers
     unit: Unit
     reason: str
@@ -91,6 +125,7 @@ def compare_table(
     n_params: float | None,
     n_draws: int,
     share: str = "auto",
+    baseline: str | None = None,
 ) -> Comparison:
     """The decision at each budget, the crossovers up to ten times the largest run, why this law,
     and the coded warnings.
@@ -120,6 +155,7 @@ def compare_table(
     candidates(law, rows)
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
+    whole = baseline_arm(columns, name, baseline)
     if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
         raise InputError(
             f"{name}: --share all leaves nothing to tell the arms apart, since no"
@@ -156,6 +192,15 @@ def compare_table(
     )
     return Comparison(
         decisions,
+        worth=worths(
+            boot,
+            decisions,
+            columns,
+            baseline=whole,
+            found=found,
+            level=LEVEL,
+            **options,
+        ),
         found=found,
         unit=cost.unit,
         reason=fitted.reason,

@@ -1,8 +1,9 @@
 """params.yaml, read and checked whole before any work starts.
 
-One section a stage, of the same name, or none where the stage has a default for everything; `curate`
-may stand there too, for `assay curate`. A message names the file, the line, the dotted key, the rule
-and the value seen: `params.yaml:41: arms.draws: must be at least 2 (value 1)`.
+One section a stage, of the same name, or none where the stage has a default for everything; `target`,
+from which defaults follow (derived.py), and `curate`, for `assay curate`, may stand there too. A message
+names the file, the line, the dotted key, the rule and the value seen:
+`params.yaml:41: arms.draws: must be at least 2 (value 1)`.
 """
 
 import difflib
@@ -18,6 +19,8 @@ from stages.foundation.one_line import shortened
 from stages.foundation.stage import Section, Stage
 from stages.foundation.yaml_file import read_yaml
 from stages.settings.curate import CurateSettings
+from stages.target.derived import with_derived
+from stages.target.target import Target
 
 RULES = {
     "greater_than": "must be above {gt}",
@@ -32,12 +35,21 @@ RULES = {
 }
 
 
+class Sections(dict[str, Section]):
+    """The section of each stage by its name. written: the sections that stand in the file itself."""
+
+    def __init__(self, sections: dict[str, Section], written: frozenset[str]) -> None:
+        super().__init__(sections)
+        self.written = written
+
+
 def params_model(pipeline: tuple[Stage, ...]) -> type[BaseModel]:
-    """The model of the whole file: one section a stage, and `curate`. A section may be left out where
-    each of its fields has a default.
+    """The model of the whole file: one section a stage, `target` and `curate`. A section may be left out
+    where each of its fields has a default.
     """
     sections = {stage.name: stage.params for stage in pipeline}
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = {"target": (Target | None, None)}
+    fields |= {
         name: (model, ... if _requires(model) else model())
         for name, model in (sections | {"curate": CurateSettings}).items()
     }
@@ -50,16 +62,24 @@ def _requires(model: type[BaseModel]) -> bool:
     return any(field.is_required() for field in model.model_fields.values())
 
 
-def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> dict[str, Section]:
-    """Every section of the file by stage name. Raises InputError with one line for the first fault."""
+def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> Sections:
+    """Every section of the file by stage name, with what follows from its target.
+
+    Raises InputError with one line for the first fault.
+    """
     tree, values = read_yaml(Path(path))
     if tree is None or not isinstance(values, dict):
         raise InputError(
             f"{path}: must hold one section a stage"
             f" ({', '.join(s.name for s in pipeline)})"
         )
-    checked = _validated(Path(path), tree, values=values, model=params_model(pipeline))
-    sections = {stage.name: getattr(checked, stage.name) for stage in pipeline}
+    checked = _validated(
+        Path(path), tree, values=with_derived(values), model=params_model(pipeline)
+    )
+    sections = Sections(
+        {stage.name: getattr(checked, stage.name) for stage in pipeline},
+        written=frozenset(str(name) for name in values),
+    )
     for stage in pipeline:
         if fault := stage.agrees(sections):
             keys, rule = fault

@@ -11,7 +11,14 @@ from stages.curation.sample_data.wheels import POOLS
 from stages.foundation import artefacts
 from stages.foundation.section import Name, Section
 
+UNKNOWN = "unknown"  # licence of a document whose column is empty
 ROLES = ("heldout", "reference", "pool")  # what a document may serve as
+
+
+class LicenceColumn(Section):
+    """A licence that differs by document."""
+
+    column: str = Field(description="column or key that holds the licence")
 
 
 class Pool(Section):
@@ -24,6 +31,13 @@ class Pool(Section):
     url: str | None = Field(
         None,
         description="column or key that holds the address, for score.rules.url_lists",
+    )
+    licence: str | LicenceColumn | None = Field(
+        None,
+        description=(
+            "licence of all documents, or {column: NAME} where it differs; arms may ask"
+            " for some"
+        ),
     )
     extract: str | None = None
     images: str | None = Field(
@@ -52,6 +66,13 @@ class Pool(Section):
         ),
     )
 
+    @property
+    def one_licence(self) -> str | None:
+        """The licence that all documents have; None where a column says."""
+        if self.licence is not None:
+            return self.licence if isinstance(self.licence, str) else None
+        return POOLS[self.extract].licence if self.extract else "yours"
+
     @model_validator(mode="after")
     def _one_source(self) -> "Pool":
         if [self.path, self.extract, self.images].count(None) != 2:
@@ -70,6 +91,19 @@ class Pool(Section):
                 f"url maps the column {self.url!r}, which holds something else; map"
                 " another"
             )
+        if isinstance(self.licence, LicenceColumn):
+            if self.path is None:
+                raise ValueError(
+                    "licence has a column, which only your own files have; name one"
+                    " licence, or leave it out"
+                )
+            if self.licence.column in (self.text, self.id, self.lang, self.url):
+                raise ValueError(
+                    f"licence maps the column {self.licence.column!r}, which holds"
+                    " something else; map another"
+                )
+        elif self.licence is not None and not self.licence.strip():
+            raise ValueError("licence is empty; name one, or leave it out")
         if self.heldout + self.reference > 1:
             raise ValueError("heldout and reference together exceed 1")
         return self
@@ -85,6 +119,13 @@ class IngestParams(Section):
         description=(
             "longer documents are cut at paragraphs into passages of at most this size;"
             " null keeps them whole"
+        ),
+    )
+    removed: str | list[str] | None = Field(
+        None,
+        description=(
+            "text files of ids, addresses or sources, one a line: these documents are"
+            " in no pool, held-out domain or reference"
         ),
     )
     wheel_cache: str = Field(

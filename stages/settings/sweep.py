@@ -1,6 +1,6 @@
 """The `sweep` section of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,9 @@ from stages.proxy.specs.shape import LADDER
 from stages.settings.hyperparameters import Tuning
 from stages.settings.image_sizes import SIZE
 from stages.settings.model_forms import Experts, Growth, fault_in_time, fault_of
+from stages.target.target import Target
+
+Passes = Annotated[float, Field(gt=0)]
 
 
 class Regularisation(Section):
@@ -66,15 +69,16 @@ class SweepParams(Section):
     decay_mix: dict[str, str] = Field(
         {}, description="curriculum: arm -> the arm whose documents its decays read"
     )
-    pool_passes: float | None = Field(
+    pool_passes: Passes | Literal["target"] | None = Field(
         None,
-        gt=0,
         description=(
             "simulated epoching: how often the target run passes over its whole pool;"
             " every budget is then a run of its own on as small a part of each arm as"
-            " repeats it so often"
+            " repeats it so often; target: as often as the section `target` says, which"
+            " is the default where there is one"
         ),
     )
+    target: Target | None = Field(None, description="taken from the section `target`")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
     documents_apart: bool = Field(
         False, description="attention stops at document boundaries"
@@ -99,6 +103,8 @@ class SweepParams(Section):
                     f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of"
                     " images mlp-32, residual-8 and so on"
                 )
+        if self.pool_passes == "target" and self.target is None:
+            raise ValueError("pool_passes: target needs a section `target`")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):
             raise ValueError(f"budgets_tokens {self.budgets_tokens} must rise")
         if fault := fault_of(

@@ -14,18 +14,37 @@ from stages.foundation.errors import ParamsError
 from stages.proxy.tokens.view import View
 
 
-def pool_share(
-    views: Mapping[str, View], draw: int, n_tokens: int, pool_passes: float
-) -> float:
-    """Part of the draw's pool for a run of `n_tokens`. ParamsError where that is more than the whole.
-
-    views: by "arm/draw"; the pool of a draw is every document that one of its arms holds.
-    """
+def drawn_tokens(views: Mapping[str, View], draw: int) -> float:
+    """Tokens of the pool of a draw: of every document that one of its arms holds. views: by "arm/draw"."""
     of_draw = [
         view for name, view in views.items() if name.rsplit("/", 1)[1] == str(draw)
     ]
     rows = np.unique(np.concatenate([view.rows for view in of_draw]))
-    share = n_tokens / pool_passes / float(of_draw[0].packed.n_tokens_each[rows].sum())
+    return float(of_draw[0].packed.n_tokens_each[rows].sum())
+
+
+def pool_share(
+    views: Mapping[str, View],
+    draw: int,
+    n_tokens: int,
+    pool_passes: float,
+    *,
+    clipped: bool = False,
+    least_tokens: int = 1,
+) -> float:
+    """Part of the draw's pool for a run of `n_tokens`. ParamsError where that is more than the whole.
+
+    views: by "arm/draw"; the pool of a draw is every document that one of its arms holds. clipped: the whole pool
+    where more is asked for, and a part that leaves each arm at least `least_tokens`, in place of the error.
+    """
+    share = n_tokens / pool_passes / drawn_tokens(views, draw)
+    if clipped:
+        smallest = min(
+            view.n_tokens
+            for name, view in views.items()
+            if name.rsplit("/", 1)[1] == str(draw)
+        )
+        return min(1.0, max(share, least_tokens / smallest))
     if share > 1:
         raise ParamsError(
             f"sweep.pool_passes {pool_passes:g} at {n_tokens} tokens needs"

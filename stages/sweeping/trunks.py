@@ -11,7 +11,7 @@ from stages.runs.trainer_version import code_hash
 from stages.settings.hyperparameters import hyperparameters, whole_budgets
 from stages.settings.model_forms import formed, grown
 from stages.settings.sweep import Regularisation, SweepParams
-from stages.sweeping.simulate import pool_share
+from stages.sweeping.simulate import drawn_tokens, pool_share
 from stages.sweeping.trials import best_lr, critical_batch, largest_view
 from stages.sweeping.views import Views, load_views
 
@@ -21,9 +21,21 @@ CONTROL_SEED = 1_000  # a control starts from other weights and meets its docume
 def planned(params: SweepParams) -> tuple[Views, list[dict[str, Any]]]:
     """The data and every trunk that these parameters ask for."""
     data = load_views(params.items)
+    params = repeating(params, data)
     for view in data.views.values():
         view.require(params.batch_tokens)
     return data, plan(tried(params, data), data)
+
+
+def repeating(params: SweepParams, data: Views) -> SweepParams:
+    """The parameters with the target's passes over its pools in place of `target`; none where no arm would repeat."""
+    if params.pool_passes != "target" or params.target is None:
+        return params
+    passes = params.target.passes(data.arms["pool_tokens"])
+    drawn = sum(data.arms["draw_tokens"].values())
+    kept = min(view.n_tokens for view in data.views.values()) / drawn
+    repeats = passes / kept > 1
+    return params.model_copy(update={"pool_passes": passes if repeats else None})
 
 
 def tried(params: SweepParams, data: Views) -> SweepParams:
@@ -111,7 +123,7 @@ def _cells(
     params: SweepParams, view: str, control: dict[str, Any] | None, data: Views
 ) -> list[Cell]:
     """Every size and setting of a view; InputError where no setting is for so many passes."""
-    epochs = params.budgets_tokens[-1] / data.views[view].n_tokens
+    epochs = _epochs(params, view, data)
     settings = [each for each in params.regularisations if epochs >= each.min_epochs]
     if not settings:
         raise ParamsError(
@@ -131,6 +143,15 @@ def _cells(
         for size in (params.sizes if full else params.control_sizes)
         for setting in (settings if full else settings[:1])
     ]
+
+
+def _epochs(params: SweepParams, view: str, data: Views) -> float:
+    """Passes of a view's largest budget over its data; with simulated epoching of every budget."""
+    n_tokens = data.views[view].n_tokens
+    if not isinstance(params.pool_passes, float):
+        return params.budgets_tokens[-1] / n_tokens
+    draw = int(view.rsplit("/", 1)[1])
+    return params.pool_passes * drawn_tokens(data.views, draw) / n_tokens
 
 
 def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
@@ -172,12 +193,17 @@ def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
     budgets = tuple(params.budgets_tokens)
     if params.tuning.sets_batch:
         budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"])
-    if params.pool_passes is None:
+    if not isinstance(params.pool_passes, float):
         return [RunSpec(budgets_tokens=budgets, **shared)]
     specs = []
     for budget in budgets:
         part = pool_share(
-            data.views, cell.draw, n_tokens=budget, pool_passes=params.pool_passes
+            data.views,
+            cell.draw,
+            n_tokens=budget,
+            pool_passes=params.pool_passes,
+            clipped=params.target is not None,
+            least_tokens=rule["batch_tokens"],
         )
         tokens = round(part * data.views[cell.view].n_tokens)
         spec = RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared)

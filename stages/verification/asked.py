@@ -1,5 +1,6 @@
 """What is to be trained after one decision: arms, budgets, settings, and the trunks that follow."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +9,7 @@ import polars as pl
 
 from stages.curation.selecting.recipes import recipes
 from stages.decision.question_laws import twins
-from stages.decision.record import DecisionRecord, read_decision
+from stages.decision.record import DecisionRecord, Target, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.proxy.specs.spec import RunSpec
@@ -32,6 +33,9 @@ from stages.verification.chosen import (
 )
 from stages.verification.judged import Claim, Prediction
 
+log = logging.getLogger("assay")
+SAME_POOL = 0.05  # assumed: arms whose different tokens differ by less are one
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -42,6 +46,19 @@ class Asked:
     parents: dict[tuple[str, int], RunSpec]
     arms: dict[str, str] = field(default_factory=dict)
     trunks: list[Trunk] = field(default_factory=list)
+
+    @property
+    def targets(self) -> list[Target]:
+        """What the decision said of what is trained after it: nothing where it speaks for another size or pool."""
+        if self.decision.n_params.value != self.claim.n_params:
+            return []
+        run = self.decision.target
+        there = {each.arm: each.unique_tokens for each in run.repetition} if run else {}
+        alike = all(
+            abs(tokens / self.claim.columns[arm]["n_tokens_unique"] - 1) < SAME_POOL
+            for arm, tokens in there.items()
+        )
+        return self.decision.targets if alike else []
 
     def trained(self, data: Views) -> list[dict[str, Any]]:
         """Every run on disk that carries on one of the trunks."""
@@ -120,6 +137,22 @@ def top_of(params: VerifyParams, reach: float) -> float:
     return top
 
 
+def within_the_pool(parent: RunSpec, tokens: list[int], data: Views) -> list[int]:
+    """The budgets for which the arm has enough different tokens to repeat as at the target; the others with a line."""
+    if parent.unique_tokens is None:
+        return tokens
+    most = data.views[parent.arm].n_tokens * parent.budgets_tokens[-1]
+    kept = [each for each in tokens if each * parent.unique_tokens <= most]
+    if len(kept) < len(tokens):
+        log.info(
+            "verify: %s has too few different tokens to repeat as the target will at"
+            " %d tokens; larger pools would do",
+            parent.arm,
+            max(tokens),
+        )
+    return kept
+
+
 def plan(
     asked: Asked,
     arms: Iterable[str],
@@ -135,7 +168,7 @@ def plan(
     """
     claim, won = asked.claim, winners(runs)
     draws = sorted(runs["pool_draw"].unique())[:n_draws]
-    targets = [target.flops for target in asked.decision.targets]
+    targets = [target.flops for target in asked.targets]
     specs = []
     for arm in arms:
         n_unique = claim.columns[arm]["n_tokens_unique"]
@@ -145,6 +178,10 @@ def plan(
                 claim.reach, top, targets=targets, schedule=parent.schedule
             )
             tokens = tokens_of(flops, claim.n_params, parent.batch_tokens)
+            if asked.decision.target is not None:
+                tokens = within_the_pool(parent, tokens, data)
+            if not tokens:
+                continue
             by_setting = settings_by_budget(won, arm, tokens, n_unique=n_unique)
             for setting, budgets in by_setting.items():
                 pool = data.views[parent.arm].n_tokens

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.decision.worth import keeps_everything
 from stages.proxy.specs.shape import whole_batches
 
 # ours: budgets nearer than this factor tell the same
@@ -26,9 +27,7 @@ def unfiltered_arm(
     """
 
     def openness(name: str) -> tuple[bool, float]:
-        arm = arms[name]
-        as_it_is = arm["keep"] == 1 and not (arm["upweight"] or arm["mixture"])
-        return as_it_is, columns[name]["n_tokens_unique"]
+        return keeps_everything(arms[name]), columns[name]["n_tokens_unique"]
 
     return max(arms, key=openness)
 

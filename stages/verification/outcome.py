@@ -19,7 +19,7 @@ def verified(asked: Asked, table: pl.DataFrame) -> Verification:
     decision, claim = asked.decision, asked.claim
     metric = decision.metric.name
     measured = best_settings(table, metric, above=claim.reach)
-    found = judge(claim, measured, decision.targets)
+    found = judge(claim, measured, asked.targets)
     labels = {run.arm: run.arm for run in found.runs} | asked.arms | decision.labels
     errors = [abs(run.predicted / run.measured - 1) for run in found.runs]
     right = [each.right for each in found.verdicts if each.right is not None]

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from stages import decide as module
 from stages.decide import (
@@ -25,6 +26,7 @@ from stages.decision.next_run import next_best
 from stages.decision.record import read_decision
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed, write_sealed
+from stages.foundation.stage import ROOT
 
 FLIP = 6.0 * 2_000 * 10_000  # FLOPs of 10,000 tokens at the larger size
 REACH = 6.0 * 2_000 * 32_000
@@ -63,7 +65,42 @@ def test_the_answer_flips_where_the_truth_does(record):
     assert record.pairwise[0].flops == flip.flops
     assert record.sentence == (
         f"Keep the best 20 % up to {flip_text(flip)}, above that keep everything."
+        f" K{record.worth[2].text[1:]}"
     )
+
+
+def test_the_worth_is_the_law_inverted(record):
+    below, _, above, _ = record.worth
+    # 2,500 tokens: 2 + 60 / 50 = 1.6 + 100 / 62.5
+    assert (below.best, below.baseline) == ("keep_20", "keep_100")
+    assert below.times == pytest.approx(62.5**2 / 2_500, rel=0.03)
+    assert below.low < below.times < below.high and below.high / below.low < 1.3
+    assert below.tokens_times == below.times
+    assert below.until.flops == record.crossovers[0].flops
+    assert below.text.startswith(
+        "keep the best 20 % is worth 1.6 times the compute [1."
+    )
+    # 25,000 tokens: keep_100 is the unfiltered one itself, so the other arm is asked
+    assert (above.best, above.baseline) == ("keep_100", "keep_20")
+    value = 1.6 + 100 / 25_000**0.5
+    assert above.times == pytest.approx((60 / (value - 2)) ** 2 / 25_000, rel=0.1)
+    assert above.until is None
+
+
+def test_a_named_baseline_is_asked(question_folder, monkeypatch):
+    named, _ = made(question_folder, monkeypatch, baseline="keep_20")
+    assert [worth.baseline for worth in named.worth] == [
+        "keep_100",
+        "keep_20" if named.worth[1].best == "keep_100" else "keep_100",
+        "keep_20",
+        "keep_20",
+    ]
+
+
+def test_a_baseline_that_is_no_arm_is_refused(refused):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["decide"]["baseline"] = "keep_99"
+    refused(params, "decide.baseline: no arm 'keep_99'; arms are keep_10, keep_100")
 
 
 def flip_text(flip):

@@ -3,6 +3,7 @@
 import html
 import re
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -91,6 +92,7 @@ def prepared(question_folder, folder, **changes):
         run_decide(DecideParams(target_flops=[3e7, 3e8, 1e10], **changes))
         LEDGER.write_csv("data/arms/ledger.csv")
         write_json("data/ingest/manifest.json", MANIFEST)
+        write_json("data/metrics/sweep.json", {"trunks": 2, "unrecorded_trunks": 3})
         run(ReportParams(png_dpi=50))
     return folder
 
@@ -164,6 +166,17 @@ def test_the_page_counts_the_runs_and_names_the_files(page):
     assert "trained on cpu" in page
     assert "<code>data/decisions/filter.json</code>" in page
     assert page.count("<svg") == 4
+
+
+def test_runs_that_could_not_be_recorded_are_a_sentence_on_the_page(
+    page, folder, tmp_path, monkeypatch
+):
+    assert "3 of them took their steps one by one" in page
+    shutil.copytree(folder, tmp_path / "other")
+    monkeypatch.chdir(tmp_path / "other")
+    write_json("data/metrics/sweep.json", {"trunks": 2})
+    run(ReportParams(png_dpi=50))
+    assert "one by one" not in Path("data/report/index.html").read_text("utf-8")
 
 
 def test_pictures_lie_beside_the_page(folder):

@@ -68,6 +68,17 @@ def empty_documents() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
+def id_names(ids: pl.Series) -> Iterable[str]:
+    """Ids as text, also of a table that holds them as 64-bit numbers.
+
+    >>> list(id_names(pl.Series([255], dtype=pl.UInt64)))
+    ['00000000000000ff']
+    """
+    if ids.dtype == pl.String:
+        return ids
+    return (f"{number:016x}" for number in ids)
+
+
 def uniform(seed: int | str, ids: Iterable[str], salt: str = "") -> np.ndarray:
     """One number in [0, 1) for each id, fixed by (seed, salt, id) alone: the same in any order and any shard.
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from stages.curation.score_kinds import (
     column,
+    command,
     function,
     nearest,
     ngram,
@@ -29,6 +30,7 @@ KINDS: tuple[ScoreKind, ...] = (
     skills.KIND,
     function.KIND,
     column.KIND,
+    command.KIND,
     saved.KIND,
 )
 

@@ -10,6 +10,7 @@ without repeated lines; null: it lost none, row -1: all of it).
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import polars as pl
@@ -41,6 +42,9 @@ class ArmLike(Protocol):
 
     @property
     def mixture(self) -> dict[str, float] | None: ...
+
+    @property
+    def licence(self) -> list[str] | None: ...
 
     @property
     def dedup(self) -> str: ...
@@ -104,17 +108,32 @@ def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:
         return firsts.filter(pl.col("semantic_of").is_null())
     if policy == "lines":
         firsts = firsts.filter(pl.col("line_row").fill_null(0) >= 0)
-        shorter = (
-            pl.when(pl.col("line_row").is_not_null())
-            .then(pl.col("id") + SHORTENED)
-            .otherwise("id")
-        )
+        shorter = pl.col("id")
+        if firsts.schema["id"] == pl.String:  # a number stands for either text
+            shorter = (
+                pl.when(pl.col("line_row").is_not_null())
+                .then(shorter + SHORTENED)
+                .otherwise(shorter)
+            )
         return firsts.with_columns(
             id=shorter,
             row=pl.coalesce("line_row", "row").cast(pl.UInt32),
             n_tokens=pl.coalesce("line_tokens", "n_tokens"),
         )
     return firsts
+
+
+def licensed(documents: pl.DataFrame, licences: Sequence[str] | None) -> pl.DataFrame:
+    """The documents of some licences; of a cluster of copies the smallest id among them is the first."""
+    if licences is None:
+        return documents
+    return with_firsts(documents.filter(pl.col("licence").is_in(list(licences))))
+
+
+def with_firsts(documents: pl.DataFrame) -> pl.DataFrame:
+    """The documents with `is_first` anew: of each cluster of copies the smallest id that is there."""
+    first = pl.col("id") == pl.col("id").min().over("cluster")
+    return documents.with_columns(is_first=first)
 
 
 def tier_labels(resample: pl.DataFrame, edges: list[float]) -> pl.DataFrame:
@@ -136,7 +155,7 @@ def arm_view(
     control: same (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
     half of the tokens is used twice a pass).
     """
-    pool = deduplicated(resample, arm.dedup)
+    pool = deduplicated(licensed(resample, arm.licence), arm.dedup)
     if arm.rules is not False:
         pool = pool.filter(
             "rules_pass"

@@ -1,19 +1,32 @@
 """What an arm offers a law: its unique tokens, and the unique tokens and share of training of each quality tier."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
 
 def recipes(
-    views: pl.DataFrame, arms: Sequence[str], tiers: Sequence[str]
+    views: pl.DataFrame,
+    arms: Sequence[str],
+    tiers: Sequence[str],
+    *,
+    times: Mapping[str, float] | None = None,
+    fixed: Collection[str] = (),
 ) -> dict[str, dict[str, float]]:
     """arm -> {n_tokens_unique, unique_<tier>, share_<tier>}, means over the draws.
 
     views: arm, draw, weight, tier (number), n_tokens. A tier that an arm does not use has share 0 and, since
-    laws divide by it, one unique token.
+    laws divide by it, one unique token. times: pool -> how many times as large it is as in the views, for what the arms
+    would offer there; fixed: arms whose shares of training are settings, and stay.
     """
     used = views.with_columns(uses=pl.col("weight") * pl.col("n_tokens"))
+    if times is not None:
+        factor = pl.col("pool").replace_strict(dict(times), return_dtype=pl.Float64)
+        free = ~pl.col("arm").is_in(list(fixed))
+        used = used.with_columns(
+            n_tokens=pl.col("n_tokens") * factor,
+            uses=pl.when(free).then(pl.col("uses") * factor).otherwise("uses"),
+        )
     n_draws = views["draw"].n_unique()
     sums = used.group_by("arm", "tier").agg(pl.col("n_tokens", "uses").sum() / n_draws)
     made = {}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from stages.curation.reading.documents import uniform
+from stages.curation.reading.documents import id_names, uniform
 from stages.foundation.errors import InputError
 
 TAKES = {
@@ -110,7 +110,7 @@ def ranked(
         )
     if take == "random":
         order = frame.select("id", pl.col(size).cast(pl.Int64)).with_columns(
-            _order=uniform(seed, frame["id"], "random selection")
+            _order=uniform(seed, id_names(frame["id"]), "random selection")
         )
         return order.sort("_order", "id")
     order = frame.select(

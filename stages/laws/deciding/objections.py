@@ -2,12 +2,12 @@
 
 A law that fits well may still be used where its runs speak against it. Looked for, in this order:
 `runs_contradict`: runs at the budget put the second arm first; `turns`: an arm's values fall and rise again within
-the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data more often than any run did;
+the table while the law knows no reason to; `repeats_beyond`: an arm would repeat its data, or a part of it, more
+often than any run did, or more rarely than all;
 `mixture_beyond`: an arm's mixture lies outside of those trained; `onset`: the budget is above the runs, and an arm's
 power law or the lead begins late among them, so that few say how it goes on.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,21 +111,76 @@ def _turning_arm(decision, rows, arm_column: str) -> Objection | None:
 
 
 def _beyond_repeats(decision, rows, columns: ArmColumns) -> Objection | None:
-    """One of the two arms that would repeat its data more often than any run did."""
-    trained = max(_epochs(rows), default=None)
-    if trained is None:
-        return None
-    for arm, epochs in _asked_epochs(decision, columns).items():
-        if epochs > REPEATS_SLACK * max(trained, 1.0):
-            return Objection(
-                "repeats_beyond",
-                status="extrapolating",
-                message=(
-                    f"{arm} would pass {epochs:.3g} times over its data, and no run more"
-                    f" than {trained:.3g} times"
-                ),
-            )
+    """One of the two arms that would repeat its data, or a part of it, as often as no run did."""
+    for arm in (decision.best, decision.second):
+        own = columns.get(arm, {})
+        if not own:
+            continue
+        asked = {**own, "n_tokens_seen": decision.n_tokens[arm]}
+        for passes_of, what in ((whole_passes, "its data"), (part_passes, "a part")):
+            trained, wanted = passes_of(rows), passes_of(asked)
+            if trained is None or wanted is None:
+                continue
+            message = _uncovered(arm, what, float(wanted[0]), trained)
+            if message:
+                return Objection(
+                    "repeats_beyond", status="extrapolating", message=message
+                )
     return None
+
+
+def _uncovered(arm: str, what: str, wanted: float, trained: np.ndarray) -> str:
+    """Why no run stands for so many passes, with both numbers; empty where one does. trained: (runs,)."""
+    if are_covered(wanted, trained):
+        return ""
+    over = f"{what} of it" if what == "a part" else what
+    least, most = float(trained.min()), float(trained.max())
+    if wanted > most:
+        return (
+            f"{arm} would pass {wanted:.3g} times over {over}, and no run more than"
+            f" {most:.3g} times"
+        )
+    return (
+        f"{arm} would pass {wanted:.3g} times over {over}, and every run at least"
+        f" {least:.3g} times"
+    )
+
+
+def are_covered(wanted: float, trained: np.ndarray) -> bool:
+    """Whether runs that passed so often over their data, (runs,), stand for `wanted` passes; up to one nothing repeats.
+
+    >>> are_covered(0.1, np.array([0.5, 2.0])), are_covered(40.0, np.array([0.5, 20.0]))
+    (True, False)
+    """
+    least, most = max(float(trained.min()), 1.0), max(float(trained.max()), 1.0)
+    return least / REPEATS_SLACK <= max(wanted, 1.0) <= REPEATS_SLACK * most
+
+
+def whole_passes(rows: table.Rows) -> np.ndarray | None:
+    """Tokens over different tokens, (rows,); None where the table does not tell."""
+    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
+        return None
+    seen = np.asarray(rows["n_tokens_seen"], float)
+    return np.atleast_1d(seen / table.unique_tokens(rows))
+
+
+def part_passes(rows: table.Rows) -> np.ndarray | None:
+    """The same of the part, of those with a share and unique tokens, that is repeated most, (rows,)."""
+    parts = [
+        name.removeprefix(SHARE)
+        for name in rows
+        if name.startswith(SHARE) and f"unique_{name.removeprefix(SHARE)}" in rows
+    ]
+    if not parts or "n_tokens_seen" not in rows:
+        return None
+    seen = np.atleast_1d(np.asarray(rows["n_tokens_seen"], float))
+    passes = [
+        np.asarray(rows[f"{SHARE}{part}"], float)
+        * seen
+        / np.maximum(np.asarray(rows[f"unique_{part}"], float), 1.0)
+        for part in parts
+    ]
+    return np.max(passes, axis=0)
 
 
 def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
@@ -144,26 +199,6 @@ def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
                 ),
             )
     return None
-
-
-def _epochs(rows) -> list[float]:
-    """Passes of each run over its data; none where the table does not tell."""
-    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
-        return []
-    seen = np.asarray(rows["n_tokens_seen"], float)
-    return np.atleast_1d(seen / table.unique_tokens(rows)).tolist()
-
-
-def _asked_epochs(decision, columns: ArmColumns) -> dict[str, float]:
-    """Passes that the two arms would make at the budget, where their unique tokens are known."""
-    found = {}
-    for arm in (decision.best, decision.second):
-        own: Mapping[str, float] = columns.get(arm, {})
-        if "n_tokens_unique" in own:
-            row = {**own, "n_tokens_seen": decision.n_tokens[arm]}
-            unique = table.unique_tokens(row)
-            found[arm] = float(decision.n_tokens[arm] / unique)
-    return found
 
 
 def _late_curve(decision, rows, arm_column: str) -> Objection | None:

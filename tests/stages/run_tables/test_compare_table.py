@@ -18,7 +18,7 @@ from stages.run_tables.compare_rows import (
     shown_decisions,
     shown_flips,
 )
-from stages.run_tables.compare_table import compare_table
+from stages.run_tables.compare_table import baseline_arm, compare_table
 
 
 def crossing_runs(arms=2, noise=0.002):
@@ -58,6 +58,40 @@ def compared(table, at, **options):
 @pytest.fixture(scope="module")
 def found():
     return compared(crossing_runs(), [2e17, 1e21])
+
+
+def test_the_best_arm_is_worth_what_the_inverted_curve_says(found):
+    below, above = found.worth
+    # at 2e17 the other arm reaches the value of a0 where 1.8 + 1.6 x^-1/4 is that
+    value = 2.2 + 0.8 * 0.2**-0.25
+    assert (below.best, below.baseline) == ("a0", "a1")
+    assert below.times == pytest.approx((1.6 / (value - 1.8)) ** 4 / 0.2, rel=0.05)
+    assert below.low < below.times < below.high
+    assert below.until.flops == found.found.switches[0].flops
+    assert below.tokens_times is None  # the table has no tokens
+    # the floor of a0 lies above what a1 has at 1e21
+    assert (above.best, above.times, above.never) == ("a1", None, True)
+
+
+@pytest.mark.parametrize(
+    ("arms", "baseline"),
+    [
+        (("strict", "keep_100"), "keep_100"),
+        (("Unfiltered", "strict"), "Unfiltered"),
+        (("keep everything", "all"), "keep everything"),
+        (("all", "strict"), "all"),
+        (("overall", "rawhide"), None),
+    ],
+)
+def test_the_arm_that_keeps_everything_is_found_by_its_name(arms, baseline):
+    columns = {arm: {} for arm in arms}
+    assert baseline_arm(columns, "runs.csv") == baseline
+    assert baseline_arm(columns, "runs.csv", arms[0]) == arms[0]
+
+
+def test_a_baseline_that_no_run_has_is_refused():
+    with pytest.raises(InputError, match="--baseline x: no such arm; arms are a0, a1"):
+        compared(crossing_runs(), [2e17], baseline="x")
 
 
 def test_records_name_winner_chance_and_crossover_with_interval(found):

@@ -8,7 +8,7 @@ from stages.foundation.errors import InputError
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.settings.sweep import SweepParams
-from stages.sweeping.trunks import plan
+from stages.sweeping.trunks import plan, repeating
 from stages.sweeping.views import Views
 
 PARAMS = {
@@ -112,3 +112,65 @@ def test_simulated_epoching_cuts_every_arm_by_the_same_part(views):
     }
     with pytest.raises(InputError, match="needs 1.02 times the pool of a draw"):
         specs(views, pool_passes=0.5)
+
+
+def asked(**target):
+    return SweepParams(
+        **PARAMS, pool_passes="target", target={"params": 1e6, "tokens": 8e6} | target
+    )
+
+
+@pytest.fixture
+def pooled(views):
+    """The same views with the pools that they were drawn from: 4,000 of 40,000 tokens."""
+    arms = views.arms | {"pool_tokens": {"web": 40_000}, "draw_tokens": {"web": 4e3}}
+    return Views(views.packed, views.views, views.held_out, arms)
+
+
+@pytest.mark.parametrize(
+    ("pool_tokens", "passes"),
+    [
+        (4e6, 2.0),
+        (1.6e7, 0.5),  # two passes over the quarter that the strictest arm keeps
+        (8e7, None),  # .4 of it: nothing repeats, and budgets branch off one trunk
+        (None, 200.0),  # as ingested
+    ],
+)
+def test_proxies_repeat_as_the_target_will(pooled, pool_tokens, passes):
+    params = repeating(asked(pool_tokens=pool_tokens), pooled)
+    assert params.pool_passes == passes
+
+
+def test_a_target_beyond_the_pool_at_hand_takes_all_of_it(pooled):
+    params = repeating(asked(pool_tokens=2e7), pooled)  # .4 passes need 5,120 tokens
+    unique = {
+        (trunk["spec"].arm, trunk["spec"].budgets_tokens): trunk["spec"].unique_tokens
+        for trunk in plan(params, pooled)
+        if trunk["spec"].shape.d_model == 16
+    }
+    assert unique == {
+        ("all/0", (1024,)): 2560,
+        ("all/0", (2048,)): 4000,
+        ("tenth/0", (1024,)): 640,
+        ("tenth/0", (2048,)): 1000,
+    }
+
+
+def test_a_setting_for_many_passes_counts_those_of_the_target(pooled):
+    many = {"regularisations": [{}, {"weight_decay": 1.0, "min_epochs": 6}]}
+    params = SweepParams(**PARAMS | many, pool_passes=2.0)
+    # two passes over the pool are eight over the quarter, whatever the budget
+    decays = {
+        arm: {
+            trunk["spec"].weight_decay
+            for trunk in plan(params, pooled)
+            if trunk["arm"] == arm
+        }
+        for arm in ("all", "tenth")
+    }
+    assert decays == {"all": {0.1}, "tenth": {0.1, 1.0}}
+
+
+def test_target_needs_a_target():
+    with pytest.raises(ValidationError, match="needs a section `target`"):
+        SweepParams(**PARAMS, pool_passes="target")

@@ -6,7 +6,7 @@ import pytest
 from stages.foundation.errors import ParamsError
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
-from stages.sweeping.simulate import pool_share
+from stages.sweeping.simulate import drawn_tokens, pool_share
 
 
 @pytest.fixture
@@ -31,3 +31,11 @@ def test_more_than_the_whole_pool_is_refused_with_what_would_do(views):
         ParamsError, match=r"needs 1.50 times .* arms.draw_tokens to 30"
     ):
         pool_share(views, 1, 30, 1.0)
+
+
+def test_a_part_for_a_target_is_clipped_to_what_there_is(views):
+    assert pool_share(views, 1, 30, 1.0, clipped=True) == 1.0
+    assert pool_share(views, 0, 30, 2.0, clipped=True) == 0.25
+    # the smallest arm has 30 tokens: 15 of them are half
+    assert pool_share(views, 0, 6, 2.0, clipped=True, least_tokens=15) == 0.5
+    assert drawn_tokens(views, 0) == 60 and drawn_tokens(views, 1) == 20

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from stages.arms import Arm
+from stages.arms import Arm, ArmsParams, resample_tokens, tokens_by_pool
 from stages.curation.reading.documents import document_id, uniform
 from stages.curation.selecting.arm_views import (
     arm_view,
@@ -152,3 +152,37 @@ def test_a_mixture_of_an_unknown_pool_or_of_shares_that_do_not_sum_to_one_is_ref
         Arm(mixture={"books": 0.6, "web": 0.6})
     with pytest.raises(ValueError, match="not both"):
         Arm(mixture={"books": 1.0}, upweight=0.5)
+
+
+def test_tokens_by_pool_leave_copies_out(documents):
+    firsts = documents.filter("is_first")
+    found = tokens_by_pool(documents)
+    assert set(found) == {"web", "books"}
+    assert found["web"] == tokens(firsts.filter(pool="web"))
+    assert tokens_by_pool(firsts) == found
+
+
+@pytest.mark.parametrize(
+    ("pool_tokens", "drawn"),
+    [
+        (2e9, 10_000),  # ten passes over the pool: a tenth of the 100,000 tokens
+        (2e10, 100_000),  # one pass: five over what the strictest arm keeps
+        (4e11, 550_000),  # nothing repeats: five times the budget, and a tenth more
+        (5e8, 2_500),
+    ],
+)
+def test_a_resample_is_as_large_as_repetition_at_the_target_asks(pool_tokens, drawn):
+    params = ArmsParams(
+        questions={"q": {"title": "?", "arms": ["few", "all"]}},
+        arms={"few": {"keep": 0.2}, "all": {}},
+        draw_tokens=None,
+        largest_budget=100_000,
+        target={"params": 1e9, "tokens": 2e10, "pool_tokens": pool_tokens},
+    )
+    # and eight times that, for the runs after the decision, where four resamples stay disjoint
+    assert resample_tokens(params, {"web": 10**9}) == 8 * drawn
+    assert resample_tokens(params, {"web": 12 * drawn}) == 3 * drawn
+    assert resample_tokens(params, {"web": 2 * drawn}) == drawn
+    assert resample_tokens(params, {"web": 2_000}) == 2_000  # no more than there is
+    given = params.model_copy(update={"draw_tokens": 7_000})
+    assert resample_tokens(given, {"web": 10**9}) == 7_000

@@ -85,7 +85,7 @@ def test_repeats_beyond_those_of_any_run_extrapolate():
         "n_tokens_seen": np.full(8, 1e6),
         "n_tokens_unique": np.full(8, 1e5),
     }
-    columns = {"a": {"n_tokens_unique": 5e4}, "b": {"n_tokens_unique": 1e6}}
+    columns = {"a": {"n_tokens_unique": 5e4}, "b": {"n_tokens_unique": 1e5}}
     found = withheld(decision(), rows, columns)
     assert (found.code, found.status) == ("repeats_beyond", "extrapolating")
     assert found.reason == (
@@ -93,6 +93,41 @@ def test_repeats_beyond_those_of_any_run_extrapolate():
     )
     near = columns | {"a": {"n_tokens_unique": 8e4}}
     assert withheld(decision(), rows, near).code == ""
+
+
+def test_runs_that_all_repeat_say_nothing_of_data_read_once():
+    rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
+        "n_tokens_seen": np.full(8, 1e6),
+        "n_tokens_unique": np.full(8, 1e5),
+    }
+    columns = {"a": {"n_tokens_unique": 1e5}, "b": {"n_tokens_unique": 1e6}}
+    found = withheld(decision(), rows, columns)
+    assert (found.code, found.status) == ("repeats_beyond", "extrapolating")
+    assert found.reason == (
+        "b would pass 1 times over its data, and every run at least 10 times"
+    )
+    # up to one pass nothing repeats: a tenth of a pass is as one
+    once = rows | {"n_tokens_unique": np.full(8, 9e5)}
+    assert withheld(decision(), once, {"a": {"n_tokens_unique": 1e7}}).code == ""
+
+
+def test_a_part_that_is_repeated_beyond_any_run_extrapolates():
+    rows = runs([3.9, 2.9, 2.4, 2.0], FALLING) | {
+        "n_tokens_seen": np.full(8, 1e6),
+        "n_tokens_unique": np.full(8, 1e5),
+        "share_good": np.full(8, 0.5),
+        "unique_good": np.full(8, 5e4),
+    }
+    own = {"n_tokens_unique": 1e5, "share_good": 0.5}
+    columns = {"a": own | {"unique_good": 1e4}, "b": own | {"unique_good": 5e4}}
+    found = withheld(decision(), rows, columns)
+    # half of a million tokens over ten thousand different ones, against ten passes in the runs
+    assert (found.code, found.status) == ("repeats_beyond", "extrapolating")
+    assert found.reason == (
+        "a would pass 50 times over a part of it, and no run more than 10 times"
+    )
+    covered = columns | {"a": own | {"unique_good": 4e4}}
+    assert withheld(decision(), rows, covered).code == ""
 
 
 def test_a_mixture_outside_of_those_trained_extrapolates():

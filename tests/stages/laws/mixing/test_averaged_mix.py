@@ -23,7 +23,7 @@ def test_surfaces_alike_keep_the_usual_weights():
 def test_values_that_are_not_positive_have_surfaces_without_logs():
     shares = np.random.default_rng(0).dirichlet(np.ones(3), 20)
     values = np.column_stack([shares[:, 0] - 0.5, 2 + shares[:, 1]])
-    signed, positive = fit_metrics(shares, values, ["signed", "positive"], n_draws=4)
+    signed, _positive = fit_metrics(shares, values, ["signed", "positive"], n_draws=4)
     assert not any(s.form.log or s.form.of_law for s in signed.surfaces)
     assert signed.value(np.array([[0.5, 0.2, 0.3]]))[0] == pytest.approx(0, abs=0.01)
 

@@ -1,0 +1,1 @@
+"""Where decisions come from: made again from what they name, what changed since, and documents that must go."""

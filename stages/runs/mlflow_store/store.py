@@ -1,0 +1,91 @@
+"""Which MLflow store, and its client: an outage is one line, and no call is waited for without end."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stages.foundation.errors import RefusedError
+from stages.foundation.one_line import one_line, redacted
+from stages.foundation.processes.deadlines import InTime, service_seconds, within
+
+ADDRESS = "MLFLOW_TRACKING_URI"
+MOST = 120  # characters of a reason
+NOT_SENT = "did not take the runs"
+KEPT = "they are kept on disk; the next `assay run` or `python -m stages publish` sends them"
+# whose errors are of no class of ours: MLflow hands them on where files lie in a bucket
+BUCKETS = {"azure", "boto3", "botocore", "google", "s3transfer"}
+
+
+class TrackingOutage(RefusedError):
+    """MLflow cannot be reached or refuses; nothing is lost."""
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, else an absolute sqlite path (a relative one would follow the caller)."""
+    return os.environ.get(ADDRESS) or f"sqlite:///{Path('mlflow.db').resolve()}"
+
+
+def artifact_location() -> str | None:
+    """Where files of a new experiment lie; None: the store decides, as one that is named does."""
+    return None if os.environ.get(ADDRESS) else Path("mlartifacts").resolve().as_uri()
+
+
+@contextmanager
+def outages(what: str = NOT_SENT, cure: str = KEPT) -> Iterator[None]:
+    """Anything MLflow or its transport raises becomes one TrackingOutage line."""
+    import mlflow
+    import requests
+    import sqlalchemy
+
+    known = (
+        mlflow.exceptions.MlflowException,
+        requests.RequestException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,
+    )
+    try:
+        yield
+    except ImportError as error:  # the driver of a database or a bucket
+        raise TrackingOutage(
+            f"MLflow at {redacted(tracking_uri())}: {one_line(str(error))}; install that"
+            " package, or name another store in MLFLOW_TRACKING_URI"
+        ) from None
+    except Exception as error:
+        if not isinstance(error, known) and not _is_of_a_bucket(error):
+            raise
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrackingOutage(
+            f"MLflow at {redacted(tracking_uri())} {what}: {one_line(first, MOST)};"
+            f" {cure}"
+        ) from None
+
+
+def _is_of_a_bucket(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in BUCKETS
+
+
+def open_client() -> Any:
+    """MLflow's client, each of whose calls ends in time."""
+    import mlflow
+
+    # it would sleep for as long as the store says
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    client = within(service_seconds(), mlflow.MlflowClient, tracking_uri())
+    return InTime(client, service_seconds())
+
+
+def pages(client: Any, experiment: str, is_finished: str = "=") -> Iterator[Any]:
+    """Every finished run of an experiment, page by page; with `!=` every other."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment],
+            f"attributes.status {is_finished} 'FINISHED'",
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return

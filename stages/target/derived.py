@@ -1,0 +1,140 @@
+"""What follows from the section `target` where params.yaml does not say it itself.
+
+A key that the file has stands, null included. The proxies follow from a ladder for an hour on two usual cores, so that
+every machine reads the same; `assay run --hours` measures the machine and writes what it chose into the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from stages.foundation.errors import InputError
+from stages.target.ladder import Wanted, ladder, nominal_rate
+from stages.target.target import Target, is_budget_of
+
+QUESTION = "data"  # the question over all arms, where none is asked
+TITLE = "Which data should be trained on?"
+LADDER_KEYS = ("sizes", "budgets_tokens", "regularisations", "control_sizes")
+BEFORE = 10.0  # the answer for a tenth of the target's budget is given too
+
+
+def with_derived(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of the file with what follows from the target; unchanged where there is none, or it is faulty."""
+    made = dict(values)
+    arms = _section(made, "arms")
+    if (
+        arms is not None
+        and "questions" not in arms
+        and isinstance(arms.get("arms"), dict)
+    ):
+        asked = {QUESTION: {"title": TITLE, "arms": list(arms["arms"])}}
+        made["arms"] = arms | {"questions": asked}
+    target = _target(made.get("target"))
+    if target is None:
+        return made
+    if _modality(made) == "text":
+        made["sweep"] = _proxies(made, target)
+    made["arms"] = _draws(made, target)
+    made["decide"] = _budgets(made, target)
+    return made
+
+
+def wanted_ladder(values: Mapping[str, Any], target: Target, **changes: Any) -> Wanted:
+    """What a ladder for these sections must do. changes: further fields of Wanted."""
+    arms = _section(values, "arms") or {}
+    named = arms.get("arms")
+    settings = [arm for arm in (named or {}).values() if isinstance(arm, Mapping)]
+    twins = [
+        control
+        for control in (arms.get("controls") or {}).values()
+        if isinstance(control, Mapping) and control.get("kind") == "same"
+    ]
+    given = dict(_section(values, "sweep") or {})
+    if "draws" in arms:
+        given["draws"] = arms["draws"]
+    wanted = Wanted(
+        target=target,
+        keep=min([_keep(arm) for arm in settings] or [1.0]),
+        n_arms=max(1, len(named or {}) + len(twins)),
+        passes=target.stated_passes,
+        given=given,
+    )
+    return replace(wanted, **changes)
+
+
+def _keep(arm: Mapping[str, Any]) -> float:
+    """Kept fraction of an arm; 1 where it is no fraction, which the section's own check refuses."""
+    keep = arm.get("keep", 1.0)
+    usable = isinstance(keep, int | float) and 0 < keep <= 1
+    return float(keep) if usable else 1.0
+
+
+def _section(values: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A section as a mapping, empty where it is left out; None where it is something else."""
+    found = values.get(name, {})
+    return dict(found) if isinstance(found, Mapping) else None
+
+
+def _target(stated: Any) -> Target | None:
+    """The target; None where it is left out or faulty, which the check of the whole file says."""
+    if not isinstance(stated, Mapping):
+        return None
+    try:
+        return Target.model_validate(dict(stated))
+    except ValidationError:
+        return None
+
+
+def _modality(values: Mapping[str, Any]) -> str:
+    return str((_section(values, "ingest") or {}).get("modality", "text"))
+
+
+def _proxies(values: Mapping[str, Any], target: Target) -> Any:
+    """The section `sweep` with sizes, budgets and settings of a ladder, and repetition as at the target."""
+    sweep = _section(values, "sweep")
+    if sweep is None:
+        return values["sweep"]
+    if all(key in sweep for key in (*LADDER_KEYS, "pool_passes")):
+        return sweep
+    made = {"pool_passes": "target", "target": dict(values["target"])} | sweep
+    if all(key in sweep for key in LADDER_KEYS):
+        return made
+    try:
+        found = ladder(wanted_ladder(values, target), nominal_rate)
+    except (InputError, ArithmeticError, TypeError, ValueError, KeyError):
+        # something given is faulty, which the section's own check says
+        found = ladder(wanted_ladder(values, target, given={}), nominal_rate)
+    return found.settings() | made
+
+
+def _draws(values: Mapping[str, Any], target: Target) -> Any:
+    """The section `arms`, which sizes a resample for the target's repetition unless draw_tokens is given."""
+    arms, sweep = _section(values, "arms"), _section(values, "sweep")
+    if arms is None or sweep is None:
+        return values["arms"]
+    budgets = sweep.get("budgets_tokens")
+    known = isinstance(budgets, list) and budgets and isinstance(budgets[-1], int)
+    if "draw_tokens" in arms or not known:
+        return arms
+    own = {"draw_tokens": None, "largest_budget": sweep["budgets_tokens"][-1]}
+    return own | {"target": dict(values["target"])} | arms
+
+
+def _budgets(values: Mapping[str, Any], target: Target) -> Any:
+    """The section `decide`, which answers for the target."""
+    decide = _section(values, "decide")
+    if decide is None:
+        return values["decide"]
+    asked = decide.get("target_flops", [target.n_flops / BEFORE])
+    if not isinstance(asked, list) or not all(
+        isinstance(x, int | float) for x in asked
+    ):
+        return decide
+    if not any(is_budget_of(target, flops) for flops in asked):
+        asked = sorted([*asked, target.n_flops])
+    made = decide | {"target_flops": asked, "target": dict(values["target"])}
+    if made.get("n_params") is None:
+        made["n_params"] = round(target.params)
+    return made

@@ -1,0 +1,141 @@
+"""Two small pools through ingest, dedup, pack, score and arms, and a decision over their arms."""
+
+import itertools
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import arms, dedup, ingest, pack, score
+from stages.decision.record import read_decision
+from stages.foundation.stage import ROOT
+from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
+
+WORDS = (
+    "the of and to in is that for it was on with as be at by this had not are".split()
+)
+ARMS = {
+    "keep_20": {"keep": 0.2},
+    "keep_100": {"keep": 1.0},
+    "upweight_20": {"keep": 0.2, "upweight": 0.5},
+    "mixed": {"mixture": {"good": 0.75, "noise": 0.25}},
+    "random_50": {"keep": 0.5, "take": "random"},
+    "with_copies": {"dedup": "none"},
+    "without_lines": {"dedup": "lines"},
+}
+
+
+def texts(rng, words, n):
+    """Documents of 30 to 90 words, each with a word of its own; all end in one line."""
+    return [
+        f"{' '.join(rng.choices(words, k=rng.randint(30, 90)))} own{rng.random():.12f}\n"
+        "read more on our pages below"
+        for _ in range(n)
+    ]
+
+
+def write_pools(folder):
+    rng = random.Random(0)
+    odd = ["".join(rng.choices("bcdfgklmz_{}", k=6)) for _ in range(40)]
+    good, noise = texts(rng, WORDS, 400), texts(rng, odd, 300)
+    folder.mkdir()
+    for name, lines in (("good", good), ("noise", noise + noise[:30])):
+        rows = (
+            json.dumps({"text": text, "name": f"{name}-{i}"})
+            for i, text in enumerate(lines)
+        )
+        (folder / f"{name}.jsonl").write_text("\n".join(rows))
+
+
+def params():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    values["ingest"]["pools"] = {
+        "good": {
+            "path": "raw/good.jsonl",
+            "id": "name",
+            "heldout": 0.1,
+            "reference": 0.2,
+        },
+        "noise": {"path": "raw/noise.jsonl", "id": "name"},
+    }
+    values["dedup"]["lines"] = {}
+    values["score"] |= {"folds": 3, "prototypes": 8}
+    values["pack"] |= {"vocab_size": 300, "heldout_tokens": 2000}
+    values["arms"] |= {
+        "draws": 2,
+        "draw_tokens": 8000,
+        "questions": {"filter": {"title": "How strict?", "arms": list(ARMS)}},
+        "arms": ARMS,
+        "controls": {},
+    }
+    values["fit"]["domain"] = "good"
+    return values
+
+
+def decide(status="decided", best="keep_20", name="filter"):
+    """A decision record over ARMS in place of the one that there is: one target of this status and arm."""
+    record = read_decision(ROOT / "data/decisions/filter.json")
+    target = record.targets[0].model_copy(
+        update={"status": status, "best": best, "flops": 1e9}
+    )
+    record = record.model_copy(
+        update={
+            "question": record.question.model_copy(update={"name": name}),
+            "labels": {arm: f"the arm {arm}" for arm in ARMS},
+            "status": status,
+            "targets": [target],
+            "provenance": record.provenance.model_copy(update={"dvc": {}}),
+        }
+    )
+    record.write(f"data/decisions/{name}.json")
+    return record
+
+
+@pytest.fixture(scope="session")
+def staged_folder(tmp_path_factory):
+    """A project whose stages up to arms have run; shards of ingest hold 100 documents."""
+    folder = tmp_path_factory.mktemp("handing") / "project"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(ingest, "SHARD_DOCUMENTS", 100)
+        write_pools(Path("raw"))
+        Path("params.yaml").write_text(yaml.safe_dump(params()))
+        sections = load_params("params.yaml", PIPELINE)
+        for stage in (ingest, dedup, pack, score, arms):
+            stage.stage.carry_out(sections[stage.stage.name])
+        decide()
+    return folder
+
+
+@pytest.fixture
+def project(staged_folder, tmp_path, monkeypatch):
+    """A copy that a test may change, as the current folder."""
+    shutil.copytree(staged_folder, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture(scope="session")
+def arms_section(staged_folder):
+    return load_params(staged_folder / "params.yaml", PIPELINE)["arms"]
+
+
+@pytest.fixture(scope="session")
+def set_aside(staged_folder):
+    """Texts that are held out or reference, with the word that each has alone."""
+    import polars as pl
+
+    frames = [
+        pl.read_parquet(file)
+        for file in itertools.chain(
+            (staged_folder / "data/ingest/heldout").glob("*.parquet"),
+            [staged_folder / "data/ingest/reference.parquet"],
+        )
+    ]
+    found = pl.concat(frames, how="diagonal")["text"]
+    return found.str.extract(r"(own\d\.\d+)").to_list()

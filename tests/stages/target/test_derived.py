@@ -1,0 +1,99 @@
+"""Six lines of params.yaml are enough, and every key that the file has stands."""
+
+import pytest
+import yaml
+
+from stages.foundation.dvc_file import pipeline_text
+from stages.foundation.errors import InputError
+from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
+
+SIX = """\
+target: {params: 1e9, tokens: 2e10, pool_tokens: 4e11}
+ingest:
+  pools:
+    web: {path: "web/*.jsonl", heldout: 0.1}
+    books: {path: "books/*.jsonl", heldout: 0.1, reference: 0.5}
+arms: {arms: {keep_20: {keep: 0.2}, keep_100: {}}}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(**changes of sections): the six lines with sections added."""
+
+    def loaded(text=SIX, **changes):
+        values = yaml.safe_load(text)
+        for section, own in changes.items():
+            values[section] = values.get(section, {}) | own
+        file = tmp_path / "params.yaml"
+        file.write_text(yaml.safe_dump(values, sort_keys=False))
+        return load_params(file, PIPELINE)
+
+    return loaded
+
+
+def test_six_lines_are_enough(load):
+    assert len(SIX.splitlines()) <= 6
+    found = load()
+    arms, sweep, decide = (found[name] for name in ("arms", "sweep", "decide"))
+    assert arms.questions["data"].arms == ["keep_20", "keep_100"]
+    assert len(sweep.sizes) >= 3 and len(sweep.budgets_tokens) >= 4
+    assert sweep.pool_passes == "target" and sweep.target.tokens == 2e10
+    assert (arms.draw_tokens, arms.largest_budget) == (None, sweep.budgets_tokens[-1])
+    assert decide.n_params == 1_000_000_000
+    assert decide.target_flops == pytest.approx([1.2e19, 1.2e20])
+
+
+def test_without_a_target_nothing_follows(load):
+    values = yaml.safe_load(SIX)
+    del values["target"]
+    with pytest.raises(InputError, match="sweep: is required"):
+        load(yaml.safe_dump(values))
+
+
+def test_every_key_of_the_file_stands(load):
+    found = load(
+        sweep={"sizes": ["25k", "55k"], "pool_passes": None},
+        arms={"draw_tokens": 50_000, "draws": 3},
+        decide={"target_flops": [1e18]},
+    )
+    assert found["sweep"].sizes == ["25k", "55k"] and found["sweep"].pool_passes is None
+    assert (found["arms"].draw_tokens, found["arms"].draws) == (50_000, 3)
+    # the target's own budget is always answered for
+    assert found["decide"].target_flops == pytest.approx([1e18, 1.2e20])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": {"flops": 1e20}}, "target: needs exactly one of tokens"),
+        ({"target": {"size": 3}}, "target.size: unknown key"),
+        ({"target": {"params": -1}}, "target.params: must be at least 1"),
+        (
+            {"target": {"pool_tokens": {"wib": 1e9}}},
+            "target.pool_tokens: no pool 'wib'",
+        ),
+        ({"decide": {"n_params": 5}}, "decide.n_params: 5 is not the size of target"),
+        ({"sweep": {"sizes": ["9k"]}}, "sweep: no proxy size '9k'"),
+        ({"sweep": {"budgets_tokens": ["x"]}}, "sweep.budgets_tokens.0"),
+        ({"arms": {"arms": {"a": {"keep": "much"}, "b": {}}}}, "arms.arms.a.keep"),
+        ({"decide": {"target_flops": "all"}}, "decide.target_flops"),
+    ],
+)
+def test_what_is_wrong_is_one_line(load, changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(**changes)
+    assert "\n" not in str(error.value)
+
+
+def test_stages_that_follow_depend_on_what_they_follow(load):
+    stages = yaml.safe_load(pipeline_text(PIPELINE, load(), "params.yaml"))["stages"]
+    assert stages["arms"]["params"] == ["arms", "target"]
+    # a section that the file lacks: all of it
+    assert stages["sweep"]["params"] == [{"params.yaml": None}]
+    own = load(sweep={"lr": 0.01}, decide={"level": 0.8})
+    stages = yaml.safe_load(pipeline_text(PIPELINE, own, "params.yaml"))["stages"]
+    assert stages["arms"]["params"] == ["arms", "target", "sweep"]
+    assert stages["sweep"]["params"] == ["sweep", "target", "arms"]
+    assert stages["decide"]["params"] == ["decide", "target"]
