@@ -257,6 +257,19 @@ def _notes(found: Proposal, beyond: float) -> list[dict[str, str]]:
                 " out, train mixtures on that side",
             )
         )
+    further = np.mean(
+        [found.region.beyond(d) > found.region.reach for d in found.draws]
+    )
+    if further > 1 - SURE:
+        notes.append(
+            note(
+                "better_beyond",
+                "warning",
+                f"in {further:.0%} of draws a mixture further from the runs than"
+                f" {found.region.reach:.1%} is better; train mixtures there before you"
+                " rule it out",
+            )
+        )
     for metric in found.metrics:
         if metric.rmse > 0.9 * float(metric.values.std()):
             notes.append(
