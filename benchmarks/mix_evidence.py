@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import scipy.linalg  # noqa: F401  loaded before threads are limited
+import scipy.linalg
 import scipy.optimize  # noqa: F401
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor

@@ -175,11 +175,11 @@ def predictions(found: Proposal, share: np.ndarray) -> dict[str, list[float]]:
 
 def check(metric: Metric) -> dict[str, float]:
     """Over runs left out: rmse in the unit of the metric, its part of the spread of values, rank correlation."""
-    ranks = [np.argsort(np.argsort(x)) for x in (metric.held, metric.values)]
+    said, seen = (np.argsort(np.argsort(x)) for x in (metric.held, metric.values))
     return {
         "rmse": metric.rmse,
         "of_spread": metric.rmse / float(metric.values.std()),
-        "rank_correlation": float(np.corrcoef(*ranks)[0, 1]),
+        "rank_correlation": float(np.corrcoef(said, seen)[0, 1]),
     }
 
 

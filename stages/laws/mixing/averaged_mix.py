@@ -6,20 +6,18 @@ mean than the mean errs; averaged.py). Noise of two metrics goes together as the
 left out do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from stages.laws.mixing.process import (
-    FORMS,
-    Form,
-    Process,
     fit_process,
     spent_unknowns,
     with_draws,
 )
-from stages.laws.mixing.tangent import fit_tangents
+from stages.laws.mixing.surface import FORMS, Form, Process
+from stages.laws.mixing.tangent import Tangent, fit_tangents
 
 FOLDS = 8  # assumed
 BETWEEN = 0.5  # as in choosing/averaged.py
@@ -152,7 +150,8 @@ def _competing(shares, values, folds, forms):
     """(surfaces on all runs, what each says of runs left out (runs, surfaces), weights (surfaces,))."""
     positive = bool((values > 0).all())
     usable = [form for form in forms if positive or not (form.of_law or form.log)]
-    law, fold_laws = None, [None] * len(folds)
+    law: Tangent | None = None
+    fold_laws: Sequence[Tangent | None] = [None] * len(folds)
     if any(form.of_law for form in usable):
         law, fold_laws = fit_tangents(shares, values, folds)
     laws = (law, fold_laws)

@@ -43,7 +43,7 @@ class Goal:
 
     metrics: Sequence[Metric]
     weights: np.ndarray
-    cost: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None
+    cost: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
 
     def at(
         self, shares: np.ndarray, draws: np.ndarray | None
