@@ -750,7 +750,7 @@ def mixture(
     as_json: Json = False,
 ) -> None:
     """The best mixture from runs on many: columns share_NAME and value, without a formula."""
-    from flows.commands.mixture import mixture_command
+    from flows.commands.mix import mixture_command
 
     mixture_command(table, map_, where, method=method, predict=predict, as_json=as_json)
 
