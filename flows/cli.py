@@ -897,6 +897,16 @@ def contained(
 
 
 @app.command()
+def experiments(as_json: Json = False) -> None:
+    """What-ifs of `dvc exp run`, a row each: the parameters and metrics that differ."""
+    require_extras("pipeline")
+    from flows.commands.experiments import experiment_rows
+    from flows.commands.show import show
+
+    show(experiment_rows(), as_json, title="Experiments")
+
+
+@app.command()
 def serve(
     cron: Annotated[
         str, typer.Option(help="when to run, as a cron line")
