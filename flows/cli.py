@@ -900,8 +900,8 @@ def contained(
 def experiments(as_json: Json = False) -> None:
     """What-ifs of `dvc exp run`, a row each: the parameters and metrics that differ."""
     require_extras("pipeline")
-    from flows.commands.experiments import experiment_rows
     from flows.commands.show import show
+    from flows.reporting.experiments import experiment_rows
 
     show(experiment_rows(), as_json, title="Experiments")
 
