@@ -117,13 +117,11 @@ def run(
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     require_extras("pipeline", "train")
-    from flows.commands.ladder import Dial, turn
+    from flows.commands.ladder import Dial
     from flows.main_job import main_job
 
     dial = Dial(target_params, target_tokens, hours)
-    if dial.is_turned:
-        turn(params, dial)
-    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
+    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus, dial=dial))
 
 
 @app.command()
@@ -684,9 +682,11 @@ def plan(
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
-    from flows.commands.ladder import Dial, ladder_command
 
     if ladder:
+        require_extras("train")
+        from flows.commands.ladder import Dial, ladder_command
+
         dial = Dial(target_params, target_tokens, hours)
         return ladder_command(params, dial, as_json)
     if law is None or flops is None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from stages.arms import Arm, tier_names
-from stages.curation.selecting.arm_views import arm_view, tier_labels, with_firsts
+from stages.curation.selecting.arm_views import arm_view, with_firsts
 from stages.foundation.errors import InputError
 from stages.handing_over.whole_pool import whole_pool
 from stages.settings.pools import UNKNOWN
@@ -71,17 +71,20 @@ def arm_documents(
     ratios: Mapping[str, float],
     removed: np.ndarray | None = None,
 ) -> ArmDocuments:
-    """The arm over all documents of `packed` but those `removed` (ids as numbers).
+    """The arm over all documents of `packed` (which need no ids) but those `removed` (ids as numbers).
 
     edges: kept fractions between tiers. tokens: to be written in all; None writes each document once. ratios: pool
     -> what `tokens` counts for each token of the pack. Raises InputError where nothing is left or the tokens are too
     few for a document.
     """
-    pool = whole_pool(arm, packed)
+    pool = whole_pool(arm)
     if removed is not None and len(removed):
         pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
         pool = with_firsts(pool)
-    view = arm_view(tier_labels(pool, edges), arm, seed=seed)
+    pool = pool.with_columns(tier=tiers_of(pool, edges))
+    if arm.licence is None:  # who asks for some looks at clusters again
+        pool = pool.drop("cluster")
+    view = arm_view(pool, arm, seed=seed)
     del pool
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
@@ -126,6 +129,24 @@ def arm_documents(
             for row in groups.iter_rows(named=True)
         ],
     )
+
+
+def tiers_of(pool: pl.DataFrame, edges: list[float]) -> pl.Series:
+    """The tier of every document (documents,), as `tier_labels` gives it, in a third of its memory."""
+    first = pool["is_first"].to_numpy()
+    ids, quality = pool["id"].to_numpy()[first], pool["quality"].to_numpy()[first]
+    size = pool["n_tokens"].to_numpy()[first].astype(np.int64)
+    order = np.lexsort((ids, -quality))
+    before = np.cumsum(size[order]) - size[order]
+    tier = np.empty(len(order), dtype=np.int32)
+    tier[order] = sum((before >= edge * size.sum()).astype(np.int32) for edge in edges)
+    if first.all():
+        return pl.Series(tier)
+    # a copy has the tier of the first of its cluster
+    clusters = pool["cluster"].to_numpy()
+    known = clusters[first]
+    place = np.argsort(known)
+    return pl.Series(tier[place[np.searchsorted(known, clusters, sorter=place)]])
 
 
 def with_copies(view: pl.DataFrame, uses: np.ndarray, seed: int) -> pl.DataFrame:

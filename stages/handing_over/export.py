@@ -115,8 +115,8 @@ def export(
 
 def _decision(question: str) -> DecisionRecord:
     path = Path(artefacts.decision(question))
-    if not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.json"))
+    known = sorted(file.stem for file in Path(artefacts.DECISIONS).glob("*.json"))
+    if question not in known:
         raise InputError(
             f"{path}: no such decision; decided questions are"
             f" {', '.join(known) or 'none'}, `assay run` makes them"
@@ -218,7 +218,7 @@ class _Export:
 
     @cached_property
     def packed(self) -> pl.DataFrame:
-        return packed_documents()
+        return packed_documents(with_ids=False)
 
     @cached_property
     def tokenizer(self) -> TokenizerFile:

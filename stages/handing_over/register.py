@@ -63,11 +63,14 @@ def _named(out: Path) -> str:
 
 
 def staleness(line: dict[str, Any]) -> tuple[str, str]:
-    """(fresh, stale or gone; why) of a registered export."""
+    """(fresh, stale, damaged or gone; why) of a registered export."""
     path = Path(line["out"]) / MANIFEST
     if not path.is_file():
         return "gone", f"{path} is not there"
-    manifest = ExportManifest.read(path)
+    try:
+        manifest = ExportManifest.read(path)
+    except InputError as error:  # one export must not hide all else that is stale
+        return "damaged", str(error)
     decision = Path(manifest.decision.path)
     if not decision.is_file():
         return "stale", f"{decision} is not there"

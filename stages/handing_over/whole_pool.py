@@ -44,13 +44,13 @@ def numbers_of(ids: pl.Series) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64)
 
 
-def packed_documents() -> pl.DataFrame:
-    """Every row of the packed index: row, id (number), shortened, n_tokens, n_bytes."""
+def packed_documents(with_ids: bool = True) -> pl.DataFrame:
+    """Every row of the packed index: row, shortened, n_tokens, n_bytes and, where asked for, id (number)."""
     parts = []
     for frame in batches(artefacts.PACKED_POOLS_INDEX, ["id", "n_tokens", "n_bytes"]):
         parts.append(
             frame.select(
-                pl.Series("id", numbers_of(frame["id"])),
+                *([pl.Series("id", numbers_of(frame["id"]))] if with_ids else []),
                 pl.col("id").str.ends_with(SHORTENED).alias("shortened"),
                 "n_tokens",
                 "n_bytes",
@@ -60,18 +60,18 @@ def packed_documents() -> pl.DataFrame:
     return table.with_row_index("row")
 
 
-def whole_pool(arm: Arm, packed: pl.DataFrame) -> pl.DataFrame:
-    """The documents with what the arm asks of them, and quality for the tiers; ordered by id.
-
-    packed: as `packed_documents` gives it. Raises InputError where the stages' files are of different pools.
+def whole_pool(arm: Arm) -> pl.DataFrame:
+    """The documents with what the arm asks of them, and quality for the tiers; ordered by id. Raises InputError where
+    the stages' files are of different pools.
     """
+    packed = packed_documents()
     documents = packed.filter(~pl.col("shortened")).drop("shortened", "n_bytes")
-    documents = documents.sort("id")
+    documents = by_id(documents)
     for path, columns in (
         (artefacts.SCORES, score_columns(arm)),
         (artefacts.CLUSTERS, ["cluster", "is_first", *BY_POLICY.get(arm.dedup, [])]),
     ):
-        table = compact_table(path, ["id", *columns]).sort("id")
+        table = by_id(compact_table(path, ["id", *columns]))
         if not table["id"].equals(documents["id"]):
             raise InputError(
                 f"{path} and {artefacts.PACKED_POOLS_INDEX} hold different documents"
@@ -79,6 +79,11 @@ def whole_pool(arm: Arm, packed: pl.DataFrame) -> pl.DataFrame:
             )
         documents = documents.hstack(table.drop("id"))
     return with_lines(documents, packed) if arm.dedup == "lines" else documents
+
+
+def by_id(table: pl.DataFrame) -> pl.DataFrame:
+    """The table in the order of its ids; as it is where it is in it, for sorting copies all of it."""
+    return table if table["id"].is_sorted() else table.sort("id")
 
 
 def score_columns(arm: Arm) -> list[str]:

@@ -23,8 +23,9 @@ SPARE_BYTES = 100_000_000  # for manifests and file systems' own use (assumed)
 
 def check_free(out: Path) -> None:
     """Raises InputError where the folder holds files that no export wrote, or is none."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; give a folder")
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: is a file; give a folder")
     if not out.is_dir() or (out / WORK / PLAN).is_file() or is_export(out):
         return
     if names := sorted(set(os.listdir(out)) - {WORK}):

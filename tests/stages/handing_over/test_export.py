@@ -229,6 +229,9 @@ def test_what_is_done_is_not_done_again_and_others_folders_are_not_touched(
         "manifest.json",
         "mine.txt",
     }
+    for place in ("raw/good.jsonl", "raw/good.jsonl/deep/er"):
+        with pytest.raises(InputError, match=r"good\.jsonl: is a file; give a folder"):
+            export(wanted("text", out=place), arms_section)
     Path("other").mkdir()
     Path("other/notes.txt").write_text("mine")
     for overwrite in (False, True):
@@ -284,8 +287,9 @@ def test_pools_that_changed_since_they_were_packed_are_refused(project, arms_sec
     with pytest.raises(InputError, match="holds other documents than"):
         export(wanted("text", arm="keep_100"), arms_section)
     conftest.decide()
-    with pytest.raises(InputError, match=r"none\.json: no such decision"):
-        export(Request(question="none", out=Path("out"), format="text"), arms_section)
+    for name in ("none", "../decisions/filter"):
+        with pytest.raises(InputError, match=r"no such decision.*questions are filter"):
+            export(Request(question=name, out=Path("out"), format="text"), arms_section)
 
 
 def test_huggingface_reads_it_where_it_is_installed(project, arms_section, monkeypatch):

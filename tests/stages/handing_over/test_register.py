@@ -63,6 +63,14 @@ def test_a_decision_that_is_no_longer_sure_or_of_other_data_makes_it_stale(
     assert states()["out"] == ("stale", "the decision rests on other data now")
 
 
+def test_a_damaged_manifest_is_a_state_and_no_end(project, arms_section):
+    export(wanted("out"), arms_section)
+    manifest = Path("out/manifest.json")
+    manifest.write_text(manifest.read_text().replace("keep_20", "keep_10"))
+    state, why = states()["out"]
+    assert state == "damaged" and why.startswith("out/manifest.json is damaged")
+
+
 def test_a_damaged_line_is_named(project):
     Path("data/exports.jsonl").write_text(json.dumps({"out": "a"}) + "\nnonsense\n")
     with pytest.raises(InputError, match=r"exports.jsonl:2: is no export"):
