@@ -40,7 +40,19 @@ def on_config(config: Any) -> Any:
         )
 
     config.nav = filled(config.nav)
+    named = set(_pages_of(config.nav))
+    new = {file.name for file in (ROOT / "docs").glob("*.md")} - named
+    use = next(entry["Use"] for entry in config.nav if "Use" in entry)
+    use.extend(sorted(new))  # under the title that the page has
     return config
+
+
+def _pages_of(nav: Any) -> list[str]:
+    """Every page that a part of the navigation names."""
+    if isinstance(nav, str):
+        return [nav]
+    below = nav.values() if isinstance(nav, dict) else nav
+    return [name for each in below for name in _pages_of(each)]
 
 
 def _api_names() -> list[str]:

@@ -117,13 +117,11 @@ def run(
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     require_extras("pipeline", "train")
-    from flows.commands.ladder import Dial, turn
+    from flows.commands.ladder import Dial
     from flows.main_job import main_job
 
     dial = Dial(target_params, target_tokens, hours)
-    if dial.is_turned:
-        turn(params, dial)
-    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus))
+    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus, dial=dial))
 
 
 @app.command()
@@ -687,6 +685,7 @@ def plan(
     from flows.commands.ladder import Dial, ladder_command
 
     if ladder:
+        require_extras("train")
         dial = Dial(target_params, target_tokens, hours)
         return ladder_command(params, dial, as_json)
     if law is None or flops is None:
@@ -894,6 +893,16 @@ def contained(
     from flows.commands.theory import contained_command
 
     contained_command(folder, as_json)
+
+
+@app.command()
+def experiments(as_json: Json = False) -> None:
+    """What-ifs of `dvc exp run`, a row each: the parameters and metrics that differ."""
+    require_extras("pipeline")
+    from flows.commands.experiments import experiment_rows
+    from flows.commands.show import show
+
+    show(experiment_rows(), as_json, title="Experiments")
 
 
 @app.command()

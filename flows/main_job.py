@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from flows import environment
+from flows.commands.ladder import Dial, turn
 from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
 from flows.prefect_server.own_server import WITHOUT, Server, find_server
 from flows.prefect_server.watch import stop_watching, watch
@@ -54,13 +55,22 @@ def check_executor(executor: str) -> None:
         )
 
 
-def main_job(params_file: Path, jobs: int, executor: str, gpus: float = 0.0) -> int:
-    """The exit code of the whole pipeline."""
+def main_job(
+    params_file: Path,
+    jobs: int,
+    executor: str,
+    gpus: float = 0.0,
+    dial: Dial | None = None,
+) -> int:
+    """The exit code of the whole pipeline. dial: a target and a time, from which params_file is completed first."""
     check_executor(executor)
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         raise InputError(
             f"{Path.cwd()}: no dvc.yaml and .dvc here; run this in the project's folder"
         )
+    if dial is not None and dial.is_turned:
+        with run_lease():
+            turn(params_file, dial)
     params = load_params(params_file, PIPELINE)
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)

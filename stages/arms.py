@@ -35,6 +35,9 @@ from stages.target.target import Target
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
+VERIFIED = (
+    8  # verify.times: as many times the largest budget are trained after the decision
+)
 SPARE = 1.1  # ours: an arm that shall not repeat has a tenth more than it reads
 # policies that the dedup stage finds only where this key of its section asks
 DEDUP_KEYS = {"semantic": "semantic", "lines": "lines", "bands": "fineweb"}
@@ -339,14 +342,17 @@ def resample_tokens(params: ArmsParams, ingested: dict[str, int]) -> int:
     """draw_tokens, or as many as give the proxies the target's repetition, at most the whole pool.
 
     Of a target that repeats an arm: what the largest budget passes over as often as the target over its pools; else
-    what leaves the strictest arm unrepeated. ingested: pool -> tokens without copies.
+    what leaves the strictest arm unrepeated. Up to eight times as much, for the runs after the decision, where
+    resamples stay disjoint. ingested: pool -> tokens without copies.
     """
     if params.draw_tokens is not None:
         return params.draw_tokens
     assert params.target is not None and params.largest_budget is not None
     keep = min(arm.keep for arm in params.arms.values())
     passes = max(params.target.passes(ingested), keep / SPARE)
-    return min(round(params.largest_budget / passes), sum(ingested.values()))
+    needed, whole = round(params.largest_budget / passes), sum(ingested.values())
+    disjoint = min(VERIFIED * needed, whole // params.draws)
+    return min(max(needed, disjoint), whole)
 
 
 def require_licences(params: ArmsParams, documents: pl.DataFrame) -> None:

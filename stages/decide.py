@@ -142,7 +142,7 @@ def decide(
     known = load(name, arms["tiers"])
     rows, fitted, boot = known.rows, known.fitted, known.boot
     pairs = twins(arms, names)
-    offered, twin_columns = offers(names, list(pairs), arms, params)
+    offered, twin_columns = offers(names, list(pairs), arms, params, rows)
     columns, scope = offered.there, scope_of(rows, params)
     chance = chance_lead(
         boot,

@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
 # come with a package of the same extra, and are imported beside it
 BROUGHT_BY = {
     "aiohttp": "fsspec",  # its own extra, for http; without it, http is refused
+    "pandas": "mlflow",
     "requests": "mlflow",
     "sqlalchemy": "mlflow",
     "transformers": "sentence-transformers",

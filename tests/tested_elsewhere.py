@@ -20,7 +20,6 @@ COMPARED = "stages/run_tables/test_compare_table.py"
 TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
-    "stages/decision/scope.py": "stages/test_decide.py",
     "stages/settings/decide.py": "stages/target/test_derived.py",
     "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
@@ -139,7 +138,6 @@ TESTED_ELSEWHERE = {
     "stages/run_tables/fit_file.py": COMMANDS,
     "stages/run_tables/law_sheet.py": COMMANDS,
     "stages/settings/verify.py": "stages/test_verify.py",
-    "stages/verification/asked.py": "stages/test_verify.py",
     "stages/verification/outcome.py": "stages/test_verify.py",
     "stages/verification/record.py": "stages/verification/test_track_record.py",
     "stages/settings/curate.py": "stages/settings/test_params.py",

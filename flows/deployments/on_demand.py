@@ -45,12 +45,12 @@ Asked = create_model(
 
 
 @flow(name="decision", **hooks())
-def decision(asked: Asked = Asked(), params_file: str = "params.yaml") -> State:  # type: ignore[valid-type]
+def decision(asked: Asked = Asked(), params_file: str = "params.yaml") -> State:
     """Decide for what the form asks, on the runs that there are; what lacks is trained first."""
     with noted():
         try:
             with run_lease():
-                ask(Path(params_file), asked.model_dump(exclude_none=True))  # type: ignore[attr-defined]
+                ask(Path(params_file), asked.model_dump(exclude_none=True))
                 return pipeline(params_file=params_file, return_state=True)
         except InputError as error:
             why = in_file(error, params_file)

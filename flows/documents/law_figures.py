@@ -60,14 +60,16 @@ def curves(law: Law) -> tuple[Variable, Variable | None, list[Curve]]:
 def typical_params(law: Law) -> Columns:
     """Parameters, (1,) each, inside the ranges where starts are drawn."""
     random = np.random.default_rng(0)
-    runs = {
-        v.name: np.exp(random.uniform(*map(math.log, v.typical), N_RUNS))
-        for v in law.variables
-    }
+    runs: Columns = {}
+    for variable in law.variables:
+        low, high = variable.typical
+        runs[variable.name] = np.exp(
+            random.uniform(math.log(low), math.log(high), N_RUNS)
+        )
     layout = Layout.of(law, _whole(runs), VALUE)
-    low, high = layout.range("start_low", "start_high")
+    lows, highs = layout.range("start_low", "start_high")
     linear = np.array([p.transform == "linear" for p in law.parameters])
-    return layout.to_params(low + (high - low) * np.where(linear, LINEAR_AT, 0.5))
+    return layout.to_params(lows + (highs - lows) * np.where(linear, LINEAR_AT, 0.5))
 
 
 def law_figure(law: Law) -> Figure:

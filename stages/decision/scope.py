@@ -15,6 +15,8 @@ from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.path import ArmColumns
 from stages.settings.decide import DecideParams
 
+CUT = 0.9  # assumed: a run of two passes misses less of its arm than a tenth
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -60,15 +62,20 @@ class Offers:
 
 
 def offers(
-    names: list[str], twin_names: list[str], arms: dict[str, Any], params: DecideParams
+    names: list[str],
+    twin_names: list[str],
+    arms: dict[str, Any],
+    params: DecideParams,
+    rows: pl.DataFrame,
 ) -> tuple[Offers, ArmColumns]:
-    """Of the arms, and of arms and twins where the answer is for."""
+    """Of the arms, and of arms and twins where the answer is for. rows: the runs that were fitted."""
     views = pl.read_parquet(artefacts.VIEWS)
     every = [*names, *twin_names]
     drawn = recipes(views, every, arms["tiers"])
     there = drawn
     if params.target is not None:
         there = columns_at(params.target, views, every, arms)
+        drawn = as_trained(drawn, rows)
     of_arms = Offers(
         there={arm: there[arm] for arm in names},
         drawn={arm: drawn[arm] for arm in names},
@@ -88,6 +95,26 @@ def searched(
         n_params=scope.n_params,
         level=level,
     )
+
+
+def as_trained(
+    drawn: dict[str, dict[str, float]], rows: pl.DataFrame
+) -> dict[str, dict[str, float]]:
+    """What the longest proxies had of each arm where simulated epoching cut it; runs of two passes have seen all of it.
+
+    rows: arm, n_tokens_seen, n_tokens_unique of the runs that were fitted.
+    """
+    passed = rows.filter(pl.col("n_tokens_seen") >= 2 * pl.col("n_tokens_unique"))
+    most = dict(passed.group_by("arm").agg(pl.col("n_tokens_unique").max()).iter_rows())
+    made = {}
+    for arm, columns in drawn.items():
+        part = most.get(arm, columns["n_tokens_unique"]) / columns["n_tokens_unique"]
+        times = part if part < CUT else 1.0
+        made[arm] = {
+            name: times * value if "unique" in name else value
+            for name, value in columns.items()
+        }
+    return made
 
 
 @dataclass(frozen=True)

@@ -156,16 +156,14 @@ def missing_work(
         "limits": _limits(place.type),
     }
     whole = packed(specs, kinds, **options)
+    done = [trunk for trunk in trunks if is_finished(trunk, folder)]
     plan = whole.without(
-        {
-            content_hash(trunk["spec"].to_dict())
-            for trunk in trunks
-            if is_finished(trunk, folder)
-        },
+        {content_hash(trunk["spec"].to_dict()) for trunk in done},
         lambda spec: content_hash(spec.to_dict()),
         begun=lambda group: checkpoint_file(group).is_file(),
     )
-    for line in (reason, *plan.lines()):
+    there = f"{len(done)} of {len(trunks)} runs are done"
+    for line in (reason, there, *plan.lines()):
         log.info("%s: %s", folder.stage, line)
     return Work(
         plan,

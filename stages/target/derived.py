@@ -5,6 +5,7 @@ every machine reads the same; `assay run --hours` measures the machine and write
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,16 +54,14 @@ def wanted_ladder(values: Mapping[str, Any], target: Target, **changes: Any) -> 
     given = dict(_section(values, "sweep") or {})
     if "draws" in arms:
         given["draws"] = arms["draws"]
-    return Wanted(
-        **{
-            "target": target,
-            "keep": min([_keep(arm) for arm in settings] or [1.0]),
-            "n_arms": max(1, len(named or {}) + len(twins)),
-            "passes": target.stated_passes,
-            "given": given,
-        }
-        | changes
+    wanted = Wanted(
+        target=target,
+        keep=min([_keep(arm) for arm in settings] or [1.0]),
+        n_arms=max(1, len(named or {}) + len(twins)),
+        passes=target.stated_passes,
+        given=given,
     )
+    return replace(wanted, **changes)
 
 
 def _keep(arm: Mapping[str, Any]) -> float:

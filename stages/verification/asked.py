@@ -1,5 +1,6 @@
 """What is to be trained after one decision: arms, budgets, settings, and the trunks that follow."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ from stages.verification.chosen import (
 )
 from stages.verification.judged import Claim, Prediction
 
+log = logging.getLogger("assay")
 SAME_POOL = 0.05  # assumed: arms whose different tokens differ by less are one
 
 
@@ -135,6 +137,22 @@ def top_of(params: VerifyParams, reach: float) -> float:
     return top
 
 
+def within_the_pool(parent: RunSpec, tokens: list[int], data: Views) -> list[int]:
+    """The budgets for which the arm has enough different tokens to repeat as at the target; the others with a line."""
+    if parent.unique_tokens is None:
+        return tokens
+    most = data.views[parent.arm].n_tokens * parent.budgets_tokens[-1]
+    kept = [each for each in tokens if each * parent.unique_tokens <= most]
+    if len(kept) < len(tokens):
+        log.info(
+            "verify: %s has too few different tokens to repeat as the target will at"
+            " %d tokens; larger pools would do",
+            parent.arm,
+            max(tokens),
+        )
+    return kept
+
+
 def plan(
     asked: Asked,
     arms: Iterable[str],
@@ -160,6 +178,10 @@ def plan(
                 claim.reach, top, targets=targets, schedule=parent.schedule
             )
             tokens = tokens_of(flops, claim.n_params, parent.batch_tokens)
+            if asked.decision.target is not None:
+                tokens = within_the_pool(parent, tokens, data)
+            if not tokens:
+                continue
             by_setting = settings_by_budget(won, arm, tokens, n_unique=n_unique)
             for setting, budgets in by_setting.items():
                 pool = data.views[parent.arm].n_tokens

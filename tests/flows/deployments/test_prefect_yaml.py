@@ -153,7 +153,7 @@ def prefect(project):
     )
     try:
         wait_for(f"{prefect.url}/health", server)
-        prefect("work-pool", "create", "assay", "--type", "process")
+        prefect.ask("work_pools/", {"name": "assay", "type": "process"})
         prefect("--no-prompt", "deploy", "--all")
         yield prefect
     finally:
@@ -164,32 +164,26 @@ def flow_processes(worker):
     return [
         child
         for child in psutil.Process(worker.pid).children(recursive=True)
-        if "stages" in child.cmdline() or "flow_engine" in " ".join(child.cmdline())
+        if "stages" in child.cmdline() or "prefect.engine" in child.cmdline()
     ]
 
 
 @pytest.mark.pipeline
-def test_a_worker_decides_on_demand_and_a_cancelled_sweep_goes_on(prefect):
+def test_a_worker_takes_runs_and_a_cancelled_sweep_leaves_what_is_finished(prefect):
     project = prefect.project
     before = project.runs()
     worker = prefect.worker()
     try:
-        asked = {"asked": {"target_flops": [5.0e8]}, "params_file": "params.yaml"}
-        run = prefect.start("decision/on-demand", asked)
-        assert (
-            prefect.wait(run, "COMPLETED", "FAILED", "CRASHED")["type"] == "COMPLETED"
-        )
-        assert [t["flops"] for t in project.decision()["targets"]] == [5.0e8]
-        assert project.params()["decide"]["target_flops"] == [5.0e8]
-        assert project.runs() == before
-        found = prefect.ask(
-            "artifacts/filter", {"artifacts": {"type": {"any_": ["markdown"]}}}
-        )
-        assert project.decision()["sentence"] in found[0]["data"]
-        assert "](data:image/png;base64," in found[0]["data"]
+        at = project.params()["decide"]["target_flops"]
+        run = prefect.start("decision/on-demand", {"asked": {"target_flops": at}})
+        ended = prefect.wait(run, "COMPLETED", "FAILED", "CRASHED")
+        assert ended["type"] == "COMPLETED", ended
+        artifact = prefect.ask("artifacts/decision-filter/latest")
+        assert project.decision()["sentence"] in artifact["data"]
+        assert "](data:image/png;base64," in artifact["data"]
 
-        for file in (project.folder / "data/sweep/runs").glob("*.json"):
-            file.unlink()
+        for name in before:
+            (project.folder / "data/sweep/runs" / name).unlink()
         (project.folder / "data/sweep/runs.parquet").unlink()
         run = prefect.start("assay/nightly-refresh", {})
         deadline = time.monotonic() + 180
@@ -200,13 +194,9 @@ def test_a_worker_decides_on_demand_and_a_cancelled_sweep_goes_on(prefect):
         assert children
         cancelling = {"type": "CANCELLING", "name": "Cancelling"}
         prefect.ask(f"flow_runs/{run}/set_state", {"state": cancelling})
-        prefect.wait(run, "CANCELLED", seconds=25)
-        assert not psutil.wait_procs(children, timeout=10)[1]
-        kept = project.runs()
-        assert 0 < len(kept) < len(before)
-        project.repro()
-        assert set(project.runs()) == set(before)
-        assert {name: project.runs()[name] for name in kept} == kept
+        assert not psutil.wait_procs(children, timeout=20)[1], "work went on"
+        prefect.wait(run, "CANCELLED", seconds=30)
+        assert 0 < len(project.runs()) < len(before)
     finally:
         os.killpg(worker.pid, signal.SIGTERM)
         worker.wait(timeout=30)

@@ -78,6 +78,14 @@ def test_a_sweep_prints_its_plan_writes_a_file_a_run_and_does_nothing_twice(
     assert len(shown) >= 2, "each of the two groups ends past a fifth"
     assert shown[-1].startswith("sweep: 100 %")
     assert any(line.startswith("sweep: trained in ") for line in caplog.messages)
+    assert "sweep: 0 of 3 runs are done" in caplog.messages
+    (RUNS / "t1.json").unlink()
+    assert len(train_trunks.missing_work(*sweep, "cpu").groups) == 1
+    assert "sweep: 2 of 3 runs are done" in caplog.messages
+
+
+def test_a_finished_sweep_has_no_work_left(sweep):
+    train_trunks.train(*sweep, "cpu")
     assert train_trunks.missing_work(*sweep, "cpu").groups == []
 
 

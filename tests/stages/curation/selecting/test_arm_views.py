@@ -168,7 +168,7 @@ def test_tokens_by_pool_leave_copies_out(documents):
         (2e9, 10_000),  # ten passes over the pool: a tenth of the 100,000 tokens
         (2e10, 100_000),  # one pass: five over what the strictest arm keeps
         (4e11, 550_000),  # nothing repeats: five times the budget, and a tenth more
-        (1e9 / 2, 2_500),
+        (5e8, 2_500),
     ],
 )
 def test_a_resample_is_as_large_as_repetition_at_the_target_asks(pool_tokens, drawn):
@@ -179,7 +179,10 @@ def test_a_resample_is_as_large_as_repetition_at_the_target_asks(pool_tokens, dr
         largest_budget=100_000,
         target={"params": 1e9, "tokens": 2e10, "pool_tokens": pool_tokens},
     )
-    assert resample_tokens(params, {"web": 10**9}) == drawn
+    # and eight times that, for the runs after the decision, where four resamples stay disjoint
+    assert resample_tokens(params, {"web": 10**9}) == 8 * drawn
+    assert resample_tokens(params, {"web": 12 * drawn}) == 3 * drawn
+    assert resample_tokens(params, {"web": 2 * drawn}) == drawn
     assert resample_tokens(params, {"web": 2_000}) == 2_000  # no more than there is
     given = params.model_copy(update={"draw_tokens": 7_000})
     assert resample_tokens(given, {"web": 10**9}) == 7_000
