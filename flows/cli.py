@@ -682,10 +682,11 @@ def plan(
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
-    from flows.commands.ladder import Dial, ladder_command
 
     if ladder:
         require_extras("train")
+        from flows.commands.ladder import Dial, ladder_command
+
         dial = Dial(target_params, target_tokens, hours)
         return ladder_command(params, dial, as_json)
     if law is None or flops is None:

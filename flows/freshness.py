@@ -51,8 +51,8 @@ def freshness() -> list[dict[str, Any]]:
         rows.append(row)
     for line in registered():
         state, because = staleness(line)
-        if state == "fresh" and (reasons := why.get("decide")):
-            state, because = "stale", _some(reasons)
+        if state == "fresh" and (decided := why.get("decide")):
+            state, because = "stale", _some(decided)
         rows.append(
             {"name": line["out"], "kind": "export", "state": state, "because": because}
         )
