@@ -350,7 +350,7 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Make a decision record again from the fit, runs and parameters that it names."""
-    from flows.commands.project.lineage import decide_command
+    from flows.commands.handing_over.lineage import decide_command
 
     decide_command(record, out, as_json)
 
@@ -372,7 +372,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Leave documents out from now on, and name the arms, runs and decisions that held each."""
-    from flows.commands.project.lineage import remove_command
+    from flows.commands.handing_over.lineage import remove_command
 
     remove_command(params, entries, dry_run=dry_run, as_json=as_json)
 
@@ -439,7 +439,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The winning arm over the whole pools, in shards that your trainer reads."""
-    from flows.commands.project.export import export_command
+    from flows.commands.handing_over.export import export_command
     from stages.handing_over.export import Request
 
     export_command(
