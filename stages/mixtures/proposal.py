@@ -30,7 +30,11 @@ from stages.mixtures.wishes import (
 )
 
 LEVEL = 0.9
-N_DRAWS = 200  # ours: ends of an interval of 90 % from the 10th of each side
+N_DRAWS, FEWER = (
+    200,
+    100,
+)  # ours: ends of an interval of 90 % from the 10th of each side, or the 5th
+LARGE = 60  # metrics times domains from which there are fewer
 ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 ALL_ZERO = 1e-5  # of a share
 SURE = 0.9  # of draws in which the proposal beats the reference
@@ -58,17 +62,22 @@ def propose(
     wishes: Wishes,
     *,
     law: dict[str, float] | None = None,
-    n_draws: int = N_DRAWS,
+    n_draws: int | None = None,
     seed: int = 0,
     progress: Progress = lambda step, done, total: None,
 ) -> Proposal:
-    """The search. law: R_D_star, B and beta of the user's own fit of repetition, None for the published.
+    """The search. law: R_D_star, B and beta of the user's own fit of repetition, None for the published. n_draws
+    None: N_DRAWS, fewer for many metrics of many domains.
 
     Raises InputError where a wish cannot be, RefusedError where no mixture keeps a veto.
     """
     import scipy.linalg
     import scipy.optimize  # noqa: F401
 
+    if n_draws is None:
+        n_draws = (
+            FEWER if swarm.values.shape[1] * len(swarm.domains) > LARGE else N_DRAWS
+        )
     weights, reference = weights_of(wishes, swarm), reference_of(wishes, swarm)
     low, high = bounds_of(wishes, swarm)
     margins, unique = vetoes_of(wishes, swarm), unique_of(wishes, swarm)
@@ -166,11 +175,11 @@ def predictions(found: Proposal, share: np.ndarray) -> dict[str, list[float]]:
 
 def check(metric: Metric) -> dict[str, float]:
     """Over runs left out: rmse in the unit of the metric, its part of the spread of values, rank correlation."""
-    ranks = [np.argsort(np.argsort(x)) for x in (metric.held, metric.values)]
+    said, seen = (np.argsort(np.argsort(x)) for x in (metric.held, metric.values))
     return {
         "rmse": metric.rmse,
         "of_spread": metric.rmse / float(metric.values.std()),
-        "rank_correlation": float(np.corrcoef(*ranks)[0, 1]),
+        "rank_correlation": float(np.corrcoef(said, seen)[0, 1]),
     }
 
 
@@ -246,6 +255,19 @@ def _notes(found: Proposal, beyond: float) -> list[dict[str, str]]:
                 f"the proposal lies at the edge of what the runs speak for: {beyond:.1%} of"
                 " it would have to move to lie between them; the optimum may be further"
                 " out, train mixtures on that side",
+            )
+        )
+    further = np.mean(
+        [found.region.beyond(d) > found.region.reach for d in found.draws]
+    )
+    if further > 1 - SURE:
+        notes.append(
+            note(
+                "better_beyond",
+                "warning",
+                f"in {further:.0%} of draws a mixture further from the runs than"
+                f" {found.region.reach:.1%} is better; train mixtures there before you"
+                " rule it out",
             )
         )
     for metric in found.metrics:

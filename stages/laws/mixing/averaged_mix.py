@@ -6,26 +6,25 @@ mean than the mean errs; averaged.py). Noise of two metrics goes together as the
 left out do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from stages.laws.mixing.process import (
-    FORMS,
-    Form,
-    Process,
     fit_process,
     spent_unknowns,
     with_draws,
 )
-from stages.laws.mixing.tangent import fit_tangents
+from stages.laws.mixing.surface import FORMS, Form, Process
+from stages.laws.mixing.tangent import Tangent, fit_tangents
 
 FOLDS = 8  # assumed
 BETWEEN = 0.5  # as in choosing/averaged.py
 LEAST_WEIGHT = 0.03  # ours: a smaller one moves nothing and costs as much
 REFITTED = 160  # runs up to which scales are learnt again in each fold
 FOLD_ITERATIONS = 12
+RIVAL = 2.0  # ours: a surface that errs more than this many times as far is no rival
 EVEN = 0.01  # assumed: how hard weights of all metrics are pulled to equal ones
 ALIKE = 0.2  # assumed: and those of one metric to those of all
 Progress = Callable[[int, int], None]
@@ -151,24 +150,43 @@ def _competing(shares, values, folds, forms):
     """(surfaces on all runs, what each says of runs left out (runs, surfaces), weights (surfaces,))."""
     positive = bool((values > 0).all())
     usable = [form for form in forms if positive or not (form.of_law or form.log)]
-    law, fold_laws = None, [None] * len(folds)
+    law: Tangent | None = None
+    fold_laws: Sequence[Tangent | None] = [None] * len(folds)
     if any(form.of_law for form in usable):
         law, fold_laws = fit_tangents(shares, values, folds)
-    surfaces, held = [], np.empty((values.size, len(usable)))
-    for k, form in enumerate(usable):
-        whole = fit_process(form, shares, values, law=law)
-        for fold, fold_law in zip(folds, fold_laws, strict=True):
-            part = fit_process(
-                form,
-                shares[~fold],
-                values[~fold],
-                law=fold_law,
-                start=whole,
-                max_iterations=FOLD_ITERATIONS if values.size <= REFITTED else 0,
+    laws = (law, fold_laws)
+    surfaces = [fit_process(form, shares, values, law=law) for form in usable]
+    held = np.stack(
+        [_left_out(s, shares, values, folds, laws) for s in surfaces], axis=1
+    )
+    if values.size <= REFITTED:
+        rmse = np.sqrt(np.mean((held - values[:, None]) ** 2, axis=0))
+        for k in np.flatnonzero(rmse <= RIVAL * rmse.min()):
+            held[:, k] = _left_out(
+                surfaces[k], shares, values, folds, laws, FOLD_ITERATIONS
             )
-            held[fold, k] = part.value(shares[fold])
-        surfaces.append(whole)
     return surfaces, held
+
+
+def _left_out(
+    surface: Process, shares, values, folds, laws, max_iterations: int = 0
+) -> np.ndarray:
+    """What the surface says of each run from runs outside of its fold, (runs,).
+
+    Its scales are those of all runs, or learnt again in max_iterations steps.
+    """
+    said = np.empty(values.size)
+    for fold, law in zip(folds, laws[1], strict=True):
+        part = fit_process(
+            surface.form,
+            shares[~fold],
+            values[~fold],
+            law=law,
+            start=surface,
+            max_iterations=max_iterations,
+        )
+        said[fold] = part.value(shares[fold])
+    return said
 
 
 def _weighed(fitted, values):

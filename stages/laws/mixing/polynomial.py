@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.laws.mixing.tangent import Tangent
-
 
 @dataclass(frozen=True)
 class Polynomial:
@@ -38,44 +36,6 @@ class Polynomial:
         products_slope = pair_slope(u, own[:, 1 + n_domains :])
         by_u = own[:, 1 : 1 + n_domains] + products_slope
         return by_u / self.width
-
-
-@dataclass(frozen=True)
-class Interacting:
-    """The exponential law whose exponent has small products of two shares too, about the law's own fit.
-
-    heights: (products,), relative to the law's term.
-    """
-
-    law: Tangent
-    centre: np.ndarray = field(repr=False)
-    width: np.ndarray = field(repr=False)
-    heights: np.ndarray = field(repr=False)
-
-    def value(self, shares: np.ndarray) -> np.ndarray:
-        """(points,)"""
-        return self.law.value(shares)
-
-    def features(self, shares: np.ndarray) -> np.ndarray:
-        """Those of the law, then the products, (points, features)."""
-        return np.hstack(
-            [self.law.features(shares), self.products(shares) * self.heights]
-        )
-
-    def products(self, shares: np.ndarray) -> np.ndarray:
-        """Products of two standardised shares times the law's term, (points, products)."""
-        u = (shares - self.centre) / self.width
-        return pairs(u) * self.law.term(shares)[:, None]
-
-    def slope(self, shares: np.ndarray, coefs: np.ndarray) -> np.ndarray:
-        """d (value + coefs . features) / d share, (points, domains)."""
-        u = (shares - self.centre) / self.width
-        n_law = self.law.to_basis.shape[1]
-        own = coefs[:, n_law:] * self.heights
-        bent = np.sum(own * pairs(u), axis=1)[:, None] * self.law.exponents
-        by_share = bent + pair_slope(u, own) / self.width
-        term = self.law.term(shares)[:, None]
-        return self.law.slope(shares, coefs[:, :n_law]) + term * by_share
 
 
 def pairs(u: np.ndarray) -> np.ndarray:

@@ -16,12 +16,12 @@ from stages.laws.mixing.trust import Trust
 POOL = 2000  # ours
 STARTS = 4  # ours: of the mean; each far from the others
 APART = 0.15
-MOST_CUTS = 6
+MOST_CUTS, DRAW_CUTS = 6, 4
 OUTER = 2.0  # assumed
 STEEP = 800.0  # ours: a plane is passed by about .002 of the mixture
-SLIDES = 200
+SLIDES = 120
 FIRST_STEP = 0.05  # of a share
-SMALLEST = 2e-4  # of a share, at which a draw has arrived
+SMALLEST = 5e-4  # of a share, at which a draw has arrived
 Progress = Callable[[int, int], None]
 
 
@@ -43,7 +43,7 @@ class Goal:
 
     metrics: Sequence[Metric]
     weights: np.ndarray
-    cost: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None
+    cost: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
 
     def at(
         self, shares: np.ndarray, draws: np.ndarray | None
@@ -92,7 +92,9 @@ def search(
     """The best mixture of the mean (domains,), within reach of the runs, and of each draw (draws, domains), OUTER
     times as far: what is not proposed for lack of runs may still be the best.
     """
-    pool = _pool(region, np.random.default_rng(seed))
+    pool, outer = _pool(region, np.random.default_rng(seed)), region.wider(OUTER)
+    far = np.vstack([pool, _corners(outer)])
+    pool = np.vstack([pool, _corners(region)])
     values = goal.values(pool)
     for veto in vetoes:
         metric = goal.metrics[veto.metric]
@@ -104,9 +106,9 @@ def search(
         for start in _apart(pool, values)
     ]
     best = min(ends, key=lambda end: end[0])[1]
-    drawn = goal.drawn(np.vstack([pool, best]))
-    starts = np.vstack([pool, best])[drawn.argmin(axis=1)]
-    fence = Fence(goal, region.wider(OUTER), vetoes, unit)
+    asked = np.vstack([far, best])
+    starts = asked[goal.drawn(asked).argmin(axis=1)]
+    fence = Fence(goal, outer, vetoes, unit)
     return best, _best_of_draws(fence, starts, progress)
 
 
@@ -117,14 +119,14 @@ def _best_of_draws(
     n_draws = len(starts)
     draws = np.arange(n_draws)
     found = slide(fence, starts, draws)
-    for turn in range(MOST_CUTS):
+    for turn in range(DRAW_CUTS):
         outside = np.array([fence.region.cut(found[draw]) for draw in draws], bool)
         progress(n_draws - int(outside.sum()), n_draws)
         draws = draws[outside]
         if not draws.size:
             break
         inner = np.stack([fence.region.inside(found[draw]) for draw in draws])
-        last = turn == MOST_CUTS - 1
+        last = turn == DRAW_CUTS - 1
         found[draws] = inner if last else slide(fence, inner, draws)
     progress(n_draws, n_draws)
     return found
@@ -204,6 +206,12 @@ def _pool(region: Trust, rng: np.random.Generator) -> np.ndarray:
     outer = means + (means - known.mean(axis=0)) * rng.uniform(0, 0.3, (POOL, 1))
     candidates = np.vstack([known, np.maximum(outer, 0.0)])
     return within(candidates, region.low, region.high)
+
+
+def _corners(region: Trust) -> np.ndarray:
+    """The mixtures of the region that are nearest to one domain alone, (domains, domains)."""
+    corners = np.stack([region.inside(one) for one in np.eye(region.low.size)])
+    return within(corners, region.low, region.high)
 
 
 def within(shares: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

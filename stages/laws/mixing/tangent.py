@@ -130,7 +130,14 @@ def _with_weak_slopes(problem: Problem, objective: float) -> Problem:
 def _tangent(theta: np.ndarray, shares: np.ndarray, values: np.ndarray) -> Tangent:
     """With features scaled so that each moves the runs by PRIOR_SD of their spread."""
     moved = Tangent(theta, np.eye(theta.size)).features(shares)
+    return Tangent(theta, scaled_basis(moved, PRIOR_SD * float(values.std())))
+
+
+def scaled_basis(moved: np.ndarray, size: float) -> np.ndarray:
+    """Ways to move constants, (constants, features), that do not go together and each move runs by `size`.
+
+    moved: by how much each constant moves each run, (runs, constants).
+    """
     _, spread, across = np.linalg.svd(moved, full_matrices=False)
     kept = spread > LEAST_SPREAD * spread[0]
-    scale = PRIOR_SD * values.std() * np.sqrt(values.size) / spread[kept]
-    return Tangent(theta, across[kept].T * scale)
+    return across[kept].T * size * np.sqrt(len(moved)) / spread[kept]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stages.laws.mixing.averaged_mix import fit_metrics
-from stages.laws.mixing.process import FORMS, fit_process, spent_unknowns
+from stages.laws.mixing.process import fit_process, spent_unknowns
+from stages.laws.mixing.surface import FORMS
 from stages.laws.mixing.tangent import fit_tangents
 
 RANDOM = np.random.default_rng(0)
