@@ -24,7 +24,7 @@ demo: setup
 	$(BIN)/assay run
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not install'
 
 lint: setup
 	$(BIN)/ruff format --check

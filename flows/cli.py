@@ -117,7 +117,7 @@ def run(
 ) -> None:
     """The whole pipeline through the flow; finished work is never done again."""
     require_extras("pipeline", "train")
-    from flows.commands.ladder import Dial
+    from flows.commands.project.ladder import Dial
     from flows.main_job import main_job
 
     dial = Dial(target_params, target_tokens, hours)
@@ -287,7 +287,7 @@ def verify(
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
     require_extras("train")
-    from flows.commands.verify import verify_command
+    from flows.commands.project.verify import verify_command
 
     verify_command(
         params,
@@ -319,13 +319,13 @@ def status(
 ) -> None:
     """Fresh and stale stages and decisions, and what made them stale."""
     if track_record:
-        from flows.commands.verify import track_record_command
+        from flows.commands.project.verify import track_record_command
 
         return track_record_command(as_json)
     from flows.commands.show import show
 
     if verify_files:
-        from flows.commands.damage import DAMAGED, damage_rows
+        from flows.commands.project.damage import DAMAGED, damage_rows
 
         rows = damage_rows()
         show(rows, as_json, title="Files")
@@ -350,7 +350,7 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Make a decision record again from the fit, runs and parameters that it names."""
-    from flows.commands.lineage import decide_command
+    from flows.commands.handing_over.lineage import decide_command
 
     decide_command(record, out, as_json)
 
@@ -372,7 +372,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Leave documents out from now on, and name the arms, runs and decisions that held each."""
-    from flows.commands.lineage import remove_command
+    from flows.commands.handing_over.lineage import remove_command
 
     remove_command(params, entries, dry_run=dry_run, as_json=as_json)
 
@@ -439,7 +439,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The winning arm over the whole pools, in shards that your trainer reads."""
-    from flows.commands.export import export_command
+    from flows.commands.handing_over.export import export_command
     from stages.handing_over.export import Request
 
     export_command(
@@ -682,10 +682,11 @@ def plan(
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
     from flows.commands.compare import plan_command
-    from flows.commands.ladder import Dial, ladder_command
 
     if ladder:
         require_extras("train")
+        from flows.commands.project.ladder import Dial, ladder_command
+
         dial = Dial(target_params, target_tokens, hours)
         return ladder_command(params, dial, as_json)
     if law is None or flops is None:
@@ -899,8 +900,8 @@ def contained(
 def experiments(as_json: Json = False) -> None:
     """What-ifs of `dvc exp run`, a row each: the parameters and metrics that differ."""
     require_extras("pipeline")
-    from flows.commands.experiments import experiment_rows
     from flows.commands.show import show
+    from flows.reporting.experiments import experiment_rows
 
     show(experiment_rows(), as_json, title="Experiments")
 

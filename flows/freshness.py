@@ -51,8 +51,8 @@ def freshness() -> list[dict[str, Any]]:
         rows.append(row)
     for line in registered():
         state, because = staleness(line)
-        if state == "fresh" and (reasons := why.get("decide")):
-            state, because = "stale", _some(reasons)
+        if state == "fresh" and (decided := why.get("decide")):
+            state, because = "stale", _some(decided)
         rows.append(
             {"name": line["out"], "kind": "export", "state": state, "because": because}
         )
@@ -72,7 +72,7 @@ def inputs_changed(name: str, own: dict[str, list[str]]) -> list[str]:
                 before.add(stage.name)
                 todo.append(stage.name)
     made = [product for stage in PIPELINE for product in stage.products]
-    return [
+    found = [
         f"{stage.name}: {reason.removeprefix(DEPS)}"
         for stage in PIPELINE
         if stage.name in before
@@ -82,6 +82,8 @@ def inputs_changed(name: str, own: dict[str, list[str]]) -> list[str]:
             and _overlap(made, [reason.removeprefix(DEPS).partition(" ")[0]])
         )
     ]
+    # a new version of the code changes many files: what the user changed comes before them
+    return sorted(found, key=lambda reason: ".py " in reason)
 
 
 def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from flows import environment
-from flows.commands.ladder import Dial, turn
+from flows.commands.project.ladder import Dial, turn
 from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
 from flows.prefect_server.own_server import WITHOUT, Server, find_server
 from flows.prefect_server.watch import stop_watching, watch

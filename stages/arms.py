@@ -204,8 +204,8 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             if fault := _image_fault(arm, params["score"].images):
                 return [*place, fault[0]], fault[1]
             continue
-        if fault := _licence_fault(arm, params["ingest"].pools):
-            return [*place, "licence"], fault
+        if unlicensed := _licence_fault(arm, params["ingest"].pools):
+            return [*place, "licence"], unlicensed
         if arm.by not in [*own, *measures]:
             known = (
                 f"scores are {', '.join(own)} (further ones go under score.extra),"

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from flows.commands.damage import damage_rows
+from flows.commands.project.damage import damage_rows
 from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params

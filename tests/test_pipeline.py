@@ -215,10 +215,11 @@ def test_the_flow_gives_the_same_decision_and_mlflow_gets_every_run_once(
         " r.data.tags for r in runs), {r.info.status for r in runs});child = next(r for"
         " r in runs if 'assay.trunk_id' in r.data.tags);"
         " print(len(c.get_metric_history(child.info.run_id, 'train_loss_nats')) > 5,"
-        " child.inputs.dataset_inputs[0].dataset.digest == child.data.tags['dvc_data'])"
+        " {d.tags[0].value: d.dataset.digest for d in child.inputs.dataset_inputs}"
+        "['curated'] == child.data.tags['dvc_data'], len(child.inputs.dataset_inputs))"
     )
     n_runs = len(project.runs()) + len(project.verified_runs())
-    expected = f"{n_runs + 1} {n_runs} {{'FINISHED'}}\nTrue True"
+    expected = f"{n_runs + 1} {n_runs} {{'FINISHED'}}\nTrue True 3"
     assert project.run("-c", count, check=True).stdout.strip() == expected
     project.run("-m", "stages", "publish", check=True)
     assert project.run("-c", count, check=True).stdout.strip() == expected

@@ -1,1 +1,1 @@
-"""What people are shown of a run: artifacts in Prefect, its runs or its failure in MLflow, how to go on."""
+"""What people are shown: artifacts in Prefect, runs or a failure in MLflow, experiments of DVC, how to go on."""

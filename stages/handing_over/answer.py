@@ -54,6 +54,11 @@ def answer_of(
         if target.status != "decided":
             raise _undecided(record, target.status, f"at {target.flops:.4g} FLOPs")
         return Answer(target.best, target.status, target.flops)
+    if record.target is not None:  # the run that the decision was made for
+        target = _target_at(record, record.target.flops)
+        if target.status != "decided":
+            raise _undecided(record, target.status, "at its target")
+        return Answer(target.best, target.status, target.flops)
     if record.status != "decided":
         raise _undecided(record, record.status, "as a whole")
     decided = [target for target in record.targets if target.status == "decided"]

@@ -4,8 +4,9 @@ from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer
 from prefect.states import Completed, Failed
 
-from flows.dvc_stages import BAD_INPUT, StageFailure
+from flows.dvc_stages import BACKOFF_SECONDS, BAD_INPUT, StageFailure, retries_of
 from flows.dvc_tasks import _worth_a_retry, failure_of
+from stages.pipeline import PIPELINE
 
 
 def record(value):
@@ -37,3 +38,10 @@ def test_the_failure_is_found_in_records_and_states_and_bad_input_is_not_retried
                 and _worth_a_retry(None, None, state) == again
             )
     assert failure_of(Completed(data=None)) is None
+
+
+def test_only_training_and_reading_from_outside_is_tried_again_each_time_later():
+    retried = {stage.name for stage in PIPELINE if retries_of(stage)}
+    assert retried == {"ingest", "sweep", "verify"}
+    assert max(map(retries_of, PIPELINE)) == len(BACKOFF_SECONDS)
+    assert BACKOFF_SECONDS == sorted(set(BACKOFF_SECONDS))

@@ -10,7 +10,7 @@ from flows import environment
 environment.prepare()
 
 from flows import sweep
-from flows.commands.verify import verify_command
+from flows.commands.project.verify import verify_command
 from stages.foundation.errors import InputError
 from stages.runs.run_files import CARRIED_ON
 from stages.settings.verify import VerifyParams

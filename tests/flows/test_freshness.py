@@ -53,8 +53,8 @@ def test_inputs_of_several_stages_come_in_order_and_products_are_left_out():
         "score": ["changed deps: stages/score.py modified"],
     }
     assert inputs_changed("decide", own) == [
-        "score: stages/score.py modified",
         "arms: params: arms.seed was 1 and is 2",
+        "score: stages/score.py modified",
     ]
     assert inputs_changed("dedup", own) == []
 

@@ -155,8 +155,8 @@ class Fence:
             steep = STEEP * self.unit / (float(metric.values.var()) + 1e-24)
             value, by_share = metric.value_and_slope(shares, draws)
             there = np.broadcast_to(veto.reference, shares.shape)
-            most = metric.value_and_slope(there, draws)[0] + veto.margin
-            over = np.maximum(value - most, 0.0)
+            allowed = metric.value_and_slope(there, draws)[0] + veto.margin
+            over = np.maximum(value - allowed, 0.0)
             total = total + steep * over**2
             slope = slope + 2 * steep * over[:, None] * by_share
         return total, slope

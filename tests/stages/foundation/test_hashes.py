@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.commands.damage import damage_rows
+from flows.commands.project.damage import damage_rows
 from stages.foundation import hashes
 from stages.foundation.errors import InputError
 

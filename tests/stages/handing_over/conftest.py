@@ -88,6 +88,7 @@ def decide(status="decided", best="keep_20", name="filter"):
             "labels": {arm: f"the arm {arm}" for arm in ARMS},
             "status": status,
             "targets": [target],
+            "target": None,
             "provenance": record.provenance.model_copy(update={"dvc": {}}),
         }
     )

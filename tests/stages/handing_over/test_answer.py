@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.decision.record import read_decision
+from stages.decision.record import TargetRun, read_decision
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.stage import ROOT
 from stages.handing_over.answer import Answer, answer_hash, answer_of, decision_hash
@@ -22,7 +22,27 @@ def with_targets(base, status, *targets):
         for flops, best, said in targets
     ]
     labels = {"a": "keep a", "b": "keep b"}
-    return base.model_copy(update={"status": status, "targets": made, "labels": labels})
+    return base.model_copy(
+        update={"status": status, "targets": made, "labels": labels, "target": None}
+    )
+
+
+def for_target(record, flops):
+    """The record made for a run of so many FLOPs."""
+    run = TargetRun(
+        n_params=1e9,
+        n_tokens=flops / 6e9,
+        flops=flops,
+        pool_tokens={"web": 1e12},
+        decades=2.0,
+        decades_params=1.0,
+        decades_tokens=1.0,
+        best="a",
+        status="decided",
+        repetition=[],
+        text="for a run",
+    )
+    return record.model_copy(update={"target": run})
 
 
 def test_all_decided_budgets_name_one_arm(base):
@@ -46,6 +66,22 @@ def test_budgets_that_name_different_arms_need_one_to_be_said(base):
     with pytest.raises(InputError, match=r"a at 1e\+09, b at 1e\+10.*--budget FLOPS"):
         answer_of(record)
     assert answer_of(record, budget=1e10).arm == "b"
+
+
+def test_a_decision_for_a_target_names_the_arm_there(base):
+    record = with_targets(
+        base,
+        "decided",
+        (1e9, "a", "decided"),
+        (1e10, "b", "decided"),
+        (1e11, "a", "tie"),
+    )
+    assert answer_of(for_target(record, 1e10 * (1 + 1e-12))) == Answer(
+        "b", "decided", 1e10
+    )
+    with pytest.raises(RefusedError, match=r"not decided at its target \(tie\)"):
+        answer_of(for_target(record, 1e11))
+    assert answer_of(for_target(record, 1e11), budget=1e9).arm == "a"
 
 
 def test_what_is_not_decided_is_refused(base):

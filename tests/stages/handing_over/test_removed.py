@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from flows.commands.lineage import remove_command
+from flows.commands.handing_over.lineage import remove_command
 from stages import arms, ingest, score
 from stages.curation.selecting.arm_views import deduplicated, licensed
 from stages.decision.record import read_decision

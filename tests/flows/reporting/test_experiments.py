@@ -1,6 +1,6 @@
 """What differs between experiments, by stage, without files and without what is the same in all."""
 
-from flows.commands.experiments import rows_of
+from flows.reporting.experiments import rows_of
 
 
 def test_only_what_differs_is_shown():

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from flows.commands.ladder import Dial, ladder_command, turn
+from flows.commands.project.ladder import Dial, ladder_command, turn
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flows.commands.verify import track_record_command, verify_command
+from flows.commands.project.verify import track_record_command, verify_command
 from stages.foundation.errors import InputError
 
 
