@@ -37,7 +37,7 @@ class Repeats:
 
         >>> repeats = Repeats(1e10, np.array([1e9, np.inf]), PUBLISHED)
         >>> repeats.cost(np.array([[0.1, 0.9], [0.9, 0.1]]))[0].round(3).tolist()
-        [0.0, 0.053]
+        [0.0, 0.031]
         """
         scale, beta = self.params["R_D_star"], self.params["beta"]
         seen = np.maximum(shares, LEAST_SHARE) * self.tokens
