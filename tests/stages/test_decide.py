@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stages import decide as module
+from stages.curation.selecting.recipes import recipes
 from stages.decide import (
     DecideParams,
     Evidence,
@@ -407,7 +408,7 @@ def test_the_next_run_is_of_the_size_that_the_answer_speaks_for(
         boot = module.load("filter", arms["tiers"]).boot
         rows = pl.read_parquet("data/fit/filter.parquet")
         names = ["keep_20", "keep_100"]
-        columns = module.recipes(
+        columns = recipes(
             pl.read_parquet("data/arms/views.parquet"), names, arms["tiers"]
         )
         wanted = next_best(
