@@ -65,7 +65,7 @@ def test_the_line_is_that_of_the_key(tmp_path):
 
 def test_a_missing_section_and_a_missing_file(tmp_path):
     tree = yaml.safe_load(GOOD)
-    del tree["sweep"]
+    del tree["sweep"], tree["target"]  # from a target it would follow
     with pytest.raises(InputError, match="sweep: is required"):
         load(tmp_path, yaml.safe_dump(tree))
     with pytest.raises(InputError, match="no such file"):
