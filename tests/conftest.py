@@ -65,6 +65,7 @@ def write_pools(folder: Path) -> None:
 
 def small_params() -> dict:
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    del params["target"]  # of the demo, whose size these proxies have not
     params["ingest"]["pools"] = {
         "good": {
             "path": "raw/good.jsonl.gz",
