@@ -13,6 +13,7 @@ from dvc.utils.serialize import modify_yaml
 from prefect import flow
 from prefect.states import State
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from flows.dvc_stages import BAD_INPUT, StageFailure
 from flows.pipeline import failed, noted, pipeline
@@ -25,14 +26,24 @@ from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
 
+def _typed(field: FieldInfo) -> Any:
+    """The type of a field with its bounds, where it has any."""
+    if not field.metadata:
+        return field.annotation
+    return Annotated[field.annotation, *field.metadata]
+
+
 def _optional(model: type[BaseModel]) -> dict[str, Any]:
-    """Every field of a section with its type, bounds and sentence, each of which may be left empty."""
+    """Every field of a section with its type, bounds and sentence, each of which may be left empty; what is
+    taken from the section `target` is not asked for.
+    """
     return {
         name: (
-            Annotated[field.annotation, *field.metadata] | None,
+            _typed(field) | None,
             Field(None, description=f"{field.description}; empty: as in params.yaml"),
         )
         for name, field in model.model_fields.items()
+        if name != "target"
     }
 
 
