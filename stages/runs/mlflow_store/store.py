@@ -32,6 +32,14 @@ def artifact_location() -> str | None:
     return None if os.environ.get(ADDRESS) else Path("mlartifacts").resolve().as_uri()
 
 
+# SQLite's own words for a file that no waiting mends
+DAMAGED = ("disk image is malformed", "file is not a database")
+REBUILT = (
+    "move that file away: no result stands in it alone, and `python -m stages publish`"
+    " sends all runs to a new one"
+)
+
+
 @contextmanager
 def outages(what: str = NOT_SENT, cure: str = KEPT) -> Iterator[None]:
     """Anything MLflow or its transport raises becomes one TrackingOutage line."""
@@ -58,8 +66,14 @@ def outages(what: str = NOT_SENT, cure: str = KEPT) -> Iterator[None]:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TrackingOutage(
             f"MLflow at {redacted(tracking_uri())} {what}: {one_line(first, MOST)};"
-            f" {cure}"
+            f" {_cure(first, cure)}"
         ) from None
+
+
+def _cure(fault: str, cure: str) -> str:
+    """A store of ours that is damaged is made anew; one that is read may hold what nothing else does."""
+    is_damaged = any(sign in fault for sign in DAMAGED)
+    return REBUILT if is_damaged and cure == KEPT else cure
 
 
 def _is_of_a_bucket(error: Exception) -> bool:

@@ -31,6 +31,16 @@ def test_an_outage_is_one_line(monkeypatch, error):
     )
 
 
+def test_a_damaged_store_of_runs_that_are_on_disk_may_be_moved_away():
+    damage = OSError("(sqlite3.DatabaseError) database disk image is malformed")
+    with pytest.raises(TrackingOutage, match="move that file away"), outages():
+        raise damage
+    with pytest.raises(TrackingOutage) as caught:
+        with outages("cannot be read", "name another one"):
+            raise damage
+    assert str(caught.value).endswith("malformed; name another one")
+
+
 def test_an_outage_without_words_names_its_kind():
     with pytest.raises(TrackingOutage, match="runs: TimeoutError; they"):
         with outages():
