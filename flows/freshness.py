@@ -36,8 +36,8 @@ def freshness() -> list[dict[str, Any]]:
     for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
         record = read_decision(file)
         reasons = why.get("decide", [])
-        # DVC knows which products differ, the record of which inputs
-        if not inputs_changed("decide", own):
+        # DVC knows which products differ, the record of which inputs; code that gives the same products is no reason
+        if reasons and not inputs_changed("decide", own):
             reasons = changes_since(record) or reasons
         row = _row(file.stem, "decision", reasons)
         if not reasons:

@@ -20,7 +20,7 @@ def changes_since(record: DecisionRecord) -> list[str]:
     products = [path for paths in known.dvc.values() for path in paths]
     if not products or not LOCK.is_file():
         return []
-    now = locked(LOCK, products)
+    now = locked(LOCK, [*products, *known.inputs])
     stages = {name: known.params[name] for name in known.params if name in now.params}
     found = differences(stages, {name: now.params[name] for name in stages})
     found = [f"params: {line}" for line in found]

@@ -28,6 +28,13 @@ LOCKED = {
         "params": {"params.yaml": {"sweep": {"lr": 0.1}}},
         "outs": [{"path": "data/sweep/runs.parquet", "md5": "e"}],
     },
+    "fit": {
+        "deps": [
+            {"path": "data/sweep/runs.parquet", "md5": "e"},
+            {"path": "stages/fit.py", "md5": "f"},
+        ],
+        "outs": [{"path": "data/fit", "md5": "g"}],
+    },
     "report": {
         "deps": [{"path": "data/decisions", "md5": "x"}],
         "params": {"params.yaml": {"report": {"png_dpi": 140}}},
@@ -44,11 +51,13 @@ def changed(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "LOCK", lock)
     lock.write_text(yaml.safe_dump({"stages": LOCKED}, sort_keys=False))
     paths = ["data/sweep/runs.parquet"]
-    before = locked(lock, paths)
+    read = "data/fit/filter.json"
+    before = locked(lock, [*paths, read])
     record = read_decision(ROOT / "data/decisions/filter.json")
     made_of = record.provenance.model_copy(
         update={
             "dvc": dvc_hashes(lock, paths),
+            "inputs": {read: "h"},
             "params": before.params | {"decide": {"level": 0.9}},
             "sources": before.sources,
             "code": before.code,
@@ -108,3 +117,15 @@ def test_a_product_is_named_where_no_input_differs(changed):
             stages[place]["outs"][0]["md5"] = "other"
 
     assert changed(product) == ["data/ingest of stage ingest changed"]
+
+
+def test_nothing_changed_where_the_lock_is_as_it_was(changed):
+    assert changed.before.code.keys() == {"ingest", "sweep", "fit"}
+    assert changed(lambda stages: None) == []
+
+
+def test_the_code_of_a_stage_that_the_decision_reads_counts(changed):
+    def edit(stages):
+        stages["fit"]["deps"][1]["md5"] = "other"
+
+    assert changed(edit) == ["the code of stage fit changed"]
