@@ -78,7 +78,7 @@ def changed(tmp_path, monkeypatch):
 def test_inputs_are_what_no_stage_made_and_only_upstream(changed):
     assert changed.before.sources == {"raw": "a"}
     assert set(changed.before.params) == {"ingest", "sweep"}
-    assert set(changed.before.code) == {"ingest", "sweep"}
+    assert set(changed.before.code) == {"ingest", "sweep", "fit"}
     assert changed(lambda stages: None) == []
     assert changed(lambda stages: stages["report"].update(outs=[])) == []
 
