@@ -5,6 +5,7 @@ import re
 
 from stages.foundation.readme_table import stage_table
 from stages.foundation.stage import ROOT
+from stages.laws import LAWS
 from stages.pipeline import PIPELINE
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -36,3 +37,7 @@ def test_files_named_in_the_readme_exist():
         r"\]\((docs/[\w/.-]+)\)", README
     ):
         assert (ROOT / path).exists(), path
+
+
+def test_the_number_of_laws_is_that_of_the_library():
+    assert re.search(r"^(\d+) laws work", README, re.MULTILINE)[1] == str(len(LAWS))
