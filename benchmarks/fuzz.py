@@ -30,11 +30,11 @@ import scipy.optimize
 import sklearn.linear_model
 
 from flows import cli
-from flows.commands import compare, curate, mixture, theory
+from flows.commands import compare, curate, mix, theory
 from stages import __main__ as stages_main
 
 WARM = (matplotlib.figure, polars, pyarrow.parquet, scipy.optimize, sklearn)
-COMMANDS = (compare, curate, mixture, theory)
+COMMANDS = (compare, curate, mix, theory)
 MOST_CHARS, MOST_BYTES, SECONDS = 300, 2_000_000_000, 120
 
 
