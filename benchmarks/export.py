@@ -135,7 +135,7 @@ def _write_question() -> None:
     params["arms"]["questions"]["filter"]["arms"] = list(ARMS)
     Path("params.yaml").write_text(yaml.safe_dump(params))
     Path("raw").mkdir()
-    from stages.arms import ArmsParams, tier_names
+    from stages.settings.arms import ArmsParams, tier_names
 
     arms = ArmsParams(**params["arms"])
     write_sealed(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from stages.arms import Arm, tier_names
 from stages.curation.selecting.arm_views import arm_view, with_firsts
 from stages.foundation.errors import InputError
 from stages.handing_over.whole_pool import whole_pool
+from stages.settings.arms import Arm, tier_names
 from stages.settings.pools import UNKNOWN
 
 MOST_COPIES = 1_000_000  # of a document; more is a slip in --tokens

@@ -21,7 +21,6 @@ import numpy as np
 import polars as pl
 
 from stages import images
-from stages.arms import Arm, ArmsParams, tier_names
 from stages.curate.work.work_folder import clear
 from stages.curation.reading.storage import disk_errors
 from stages.decision.changes import changes_since
@@ -53,6 +52,7 @@ from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
+from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")
 FORMATS: dict[str, Callable[[np.dtype], Format]] = {

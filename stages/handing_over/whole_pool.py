@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.arms import Arm
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches
 from stages.curation.rules.rule_list import named_rules
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.pools.removal import named_by
+from stages.settings.arms import Arm
 
 HEX_DIGITS = 16  # of an id
 # columns that hold ids, and those of which only some few values occur

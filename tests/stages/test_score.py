@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from stages import score
-from stages.arms import Arm
 from stages.curation.reading import ordered_pool
 from stages.decision.text import arm_label
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 from stages.score import ScoreParams
+from stages.settings.arms import Arm
 from stages.settings.params import load_params
 
 WORDS = (

@@ -9,12 +9,12 @@ from typing import get_args
 
 from flows.commands.curate import Bar
 from flows.commands.show import show
-from stages.arms import ArmsParams
 from stages.foundation.errors import InputError
 from stages.foundation.processes.stopping import say_when_stopped
 from stages.handing_over.export import Request, export
 from stages.handing_over.record import ExportManifest, FormatName
 from stages.pipeline import PIPELINE
+from stages.settings.arms import ArmsParams
 from stages.settings.params import load_params
 from stages.settings.pools import IngestParams
 

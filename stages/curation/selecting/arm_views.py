@@ -26,7 +26,7 @@ OWN_SCORES = ("quality", "difficulty")
 
 
 class ArmLike(Protocol):
-    """What a view needs to know of an arm; the fields are described in stages/arms.py."""
+    """What a view needs to know of an arm; the fields are described in stages/settings/arms.py."""
 
     @property
     def keep(self) -> float: ...

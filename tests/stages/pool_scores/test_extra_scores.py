@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from stages import arms, dedup, ingest, pack, score
-from stages.arms import Arm
 from stages.curation.scores.model_card import training_data
 from stages.curation.scores.ngram_model import train_ngram
 from stages.decision.text import arm_label
@@ -15,6 +14,7 @@ from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 from stages.score import ScoreParams
+from stages.settings.arms import Arm
 from stages.settings.params import load_params
 
 EXTRA = {

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from stages.arms import Arm, ArmsParams, resample_tokens, tokens_by_pool
+from stages.arms import resample_tokens, tokens_by_pool
 from stages.curation.reading.documents import document_id, uniform
 from stages.curation.selecting.arm_views import (
     arm_view,
@@ -12,6 +12,7 @@ from stages.curation.selecting.arm_views import (
     view_hash,
 )
 from stages.foundation.errors import InputError
+from stages.settings.arms import Arm, ArmsParams
 
 N = 4_000
 

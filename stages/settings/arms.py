@@ -1,0 +1,152 @@
+"""The `arms` section of params.yaml: the data sets that compete, their controls and the questions."""
+
+import itertools
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from stages.foundation.section import Name, Section
+from stages.target.target import Target
+
+
+class Arm(Section):
+    """A data set to compare: a part of the draw, and how often its documents are used."""
+
+    keep: float = Field(
+        1.0, gt=0, le=1, description="fraction of the draw's tokens kept"
+    )
+    by: str = Field(
+        "quality",
+        description=(
+            "what orders documents: quality, difficulty, a name under score.extra or a"
+            " measure of a document rule"
+        ),
+    )
+    take: Literal["high", "low", "middle", "random"] = Field(
+        "high",
+        description="which end of the score is kept; high difficulty is keep-hard",
+    )
+    upweight: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "share of training tokens for the kept part; the rest of the draw gets what"
+            " is left"
+        ),
+    )
+    mixture: dict[str, float] | None = Field(
+        None,
+        min_length=1,
+        description="share of training tokens by pool; pools not named are left out",
+    )
+    dedup: Literal["none", "exact", "words", "near", "bands", "semantic", "lines"] = (
+        Field(
+            "near", description="policy; of a cluster of copies the smallest id stays"
+        )
+    )
+    licence: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="use only documents of these licences (ingest.pools.NAME.licence)",
+    )
+    rules: bool | str | list[str] = Field(
+        False,
+        description=(
+            "drop documents that fail a document rule: true for all that score judges,"
+            " or rules and rule sets by name"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> "Arm":
+        if self.mixture is not None:
+            if (
+                min(self.mixture.values()) <= 0
+                or abs(sum(self.mixture.values()) - 1) > 1e-6
+            ):
+                seen = ", ".join(
+                    f"{pool}: {share:g}" for pool, share in self.mixture.items()
+                )
+                raise ValueError(
+                    f"mixture needs shares above 0 that sum to 1, got {seen} (sum"
+                    f" {sum(self.mixture.values()):g})"
+                )
+            if self.upweight is not None:
+                raise ValueError(
+                    "an arm has a mixture or an upweight, not both; make two arms"
+                )
+        return self
+
+
+class Control(Section):
+    """A comparison whose answer is known, to size the noise: `like` names the arm it is made from."""
+
+    like: str
+    kind: Literal["same", "drop_half", "duplicate_half"]
+
+
+class Question(Section):
+    """Arms that compete for one decision."""
+
+    title: str
+    arms: list[str] = Field(min_length=2)
+
+
+class ArmsParams(Section):
+    seed: int = Field(1, ge=0)
+    draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
+    draw_tokens: int | None = Field(
+        262_144,
+        ge=100,
+        description=(
+            "tokens (or images) of one resample, duplicates removed, before any arm"
+            " takes its part; null: as many as the target's repetition asks for"
+        ),
+    )
+    largest_budget: int | None = Field(
+        None,
+        ge=1,
+        description="taken from sweep.budgets_tokens where there is a target",
+    )
+    target: Target | None = Field(None, description="taken from the section `target`")
+    questions: dict[Name, Question] = Field(min_length=1)
+    arms: dict[Name, Arm] = Field(min_length=2)
+    controls: dict[Name, Control] = {}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "ArmsParams":
+        for name, question in self.questions.items():
+            if missing := [arm for arm in question.arms if arm not in self.arms]:
+                raise ValueError(
+                    f"question {name!r} names the arm {missing[0]!r}; arms are"
+                    f" {', '.join(self.arms)}"
+                )
+        for name, control in self.controls.items():
+            if control.like not in self.arms or name in self.arms:
+                raise ValueError(
+                    f"control {name!r} needs a name of its own and `like` one of"
+                    f" {', '.join(self.arms)}"
+                )
+        if self.draw_tokens is None and None in (self.target, self.largest_budget):
+            raise ValueError("draw_tokens: null needs a section `target`")
+        return self
+
+    @property
+    def tier_edges(self) -> list[float]:
+        """Kept fractions by high quality: the tiers whose utility the pool-mixing law fits apart."""
+        edges = {
+            arm.keep
+            for arm in self.arms.values()
+            if arm.by == "quality" and arm.take == "high"
+        }
+        return sorted(edges - {1.0})
+
+
+def tier_names(edges: list[float]) -> list[str]:
+    """`q000_005` for the best 5 % of tokens, and so on, best first."""
+    bounds = [0, *edges, 1]
+    return [
+        f"q{round(100 * low):03d}_{round(100 * high):03d}"
+        for low, high in itertools.pairwise(bounds)
+    ]
