@@ -8,6 +8,7 @@ sandbox of its own. Each verdict is kept by the command, its files and the text,
 Cost: one start of the command a document, `jobs` at a time.
 """
 
+import logging
 import math
 import os
 import shutil
@@ -26,7 +27,10 @@ from tqdm import tqdm
 
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, file_hash
+from stages.foundation.one_line import shortened
 
+log = logging.getLogger("assay")
+MANY = 20  # assumed: of so many documents a check that works passes one
 WRITTEN_BLOCKS = (
     200_000  # of 512 bytes, assumed: most that one file of a check may hold
 )
@@ -87,6 +91,14 @@ class CommandCheck:
                 )
                 store.commit()
                 known.update(zip(keys, passed, strict=True))
+        if len(missing) >= MANY and not any(known[key] for key in missing):
+            log.warning(
+                "command %s: none of %d documents passed; try it on one by hand, and"
+                " delete %s where it was at fault",
+                shortened(" ".join(self.command)),
+                len(missing),
+                kept,
+            )
         return np.array([known[key] for key in asked], dtype=np.float64)
 
     def _in_parts(
@@ -133,7 +145,7 @@ class CommandCheck:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            return process.returncode == 0
+        return process.returncode == 0
 
     def _bounded(self) -> list[str]:
         """The command under limits of the kernel; that on time ends a check whose parent was killed."""

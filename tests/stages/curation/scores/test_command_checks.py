@@ -89,3 +89,12 @@ def test_documents_that_the_command_does_not_read_are_no_error(tmp_path):
 def test_a_command_that_is_not_there_is_one_line():
     with pytest.raises(InputError, match="'no_such_program' is not there"):
         check("no_such_program")
+
+
+def test_a_check_that_passes_nothing_is_said(tmp_path, caplog):
+    texts = [str(number) for number in range(20)]
+    assert check("false").verdicts(texts, tmp_path / "kept").sum() == 0
+    assert "command false: none of 20 documents passed" in caplog.text
+    caplog.clear()
+    check("true").verdicts(texts, tmp_path / "kept")
+    assert not caplog.text
