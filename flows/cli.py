@@ -920,12 +920,31 @@ def serve(
 
 
 @app.command()
-def ui() -> None:
-    """Start the MLflow and Prefect pages on the loopback address."""
+def ui(
+    report_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="of the report")
+    ] = 8000,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="of MLflow")] = (
+        5000
+    ),
+    prefect_port: Annotated[int, typer.Option(min=1, max=65535, help="of Prefect")] = (
+        4200
+    ),
+    browser: Annotated[
+        bool | None,
+        typer.Option(help="open the pages; default: where there is a screen"),
+    ] = None,
+) -> None:
+    """Show the report, MLflow and Prefect on the loopback address until Ctrl-C."""
     require_extras("pipeline")
-    from flows.serve import start_pages
+    from flows.pages.start import start_pages
 
-    start_pages()
+    start_pages(
+        report_port=report_port,
+        mlflow_port=mlflow_port,
+        prefect_port=prefect_port,
+        browser=browser,
+    )
 
 
 def main() -> None:

@@ -1,9 +1,7 @@
-"""`assay serve` schedules the flow; `assay ui` shows its runs. Both stay on the loopback address."""
+"""`assay serve` schedules the flow, on the loopback address."""
 
 import os
-import signal
 import subprocess
-import time
 
 from flows import environment
 from flows.prefect_server.leftovers import crash_leftovers
@@ -14,19 +12,7 @@ from flows.run_lease import run_lease
 from stages.foundation.errors import InputError
 from stages.foundation.processes.lifeline import sign
 
-PREFECT_PORT, MLFLOW_PORT = 4200, 5000
-
-
-def start_pages() -> None:
-    """MLflow and Prefect servers until Ctrl-C; both end together."""
-    environment.prepare()
-    environment.make_home()
-    servers = [_prefect_server(), _mlflow_server()]
-    print(
-        f"Prefect  http://127.0.0.1:{PREFECT_PORT}\nMLflow  "
-        f" http://127.0.0.1:{MLFLOW_PORT}\nstop with Ctrl-C"
-    )
-    _until_stopped(servers)
+PREFECT_PORT = 4200
 
 
 def serve_forever(cron: str) -> None:
@@ -81,31 +67,3 @@ def _prefect_server() -> subprocess.Popen:
         "--port",
         str(PREFECT_PORT),
     )
-
-
-def _mlflow_server() -> subprocess.Popen:
-    from stages.runs.mlflow_store.store import tracking_uri
-
-    # not on the command line, which every user of the machine can read
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()
-    return start_tied(
-        "-m",
-        "mlflow",
-        "ui",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(MLFLOW_PORT),
-    )
-
-
-def _until_stopped(servers: list[subprocess.Popen]) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while all(server.poll() is None for server in servers):
-            time.sleep(0.5)
-        raise InputError("a server ended by itself; is its port taken?")
-    except KeyboardInterrupt:
-        pass
-    finally:
-        stop(servers)

@@ -12,7 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from stages.foundation.errors import InputError
 from stages.proxy.workforce.worker_main import die_with_parent
@@ -22,43 +24,56 @@ STOP_SECONDS = 2  # assumed: all is over within 5 s
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start_tied(*arguments: str, quiet: bool = False) -> subprocess.Popen:
+def start_tied(
+    *arguments: str,
+    quiet: bool = False,
+    log: Path | None = None,
+    through: str = "flows.prefect_server.tied",
+) -> subprocess.Popen:
     """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread:
     it counts as the parent. Ctrl-C in a terminal reaches this process alone, which ends it in order.
+
+    log: where what it says on stderr goes; through: the module that ties it.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [
-        sys.executable,
-        "-m",
-        "flows.prefect_server.tied",
-        str(os.getpid()),
-        *arguments,
-    ]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL if quiet else None,
-        env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,
-    )
+    command = [sys.executable, "-m", through, str(os.getpid()), *arguments]
+    with ExitStack() as opened:
+        said: IO[bytes] | int | None = subprocess.DEVNULL if quiet else None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            said = opened.enter_context(log.open("wb"))
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,
+        )
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers there without an error."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        # no proxy: the address is this machine's own
+        opener.open(url, timeout=2).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
 
 
 def wait_for(url: str, server: subprocess.Popen) -> None:
     """Until the server answers; InputError where it ended or does not answer in time."""
     deadline = time.monotonic() + START_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise InputError(
                 f"the server behind {url} ended with exit code {server.returncode}; is"
                 " its port taken?"
             )
-        try:
-            # no proxy: the address is this machine's own
-            opener.open(url, timeout=2).close()
+        if answers(url):
             return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise InputError(
         f"no answer from {url} in {START_SECONDS} s; see"
         f" {os.environ.get('PREFECT_HOME', 'its log')}"
@@ -66,12 +81,13 @@ def wait_for(url: str, server: subprocess.Popen) -> None:
 
 
 def stop(servers: list[subprocess.Popen]) -> None:
-    """Ask all to end, then make them."""
+    """Ask all to end, then make them; they share the time that they have."""
     for server in servers:
         server.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
     for server in servers:
         try:
-            server.wait(timeout=STOP_SECONDS)
+            server.wait(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()

@@ -38,12 +38,18 @@ def forget_links() -> None:
     PAGES.unlink(missing_ok=True)
 
 
+def kept_links(page: str = LOCAL) -> dict[str, str]:
+    """What was kept; page: where `assay ui` shows MLflow now. Empty where nothing was sent."""
+    if not PAGES.is_file():
+        return {}
+    links = read_json(PAGES).items()
+    return {question: link.replace(LOCAL, page, 1) for question, link in links}
+
+
 def spoken_links() -> str:
     """Lines to print, empty where nothing was sent."""
-    if not PAGES.is_file():
-        return ""
     first = "" if is_served() else "`assay ui`, then "
     return "\n".join(
         f"the runs of {question}: {first}{link}"
-        for question, link in read_json(PAGES).items()
+        for question, link in kept_links().items()
     )
