@@ -4,6 +4,8 @@ and the tables behind `dvc plots`. The page shows what the records hold and comp
 Cost: seconds.
 """
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,18 @@ from pydantic import Field
 
 from stages.decision import figures
 from stages.decision.controls import CONTROL_LEVEL
-from stages.decision.record import DecisionRecord, TableRow, read_decisions
+from stages.decision.record import DecisionRecord, TableRow, Worth, read_decisions
+from stages.decision.text import headline, worth_shown
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
+from stages.presentation.inline_svg import inline_svg
 from stages.presentation.metric_words import MetricWords, metric_words
-from stages.presentation.plot_style import plt, svg
+from stages.presentation.plot_style import COLOURS, plt
 from stages.verification.record import Verification, read_verification
 
 TEMPLATE = "stages/decision/page.html.j2"
+STYLE, SCRIPT = "stages/decision/page.css", "stages/decision/page.js"
 
 
 class ReportParams(Section):
@@ -34,12 +39,24 @@ class ReportParams(Section):
 
 @dataclass(frozen=True)
 class Shown:
-    """A decision on the page: the record, the words for its metric, figure name -> <svg>, what was trained after it."""
+    """A decision on the page: the record, the words for its metric, figure name -> <svg>, what was trained after it.
+
+    anchor: the id of its part of the page, which begins the ids of its figures.
+    """
 
     record: DecisionRecord
     words: MetricWords
     figures: dict[str, str]
+    anchor: str
     verification: Verification | None = None
+
+    @property
+    def headline(self) -> str:
+        return headline(self.record)
+
+    @property
+    def worth(self) -> Worth | None:
+        return worth_shown(self.record)
 
 
 def run(params: ReportParams) -> None:
@@ -54,9 +71,10 @@ def run(params: ReportParams) -> None:
                 decision,
                 folder,
                 params.png_dpi,
+                anchor=f"question{number}",
                 verification=after.get(decision.question.name),
             )
-            for decision in decisions
+            for number, decision in enumerate(decisions, start=1)
         ]
         retention = figures.retention(
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
@@ -65,7 +83,7 @@ def run(params: ReportParams) -> None:
         page = render(
             decisions=shown,
             ledger=ledger,
-            ledger_figure=svg(retention),
+            ledger_figure=inline_svg(retention, "retention"),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
             runs=counted_runs(runs),
             n_unrecorded=read_json(artefacts.SWEEP_METRICS).get("unrecorded_trunks", 0),
@@ -89,6 +107,7 @@ def show(
     decision: DecisionRecord,
     folder: Path,
     dpi: int,
+    anchor: str,
     verification: Verification | None = None,
 ) -> Shown:
     """A decision with its figures, which are also written as PNG."""
@@ -96,12 +115,18 @@ def show(
     if verification and verification.runs:
         drawn["verified"] = draw_verification(decision, verification)
     # before the PNG, whose resolution would change the names inside the SVG
-    images = {name: svg(figure) for name, figure in drawn.items()}
+    images = {
+        name: inline_svg(figure, f"{anchor}-{name}") for name, figure in drawn.items()
+    }
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
     words = metric_words(decision.metric.unit)
     return Shown(
-        record=decision, words=words, figures=images, verification=verification
+        record=decision,
+        words=words,
+        figures=images,
+        anchor=anchor,
+        verification=verification,
     )
 
 
@@ -247,7 +272,20 @@ def render(**values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    return environment.get_template("page.html.j2").render(**values)
+    script = (ROOT / SCRIPT).read_text("utf-8")
+    return environment.get_template("page.html.j2").render(
+        **values, script=script, script_hash=csp_hash(script), colours=COLOURS
+    )
+
+
+def csp_hash(script: str) -> str:
+    """How a Content-Security-Policy names the one script that may run.
+
+    >>> csp_hash("")
+    'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def number(value: Any) -> str:
@@ -307,6 +345,8 @@ stage = Stage(
     ),
     deps=(
         TEMPLATE,
+        STYLE,
+        SCRIPT,
         artefacts.DECISIONS,
         artefacts.VERIFICATIONS,
         artefacts.CURVES,

@@ -8,8 +8,12 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from stages.decision.record import Flip
+from stages.presentation.inline_svg import arm_gid
 from stages.presentation.metric_words import MetricWords
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, colour_of, plt
+
+# the lines of flips run behind it
+LEGEND = {"frameon": True, "framealpha": 0.9, "edgecolor": "none"}
 
 
 def loss_by_flops(
@@ -26,7 +30,9 @@ def loss_by_flops(
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
-        for arm, (colour, marker) in colour_of(list(labels)).items():
+        for number, (arm, (colour, marker)) in enumerate(
+            colour_of(list(labels)).items()
+        ):
             curve, seen = (
                 curves.filter(pl.col("arm") == arm),
                 points.filter(pl.col("arm") == arm),
@@ -38,8 +44,15 @@ def loss_by_flops(
                 color=colour,
                 alpha=0.13,
                 lw=0,
+                gid=arm_gid(number, "band"),
             )
-            axes.plot(curve["flops"], curve["value"], color=colour, lw=1.4)
+            axes.plot(
+                curve["flops"],
+                curve["value"],
+                color=colour,
+                lw=1.4,
+                gid=arm_gid(number, "curve"),
+            )
             axes.plot(
                 seen["flops"],
                 seen["value"],
@@ -47,17 +60,18 @@ def loss_by_flops(
                 color=colour,
                 ms=4.5,
                 label=labels[arm],
+                gid=arm_gid(number, "points"),
             )
         _mark_flips(axes, flips)
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
         axes.annotate(
             "measured up to here",
-            (measured_to, 1),
+            (measured_to, 0.02),
             xycoords=("data", "axes fraction"),
             fontsize=7,
             color="0.4",
             rotation=90,
-            va="top",
+            va="bottom",
             ha="right",
         )
         axes.set(
@@ -70,7 +84,7 @@ def loss_by_flops(
             points["value"],
             curves.filter(pl.col("flops") <= 2 * measured_to)["value"],
         )
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, **LEGEND)
     return figure
 
 
@@ -88,7 +102,7 @@ def advantage(
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
-        for arm, (colour, _) in colour_of(list(labels)).items():
+        for number, (arm, (colour, _)) in enumerate(colour_of(list(labels)).items()):
             curve = differences.filter(pl.col("arm") == arm)
             if arm == base or curve.is_empty():
                 continue
@@ -99,9 +113,15 @@ def advantage(
                 color=colour,
                 alpha=0.15,
                 lw=0,
+                gid=arm_gid(number, "band"),
             )
             axes.plot(
-                curve["flops"], curve["value"], color=colour, lw=1.4, label=labels[arm]
+                curve["flops"],
+                curve["value"],
+                color=colour,
+                lw=1.4,
+                label=labels[arm],
+                gid=arm_gid(number, "curve"),
             )
         axes.axhline(0, color="0.2", lw=1)
         _mark_flips(axes, flips)
@@ -117,7 +137,7 @@ def advantage(
                 f"{words.value} less that of: {labels[base]} ({words.difference_unit})"
             ),
         )
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, **LEGEND)
     return figure
 
 
@@ -127,13 +147,15 @@ def heldout_check(
     """Predicted against measured on the rung that the law had not seen. rows: arm, measured, predicted, low, high."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(HEIGHT, HEIGHT), layout="constrained")
-        for arm, (colour, marker) in colour_of(list(labels)).items():
+        for number, (arm, (colour, marker)) in enumerate(
+            colour_of(list(labels)).items()
+        ):
             part = rows.filter(pl.col("arm") == arm)
             reach = [
                 (part["predicted"] - part["low"]).clip(0),
                 (part["high"] - part["predicted"]).clip(0),
             ]
-            axes.errorbar(
+            drawn = axes.errorbar(
                 part["measured"],
                 part["predicted"],
                 yerr=reach,
@@ -143,6 +165,10 @@ def heldout_check(
                 lw=0.8,
                 label=labels[arm],
             )
+            points, _, bars = drawn.lines
+            points.set_gid(arm_gid(number, "points"))
+            for bar in bars:
+                bar.set_gid(arm_gid(number, "bars"))
         ends = [
             min(rows["measured"].min(), rows["predicted"].min()),
             max(rows["measured"].max(), rows["predicted"].max()),
@@ -152,7 +178,7 @@ def heldout_check(
             xlabel=f"measured {words.value} ({words.unit})",
             ylabel=f"predicted {words.value} ({words.unit})",
         )
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, **LEGEND)
     return figure
 
 
@@ -163,14 +189,28 @@ def verified(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> 
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
-        for arm, (colour, marker) in colour_of(list(labels)).items():
+        for number, (arm, (colour, marker)) in enumerate(
+            colour_of(list(labels)).items()
+        ):
             part = rows.filter(pl.col("arm") == arm).sort("flops")
             if part.is_empty():
                 continue
             axes.fill_between(
-                part["flops"], part["low"], part["high"], color=colour, alpha=0.13, lw=0
+                part["flops"],
+                part["low"],
+                part["high"],
+                color=colour,
+                alpha=0.13,
+                lw=0,
+                gid=arm_gid(number, "band"),
             )
-            axes.plot(part["flops"], part["predicted"], color=colour, lw=1.4)
+            axes.plot(
+                part["flops"],
+                part["predicted"],
+                color=colour,
+                lw=1.4,
+                gid=arm_gid(number, "curve"),
+            )
             axes.plot(
                 part["flops"],
                 part["measured"],
@@ -178,13 +218,14 @@ def verified(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> 
                 color=colour,
                 ms=5,
                 label=labels[arm],
+                gid=arm_gid(number, "points"),
             )
         axes.set(
             xscale="log",
             xlabel="training FLOPs (6ND)",
             ylabel=f"held-out {words.value} ({words.unit})",
         )
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, **LEGEND)
     return figure
 
 

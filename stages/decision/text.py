@@ -10,6 +10,7 @@ from stages.decision.record import (
     DecisionRecord,
     QuestionFit,
     Target,
+    Worth,
     read_decisions,
 )
 from stages.foundation import artefacts
@@ -128,6 +129,42 @@ def sentence(
         "extrapolating": "Beyond what was measured. Nearest: ",
     }[status]
     return lead + (said if not lead else said[0].lower() + said[1:]) + "."
+
+
+NEAREST = {
+    "decided": "",
+    "tie": "A tie, nearest: ",
+    "insufficient_evidence": "Not settled, nearest: ",
+    "extrapolating": "Beyond what was measured, nearest: ",
+}
+
+
+def headline(decision: DecisionRecord) -> str:
+    """The answer in a few words: the arm of the target or, without one, the arms that take turns."""
+    if at := decision.target:
+        status, said = at.status, f"{decision.labels[at.best]}, for the target"
+    else:
+        status, flips = decision.status, decision.crossovers
+        arms = [flip.first for flip in flips] + [flip.second for flip in flips[-1:]]
+        first, *others = [decision.labels[arm] for arm in arms] or [
+            decision.labels[decision.targets[0].best]
+        ]
+        said = f"{first}, at every budget searched"
+        if others:
+            said = ", then ".join([first, *others]) + ", as the budget grows"
+    lead = NEAREST[status]
+    return (lead + said if lead else said[0].upper() + said[1:]) + "."
+
+
+def worth_shown(decision: DecisionRecord) -> Worth | None:
+    """What the best arm is worth at the target or, without one, at the largest budget that is decided."""
+    if at := decision.target:
+        wanted = [at.flops]
+    else:
+        decided = [each for each in decision.targets if each.status == "decided"]
+        wanted = [max(each.flops for each in decided)] if decided else []
+    found = [worth for worth in decision.worth if worth.flops in wanted]
+    return found[0] if found else None
 
 
 def decision_markdown(decision: DecisionRecord) -> str:

@@ -1,5 +1,7 @@
 """The page holds the numbers of the record, the plot tables those of the curves."""
 
+import base64
+import hashlib
 import html
 import re
 import shutil
@@ -14,8 +16,11 @@ from stages.decision import figures
 from stages.decision.record import read_decision
 from stages.foundation.files import write_json
 from stages.foundation.sealed import read_sealed, write_sealed
+from stages.foundation.stage import ROOT
+from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import plt, svg
 from stages.report import (
+    STYLE,
     ReportParams,
     counted_runs,
     draw,
@@ -489,6 +494,123 @@ def test_the_same_figure_gives_the_same_bytes(folder, record, monkeypatch):
     one, other = (svg(draw(record)["loss"]) for _ in range(2))
     assert one == other and one.startswith("<svg")
     plt.close("all")
+
+
+def poisoned(value):
+    """Every text of a record that is free, with markup in it; names and codes stay."""
+    if isinstance(value, dict):
+        return {key: poisoned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [poisoned(each) for each in value]
+    free = isinstance(value, str) and " " in value
+    return f"{value}<script>'\"&lt;</script>" if free else value
+
+
+def test_no_text_of_a_record_becomes_markup(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "copy"))
+    path = "data/decisions/filter.json"
+    write_sealed(path, poisoned(read_sealed(path, "")))
+    manifest = MANIFEST["pools"]["code"] | {"licence": "a <script> b"}
+    write_json("data/ingest/manifest.json", {"pools": {"<script>": manifest}})
+    run(ReportParams(png_dpi=50))
+    page = Path("data/report/index.html").read_text("utf-8")
+    assert page.count("<script") == page.count("</script>") == 1
+    assert page.count("&lt;script&gt;") > 50
+
+
+@pytest.fixture(scope="module")
+def source(folder):
+    """The page as it is written, references not resolved."""
+    return (folder / "data/report/index.html").read_text("utf-8")
+
+
+def test_the_page_is_small_and_asks_nobody_for_anything(source):
+    assert len(source.encode()) < 2e6
+    assert not re.findall(r"<(?:link|img|iframe|object|embed|form)\b", source)
+    assert not re.findall(r"\bsrc=|@import|url\((?!#)", source)
+    [script] = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    [policy] = re.findall(r'Security-Policy" content="([^"]+)"', source)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        f"script-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    assert not re.findall(r"<[^>]+\son\w+=", source.replace(script, ""))
+
+
+def test_ids_are_unique_and_references_lead_somewhere(source):
+    ids = re.findall(r'\bid="([^"]+)"', source)
+    assert len(ids) == len(set(ids)) > 100
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', source)) <= set(ids)
+
+
+def test_every_figure_is_told_in_words_and_has_a_caption(source):
+    pictures = re.findall(
+        r'<figure><svg[^>]*?role="img"[^>]*?aria-label="[^"]{30,}".*?</svg>'
+        r"<figcaption>[^<]{20,}",
+        source,
+        re.DOTALL,
+    )
+    assert len(pictures) == source.count("<svg") == 4
+
+
+def test_the_points_of_the_page_are_those_of_the_record(source, record):
+    told = [html.unescape(text) for text in re.findall(r"<title>(.*?)</title>", source)]
+    for point in record.points:
+        assert (
+            f"{record.labels[point.arm]}: {flops_text(point.flops)} training FLOPs"
+            f" (6ND), {point.value:.4g} held-out loss (nats a token)"
+        ) in told
+    # the page's own title, the points, and those of the check
+    rows = record.heldout_check.rows
+    assert len(told) == 1 + len(record.points) + len(rows)
+
+
+def test_each_arm_has_its_box_in_the_colour_of_its_curve(source, record):
+    boxes = re.findall(
+        r'value="(\d)"> <span class="swatch" style="background: (#\w+)"></span> ([^<]+)<',
+        source,
+    )
+    labels = list(record.labels.values())
+    assert [(int(n), html.unescape(label)) for n, _, label in boxes] == list(
+        enumerate(labels)
+    )
+    for place, colour, _ in boxes:
+        [curve] = re.findall(
+            rf'id="question1-loss-arm{place}-curve".*?stroke: (#\w+)',
+            source,
+            re.DOTALL,
+        )
+        assert curve.lower() == colour.lower()
+
+
+def luminance(colour):
+    """WCAG 2: relative luminance of #rgb or #rrggbb."""
+    digits = colour.lstrip("#")
+    digits = "".join(2 * d for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+    ]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_text_stands_out_from_every_ground_it_lies_on_by_day_and_by_night():
+    assert luminance("#fff") == pytest.approx(1) and luminance("#000") == 0
+    style = (ROOT / STYLE).read_text("utf-8")
+    schemes = [
+        dict(re.findall(r"--(\w+): (#\w+)", block))
+        for block in re.findall(r":root \{([^}]*)\}", style)
+    ]
+    assert len(schemes) == 3
+    for colours in schemes:
+        for text in ("text", "soft", "link"):
+            for ground in ("page", "mild"):
+                dark, light = sorted(luminance(colours[c]) for c in (text, ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
 def test_a_title_of_the_user_cannot_become_markup(folder, tmp_path, monkeypatch):

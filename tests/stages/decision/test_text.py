@@ -2,13 +2,15 @@
 
 import pytest
 
-from stages.decision.record import read_decision
+from stages.decision.record import Flip, read_decision
 from stages.decision.text import (
     arm_label,
     check_text,
     decision_markdown,
+    headline,
     printed_decisions,
     sentence,
+    worth_shown,
 )
 from stages.foundation.stage import ROOT
 from stages.presentation.numbers import flops_text, interval_text
@@ -157,3 +159,82 @@ def test_the_check_says_the_level_of_its_intervals(record):
     )
     Fitted.metric = "error_digits"
     assert "(bias -0.004);" in check_text(Fitted)
+
+
+def answered(**changes):
+    """The record of the demo with other findings."""
+    return read_decision(ROOT / "data/decisions/filter.json").model_copy(update=changes)
+
+
+def flip(first, second):
+    return Flip(
+        first=first,
+        second=second,
+        flops=1e10,
+        low=None,
+        high=None,
+        share=1.0,
+        level=0.9,
+        extrapolated=False,
+    )
+
+
+LABELS = {"a": "keep a", "b": "keep b", "c": "keep c"}
+
+
+@pytest.mark.parametrize(
+    ("flips", "status", "said"),
+    [
+        ([], "decided", "Keep a, at every budget searched."),
+        (
+            [flip("b", "c")],
+            "decided",
+            "Keep b, then keep c, as the budget grows.",
+        ),
+        (
+            [flip("a", "b"), flip("b", "c")],
+            "insufficient_evidence",
+            "Not settled, nearest: keep a, then keep b, then keep c, as the budget grows.",
+        ),
+        ([], "tie", "A tie, nearest: keep a, at every budget searched."),
+    ],
+)
+def test_without_a_target_the_headline_names_the_arms_in_turn(
+    flips, status, said, target
+):
+    record = answered(
+        target=None,
+        crossovers=flips,
+        labels=LABELS,
+        status=status,
+        targets=[target(best="a")],
+    )
+    assert headline(record) == said
+
+
+def test_with_a_target_the_headline_is_its_arm_and_its_own_status():
+    known = answered()
+    for status, lead in (
+        ("decided", "Keep a, "),
+        ("extrapolating", "Beyond what was measured, nearest: keep a, "),
+    ):
+        at = known.target.model_copy(update={"best": "a", "status": status})
+        record = answered(target=at, labels=LABELS, status="tie")
+        assert headline(record) == f"{lead}for the target."
+
+
+def test_the_worth_that_is_shown_is_the_targets_or_of_the_largest_decided_budget(
+    target,
+):
+    known = answered()
+    [shown] = [worth_shown(known)]
+    assert shown is not None and shown.flops == known.target.flops
+    worths = [shown.model_copy(update={"flops": flops}) for flops in (1e9, 2e9, 3e9)]
+    targets = [
+        target(flops=1e9),
+        target(flops=2e9),
+        target(flops=3e9, status="insufficient_evidence"),
+    ]
+    record = answered(target=None, worth=worths, targets=targets)
+    assert worth_shown(record).flops == 2e9
+    assert worth_shown(answered(target=None, worth=worths, targets=targets[2:])) is None
