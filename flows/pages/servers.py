@@ -77,6 +77,8 @@ def prefect_page(port: int) -> Page:
     if named := named_address():
         return Page("Prefect", named.removesuffix("/").removesuffix("/api"))
     page = Page("Prefect", f"http://{HOST}:{port}", health="/api/health")
+    # what its page asks; without this it is port 4200, wherever the server listens
+    os.environ["PREFECT_UI_API_URL"] = f"{page.url}/api"
     options = ("--host", HOST, "--port", str(port))
     page.start("-m", "prefect", "server", "start", *options)
     return page

@@ -25,8 +25,19 @@ WITHOUT = "ASSAY_WITHOUT_PREFECT"  # set where this run has no server
 ASK_SECONDS = 5.0  # assumed: a named server that is slower than this is of no use
 LOCKED_SECONDS = 2.0  # assumed: longer than any write of ours
 SERVER = (
-    *("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--no-services"),
+    *("-m", "prefect", "server", "start", "--host", "127.0.0.1"),
     *("--no-ui", "--log-level", "CRITICAL", "--port"),
+)
+# What a server of one run must not do, such as start the runs of schedules. The recorder of tasks stays:
+# without it a run has no graph and its tasks are nowhere.
+SERVICES_OFF = (
+    "CANCELLATION_CLEANUP",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "REPOSSESSOR",
+    "SCHEDULER",
+    "TRIGGERS",
 )
 
 
@@ -62,7 +73,15 @@ def find_server() -> Server | None:
         return None
     url = f"http://127.0.0.1:{(port := free_port())}/api"
     try:
-        process = start_tied(*SERVER, str(port), quiet=True)
+        process = start_tied(
+            *SERVER,
+            str(port),
+            quiet=True,
+            variables={
+                f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+                for name in SERVICES_OFF
+            },
+        )
         # after what Prefect registers later: it sends its last log lines at the end
         atexit.register(stop, [process])
         wait_for(f"{url}/health", process)

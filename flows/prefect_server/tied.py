@@ -12,8 +12,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from stages.foundation.errors import InputError
@@ -29,11 +31,12 @@ def start_tied(
     quiet: bool = False,
     log: Path | None = None,
     through: str = "flows.prefect_server.tied",
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen:
     """`python ARGUMENTS...` as a child that cannot outlive this process. Call from the main thread:
     it counts as the parent. Ctrl-C in a terminal reaches this process alone, which ends it in order.
 
-    log: where what it says on stderr goes; through: the module that ties it.
+    log: where what it says on stderr goes; through: the module that ties it; variables: of its environment.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", through, str(os.getpid()), *arguments]
@@ -46,7 +49,7 @@ def start_tied(
             command,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": path} | dict(variables),
             start_new_session=True,
         )
 

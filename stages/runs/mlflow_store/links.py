@@ -9,12 +9,14 @@ from stages.runs.mlflow_store.store import tracking_uri
 
 PAGES = Path(artefacts.WORK) / "mlflow_pages.json"
 USER = re.compile(r"(//)[^/@]*@")  # and password
+# the pages of model training: by itself MLflow 3.17 shows those of agents, whatever kind an experiment says it is
+CHARTS = "compareRunsMode=CHART&workflowType=machine_learning"
 LOCAL = "http://127.0.0.1:5000"  # where `assay ui` shows MLflow
 
 
 def compare_link(experiment: str) -> str:
     """The charts of all runs of an experiment (its number), axes to choose: `log10_flops` and the losses."""
-    return f"{page_address()}/#/experiments/{experiment}/runs?compareRunsMode=CHART"
+    return f"{page_address()}/#/experiments/{experiment}/runs?{CHARTS}"
 
 
 def page_address() -> str:

@@ -13,7 +13,7 @@ import pytest
 from stages.foundation.files import write_json
 from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import ROOT
-from stages.runs.mlflow_store.links import spoken_links
+from stages.runs.mlflow_store.links import CHARTS, spoken_links
 from stages.runs.mlflow_store.publish import publish, record_failure
 from stages.runs.mlflow_store.store import TrackingOutage
 
@@ -144,7 +144,7 @@ def test_a_run_that_did_not_arrive_whole_is_replaced_and_others_are_left(swept):
 def test_a_server_keeps_its_own_artifacts(swept, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     [link] = publish().values()
-    assert link == "http://127.0.0.1:9/#/experiments/e0/runs?compareRunsMode=CHART"
+    assert link == f"http://127.0.0.1:9/#/experiments/e0/runs?{CHARTS}"
     assert swept.experiments["curation/filter"].location is None
 
 
@@ -186,7 +186,7 @@ def test_an_experiment_of_an_earlier_version_opens_on_its_runs_too(swept):
 
 def test_the_link_is_said_afterwards_and_never_a_stale_one(swept, monkeypatch):
     publish()
-    link = "http://127.0.0.1:5000/#/experiments/e0/runs?compareRunsMode=CHART"
+    link = f"http://127.0.0.1:5000/#/experiments/e0/runs?{CHARTS}"
     assert spoken_links() == f"the runs of filter: `assay ui`, then {link}"
     address = "http://me:hidden@127.0.0.1:9/"
     monkeypatch.setattr(mlflow, "MlflowClient", {address: swept}.get)

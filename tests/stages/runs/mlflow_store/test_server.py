@@ -13,6 +13,7 @@ import requests
 from flows.prefect_server.tied import free_port, stop, wait_for
 from stages.foundation.files import write_json
 from stages.foundation.sealed import write_sealed
+from stages.runs.mlflow_store.links import CHARTS
 from stages.runs.mlflow_store.publish import publish
 
 
@@ -62,9 +63,7 @@ def test_runs_decision_figure_and_tokenizer_arrive(
     assert publish() == {"filter": link}
     client = mlflow.MlflowClient(server)
     experiment = client.get_experiment_by_name("curation/filter")
-    assert link == (
-        f"{server}/#/experiments/{experiment.experiment_id}/runs?compareRunsMode=CHART"
-    )
+    assert link == (f"{server}/#/experiments/{experiment.experiment_id}/runs?{CHARTS}")
     child, parent = client.search_runs([experiment.experiment_id])
     assert child.data.tags["assay.trunk_id"] == "t1"
     assert child.data.metrics["heldout_news_loss_nats"] == 4.5
