@@ -55,6 +55,8 @@ def of_kind(process: psutil.Process) -> str:
     """Which of the targets a process is."""
     with suppress(psutil.Error):
         line = " ".join(process.cmdline())
+        if "mlflow" in line:
+            return "mlflow"
         if "flows.cli run" in line:
             return "flow"
         if "prefect" in line and "server" in line:

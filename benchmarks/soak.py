@@ -1,0 +1,269 @@
+"""A pipeline that is left alone with a schedule, changing pools and kills: python benchmarks/soak.py [--minutes 60]
+[--kills 40] [--change SECONDS] [--seed 0].
+
+A small project has a Prefect server and an MLflow server of its own, which are started again when they die, as
+a service manager does. `assay run` is started again and again, as cron does; a pool gets new documents every
+--change seconds, whatever is running. At random moments one process is killed by SIGKILL: the flow, the
+stage, one of its workers, DVC's shell, the flow's whole process group, the Prefect server or the MLflow server.
+At the end, after one undisturbed start: the decision must be that of a project which has the last pools
+from the beginning; no file of a finished run may have changed; MLflow holds each trunk once; neither Prefect nor
+MLflow says Running; no process is left. Prints each event and, as its last line, one JSON object; exit
+code 1 for any fault.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
+
+from conftest import Project, document
+from kills import STATES, TRUNKS, _count, of_kind, processes_of
+
+from flows.pages.session import end_session
+from flows.prefect_server.tied import free_port, start_tied, stop, wait_for
+
+TARGETS = ("flow", "stage", "worker", "shell", "group", "server", "mlflow")
+LOOK_S, PAUSE_S, DOWN_S, LAST_S = 0.25, 5.0, 3.0, 90.0
+RUNNING = (
+    "select count(*) from runs where status = 'RUNNING' and lifecycle_stage = 'active'"
+)
+
+
+class Service:
+    """A server that is started again some seconds after it has died."""
+
+    def __init__(self, project: Project, name: str) -> None:
+        self.project, self.name, self.port = project, name, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.died = 0.0
+        self.start()
+        wait_for(f"{self.url}{self.health}", self.process)
+
+    @property
+    def health(self) -> str:
+        return "/health" if self.name == "mlflow" else "/api/health"
+
+    def start(self) -> None:
+        port = ("--host", "127.0.0.1", "--port", str(self.port))
+        options = {"cwd": self.project.folder, "quiet": True}
+        if self.name == "mlflow":
+            command = ("-m", "mlflow", "server", *port, "--workers", "1")
+            through = "flows.pages.session"
+        else:
+            command = ("-m", "prefect", "server", "start", "--no-ui", *port)
+            through = "flows.prefect_server.tied"
+        self.process = start_tied(*command, through=through, **options)
+
+    def look(self) -> None:
+        if self.process.poll() is None:
+            return
+        self.died = self.died or time.monotonic()
+        if time.monotonic() - self.died > DOWN_S:
+            self.died = 0.0
+            end_session(self.process.pid)
+            self.start()
+
+    def end(self) -> None:
+        stop([self.process])
+        end_session(self.process.pid)
+
+
+class Soak:
+    """One project under a schedule, and the faults that it showed."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.draw, self.faults, self.hit = random.Random(seed), [], Counter()
+        self.folder, self.project = folder, Project(folder / "soaked")
+        self.n_changes = self.n_starts = self.n_finished = 0
+        self.seen: dict[str, float] = {}
+        os.environ["PREFECT_HOME"] = str(self.project.folder / ".assay/prefect")
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = (
+            f"sqlite:///{self.project.folder / 'mlflow.db'}"
+        )
+        os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+        self.services = [Service(self.project, name) for name in ("prefect", "mlflow")]
+        os.environ["PREFECT_API_URL"] = f"{self.services[0].url}/api"
+        os.environ["MLFLOW_TRACKING_URI"] = self.services[1].url
+        self.flow: subprocess.Popen | None = None
+        self.rest_until = 0.0
+
+    def go(self, seconds: float, n_kills: int, change_s: float) -> None:
+        began = time.monotonic()
+        kills = sorted(self.draw.uniform(10, seconds) for _ in range(n_kills))
+        while (now := time.monotonic() - began) < seconds:
+            for service in self.services:
+                service.look()
+            self.schedule()
+            if now > (self.n_changes + 1) * change_s:
+                self.change()
+            if kills and now > kills[0]:
+                kills.pop(0)
+                self.kill()
+            time.sleep(LOOK_S)
+
+    def schedule(self) -> None:
+        """Start the flow as cron does; one that is at work goes on."""
+        if self.flow is not None and self.flow.poll() is None:
+            return
+        if self.flow is not None:
+            self.n_finished += self.flow.returncode == 0
+            self.flow, self.rest_until = None, time.monotonic() + PAUSE_S
+            self.look_at_runs()
+        if time.monotonic() > self.rest_until:
+            self.n_starts += 1
+            self.flow = self.project.start("-m", "flows.cli", "run")
+
+    def change(self, folder: Path | None = None) -> None:
+        """New documents at the end of a pool, whole or not at all."""
+        self.n_changes += folder is None
+        for project in [folder or self.project.folder]:
+            pool = project / "raw/noise.jsonl"
+            draw = random.Random(self.n_changes)
+            rows = [{"body": document(draw, noisy=True)} for _ in range(10)]
+            new = pool.with_name("new.tmp")
+            new.write_text(
+                pool.read_text() + "".join(json.dumps(row) + "\n" for row in rows)
+            )
+            new.replace(pool)
+        print(f"pool changed: {self.n_changes}", flush=True)
+
+    def kill(self) -> None:
+        """One process of a kind that is there."""
+        target = self.draw.choice(TARGETS)
+        if target == "group" and self.flow is not None and self.flow.poll() is None:
+            os.killpg(self.flow.pid, signal.SIGKILL)
+        else:
+            alike = [
+                one
+                for one in processes_of(self.project.folder)
+                if of_kind(one) == target
+            ]
+            if not alike:
+                target = "flow"
+                alike = [psutil.Process(self.flow.pid)] if self.flow else []
+            with suppress(psutil.Error, IndexError):
+                self.draw.choice(alike).kill()
+        self.hit[target] += 1
+        print(f"kill {sum(self.hit.values())}: {target}", flush=True)
+
+    def look_at_runs(self) -> None:
+        """A file of a finished run that is there for a second time was trained twice."""
+        now = self.project.runs()
+        changed = [name for name, when in self.seen.items() if now.get(name) != when]
+        if changed:
+            self.fault(f"{len(changed)} finished runs were trained again or lost")
+        self.seen = now
+
+    def finish(self) -> None:
+        """One undisturbed start, and what must hold after it."""
+        self.wait_for_flow()
+        deadline = time.monotonic() + 2 * LAST_S
+        for service in self.services:
+            while service.process.poll() is not None or service.died:
+                service.look()
+                time.sleep(LOOK_S)
+                if time.monotonic() > deadline:
+                    break
+            wait_for(f"{service.url}{service.health}", service.process)
+        done = self.project.run("-m", "flows.cli", "run")
+        if done.returncode:
+            self.fault(f"the last start: {done.stderr[-300:]}")
+            return
+        self.look_at_runs()
+        self.compare()
+        self.look_at_services()
+
+    def wait_for_flow(self) -> None:
+        if self.flow is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.flow.wait(10 * LAST_S)
+
+    def compare(self) -> None:
+        """With a project that has had the last pools from the beginning."""
+        last = (self.project.folder / "raw/noise.jsonl").read_bytes()
+        named = {name: os.environ.pop(name) for name in ("PREFECT_API_URL",)}
+        plain = Project(self.folder / "plain")
+        (plain.folder / "raw/noise.jsonl").write_bytes(last)
+        plain.repro()
+        os.environ.update(named)
+        if plain.decision() != self.project.decision():
+            self.fault("another decision than that of the undisturbed project")
+        missing = plain.runs().keys() - self.project.runs().keys()
+        if missing:
+            self.fault(f"{len(missing)} runs are missing")
+
+    def look_at_services(self) -> None:
+        flows = self.project.folder / ".assay/prefect/prefect.db"
+        runs = self.project.folder / "mlflow.db"
+        deadline = time.monotonic() + LAST_S
+        while time.monotonic() < deadline:
+            left = _count(flows, STATES)[0], _count(runs, RUNNING)[0]
+            if left == (0, 0):
+                break
+            time.sleep(1)
+        else:
+            self.fault(f"Running after {LAST_S:g} s: {left[0]} flows, {left[1]} runs")
+        with closing(sqlite3.connect(f"file:{runs}?mode=ro", uri=True)) as opened:
+            rows, trunks = opened.execute(TRUNKS).fetchone()
+        if rows != trunks or not rows:
+            self.fault(f"MLflow holds {rows} rows of {trunks} trunks")
+
+    def end(self) -> None:
+        for service in self.services:
+            service.end()
+        time.sleep(PAUSE_S)
+        if left := processes_of(self.project.folder):
+            self.fault(f"{len(left)} processes left: {[of_kind(p) for p in left]}")
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+        print(f"  FAULT {text}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--change", type=float, default=180.0, metavar="SECONDS")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak_") as folder:
+        soak = Soak(Path(folder), asked.seed)
+        try:
+            soak.go(60 * asked.minutes, asked.kills, asked.change)
+            soak.finish()
+        finally:
+            soak.end()
+    found = {
+        "minutes": asked.minutes,
+        "kills": dict(soak.hit),
+        "starts": soak.n_starts,
+        "ended_well": soak.n_finished,
+        "pool_changes": soak.n_changes,
+        "finished_runs": len(soak.seen),
+        "faults": soak.faults,
+        "seed": asked.seed,
+    }
+    print(json.dumps(found))
+    return int(bool(soak.faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
