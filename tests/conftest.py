@@ -260,8 +260,13 @@ def s3() -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """user@host:port of a PostgreSQL on the loopback address that asks for no password."""
-    if not (shutil.which("initdb") and shutil.which("postgres")):
-        pytest.skip("no initdb and postgres on PATH; apt-get install postgresql")
+    # Debian keeps the server's commands off PATH
+    homes = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+    search = os.pathsep.join([os.environ["PATH"], *homes[-1:]])
+    commands = [shutil.which(name, path=search) for name in ("initdb", "postgres")]
+    if not all(commands):
+        pytest.skip("no initdb and postgres here; apt-get install postgresql")
+    initdb, postgres = commands
     # the server refuses to run as root
     user = "postgres" if os.getuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
@@ -272,11 +277,11 @@ def postgres() -> Iterator[str]:
         port = listener.getsockname()[1]
     options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
     subprocess.run(
-        ["initdb", "-D", "db", "-U", "assay", "-A", "trust", "--no-sync"],
+        [initdb, "-D", "db", "-U", "assay", "-A", "trust", "--no-sync"],
         **options,
         check=True,
     )
-    command = ["postgres", "-D", "db", "-h", "127.0.0.1", "-p", str(port), "-F"]
+    command = [postgres, "-D", "db", "-h", "127.0.0.1", "-p", str(port), "-F"]
     server = subprocess.Popen(
         [*command, "-k", str(folder)], **options, stderr=subprocess.DEVNULL
     )
