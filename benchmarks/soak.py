@@ -34,7 +34,7 @@ from conftest import Project, document
 from kills import STATES, TRUNKS, _count, of_kind, processes_of
 
 from flows.pages.session import end_session
-from flows.prefect_server.tied import free_port, start_tied, stop, wait_for
+from flows.prefect_server.tied import free_port, stop, wait_for
 
 TARGETS = ("flow", "stage", "worker", "shell", "group", "server", "mlflow")
 LOOK_S, PAUSE_S, DOWN_S, LAST_S = 0.25, 5.0, 3.0, 90.0
@@ -59,14 +59,20 @@ class Service:
 
     def start(self) -> None:
         port = ("--host", "127.0.0.1", "--port", str(self.port))
-        options = {"cwd": self.project.folder, "quiet": True}
         if self.name == "mlflow":
-            command = ("-m", "mlflow", "server", *port, "--workers", "1")
-            through = "flows.pages.session"
+            command = ("mlflow", "server", *port, "--workers", "1")
         else:
-            command = ("-m", "prefect", "server", "start", "--no-ui", *port)
-            through = "flows.prefect_server.tied"
-        self.process = start_tied(*command, through=through, **options)
+            command = ("prefect", "server", "start", "--no-ui", *port)
+        # ends with this process, and with all that it has started
+        through = ("-m", "flows.pages.session", str(os.getpid()), "-m")
+        self.process = subprocess.Popen(
+            [sys.executable, *through, *command],
+            cwd=self.project.folder,
+            env=self.project.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def look(self) -> None:
         if self.process.poll() is None:
@@ -127,18 +133,18 @@ class Soak:
             self.n_starts += 1
             self.flow = self.project.start("-m", "flows.cli", "run")
 
-    def change(self, folder: Path | None = None) -> None:
+    def change(self) -> None:
         """New documents at the end of a pool, whole or not at all."""
-        self.n_changes += folder is None
-        for project in [folder or self.project.folder]:
-            pool = project / "raw/noise.jsonl"
-            draw = random.Random(self.n_changes)
-            rows = [{"body": document(draw, noisy=True)} for _ in range(10)]
-            new = pool.with_name("new.tmp")
-            new.write_text(
-                pool.read_text() + "".join(json.dumps(row) + "\n" for row in rows)
-            )
-            new.replace(pool)
+        self.n_changes += 1
+        pool, draw = (
+            self.project.folder / "raw/noise.jsonl",
+            random.Random(self.n_changes),
+        )
+        rows = [{"body": document(draw, noisy=True)} for _ in range(10)]
+        added = "".join(json.dumps(row) + "\n" for row in rows)
+        new = pool.with_name("new.tmp")
+        new.write_text(pool.read_text() + added)
+        new.replace(pool)
         print(f"pool changed: {self.n_changes}", flush=True)
 
     def kill(self) -> None:
