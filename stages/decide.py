@@ -46,19 +46,19 @@ from stages.decision.scope import (
 from stages.decision.tables import tables
 from stages.decision.text import arm_label, check_text, sentence
 from stages.decision.verdict import crossings, drawn_flips, overall, path_of, stretches
-from stages.decision.veto import judged_targets
 from stages.decision.worth import baseline_of, spoken_worth, worth_records
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
-from stages.judges.record import Judge
+from stages.judges.veto import judged_targets
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
 from stages.presentation.metric_words import metric_parts, metric_unit, metric_words
+from stages.runs.judge_record import Judge
 from stages.runs.study import law_rows
 from stages.settings.decide import DecideParams
 

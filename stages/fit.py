@@ -23,9 +23,7 @@ from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed, write_sealed
 from stages.foundation.stage import Section, Stage
-from stages.judges.record import Judge
 from stages.judges.resampled import resampled, resampled_suite
-from stages.judges.suite import judged_rows, judges_of, with_suite
 from stages.laws import LAWS, Law
 from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
@@ -37,12 +35,14 @@ from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
 from stages.laws.fitting.variant import Variant, with_variants
 from stages.presentation.metric_words import SUITE
 from stages.proxy.tokens.packed import Packed
+from stages.runs.judge_record import Judge
 from stages.runs.study import (
     best_regularised,
     heldout_resamples,
     law_rows,
     regularisation_shares,
 )
+from stages.runs.suite import judged_rows, judges_of, with_suite
 
 log = logging.getLogger("assay")
 AUTO = "auto"

@@ -13,12 +13,12 @@ import polars as pl
 
 from stages.decision.record import ControlEffect
 from stages.foundation import artefacts
-from stages.judges.record import Judge
-from stages.judges.suite import with_suite
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.compare import paired_differences, smallest_detectable_effect
 from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.runs.judge_record import Judge
 from stages.runs.study import best_regularised, law_rows
+from stages.runs.suite import with_suite
 
 # normal quantiles of a two-sided test at 5 % and of a power of 90 %; the small number of draws is
 # in the refits already

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from stages.foundation.record_files import FileRecord, Record, validated
 from stages.foundation.sealed import AGAIN, read_sealed
-from stages.judges.record import Judge, JudgedLoss
 from stages.laws.interface.fitted import Note, RankedLaw, TitledLaw
+from stages.runs.judge_record import Judge, JudgedLoss
 
 VERSION = 1
 Status = Literal["decided", "tie", "insufficient_evidence", "extrapolating"]

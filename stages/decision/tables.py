@@ -11,12 +11,12 @@ from stages.decision.record import (
     Target,
     Worth,
 )
-from stages.judges.record import Judge, JudgedLoss
 from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
 from stages.presentation.worth_words import interval_of
+from stages.runs.judge_record import Judge, JudgedLoss
 
 CONTROLS = {
     "same": "same data, other seeds: only noise",

@@ -1,1 +1,1 @@
-"""Several judges of an arm in one number: held-out domains and scored items, weighed, in bits a byte."""
+"""Judges of an arm beside the mean of them all: under other documents, and where one of them speaks against it."""

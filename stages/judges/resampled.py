@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from stages.foundation import artefacts
-from stages.judges.record import Judge
-from stages.judges.suite import judged_rows
 from stages.proxy.tokens.packed import Packed
+from stages.runs.judge_record import Judge
 from stages.runs.study import heldout_resamples
+from stages.runs.suite import judged_rows
 
 LEAST = 1e-3  # ours: a value that its standard error would make less or negative stops there
 

@@ -12,8 +12,8 @@ from stages.decision.question_laws import twins
 from stages.decision.record import DecisionRecord, Target, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
-from stages.judges.suite import with_suite
 from stages.proxy.specs.spec import RunSpec
+from stages.runs.suite import with_suite
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views
 from stages.verification.carried_on import (

@@ -7,7 +7,7 @@ import polars as pl
 
 from stages.decision.record import DecisionRecord
 from stages.foundation.files import content_hash
-from stages.judges.suite import with_suite
+from stages.runs.suite import with_suite
 from stages.verification.asked import Asked
 from stages.verification.carried_on import best_settings
 from stages.verification.judged import judge

@@ -28,7 +28,7 @@ from stages.decision.record import read_decision
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed, write_sealed
 from stages.foundation.stage import ROOT
-from stages.judges.record import Judge
+from stages.runs.judge_record import Judge
 
 FLIP = 6.0 * 2_000 * 10_000  # FLOPs of 10,000 tokens at the larger size
 REACH = 6.0 * 2_000 * 32_000

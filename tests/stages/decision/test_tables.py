@@ -23,10 +23,10 @@ from stages.decision.tables import (
     target_row,
 )
 from stages.foundation.stage import ROOT
-from stages.judges.record import Judge, JudgedLoss
 from stages.laws.interface.cost import Cost
 from stages.laws.interface.fitted import FittedParameter, RankedLaw
 from stages.presentation.metric_words import metric_words
+from stages.runs.judge_record import Judge, JudgedLoss
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from stages.judges import resampled as module
-from stages.judges.record import Judge
 from stages.judges.resampled import resampled, resampled_suite
+from stages.runs.judge_record import Judge
 
 NATS = np.log(2) * 8  # of one bit a byte in 8 bytes
 

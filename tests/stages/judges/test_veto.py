@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.decision.veto import judged_losses, judged_targets, vetoed
+from stages.judges.veto import judged_losses, judged_targets, vetoed
 from stages.settings.decide import DecideParams
 
 COLUMNS = {"a": {}, "b": {}, "c": {}}

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.decision.record import Target
-from stages.judges.record import JudgedLoss
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.runs.judge_record import JudgedLoss
 from stages.settings.decide import DecideParams
 
 DOUBTED = ("decided", "tie")

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import ParamsError
-from stages.judges.record import Judge
 from stages.presentation.metric_words import SUITE
+from stages.runs.judge_record import Judge
 from stages.runs.study import best_regularised
 
 BITS = ("bpb_", "correct_bpb_")  # metrics in bits a byte: of domains, of items

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from stages.foundation.errors import ParamsError
-from stages.judges.suite import judged_rows, judges_of, with_suite
+from stages.runs.suite import judged_rows, judges_of, with_suite
 
 # bits a byte of arms a and b in two draws at the largest budget
 SURE = {"a": (1.0, 1.2), "b": (2.0, 2.2)}
