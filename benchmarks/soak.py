@@ -96,7 +96,9 @@ class Soak:
         self.folder, self.project = folder, Project(folder / "soaked")
         self.n_changes = self.n_starts = self.n_finished = 0
         self.seen: dict[str, float] = {}
-        os.environ["PREFECT_HOME"] = str(self.project.folder / ".assay/prefect")
+        home = self.project.folder / ".assay/prefect"
+        home.mkdir(parents=True)
+        os.environ["PREFECT_HOME"] = str(home)
         os.environ["MLFLOW_BACKEND_STORE_URI"] = (
             f"sqlite:///{self.project.folder / 'mlflow.db'}"
         )
