@@ -8,25 +8,25 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader
-from matplotlib.figure import Figure
 from pydantic import Field
 
-from stages.decision import figures
 from stages.decision.controls import CONTROL_LEVEL
 from stages.decision.record import DecisionRecord, TableRow, Worth, read_decisions
 from stages.decision.text import headline, worth_shown
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
-from stages.presentation.inline_svg import inline_svg
 from stages.presentation.metric_words import MetricWords, metric_words
-from stages.presentation.plot_style import COLOURS, plt
 from stages.verification.record import Verification, read_verification
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# matplotlib takes 0.9 s to import, which every stage would wait for: the list of stages imports this file
 TEMPLATE = "stages/decision/page.html.j2"
 STYLE, SCRIPT = "stages/decision/page.css", "stages/decision/page.js"
 
@@ -61,6 +61,10 @@ class Shown:
 
 def run(params: ReportParams) -> None:
     """Draw every figure once, as SVG in the page and as PNG beside it, and write the plot tables."""
+    from stages.decision import figures
+    from stages.presentation.inline_svg import inline_svg
+    from stages.presentation.plot_style import plt
+
     decisions = read_decisions(artefacts.DECISIONS)
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
@@ -111,6 +115,8 @@ def show(
     verification: Verification | None = None,
 ) -> Shown:
     """A decision with its figures, which are also written as PNG."""
+    from stages.presentation.inline_svg import inline_svg
+
     drawn = dict(draw(decision))
     if verification and verification.runs:
         drawn["verified"] = draw_verification(decision, verification)
@@ -130,8 +136,10 @@ def show(
     )
 
 
-def draw_verification(decision: DecisionRecord, after: Verification) -> Figure:
+def draw_verification(decision: DecisionRecord, after: Verification) -> "Figure":
     """Predicted against measured beyond the fitted compute, arms coloured as in the other figures."""
+    from stages.decision import figures
+
     return figures.verified(
         rows=pl.DataFrame([run.model_dump() for run in after.runs]),
         labels=decision.labels | after.labels,
@@ -139,8 +147,10 @@ def draw_verification(decision: DecisionRecord, after: Verification) -> Figure:
     )
 
 
-def draw(decision: DecisionRecord) -> dict[str, Figure]:
+def draw(decision: DecisionRecord) -> "dict[str, Figure]":
     """The figures of one decision by name."""
+    from stages.decision import figures
+
     curves = read_curves(decision)
     words = metric_words(decision.metric.unit)
     loss = figures.loss_by_flops(
@@ -175,7 +185,7 @@ def heldout_table(decision: DecisionRecord) -> pl.DataFrame:
     return pl.DataFrame([row.model_dump() for row in decision.heldout_check.rows])
 
 
-def save_png(figure: Figure, path: Path, dpi: int) -> None:
+def save_png(figure: "Figure", path: Path, dpi: int) -> None:
     figure.savefig(path, dpi=dpi, metadata={"Software": None})
 
 
@@ -265,6 +275,9 @@ def counted_runs(runs: pl.DataFrame) -> CountedRuns:
 
 
 def render(**values: Any) -> str:
+    """The page."""
+    from stages.presentation.plot_style import COLOURS
+
     environment = Environment(
         loader=FileSystemLoader(ROOT / "stages/decision"),
         autoescape=True,

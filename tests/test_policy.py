@@ -90,6 +90,18 @@ def test_the_command_line_imports_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
+def test_a_stage_that_draws_nothing_waits_for_no_figures():
+    code = "import sys, stages.pipeline; print('matplotlib' in sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert out.stdout.strip() == "False"
+
+
 def test_a_stage_depends_on_the_code_it_calls():
     sweep = next(stage for stage in PIPELINE if stage.name == "sweep")
     deps = code_deps(sweep)

@@ -153,7 +153,8 @@ def cells(page, table):
 def test_every_cell_of_every_table_of_the_record_stands_on_the_page(page, record):
     shown = [row for row in cells(page, page) if row]
     tables = record.tables.model_dump()
-    assert all(tables[name] for name in tables)
+    # tables of a question with several judges
+    assert {name for name in tables if not tables[name]} == {"judges", "judged"}
     for rows in tables.values():
         for row in rows:
             wanted = [number(value) for key, value in row.items() if key != "_best"]
