@@ -57,6 +57,9 @@ from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
 from stages.presentation.metric_words import metric_words
 from stages.runs.study import law_rows
+from stages.searched.mixture import decide_mixture
+from stages.searched.record import Decision, SearchedRecord
+from stages.searched.swarm import is_searched
 from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
@@ -85,17 +88,33 @@ def run(params: DecideParams) -> None:
     arms = read_sealed(artefacts.ARMS, AGAIN)
     summary = {}
     for name in arms["questions"]:
-        decision, drawn = decide(name, arms, params)
+        decision, drawn = decide_any(name, arms, params)
         with whole_file(artefacts.curves(name)) as temporary:
             drawn.write_parquet(temporary)
         decision.write(artefacts.decision(name))
-        summary[name] = {
-            "status": decision.status,
-            "flips": len(decision.crossovers),
-            "smallest_detectable_effect_nats": decision.smallest_detectable_effect_nats,
-        }
+        summary[name] = tracked(decision)
         log.info("decide: %s: %s", name, decision.sentence)
     write_json(artefacts.DECIDE_METRICS, summary)
+
+
+def decide_any(
+    name: str, arms: dict[str, Any], params: DecideParams
+) -> tuple[Decision, pl.DataFrame]:
+    """The record of a question of any kind, and what its figures draw."""
+    if is_searched(arms["questions"][name]):
+        return decide_mixture(name, arms, params)
+    return decide(name, arms, params)
+
+
+def tracked(decision: Decision) -> dict[str, Any]:
+    """The numbers of a decision that DVC shows as metrics."""
+    if isinstance(decision, SearchedRecord):
+        return {"status": decision.status, "gain_nats": decision.objective.gain[0]}
+    return {
+        "status": decision.status,
+        "flips": len(decision.crossovers),
+        "smallest_detectable_effect_nats": decision.smallest_detectable_effect_nats,
+    }
 
 
 def read_by(name: str) -> list[str]:

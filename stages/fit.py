@@ -39,6 +39,7 @@ from stages.runs.study import (
     law_rows,
     regularisation_shares,
 )
+from stages.searched.swarm import is_searched, swarm_rows
 
 log = logging.getLogger("assay")
 AUTO = "auto"
@@ -94,8 +95,14 @@ def run(params: FitParams) -> None:
     runs = pl.read_parquet(artefacts.RUNS)
     arms = read_sealed(artefacts.ARMS, AGAIN)
     metric = metric_of(params.domain, runs, params.metric)
-    summary = {}
+    summary: dict[str, dict[str, Any]] = {}
     for name, question in arms["questions"].items():
+        if is_searched(question):
+            rows = swarm_rows(question, runs)
+            with whole_file(artefacts.fitted_rows(name)) as temporary:
+                rows.write_parquet(temporary)
+            summary[name] = {"runs": len(rows)}
+            continue
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
         summary[name] = fit_question(

@@ -4,6 +4,7 @@ and the tables behind `dvc plots`. The page shows what the records hold and comp
 Cost: seconds.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,19 @@ from pydantic import Field
 
 from stages.decision import figures
 from stages.decision.controls import CONTROL_LEVEL
-from stages.decision.record import DecisionRecord, TableRow, read_decisions
+from stages.decision.record import DecisionRecord, HeldoutRow, TableRow
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import MetricWords, metric_words
+from stages.mixtures.mix_figures import draw_mix
 from stages.presentation.plot_style import plt, svg
+from stages.searched.record import SearchedRecord, read_decisions
 from stages.verification.record import Verification, read_verification
 
 TEMPLATE = "stages/decision/page.html.j2"
+CURVE = ("kind", "arm", "flops", "value", "low", "high")
+SEARCHED_TEMPLATE = "stages/searched/section.html.j2"
 
 
 class ReportParams(Section):
@@ -36,7 +41,7 @@ class ReportParams(Section):
 class Shown:
     """A decision on the page: the record, the words for its metric, figure name -> <svg>, what was trained after it."""
 
-    record: DecisionRecord
+    record: DecisionRecord | SearchedRecord
     words: MetricWords
     figures: dict[str, str]
     verification: Verification | None = None
@@ -44,7 +49,9 @@ class Shown:
 
 def run(params: ReportParams) -> None:
     """Draw every figure once, as SVG in the page and as PNG beside it, and write the plot tables."""
-    decisions = read_decisions(artefacts.DECISIONS)
+    every = read_decisions(artefacts.DECISIONS)
+    decisions = [each for each in every if isinstance(each, DecisionRecord)]
+    searched = [each for each in every if isinstance(each, SearchedRecord)]
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
@@ -58,12 +65,18 @@ def run(params: ReportParams) -> None:
             )
             for decision in decisions
         ]
+        found = [
+            show_figures(each, draw_searched(each), folder, params.png_dpi)
+            for each in searched
+        ]
         retention = figures.retention(
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
         save_png(retention, folder / "retention.png", params.png_dpi)
         page = render(
+            title=every[0].question.title if every else "",
             decisions=shown,
+            searched=found,
             ledger=ledger,
             ledger_figure=svg(retention),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
@@ -95,13 +108,40 @@ def show(
     drawn = dict(draw(decision))
     if verification and verification.runs:
         drawn["verified"] = draw_verification(decision, verification)
+    return show_figures(decision, drawn, folder, dpi, verification=verification)
+
+
+def show_figures(
+    decision: DecisionRecord | SearchedRecord,
+    drawn: dict[str, Figure],
+    folder: Path,
+    dpi: int,
+    verification: Verification | None = None,
+) -> Shown:
+    """A record of any kind with its figures, which are also written as PNG."""
     # before the PNG, whose resolution would change the names inside the SVG
     images = {name: svg(figure) for name, figure in drawn.items()}
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
-    words = metric_words(decision.metric.unit)
+    metric = (
+        decision.metric if isinstance(decision, DecisionRecord) else decision.metrics[0]
+    )
     return Shown(
-        record=decision, words=words, figures=images, verification=verification
+        record=decision,
+        words=metric_words(metric.unit),
+        figures=images,
+        verification=verification,
+    )
+
+
+def draw_searched(decision: SearchedRecord) -> dict[str, Figure]:
+    """The figures of a proposal by name."""
+    return draw_mix(
+        pl.read_parquet(artefacts.curves(decision.question.name)),
+        proposal=decision.proposal,
+        interval=decision.interval,
+        reference=decision.reference,
+        level=decision.level,
     )
 
 
@@ -241,7 +281,7 @@ def counted_runs(runs: pl.DataFrame) -> CountedRuns:
 
 def render(**values: Any) -> str:
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "stages/decision"),
+        loader=FileSystemLoader([ROOT / "stages/decision", ROOT / "stages/searched"]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -261,23 +301,27 @@ def number(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def _of_questions(
+    decisions: list[DecisionRecord],
+    table_of: Callable[[DecisionRecord], pl.DataFrame],
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """The tables of all questions with a column `question`; of none a table without rows."""
+    tables = [
+        table_of(decision).with_columns(question=pl.lit(decision.question.name))
+        for decision in decisions
+    ]
+    empty = pl.DataFrame(schema=dict.fromkeys([*columns, "question"], pl.String))
+    return pl.concat(tables) if tables else empty
+
+
 def write_plot_tables(
     decisions: list[DecisionRecord], ledger: list[dict[str, Any]]
 ) -> None:
     """The tables that dvc.yaml's plots read, one row a point."""
-    curves = pl.concat(
-        [
-            read_curves(decision).with_columns(question=pl.lit(decision.question.name))
-            for decision in decisions
-        ]
-    )
-    checked = pl.concat(
-        [
-            heldout_table(decision).with_columns(
-                question=pl.lit(decision.question.name)
-            )
-            for decision in decisions
-        ]
+    curves = _of_questions(decisions, read_curves, columns=CURVE)
+    checked = _of_questions(
+        decisions, heldout_table, columns=tuple(HeldoutRow.model_fields)
     )
     tables = {
         "loss_by_flops": curves.filter(kind="loss").select(
@@ -307,6 +351,7 @@ stage = Stage(
     ),
     deps=(
         TEMPLATE,
+        SEARCHED_TEMPLATE,
         artefacts.DECISIONS,
         artefacts.VERIFICATIONS,
         artefacts.CURVES,

@@ -78,10 +78,18 @@ def mix_command(
         bar.close()
     said, paths = record(found), []
     if figures is not None:
+        from stages.mixtures.mix_curves import mix_curves
         from stages.mixtures.mix_figures import draw_mix
         from stages.presentation.figure_marks import save_all
 
-        paths = save_all(draw_mix(found, said), figures)
+        drawn = draw_mix(
+            mix_curves(found),
+            proposal=said["proposal"],
+            interval=said["interval"],
+            reference=said["reference"]["mixture"],
+            level=said["level"],
+        )
+        paths = save_all({f"mix-{name}": each for name, each in drawn.items()}, figures)
     if as_json:
         print(json.dumps(said | {"figures": paths}, indent=2))
         return

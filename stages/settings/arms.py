@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from stages.foundation.section import Name, Section
+from stages.settings.questions import AnyQuestion, Question
 from stages.target.target import Target
 
 
@@ -86,13 +87,6 @@ class Control(Section):
     kind: Literal["same", "drop_half", "duplicate_half"]
 
 
-class Question(Section):
-    """Arms that compete for one decision."""
-
-    title: str
-    arms: list[str] = Field(min_length=2)
-
-
 class ArmsParams(Section):
     seed: int = Field(1, ge=0)
     draws: int = Field(4, ge=2, le=64, description="independent resamples of the pool")
@@ -110,13 +104,15 @@ class ArmsParams(Section):
         description="taken from sweep.budgets_tokens where there is a target",
     )
     target: Target | None = Field(None, description="taken from the section `target`")
-    questions: dict[Name, Question] = Field(min_length=1)
-    arms: dict[Name, Arm] = Field(min_length=2)
+    questions: dict[Name, AnyQuestion] = Field(min_length=1)
+    arms: dict[Name, Arm] = {}
     controls: dict[Name, Control] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "ArmsParams":
         for name, question in self.questions.items():
+            if not isinstance(question, Question):
+                continue
             if missing := [arm for arm in question.arms if arm not in self.arms]:
                 raise ValueError(
                     f"question {name!r} names the arm {missing[0]!r}; arms are"

@@ -137,9 +137,9 @@ def test_a_veto_that_no_mixture_keeps_is_refused():
 
 
 def test_the_figures_are_drawn(plain):
-    figures = draw_mix(*plain)
-    assert set(figures) == {"mix-shares", "mix-slices", "mix-trade-off"}
-    slices = figures["mix-slices"].axes
+    figures = drawn_of(*plain)
+    assert set(figures) == {"shares", "slices", "trade-off"}
+    slices = figures["slices"].axes
     assert [panel.get_title() for panel in slices] == ["web", "code", "books"]
     for figure in figures.values():
         plt.close(figure)
