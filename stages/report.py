@@ -20,8 +20,8 @@ from stages.decision.record import DecisionRecord, HeldoutRow, TableRow
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
-from stages.presentation.metric_words import MetricWords, metric_words
 from stages.mixtures.mix_figures import draw_mix
+from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.plot_style import plt, svg
 from stages.searched.record import SearchedRecord, read_decisions
 from stages.verification.record import Verification, read_verification

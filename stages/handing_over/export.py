@@ -355,7 +355,10 @@ class _Export:
             if now[stage].get(path) != digest
         ]
         if changed:
-            why = "; ".join(changes_since(self.record.provenance)[:3]) or f"{changed[0]} changed"
+            why = (
+                "; ".join(changes_since(self.record.provenance)[:3])
+                or f"{changed[0]} changed"
+            )
             raise RefusedError(
                 f"the decision {self.record.question.name} is of other data than there"
                 f" is now: {why}; {ANEW}"

@@ -92,7 +92,8 @@ def _candidates(prior, n_points, *, low, high, seed) -> np.ndarray:
     rng = np.random.default_rng(seed)
     parts = rng.uniform(0, EVEN, (n_points, 1))
     centres = (1 - parts) * prior + parts / prior.size
-    counts = np.exp(rng.uniform(*np.log(STRENGTHS), (n_points, 1))) * prior.size
+    few, many = np.log(STRENGTHS)
+    counts = np.exp(rng.uniform(few, many, (n_points, 1))) * prior.size
     drawn = rng.standard_gamma(np.maximum(counts * centres, 1e-3))
     drawn /= np.maximum(drawn.sum(axis=1, keepdims=True), 1e-300)
     return rounded(drawn, low, high)

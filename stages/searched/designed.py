@@ -31,7 +31,8 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
 
     Raises ParamsError where a question has too few runs, or an arm of the same name is there.
     """
-    arms, draws = dict(params.arms), {}
+    arms = dict(params.arms)
+    draws: dict[str, list[int]] = {}
     questions = {}
     for name, question in params.questions.items():
         described = question.model_dump()

@@ -31,7 +31,6 @@ from stages.searched.record import (
     Band,
     BestRun,
     Objective,
-    Repeats,
     Rung,
     SearchedRecord,
     SearchedTables,

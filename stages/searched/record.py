@@ -92,9 +92,7 @@ class Repeats(Record):
         description="by the proposal at the target; null without one"
     )
     proxy_passes: float = Field(description="by a proxy of the proposal")
-    agree: bool = Field(
-        description="alike within 1.5 times, or below one pass in both"
-    )
+    agree: bool = Field(description="alike within 1.5 times, or below one pass in both")
 
 
 class Aimed(Record):

@@ -56,7 +56,10 @@ def fitted_repeats(
     law = LAWS["data_constrained"]
     try:
         fit = fit_law(law, law_rows(own), by_arm=law.arm_parameters, n_starts=N_STARTS)
-    except (InputError, RefusedError):  # too few runs for the law: the published constants serve
+    except (
+        InputError,
+        RefusedError,
+    ):  # too few runs for the law: the published constants serve
         return None
     found = {}
     for name in WANTED:

@@ -22,7 +22,8 @@ def is_searched(question: dict[str, Any]) -> bool:
 def metric_weights(question: dict[str, Any], metrics: list[str]) -> dict[str, float]:
     """Metric -> weight, sum 1; of metrics that are vetoed alone 0. metrics: of the runs table.
 
-    >>> metric_weights({"weights": {"news": 3, "wiki": 1}, "veto": {"code": 0.1}}, ["loss_news", "loss_wiki", "loss_code"])
+    >>> question = {"weights": {"news": 3, "wiki": 1}, "veto": {"code": 0.1}}
+    >>> metric_weights(question, ["loss_news", "loss_wiki", "loss_code"])
     {'loss_news': 0.75, 'loss_wiki': 0.25, 'loss_code': 0.0}
     """
     there = [name for name in sorted(metrics) if name.startswith(LOSS)]
