@@ -20,7 +20,12 @@ def roles_of(runs):
 
 def test_prior_corners_and_repeats_at_both():
     runs = design(PRIOR, 24, **FREE, seed=1)
-    assert roles_of(runs) == ["prior", *3 * ["corner"], *17 * ["spread"], *3 * ["repeat"]]
+    assert roles_of(runs) == [
+        "prior",
+        *3 * ["corner"],
+        *17 * ["spread"],
+        *3 * ["repeat"],
+    ]
     assert shares_of(runs)[:4].tolist() == [PRIOR.tolist(), *np.eye(3).tolist()]
     again = [run.number for run in runs[-3:]]
     assert again == [0, 1, 0]  # the prior twice more, one corner once more
@@ -54,7 +59,9 @@ def test_floors_and_caps_hold_in_every_run():
 
 
 def test_too_few_runs_are_refused():
-    with pytest.raises(InputError, match=r"5 runs of 3 domains .* at least 6, better 15"):
+    with pytest.raises(
+        InputError, match=r"5 runs of 3 domains .* at least 6, better 15"
+    ):
         design(PRIOR, 5, **FREE, seed=1)
 
 

@@ -1,5 +1,7 @@
 """A mixture question whose runs come from known losses."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -33,7 +35,7 @@ def params_of(**question):
     )
 
 
-def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS, truth=losses):
+def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS[1:], truth=losses):
     """The runs table. effect: sd of what the runs of a resample share, nats."""
     rng = np.random.default_rng(5)
     shared = effect * rng.standard_normal((made.params.draws, len(POOLS)))
@@ -75,10 +77,10 @@ def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS, truth=losses):
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-@pytest.fixture
-def decided(tmp_path, monkeypatch):
-    """decided(question keys, runs=..., **decide) -> the record of the question, from runs of known losses."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory):
+    """decided(question keys, decide={}, **runs) -> the record of the question and its curves, from known losses."""
+    folder = tmp_path_factory.mktemp("mix")
 
     def make(question, decide=None, **runs):
         made = asked(params_of(**question), TOKENS)
@@ -87,12 +89,14 @@ def decided(tmp_path, monkeypatch):
             "arms": {name: arm.model_dump() for name, arm in made.params.arms.items()},
             "pool_tokens": TOKENS,
         }
-        (tmp_path / "data/fit").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data/arms").mkdir(parents=True, exist_ok=True)
-        write_sealed(artefacts.ARMS, arms)
-        rows = swarm_rows(made.questions["mix"], runs_of(made, **runs))
-        rows.write_parquet(artefacts.fitted_rows("mix"))
-        settings = DecideParams(**{"target_flops": [1e9]} | (decide or {}))
-        return decide_mixture("mix", arms, settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            Path("data/fit").mkdir(parents=True, exist_ok=True)
+            Path("data/arms").mkdir(parents=True, exist_ok=True)
+            write_sealed(artefacts.ARMS, arms)
+            rows = swarm_rows(made.questions["mix"], runs_of(made, **runs))
+            rows.write_parquet(artefacts.fitted_rows("mix"))
+            settings = DecideParams(**{"target_flops": [1e9]} | (decide or {}))
+            return decide_mixture("mix", arms, settings)
 
     return make

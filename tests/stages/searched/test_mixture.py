@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
+from stages.searched.mixture import read_by
 from stages.searched.record import SearchedRecord, read_any_decision
 from tests.stages.searched.conftest import BEST, BUDGETS, POOLS, losses
 
 
-@pytest.fixture
-def record(decided):
-    return decided({"runs": 24})[0]
+@pytest.fixture(scope="module")
+def answer(decided):
+    return decided({"runs": 24}, budgets=BUDGETS)
+
+
+@pytest.fixture(scope="module")
+def record(answer):
+    return answer[0]
 
 
 def test_the_best_mixture_is_proposed_within_its_interval(record):
@@ -43,6 +49,7 @@ def test_the_answer_rests_on_the_largest_budget_and_is_compared_with_the_other(r
     assert record.n_runs == 24 and record.n_draws == 4
     [rung] = record.by_rung
     assert rung.n_tokens == BUDGETS[0] and rung.moved < 0.05
+    assert "at the other sizes and budgets it differs by at most" in record.reason
 
 
 def test_the_sentence_names_the_mixture(record):
@@ -58,8 +65,8 @@ def test_the_record_is_read_as_it_was_written(record, tmp_path):
     assert isinstance(again, SearchedRecord) and again == record
 
 
-def test_the_figures_hold_the_objective_along_every_pool(decided):
-    _, curves = decided({"runs": 24})
+def test_the_figures_hold_the_objective_along_every_pool(answer):
+    _, curves = answer
     slices = curves.filter(kind="slice")
     assert set(slices["name"]) == set(POOLS)
     web = slices.filter(name="web")
@@ -67,9 +74,9 @@ def test_the_figures_hold_the_objective_along_every_pool(decided):
     assert least == pytest.approx(0.5, abs=0.06)
 
 
-def test_what_runs_of_a_resample_share_moves_nothing(decided):
+def test_what_runs_of_a_resample_share_moves_nothing(decided, record):
     """An effect thirty times the noise, which is taken off before laws are fitted."""
-    shaken = decided({"runs": 24}, effect=0.1)[0]
+    shaken = record
     still = decided({"runs": 24}, effect=0.0)[0]
     for pool in POOLS:
         assert shaken.proposal[pool] == pytest.approx(still.proposal[pool], abs=0.02)
@@ -134,7 +141,6 @@ def test_a_target_far_beyond_the_proxies_is_extrapolating(decided):
     record = decided({"runs": 24}, decide={"target": target, "n_params": 10**9})[0]
     assert record.status == "extrapolating"
     assert "decades of compute beyond the proxies" in record.reason
-    assert "it differs by at most" in record.reason
 
 
 def test_a_pool_that_the_target_repeats_costs_and_is_said(decided):
@@ -146,3 +152,8 @@ def test_a_pool_that_the_target_repeats_costs_and_is_said(decided):
     assert record.reason.startswith("The target would read code")
     assert not record.repetition["code"].agree and record.repetition["web"].agree
     assert record.repetition_law is not None
+
+
+def test_the_record_names_what_it_was_made_of(record):
+    assert list(record.provenance.inputs) == read_by("mix")
+    assert len(record.provenance.run_ids) == 2 * 24  # of both budgets
