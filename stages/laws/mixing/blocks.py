@@ -2,9 +2,10 @@
 
     value = f(share) + effect of the resample + noise
 
-Runs of one resample have documents, weights and their order in common, which moves all of them alike: measured on
-proxies of 6,144 parameters by .07 nats, three times the noise that is left. The effects add up to 0 and are estimated
-by generalised least squares beside a smooth f. Cost: below a second.
+Runs of one resample have documents, first weights and their order in common, which moves all of them alike: by .02 to
+.05 nats in proxies of 6,144 parameters, about as much as a run scatters (measured). The effects add up to 0. They are
+estimated by generalised least squares beside a smooth f and shrunk by what their own error explains of their size
+(James and Stein), since five runs of a resample know its effect to half of their noise. Cost: below a second.
 """
 
 import numpy as np
@@ -33,8 +34,10 @@ def block_effects(
     surface = None
     for _ in range(ROUNDS):
         surface = fit_process(ROUGH, shares, values - effects, start=surface)
-        known = np.linalg.solve(covariance(surface, shares), contrasts)
-        off = values - surface.centre(shares)
-        found = np.linalg.solve(contrasts.T @ known, known.T @ off)
-        effects = contrasts @ found
+        noise = covariance(surface, shares) * surface.spread**2
+        known = np.linalg.solve(noise, contrasts)
+        found = np.linalg.inv(contrasts.T @ known)
+        whole = contrasts @ found @ known.T @ (values - surface.centre(shares))
+        error = float(np.trace(contrasts @ found @ contrasts.T))
+        effects = whole * max(0.0, 1.0 - error / max(float(whole @ whole), 1e-300))
     return effects

@@ -25,6 +25,13 @@ def test_runs_without_an_effect_keep_their_values():
     assert np.abs(found).max() < 0.01
 
 
+def test_effects_that_are_no_larger_than_their_error_are_let_be():
+    noise = 0.1 * np.random.default_rng(2).standard_normal(24)
+    found = block_effects(SHARES, SURFACE + noise, BLOCKS)
+    plain = [noise[BLOCKS == block].mean() for block in range(4)]
+    assert np.abs(found).max() < 0.5 * np.abs(plain).max()
+
+
 def test_one_resample_or_one_run_of_each_says_nothing():
     assert not block_effects(SHARES, SURFACE, np.zeros(24)).any()
     assert not block_effects(SHARES[:4], SURFACE[:4], np.arange(4)).any()
