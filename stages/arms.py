@@ -142,6 +142,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
     for key, wrong in (
         ("upweight", arm.upweight is not None),
         ("mixture", arm.mixture is not None),
+        ("uses", arm.uses is not None),
         ("rules", arm.rules is not False),
         ("licence", arm.licence is not None),
     ):

@@ -4,7 +4,7 @@ Input: fitted laws with their refits, the views, the control runs. Output: one d
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,7 @@ from stages.decision.controls import chance_lead, control_effects, detectable
 from stages.decision.curves import curves
 from stages.decision.next_run import next_best
 from stages.decision.provenance import provenance
-from stages.decision.question_laws import law_named, twins
+from stages.decision.question_laws import Evidence, load, twins
 from stages.decision.record import (
     VERSION,
     DecisionLaw,
@@ -32,7 +32,6 @@ from stages.decision.record import (
     RunnerUp,
     SpokenSize,
     Target,
-    read_question_fit,
 )
 from stages.decision.scope import (
     Scope,
@@ -51,7 +50,6 @@ from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Prediction
-from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
@@ -59,10 +57,12 @@ from stages.presentation.metric_words import metric_words
 from stages.runs.study import law_rows
 from stages.searched.mixture import decide_mixture
 from stages.searched.record import Decision, SearchedRecord
-from stages.searched.swarm import is_searched
+from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND
+from stages.searched.upsampling import decide_curve
 from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
+SEARCHES = {MIXTURE_KIND: decide_mixture, CURVES_KIND: decide_curve}
 RUNS = artefacts.RUNS
 
 
@@ -101,9 +101,8 @@ def decide_any(
     name: str, arms: dict[str, Any], params: DecideParams
 ) -> tuple[Decision, pl.DataFrame]:
     """The record of a question of any kind, and what its figures draw."""
-    if is_searched(arms["questions"][name]):
-        return decide_mixture(name, arms, params)
-    return decide(name, arms, params)
+    kind = arms["questions"][name].get("kind")
+    return SEARCHES.get(kind, decide)(name, arms, params)
 
 
 def tracked(decision: Decision) -> dict[str, Any]:
@@ -125,31 +124,6 @@ def read_by(name: str) -> list[str]:
         artefacts.fitted_rows(name),
     ]
     return [*own, artefacts.ARMS, artefacts.VIEWS, RUNS]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
-
-    rows: pl.DataFrame
-    fitted: QuestionFit
-    boot: Prediction
-    rival: Prediction | None
-
-
-def load(name: str, tiers: list[str]) -> Evidence:
-    """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
-    states = read_sealed(artefacts.fit_refits(name), AGAIN)
-    boots = {
-        role: prediction_of(state, lambda law: law_named(law, tiers))
-        for role, state in states.items()
-    }
-    return Evidence(
-        rows=pl.read_parquet(artefacts.fitted_rows(name)),
-        fitted=read_question_fit(artefacts.fit_record(name)),
-        boot=boots["law"],
-        rival=boots.get("runner_up"),
-    )
 
 
 def decide(

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from stages import images
-from stages.decision.question_laws import MIXTURE, law_named, twins
+from stages.decision.question_laws import MIXTURE, law_named, tier_laws, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
@@ -39,7 +39,7 @@ from stages.runs.study import (
     law_rows,
     regularisation_shares,
 )
-from stages.searched.swarm import is_searched, swarm_rows
+from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND, swarm_rows
 
 log = logging.getLogger("assay")
 AUTO = "auto"
@@ -97,7 +97,8 @@ def run(params: FitParams) -> None:
     metric = metric_of(params.domain, runs, params.metric)
     summary: dict[str, dict[str, Any]] = {}
     for name, question in arms["questions"].items():
-        if is_searched(question):
+        kind = question.get("kind")
+        if kind == MIXTURE_KIND:
             rows = swarm_rows(question, runs)
             with whole_file(artefacts.fitted_rows(name)) as temporary:
                 rows.write_parquet(temporary)
@@ -106,7 +107,12 @@ def run(params: FitParams) -> None:
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
         summary[name] = fit_question(
-            name, chosen, tiers=arms["tiers"], metric=metric, params=params
+            name,
+            chosen,
+            tiers=arms["tiers"],
+            metric=metric,
+            params=params,
+            curves=kind == CURVES_KIND,
         )
     write_json(artefacts.FIT_METRICS, summary)
 
@@ -132,9 +138,17 @@ def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str
 
 
 def fit_question(
-    name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams
+    name: str,
+    runs: pl.DataFrame,
+    tiers: list[str],
+    metric: str,
+    params: FitParams,
+    curves: bool = False,
 ) -> dict[str, Any]:
-    """Everything about one question, written to data/fit; the metrics to track."""
+    """Everything about one question, written to data/fit; the metrics to track.
+
+    curves: by laws over tiers alone, whose parameters all arms share, so that curves are asked that nobody trained.
+    """
     if metric.startswith("error_"):
         runs = runs.with_columns(
             pl.col("value").clip(
@@ -145,9 +159,12 @@ def fit_question(
         )
     best = best_regularised(runs)
     candidates = candidates_of(params.laws, law_rows(best), tiers)
+    if curves:
+        candidates = with_variants(usable_tier_laws(law_rows(best), tiers))
     choose = partial(
         choose_law,
         candidates,
+        by_arm=() if curves else None,
         n_starts=params.starts,
         seed=params.seed,
         delta=None,
@@ -201,6 +218,14 @@ def candidates_of(
         laws = eligible_laws(rows) if name == AUTO else [law_named(name, tiers)]
         found += with_variants(laws)
     return found
+
+
+def usable_tier_laws(rows: dict[str, np.ndarray], tiers: list[str]) -> list[Law]:
+    """The laws over tiers; those with model size only where there are several sizes."""
+    several = np.unique(rows["n_params"]).size > 1
+    return [
+        law for law in tier_laws(tiers) if ("n_params" in law.variable_names) == several
+    ]
 
 
 def early_budgets(

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from stages import images
-from stages.decide import load
 from stages.decision.provenance import git_commit
+from stages.decision.question_laws import load
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import whole_file, whole_folder, write_json

@@ -40,6 +40,10 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
             f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items()
         )
         text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
+    if uses := arm.get("uses"):
+        text = (
+            f"use tiers of quality {', '.join(f'{n:g}' for n in uses.values())} times"
+        )
     licence = f", licence {' or '.join(names)}" if (names := arm.get("licence")) else ""
     return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence
 

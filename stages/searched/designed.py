@@ -1,5 +1,6 @@
 """From a question to the arms that it needs: its swarm, each run as an arm of one resample."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,12 @@ from stages.foundation.errors import InputError, ParamsError
 from stages.mixtures.design import design, over_draws
 from stages.presentation.numbers import listed
 from stages.settings.arms import Arm, ArmsParams
-from stages.settings.questions import MixtureQuestion
+from stages.settings.questions import MixtureQuestion, UpsamplingQuestion
+
+UPSAMPLING_TITLE = "How often should each tier of quality be used?"
+STEEP = (
+    7.0  # as often as the worst document is the best used on the steep curve (assumed)
+)
 
 
 @dataclass(frozen=True)
@@ -36,23 +42,50 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
     questions = {}
     for name, question in params.questions.items():
         described = question.model_dump()
+        made: dict[str, Arm] = {}
         if isinstance(question, MixtureQuestion):
             prior = prior_of(question, pool_tokens)
-            made = swarm_arms(name, question, prior=prior, params=params)
-            if twice := [arm for arm in made if arm in params.arms]:
-                raise ParamsError(
-                    f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this"
-                    " name; give yours another"
-                )
-            arms |= {arm: each for arm, (each, _) in made.items()}
-            draws |= {arm: [draw] for arm, (_, draw) in made.items()}
-            described |= {
-                "title": question.title or f"Which mixture of {listed(question.over)}?",
-                "prior": prior,
-                "arms": list(made),
-            }
-        questions[name] = described
+            swarm = swarm_arms(name, question, prior=prior, params=params)
+            made = {arm: each for arm, (each, _) in swarm.items()}
+            draws |= {arm: [draw] for arm, (_, draw) in swarm.items()}
+            title = f"Which mixture of {listed(question.over)}?"
+            described |= {"title": question.title or title, "prior": prior}
+        elif isinstance(question, UpsamplingQuestion):
+            made = curve_arms(name, params.tier_edges)
+            described |= {"title": question.title or UPSAMPLING_TITLE}
+        if twice := [arm for arm in made if arm in params.arms]:
+            raise ParamsError(
+                f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"
+                " give yours another"
+            )
+        arms |= made
+        questions[name] = described | ({"arms": list(made)} if made else {})
     return Asked(params.model_copy(update={"arms": arms}), questions, draws)
+
+
+def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:
+    """The curves over tiers that a question trains: all tiers alike, the worst one, two, ... dropped, one that falls
+    in a line, one that falls steeply. edges: between tiers. Every curve that falls lies between the first of them.
+
+    >>> arms = curve_arms("up", [0.2, 0.6])
+    >>> list(arms), arms["up-linear"].uses
+    (['up-flat', 'up-top_60', 'up-top_20', 'up-linear', 'up-steep'], {0.2: 1.8, 0.6: 1.2, 1.0: 0.4})
+    """
+    ends = [*edges, 1.0]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise([0.0, *ends])]
+    linear = {
+        end: round(2 * (1 - at), 6) for end, at in zip(ends, middles, strict=True)
+    }
+    steep = {
+        end: round(STEEP ** (1 - at), 6) for end, at in zip(ends, middles, strict=True)
+    }
+    tops = {f"{name}-top_{100 * end:g}": Arm(keep=end) for end in reversed(edges)}
+    return {
+        f"{name}-flat": Arm(),
+        **tops,
+        f"{name}-linear": Arm(uses=linear),
+        f"{name}-steep": Arm(uses=steep),
+    }
 
 
 def prior_of(

@@ -48,10 +48,12 @@ class Objective(Record):
 class BestRun(Record):
     """The run that measured least, beside the proposal."""
 
-    run_id: str = Field(description="row of the runs table")
-    shares: dict[str, float] = Field(description="domain -> share of its tokens")
-    measured: float = Field(
-        description="weighted loss, without what its resample shared, nats a token"
+    run_id: str = Field(description="row of the runs table; of curves the arm")
+    shares: dict[str, float] = Field(
+        description="as the proposal: domain -> share, or tier -> uses"
+    )
+    measured: float | None = Field(
+        description="weighted loss, without what its resample shared, nats a token; of curves null"
     )
     gain: Band = Field(
         description="predicted loss of its mixture less that of the proposal"
@@ -67,7 +69,7 @@ class Rung(Record):
     n_params: int = Field(description="non-embedding parameters")
     n_tokens: int = Field(description="tokens that a run saw")
     flops: float = Field(description="training compute of a run, FLOPs (6ND)")
-    proposal: dict[str, float] = Field(description="domain -> share")
+    proposal: dict[str, float] = Field(description="as that of the answer")
     interval: dict[str, tuple[float, float]] = Field(
         description="domain -> (low, high)"
     )
@@ -119,12 +121,12 @@ class SearchedTables(Record):
 
 
 class SearchedRecord(FileRecord):
-    """The answer to a question that was searched for, with all that it rests on."""
+    """The answer to a question that was searched for, with all that it rests on: a mixture, or a curve over tiers."""
 
     remedy: ClassVar[str] = DecisionRecord.remedy
 
     version: Literal[1] = Field(description="number of this format")
-    kind: Literal["mixture"] = Field(description="what was searched for")
+    kind: Literal["mixture", "upsampling"] = Field(description="what was searched for")
     question: Question = Field(description="what was asked")
     sentence: str = Field(description="the answer in one sentence")
     status: Status = Field(description="how sure the answer is")
@@ -138,12 +140,14 @@ class SearchedRecord(FileRecord):
     n_tokens: int = Field(description="tokens that each of them saw")
     n_runs: int = Field(description="proxies that were fitted")
     n_draws: int = Field(description="resamples of the pool")
-    proposal: dict[str, float] = Field(description="domain -> share of training tokens")
+    proposal: dict[str, float] = Field(
+        description="domain -> share of training tokens; of curves tier -> times that a document is used"
+    )
     interval: dict[str, tuple[float, float]] = Field(
-        description="domain -> (low, high): where the best share may lie"
+        description="as the proposal -> (low, high): where the best may lie"
     )
     reference: dict[str, float] = Field(
-        description="domain -> share of the mixture that the proposal is held against"
+        description="what the proposal is held against, as the proposal: the prior, or all tiers alike"
     )
     predicted: dict[str, Band] = Field(
         description="metric -> what a run of the proposal would measure, noise included"

@@ -10,6 +10,7 @@ from stages.laws.mixing.blocks import block_effects
 from stages.mixtures.swarm_tables import Swarm, refuse_thin
 from stages.runs.study import best_regularised
 
+MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
 LOSS = "loss_"
 CELL = ("n_params", "n_tokens_seen")
 

@@ -15,7 +15,9 @@ Said = tuple[Status, str] | None
 
 @dataclass(frozen=True)
 class Evidence:
-    """said: the record of `assay mix`; broken: vetoes that no mixture keeps; tolerance: nats a token."""
+    """said: the record of `assay mix`, or what it holds of a curve; broken: vetoes that no mixture keeps; tolerance:
+    nats a token; reference: what a proposal is held against, in words; searched: what is proposed.
+    """
 
     said: Mapping[str, Any]
     best: BestRun
@@ -25,6 +27,8 @@ class Evidence:
     aimed: Aimed | None
     tolerance: float
     params: DecideParams
+    reference: str = "the prior"
+    searched: str = "mixture"
 
 
 def verdict(evidence: Evidence) -> tuple[Status, str]:
@@ -34,8 +38,8 @@ def verdict(evidence: Evidence) -> tuple[Status, str]:
             return found
     gain, low, high = evidence.said["objective"]["gain"]
     return "decided", (
-        f"The proposal is {gain:.3f} [{low:.3f}, {high:.3f}] nats better than the prior"
-        f" and lies between the runs{_steady(evidence.by_rung)}."
+        f"The proposal is {gain:.3f} [{low:.3f}, {high:.3f}] nats better than"
+        f" {evidence.reference} and lies between the runs{_steady(evidence.by_rung)}."
     )
 
 
@@ -100,8 +104,8 @@ def _tie(evidence: Evidence) -> Said:
     if high >= evidence.tolerance:
         return None
     return "tie", (
-        f"No mixture is worth more than the prior: the proposal gains {gain:.4f} nats, at"
-        f" most {high:.4f}, and below {evidence.tolerance:.4f} mixtures tie."
+        f"No {evidence.searched} is worth more than {evidence.reference}: the proposal gains {gain:.4f} nats, at"
+        f" most {high:.4f}, and below {evidence.tolerance:.4f} both tie."
     )
 
 
@@ -111,7 +115,7 @@ def _no_better(evidence: Evidence) -> Said:
         return None
     gain, low, high = evidence.said["objective"]["gain"]
     return "insufficient_evidence", (
-        f"The proposal is not surely better than the prior: P(better) {p_better:.2f},"
+        f"The proposal is not surely better than {evidence.reference}: P(better) {p_better:.2f},"
         f" gain {gain:.4f} [{low:.4f}, {high:.4f}] nats."
     )
 
@@ -121,7 +125,7 @@ def _worse_than_a_run(evidence: Evidence) -> Said:
     if best.p_not_worse >= evidence.params.decide_at:
         return None
     return "insufficient_evidence", (
-        "The proposal is not surely as good as the best mixture that was trained:"
+        f"The proposal is not surely as good as the best {evidence.searched} trained:"
         f" P {best.p_not_worse:.2f} that it loses less than {evidence.tolerance:.4f}"
         f" nats to {best.run_id}."
     )

@@ -14,9 +14,10 @@ from stages.searched.record import (
 )
 
 PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
+REFERENCES = {"mixture": "the prior", "upsampling": "using every tier alike"}
 LEADS = {
     "decided": "",
-    "tie": "A tie with the prior. Nearest: ",
+    "tie": "A tie with {reference}. Nearest: ",
     "insufficient_evidence": "Not settled by these runs. Nearest: ",
     "extrapolating": "Beyond what was measured. Nearest: ",
 }
@@ -33,18 +34,40 @@ def percent(share: float) -> str:
 
 def sentence(found: SearchedRecord) -> str:
     """The answer: the mixture with the largest shares first, what it is worth, for which run."""
-    ordered = sorted(found.proposal.items(), key=lambda pair: -pair[1])
-    parts = [f"{percent(share)} {name}" for name, share in ordered if share > 0]
     gain, low, high = found.objective.gain
+    reference = REFERENCES[found.kind]
     head = f"For {found.target.text}: " if found.target else ""
-    lead = LEADS[found.status]
+    lead = LEADS[found.status].format(reference=reference)
     start = head + (lead if not head else lead[:1].lower() + lead[1:])
-    said = f"train on {listed(parts)}"
+    said = mixture_text(found) if found.kind == "mixture" else curve_text(found)
     if not start:
         said = said[0].upper() + said[1:]
-    return (
-        f"{start}{said}: {gain:.3f} nats [{low:.3f}, {high:.3f}] better than the prior."
-    )
+    return f"{start}{said}: {gain:.3f} nats [{low:.3f}, {high:.3f}] better than {reference}."
+
+
+def mixture_text(found: SearchedRecord) -> str:
+    """`train on 60 % web and 40 % code`, the largest share first."""
+    ordered = sorted(found.proposal.items(), key=lambda pair: -pair[1])
+    parts = [f"{percent(share)} {name}" for name, share in ordered if share > 0]
+    return f"train on {listed(parts)}"
+
+
+def curve_text(found: SearchedRecord) -> str:
+    """`use the best 10 % 4 times, 10 to 30 % 1.5 times and drop the rest`."""
+    used = [(tier, uses) for tier, uses in found.proposal.items() if uses > 0]
+    parts = [f"{tier_words(tier)} {uses:.2g} times" for tier, uses in used]
+    rest = len(found.proposal) - len(used)
+    return f"use {listed(parts)}" + (", and drop the rest" if rest else "")
+
+
+def tier_words(tier: str) -> str:
+    """The name of a tier for a person.
+
+    >>> tier_words("q000_010"), tier_words("q010_030")
+    ('the best 10 %', '10 to 30 %')
+    """
+    low, high = (int(part) for part in tier.removeprefix("q").split("_"))
+    return f"{low} to {high} %" if low else f"the best {high} %"
 
 
 def tables(found: SearchedRecord) -> SearchedTables:
@@ -57,7 +80,9 @@ def tables(found: SearchedRecord) -> SearchedTables:
 
 
 def proposal_rows(found: SearchedRecord) -> list[TableRow]:
-    """One row a domain."""
+    """One row a domain or tier."""
+    if found.kind == "upsampling":
+        return curve_rows(found)
     rows: list[TableRow] = []
     for name, share in found.proposal.items():
         low, high = found.interval[name]
@@ -75,6 +100,23 @@ def proposal_rows(found: SearchedRecord) -> list[TableRow]:
     return rows
 
 
+def curve_rows(found: SearchedRecord) -> list[TableRow]:
+    """One row a tier."""
+    rows: list[TableRow] = []
+    for tier, uses in found.proposal.items():
+        low, high = found.interval[tier]
+        rows.append(
+            {
+                "tier of quality": tier_words(tier),
+                "uses": round(uses, 2),
+                "interval": f"[{low:.2f}, {high:.2f}]",
+                "alike": round(found.reference[tier], 2),
+                "most in the proxies": round(found.repetition[tier].proxy_passes, 2),
+            }
+        )
+    return rows
+
+
 def predicted_rows(found: SearchedRecord) -> list[TableRow]:
     """One row a metric."""
     rows: list[TableRow] = []
@@ -86,7 +128,7 @@ def predicted_rows(found: SearchedRecord) -> list[TableRow]:
             "held-out domain": metric.domain,
             "weight": round(metric.weight, 3),
             "loss": f"{value:.3f} [{low:.3f}, {high:.3f}]",
-            "against the prior": f"{change:+.3f} [{least:+.3f}, {most:+.3f}]",
+            f"against {REFERENCES[found.kind]}": f"{change:+.3f} [{least:+.3f}, {most:+.3f}]",
             "rank of runs left out": round(
                 found.check[metric.name]["rank_correlation"], 3
             ),

@@ -1,12 +1,12 @@
 """The `arms` section of params.yaml: the data sets that compete, their controls and the questions."""
 
 import itertools
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from stages.foundation.section import Name, Section
-from stages.settings.questions import AnyQuestion, Question
+from stages.settings.questions import AnyQuestion, Question, UpsamplingQuestion
 from stages.target.target import Target
 
 
@@ -40,6 +40,15 @@ class Arm(Section):
         None,
         min_length=1,
         description="share of training tokens by pool; pools not named are left out",
+    )
+    uses: dict[float, Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        min_length=1,
+        exclude_if=lambda uses: uses is None,
+        description=(
+            "how often documents are used, by where their tier of quality ends: {0.1: 4,"
+            " 0.5: 1, 1.0: 0} uses the best tenth four times and drops the worse half"
+        ),
     )
     dedup: Literal["none", "exact", "words", "near", "bands", "semantic", "lines"] = (
         Field(
@@ -77,6 +86,23 @@ class Arm(Section):
                 raise ValueError(
                     "an arm has a mixture or an upweight, not both; make two arms"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _uses_cover_the_pool(self) -> "Arm":
+        if self.uses is None:
+            return self
+        ends = list(self.uses)
+        if ends != sorted(ends) or ends[0] <= 0 or ends[-1] != 1:
+            raise ValueError(
+                f"uses must name ends of tiers that rise from above 0 to 1, got {ends}"
+            )
+        if not any(self.uses.values()):
+            raise ValueError("uses are all 0; use one tier at least")
+        if self.mixture or self.upweight or self.keep < 1:
+            raise ValueError(
+                "an arm has uses, or keep, upweight and mixture; make two arms"
+            )
         return self
 
 
@@ -136,6 +162,10 @@ class ArmsParams(Section):
             for arm in self.arms.values()
             if arm.by == "quality" and arm.take == "high"
         }
+        edges |= {end for arm in self.arms.values() for end in arm.uses or {}}
+        for question in self.questions.values():
+            if isinstance(question, UpsamplingQuestion):
+                edges |= set(question.tiers)
         return sorted(edges - {1.0})
 
 

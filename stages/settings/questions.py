@@ -31,17 +31,6 @@ class Designed(Section):
         min_length=1,
         description="sizes of proxies that are trained; null: those of sweep.sizes",
     )
-    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None,
-        min_length=1,
-        description="held-out domain -> weight of its loss; null: all alike",
-    )
-
-    @model_validator(mode="after")
-    def _weights_weigh(self) -> "Designed":
-        if self.weights is not None and sum(self.weights.values()) <= 0:
-            raise ValueError("weights are all 0; give one domain a weight above 0")
-        return self
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""
@@ -49,7 +38,7 @@ class Designed(Section):
             return "kind", "is for text; questions of images name their arms"
         if unknown := [size for size in self.sizes or [] if size not in LADDER]:
             return "sizes", f"no size {unknown[0]!r}; sizes are {', '.join(LADDER)}"
-        return unheld(self.weights or {}, "weights", pools)
+        return None
 
 
 def unheld(
@@ -78,6 +67,11 @@ class MixtureQuestion(Designed):
     runs: int = Field(
         24, ge=6, le=4096, description="proxies of each size, repeats among them"
     )
+    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        min_length=1,
+        description="held-out domain -> weight of its loss; null: all alike",
+    )
     floors: dict[str, Share] = Field({}, description="pool -> least share")
     caps: dict[str, Share] = Field({}, description="pool -> largest share")
     veto: dict[str, Annotated[float, Field(ge=0)]] = Field(
@@ -87,6 +81,12 @@ class MixtureQuestion(Designed):
             " the prior"
         ),
     )
+
+    @model_validator(mode="after")
+    def _weights_weigh(self) -> "MixtureQuestion":
+        if self.weights is not None and sum(self.weights.values()) <= 0:
+            raise ValueError("weights are all 0; give one domain a weight above 0")
+        return self
 
     @model_validator(mode="after")
     def _names_are_pools(self) -> "MixtureQuestion":
@@ -119,7 +119,32 @@ class MixtureQuestion(Designed):
         """What other sections do not have of what is asked."""
         if unknown := [name for name in self.over if name not in pools]:
             return "over", f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
-        return unheld(self.veto, "veto", pools) or super().fault(pools, image)
+        return (
+            unheld(self.veto, "veto", pools)
+            or unheld(self.weights or {}, "weights", pools)
+            or super().fault(pools, image)
+        )
+
+
+class UpsamplingQuestion(Designed):
+    """How often is each quality tier used? A few curves are trained, and the best one is searched for."""
+
+    kind: Literal["upsampling"]
+    tiers: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.3, 0.6],
+        min_length=1,
+        max_length=8,
+        description="where tiers end, as fractions of the tokens, best first",
+    )
+    most: float = Field(
+        7.0, gt=1, le=100, description="times that a document may be used at the target"
+    )
+
+    @model_validator(mode="after")
+    def _tiers_rise(self) -> "UpsamplingQuestion":
+        if self.tiers != sorted(set(self.tiers)):
+            raise ValueError(f"tiers {self.tiers} must rise")
+        return self
 
 
 def _tag(value: Any) -> str:
@@ -133,10 +158,12 @@ def _tag(value: Any) -> str:
 
 
 AnyQuestion = Annotated[
-    Annotated[Question, Tag("[arms]")] | Annotated[MixtureQuestion, Tag("[mixture]")],
+    Annotated[Question, Tag("[arms]")]
+    | Annotated[MixtureQuestion, Tag("[mixture]")]
+    | Annotated[UpsamplingQuestion, Tag("[upsampling]")],
     Discriminator(
         _tag,
         custom_error_type="question_kind",
-        custom_error_message="kind must be one of arms, mixture",
+        custom_error_message="kind must be one of arms, mixture, upsampling",
     ),
 ]
