@@ -20,10 +20,11 @@ from stages.decision.record import DecisionRecord, HeldoutRow, TableRow
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
-from stages.mixtures.mix_figures import draw_mix
+from stages.mixtures.mix_figures import draw_mix, draw_uses
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.plot_style import plt, svg
 from stages.searched.record import SearchedRecord, read_decisions
+from stages.searched.words import tier_words
 from stages.verification.record import Verification, read_verification
 
 TEMPLATE = "stages/decision/page.html.j2"
@@ -136,6 +137,13 @@ def show_figures(
 
 def draw_searched(decision: SearchedRecord) -> dict[str, Figure]:
     """The figures of a proposal by name."""
+    if decision.kind == "upsampling":
+        return draw_uses(
+            {tier_words(tier): uses for tier, uses in decision.proposal.items()},
+            {tier_words(tier): ends for tier, ends in decision.interval.items()},
+            {tier_words(tier): uses for tier, uses in decision.reference.items()},
+            level=decision.level,
+        )
     return draw_mix(
         pl.read_parquet(artefacts.curves(decision.question.name)),
         proposal=decision.proposal,

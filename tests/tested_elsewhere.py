@@ -41,7 +41,6 @@ TESTED_ELSEWHERE = {
     "stages/searched/repeats.py": SEARCHED,
     "stages/searched/swarm.py": SEARCHED,
     "stages/searched/verdict.py": SEARCHED,
-    "stages/searched/words.py": SEARCHED,
     # assay export: whole exports, read back
     "stages/handing_over/payloads.py": EXPORTS,
     "stages/handing_over/record.py": EXPORTS,

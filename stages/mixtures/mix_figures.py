@@ -29,17 +29,32 @@ def draw_mix(
     """All figures by name. curves: as of mix_curves; the others as in the record, by domain."""
     with plt.rc_context(STYLE):
         return {
-            "shares": shares_figure(proposal, interval, reference, level),
+            "shares": shares_figure(proposal, interval, reference, level=level),
             "slices": slices_figure(curves.filter(kind=SLICE)),
             "trade-off": trade_off_figure(curves.filter(kind=TRADE_OFF)),
         }
+
+
+def draw_uses(
+    proposal: Mapping[str, float],
+    interval: Mapping[str, Sequence[float]],
+    reference: Mapping[str, float],
+    level: float,
+) -> dict[str, Figure]:
+    """The figure of a curve over tiers. All by name of the tier."""
+    axis = "times that a document is used"
+    with plt.rc_context(STYLE):
+        figure = shares_figure(proposal, interval, reference, level=level, axis=axis)
+    return {"shares": figure}
 
 
 def shares_figure(
     proposal: Mapping[str, float],
     interval: Mapping[str, Sequence[float]],
     reference: Mapping[str, float],
+    *,
     level: float,
+    axis: str = "share of the mixture",
 ) -> Figure:
     """Share of each domain: proposal with interval beside the reference."""
     domains = list(proposal)
@@ -56,7 +71,7 @@ def shares_figure(
     )
     axes.set_yticks(places, domains)
     axes.invert_yaxis()
-    axes.set(xlabel="share of the mixture", xlim=(-0.01, None))
+    axes.set(xlabel=axis, xlim=(-0.01, None))
     axes.set_title(
         f"point and bar: proposal, interval of {level:.0%}; stroke: reference",
         fontsize=8,

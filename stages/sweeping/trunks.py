@@ -150,7 +150,7 @@ def question_sizes(arms: dict[str, Any]) -> dict[str, list[str]]:
     """Designed arm -> the sizes that its question asks for, where it asks for some. arms: data/arms/arms.json."""
     return {
         arm: question["sizes"]
-        for question in arms["questions"].values()
+        for question in arms.get("questions", {}).values()
         if question.get("sizes")
         for arm in question["arms"]
     }

@@ -7,11 +7,11 @@ from stages.decision.text import (
     arm_label,
     check_text,
     decision_markdown,
-    printed_decisions,
     sentence,
 )
 from stages.foundation.stage import ROOT
 from stages.presentation.numbers import flops_text, interval_text
+from stages.searched.words import printed_decisions
 
 ARM = {
     "keep": 0.2,

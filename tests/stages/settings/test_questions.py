@@ -37,10 +37,36 @@ def test_a_mixture_needs_no_arms_and_no_title(tmp_path):
     assert alone.arms == {}
 
 
+def test_the_tiers_of_a_curve_are_the_tiers_of_the_pool():
+    asked = {"up": {"kind": "upsampling", "tiers": [0.05, 0.5]}}
+    params = ArmsParams(questions=asked, arms={"best": {"keep": 0.2}})
+    assert params.tier_edges == [0.05, 0.2, 0.5]
+    assert params.questions["up"].most == 7.0
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({"kind": "mix"}, "arms.questions.mix: kind must be one of arms, mixture"),
+        ({"tiers": [0.5, 0.2]}, r"arms.questions.up: tiers \[0.5, 0.2\] must rise"),
+        ({"tiers": [0.5, 1.0]}, "arms.questions.up.tiers.1: must be below 1"),
+        ({"most": 1.0}, "arms.questions.up.most: must be above 1"),
+        ({"weights": {"news": 1}}, "arms.questions.up.weights: unknown key"),
+        ({"sizes": ["7k"]}, "arms.questions.up.sizes: no size '7k'"),
+    ],
+)
+def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message):
+    params = params_with()
+    params["arms"]["questions"] = {"up": {"kind": "upsampling"} | question}
+    refused(params, message)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (
+            {"kind": "mix"},
+            "arms.questions.mix: kind must be one of arms, mixture, upsampling",
+        ),
         ({"arms": ["keep_10"]}, "arms.questions.mix.arms: unknown key"),
         ({"over": ["news"]}, "arms.questions.mix.over: needs at least 2 entries"),
         (

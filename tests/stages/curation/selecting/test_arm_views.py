@@ -187,3 +187,33 @@ def test_a_resample_is_as_large_as_repetition_at_the_target_asks(pool_tokens, dr
     assert resample_tokens(params, {"web": 2_000}) == 2_000  # no more than there is
     given = params.model_copy(update={"draw_tokens": 7_000})
     assert resample_tokens(given, {"web": 10**9}) == 7_000
+
+
+def test_a_curve_uses_each_tier_of_quality_as_often_as_it_says(resample):
+    view = arm_view(resample, Arm(uses={0.1: 4, 0.5: 1.5, 1.0: 0}), seed=1)
+    best = arm_view(resample, Arm(keep=0.1), seed=1)
+    half = arm_view(resample, Arm(keep=0.5), seed=1)
+    assert set(view["id"]) == set(half["id"])  # the worse half is dropped
+    weights = dict(view.select("id", "weight").iter_rows())
+    assert {weights[id_] for id_ in best["id"]} == {4.0}
+    assert {weights[id_] for id_ in set(half["id"]) - set(best["id"])} == {1.5}
+    # the tiers of a law are the same
+    assert view.filter(pl.col("weight") == 4)["tier"].unique().to_list() == [0]
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"uses": {0.5: 2, 0.2: 1, 1.0: 0}}, "rise from above 0 to 1"),
+        ({"uses": {0.2: 2, 0.5: 1}}, "rise from above 0 to 1"),
+        ({"uses": {0.5: 0, 1.0: 0}}, "uses are all 0"),
+        ({"uses": {0.5: 2, 1.0: 1}, "keep": 0.5}, "uses, or keep"),
+    ],
+)
+def test_uses_that_are_no_curve_over_the_pool_are_refused(arm, message):
+    with pytest.raises(ValueError, match=message):
+        Arm(**arm)
+
+
+def test_an_arm_without_uses_is_written_as_before():
+    assert "uses" not in Arm().model_dump()
