@@ -160,7 +160,7 @@ def fit_question(
     best = best_regularised(runs)
     candidates = candidates_of(params.laws, law_rows(best), tiers)
     if curves:
-        candidates = with_variants(usable_tier_laws(law_rows(best), tiers))
+        candidates = [*with_variants(usable_tier_laws(law_rows(best), tiers))]
     choose = partial(
         choose_law,
         candidates,

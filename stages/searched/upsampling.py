@@ -253,11 +253,11 @@ def check(known: Evidence) -> dict[str, float]:
     )
     measured, predicted = apart["measured"].to_numpy(), apart["predicted"].to_numpy()
     rmse = float(np.sqrt(np.mean((predicted - measured) ** 2)))
-    ranks = (np.argsort(np.argsort(x)) for x in (predicted, measured))
+    ranks = np.stack([np.argsort(np.argsort(x)) for x in (predicted, measured)])
     return {
         "rmse": rmse,
         "of_spread": rmse / max(float(measured.std()), 1e-12),
-        "rank_correlation": float(np.corrcoef(*ranks)[0, 1]),
+        "rank_correlation": float(np.corrcoef(ranks)[0, 1]),
     }
 
 
