@@ -4,6 +4,7 @@ An arm's twin is the same documents from other seeds; it is trained, tuned and f
 difference of the two carries all the noise that a difference between real arms does.
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -15,7 +16,9 @@ from stages.foundation import artefacts
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.compare import paired_differences, smallest_detectable_effect
 from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.runs.judge_record import Judge
 from stages.runs.study import best_regularised, law_rows
+from stages.runs.suite import with_suite
 
 # normal quantiles of a two-sided test at 5 % and of a power of 90 %; the small number of draws is
 # in the refits already
@@ -66,9 +69,11 @@ def detectable(
     return float(np.median(inside)) / z_level * (Z_975 + Z_POWER)
 
 
-def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
+def control_effects(
+    arms: dict[str, Any], metric: str, judges: Sequence[Judge] = ()
+) -> list[ControlEffect]:
     """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
-    runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
+    runs = with_suite(pl.read_parquet(artefacts.RUNS), judges).filter(metric=metric)
     return [
         control_effect(runs, name, kind=control["kind"], like=control["like"])
         for name, control in arms["controls"].items()

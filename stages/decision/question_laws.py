@@ -1,6 +1,6 @@
 """Which law a question's fit may use, by name, which controls are fitted as its arms are, and what was fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,7 @@ from stages.laws.repetition.recipe import recipe
 
 # the half-life law over the quality tiers of the pool, with model size
 MIXTURE = "half_life_mix"
+JUDGE = "judge "  # before the name of a judge: its prediction among the refits of a question
 
 
 def law_named(name: str, tiers: list[str]) -> Law:
@@ -46,12 +47,15 @@ def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
+    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law; judges:
+    name -> its own prediction.
+    """
 
     rows: pl.DataFrame
     fitted: QuestionFit
     boot: Prediction
     rival: Prediction | None
+    judges: dict[str, Prediction] = field(default_factory=dict)
 
 
 def load(name: str, tiers: list[str]) -> Evidence:
@@ -66,4 +70,9 @@ def load(name: str, tiers: list[str]) -> Evidence:
         fitted=read_question_fit(artefacts.fit_record(name)),
         boot=boots["law"],
         rival=boots.get("runner_up"),
+        judges={
+            role.removeprefix(JUDGE): boot
+            for role, boot in boots.items()
+            if role.startswith(JUDGE)
+        },
     )

@@ -30,7 +30,9 @@ class WeightedMetric(Record):
 
     name: str = Field(description="metric of the runs table: loss_<domain>")
     domain: str = Field(description="held-out domain that it is measured on")
-    unit: str = Field(description="nats/token")
+    unit: str = Field(
+        description="nats/token, or that of the metric that the fit stage chose"
+    )
     weight: float = Field(description="weight in the sum that is minimised, sum 1")
 
 

@@ -18,6 +18,11 @@ from stages.decision.record import Question, SpokenSize
 from stages.foundation import artefacts
 from stages.laws.interface.fitted import Note
 from stages.mixtures.mix_curves import COLUMNS
+from stages.presentation.metric_words import (
+    metric_parts,
+    metric_unit,
+    metric_words,
+)
 from stages.searched.curves import Found, Ground, best_curve, central, drawn
 from stages.searched.record import (
     VERSION,
@@ -103,9 +108,10 @@ def decide_curve(
             params=params,
             reference=REFERENCE,
             searched="curve",
+            unit=metric_words(metric_unit(metric)).difference_unit,
         )
     )
-    domain = metric.partition("_")[2]
+    unit, domain = metric_unit(metric), metric_parts(metric)[1]
     answer = SearchedRecord(
         version=VERSION,
         kind="upsampling",
@@ -114,9 +120,7 @@ def decide_curve(
         status=status,
         reason=reason,
         target=aimed,
-        metrics=[
-            WeightedMetric(name=metric, domain=domain, unit="nats/token", weight=1.0)
-        ],
+        metrics=[WeightedMetric(name=metric, domain=domain, unit=unit, weight=1.0)],
         level=params.level,
         n_params=SpokenSize(
             value=round(ground.n_params),

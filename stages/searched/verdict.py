@@ -16,7 +16,7 @@ Said = tuple[Status, str] | None
 @dataclass(frozen=True)
 class Evidence:
     """said: the record of `assay mix`, or what it holds of a curve; broken: vetoes that no mixture keeps; tolerance:
-    nats a token; reference: what a proposal is held against, in words; searched: what is proposed.
+    in the unit of the metric; reference: what a proposal is held against, in words; searched: what is proposed.
     """
 
     said: Mapping[str, Any]
@@ -29,6 +29,7 @@ class Evidence:
     params: DecideParams
     reference: str = "the prior"
     searched: str = "mixture"
+    unit: str = "nats"
 
 
 def verdict(evidence: Evidence) -> tuple[Status, str]:
@@ -38,8 +39,8 @@ def verdict(evidence: Evidence) -> tuple[Status, str]:
             return found
     gain, low, high = evidence.said["objective"]["gain"]
     return "decided", (
-        f"The proposal is {gain:.3f} [{low:.3f}, {high:.3f}] nats better than"
-        f" {evidence.reference} and lies between the runs{_steady(evidence.by_rung)}."
+        f"The proposal is {gain:.3f} [{low:.3f}, {high:.3f}] {evidence.unit} better"
+        f" than {evidence.reference} and lies between the runs{_steady(evidence.by_rung)}."
     )
 
 
@@ -104,7 +105,8 @@ def _tie(evidence: Evidence) -> Said:
     if high >= evidence.tolerance:
         return None
     return "tie", (
-        f"No {evidence.searched} is worth more than {evidence.reference}: the proposal gains {gain:.4f} nats, at"
+        f"No {evidence.searched} is worth more than {evidence.reference}: the proposal"
+        f" gains {gain:.4f} {evidence.unit}, at"
         f" most {high:.4f}, and below {evidence.tolerance:.4f} both tie."
     )
 
@@ -116,7 +118,7 @@ def _no_better(evidence: Evidence) -> Said:
     gain, low, high = evidence.said["objective"]["gain"]
     return "insufficient_evidence", (
         f"The proposal is not surely better than {evidence.reference}: P(better) {p_better:.2f},"
-        f" gain {gain:.4f} [{low:.4f}, {high:.4f}] nats."
+        f" gain {gain:.4f} [{low:.4f}, {high:.4f}] {evidence.unit}."
     )
 
 
@@ -127,7 +129,7 @@ def _worse_than_a_run(evidence: Evidence) -> Said:
     return "insufficient_evidence", (
         f"The proposal is not surely as good as the best {evidence.searched} trained:"
         f" P {best.p_not_worse:.2f} that it loses less than {evidence.tolerance:.4f}"
-        f" nats to {best.run_id}."
+        f" {evidence.unit} to {best.run_id}."
     )
 
 

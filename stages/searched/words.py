@@ -5,6 +5,7 @@ from pathlib import Path
 from stages.decision.record import DecisionRecord, TableRow
 from stages.decision.text import decision_markdown, markdown_table
 from stages.foundation import artefacts
+from stages.presentation.metric_words import metric_words
 from stages.presentation.numbers import listed
 from stages.searched.record import (
     Decision,
@@ -36,13 +37,14 @@ def sentence(found: SearchedRecord) -> str:
     """The answer: the mixture with the largest shares first, what it is worth, for which run."""
     gain, low, high = found.objective.gain
     reference = REFERENCES[found.kind]
+    unit = metric_words(found.metrics[0].unit).difference_unit
     head = f"For {found.target.text}: " if found.target else ""
     lead = LEADS[found.status].format(reference=reference)
     start = head + (lead if not head else lead[:1].lower() + lead[1:])
     said = mixture_text(found) if found.kind == "mixture" else curve_text(found)
     if not start:
         said = said[0].upper() + said[1:]
-    return f"{start}{said}: {gain:.3f} nats [{low:.3f}, {high:.3f}] better than {reference}."
+    return f"{start}{said}: {gain:.3f} {unit} [{low:.3f}, {high:.3f}] better than {reference}."
 
 
 def mixture_text(found: SearchedRecord) -> str:
