@@ -855,6 +855,21 @@ def mix(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of folds and draws")] = 0,
+    reuse: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            callback=lambda pair: tuple(map(_here, pair)) if pair else None,
+            metavar="RATIOS METRICS",
+            help="tables of an earlier swarm, of fewer domains or before a split",
+        ),
+    ] = None,
+    split: Annotated[
+        list[str],
+        typer.Option(
+            metavar="OLD/NEW=PART,...",
+            help="what became of a domain of the earlier swarm",
+        ),
+    ] = [],  # noqa: B006
     design: Annotated[
         list[str],
         typer.Option(
@@ -890,6 +905,7 @@ def mix(
         "--cap": cap,
         "--veto": veto,
         "--unique-tokens": unique_tokens,
+        "--split": split,
     }
     asked = Asked(design, runs=runs, out=out)
     if design:
@@ -902,6 +918,7 @@ def mix(
         law=law,
         reach=reach,
         seed=seed,
+        reuse=reuse,
         figures=figures,
         as_json=as_json,
     )

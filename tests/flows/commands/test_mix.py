@@ -101,3 +101,23 @@ def test_what_is_no_design_is_refused_in_one_line(arguments, message):
     done = assay(*arguments)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert message in done.stderr
+
+
+def test_an_earlier_swarm_is_reused_with_what_was_reused(tables, tmp_path):
+    new = tmp_path / "new.csv", tmp_path / "reached.csv"
+    shares = np.random.default_rng(2).dirichlet(np.ones(3), 8)
+    runs = [f"n{i}" for i in range(8)]
+    columns = dict(zip(("news", "blogs", "code"), shares.T, strict=True))
+    pl.DataFrame({"run": runs, **columns}).write_csv(new[0])
+    loss = 2 + (shares[:, :2].sum(axis=1) - 0.6) ** 2 + 0.1 * shares[:, 0] ** 2
+    pl.DataFrame({"run": runs, "m0": loss}).write_csv(new[1])
+    done = assay(
+        *(*new, "--reuse", *tables, "--split", "web/news=.5,web/blogs=.5", "--json")
+    )
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    assert said["n_runs"] == 20
+    [reused] = [note for note in said["warnings"] if note["code"] == "reused"]
+    assert "web counts as 0.5 news and 0.5 blogs" in reused["message"]
+    lost = assay(*new, "--split", "web/news=1")
+    assert lost.returncode == 2 and "--split belongs to --reuse" in lost.stderr
