@@ -261,7 +261,7 @@ def check(known: Evidence) -> dict[str, float]:
     return {
         "rmse": rmse,
         "of_spread": rmse / max(float(measured.std()), 1e-12),
-        "rank_correlation": float(np.corrcoef(ranks)[0, 1]),
+        "rank_correlation": float(np.atleast_2d(np.corrcoef(ranks))[0, 1]),
     }
 
 

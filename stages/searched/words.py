@@ -1,5 +1,6 @@
 """The record of a searched question in words: the sentence, the tables, a short markdown."""
 
+import itertools
 from pathlib import Path
 
 from stages.decision.record import DecisionRecord, TableRow
@@ -55,11 +56,17 @@ def mixture_text(found: SearchedRecord) -> str:
 
 
 def curve_text(found: SearchedRecord) -> str:
-    """`use the best 10 % 4 times, 10 to 30 % 1.5 times and drop the rest`."""
-    used = [(tier, uses) for tier, uses in found.proposal.items() if uses > 0]
-    parts = [f"{tier_words(tier)} {uses:.2g} times" for tier, uses in used]
-    rest = len(found.proposal) - len(used)
-    return f"use {listed(parts)}" + (", and drop the rest" if rest else "")
+    """`use the best 10 % 4 times, 10 to 30 % 1.5 times, and drop the rest`; tiers used alike are one."""
+    shown = [(tier, f"{uses:.2g}") for tier, uses in found.proposal.items()]
+    parts, rest = [], ""
+    for uses, group in itertools.groupby(shown, key=lambda pair: pair[1]):
+        tiers = [tier for tier, _ in group]
+        if uses == "0":
+            rest = ", and drop the rest"
+            continue
+        whole = f"{tiers[0].partition('_')[0]}_{tiers[-1].partition('_')[2]}"
+        parts.append(f"{tier_words(whole)} {uses} times")
+    return f"use {listed(parts)}{rest}"
 
 
 def tier_words(tier: str) -> str:
@@ -69,6 +76,8 @@ def tier_words(tier: str) -> str:
     ('the best 10 %', '10 to 30 %')
     """
     low, high = (int(part) for part in tier.removeprefix("q").split("_"))
+    if (low, high) == (0, 100):
+        return "everything"
     return f"{low} to {high} %" if low else f"the best {high} %"
 
 

@@ -3,14 +3,23 @@
 import html
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stages.foundation import artefacts
+from stages.foundation.errors import InputError
+from stages.handing_over import export
 from stages.report import CountedRuns, draw_searched, render, show_figures
 from stages.runs.mlflow_store.descriptions import decision_of, description
 from stages.searched.record import law_name, read_decisions
-from stages.searched.words import any_markdown, picture_of, printed_decisions
+from stages.searched.words import (
+    any_markdown,
+    curve_text,
+    picture_of,
+    printed_decisions,
+)
+from tests.stages.searched.conftest import params_of
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +69,28 @@ def test_markdown_and_the_list_say_the_same(shown, monkeypatch):
     assert f"**{record.sentence}**" in text and "| web |" in text
     assert record.sentence in printed_decisions()
     assert read_decisions(artefacts.DECISIONS) == [record]
+
+
+def test_an_export_says_how_a_proposal_becomes_an_arm(shown, monkeypatch):
+    _, _, folder = shown
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(export.images, "are_pooled", lambda: False)
+    request = export.Request(question="mix", out=folder / "out", format="text")
+    with pytest.raises(InputError, match=r"mix was searched for and names no arm"):
+        export.export(request, params_of(runs=16))
+    assert not (folder / "out").exists()
+
+
+def test_tiers_that_are_used_alike_are_said_as_one():
+    names = ("q000_010", "q010_030", "q030_060", "q060_100")
+
+    def said(*uses):
+        return curve_text(SimpleNamespace(proposal=dict(zip(names, uses, strict=True))))
+
+    assert said(6.4, 6.41, 2.0, 0.0) == (
+        "use the best 30 % 6.4 times and 30 to 60 % 2 times, and drop the rest"
+    )
+    assert said(2.0, 2.0, 2.0, 2.0) == "use everything 2 times"
 
 
 def test_mlflow_describes_it_with_its_picture(shown, monkeypatch):

@@ -1,8 +1,11 @@
 """Arms as views: equal token counts, controls, weights, resamples."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
+from stages import arms as stage
 from stages.arms import resample_tokens, tokens_by_pool
 from stages.curation.reading.documents import document_id, uniform
 from stages.curation.selecting.arm_views import (
@@ -11,7 +14,9 @@ from stages.curation.selecting.arm_views import (
     tier_labels,
     view_hash,
 )
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
+from stages.foundation.sealed import read_sealed
 from stages.settings.arms import Arm, ArmsParams
 
 N = 4_000
@@ -217,3 +222,31 @@ def test_uses_that_are_no_curve_over_the_pool_are_refused(arm, message):
 
 def test_an_arm_without_uses_is_written_as_before():
     assert "uses" not in Arm().model_dump()
+
+
+def test_the_stage_writes_each_run_of_a_swarm_in_one_resample(
+    documents, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "joined_documents", lambda params: documents)
+    ledger = SimpleNamespace(frame=lambda: pl.DataFrame({"step": ["read"]}))
+    monkeypatch.setattr(stage, "retention_ledger", lambda documents: ledger)
+    mixture = {"kind": "mixture", "over": ["web", "books"], "runs": 9}
+    stage.run(ArmsParams(draws=3, draw_tokens=60_000, questions={"mix": mixture}))
+    written = read_sealed(artefacts.ARMS, "")
+    names = [f"mix-{at}" for at in range(9)]
+    assert written["questions"]["mix"]["arms"] == names
+    assert len(written["views"]) == 9
+    views = pl.read_parquet(artefacts.VIEWS)
+    for name in names:
+        own = views.filter(arm=name)
+        assert own["draw"].n_unique() == 1
+        uses = own.group_by("pool").agg(
+            uses=(pl.col("weight") * pl.col("n_tokens")).sum()
+        )
+        total = uses["uses"].sum()
+        shares = {pool: each / total for pool, each in uses.iter_rows()}
+        assert shares == pytest.approx(written["arms"][name]["mixture"])
+    assert (
+        views.group_by("draw").agg(pl.col("arm").n_unique())["arm"].to_list() == [3] * 3
+    )
