@@ -789,21 +789,21 @@ def mixture(
 @app.command()
 def mix(
     ratios: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             callback=_here,
             metavar="RATIOS",
             help="CSV or parquet: a column run, then the share of each domain",
         ),
-    ],
+    ] = None,
     metrics: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             callback=_here,
             metavar="METRICS",
             help="CSV or parquet: a column run, then metrics; lower is better",
         ),
-    ],
+    ] = None,
     weights: Annotated[
         list[str], typer.Option(metavar="METRIC=W,...", help="default: equal")
     ] = [],  # noqa: B006
@@ -855,6 +855,37 @@ def mix(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of folds and draws")] = 0,
+    reuse: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            callback=lambda pair: tuple(map(_here, pair)) if pair else None,
+            metavar="RATIOS METRICS",
+            help="tables of an earlier swarm, of fewer domains or before a split",
+        ),
+    ] = None,
+    split: Annotated[
+        list[str],
+        typer.Option(
+            metavar="OLD/NEW=PART,...",
+            help="what became of a domain of the earlier swarm",
+        ),
+    ] = [],  # noqa: B006
+    design: Annotated[
+        list[str],
+        typer.Option(
+            metavar="DOMAIN,...",
+            help="write the mixtures to train, as RATIOS, in place of reading them",
+        ),
+    ] = [],  # noqa: B006
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="of the design; default 24")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_here, metavar="CSV", help="file of the design; default printed"
+        ),
+    ] = None,
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -865,22 +896,29 @@ def mix(
 ) -> None:
     """The best mixture of a swarm of runs, with intervals: laws compete and are averaged."""
     from flows.commands.mix import mix_command
+    from flows.commands.mix_design import Asked, design_command, swarm_files
 
+    given = {
+        "--weights": weights,
+        "--prior": prior,
+        "--floor": floor,
+        "--cap": cap,
+        "--veto": veto,
+        "--unique-tokens": unique_tokens,
+        "--split": split,
+    }
+    asked = Asked(design, runs=runs, out=out)
+    if design:
+        design_command(asked, (ratios, metrics), given, seed=seed, as_json=as_json)
+        return
     mix_command(
-        ratios,
-        metrics,
-        given={
-            "--weights": weights,
-            "--prior": prior,
-            "--floor": floor,
-            "--cap": cap,
-            "--veto": veto,
-            "--unique-tokens": unique_tokens,
-        },
+        *swarm_files(asked, ratios, metrics),
+        given=given,
         tokens=tokens,
         law=law,
         reach=reach,
         seed=seed,
+        reuse=reuse,
         figures=figures,
         as_json=as_json,
     )

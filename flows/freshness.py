@@ -6,12 +6,12 @@ from typing import Any
 
 from flows.dvc_stages import stale_reasons
 from stages.decision.changes import changes_since
-from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
 from stages.handing_over.register import registered, staleness
 from stages.pipeline import PIPELINE
+from stages.searched.record import read_any_decision
 from stages.verification.record import read_verification
 
 DEPS = "changed deps: "
@@ -34,11 +34,11 @@ def freshness() -> list[dict[str, Any]]:
         rows.append(_row(stage.name, "stage", reasons))
     why = {name: inputs_changed(name, own) or stale[name] for name in stale}
     for file in sorted(Path(artefacts.DECISIONS).glob("*.json")):
-        record = read_decision(file)
+        record = read_any_decision(file)
         reasons = why.get("decide", [])
         # DVC knows which products differ, the record of which inputs; code that gives the same products is no reason
         if reasons and not inputs_changed("decide", own):
-            reasons = changes_since(record) or reasons
+            reasons = changes_since(record.provenance) or reasons
         row = _row(file.stem, "decision", reasons)
         if not reasons:
             row["state"] = record.status

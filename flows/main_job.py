@@ -19,7 +19,6 @@ from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
 from flows.prefect_server.own_server import WITHOUT, Server, find_server
 from flows.prefect_server.watch import stop_watching, watch
 from flows.run_lease import run_lease
-from stages.decision.text import printed_decisions
 from stages.foundation import artefacts
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError
@@ -34,6 +33,7 @@ from stages.foundation.processes.stopping import (
 )
 from stages.pipeline import PIPELINE
 from stages.runs.mlflow_store.links import spoken_links
+from stages.searched.words import printed_decisions
 from stages.settings.params import load_params
 
 STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"

@@ -9,6 +9,7 @@ from stages.foundation.files import whole_file
 from stages.foundation.record_files import FileRecord, schema
 from stages.handing_over.record import ExportManifest
 from stages.run_tables.fit_file import FitFile
+from stages.searched.record import SearchedRecord
 from stages.verification.record import Verification
 
 FOLDER = Path("docs")
@@ -17,6 +18,7 @@ SCHEMAS: dict[str, type[FileRecord]] = {
     "export.schema.json": ExportManifest,
     "fit.schema.json": FitFile,
     "manifest.schema.json": Manifest,
+    "searched.schema.json": SearchedRecord,
     "verification.schema.json": Verification,
 }
 

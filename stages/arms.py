@@ -27,8 +27,10 @@ from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import Stage
 from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
+from stages.searched.designed import Asked, asked
 from stages.settings.arms import Arm, ArmsParams, tier_names
 from stages.settings.pools import Pool
+from stages.settings.questions import Question
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
@@ -56,6 +58,11 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             "arms",
             "draw_tokens",
         ], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
+    for name, question in params["arms"].questions.items():
+        if isinstance(question, Question):
+            continue
+        if fault := question.fault(pools, image=image):
+            return ["arms", "questions", name, fault[0]], fault[1]
     own, measures, judged = (
         [*OWN_SCORES, *params["score"].extra],
         params["score"].measures(),
@@ -135,6 +142,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
     for key, wrong in (
         ("upweight", arm.upweight is not None),
         ("mixture", arm.mixture is not None),
+        ("uses", arm.uses is not None),
         ("rules", arm.rules is not False),
         ("licence", arm.licence is not None),
     ):
@@ -151,6 +159,8 @@ def run(params: ArmsParams) -> None:
     documents = joined_documents(params)
     require_licences(params, documents)
     ingested = tokens_by_pool(documents)
+    made = asked(params, ingested)
+    params = made.params
     draw_tokens = resample_tokens(params, ingested)
     pools, disjoint = resamples(
         documents, draw_tokens, draws=params.draws, seed=params.seed
@@ -166,6 +176,8 @@ def run(params: ArmsParams) -> None:
     for draw, pool in enumerate(pools):
         pool = tier_labels(pool, params.tier_edges)
         for name, arm, control in arms_and_controls(params):
+            if draw not in made.draws.get(name, [draw]):
+                continue
             view = arm_view(pool, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
     every = pl.concat(views)
@@ -182,7 +194,7 @@ def run(params: ArmsParams) -> None:
             for name in ingested
         },
     }
-    counts = summary(params, table, disjoint) | sizes | {"licences": licences(every)}
+    counts = summary(made, table, disjoint) | sizes | {"licences": licences(every)}
     write_sealed(artefacts.ARMS, counts)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
@@ -365,8 +377,9 @@ def retention_ledger(documents: pl.DataFrame) -> Ledger:
     return ledger
 
 
-def summary(params: ArmsParams, views: pl.DataFrame, disjoint: bool) -> dict:
+def summary(asked: Asked, views: pl.DataFrame, disjoint: bool) -> dict:
     """What the sweep and the decision need: questions, arms, and per view its size and hash."""
+    params = asked.params
     kinds = {name: control.kind for name, control in params.controls.items()}
     like = {name: control.like for name, control in params.controls.items()}
     sizes = {
@@ -378,9 +391,7 @@ def summary(params: ArmsParams, views: pl.DataFrame, disjoint: bool) -> dict:
         for (arm, draw), view in views.group_by("arm", "draw", maintain_order=True)
     }
     return {
-        "questions": {
-            name: question.model_dump() for name, question in params.questions.items()
-        },
+        "questions": asked.questions,
         "arms": {name: arm.model_dump() for name, arm in params.arms.items()},
         "controls": {name: {"kind": kinds[name], "like": like[name]} for name in kinds},
         "tiers": tier_names(params.tier_edges),

@@ -5,7 +5,7 @@ Input: fitted laws with their refits, the views, the control runs. Output: one d
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -19,7 +19,7 @@ from stages.decision.controls import chance_lead, control_effects, detectable
 from stages.decision.curves import curves
 from stages.decision.next_run import next_best
 from stages.decision.provenance import provenance
-from stages.decision.question_laws import JUDGE, law_named, twins
+from stages.decision.question_laws import Evidence, load, twins
 from stages.decision.record import (
     VERSION,
     DecisionLaw,
@@ -33,7 +33,6 @@ from stages.decision.record import (
     RunnerUp,
     SpokenSize,
     Target,
-    read_question_fit,
 )
 from stages.decision.scope import (
     Scope,
@@ -53,16 +52,20 @@ from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
 from stages.judges.veto import judged_targets
 from stages.laws.choosing.averaged import Prediction
-from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
 from stages.presentation.metric_words import metric_parts, metric_unit, metric_words
 from stages.runs.judge_record import Judge
 from stages.runs.study import law_rows
+from stages.searched.mixture import decide_mixture
+from stages.searched.record import Decision, SearchedRecord
+from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND
+from stages.searched.upsampling import decide_curve
 from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
+SEARCHES = {MIXTURE_KIND: decide_mixture, CURVES_KIND: decide_curve}
 RUNS = artefacts.RUNS
 
 
@@ -95,17 +98,32 @@ def run(params: DecideParams) -> None:
     arms = read_sealed(artefacts.ARMS, AGAIN)
     summary = {}
     for name in arms["questions"]:
-        decision, drawn = decide(name, arms, params)
+        decision, drawn = decide_any(name, arms, params)
         with whole_file(artefacts.curves(name)) as temporary:
             drawn.write_parquet(temporary)
         decision.write(artefacts.decision(name))
-        summary[name] = {
-            "status": decision.status,
-            "flips": len(decision.crossovers),
-            "smallest_detectable_effect_nats": decision.smallest_detectable_effect_nats,
-        }
+        summary[name] = tracked(decision)
         log.info("decide: %s: %s", name, decision.sentence)
     write_json(artefacts.DECIDE_METRICS, summary)
+
+
+def decide_any(
+    name: str, arms: dict[str, Any], params: DecideParams
+) -> tuple[Decision, pl.DataFrame]:
+    """The record of a question of any kind, and what its figures draw."""
+    kind = arms["questions"][name].get("kind")
+    return SEARCHES.get(kind, decide)(name, arms, params)
+
+
+def tracked(decision: Decision) -> dict[str, Any]:
+    """The numbers of a decision that DVC shows as metrics."""
+    if isinstance(decision, SearchedRecord):
+        return {"status": decision.status, "gain_nats": decision.objective.gain[0]}
+    return {
+        "status": decision.status,
+        "flips": len(decision.crossovers),
+        "smallest_detectable_effect_nats": decision.smallest_detectable_effect_nats,
+    }
 
 
 def read_by(name: str) -> list[str]:
@@ -116,39 +134,6 @@ def read_by(name: str) -> list[str]:
         artefacts.fitted_rows(name),
     ]
     return [*own, artefacts.ARMS, artefacts.VIEWS, RUNS]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law; judges:
-    name -> its own prediction.
-    """
-
-    rows: pl.DataFrame
-    fitted: QuestionFit
-    boot: Prediction
-    rival: Prediction | None
-    judges: dict[str, Prediction] = field(default_factory=dict)
-
-
-def load(name: str, tiers: list[str]) -> Evidence:
-    """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
-    states = read_sealed(artefacts.fit_refits(name), AGAIN)
-    boots = {
-        role: prediction_of(state, lambda law: law_named(law, tiers))
-        for role, state in states.items()
-    }
-    return Evidence(
-        rows=pl.read_parquet(artefacts.fitted_rows(name)),
-        fitted=read_question_fit(artefacts.fit_record(name)),
-        boot=boots["law"],
-        rival=boots.get("runner_up"),
-        judges={
-            role.removeprefix(JUDGE): boot
-            for role, boot in boots.items()
-            if role.startswith(JUDGE)
-        },
-    )
 
 
 def decide(

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from stages import images
-from stages.decision.question_laws import JUDGE, MIXTURE, law_named, twins
+from stages.decision.question_laws import JUDGE, MIXTURE, law_named, tier_laws, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
@@ -43,6 +43,7 @@ from stages.runs.study import (
     regularisation_shares,
 )
 from stages.runs.suite import judged_rows, judges_of, with_suite
+from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND, swarm_rows
 
 log = logging.getLogger("assay")
 AUTO = "auto"
@@ -125,8 +126,15 @@ def run(params: FitParams) -> None:
     runs = pl.read_parquet(artefacts.RUNS)
     arms = read_sealed(artefacts.ARMS, AGAIN)
     metric = SUITE if params.judges else metric_of(params.domain, runs, params.metric)
-    summary = {}
+    summary: dict[str, dict[str, Any]] = {}
     for name, question in arms["questions"].items():
+        kind = question.get("kind")
+        if kind == MIXTURE_KIND:
+            rows = swarm_rows(question, runs)
+            with whole_file(artefacts.fitted_rows(name)) as temporary:
+                rows.write_parquet(temporary)
+            summary[name] = {"runs": len(rows)}
+            continue
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         judges = judges_of(
             params.judges,
@@ -140,6 +148,7 @@ def run(params: FitParams) -> None:
             metric=metric,
             judges=judges,
             params=params,
+            curves=kind == CURVES_KIND,
         )
     write_json(artefacts.FIT_METRICS, summary)
 
@@ -172,10 +181,12 @@ def fit_question(
     metric: str,
     params: FitParams,
     judges: Sequence[Judge] = (),
+    curves: bool = False,
 ) -> dict[str, Any]:
     """Everything about one question, written to data/fit; the metrics to track.
 
-    every: the runs table of its arms and their twins, all metrics.
+    every: the runs table of its arms and their twins, all metrics; curves: by laws over tiers alone, whose parameters
+    all arms share, so that curves are asked that nobody trained.
     """
     runs = with_suite(every, judges).filter(metric=metric)
     if metric.startswith("error_"):
@@ -188,9 +199,12 @@ def fit_question(
         )
     best = best_regularised(runs)
     candidates = candidates_of(params.laws, law_rows(best), tiers)
+    if curves:
+        candidates = [*with_variants(usable_tier_laws(law_rows(best), tiers))]
     choose = partial(
         choose_law,
         candidates,
+        by_arm=() if curves else None,
         n_starts=params.starts,
         seed=params.seed,
         delta=None,
@@ -268,6 +282,14 @@ def candidates_of(
         laws = eligible_laws(rows) if name == AUTO else [law_named(name, tiers)]
         found += with_variants(laws)
     return found
+
+
+def usable_tier_laws(rows: dict[str, np.ndarray], tiers: list[str]) -> list[Law]:
+    """The laws over tiers; those with model size only where there are several sizes."""
+    several = np.unique(rows["n_params"]).size > 1
+    return [
+        law for law in tier_laws(tiers) if ("n_params" in law.variable_names) == several
+    ]
 
 
 def early_budgets(

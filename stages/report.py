@@ -6,6 +6,7 @@ Cost: seconds.
 
 import base64
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from jinja2 import Environment, FileSystemLoader
 from pydantic import Field
 
 from stages.decision.controls import CONTROL_LEVEL
-from stages.decision.record import DecisionRecord, TableRow, Worth, read_decisions
+from stages.decision.record import DecisionRecord, HeldoutRow, TableRow, Worth
 from stages.decision.text import headline, worth_shown
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import MetricWords, metric_words
+from stages.searched.record import SearchedRecord, read_decisions
+from stages.searched.words import tier_words
 from stages.verification.record import Verification, read_verification
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 # matplotlib takes 0.9 s to import, which every stage would wait for: the list of stages imports this file
 TEMPLATE = "stages/decision/page.html.j2"
 STYLE, SCRIPT = "stages/decision/page.css", "stages/decision/page.js"
+CURVE = ("kind", "arm", "flops", "value", "low", "high")
+SEARCHED_TEMPLATE = "stages/searched/section.html.j2"
 
 
 class ReportParams(Section):
@@ -44,7 +49,7 @@ class Shown:
     anchor: the id of its part of the page, which begins the ids of its figures.
     """
 
-    record: DecisionRecord
+    record: DecisionRecord | SearchedRecord
     words: MetricWords
     figures: dict[str, str]
     anchor: str
@@ -52,10 +57,14 @@ class Shown:
 
     @property
     def headline(self) -> str:
+        if isinstance(self.record, SearchedRecord):
+            return self.record.sentence
         return headline(self.record)
 
     @property
     def worth(self) -> Worth | None:
+        if isinstance(self.record, SearchedRecord):
+            return None
         return worth_shown(self.record)
 
 
@@ -65,7 +74,9 @@ def run(params: ReportParams) -> None:
     from stages.presentation.inline_svg import inline_svg
     from stages.presentation.plot_style import plt
 
-    decisions = read_decisions(artefacts.DECISIONS)
+    every = read_decisions(artefacts.DECISIONS)
+    decisions = [each for each in every if isinstance(each, DecisionRecord)]
+    searched = [each for each in every if isinstance(each, SearchedRecord)]
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
@@ -80,12 +91,24 @@ def run(params: ReportParams) -> None:
             )
             for number, decision in enumerate(decisions, start=1)
         ]
+        found = [
+            show_figures(
+                each,
+                draw_searched(each),
+                folder,
+                params.png_dpi,
+                anchor=f"search{number}",
+            )
+            for number, each in enumerate(searched, start=1)
+        ]
         retention = figures.retention(
             pl.DataFrame(ledger).select("step", tokens_out="tokens kept")
         )
         save_png(retention, folder / "retention.png", params.png_dpi)
         page = render(
+            title=every[0].question.title if every else "",
             decisions=shown,
+            searched=found,
             ledger=ledger,
             ledger_figure=inline_svg(retention, "retention"),
             pools=pool_rows(read_json(artefacts.MANIFEST)),
@@ -115,24 +138,61 @@ def show(
     verification: Verification | None = None,
 ) -> Shown:
     """A decision with its figures, which are also written as PNG."""
-    from stages.presentation.inline_svg import inline_svg
-
     drawn = dict(draw(decision))
     if verification and verification.runs:
         drawn["verified"] = draw_verification(decision, verification)
+    return show_figures(
+        decision, drawn, folder, dpi, anchor=anchor, verification=verification
+    )
+
+
+def show_figures(
+    decision: DecisionRecord | SearchedRecord,
+    drawn: "dict[str, Figure]",
+    folder: Path,
+    dpi: int,
+    *,
+    anchor: str,
+    verification: Verification | None = None,
+) -> Shown:
+    """A record of any kind with its figures, which are also written as PNG."""
+    from stages.presentation.inline_svg import inline_svg
+
     # before the PNG, whose resolution would change the names inside the SVG
     images = {
         name: inline_svg(figure, f"{anchor}-{name}") for name, figure in drawn.items()
     }
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
-    words = metric_words(decision.metric.unit)
+    metric = (
+        decision.metric if isinstance(decision, DecisionRecord) else decision.metrics[0]
+    )
     return Shown(
         record=decision,
-        words=words,
+        words=metric_words(metric.unit),
         figures=images,
         anchor=anchor,
         verification=verification,
+    )
+
+
+def draw_searched(decision: SearchedRecord) -> "dict[str, Figure]":
+    """The figures of a proposal by name."""
+    from stages.mixtures.mix_figures import draw_mix, draw_uses
+
+    if decision.kind == "upsampling":
+        return draw_uses(
+            {tier_words(tier): uses for tier, uses in decision.proposal.items()},
+            {tier_words(tier): ends for tier, ends in decision.interval.items()},
+            {tier_words(tier): uses for tier, uses in decision.reference.items()},
+            level=decision.level,
+        )
+    return draw_mix(
+        pl.read_parquet(artefacts.curves(decision.question.name)),
+        proposal=decision.proposal,
+        interval=decision.interval,
+        reference=decision.reference,
+        level=decision.level,
     )
 
 
@@ -279,7 +339,7 @@ def render(**values: Any) -> str:
     from stages.presentation.plot_style import COLOURS
 
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "stages/decision"),
+        loader=FileSystemLoader([ROOT / "stages/decision", ROOT / "stages/searched"]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -312,23 +372,27 @@ def number(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def _of_questions(
+    decisions: list[DecisionRecord],
+    table_of: Callable[[DecisionRecord], pl.DataFrame],
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """The tables of all questions with a column `question`; of none a table without rows."""
+    tables = [
+        table_of(decision).with_columns(question=pl.lit(decision.question.name))
+        for decision in decisions
+    ]
+    empty = pl.DataFrame(schema=dict.fromkeys([*columns, "question"], pl.String))
+    return pl.concat(tables) if tables else empty
+
+
 def write_plot_tables(
     decisions: list[DecisionRecord], ledger: list[dict[str, Any]]
 ) -> None:
     """The tables that dvc.yaml's plots read, one row a point."""
-    curves = pl.concat(
-        [
-            read_curves(decision).with_columns(question=pl.lit(decision.question.name))
-            for decision in decisions
-        ]
-    )
-    checked = pl.concat(
-        [
-            heldout_table(decision).with_columns(
-                question=pl.lit(decision.question.name)
-            )
-            for decision in decisions
-        ]
+    curves = _of_questions(decisions, read_curves, columns=CURVE)
+    checked = _of_questions(
+        decisions, heldout_table, columns=tuple(HeldoutRow.model_fields)
     )
     tables = {
         "loss_by_flops": curves.filter(kind="loss").select(
@@ -360,6 +424,7 @@ stage = Stage(
         TEMPLATE,
         STYLE,
         SCRIPT,
+        SEARCHED_TEMPLATE,
         artefacts.DECISIONS,
         artefacts.VERIFICATIONS,
         artefacts.CURVES,

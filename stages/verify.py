@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from stages import images
-from stages.decide import load
 from stages.decision.provenance import git_commit
+from stages.decision.question_laws import load
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import whole_file, whole_folder, write_json
@@ -22,6 +22,7 @@ from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.runs.run_files import CARRIED_ON
+from stages.searched.swarm import is_searched
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views, load_views, proxy_data
 from stages.verification.asked import Asked, ask
@@ -64,10 +65,11 @@ class Plan:
 
 def planned(params: VerifyParams) -> Plan:
     """What is asked of every question; nothing is trained. Image proxies are not carried on."""
-    known = list(read_sealed(artefacts.ARMS, AGAIN)["questions"])
+    questions = read_sealed(artefacts.ARMS, AGAIN)["questions"]
+    known = [name for name, asked in questions.items() if not is_searched(asked)]
     if unknown := set(params.questions or []) - set(known):
         raise ParamsError(
-            f"verify.questions: no question {min(unknown)!r}; there are"
+            f"verify.questions: no question {min(unknown)!r} over named arms; there are"
             f" {', '.join(known)}"
         )
     data = load_views()

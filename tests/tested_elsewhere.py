@@ -15,6 +15,7 @@ IMAGE_RUNS = "stages/proxy/images/test_train.py"
 COMMANDS = "flows/test_cli.py"
 EXPORTS = "stages/handing_over/test_export.py"
 MLFLOW = "stages/runs/mlflow_store"
+SEARCHED = "stages/searched/test_mixture.py"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
@@ -35,6 +36,12 @@ TESTED_ELSEWHERE = {
     "stages/runs/mlflow_store/tokenizer_model.py": f"{MLFLOW}/test_registry.py",
     "stages/pipeline.py": "stages/foundation/test_stage.py",
     "stages/foundation/artefacts.py": "test_policy.py",
+    # questions that are searched for: whole records from known losses
+    "stages/mixtures/mix_curves.py": "stages/mixtures/test_proposal.py",
+    "stages/searched/record.py": SEARCHED,
+    "stages/searched/repeats.py": SEARCHED,
+    "stages/searched/swarm.py": SEARCHED,
+    "stages/searched/verdict.py": SEARCHED,
     # assay export: whole exports, read back
     "stages/handing_over/payloads.py": EXPORTS,
     "stages/handing_over/record.py": EXPORTS,

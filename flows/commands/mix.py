@@ -3,13 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.commands.fit import parse_map, show_figures, show_warnings
 from flows.commands.show import paragraph, show
 from flows.commands.tables import load_table
 from stages.foundation.errors import InputError
 from stages.runs.table import read_table
+
+if TYPE_CHECKING:
+    from stages.mixtures.swarm_tables import Swarm
 
 SLOW_SECONDS = 3  # after which a terminal sees a bar
 NEEDED = ("R_D_star", "B", "beta")
@@ -47,12 +50,12 @@ def mix_command(
     law: Path | None,
     reach: float | None,
     seed: int,
+    reuse: tuple[Path, Path] | None,
     figures: Path | None,
     as_json: bool,
 ) -> None:
-    """The best mixture of a swarm. given: option -> its NAME=NUMBER words."""
+    """The best mixture of a swarm. given: option -> its NAME=NUMBER words; reuse: tables of an earlier swarm."""
     from stages.mixtures.proposal import propose, record
-    from stages.mixtures.swarm_tables import read_swarm
     from stages.mixtures.wishes import Wishes
 
     numbers = {
@@ -70,7 +73,7 @@ def mix_command(
         reach=reach,
     )
     repetition = repetition_law(law) if law else None
-    swarm = read_swarm(ratios, metrics)
+    swarm = whole_swarm((ratios, metrics), reuse, numbers["split"])
     bar = _Bar()
     try:
         found = propose(swarm, wishes, law=repetition, seed=seed, progress=bar.update)
@@ -78,16 +81,42 @@ def mix_command(
         bar.close()
     said, paths = record(found), []
     if figures is not None:
+        from stages.mixtures.mix_curves import mix_curves
         from stages.mixtures.mix_figures import draw_mix
         from stages.presentation.figure_marks import save_all
 
-        paths = save_all(draw_mix(found, said), figures)
+        drawn = draw_mix(
+            mix_curves(found),
+            proposal=said["proposal"],
+            interval=said["interval"],
+            reference=said["reference"]["mixture"],
+            level=said["level"],
+        )
+        paths = save_all({f"mix-{name}": each for name, each in drawn.items()}, figures)
     if as_json:
         print(json.dumps(said | {"figures": paths}, indent=2))
         return
     _print(said)
     show_warnings(said["warnings"])
     show_figures(paths)
+
+
+def whole_swarm(
+    files: tuple[Path, Path],
+    reuse: tuple[Path, Path] | None,
+    split: dict[str, float],
+) -> "Swarm":
+    """The runs of two tables, with those of an earlier swarm."""
+    from stages.mixtures.reused import with_reused
+    from stages.mixtures.swarm_tables import read_runs, refuse_thin
+
+    swarm = read_runs(*files)
+    if reuse is not None:
+        swarm = with_reused(swarm, read_runs(*reuse), split)
+    elif split:
+        raise InputError("--split belongs to --reuse; give the earlier swarm there")
+    refuse_thin(swarm)
+    return swarm
 
 
 def repetition_law(path: Path) -> dict[str, float]:

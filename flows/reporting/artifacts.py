@@ -12,9 +12,9 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
-from stages.decision.record import DecisionRecord, read_decisions
-from stages.decision.text import decision_markdown
 from stages.foundation import artefacts
+from stages.searched.record import Decision, read_decisions
+from stages.searched.words import any_markdown, picture_of
 
 TABLE_ROWS = 200  # assumed: what a person scrolls through in the Prefect page
 PICTURE_BYTES = 500_000  # assumed: a larger one would make the page slow
@@ -72,12 +72,11 @@ def show_decisions() -> None:
     )
 
 
-def with_picture(decision: DecisionRecord) -> str:
+def with_picture(decision: Decision) -> str:
     """The record as markdown, with its figure inside, since the page can fetch none."""
-    name = decision.question.name
-    figure = Path(artefacts.REPORT) / f"{name}-loss.png"
-    if not figure.is_file() or figure.stat().st_size > PICTURE_BYTES:
-        return decision_markdown(decision)
+    figure = picture_of(decision.question.name)
+    if figure is None or figure.stat().st_size > PICTURE_BYTES:
+        return any_markdown(decision)
     data = b64encode(figure.read_bytes()).decode()
-    picture = f"![Loss against compute, by arm](data:image/png;base64,{data})"
-    return f"{decision_markdown(decision)}\n\n{picture}"
+    picture = f"![The figure of the answer](data:image/png;base64,{data})"
+    return f"{any_markdown(decision)}\n\n{picture}"

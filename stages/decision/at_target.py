@@ -34,7 +34,9 @@ def columns_at(
         for name in names
     }
     fixed = [
-        name for name, arm in settings.items() if arm["mixture"] or arm["upweight"]
+        name
+        for name, arm in settings.items()
+        if arm["mixture"] or arm["upweight"] or arm.get("uses")
     ]
     return recipes(
         views, names, arms["tiers"], times=times_of(target, arms), fixed=fixed

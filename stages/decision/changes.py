@@ -7,16 +7,15 @@ the disk and is not in dvc.lock yet is DVC's to say (flows/freshness.py).
 from typing import Any
 
 from stages.decision.provenance import LOCK, dvc_hashes, locked
-from stages.decision.record import DecisionRecord
+from stages.decision.record import Provenance
 
 MOST_CHARS = 60  # of a value that is shown
 
 
-def changes_since(record: DecisionRecord) -> list[str]:
+def changes_since(known: Provenance) -> list[str]:
     """One phrase a change, inputs first: `params: ingest.seed was 1 and is 2`. Empty where nothing did or nothing is
     known.
     """
-    known = record.provenance
     products = [path for paths in known.dvc.values() for path in paths]
     if not products or not LOCK.is_file():
         return []

@@ -1,9 +1,18 @@
-"""Which law a question's fit may use, by name, and which controls are fitted as its arms are."""
+"""Which law a question's fit may use, by name, which controls are fitted as its arms are, and what was fitted."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
+
+from stages.decision.record import QuestionFit, read_question_fit
+from stages.foundation import artefacts
+from stages.foundation.sealed import AGAIN, read_sealed
 from stages.laws import LAWS, Law
+from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.record import prediction_of
 from stages.laws.repetition.half_life import half_life
+from stages.laws.repetition.recipe import recipe
 
 # the half-life law over the quality tiers of the pool, with model size
 MIXTURE = "half_life_mix"
@@ -12,11 +21,19 @@ JUDGE = "judge "  # before the name of a judge: its prediction among the refits 
 
 def law_named(name: str, tiers: list[str]) -> Law:
     """A law by name; the mixture is made for the tiers of the pool."""
-    return (
-        half_life(tiers, sized=True)
-        if name in (MIXTURE, half_life(tiers, sized=True).name)
-        else LAWS[name]
-    )
+    if name in LAWS:
+        return LAWS[name]
+    if name == MIXTURE:
+        return half_life(tiers, sized=True)
+    return next(law for law in tier_laws(tiers) if law.name == name)
+
+
+def tier_laws(tiers: list[str]) -> list[Law]:
+    """The laws over shares and repeats of quality tiers, which any curve over tiers can be asked of: an exponent for
+    each tier, and a gain for each tier.
+    """
+    gains = recipe(tiers, shared=("beta", "tau"))
+    return [half_life(tiers, sized=True), half_life(tiers), gains]
 
 
 def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
@@ -26,3 +43,36 @@ def twins(arms: dict[str, Any], names: list[str]) -> dict[str, str]:
         for name, control in arms["controls"].items()
         if control["kind"] == "same" and control["like"] in names
     }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law; judges:
+    name -> its own prediction.
+    """
+
+    rows: pl.DataFrame
+    fitted: QuestionFit
+    boot: Prediction
+    rival: Prediction | None
+    judges: dict[str, Prediction] = field(default_factory=dict)
+
+
+def load(name: str, tiers: list[str]) -> Evidence:
+    """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
+    states = read_sealed(artefacts.fit_refits(name), AGAIN)
+    boots = {
+        role: prediction_of(state, lambda law: law_named(law, tiers))
+        for role, state in states.items()
+    }
+    return Evidence(
+        rows=pl.read_parquet(artefacts.fitted_rows(name)),
+        fitted=read_question_fit(artefacts.fit_record(name)),
+        boot=boots["law"],
+        rival=boots.get("runner_up"),
+        judges={
+            role.removeprefix(JUDGE): boot
+            for role, boot in boots.items()
+            if role.startswith(JUDGE)
+        },
+    )

@@ -485,11 +485,6 @@ def read_decision(path: Path | str) -> DecisionRecord:
     return DecisionRecord.read(path)
 
 
-def read_decisions(folder: Path | str) -> list[DecisionRecord]:
-    """Every record of a folder, by name of the question."""
-    return [read_decision(file) for file in sorted(Path(folder).glob("*.json"))]
-
-
 def read_question_fit(path: Path | str) -> QuestionFit:
     """What the fit stage wrote about one question. Raises InputError where it is damaged or of another format."""
     return validated(QuestionFit, path, read_sealed(path, AGAIN), AGAIN)

@@ -9,11 +9,10 @@ from stages.decision.record import (
     Crossing,
     DecisionRecord,
     QuestionFit,
+    TableRow,
     Target,
     Worth,
-    read_decisions,
 )
-from stages.foundation import artefacts
 from stages.presentation.metric_words import metric_unit, metric_words
 from stages.presentation.numbers import interval_text
 
@@ -43,6 +42,10 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
             f"{100 * share:g} % {pool}" for pool, share in arm["mixture"].items()
         )
         text = mix if arm["keep"] == 1 else f"{mix}, and of these {text}"
+    if uses := arm.get("uses"):
+        text = (
+            f"use tiers of quality {', '.join(f'{n:g}' for n in uses.values())} times"
+        )
     licence = f", licence {' or '.join(names)}" if (names := arm.get("licence")) else ""
     return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence
 
@@ -171,33 +174,27 @@ def worth_shown(decision: DecisionRecord) -> Worth | None:
 
 def decision_markdown(decision: DecisionRecord) -> str:
     """The record as markdown for the Prefect page."""
-    rows = decision.tables.targets
-    keys = [key for key in rows[0] if not key.startswith("_")]
+    law = decision.law
     lines = [
         f"## {decision.question.title}",
         f"**{decision.sentence}**",
         f"Status: {decision.status}. {decision.reason}",
         "",
-        "| " + " | ".join(keys) + " |",
-        "|" + "---|" * len(keys),
-    ]
-    lines += ["| " + " | ".join(_cell(row[key]) for key in keys) + " |" for row in rows]
-    law = decision.law
-    lines += [
+        *markdown_table(decision.tables.targets),
         "",
         f"Law: {law.title} (`{law.name}`). {decision.heldout_check.text}",
     ]
     return "\n".join(lines)
 
 
+def markdown_table(rows: Sequence[TableRow]) -> list[str]:
+    """The lines of a table; keys that begin with _ are not shown."""
+    keys = [key for key in rows[0] if not key.startswith("_")]
+    lines = ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+    return lines + [
+        "| " + " | ".join(_cell(row[key]) for key in keys) + " |" for row in rows
+    ]
+
+
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def printed_decisions() -> str:
-    """Every decision's title, sentence and status."""
-    return "\n".join(
-        f"\n{decision.question.title}\n  {decision.sentence}\n  status:"
-        f" {decision.status}. {decision.reason}"
-        for decision in read_decisions(artefacts.DECISIONS)
-    )

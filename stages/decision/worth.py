@@ -17,7 +17,8 @@ from stages.target.target import is_budget_of
 
 def keeps_everything(arm: Mapping[str, Any]) -> bool:
     """Whether an arm takes the pool as it is. arm: its settings."""
-    return arm["keep"] == 1 and not (arm["upweight"] or arm["mixture"])
+    weighed = arm["upweight"] or arm["mixture"] or arm.get("uses")
+    return arm["keep"] == 1 and not weighed
 
 
 def baseline_of(

@@ -25,7 +25,7 @@ from stages.curate.work.work_folder import clear
 from stages.curation.reading.storage import disk_errors
 from stages.decision.changes import changes_since
 from stages.decision.provenance import LOCK, dvc_hashes
-from stages.decision.record import DecisionRecord, read_decision
+from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, file_hash, read_json
@@ -52,6 +52,7 @@ from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
+from stages.searched.record import SearchedRecord, read_any_decision
 from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")
@@ -121,7 +122,17 @@ def _decision(question: str) -> DecisionRecord:
             f"{path}: no such decision; decided questions are"
             f" {', '.join(known) or 'none'}, `assay run` makes them"
         )
-    return read_decision(path)
+    record = read_any_decision(path)
+    if isinstance(record, SearchedRecord):
+        found = {
+            name: round(value, 4) for name, value in record.proposal.items() if value
+        }
+        raise InputError(
+            f"{path}: {question} was searched for and names no arm; write what it"
+            f" proposes into arms.arms ({found}), let a question over arms decide for"
+            " it, and export that one with --arm"
+        )
+    return record
 
 
 @contextmanager
@@ -355,7 +366,10 @@ class _Export:
             if now[stage].get(path) != digest
         ]
         if changed:
-            why = "; ".join(changes_since(self.record)[:3]) or f"{changed[0]} changed"
+            why = (
+                "; ".join(changes_since(self.record.provenance)[:3])
+                or f"{changed[0]} changed"
+            )
             raise RefusedError(
                 f"the decision {self.record.question.name} is of other data than there"
                 f" is now: {why}; {ANEW}"

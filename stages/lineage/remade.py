@@ -7,14 +7,14 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from stages.decide import DecideParams, decide
+from stages.decide import DecideParams, decide_any
 from stages.decision.changes import changes_since
 from stages.decision.provenance import git_commit
-from stages.decision.record import DecisionRecord, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import file_hash
 from stages.foundation.sealed import AGAIN, read_sealed
+from stages.searched.record import Decision, read_any_decision
 
 # of the making, and so taken over from the record: time, commit, versions and what dvc.lock said
 TAKEN_OVER = (
@@ -29,13 +29,13 @@ TAKEN_OVER = (
 )
 
 
-def remade(path: Path) -> tuple[DecisionRecord, bytes]:
+def remade(path: Path) -> tuple[Decision, bytes]:
     """The record made anew, and its bytes, which are those of the file.
 
     Raises InputError where the record does not say what it was made of, RefusedError where an input changed or the
     bytes differ, with the input, or the first field that differs and the versions that do.
     """
-    record = read_decision(path)
+    record = read_any_decision(path)
     known = record.provenance
     if not known.inputs or "decide" not in known.params:
         raise InputError(
@@ -43,14 +43,14 @@ def remade(path: Path) -> tuple[DecisionRecord, bytes]:
             " not; `assay run` makes one that does"
         )
     if lost := changed_inputs(known.inputs):
-        why = "; ".join(changes_since(record)[:3])
+        why = "; ".join(changes_since(known)[:3])
         raise RefusedError(
             f"{path}: cannot be made again: {', '.join(lost)}"
             + (f"; since then: {why}" if why else "")
         )
     name = record.question.name
     arms = read_sealed(artefacts.ARMS, AGAIN)
-    made, _ = decide(name, arms, DecideParams(**known.params["decide"]))
+    made, _ = decide_any(name, arms, DecideParams(**known.params["decide"]))
     same = {field: getattr(known, field) for field in TAKEN_OVER}
     made = made.model_copy(
         update={"provenance": made.provenance.model_copy(update=same)}
@@ -72,7 +72,7 @@ def changed_inputs(inputs: dict[str, str]) -> list[str]:
     return lost
 
 
-def written(record: DecisionRecord) -> bytes:
+def written(record: Decision) -> bytes:
     """The bytes of the record's file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "record.json"
@@ -80,7 +80,7 @@ def written(record: DecisionRecord) -> bytes:
         return file.read_bytes()
 
 
-def difference(old: DecisionRecord, new: DecisionRecord) -> str:
+def difference(old: Decision, new: Decision) -> str:
     """The first field that differs, and what else is installed or checked out now."""
     before, now = old.as_json(), new.as_json()
     fields = [name for name in before if before[name] != now[name]]

@@ -12,9 +12,9 @@ import polars as pl
 
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches
-from stages.decision.record import DecisionRecord, read_decisions
 from stages.foundation import artefacts
 from stages.pools.removal import NAMES, named_by
+from stages.searched.record import Decision, read_decisions
 
 POOL, HELD_OUT, REFERENCE = "pool", "held out", "reference"
 
@@ -110,7 +110,7 @@ def _held(
     found: pl.DataFrame,
     views: pl.DataFrame,
     runs: pl.DataFrame,
-    decisions: list[DecisionRecord],
+    decisions: list[Decision],
 ) -> Held:
     held = views.filter(pl.col("id").is_in(found["id"].implode()))
     pairs = held.select("arm", pool_draw="draw").unique()

@@ -64,12 +64,13 @@ def propose(
     law: dict[str, float] | None = None,
     n_draws: int | None = None,
     seed: int = 0,
+    keep_vetoes: bool = True,
     progress: Progress = lambda step, done, total: None,
 ) -> Proposal:
     """The search. law: R_D_star, B and beta of the user's own fit of repetition, None for the published. n_draws
     None: N_DRAWS, fewer for many metrics of many domains.
 
-    Raises InputError where a wish cannot be, RefusedError where no mixture keeps a veto.
+    Raises InputError where a wish cannot be, RefusedError where no mixture keeps a veto and keep_vetoes asks for it.
     """
     import scipy.linalg
     import scipy.optimize  # noqa: F401
@@ -116,7 +117,9 @@ def propose(
         repeats=repeats,
         published=law is None,
     )
-    _refuse_broken_veto(found)
+    if keep_vetoes:
+        for name in broken_vetoes(found):
+            _refuse(name, vetoed(found)[name])
     return found
 
 
@@ -143,7 +146,7 @@ def record(found: Proposal) -> dict[str, Any]:
             for metric in found.metrics
         },
         "check": {metric.name: check(metric) for metric in found.metrics},
-        "vetoes": _vetoed(found),
+        "vetoes": vetoed(found),
         "repetition": _repetition(found),
         "trust": {"reach": found.region.reach, "beyond": beyond},
         "n_runs": len(swarm.runs),
@@ -209,7 +212,7 @@ def _status(found: Proposal, p_better: float) -> str:
     return "at the edge of the runs" if at_edge else "proposed"
 
 
-def _vetoed(found: Proposal) -> dict[str, dict[str, Any]]:
+def vetoed(found: Proposal) -> dict[str, dict[str, Any]]:
     """For each vetoed metric its change from the reference, with the interval, and what was allowed."""
     both, said = np.stack([found.share, found.reference]), {}
     for at, allowed in found.vetoes.items():
@@ -222,16 +225,23 @@ def _vetoed(found: Proposal) -> dict[str, dict[str, Any]]:
     return said
 
 
-def _refuse_broken_veto(found: Proposal) -> None:
-    for name, veto in _vetoed(found).items():
-        scale = float(np.std(found.swarm.values[:, found.swarm.metrics.index(name)]))
-        over = veto["change"][0] - veto["allowed"]
-        if over > 1e-3 * scale:
-            raise RefusedError(
-                f"--veto {name}={veto['allowed']:g}: every mixture within floors, caps and"
-                f" the reach of the runs is {veto['change'][0]:.3g} or more worse than the"
-                " reference there; allow more, or loosen floors and caps"
-            )
+def broken_vetoes(found: Proposal) -> list[str]:
+    """The metrics that the proposal loses more of than it may, since every mixture that was asked for does."""
+    values = found.swarm.values
+    spread = dict(zip(found.swarm.metrics, values.std(axis=0), strict=True))
+    return [
+        name
+        for name, veto in vetoed(found).items()
+        if veto["change"][0] - veto["allowed"] > 1e-3 * spread[name]
+    ]
+
+
+def _refuse(name: str, veto: dict[str, Any]) -> None:
+    raise RefusedError(
+        f"--veto {name}={veto['allowed']:g}: every mixture within floors, caps and"
+        f" the reach of the runs is {veto['change'][0]:.3g} or more worse than the"
+        " reference there; allow more, or loosen floors and caps"
+    )
 
 
 def _repetition(found: Proposal) -> dict[str, Any] | None:

@@ -37,6 +37,13 @@ class Swarm:
 
 def read_swarm(ratios: Path, metrics: Path) -> Swarm:
     """The runs of both tables. Raises InputError and RefusedError."""
+    swarm = read_runs(ratios, metrics)
+    refuse_thin(swarm)
+    return swarm
+
+
+def read_runs(ratios: Path, metrics: Path) -> Swarm:
+    """The same, however few or alike they are. Raises InputError."""
     mixed, reached = _table(ratios), _table(metrics)
     both, notes = _matched(mixed, reached, (str(ratios), str(metrics)))
     domains = _columns(mixed, str(ratios), "domain", least=2)
@@ -50,7 +57,7 @@ def read_swarm(ratios: Path, metrics: Path) -> Swarm:
     ]
     own = [places[0][run] for run in both]
     other = [places[1][run] for run in both]
-    swarm = Swarm(
+    return Swarm(
         tuple(both),
         domains=tuple(domains),
         metrics=tuple(names),
@@ -58,8 +65,6 @@ def read_swarm(ratios: Path, metrics: Path) -> Swarm:
         values=np.stack([values[name][other] for name in names], axis=1),
         notes=notes + more,
     )
-    refuse_thin(swarm)
-    return swarm
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Numbers as a reader would write them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -25,3 +26,13 @@ def interval_text(flip: Flip) -> str:
     low = flops_text(flip.low) if flip.low is not None else "below the range"
     high = flops_text(flip.high) if flip.high is not None else "beyond the range"
     return f"{flops_text(flip.flops)} FLOPs [{low}, {high}]"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["news"]), listed(["news", "wiki", "code"])
+    ('news', 'news, wiki and code')
+    """
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last

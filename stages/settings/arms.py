@@ -1,11 +1,12 @@
 """The `arms` section of params.yaml: the data sets that compete, their controls and the questions."""
 
 import itertools
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from stages.foundation.section import Name, Section
+from stages.settings.questions import AnyQuestion, Question, UpsamplingQuestion
 from stages.target.target import Target
 
 
@@ -39,6 +40,15 @@ class Arm(Section):
         None,
         min_length=1,
         description="share of training tokens by pool; pools not named are left out",
+    )
+    uses: dict[float, Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        min_length=1,
+        exclude_if=lambda uses: uses is None,
+        description=(
+            "how often documents are used, by where their tier of quality ends: {0.1: 4,"
+            " 0.5: 1, 1.0: 0} uses the best tenth four times and drops the worse half"
+        ),
     )
     dedup: Literal["none", "exact", "words", "near", "bands", "semantic", "lines"] = (
         Field(
@@ -78,19 +88,29 @@ class Arm(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _uses_cover_the_pool(self) -> "Arm":
+        if self.uses is None:
+            return self
+        ends = list(self.uses)
+        if ends != sorted(ends) or ends[0] <= 0 or ends[-1] != 1:
+            raise ValueError(
+                f"uses must name ends of tiers that rise from above 0 to 1, got {ends}"
+            )
+        if not any(self.uses.values()):
+            raise ValueError("uses are all 0; use one tier at least")
+        if self.mixture or self.upweight or self.keep < 1:
+            raise ValueError(
+                "an arm has uses, or keep, upweight and mixture; make two arms"
+            )
+        return self
+
 
 class Control(Section):
     """A comparison whose answer is known, to size the noise: `like` names the arm it is made from."""
 
     like: str
     kind: Literal["same", "drop_half", "duplicate_half"]
-
-
-class Question(Section):
-    """Arms that compete for one decision."""
-
-    title: str
-    arms: list[str] = Field(min_length=2)
 
 
 class ArmsParams(Section):
@@ -110,13 +130,15 @@ class ArmsParams(Section):
         description="taken from sweep.budgets_tokens where there is a target",
     )
     target: Target | None = Field(None, description="taken from the section `target`")
-    questions: dict[Name, Question] = Field(min_length=1)
-    arms: dict[Name, Arm] = Field(min_length=2)
+    questions: dict[Name, AnyQuestion] = Field(min_length=1)
+    arms: dict[Name, Arm] = {}
     controls: dict[Name, Control] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "ArmsParams":
         for name, question in self.questions.items():
+            if not isinstance(question, Question):
+                continue
             if missing := [arm for arm in question.arms if arm not in self.arms]:
                 raise ValueError(
                     f"question {name!r} names the arm {missing[0]!r}; arms are"
@@ -140,6 +162,10 @@ class ArmsParams(Section):
             for arm in self.arms.values()
             if arm.by == "quality" and arm.take == "high"
         }
+        edges |= {end for arm in self.arms.values() for end in arm.uses or {}}
+        for question in self.questions.values():
+            if isinstance(question, UpsamplingQuestion):
+                edges |= set(question.tiers)
         return sorted(edges - {1.0})
 
 

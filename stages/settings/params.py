@@ -118,7 +118,8 @@ def _message(
     path: Path, tree: yaml.Node, model: type[BaseModel], error: ValidationError
 ) -> str:
     first = error.errors()[0]
-    keys = [key for key in first["loc"] if key != "[key]"]
+    # in brackets: a key of a mapping, or the kind of a question
+    keys = [key for key in first["loc"] if not str(key).startswith("[")]
     line = _line(tree, keys)
     dotted = ".".join(shortened(str(key), 40) for key in keys)
     where = f"{path}:{line}: {dotted}"

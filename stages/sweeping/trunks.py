@@ -130,6 +130,7 @@ def _cells(
             f"sweep.regularisations: no setting is left for {view},"
             f" which sees {epochs:.1f} epochs; lower a min_epochs"
         )
+    sizes = question_sizes(data.arms).get(view.rsplit("/", 1)[0], params.sizes)
     # an arm's twin is trained, tuned and fitted as the arm is
     full = not control or control["kind"] == "same"
     return [
@@ -140,9 +141,19 @@ def _cells(
             draw=int(view.rsplit("/", 1)[1]),
             is_control=bool(control),
         )
-        for size in (params.sizes if full else params.control_sizes)
+        for size in (sizes if full else params.control_sizes)
         for setting in (settings if full else settings[:1])
     ]
+
+
+def question_sizes(arms: dict[str, Any]) -> dict[str, list[str]]:
+    """Designed arm -> the sizes that its question asks for, where it asks for some. arms: data/arms/arms.json."""
+    return {
+        arm: question["sizes"]
+        for question in arms.get("questions", {}).values()
+        if question.get("sizes")
+        for arm in question["arms"]
+    }
 
 
 def _epochs(params: SweepParams, view: str, data: Views) -> float:

@@ -17,6 +17,8 @@ from stages.target.target import Target, is_budget_of
 QUESTION = "data"  # the question over all arms, where none is asked
 TITLE = "Which data should be trained on?"
 LADDER_KEYS = ("sizes", "budgets_tokens", "regularisations", "control_sizes")
+# defaults of the sections arms and arms.questions; curves that an upsampling question trains beside one a tier
+DRAWS, RUNS, CURVES = 4, 24, 3
 BEFORE = 10.0  # the answer for a tenth of the target's budget is given too
 
 
@@ -57,11 +59,28 @@ def wanted_ladder(values: Mapping[str, Any], target: Target, **changes: Any) -> 
     wanted = Wanted(
         target=target,
         keep=min([_keep(arm) for arm in settings] or [1.0]),
-        n_arms=max(1, len(named or {}) + len(twins)),
+        n_arms=max(1, len(named or {}) + len(twins) + _designed(arms)),
         passes=target.stated_passes,
         given=given,
     )
     return replace(wanted, **changes)
+
+
+def _designed(arms: Mapping[str, Any]) -> int:
+    """About how many arms a resample has of the questions whose arms are designed."""
+    questions, draws = arms.get("questions"), arms.get("draws", DRAWS)
+    asked = questions.values() if isinstance(questions, Mapping) else ()
+    total = 0
+    for question in asked:
+        kind = question.get("kind") if isinstance(question, Mapping) else None
+        runs, tiers = (
+            (question.get("runs", RUNS), question.get("tiers", ())) if kind else (0, ())
+        )
+        if kind == "mixture" and isinstance(runs, int) and isinstance(draws, int):
+            total += -(-runs // max(draws, 1))
+        elif kind == "upsampling":
+            total += CURVES + len(tiers if isinstance(tiers, list) else ())
+    return total
 
 
 def _keep(arm: Mapping[str, Any]) -> float:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.decision.record import read_decision
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError
 from stages.foundation.sealed import SEAL
@@ -12,6 +11,7 @@ from stages.pipeline import PIPELINE
 from stages.proxy.workforce.resumed import damage as checkpoint_damage
 from stages.runs.checked import read_run
 from stages.runs.run_files import CARRIED_ON, SWEPT, trunk_files
+from stages.searched.record import read_any_decision
 from stages.verification.record import read_verification
 from stages.verification.track_record import track_record_faults
 
@@ -53,7 +53,7 @@ def _looked_at() -> Iterator[tuple[str, str, Iterator[str], int]]:
         kind = f"run files, {n_old} without a hash" if n_old else "run files"
         yield folder.stage, kind, _unreadable(files, read_run), len(files)
     records: dict[str, Callable[[Path], object]] = {
-        artefacts.DECISIONS: read_decision,
+        artefacts.DECISIONS: read_any_decision,
         artefacts.VERIFICATIONS: read_verification,
     }
     for place, read in records.items():

@@ -44,6 +44,9 @@ class ArmLike(Protocol):
     def mixture(self) -> dict[str, float] | None: ...
 
     @property
+    def uses(self) -> dict[float, float] | None: ...
+
+    @property
     def licence(self) -> list[str] | None: ...
 
     @property
@@ -173,6 +176,8 @@ def arm_view(
         view = _upweighted(pool, kept, arm.upweight)
     if arm.mixture is not None:
         view = _mixed(kept, arm.mixture)
+    if arm.uses is not None:
+        view = _used(kept, arm.uses)
     if control in ("drop_half", "duplicate_half"):
         half = keep_fraction(view, 0.5, score=None, take="random", seed=seed + 1)[
             "id"
@@ -233,6 +238,22 @@ def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
             {name: use / least for name, use in uses.items()}, return_dtype=pl.Float64
         )
     )
+
+
+def _used(kept: pl.DataFrame, uses: dict[float, float]) -> pl.DataFrame:
+    """Weights by the tier of quality that a document lies in; tiers that are used no time go.
+
+    uses: where a tier ends, in fractions of the tokens -> its weight.
+    """
+    labelled = tiers(kept.drop("tier", strict=False), list(uses), score="quality")
+    weight = pl.col("tier").replace_strict(
+        range(len(uses)), list(uses.values()), return_dtype=pl.Float64
+    )
+    found = kept.join(
+        labelled.select("id", _weight=weight), on="id", maintain_order="left"
+    )
+    used = found.filter(pl.col("_weight") > 0)
+    return used.with_columns(weight=pl.col("_weight")).drop("_weight")
 
 
 def view_hash(view: pl.DataFrame) -> str:

@@ -48,7 +48,7 @@ def fit_process(
     )
     scaled = _with_scales(blank, shares, sizes, start, max_iterations)
     y = (sizes - scaled.centre(shares)) / scaled.spread
-    weights = np.linalg.solve(_covariance(scaled, shares), y)
+    weights = np.linalg.solve(covariance(scaled, shares), y)
     return replace(scaled, coefs=_coefs(scaled, shares, weights))
 
 
@@ -136,14 +136,14 @@ def _interacting(
             scales=replace(blank.scales, noise=noise),
             group_logs=logs,
         )
-        weights = np.linalg.solve(_covariance(found, shares), y)
+        weights = np.linalg.solve(covariance(found, shares), y)
         mean, most = mean.moved(_coefs(found, shares, weights), shares)
         if most < ARRIVED:
             break
     return found
 
 
-def _covariance(process: Process, shares: np.ndarray) -> np.ndarray:
+def covariance(process: Process, shares: np.ndarray) -> np.ndarray:
     """Of the runs, noise included, (runs, runs)."""
     u = process.standard(shares)
     basis = process.basis(shares, u)
@@ -153,9 +153,9 @@ def _covariance(process: Process, shares: np.ndarray) -> np.ndarray:
 
 def spent_unknowns(process: Process, shares: np.ndarray) -> float:
     """Effective number of unknowns: by how much the fitted values follow the runs."""
-    covariance = _covariance(process, shares)
+    inverse = np.linalg.inv(covariance(process, shares))
     noise = process.scales.noise + JITTER
-    return float(len(shares) - noise * np.trace(np.linalg.inv(covariance)))
+    return float(len(shares) - noise * np.trace(inverse))
 
 
 def _coefs(process: Process, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -185,7 +185,7 @@ def with_draws(
     before[:, n_fitted - len(process.known) : n_fitted] = 0.0
     noise = np.sqrt(process.scales.noise) * stretch[:, None] * normals
     off = y - before @ features.T - noise
-    weights = np.linalg.solve(_covariance(process, shares), off.T).T
+    weights = np.linalg.solve(covariance(process, shares), off.T).T
     draws = before
     draws[:, :n_fitted] += _coefs(process, shares, weights)
     padding = np.zeros(draws.shape[1] - n_fitted)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from stages.decision.record import DecisionRecord, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
+from stages.searched.record import Decision, read_any_decision
+from stages.searched.words import picture_of
 
 log = logging.getLogger("assay")
 DESCRIPTION = "mlflow.note.content"
@@ -17,29 +18,23 @@ MODEL_TRAINING = "custom_model_development"
 MOST_CHARS = 4_900  # of a description: a store refuses tags above 5,000
 
 
-def decision_of(question: str) -> DecisionRecord | None:
+def decision_of(question: str) -> Decision | None:
     """The record, None where there is none yet or, with a line, where it cannot be read."""
     file = Path(artefacts.decision(question))
     if not file.is_file():
         return None
     try:
-        return read_decision(file)
+        return read_any_decision(file)
     except InputError as error:
         log.warning("MLflow: %s; its runs are sent without it", error)
         return None
 
 
-def figure_of(question: str) -> Path | None:
-    """The figure of the answer, where the report has drawn it."""
-    file = Path(artefacts.REPORT) / f"{question}-loss.png"
-    return file if file.is_file() else None
-
-
 def description(
-    question: str, title: str, decision: DecisionRecord | None, parent: str
+    question: str, title: str, decision: Decision | None, parent: str
 ) -> str:
     """Markdown. parent: the run that holds the decision and its figure."""
-    figure = figure_of(question)
+    figure = picture_of(question)
     parts = [title]
     if decision:
         parts += [

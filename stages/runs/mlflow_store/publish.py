@@ -33,6 +33,7 @@ from stages.runs.mlflow_store.store import (
 )
 from stages.runs.mlflow_store.trunks import CHILD, Sending, send_trunk
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder, sound
+from stages.searched.record import law_name
 
 log = logging.getLogger("assay")
 TABLES = {SWEPT: artefacts.RUNS, CARRIED_ON: artefacts.VERIFY_RUNS}
@@ -128,7 +129,7 @@ def _publish_question(
         parent=parent,
         digests=dvc_digests(),
         git=git_commit(),
-        law=decision.law.name if decision else None,
+        law=law_name(decision) if decision else None,
         flow_run=flow_run,
     )
     n_new = _send_missing(to, name, runs)

@@ -69,7 +69,7 @@ def changed(tmp_path, monkeypatch):
         value = copy.deepcopy(LOCKED)
         change(value)
         lock.write_text(yaml.safe_dump({"stages": value}, sort_keys=False))
-        return changes_since(record)
+        return changes_since(record.provenance)
 
     found.before = before
     return found

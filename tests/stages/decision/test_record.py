@@ -10,12 +10,12 @@ from stages.decision.record import (
     DecisionRecord,
     Target,
     read_decision,
-    read_decisions,
     read_question_fit,
 )
 from stages.foundation.errors import InputError
 from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import ROOT
+from stages.searched.record import read_decisions
 
 DEMO = ROOT / "data/decisions/filter.json"
 

@@ -8,12 +8,12 @@ from stages.decision.text import (
     check_text,
     decision_markdown,
     headline,
-    printed_decisions,
     sentence,
     worth_shown,
 )
 from stages.foundation.stage import ROOT
 from stages.presentation.numbers import flops_text, interval_text
+from stages.searched.words import printed_decisions
 
 ARM = {
     "keep": 0.2,

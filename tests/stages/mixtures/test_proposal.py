@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stages.foundation.errors import InputError, RefusedError
+from stages.mixtures.mix_curves import mix_curves
 from stages.mixtures.mix_figures import draw_mix
 from stages.mixtures.proposal import propose, record
 from stages.mixtures.swarm_tables import Swarm
@@ -137,9 +138,16 @@ def test_a_veto_that_no_mixture_keeps_is_refused():
 
 
 def test_the_figures_are_drawn(plain):
-    figures = draw_mix(*plain)
-    assert set(figures) == {"mix-shares", "mix-slices", "mix-trade-off"}
-    slices = figures["mix-slices"].axes
+    found, said = plain
+    figures = draw_mix(
+        mix_curves(found),
+        proposal=said["proposal"],
+        interval=said["interval"],
+        reference=said["reference"]["mixture"],
+        level=said["level"],
+    )
+    assert set(figures) == {"shares", "slices", "trade-off"}
+    slices = figures["slices"].axes
     assert [panel.get_title() for panel in slices] == ["web", "code", "books"]
     for figure in figures.values():
         plt.close(figure)

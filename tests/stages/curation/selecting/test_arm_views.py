@@ -1,8 +1,11 @@
 """Arms as views: equal token counts, controls, weights, resamples."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
+from stages import arms as stage
 from stages.arms import resample_tokens, tokens_by_pool
 from stages.curation.reading.documents import document_id, uniform
 from stages.curation.selecting.arm_views import (
@@ -11,7 +14,9 @@ from stages.curation.selecting.arm_views import (
     tier_labels,
     view_hash,
 )
+from stages.foundation import artefacts
 from stages.foundation.errors import InputError
+from stages.foundation.sealed import read_sealed
 from stages.settings.arms import Arm, ArmsParams
 
 N = 4_000
@@ -187,3 +192,61 @@ def test_a_resample_is_as_large_as_repetition_at_the_target_asks(pool_tokens, dr
     assert resample_tokens(params, {"web": 2_000}) == 2_000  # no more than there is
     given = params.model_copy(update={"draw_tokens": 7_000})
     assert resample_tokens(given, {"web": 10**9}) == 7_000
+
+
+def test_a_curve_uses_each_tier_of_quality_as_often_as_it_says(resample):
+    view = arm_view(resample, Arm(uses={0.1: 4, 0.5: 1.5, 1.0: 0}), seed=1)
+    best = arm_view(resample, Arm(keep=0.1), seed=1)
+    half = arm_view(resample, Arm(keep=0.5), seed=1)
+    assert set(view["id"]) == set(half["id"])  # the worse half is dropped
+    weights = dict(view.select("id", "weight").iter_rows())
+    assert {weights[id_] for id_ in best["id"]} == {4.0}
+    assert {weights[id_] for id_ in set(half["id"]) - set(best["id"])} == {1.5}
+    # the tiers of a law are the same
+    assert view.filter(pl.col("weight") == 4)["tier"].unique().to_list() == [0]
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"uses": {0.5: 2, 0.2: 1, 1.0: 0}}, "rise from above 0 to 1"),
+        ({"uses": {0.2: 2, 0.5: 1}}, "rise from above 0 to 1"),
+        ({"uses": {0.5: 0, 1.0: 0}}, "uses are all 0"),
+        ({"uses": {0.5: 2, 1.0: 1}, "keep": 0.5}, "uses, or keep"),
+    ],
+)
+def test_uses_that_are_no_curve_over_the_pool_are_refused(arm, message):
+    with pytest.raises(ValueError, match=message):
+        Arm(**arm)
+
+
+def test_an_arm_without_uses_is_written_as_before():
+    assert "uses" not in Arm().model_dump()
+
+
+def test_the_stage_writes_each_run_of_a_swarm_in_one_resample(
+    documents, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "joined_documents", lambda params: documents)
+    ledger = SimpleNamespace(frame=lambda: pl.DataFrame({"step": ["read"]}))
+    monkeypatch.setattr(stage, "retention_ledger", lambda documents: ledger)
+    mixture = {"kind": "mixture", "over": ["web", "books"], "runs": 9}
+    stage.run(ArmsParams(draws=3, draw_tokens=60_000, questions={"mix": mixture}))
+    written = read_sealed(artefacts.ARMS, "")
+    names = [f"mix-{at}" for at in range(9)]
+    assert written["questions"]["mix"]["arms"] == names
+    assert len(written["views"]) == 9
+    views = pl.read_parquet(artefacts.VIEWS)
+    for name in names:
+        own = views.filter(arm=name)
+        assert own["draw"].n_unique() == 1
+        uses = own.group_by("pool").agg(
+            uses=(pl.col("weight") * pl.col("n_tokens")).sum()
+        )
+        total = uses["uses"].sum()
+        shares = {pool: each / total for pool, each in uses.iter_rows()}
+        assert shares == pytest.approx(written["arms"][name]["mixture"])
+    assert (
+        views.group_by("draw").agg(pl.col("arm").n_unique())["arm"].to_list() == [3] * 3
+    )

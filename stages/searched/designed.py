@@ -1,0 +1,128 @@
+"""From a question to the arms that it needs: its swarm, each run as an arm of one resample."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.foundation.errors import InputError, ParamsError
+from stages.mixtures.design import design, over_draws
+from stages.presentation.numbers import listed
+from stages.settings.arms import Arm, ArmsParams
+from stages.settings.questions import MixtureQuestion, UpsamplingQuestion
+
+UPSAMPLING_TITLE = "How often should each tier of quality be used?"
+STEEP = (
+    7.0  # as often as the worst document is the best used on the steep curve (assumed)
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that is trained for the questions.
+
+    params: with the designed arms beside those that are named; questions: as arms.json has them, each with its arms;
+    draws: designed arm -> the resamples that it is trained on.
+    """
+
+    params: ArmsParams
+    questions: dict[str, dict[str, Any]]
+    draws: dict[str, list[int]]
+
+
+def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
+    """The questions with their arms. pool_tokens: pool -> tokens, duplicates removed.
+
+    Raises ParamsError where a question has too few runs, or an arm of the same name is there.
+    """
+    arms = dict(params.arms)
+    draws: dict[str, list[int]] = {}
+    questions = {}
+    for name, question in params.questions.items():
+        described = question.model_dump()
+        made: dict[str, Arm] = {}
+        if isinstance(question, MixtureQuestion):
+            prior = prior_of(question, pool_tokens)
+            swarm = swarm_arms(name, question, prior=prior, params=params)
+            made = {arm: each for arm, (each, _) in swarm.items()}
+            draws |= {arm: [draw] for arm, (_, draw) in swarm.items()}
+            title = f"Which mixture of {listed(question.over)}?"
+            described |= {"title": question.title or title, "prior": prior}
+        elif isinstance(question, UpsamplingQuestion):
+            made = curve_arms(name, params.tier_edges)
+            described |= {"title": question.title or UPSAMPLING_TITLE}
+        if twice := [arm for arm in made if arm in params.arms]:
+            raise ParamsError(
+                f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"
+                " give yours another"
+            )
+        arms |= made
+        questions[name] = described | ({"arms": list(made)} if made else {})
+    return Asked(params.model_copy(update={"arms": arms}), questions, draws)
+
+
+def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:
+    """The curves over tiers that a question trains: all tiers alike, the worst one, two, ... dropped, one that falls
+    in a line, one that falls steeply. edges: between tiers. Every curve that falls lies between the first of them.
+
+    >>> arms = curve_arms("up", [0.2, 0.6])
+    >>> list(arms), arms["up-linear"].uses
+    (['up-flat', 'up-top_60', 'up-top_20', 'up-linear', 'up-steep'], {0.2: 1.8, 0.6: 1.2, 1.0: 0.4})
+    """
+    ends = [*edges, 1.0]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise([0.0, *ends])]
+    linear = {
+        end: round(2 * (1 - at), 6) for end, at in zip(ends, middles, strict=True)
+    }
+    steep = {
+        end: round(STEEP ** (1 - at), 6) for end, at in zip(ends, middles, strict=True)
+    }
+    tops = {f"{name}-top_{100 * end:g}": Arm(keep=end) for end in reversed(edges)}
+    return {
+        f"{name}-flat": Arm(),
+        **tops,
+        f"{name}-linear": Arm(uses=linear),
+        f"{name}-steep": Arm(uses=steep),
+    }
+
+
+def prior_of(
+    question: MixtureQuestion, pool_tokens: Mapping[str, float]
+) -> dict[str, float]:
+    """Pool -> share of the mixture that a proposal is held against."""
+    if question.prior == "natural":
+        total = sum(pool_tokens[pool] for pool in question.over)
+        return {pool: pool_tokens[pool] / total for pool in question.over}
+    return {pool: question.prior.get(pool, 0.0) for pool in question.over}
+
+
+def swarm_arms(
+    name: str,
+    question: MixtureQuestion,
+    *,
+    prior: Mapping[str, float],
+    params: ArmsParams,
+) -> dict[str, tuple[Arm, int]]:
+    """Arm -> the arm and the resample that it is trained on."""
+    try:
+        runs = design(
+            np.array([prior[pool] for pool in question.over]),
+            question.runs,
+            low=np.array([question.floors.get(pool, 0.0) for pool in question.over]),
+            high=np.array([question.caps.get(pool, 1.0) for pool in question.over]),
+            seed=params.seed,
+            most_repeats=params.draws - 1,
+        )
+    except InputError as error:
+        raise ParamsError(f"arms.questions.{name}.runs: {error}") from None
+    width = len(str(len(runs) - 1))
+    made = {}
+    for at, (run, draw) in enumerate(
+        zip(runs, over_draws(runs, params.draws), strict=True)
+    ):
+        shares = zip(question.over, run.share.tolist(), strict=True)
+        mixture = {pool: share for pool, share in shares if share > 0}
+        made[f"{name}-{at:0{width}d}"] = (Arm(mixture=mixture), draw)
+    return made

@@ -1,0 +1,199 @@
+"""The record of a searched question in words: the sentence, the tables, a short markdown."""
+
+import itertools
+from pathlib import Path
+
+from stages.decision.record import DecisionRecord, TableRow
+from stages.decision.text import decision_markdown, markdown_table
+from stages.foundation import artefacts
+from stages.presentation.metric_words import metric_words
+from stages.presentation.numbers import listed
+from stages.searched.record import (
+    Decision,
+    SearchedRecord,
+    SearchedTables,
+    read_decisions,
+)
+
+PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
+REFERENCES = {"mixture": "the prior", "upsampling": "using every tier alike"}
+LEADS = {
+    "decided": "",
+    "tie": "A tie with {reference}. Nearest: ",
+    "insufficient_evidence": "Not settled by these runs. Nearest: ",
+    "extrapolating": "Beyond what was measured. Nearest: ",
+}
+
+
+def percent(share: float) -> str:
+    """A share as a person says it.
+
+    >>> percent(0.4849), percent(0.004)
+    ('48 %', '0.4 %')
+    """
+    return f"{100 * share:.2g} %"
+
+
+def sentence(found: SearchedRecord) -> str:
+    """The answer: the mixture with the largest shares first, what it is worth, for which run."""
+    gain, low, high = found.objective.gain
+    reference = REFERENCES[found.kind]
+    unit = metric_words(found.metrics[0].unit).difference_unit
+    head = f"For {found.target.text}: " if found.target else ""
+    lead = LEADS[found.status].format(reference=reference)
+    start = head + (lead if not head else lead[:1].lower() + lead[1:])
+    said = mixture_text(found) if found.kind == "mixture" else curve_text(found)
+    if not start:
+        said = said[0].upper() + said[1:]
+    return f"{start}{said}: {gain:.3f} {unit} [{low:.3f}, {high:.3f}] better than {reference}."
+
+
+def mixture_text(found: SearchedRecord) -> str:
+    """`train on 60 % web and 40 % code`, the largest share first."""
+    ordered = sorted(found.proposal.items(), key=lambda pair: -pair[1])
+    parts = [f"{percent(share)} {name}" for name, share in ordered if share > 0]
+    return f"train on {listed(parts)}"
+
+
+def curve_text(found: SearchedRecord) -> str:
+    """`use the best 10 % 4 times, 10 to 30 % 1.5 times, and drop the rest`; tiers used alike are one."""
+    shown = [(tier, f"{uses:.2g}") for tier, uses in found.proposal.items()]
+    parts, rest = [], ""
+    for uses, group in itertools.groupby(shown, key=lambda pair: pair[1]):
+        tiers = [tier for tier, _ in group]
+        if uses == "0":
+            rest = ", and drop the rest"
+            continue
+        whole = f"{tiers[0].partition('_')[0]}_{tiers[-1].partition('_')[2]}"
+        parts.append(f"{tier_words(whole)} {uses} times")
+    return f"use {listed(parts)}{rest}"
+
+
+def tier_words(tier: str) -> str:
+    """The name of a tier for a person.
+
+    >>> tier_words("q000_010"), tier_words("q010_030")
+    ('the best 10 %', '10 to 30 %')
+    """
+    low, high = (int(part) for part in tier.removeprefix("q").split("_"))
+    if (low, high) == (0, 100):
+        return "everything"
+    return f"{low} to {high} %" if low else f"the best {high} %"
+
+
+def tables(found: SearchedRecord) -> SearchedTables:
+    """Every table of the page."""
+    return SearchedTables(
+        proposal=proposal_rows(found),
+        predicted=predicted_rows(found),
+        rungs=rung_rows(found),
+    )
+
+
+def proposal_rows(found: SearchedRecord) -> list[TableRow]:
+    """One row a domain or tier."""
+    if found.kind == "upsampling":
+        return curve_rows(found)
+    rows: list[TableRow] = []
+    for name, share in found.proposal.items():
+        low, high = found.interval[name]
+        repeats = found.repetition[name]
+        row: TableRow = {
+            "train on": name,
+            "share": round(share, 3),
+            "interval": f"[{low:.3f}, {high:.3f}]",
+            "prior": round(found.reference[name], 3),
+            "passes in the proxies": round(repeats.proxy_passes, 2),
+        }
+        if repeats.target_passes is not None:
+            row["passes at the target"] = round(repeats.target_passes, 2)
+        rows.append(row)
+    return rows
+
+
+def curve_rows(found: SearchedRecord) -> list[TableRow]:
+    """One row a tier."""
+    rows: list[TableRow] = []
+    for tier, uses in found.proposal.items():
+        low, high = found.interval[tier]
+        rows.append(
+            {
+                "tier of quality": tier_words(tier),
+                "uses": round(uses, 2),
+                "interval": f"[{low:.2f}, {high:.2f}]",
+                "alike": round(found.reference[tier], 2),
+                "most in the proxies": round(found.repetition[tier].proxy_passes, 2),
+            }
+        )
+    return rows
+
+
+def predicted_rows(found: SearchedRecord) -> list[TableRow]:
+    """One row a metric."""
+    rows: list[TableRow] = []
+    for metric in found.metrics:
+        value, low, high = found.predicted[metric.name]
+        change, least, most = found.trade_off[metric.name]
+        laws = sorted(found.laws[metric.name].items(), key=lambda pair: -pair[1])
+        row: TableRow = {
+            "held-out domain": metric.domain,
+            "weight": round(metric.weight, 3),
+            "loss": f"{value:.3f} [{low:.3f}, {high:.3f}]",
+            f"against {REFERENCES[found.kind]}": f"{change:+.3f} [{least:+.3f}, {most:+.3f}]",
+            "rank of runs left out": round(
+                found.check[metric.name]["rank_correlation"], 3
+            ),
+            "laws": ", ".join(f"{name} {weight:.2f}" for name, weight in laws[:2]),
+        }
+        if metric.name in found.vetoes:
+            row["may lose"] = round(found.vetoes[metric.name].allowed, 4)
+        rows.append(row)
+    return rows
+
+
+def rung_rows(found: SearchedRecord) -> list[TableRow]:
+    """One row a size and budget other than that of the answer."""
+    return [
+        {
+            "parameters": f"{rung.n_params:,}",
+            "tokens": f"{rung.n_tokens:,}",
+            **{name: round(share, 3) for name, share in rung.proposal.items()},
+            "differs by": percent(rung.moved),
+        }
+        for rung in found.by_rung
+    ]
+
+
+def any_markdown(found: Decision) -> str:
+    """A record of either kind as markdown for the Prefect page."""
+    if isinstance(found, DecisionRecord):
+        return decision_markdown(found)
+    return "\n".join(
+        [
+            f"## {found.question.title}",
+            f"**{found.sentence}**",
+            f"Status: {found.status}. {found.reason}",
+            "",
+            *markdown_table(found.tables.proposal),
+            "",
+            *markdown_table(found.tables.predicted),
+        ]
+    )
+
+
+def printed_decisions() -> str:
+    """Every decision's title, sentence and status."""
+    return "\n".join(
+        f"\n{decision.question.title}\n  {decision.sentence}\n  status:"
+        f" {decision.status}. {decision.reason}"
+        for decision in read_decisions(artefacts.DECISIONS)
+    )
+
+
+def picture_of(question: str) -> Path | None:
+    """The figure of the answer, where the report has drawn it."""
+    for name in PICTURES:
+        file = Path(artefacts.REPORT) / f"{question}-{name}.png"
+        if file.is_file():
+            return file
+    return None

@@ -1,0 +1,169 @@
+"""The kinds of question of `arms.questions`: arms that are named, and arms that Assay designs by itself."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from stages.foundation.section import Section
+from stages.proxy.specs.shape import LADDER
+from stages.settings.pools import Pool
+
+Fault = tuple[str, str]  # the key and what is wrong
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Question(Section):
+    """Arms that compete for one decision."""
+
+    kind: Literal["arms"] = Field("arms", exclude=True)
+    title: str
+    arms: list[str] = Field(min_length=2)
+
+
+class Designed(Section):
+    """What all questions have whose arms are designed: where they are trained and what decides."""
+
+    title: str | None = Field(None, description="null: made of what is asked")
+    sizes: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="sizes of proxies that are trained; null: those of sweep.sizes",
+    )
+
+    def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
+        """What other sections do not have of what is asked."""
+        if image:
+            return "kind", "is for text; questions of images name their arms"
+        if unknown := [size for size in self.sizes or [] if size not in LADDER]:
+            return "sizes", f"no size {unknown[0]!r}; sizes are {', '.join(LADDER)}"
+        return None
+
+
+def unheld(
+    domains: Mapping[str, float], key: str, pools: Mapping[str, Pool]
+) -> Fault | None:
+    """Where a key names a domain of which nothing is held out."""
+    known = [name for name, pool in pools.items() if pool.heldout]
+    unknown = [name for name in domains if name not in known]
+    if not unknown:
+        return None
+    return key, f"no held-out domain {unknown[0]!r}; there are {', '.join(known)}"
+
+
+class MixtureQuestion(Designed):
+    """Which mixture of pools? The swarm of runs that tells is designed, and the best mixture searched for."""
+
+    kind: Literal["mixture"]
+    over: list[str] = Field(min_length=2, description="pools that are mixed")
+    prior: Literal["natural"] | dict[str, Share] = Field(
+        "natural",
+        description=(
+            "mixture that the proposal is held against and runs lie around; natural:"
+            " pools in proportion to their tokens"
+        ),
+    )
+    runs: int = Field(
+        24, ge=6, le=4096, description="proxies of each size, repeats among them"
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        min_length=1,
+        description="held-out domain -> weight of its loss; null: all alike",
+    )
+    floors: dict[str, Share] = Field({}, description="pool -> least share")
+    caps: dict[str, Share] = Field({}, description="pool -> largest share")
+    veto: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {},
+        description=(
+            "held-out domain -> nats a token by which its loss may lie above that of"
+            " the prior"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _weights_weigh(self) -> "MixtureQuestion":
+        if self.weights is not None and sum(self.weights.values()) <= 0:
+            raise ValueError("weights are all 0; give one domain a weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_pools(self) -> "MixtureQuestion":
+        if len(set(self.over)) < len(self.over):
+            raise ValueError("over names a pool twice")
+        given = {"floors": self.floors, "caps": self.caps}
+        if isinstance(self.prior, dict):
+            given["prior"] = self.prior
+            if abs(sum(self.prior.values()) - 1) > 1e-6:
+                raise ValueError(
+                    f"prior adds up to {sum(self.prior.values()):g}; shares are of one"
+                    " whole"
+                )
+        for key, shares in given.items():
+            if unknown := [name for name in shares if name not in self.over]:
+                raise ValueError(
+                    f"{key} names {unknown[0]!r}; over has {', '.join(self.over)}"
+                )
+        for name in self.over:
+            low, high = self.floors.get(name, 0.0), self.caps.get(name, 1.0)
+            if low > high:
+                raise ValueError(f"the floor of {name}, {low:g}, is above its cap")
+        if sum(self.floors.values()) > 1:
+            raise ValueError("floors add up to more than 1")
+        if sum(self.caps.get(name, 1.0) for name in self.over) < 1:
+            raise ValueError("caps add up to less than 1")
+        return self
+
+    def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
+        """What other sections do not have of what is asked."""
+        if unknown := [name for name in self.over if name not in pools]:
+            return "over", f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+        return (
+            unheld(self.veto, "veto", pools)
+            or unheld(self.weights or {}, "weights", pools)
+            or super().fault(pools, image)
+        )
+
+
+class UpsamplingQuestion(Designed):
+    """How often is each quality tier used? A few curves are trained, and the best one is searched for."""
+
+    kind: Literal["upsampling"]
+    tiers: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.3, 0.6],
+        min_length=1,
+        max_length=8,
+        description="where tiers end, as fractions of the tokens, best first",
+    )
+    most: float = Field(
+        7.0, gt=1, le=100, description="times that a document may be used at the target"
+    )
+
+    @model_validator(mode="after")
+    def _tiers_rise(self) -> "UpsamplingQuestion":
+        if self.tiers != sorted(set(self.tiers)):
+            raise ValueError(f"tiers {self.tiers} must rise")
+        return self
+
+
+def _tag(value: Any) -> str:
+    """The kind that a question names; without one its arms are named."""
+    kind = (
+        value.get("kind", "arms")
+        if isinstance(value, dict)
+        else getattr(value, "kind", "arms")
+    )
+    return f"[{kind}]"
+
+
+AnyQuestion = Annotated[
+    Annotated[Question, Tag("[arms]")]
+    | Annotated[MixtureQuestion, Tag("[mixture]")]
+    | Annotated[UpsamplingQuestion, Tag("[upsampling]")],
+    Discriminator(
+        _tag,
+        custom_error_type="question_kind",
+        custom_error_message="kind must be one of arms, mixture, upsampling",
+    ),
+]

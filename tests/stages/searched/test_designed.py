@@ -1,0 +1,55 @@
+"""Questions become arms: a swarm spread over the resamples, the arms that are named as they were."""
+
+import pytest
+
+from stages.foundation.errors import ParamsError
+from stages.searched.designed import asked
+from stages.settings.arms import ArmsParams
+
+TOKENS = {"web": 600.0, "code": 100.0, "books": 300.0}
+NAMED = {"keep_10": {"keep": 0.1}, "keep_100": {}}
+
+
+def params(**question):
+    mixture = {"kind": "mixture", "over": ["web", "code"], "runs": 12}
+    return ArmsParams(
+        draws=4,
+        questions={
+            "filter": {"title": "How?", "arms": list(NAMED)},
+            "mix": mixture | question,
+        },
+        arms=NAMED,
+    )
+
+
+def test_a_swarm_stands_beside_the_named_arms():
+    made = asked(params(), TOKENS)
+    assert made.questions["filter"] == {"title": "How?", "arms": list(NAMED)}
+    mix = made.questions["mix"]
+    assert mix["title"] == "Which mixture of web and code?"
+    assert mix["prior"] == pytest.approx({"web": 6 / 7, "code": 1 / 7})
+    assert mix["arms"] == [f"mix-{at:02d}" for at in range(12)]
+    assert list(made.params.arms) == [*NAMED, *mix["arms"]]
+    corner = made.params.arms["mix-01"]
+    assert corner.mixture == {"web": 1.0}
+
+
+def test_each_run_is_trained_on_one_resample_and_each_resample_has_as_many():
+    made = asked(params(), TOKENS)
+    draws = [draw for [draw] in made.draws.values()]
+    assert sorted(draws) == sorted([0, 1, 2, 3] * 3)
+    assert "keep_10" not in made.draws  # trained on all
+
+
+def test_a_prior_may_leave_pools_out():
+    made = asked(params(prior={"code": 1.0}), TOKENS)
+    assert made.questions["mix"]["prior"] == {"web": 0.0, "code": 1.0}
+
+
+def test_an_arm_of_the_same_name_and_too_few_runs_are_refused():
+    with pytest.raises(ParamsError, match=r"arms.questions.mix.runs: 6 runs of 4"):
+        four = {**TOKENS, "news": 50.0}
+        asked(params(over=list(four), runs=6), four)
+    taken = params().model_copy(update={"arms": {"mix-00": params().arms["keep_10"]}})
+    with pytest.raises(ParamsError, match=r"arms.arms.mix-00: the question 'mix'"):
+        asked(taken, TOKENS)

@@ -1,0 +1,90 @@
+"""Questions of params.yaml by kind: what is refused, with the key, in one line."""
+
+import pytest
+import yaml
+
+from stages.foundation.stage import ROOT
+from stages.pipeline import PIPELINE
+from stages.settings.arms import ArmsParams
+from stages.settings.params import load_params
+from stages.settings.questions import MixtureQuestion, Question
+
+
+def params_with(**question):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    mixture = {"kind": "mixture", "over": ["news", "wiki"]}
+    params["arms"]["questions"]["mix"] = mixture | question
+    return params
+
+
+def test_a_question_without_a_kind_is_one_over_named_arms():
+    params = ArmsParams(
+        questions={"q": {"title": "Which?", "arms": ["a", "b"]}},
+        arms={"a": {}, "b": {"keep": 0.5}},
+    )
+    asked = params.questions["q"]
+    assert isinstance(asked, Question) and asked.kind == "arms"
+    # what is written of it is what older versions wrote
+    assert asked.model_dump() == {"title": "Which?", "arms": ["a", "b"]}
+
+
+def test_a_mixture_needs_no_arms_and_no_title(tmp_path):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params_with()))
+    asked = load_params(tmp_path / "params.yaml", PIPELINE)["arms"].questions["mix"]
+    assert isinstance(asked, MixtureQuestion)
+    assert (asked.runs, asked.prior, asked.over) == (24, "natural", ["news", "wiki"])
+    alone = ArmsParams(questions={"m": {"kind": "mixture", "over": ["a", "b"]}})
+    assert alone.arms == {}
+
+
+def test_the_tiers_of_a_curve_are_the_tiers_of_the_pool():
+    asked = {"up": {"kind": "upsampling", "tiers": [0.05, 0.5]}}
+    params = ArmsParams(questions=asked, arms={"best": {"keep": 0.2}})
+    assert params.tier_edges == [0.05, 0.2, 0.5]
+    assert params.questions["up"].most == 7.0
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"tiers": [0.5, 0.2]}, r"arms.questions.up: tiers \[0.5, 0.2\] must rise"),
+        ({"tiers": [0.5, 1.0]}, "arms.questions.up.tiers.1: must be below 1"),
+        ({"most": 1.0}, "arms.questions.up.most: must be above 1"),
+        ({"weights": {"news": 1}}, "arms.questions.up.weights: unknown key"),
+        ({"sizes": ["7k"]}, "arms.questions.up.sizes: no size '7k'"),
+    ],
+)
+def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message):
+    params = params_with()
+    params["arms"]["questions"] = {"up": {"kind": "upsampling"} | question}
+    refused(params, message)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (
+            {"kind": "mix"},
+            "arms.questions.mix: kind must be one of arms, mixture, upsampling",
+        ),
+        ({"arms": ["keep_10"]}, "arms.questions.mix.arms: unknown key"),
+        ({"over": ["news"]}, "arms.questions.mix.over: needs at least 2 entries"),
+        (
+            {"over": ["news", "web"]},
+            "arms.questions.mix.over: no pool 'web'; pools are",
+        ),
+        ({"over": ["news", "news"]}, "over names a pool twice"),
+        ({"prior": {"news": 0.5}}, "prior adds up to 0.5"),
+        ({"prior": {"news": 0.5, "code": 0.5}}, "prior names 'code'; over has news"),
+        ({"floors": {"news": 0.7, "wiki": 0.6}}, "floors add up to more than 1"),
+        ({"caps": {"news": 0.2, "wiki": 0.6}}, "caps add up to less than 1"),
+        ({"floors": {"news": 0.7}, "caps": {"news": 0.6}}, "the floor of news, 0.7,"),
+        ({"weights": {"code": 1}}, r"mix.weights: no held-out domain 'code'; .* news"),
+        ({"weights": {"news": 0}}, "weights are all 0"),
+        ({"veto": {"code": 0.1}}, "mix.veto: no held-out domain 'code'"),
+        ({"sizes": ["7k"]}, "mix.sizes: no size '7k'; sizes are 6k"),
+        ({"runs": 3}, "arms.questions.mix.runs: must be at least 6"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(refused, question, message):
+    refused(params_with(**question), message)
