@@ -36,8 +36,8 @@ TARGETS = ("flow", "stage", "worker", "server", "shell", "group")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 AFTER_S, PATIENCE_S = 5.0, 60.0
 STATES = "select count(*) from flow_run where state_type in ('RUNNING','PENDING','CANCELLING')"
-TRUNKS = """select count(*), count(distinct p.value) from params p join runs r using (run_uuid)
-where p.key = 'trunk_id' and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"""
+TRUNKS = """select count(*), count(distinct t.value) from tags t join runs r using (run_uuid)
+where t.key = 'assay.trunk_id' and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"""
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -7,6 +7,7 @@ attribute `data-arm`, and each point of a part `points` says in its <title> what
 import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
@@ -69,10 +70,12 @@ def points_text(line: Line2D) -> list[str]:
     axes = line.axes
     if axes is None:
         return []
+    # (points, 2): as drawn, in the units of the axes
+    places = np.asarray(line.get_xydata(), dtype=float)
     return [
         f"{label_of(line)}: {_number(x)} {axes.get_xlabel()},"
         f" {_number(y)} {axes.get_ylabel()}"
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        for x, y in places.tolist()
     ]
 
 
