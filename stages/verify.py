@@ -69,7 +69,7 @@ def planned(params: VerifyParams) -> Plan:
     known = [name for name, asked in questions.items() if not is_searched(asked)]
     if unknown := set(params.questions or []) - set(known):
         raise ParamsError(
-            f"verify.questions: no question {min(unknown)!r} over named arms; there are"
+            f"verify.questions: no question {min(unknown)!r}; over named arms there are"
             f" {', '.join(known)}"
         )
     data = load_views()

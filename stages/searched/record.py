@@ -190,9 +190,9 @@ Decision = DecisionRecord | SearchedRecord
 
 def law_name(decision: Decision) -> str:
     """What a decision rests on, in a word or two."""
-    if isinstance(decision, DecisionRecord):
-        return decision.law.name
-    return f"{decision.kind} laws, averaged"
+    if isinstance(decision, SearchedRecord):
+        return f"{decision.kind} laws, averaged"
+    return decision.law.name
 
 
 def read_any_decision(path: Path | str) -> Decision:

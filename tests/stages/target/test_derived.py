@@ -7,6 +7,8 @@ from stages.foundation.dvc_file import pipeline_text
 from stages.foundation.errors import InputError
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
+from stages.target.derived import wanted_ladder
+from stages.target.target import Target
 
 SIX = """\
 target: {params: 1e9, tokens: 2e10, pool_tokens: 4e11}
@@ -97,3 +99,15 @@ def test_stages_that_follow_depend_on_what_they_follow(load):
     assert stages["arms"]["params"] == ["arms", "target", "sweep"]
     assert stages["sweep"]["params"] == ["sweep", "target", "arms"]
     assert stages["decide"]["params"] == ["decide", "target"]
+
+
+def test_a_ladder_counts_the_arms_that_questions_design():
+    questions = {
+        "mix": {"kind": "mixture", "over": ["a", "b"], "runs": 22},
+        "up": {"kind": "upsampling", "tiers": [0.1, 0.5]},
+        "named": {"title": "Which?", "arms": ["x", "y"]},
+    }
+    arms = {"arms": {"x": {}, "y": {"keep": 0.5}}, "draws": 4, "questions": questions}
+    target = Target(params=1e6, tokens=2e7)
+    # two that are named, 22 runs over four resamples, and five curves
+    assert wanted_ladder({"arms": arms}, target).n_arms == 2 + 6 + 5
