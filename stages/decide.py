@@ -16,7 +16,7 @@ from stages.decision.at_target import (
 )
 from stages.decision.controls import chance_lead, control_effects, detectable
 from stages.decision.curves import curves
-from stages.decision.next_run import next_best
+from stages.decision.next_run import Advised, advised, next_best
 from stages.decision.provenance import provenance
 from stages.decision.question_laws import law_named, twins
 from stages.decision.record import (
@@ -173,7 +173,26 @@ def decide(
             labels=labels,
         )
         answer = answer_of(params.target, targets)
+        advice = advised(
+            boot,
+            columns,
+            answer,
+            rows=rows,
+            n_params=scope.n_params,
+            run_columns=offered.drawn,
+        )
         status, reason = answer.status, f"At the target: {answer.reason}."
+    else:
+        found_next = next_best(
+            boot,
+            columns,
+            targets=targets,
+            flips=flips,
+            rows=rows,
+            n_params=scope.n_params,
+            run_columns=offered.drawn,
+        )
+        advice = Advised(found_next, {})
     worth = worth_records(
         boot,
         targets,
@@ -237,15 +256,8 @@ def decide(
         controls=control_effects(arms, fitted.metric),
         heldout_check=heldout_of(fitted, columns),
         regularisation=fitted.regularisation,
-        next_run=next_best(
-            boot,
-            columns,
-            targets=targets,
-            flips=flips,
-            rows=rows,
-            n_params=scope.n_params,
-            run_columns=offered.drawn,
-        ),
+        next_run=advice.run,
+        dropped=advice.dropped,
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
         provenance=provenance(

@@ -287,12 +287,24 @@ class HeldoutCheck(Heldout):
 
 
 class NextRun(Record):
-    """The proxy run that would settle the least settled comparison best for its cost."""
+    """The proxy run to make next: with a target the one that makes its answer surest per FLOP, else the one that
+    settles the least settled comparison."""
 
     arm: str = Field(description="arm to train")
     n_params: float = Field(description="non-embedding parameters")
     n_tokens_seen: float = Field(description="tokens (or images) to train on")
-    flops: float = Field(description="cost of the run, FLOPs (6ND)")
+    flops: float = Field(description="cost, of all its runs together, FLOPs (6ND)")
+    n_runs: int = Field(
+        1, description="runs that it is, one a resample from a further seed"
+    )
+    weight_decay: float | None = Field(
+        None, description="setting to train at; null: as the arm is"
+    )
+    dropout: float | None = Field(None, description="the same")
+    p_best: tuple[float, float] | None = Field(
+        None,
+        description="P(best) of the leading arm at the target, now and as expected afterwards",
+    )
     variance_removed: float = Field(
         description="expected share of the variance of the comparison that it removes"
     )
@@ -432,6 +444,10 @@ class Findings(FileRecord):
     )
     next_run: NextRun | None = Field(
         description="the run to make next; null where nothing is open"
+    )
+    dropped: dict[str, float] = Field(
+        {},
+        description="arm that no further run is worth, at the target -> chance that it beats the leading one",
     )
     warnings: list[Note] = Field(description="what to know before acting")
     points: list[Point] = Field(description="what was measured, mean over resamples")
