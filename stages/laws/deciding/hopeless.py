@@ -28,6 +28,17 @@ def level_at(look: int, n_arms: int, alpha: float = ALPHA) -> float:
     return alpha / (max(n_arms - 1, 1) * look * (look + 1))
 
 
+def enough(goal: float, look: int) -> float:
+    """The P(best) that counts as `goal` at a look, counted from 1: whoever looks again has a second chance to be wrong.
+
+    As in compare.py, where looking at both arms doubles the chance of a false lead.
+
+    >>> enough(0.9, 1), round(enough(0.9, 2), 3)
+    (0.9, 0.95)
+    """
+    return goal if look == 1 else (1 + goal) / 2
+
+
 def chance_to_lead(values: np.ndarray, arms: Sequence[str]) -> dict[str, float]:
     """Arm -> chance that it beats the arm of least mean; of that one, 1 less the chance of the nearest.
 
