@@ -1,20 +1,21 @@
 """Simulated questions whose best arm is known: what it costs to be sure of it, by who chooses the runs.
 
-Three to six arms that differ in floor, data term and, where data repeat, in their different tokens, so that some cross
-below the target and some do not; the sizes and budgets of the demo, four resamples, noise of .3 % an arm and resample
-and .3 % a run. The target is the largest size at three times the largest budget. All policies begin with the six
-cheapest cells of every arm and look at P(best) there after every step, from refits that are clustered by resample, of the
-law that made the runs (a choice among laws takes seconds a look). They stop at .95 or when the grid is used up.
+Three to six arms that differ in floor, data term and, where data repeat, in their different tokens; in half of the
+problems a low floor goes with a large data term, so that arms cross. Sizes and budgets of the demo, four resamples,
+noise of .3 % an arm and resample and .3 % a run. The target is the largest size at three times the largest budget. All
+policies begin with the six cheapest cells of every arm and look at P(best) there after every step, from refits that are
+clustered by resample, of the law that made the runs (a choice among laws takes seconds a look). They stop at .95 at the
+first look and at .975 at later ones (hopeless.py, `enough`), or when the grid is used up.
 
     advisor   the runs of stages/laws/deciding/advisor.py, in steps of about 4 % of the grid
     uniform   cell after cell, the cheapest first, of all arms
     halving   budget after budget, of the better half of the arms by their loss at the last (two stay to the end)
 
-Printed: part of the problems in which a policy stopped before the grid was used up, of those the part that named the
-best arm, the median FLOPs over those of the whole grid (1 where it did not stop), and of the advisor the part of the
-best arms that were dropped as hopeless. Constants were chosen on seeds below 1,000.
+Printed: part of the problems in which a policy stopped, of those the part that named the best arm, median and mean of the
+FLOPs over those of the grid (1 where it did not stop), looks, and the part of the problems whose best arm was ever
+called hopeless. Constants were chosen on seeds below 1,000.
 
-    python benchmarks/advisor_truth.py [--seeds 1000 1200] [--measure doubt]
+    python benchmarks/advisor_truth.py [--seeds 1000 1200] [--measure doubt] [--policy advisor]
 """
 
 import argparse
@@ -29,7 +30,7 @@ import numpy as np
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap, residual_noise
 from stages.laws.deciding.advisor import MEASURE, Outlook, chances, ranked
-from stages.laws.deciding.hopeless import hopeless
+from stages.laws.deciding.hopeless import enough, hopeless
 from stages.laws.fitting.fit import fit_law
 
 SIZES = (6_144, 24_576, 55_296)
@@ -224,7 +225,7 @@ def trial(seed: int, policy: str, measure: str) -> dict[str, float]:
         values = problem.at_target(boot)
         p_best = chances(values)
         lost |= problem.best in hopeless(values, problem.arms, look)
-        sure = p_best.max() >= SURE
+        sure = p_best.max() >= enough(SURE, look)
         steps = [] if sure else POLICIES[policy](problem, boot, measure, look)
         if not steps:
             break

@@ -14,7 +14,14 @@ from stages.decision.at_target import (
     headline,
     target_run,
 )
-from stages.decision.controls import chance_lead, control_effects, detectable
+from stages.decision.controls import (
+    chance_lead,
+    control_effects,
+    detectable,
+    lr_check,
+    lr_runs,
+    under_lower_lr,
+)
 from stages.decision.curves import curves
 from stages.decision.next_run import Advised, advised, next_best
 from stages.decision.provenance import provenance
@@ -25,6 +32,7 @@ from stages.decision.record import (
     DecisionRecord,
     Findings,
     HeldoutCheck,
+    LrCheck,
     Metric,
     Point,
     Question,
@@ -152,7 +160,10 @@ def decide(
         n_params=scope.n_params,
         level=params.level,
     )
-    targets = compared(known, columns, scope=scope, chance=chance, params=params)
+    targets, lr_checks = at_lower_lr(
+        compared(known, columns, scope=scope, chance=chance, params=params),
+        lr_runs(arms, fitted.metric, names),
+    )
     found = searched(boot, columns, scope=scope, level=params.level)
     rival_found = (
         searched(known.rival, columns, scope=scope, level=params.level)
@@ -254,6 +265,7 @@ def decide(
         ),
         chance_lead_nats=chance,
         controls=control_effects(arms, fitted.metric),
+        lr_checks=lr_checks,
         heldout_check=heldout_of(fitted, columns),
         regularisation=fitted.regularisation,
         next_run=advice.run,
@@ -310,6 +322,19 @@ def compared(
         judged = withheld(decision, law_rows(rows), columns)
         targets.append(Target(**asdict(judged)))
     return targets
+
+
+def at_lower_lr(
+    targets: list[Target], runs: pl.DataFrame
+) -> tuple[list[Target], list[LrCheck]]:
+    """The comparisons with what the control of the learning rate says of their winners. runs: of `lr_runs`."""
+    judged, checks = [], []
+    for target in targets:
+        n_tokens = target.n_tokens[target.best]
+        check = lr_check(runs, target.best, n_tokens=n_tokens, flops=target.flops)
+        judged.append(under_lower_lr(target, check))
+        checks += [] if check is None else [check]
+    return judged, checks
 
 
 def by_size(

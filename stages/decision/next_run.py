@@ -155,7 +155,8 @@ def advised(
     """What to train for the answer at the target.
 
     target: the comparison there; columns: of the arms there, run_columns: in proxies; rows: the runs that were fitted;
-    n_params: of the target. A candidate is a cell trained, or twice the largest budget, on every resample.
+    n_params: of the target. A candidate is a cell trained, or twice the largest budget, on every resample; nothing
+    is trained on more than twice the tokens of the target.
     """
     arms = list(columns)
     path = arm_path(boot, [target.flops], columns, n_params=n_params)
@@ -164,7 +165,10 @@ def advised(
     left = [arm for arm in arms if arm not in dropped]
     if target.second is None or len(left) < 2:
         return Advised(None, dropped)
-    candidates = candidate_runs(left, run_columns, rows, cost=boot.fit.cost)
+    trained = float(rows["n_tokens_seen"].max())
+    longest = max(trained, 2 * target.n_tokens[target.best])
+    every = candidate_runs(left, run_columns, rows, cost=boot.fit.cost)
+    candidates = [row for row in every if float(row["n_tokens_seen"]) <= longest]
     n_runs = rows["pool_draw"].n_unique()
     outlook = advisor.Outlook.of(values)
     predicted = predictions(boot, candidates)

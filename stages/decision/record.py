@@ -93,7 +93,7 @@ class Target(Record):
     code: str = Field(
         "",
         description="what the runs say against the law here: runs_contradict, turns,"
-        " repeats_beyond, mixture_beyond or onset; empty for nothing",
+        " repeats_beyond, mixture_beyond, onset or lr_flips; empty for nothing",
     )
 
 
@@ -251,6 +251,26 @@ class ControlEffect(Record):
         description="difference found with 90 % power at the 5 % level, unit of the metric"
     )
     n_draws: int = Field(description="resamples of the pool behind it")
+
+
+class LrCheck(Record):
+    """The winner of one budget against its nearest rival at the usual and at a lower learning rate."""
+
+    flops: float = Field(description="target budget that it is about, FLOPs (6ND)")
+    best: str = Field(description="arm of the least value there")
+    rival: str = Field(description="arm that does best against it at the lower rate")
+    n_tokens_seen: int = Field(description="trained budget that is compared, tokens")
+    lead_nats: float = Field(
+        description="best less rival at the usual rate, mean over sizes and resamples"
+    )
+    half_width_nats: float = Field(description="half of the 95 % interval of that")
+    lower_lead_nats: float = Field(description="the same at the lower rate")
+    lower_half_width_nats: float = Field(
+        description="half of the 95 % interval of that"
+    )
+    flips: bool = Field(
+        description="the rival is surely better at the lower rate and was not at the usual one"
+    )
 
 
 class HeldoutRow(Record):
@@ -437,6 +457,9 @@ class Findings(FileRecord):
     )
     controls: list[ControlEffect] = Field(
         description="comparisons whose answer is known"
+    )
+    lr_checks: list[LrCheck] = Field(
+        [], description="the winner of each target at a lower learning rate"
     )
     heldout_check: HeldoutCheck = Field(description="how the law predicts unseen runs")
     regularisation: list[TableRow] = Field(

@@ -73,6 +73,7 @@ class Cell:
     draw: int
     is_control: bool
     times_added: int = 0
+    lr_times: float = 1.0
 
     @property
     def arm(self) -> str:
@@ -138,8 +139,9 @@ def _cells(
             f"sweep.regularisations: no setting is left for {view},"
             f" which sees {epochs:.1f} epochs; lower a min_epochs"
         )
-    # an arm's twin is trained, tuned and fitted as the arm is
+    # an arm's twin is trained, tuned and fitted as the arm is; at another learning rate it is tuned as the arm is
     full = not control or control["kind"] == "same"
+    tuned = full or control["kind"] == "lr"
     return [
         Cell(
             view=view,
@@ -147,9 +149,10 @@ def _cells(
             setting=setting,
             draw=int(view.rsplit("/", 1)[1]),
             is_control=bool(control),
+            lr_times=control.get("times", 1.0) if control else 1.0,
         )
         for size in (params.sizes if full else params.control_sizes)
-        for setting in (settings if full else settings[:1])
+        for setting in (settings if tuned else settings[:1])
     ]
 
 
@@ -205,6 +208,8 @@ def _specs(
         lr=params.lr,
         batch_tokens=params.batch_tokens,
     )
+    if cell.lr_times != 1:
+        rule = rule | {"lr": rule["lr"] * cell.lr_times}
     shared = {
         "arm": cell.view,
         "shape": shape,

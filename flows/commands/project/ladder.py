@@ -17,7 +17,7 @@ from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.yaml_file import read_yaml
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
-from stages.target.derived import LADDER_KEYS, wanted_ladder
+from stages.target.derived import LADDER_KEYS, wanted_ladder, with_questions
 from stages.target.ladder import HOUR_S, Ladder, ladder
 from stages.target.ladder_words import ladder_rows, reason_lines, shown_ladder
 from stages.target.target import LENGTHS, Target
@@ -77,7 +77,7 @@ def choose(params_file: Path, dial: Dial) -> Chosen:
     batch_tokens, device = sweep.get("batch_tokens", 512), sweep.get("device", "auto")
     machine = machine_here(batch_tokens, device)
     wanted = wanted_ladder(
-        values,
+        with_questions({**values, "target": target.model_dump(exclude_none=True)}),
         target,
         passes=_passes(target),
         seconds=hours * HOUR_S,

@@ -189,4 +189,6 @@ def test_where_arms_cross_the_run_that_tells_them_apart_is_advised(made):
     assert now == target.p_best[target.best] < after <= 1
     assert advised.settles == (target.best, target.second, target.flops)
     assert advised.text.startswith(f"Train {advised.arm} once more, on each of the 4")
+    # the longest run has 32,000 tokens, more than twice the target's
+    assert advised.n_tokens_seen <= 32_000
     assert f"now {now:.2f}, is expected to become {after:.2f}." in advised.text

@@ -83,3 +83,14 @@ def test_an_added_run_of_an_arm_that_is_gone_is_refused(views):
     gone = SweepParams(**PARAMS, added=[{"arm": "old", "size": "6k", "tokens": 1024}])
     with pytest.raises(InputError, match="no arm 'old'; take its runs out"):
         plan(gone, views)
+
+
+def test_the_control_of_the_rate_is_tuned_as_its_arm_is_at_the_control_sizes(views):
+    slow = {"kind": "lr", "like": "all", "times": 0.25}
+    made = {**views.views, "slow/2": views.views["all/2"]}
+    slower = Views(views.packed, made, {}, {"controls": {**CONTROLS, "slow": slow}})
+    shapes, specs = cells(slower, "slow")
+    assert shapes == {(16, 0.0), (16, 0.1)}
+    assert {spec.lr for spec in specs} == {0.012 / 4}
+    assert {spec.lr for spec in cells(slower, "all")[1]} == {0.012}
+    assert {spec.seed for spec in specs} == {2 + CONTROL_SEED}
