@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from flows import environment
-from stages.foundation.errors import require_extras, told
+from flows.commands.budgets import LARGEST, budget
+from stages.foundation.errors import InputError, require_extras, told
 from stages.foundation.one_line import one_line
 from stages.foundation.processes.stopping import Stopped, leave, obey_signals
 
@@ -42,9 +43,6 @@ def _here(path: Any) -> Any:
     return path
 
 
-LARGEST = 1e60  # of a budget or a count; as in tables of runs (stages/runs/table.py)
-
-
 def _countable(value: Any) -> Any:
     """An amount, or a list of them; BadParameter where one is nan or beyond all that can be."""
     for each in value if isinstance(value, list) else [value]:
@@ -53,6 +51,26 @@ def _countable(value: Any) -> Any:
     return value
 
 
+def _flops(context: typer.Context, value: Any) -> Any:
+    """A budget, or a list of them, as FLOPs; hours by the option --flops-per-s."""
+    rate = context.params.get("flops_per_s")
+    try:
+        if isinstance(value, str):
+            return str(budget(value, rate))
+        return value and [str(budget(each, rate)) for each in value]
+    except InputError as fault:
+        raise typer.BadParameter(str(fault)) from None
+
+
+FlopsPerS = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        is_eager=True,
+        callback=_countable,
+        help="FLOPs (6ND) a second that one accelerator sustains, for a budget in hours",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON in place of tables")]
 ParamsFile = Annotated[
     Path,
@@ -579,12 +597,15 @@ def compare(
         typer.Option(metavar="COLUMN", help="column that names the data set of a run"),
     ],
     at: Annotated[
-        list[float],
+        list[str],
         typer.Option(
             metavar="BUDGET",
-            help="FLOPs, or tokens of a table without them; repeat for several",
+            callback=_flops,
+            help="FLOPs, or tokens of a table without them, or accelerator-hours as 40h"
+            " (with --flops-per-s); repeat for several",
         ),
     ],
+    flops_per_s: FlopsPerS = None,
     law: Annotated[
         str,
         typer.Option(
@@ -642,7 +663,8 @@ def compare(
     compare_command(
         table,
         arm,
-        at=at,
+        at=[float(each) for each in at],
+        in_hours=flops_per_s is not None,
         law=law,
         pairs=map_,
         where=where,
@@ -665,11 +687,15 @@ def plan(
         ),
     ] = None,
     flops: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=1, callback=_countable, help="budget, FLOPs as the table counts them"
+            callback=_flops,
+            metavar="BUDGET",
+            help="FLOPs as the table counts them, or accelerator-hours as 40h (with"
+            " --flops-per-s)",
         ),
     ] = None,
+    flops_per_s: FlopsPerS = None,
     ladder: Annotated[
         bool,
         typer.Option(help="the proxies of `assay run --hours`, printed and not run"),
@@ -708,9 +734,11 @@ def plan(
         raise typer.BadParameter(
             "give --law FIT and --flops C, or --ladder for the proxies of a target"
         )
+    if float(flops) < 1:
+        raise typer.BadParameter(f"--flops {flops}: a budget is at least 1 FLOP")
     plan_command(
         law,
-        flops,
+        float(flops),
         unique_tokens=unique_tokens,
         next_run=next_run,
         figures=figures,
@@ -728,19 +756,21 @@ def isoflop(
         str | None, typer.Option(metavar="SQL", help="rows to use")
     ] = None,
     at: Annotated[
-        list[float],
+        list[str],
         typer.Option(
             metavar="FLOPS",
-            callback=_countable,
-            help="a budget to read off the line; repeat",
+            callback=_flops,
+            help="a budget to read off the line, FLOPs or hours as 40h; repeat",
         ),
     ] = [],  # noqa: B006
+    flops_per_s: FlopsPerS = None,
     as_json: Json = False,
 ) -> None:
     """Compute-optimal sizes without a law: the least loss of each budget, and how it moves."""
     from flows.commands.theory import isoflop_command
 
-    isoflop_command(table, map_, where=where, at=at, as_json=as_json)
+    budgets = [float(each) for each in at]
+    isoflop_command(table, map_, where=where, at=budgets, as_json=as_json)
 
 
 @app.command()

@@ -4,7 +4,8 @@ Input: fitted laws with their refits, the views, the control runs. Output: one d
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ from stages.decision.controls import (
 from stages.decision.curves import curves
 from stages.decision.next_run import Advised, advised, next_best
 from stages.decision.provenance import provenance
-from stages.decision.question_laws import law_named, twins
+from stages.decision.question_laws import JUDGE, law_named, twins
 from stages.decision.record import (
     VERSION,
     DecisionLaw,
@@ -58,12 +59,14 @@ from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
+from stages.judges.veto import judged_targets
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import ArmColumns
-from stages.presentation.metric_words import metric_words
+from stages.presentation.metric_words import metric_parts, metric_unit, metric_words
+from stages.runs.judge_record import Judge
 from stages.runs.study import law_rows
 from stages.settings.decide import DecideParams
 
@@ -74,6 +77,13 @@ RUNS = artefacts.RUNS
 def decide_agrees(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where decide.baseline names no arm, or decide.n_params another size than the target's: keys and fault."""
     named, arms = params["decide"].baseline, params["arms"].arms
+    for judge in params["decide"].veto:
+        if judge not in params["fit"].judges:
+            judges = ", ".join(params["fit"].judges) or "none"
+            return (
+                ["decide", "veto"],
+                f"no judge {judge!r}; fit.judges are {judges}",
+            )
     target, n_params = params["decide"].target, params["decide"].n_params
     if target is not None and n_params != round(target.params):
         return (
@@ -118,12 +128,15 @@ def read_by(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law."""
+    """What is known of one question. rows: the runs that were fitted; rival: refits of the next-best law; judges:
+    name -> its own prediction.
+    """
 
     rows: pl.DataFrame
     fitted: QuestionFit
     boot: Prediction
     rival: Prediction | None
+    judges: dict[str, Prediction] = field(default_factory=dict)
 
 
 def load(name: str, tiers: list[str]) -> Evidence:
@@ -138,6 +151,11 @@ def load(name: str, tiers: list[str]) -> Evidence:
         fitted=read_question_fit(artefacts.fit_record(name)),
         boot=boots["law"],
         rival=boots.get("runner_up"),
+        judges={
+            role.removeprefix(JUDGE): boot
+            for role, boot in boots.items()
+            if role.startswith(JUDGE)
+        },
     )
 
 
@@ -160,9 +178,19 @@ def decide(
         n_params=scope.n_params,
         level=params.level,
     )
-    targets, lr_checks = at_lower_lr(
+    labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
+    baseline = baseline_of(names, arms["arms"], columns, named=params.baseline)
+    in_force = judged_targets(
+        known.judges,
         compared(known, columns, scope=scope, chance=chance, params=params),
-        lr_runs(arms, fitted.metric, names),
+        columns,
+        baseline=baseline,
+        n_params=scope.n_params,
+        params=params,
+        labels=labels,
+    )
+    targets, lr_checks = at_lower_lr(
+        in_force, lr_runs(arms, fitted.metric, names, fitted.judges)
     )
     found = searched(boot, columns, scope=scope, level=params.level)
     rival_found = (
@@ -171,7 +199,6 @@ def decide(
         else None
     )
     path, flips = path_of(found, scope.reach)
-    labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
     status, reason = overall(targets, flips, scope.reach)
     run = None
     if params.target is not None:
@@ -208,14 +235,14 @@ def decide(
         boot,
         targets,
         columns,
-        baseline=baseline_of(names, arms["arms"], columns, named=params.baseline),
+        baseline=baseline,
         found=found,
         n_params=scope.n_params,
         level=params.level,
         labels=labels,
         target=params.target,
     )
-    metric = metric_record(fitted.metric, rows["modality"][0])
+    metric = metric_record(fitted.metric, rows["modality"][0], fitted.judges)
     # with a target the budgets on the way are not asked about, and their stretches not judged
     judged = targets if run is None else ()
     said = sentence(path, flips, labels=labels, status=status, targets=judged)
@@ -241,6 +268,7 @@ def decide(
         searched_to_flops=scope.high,
         base=base_of(names),
         labels=labels,
+        judges=fitted.judges,
         licences={
             arm: counts
             for arm, counts in arms.get("licences", {}).items()
@@ -264,7 +292,7 @@ def decide(
             chance, params.target_flops, reach=scope.reach, level=params.level
         ),
         chance_lead_nats=chance,
-        controls=control_effects(arms, fitted.metric),
+        controls=control_effects(arms, fitted.metric, fitted.judges),
         lr_checks=lr_checks,
         heldout_check=heldout_of(fitted, columns),
         regularisation=fitted.regularisation,
@@ -352,12 +380,13 @@ def by_size(
     }
 
 
-def metric_record(metric: str, modality: str) -> Metric:
-    """Name, held-out domain and unit; fields of the record that end in _nats are in this unit."""
-    kind, _, domain = metric.partition("_")
-    unit = "nats/token" if modality == "text" else "nats/image"
+def metric_record(metric: str, modality: str, judges: Sequence[Judge] = ()) -> Metric:
+    """Name, held-out domain (or judges) and unit; fields of the record that end in _nats are in this unit."""
+    used = [f"{judge.name} ({judge.weight:.2g})" for judge in judges if judge.used]
     return Metric(
-        name=metric, domain=domain, unit="share wrong" if kind == "error" else unit
+        name=metric,
+        domain=", ".join(used) or metric_parts(metric)[1],
+        unit=metric_unit(metric, modality),
     )
 
 

@@ -6,23 +6,24 @@ Cost: seconds to a minute.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from stages import images
-from stages.decision.question_laws import MIXTURE, law_named, twins
+from stages.decision.question_laws import JUDGE, MIXTURE, law_named, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed, write_sealed
 from stages.foundation.stage import Section, Stage
+from stages.judges.resampled import resampled, resampled_suite
 from stages.laws import LAWS, Law
 from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
@@ -32,13 +33,16 @@ from stages.laws.choosing.eligible import eligible_laws
 from stages.laws.choosing.record import fit_record, prediction_state, ranked_law
 from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
 from stages.laws.fitting.variant import Variant, with_variants
+from stages.presentation.metric_words import SUITE
 from stages.proxy.tokens.packed import Packed
+from stages.runs.judge_record import Judge
 from stages.runs.study import (
     best_regularised,
     heldout_resamples,
     law_rows,
     regularisation_shares,
 )
+from stages.runs.suite import judged_rows, judges_of, with_suite
 
 log = logging.getLogger("assay")
 AUTO = "auto"
@@ -49,10 +53,29 @@ class FitParams(Section):
     domain: str | None = Field(
         None, description="held-out domain whose loss decides; null: the first by name"
     )
-    metric: Literal["loss", "error"] = Field(
-        "loss",
+    metric: Literal["loss", "error", "bpb", "correct_nats", "correct_bpb", "brier"] = (
+        Field(
+            "loss",
+            description=(
+                "what decides: the loss, of text bits a byte (bpb), of images the share"
+                " that is classified wrongly (error), or of scored items, named by"
+                " `domain`, correct_nats, correct_bpb or brier"
+            ),
+        )
+    )
+    judges: dict[str, PositiveFloat] = Field(
+        {},
         description=(
-            "what decides: the loss, or of images the share that is classified wrongly"
+            "several judges in place of one domain: held-out domain (or correct_bpb_ and"
+            " the name of items) -> weight; their mean in bits a byte decides"
+        ),
+    )
+    least_signal_to_noise: float = Field(
+        1.0,
+        ge=0,
+        description=(
+            "a judge whose arms differ by less than so many times the noise of one run"
+            " is left out, with the reason; 0 keeps all"
         ),
     )
     laws: list[str] = Field(
@@ -78,6 +101,14 @@ class FitParams(Section):
         ),
     )
 
+    @model_validator(mode="after")
+    def _one_way(self) -> "FitParams":
+        if self.judges and (self.domain is not None or self.metric != "loss"):
+            raise ValueError(
+                "judges take the place of domain and metric; leave those out"
+            )
+        return self
+
     @field_validator("laws")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
@@ -93,13 +124,22 @@ def run(params: FitParams) -> None:
     """Choose, fit and bootstrap for every question."""
     runs = pl.read_parquet(artefacts.RUNS)
     arms = read_sealed(artefacts.ARMS, AGAIN)
-    metric = metric_of(params.domain, runs, params.metric)
+    metric = SUITE if params.judges else metric_of(params.domain, runs, params.metric)
     summary = {}
     for name, question in arms["questions"].items():
         wanted = [*question["arms"], *twins(arms, question["arms"])]
-        chosen = runs.filter((pl.col("metric") == metric) & pl.col("arm").is_in(wanted))
+        judges = judges_of(
+            params.judges,
+            runs.filter(pl.col("arm").is_in(question["arms"])),
+            params.least_signal_to_noise,
+        )
         summary[name] = fit_question(
-            name, chosen, tiers=arms["tiers"], metric=metric, params=params
+            name,
+            runs.filter(pl.col("arm").is_in(wanted)),
+            tiers=arms["tiers"],
+            metric=metric,
+            judges=judges,
+            params=params,
         )
     write_json(artefacts.FIT_METRICS, summary)
 
@@ -111,8 +151,8 @@ def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str
     )
     if not metrics:
         raise ParamsError(
-            f"fit.metric: the runs have no {kind}; text has loss, images"
-            " have loss and error"
+            f"fit.metric: the runs have no {kind}; text has loss and bpb, images"
+            " have loss and error, items correct_nats, correct_bpb and brier"
         )
     if domain is None:
         return metrics[0]
@@ -125,9 +165,19 @@ def metric_of(domain: str | None, runs: pl.DataFrame, kind: str = "loss") -> str
 
 
 def fit_question(
-    name: str, runs: pl.DataFrame, tiers: list[str], metric: str, params: FitParams
+    name: str,
+    every: pl.DataFrame,
+    *,
+    tiers: list[str],
+    metric: str,
+    params: FitParams,
+    judges: Sequence[Judge] = (),
 ) -> dict[str, Any]:
-    """Everything about one question, written to data/fit; the metrics to track."""
+    """Everything about one question, written to data/fit; the metrics to track.
+
+    every: the runs table of its arms and their twins, all metrics.
+    """
+    runs = with_suite(every, judges).filter(metric=metric)
     if metric.startswith("error_"):
         runs = runs.with_columns(
             pl.col("value").clip(
@@ -157,7 +207,11 @@ def fit_question(
         choice = replace(choice, reason=f"{choice.reason}; {onset.reason}")
     rows = law_rows(best)
     log.info("fit: %s: %s", name, choice.reason)
-    values = resampled_values(best, metric, params)
+    values = (
+        resampled_suite(judges, best, every, draws=params.draws, seed=params.seed)
+        if judges
+        else resampled_values(best, metric, params)
+    )
     drawn: dict[str, Any] = {
         "clusters": "pool_draw",
         "n_draws": params.draws,
@@ -167,6 +221,11 @@ def fit_question(
     boots: dict[str, Prediction] = {"law": mixture(choice, rows, **drawn)}
     if choice.runner_up:
         boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
+    for judge in judges:
+        log.info("fit: %s: judge %s: %s", name, judge.name, judge.reason)
+        boots[f"{JUDGE}{judge.name}"] = judged_alone(
+            judge, best, every, choose=choose, drawn=drawn
+        )
     check = heldout_check(choose, rows=rows, params=params)
     write_sealed(
         artefacts.fit_refits(name),
@@ -175,7 +234,7 @@ def fit_question(
     with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
     alone = bootstrap(choice.fit, rows, **drawn)
-    fitted = record(choice, alone, check=check, best=best, metric=metric)
+    fitted = record(choice, alone, check=check, best=best, metric=metric, judges=judges)
     write_sealed(artefacts.fit_record(name), fitted.model_dump())
     return {
         "law": choice.fit.law.name,
@@ -183,6 +242,21 @@ def fit_question(
         "heldout_coverage": round(check.coverage, 3),
         "rms_log": round(choice.fit.rms_log, 5),
     }
+
+
+def judged_alone(
+    judge: Judge,
+    best: pl.DataFrame,
+    runs: pl.DataFrame,
+    *,
+    choose: Callable[[dict[str, np.ndarray]], Choice],
+    drawn: dict[str, Any],
+) -> Prediction:
+    """What one judge says of the runs that decided, `best`, by laws of its own with the same draws."""
+    own = judged_rows(best, runs, judge)
+    values = resampled(judge.metric, own, draws=drawn["n_draws"], seed=drawn["seed"])
+    rows = law_rows(own)
+    return mixture(choose(rows), rows, **drawn | {"values": values})
 
 
 def candidates_of(
@@ -216,7 +290,9 @@ def early_budgets(
 
 
 def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.ndarray:
-    """Losses under re-weighted held-out documents, (draws, runs)."""
+    """Values under re-weighted held-out documents or items, (draws, runs)."""
+    if not metric.startswith(("loss_", "error_")):
+        return resampled(metric, best, draws=params.draws, seed=params.seed)
     losses = pl.read_parquet(artefacts.HELD_OUT_LOSSES).filter(metric=metric)
     weights = (
         np.ones(n_scored(losses))
@@ -296,6 +372,7 @@ def record(
     check: Heldout,
     best: pl.DataFrame,
     metric: str,
+    judges: Sequence[Judge] = (),
 ) -> QuestionFit:
     """The fit file of the chosen law, the ranking behind the choice, and the check."""
     return QuestionFit(
@@ -308,6 +385,7 @@ def record(
         holdout=check,
         warnings=choice.warnings,
         regularisation=regularisation_shares(best),
+        judges=list(judges),
     )
 
 

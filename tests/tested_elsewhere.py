@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",
     "stages/pools/copy_warnings.py": "stages/test_dedup.py",
+    "stages/runs/judge_record.py": "stages/runs/test_suite.py",
     "stages/runs/checked.py": "stages/runs/test_run_files.py",
     "stages/runs/mlflow_store/datasets.py": f"{MLFLOW}/test_trunks.py",
     "stages/runs/mlflow_store/descriptions.py": f"{MLFLOW}/test_publish.py",

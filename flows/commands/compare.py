@@ -50,6 +50,7 @@ def compare_command(
     as_json: bool,
     share: str = "auto",
     baseline: str | None = None,
+    in_hours: bool = False,
 ) -> None:
     """The winner at each budget, how sure, and where the answer flips."""
     mapping = parse_map(pairs)
@@ -66,6 +67,11 @@ def compare_command(
         share=share,
         baseline=baseline,
     )
+    if in_hours and done.unit != "FLOPs":
+        raise InputError(
+            f"--flops-per-s: {table} counts budgets in {done.unit}, not in FLOPs, so hours"
+            f" say nothing; give --at in {done.unit}"
+        )
     worth = worth_rows(done.worth, done.unit)
     budgets, flips = decision_rows(done.decisions), crossover_rows(done.found)
     paths = []

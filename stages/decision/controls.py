@@ -4,6 +4,7 @@ An arm's twin is the same documents from other seeds; it is trained, tuned and f
 difference of the two carries all the noise that a difference between real arms does.
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -18,7 +19,9 @@ from stages.laws.deciding.compare import (
     smallest_detectable_effect,
 )
 from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.runs.judge_record import Judge
 from stages.runs.study import ADDED_SEED, CELL, best_regularised, law_rows
+from stages.runs.suite import with_suite
 
 # normal quantiles of a two-sided test at 5 % and of a power of 90 %; the small number of draws is
 # in the refits already
@@ -70,9 +73,11 @@ def detectable(
     return float(np.median(inside)) / z_level * (Z_975 + Z_POWER)
 
 
-def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
+def control_effects(
+    arms: dict[str, Any], metric: str, judges: Sequence[Judge] = ()
+) -> list[ControlEffect]:
     """Each control less the arm it is like, at equal cells, averaged by draw; and what that could detect."""
-    runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
+    runs = with_suite(pl.read_parquet(artefacts.RUNS), judges).filter(metric=metric)
     return [
         control_effect(runs, name, kind=control["kind"], like=control["like"])
         for name, control in arms["controls"].items()
@@ -80,7 +85,9 @@ def control_effects(arms: dict[str, Any], metric: str) -> list[ControlEffect]:
     ]
 
 
-def lr_runs(arms: dict[str, Any], metric: str, names: list[str]) -> pl.DataFrame:
+def lr_runs(
+    arms: dict[str, Any], metric: str, names: list[str], judges: Sequence[Judge] = ()
+) -> pl.DataFrame:
     """The arms of a question at the usual and at a lower learning rate, in the cells that both have.
 
     arm, n_params, n_tokens_seen, pool_draw, value, is_lower; empty without such controls.
@@ -92,7 +99,7 @@ def lr_runs(arms: dict[str, Any], metric: str, names: list[str]) -> pl.DataFrame
     }
     if not like:
         return pl.DataFrame()
-    runs = pl.read_parquet(artefacts.RUNS).filter(metric=metric)
+    runs = with_suite(pl.read_parquet(artefacts.RUNS), judges).filter(metric=metric)
     lower = best_regularised(runs.filter(pl.col("arm").is_in(list(like))))
     lower = lower.with_columns(pl.col("arm").replace(like), is_lower=pl.lit(True))
     usual = best_regularised(runs.filter(pl.col("arm").is_in(list(like.values()))))

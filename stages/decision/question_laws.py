@@ -7,6 +7,7 @@ from stages.laws.repetition.half_life import half_life
 
 # the half-life law over the quality tiers of the pool, with model size
 MIXTURE = "half_life_mix"
+JUDGE = "judge "  # before the name of a judge: its prediction among the refits of a question
 
 
 def law_named(name: str, tiers: list[str]) -> Law:

@@ -12,6 +12,7 @@ from pydantic import Field
 from stages.foundation.record_files import FileRecord, Record, validated
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.laws.interface.fitted import Note, RankedLaw, TitledLaw
+from stages.runs.judge_record import Judge, JudgedLoss
 
 VERSION = 1
 Status = Literal["decided", "tie", "insufficient_evidence", "extrapolating"]
@@ -31,10 +32,12 @@ class Metric(Record):
     """What decides between arms."""
 
     name: str = Field(
-        description="metric of the runs table: loss_<domain> or error_<domain>"
+        description="metric of the runs table, as loss_<domain>, or bpb_suite, the mean of the judges"
     )
     domain: str = Field(description="held-out domain that it is measured on")
-    unit: str = Field(description="nats/token, nats/image or share wrong")
+    unit: str = Field(
+        description="nats/token, nats/image, nats/item, bits/byte, share wrong or squared error"
+    )
 
 
 class SpokenSize(Record):
@@ -93,7 +96,13 @@ class Target(Record):
     code: str = Field(
         "",
         description="what the runs say against the law here: runs_contradict, turns,"
-        " repeats_beyond, mixture_beyond, onset or lr_flips; empty for nothing",
+        " repeats_beyond, mixture_beyond or onset; lr_flips where"
+        " the winner falls behind at a lower learning rate; veto where a judge speaks against it; empty"
+        " for nothing",
+    )
+    judged: list[JudgedLoss] = Field(
+        [],
+        description="how each arm stands against the baseline by each judge; empty without",
     )
 
 
@@ -384,6 +393,12 @@ class Tables(Record):
     """The tables of the page: rows for a person, numbers already rounded."""
 
     targets: list[TableRow] = Field(description="what to train on, by budget")
+    judges: list[TableRow] = Field(
+        [], description="who judges, and how much each tells"
+    )
+    judged: list[TableRow] = Field(
+        [], description="the best arm by each judge, by budget"
+    )
     worth: list[TableRow] = Field(
         [], description="what the best arm is worth, by budget"
     )
@@ -428,6 +443,9 @@ class Findings(FileRecord):
     )
     base: str = Field(description="arm that difference curves are taken from")
     labels: dict[str, str] = Field(description="arm -> what it does, in words")
+    judges: list[Judge] = Field(
+        [], description="whose mean the metric is; empty where one domain decides"
+    )
     licences: dict[str, dict[str, int]] = Field(
         {},
         description="arm -> licence -> different documents used, over all resamples",
@@ -496,6 +514,9 @@ class QuestionFit(Record):
     warnings: list[Note] = Field(description="what to know about the choice")
     regularisation: list[TableRow] = Field(
         description="arm, and the share of its cells in which each setting won"
+    )
+    judges: list[Judge] = Field(
+        [], description="whose mean the metric is; empty where one domain decides"
     )
 
 

@@ -16,6 +16,7 @@ from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.presentation.numbers import flops_text, interval_text
 from stages.presentation.worth_words import interval_of
+from stages.runs.judge_record import Judge, JudgedLoss
 
 CONTROLS = {
     "same": "same data, other seeds: only noise",
@@ -31,6 +32,13 @@ def tables(found: Findings, cost: Cost = SIX) -> Tables:
     labels = found.labels
     return Tables(
         targets=[target_row(target, labels, words) for target in found.targets],
+        judges=[judge_row(judge) for judge in found.judges],
+        judged=[
+            judged_row(each, target, labels)
+            for target in found.targets
+            for each in target.judged
+            if each.arm == target.best
+        ],
         worth=[worth_row(worth, labels) for worth in found.worth],
         flips=[flip_row(flip, labels) for flip in found.crossovers],
         flips_by_size=[
@@ -63,6 +71,32 @@ def target_row(target: Target, labels: Labels, words: MetricWords) -> TableRow:
         "other law says": labels[rival] if rival is not None else "",
         "status": target.status.replace("_", " "),
         "_best": target.status == "decided",
+    }
+
+
+def judge_row(judge: Judge) -> TableRow:
+    """One judge: its weight and how far it tells the arms apart."""
+    return {
+        "judge": judge.name,
+        "weight": round(judge.weight, 3),
+        "arms differ by": f"{judge.signal:.3g}",
+        "noise of a run": f"{judge.noise:.2g}",
+        "what of it": judge.reason,
+    }
+
+
+def judged_row(judged: JudgedLoss, target: Target, labels: Labels) -> TableRow:
+    """The best arm of a budget by one judge."""
+    value, low, high = judged.excess
+    may, over = judged.may_lose, judged.p_over
+    return {
+        "FLOPs": flops_text(target.flops),
+        "judge": judged.judge,
+        "arm": labels[judged.arm],
+        "less": labels[judged.against],
+        "bits a byte": f"{value:+.3f} [{low:+.3f}, {high:+.3f}]",
+        "may lose": "" if may is None else f"{may:g}",
+        "P(loses more)": "" if over is None else f"{over:.2f}",
     }
 
 

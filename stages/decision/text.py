@@ -13,6 +13,7 @@ from stages.decision.record import (
     read_decisions,
 )
 from stages.foundation import artefacts
+from stages.presentation.metric_words import metric_unit, metric_words
 from stages.presentation.numbers import interval_text
 
 WORDS = {
@@ -69,7 +70,8 @@ def part_label(arm: dict[str, Any]) -> str:
 def check_text(fitted: QuestionFit) -> str:
     """The held-out check in a sentence, with the level of the intervals that it counts in."""
     check = fitted.holdout
-    unit = " nats" if fitted.metric.startswith("loss") else ""
+    words = metric_words(metric_unit(fitted.metric))
+    unit = f" {words.difference_unit}" if words.value == "loss" else ""
     return (
         f"Fitted below {check.from_flops:.2g} FLOPs, the law predicts the"
         f" {check.n} runs at and above it with a mean error of"

@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap
-from stages.laws.choosing.choose import Choice, choose_law
+from stages.laws.choosing.choose import Choice, choose_law, error_text
 from stages.laws.choosing.folds import folds
 from stages.laws.fitting.fit import Fit
 from stages.laws.fitting.sharing import freed, separate
@@ -93,13 +93,14 @@ def _as_asked(law: Law, judged: Choice | None, auto: bool) -> tuple[Fit | None, 
     if judged.fit.law.name == law.name:
         return judged.runner_up, f"{law.name}: asked for"
     error = {score.law: score.mape for score in judged.ranking}
-    own = f"{error[law.name]:.2%}" if law.name in error else "no answer"
+    best = judged.fit.law.name
+    own = error_text(error[law.name]) if law.name in error else "no answer"
+    less = error.get(law.name, np.inf) > error[best]
     return (
         judged.fit,
-        (
-            f"{law.name}: asked for, though {judged.fit.law.name} errs less on held-out"
-            f" runs ({error[judged.fit.law.name]:.2%} against {own})"
-        ),
+        f"{law.name}: asked for, though {best}"
+        f" {'errs less on' if less else 'has more weight by'} held-out runs"
+        f" ({error_text(error[best])} against {own})",
     )
 
 

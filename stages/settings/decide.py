@@ -1,6 +1,6 @@
 """The `decide` section of params.yaml."""
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from stages.foundation.section import Section
 from stages.target.target import Target
@@ -24,6 +24,13 @@ class DecideParams(Section):
         description=(
             "arm that others are worth compute against; null: the one that keeps"
             " everything, and the second best where there is none"
+        ),
+    )
+    veto: dict[str, NonNegativeFloat] = Field(
+        {},
+        description=(
+            "judge of fit.judges -> bits a byte that the winner may be worse there than"
+            " the baseline; more than that, and nothing is decided"
         ),
     )
     level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")

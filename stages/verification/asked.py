@@ -13,6 +13,7 @@ from stages.decision.record import DecisionRecord, Target, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.proxy.specs.spec import RunSpec
+from stages.runs.suite import with_suite
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views
 from stages.verification.carried_on import (
@@ -73,7 +74,7 @@ def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) ->
     names = data.arms["questions"][name]["arms"]
     pairs = twins(data.arms, names)
     n_params = size_of(decision)
-    runs = pl.read_parquet(artefacts.RUNS).filter(
+    runs = with_suite(pl.read_parquet(artefacts.RUNS), decision.judges).filter(
         pl.col("arm").is_in([*names, *pairs])
         & (pl.col("n_params") == n_params)
         & (pl.col("metric") == decision.metric.name)

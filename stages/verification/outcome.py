@@ -7,6 +7,7 @@ import polars as pl
 
 from stages.decision.record import DecisionRecord
 from stages.foundation.files import content_hash
+from stages.runs.suite import with_suite
 from stages.verification.asked import Asked
 from stages.verification.carried_on import best_settings
 from stages.verification.judged import judge
@@ -18,7 +19,8 @@ def verified(asked: Asked, table: pl.DataFrame) -> Verification:
     """The record of one question. table: the runs after its decision."""
     decision, claim = asked.decision, asked.claim
     metric = decision.metric.name
-    measured = best_settings(table, metric, above=claim.reach)
+    judged = with_suite(table, decision.judges)
+    measured = best_settings(judged, metric, above=claim.reach)
     found = judge(claim, measured, asked.targets)
     labels = {run.arm: run.arm for run in found.runs} | asked.arms | decision.labels
     errors = [abs(run.predicted / run.measured - 1) for run in found.runs]

@@ -28,6 +28,7 @@ from stages.decision.record import read_decision
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed, write_sealed
 from stages.foundation.stage import ROOT
+from stages.runs.judge_record import Judge
 
 FLIP = 6.0 * 2_000 * 10_000  # FLOPs of 10,000 tokens at the larger size
 REACH = 6.0 * 2_000 * 32_000
@@ -102,6 +103,15 @@ def test_a_baseline_that_is_no_arm_is_refused(refused):
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["decide"]["baseline"] = "keep_99"
     refused(params, "decide.baseline: no arm 'keep_99'; arms are keep_10, keep_100")
+
+
+def test_a_veto_of_no_judge_is_refused(refused):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["decide"]["veto"] = {"wiki": 0.1}
+    refused(params, "decide.veto: no judge 'wiki'; fit.judges are none")
+    params["fit"]["judges"] = {"news": 1.0}
+    params["fit"].pop("domain", None)
+    refused(params, "decide.veto: no judge 'wiki'; fit.judges are news")
 
 
 def flip_text(flip):
@@ -500,11 +510,26 @@ def test_points_average_the_draws():
         ("loss_my_own", "text", "my_own", "nats/token"),
         ("loss_digits", "image", "digits", "nats/image"),
         ("error_digits", "image", "digits", "share wrong"),
+        ("bpb_my_own", "text", "my_own", "bits/byte"),
+        ("correct_bpb_copy", "text", "copy", "bits/byte"),
+        ("correct_nats_copy", "text", "copy", "nats/item"),
+        ("brier_copy", "text", "copy", "squared error"),
     ],
 )
 def test_a_metric_says_its_domain_and_unit(metric, modality, domain, unit):
     found = metric_record(metric, modality)
     assert (found.name, found.domain, found.unit) == (metric, domain, unit)
+
+
+def test_a_mean_of_judges_names_those_that_count():
+    judge = {"metric": "bpb_news", "signal": 1.0, "noise": 0.1, "reason": ""}
+    judges = [
+        Judge(name="news", weight=0.75, used=True, **judge),
+        Judge(name="copy", weight=0.25, used=True, **judge),
+        Judge(name="wiki", weight=0.0, used=False, **judge),
+    ]
+    found = metric_record("bpb_suite", "text", judges)
+    assert (found.domain, found.unit) == ("news (0.75), copy (0.25)", "bits/byte")
 
 
 def test_differences_are_taken_from_everything_else_from_the_last_arm():

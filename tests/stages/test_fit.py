@@ -23,6 +23,7 @@ from stages.fit import (
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed
+from stages.judges import resampled
 from stages.laws import get_law
 from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.record import prediction_of
@@ -106,7 +107,8 @@ def test_a_domain_or_kind_that_was_not_measured_is_a_fault_of_its_key():
     with pytest.raises(ParamsError) as error:
         metric_of(None, METRICS.filter(metric="loss_wiki"), "error")
     assert str(error.value) == (
-        "fit.metric: the runs have no error; text has loss, images have loss and error"
+        "fit.metric: the runs have no error; text has loss and bpb, images have loss and"
+        " error, items correct_nats, correct_bpb and brier"
     )
 
 
@@ -378,6 +380,56 @@ def test_refits_are_made_of_the_resampled_documents(
     # every loss a tenth higher in every draw: so is the floor, and the fit itself is not
     floor = found.law.params["E"]["keep_100"]
     assert floor.value == pytest.approx(1.6, abs=0.02) and floor.low > 1.7
+
+
+def test_several_judges_decide_by_their_mean_and_each_has_its_own_prediction(
+    swept_folder, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(swept_folder, tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    runs = pl.read_parquet("data/sweep/runs.parquet").with_columns(value_se=0.01)
+    news = runs.filter(metric="bpb_news")
+    # the items are of the mirrored opinion: what news gains they lose, threefold
+    items = news.with_columns(
+        metric=pl.lit("correct_bpb_copy"), value=6 - 3 * pl.col("value")
+    )
+    pl.concat([runs, items]).write_parquet("data/sweep/runs.parquet")
+    monkeypatch.setattr(
+        resampled,
+        "Packed",
+        SimpleNamespace(open=lambda _: SimpleNamespace(n_bytes=np.array([100, 100]))),
+    )
+    judges = {"news": 3.0, "correct_bpb_copy": 1.0}
+    laws = ["power_floor_tokens", "power_floor"]
+    fit.run(FitParams(laws=laws, judges=judges, draws=50, starts=8))
+    fitted = read_question_fit("data/fit/filter.json")
+    assert fitted.metric == "bpb_suite"
+    assert {judge.name: judge.weight for judge in fitted.judges} == {
+        "news": 0.75,
+        "correct_bpb_copy": 0.25,
+    }
+    # 3 / 4 v + 1 / 4 (6 - 3 v): the same for every run
+    rows = pl.read_parquet("data/fit/filter.parquet")
+    assert rows["value"].to_numpy() == pytest.approx(1.5)
+    refits = read_sealed("data/fit/filter-refits.json", "")
+    boots = {name: prediction_of(state, get_law) for name, state in refits.items()}
+    assert {"law", "judge news", "judge correct_bpb_copy"} <= set(boots)
+    at = {name: boot.central(POINT, "keep_20")[0] for name, boot in boots.items()}
+    expected = (2 + 60 / 1e5**0.5) / 3
+    assert at["judge news"] == pytest.approx(expected, rel=0.02)
+    assert at["judge correct_bpb_copy"] == pytest.approx(6 - 3 * expected, rel=0.02)
+    assert at["law"] == pytest.approx(1.5, rel=0.001)
+
+
+@pytest.mark.parametrize("also", [{"domain": "news"}, {"metric": "bpb"}])
+def test_judges_take_the_place_of_domain_and_metric(also):
+    with pytest.raises(ValueError, match="judges take the place of domain and metric"):
+        FitParams(judges={"news": 1.0}, **also)
+
+
+def test_a_judge_has_a_weight_above_nothing():
+    with pytest.raises(ValueError, match="greater than 0"):
+        FitParams(judges={"news": 0.0})
 
 
 def test_two_held_out_budgets_are_those_of_the_check(

@@ -199,11 +199,20 @@ def _score(
         typical=typical,
         reason=f"{share:.0%} of the weight"
         + (
-            f"; held-out error {mean([np.mean(np.abs(part)) for part in relative]):.2%}"
+            f"; held-out error {error_text(mean([np.mean(np.abs(part)) for part in relative]))}"
             if cuts
             else ""
         ),
     )
+
+
+def error_text(error: float) -> str:
+    """A mean relative error in words; above the value itself its size says nothing.
+
+    >>> error_text(0.0523), error_text(18147.0)
+    ('5.23%', 'over 100%')
+    """
+    return f"{error:.2%}" if error <= 1 else "over 100%"
 
 
 def _by_law(fitted: Sequence[Candidate], shares: np.ndarray) -> dict[str, float]:

@@ -14,6 +14,8 @@ from stages.decision.tables import (
     counted,
     flip_row,
     heldout_row,
+    judge_row,
+    judged_row,
     law_row,
     shown_parameters,
     size_rows,
@@ -24,6 +26,7 @@ from stages.foundation.stage import ROOT
 from stages.laws.interface.cost import Cost
 from stages.laws.interface.fitted import FittedParameter, RankedLaw
 from stages.presentation.metric_words import metric_words
+from stages.runs.judge_record import Judge, JudgedLoss
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,45 @@ def test_a_budget_shows_the_best_arm_and_what_the_next_one_loses(target):
         "status": "decided",
         "_best": True,
     }
+
+
+def test_a_judge_and_what_the_best_arm_loses_by_it(target):
+    judge = Judge(
+        name="wiki",
+        metric="bpb_wiki",
+        weight=0.25,
+        signal=0.1234,
+        noise=0.0456,
+        used=True,
+        reason="tells",
+    )
+    assert judge_row(judge) == {
+        "judge": "wiki",
+        "weight": 0.25,
+        "arms differ by": "0.123",
+        "noise of a run": "0.046",
+        "what of it": "tells",
+    }
+    loss = JudgedLoss(
+        judge="wiki",
+        arm="a",
+        against="b",
+        excess=(0.02, -0.01, 0.05),
+        may_lose=0.01,
+        p_over=0.7,
+    )
+    assert judged_row(loss, target(), LABELS) == {
+        "FLOPs": "2.0e9",
+        "judge": "wiki",
+        "arm": "keep a",
+        "less": "keep b",
+        "bits a byte": "+0.020 [-0.010, +0.050]",
+        "may lose": "0.01",
+        "P(loses more)": "0.70",
+    }
+    told = loss.model_copy(update={"may_lose": None, "p_over": None})
+    row = judged_row(told, target(), LABELS)
+    assert (row["may lose"], row["P(loses more)"]) == ("", "")
 
 
 def test_a_budget_without_a_next_arm_or_law_leaves_them_empty(target):

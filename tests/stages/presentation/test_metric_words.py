@@ -10,6 +10,9 @@ from stages.presentation.metric_words import MetricWords, metric_words
     [
         ("nats/token", ("loss", "nats a token", "nats", "tokens")),
         ("nats/image", ("loss", "nats an image", "nats", "images")),
+        ("bits/byte", ("loss", "bits a byte", "bits a byte", "tokens")),
+        ("nats/item", ("loss", "nats an item", "nats", "tokens")),
+        ("squared error", ("score", "squared error", "squared error", "tokens")),
         ("share wrong", ("error", "share wrong", "share wrong", "images")),
     ],
 )
