@@ -16,13 +16,13 @@ from stages.foundation.errors import InputError
 # what is lowered: the chance that the arm named best is not (wrong), that two readings of the draws name different
 # arms (doubt, the Gini index), or the mean excess of the arm named best over the best (regret)
 Measure = Literal["wrong", "doubt", "regret"]
-# measured (benchmarks/advisor_truth.py): `wrong` sees no worth in a run that cannot change the answer alone
+# ours: `wrong` and `regret` see no worth in a run that cannot change the answer alone
 MEASURE: Measure = "doubt"
 # ours: with some hundred draws a run counts as no sharper than a fifth of what the draws are apart, or a single
 # draw would stand for all that agree with it
 SHARPEST = 0.2
-# measured: a run is worth its lower price from so much of the largest fall on; without it the cheapest run there is
-# comes first for a fall that is chance
+# ours: a run is worth its lower price from so much of the largest fall on; without it the cheapest run there is comes
+# first for a fall that is chance (of the demo's decision, .0003)
 WORTH = 0.25
 LEAST_FALL = 1e-3  # ours: below it the fall is that of chance among some hundred draws
 
