@@ -11,8 +11,8 @@ first look and at .975 at later ones (hopeless.py, `enough`), or when the grid i
     uniform   cell after cell, the cheapest first, of all arms
     halving   budget after budget, of the better half of the arms by their loss at the last (two stay to the end)
 
-Printed: part of the problems in which a policy stopped, of those the part that named the best arm, median and mean of the
-FLOPs over those of the grid (1 where it did not stop), looks, and the part of the problems whose best arm was ever
+Printed: part of the problems in which a policy stopped, of those the part that named the best arm, median and mean of
+FLOPs over those of the grid (1 where it did not stop), looks, and the part of the problems whose best arm was once
 called hopeless. Constants were chosen on seeds below 1,000.
 
     python benchmarks/advisor_truth.py [--seeds 1000 1200] [--measure doubt] [--policy advisor]

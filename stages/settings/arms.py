@@ -149,7 +149,7 @@ class ArmsParams(Section):
     @property
     def every_control(self) -> dict[str, Control]:
         """Each control by its name; one of all arms is one of each, NAME_ARM."""
-        found = {}
+        found: dict[str, Control] = {}
         for name, control in self.controls.items():
             if control.kind == "lr" and control.like is None:
                 found |= {
