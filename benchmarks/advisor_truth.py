@@ -15,7 +15,9 @@ Printed: part of the problems in which a policy stopped, of those the part that 
 FLOPs over those of the grid (1 where it did not stop), looks, and the part of the problems whose best arm was once
 called hopeless. Constants were chosen on seeds below 1,000.
 
-    python benchmarks/advisor_truth.py [--seeds 1000 1200] [--measure doubt] [--policy advisor]
+P(best) is the smaller of two readings (hopeless.py, `sureness`), with --stop share the share of the draws alone.
+
+    python benchmarks/advisor_truth.py [--seeds 1000 1200] [--measure doubt] [--policy advisor] [--stop both]
 """
 
 import argparse
@@ -30,7 +32,7 @@ import numpy as np
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import Bootstrap, bootstrap, residual_noise
 from stages.laws.deciding.advisor import MEASURE, Outlook, chances, ranked
-from stages.laws.deciding.hopeless import enough, hopeless
+from stages.laws.deciding.hopeless import enough, hopeless, sureness
 from stages.laws.fitting.fit import fit_law
 
 SIZES = (6_144, 24_576, 55_296)
@@ -215,7 +217,7 @@ def whole_grid(problem: Problem) -> float:
     return sum(cost((arm, *level)) for arm in problem.arms for level in levels())
 
 
-def trial(seed: int, policy: str, measure: str) -> dict[str, float]:
+def trial(seed: int, policy: str, measure: str, stop: str) -> dict[str, float]:
     """One problem under one policy."""
     problem = problem_of(seed)
     problem.cells = [(arm, *level) for arm in problem.arms for level in FIRST]
@@ -225,7 +227,8 @@ def trial(seed: int, policy: str, measure: str) -> dict[str, float]:
         values = problem.at_target(boot)
         p_best = chances(values)
         lost |= problem.best in hopeless(values, problem.arms, look)
-        sure = p_best.max() >= enough(SURE, look)
+        said = p_best.max() if stop == "share" else sureness(values, problem.arms)
+        sure = said >= enough(SURE, look)
         steps = [] if sure else POLICIES[policy](problem, boot, measure, look)
         if not steps:
             break
@@ -263,13 +266,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=2, default=(1000, 1200))
     parser.add_argument("--measure", default=MEASURE)
     parser.add_argument("--policy", choices=sorted(POLICIES))
+    parser.add_argument("--stop", choices=["both", "share"], default="both")
     options = parser.parse_args()
     started, totals = time.process_time(), {}
     heads = ("problems", "stopped", "right", "flops", "mean", "looks", "lost")
     print(f"{'':24s}" + "".join(f"{head:>10s}" for head in heads))
     for policy in [options.policy] if options.policy else POLICIES:
         found = {
-            seed: trial(seed, policy, options.measure) for seed in range(*options.seeds)
+            seed: trial(seed, policy, options.measure, options.stop)
+            for seed in range(*options.seeds)
         }
         for parity, law in enumerate(LAWS):
             part = [one for seed, one in found.items() if seed % 2 == parity]

@@ -298,6 +298,7 @@ def decide(
         regularisation=fitted.regularisation,
         next_run=advice.run,
         dropped=advice.dropped,
+        sureness=advice.sure,
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
         provenance=provenance(

@@ -16,7 +16,7 @@ from stages.decision.record import Flip, NextRun, Target
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import residual_noise
 from stages.laws.deciding import advisor, plan
-from stages.laws.deciding.hopeless import hopeless
+from stages.laws.deciding.hopeless import hopeless, sureness
 from stages.laws.deciding.path import ArmColumns, arm_path
 from stages.laws.interface.cost import SIX, Cost
 from stages.runs.study import ADDED_SEED
@@ -137,10 +137,13 @@ def advice(run: plan.NextRun, pair: OpenPair) -> NextRun:
 
 
 class Advised(NamedTuple):
-    """The run to make next, None where none is expected to help, and the arms that need no more -> chance to lead."""
+    """The run to make next, None where none is expected to help, the arms that need no more -> chance to lead, and how
+    sure the answer at the target is, None without one.
+    """
 
     run: NextRun | None
     dropped: dict[str, float]
+    sure: float | None = None
 
 
 def advised(
@@ -162,9 +165,10 @@ def advised(
     path = arm_path(boot, [target.flops], columns, n_params=n_params)
     values = np.stack([path.draws[arm][:, 0] for arm in arms], axis=1)
     dropped = hopeless(values, arms, look=looks(rows))
+    sure = sureness(values, arms)
     left = [arm for arm in arms if arm not in dropped]
     if target.second is None or len(left) < 2:
-        return Advised(None, dropped)
+        return Advised(None, dropped, sure)
     trained = float(rows["n_tokens_seen"].max())
     longest = max(trained, 2 * target.n_tokens[target.best])
     every = candidate_runs(left, run_columns, rows, cost=boot.fit.cost)
@@ -180,7 +184,7 @@ def advised(
         noise=noise,
     )[0]
     if best.fall < advisor.LEAST_FALL:
-        return Advised(None, dropped)
+        return Advised(None, dropped, sure)
     chosen = predicted[:, best.candidate]
     quantity = np.log(path.draws[target.best] / path.draws[target.second])[:, 0]
     row = candidates[best.candidate]
@@ -205,7 +209,7 @@ def advised(
             f" {target.p_best[target.best]:.2f}, is expected to become {after:.2f}."
         ),
     )
-    return Advised(found, dropped)
+    return Advised(found, dropped, sure)
 
 
 def looks(rows: pl.DataFrame) -> int:

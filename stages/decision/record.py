@@ -486,6 +486,11 @@ class Findings(FileRecord):
     next_run: NextRun | None = Field(
         description="the run to make next; null where nothing is open"
     )
+    sureness: float | None = Field(
+        None,
+        description="P(best) of the arm that leads at the target, the smaller of its share of the draws"
+        " and 1 less the normal tails of the others; null without a target",
+    )
     dropped: dict[str, float] = Field(
         {},
         description="arm that no further run is worth, at the target -> chance that it beats the leading one",

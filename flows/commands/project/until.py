@@ -59,17 +59,21 @@ class Standing:
     answer: Target
     run: NextRun | None
     dropped: dict[str, float]
-
-    @property
-    def p_best(self) -> float:
-        return self.answer.p_best[self.answer.best]
+    p_best: float
 
 
 def standing_of(record: DecisionRecord, params: Sections) -> Standing:
     """Where a decision stands at the target."""
     target = params["decide"].target
     answer = next(each for each in record.targets if is_budget_of(target, each.flops))
-    return Standing(record.question.name, answer, record.next_run, record.dropped)
+    share = answer.p_best[answer.best]
+    return Standing(
+        record.question.name,
+        answer,
+        run=record.next_run,
+        dropped=record.dropped,
+        p_best=share if record.sureness is None else min(share, record.sureness),
+    )
 
 
 def require_target(params: Sections, params_file: Path) -> None:

@@ -54,6 +54,21 @@ def chance_to_lead(values: np.ndarray, arms: Sequence[str]) -> dict[str, float]:
     return {arm: found[arm] for arm in arms}
 
 
+def sureness(values: np.ndarray, arms: Sequence[str]) -> float:
+    """P(best) of the leading arm, the smaller of two readings of the draws (draws, arms).
+
+    One is the share in which it is best, the other 1 less the normal tails of all others together, which a share of
+    some hundred draws does not resolve.
+    """
+    values = np.asarray(values, float)
+    leader = arms[int(values.mean(axis=0).argmin())]
+    share = float(np.mean(values.argmin(axis=1) == list(arms).index(leader)))
+    others = sum(
+        chance for arm, chance in chance_to_lead(values, arms).items() if arm != leader
+    )
+    return max(0.0, min(share, 1 - others))
+
+
 def _below_zero(difference: np.ndarray) -> float:
     """Chance that a difference is below 0, by a normal as wide as the wider of two readings of the draws."""
     low, high = np.quantile(difference, [0.05, 0.95])

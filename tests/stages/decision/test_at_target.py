@@ -180,6 +180,7 @@ def test_where_one_arm_is_surely_behind_no_run_is_advised(near):
 def test_where_arms_cross_the_run_that_tells_them_apart_is_advised(made):
     record, _ = made(Target(params=2_000, tokens=10_000, pool_tokens=900))
     advised, [target] = record.next_run, record.targets
+    assert record.sureness <= target.p_best[target.best]
     assert record.dropped == {} and target.p_best[target.best] < 0.9
     assert advised.n_runs == 4 and (advised.weight_decay, advised.dropout) == (1.0, 0)
     assert advised.flops == pytest.approx(

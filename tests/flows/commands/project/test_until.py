@@ -103,6 +103,21 @@ def test_it_adds_trains_and_decides_until_it_is_sure(project, capsys):
     assert last == "until: P(best) at the target is filter 0.960, at least 0.95"
 
 
+def test_the_less_sure_of_two_readings_counts(project, capsys):
+    bring, _ = project([(0.97, None, {})])
+
+    def doubting(upto):
+        code = bring(upto)
+        file = artefacts.decision("filter")
+        read_decision(file).model_copy(update={"sureness": 0.85}).write(file)
+        return code
+
+    follow(Path("params.yaml"), Until(0.9, 1e13), doubting)
+    assert (
+        "P(best) at the target is filter 0.850, wanted 0.9" in capsys.readouterr().out
+    )
+
+
 def test_the_first_look_needs_the_goal_itself_and_later_ones_more(project, capsys):
     bring, asked = project([(0.92, advised(), {})])
     follow(Path("params.yaml"), Until(0.9, 1e13), bring)

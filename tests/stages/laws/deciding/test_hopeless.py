@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from stages.laws.deciding.hopeless import chance_to_lead, hopeless, level_at
+from stages.laws.deciding.hopeless import chance_to_lead, hopeless, level_at, sureness
 
 QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 400) for i in range(400)])
 
@@ -62,3 +62,17 @@ def test_the_best_arm_is_seldom_dropped_over_many_looks():
                 lost += 1
                 break
     assert lost / studies < 0.05
+
+
+def test_the_smaller_of_share_and_tails_is_how_sure_it_is():
+    # behind by 1 and by 2 spreads: best in .841 of the draws, tails .159 and .023
+    values = draws(1.0, 2.0)
+    assert sureness(values, ["a", "b", "c"]) == pytest.approx(1 - 0.159 - 0.023, 0.01)
+    # a skew lead: never behind, and by a normal of its mean and spread behind in .159
+    skew = np.stack([np.zeros(400), np.full(400, 0.5)], axis=1)
+    skew[:200, 1] = 1.5
+    assert sureness(skew, ["a", "b"]) < 1.0
+    # behind in a tenth of the draws by little, which the mean does not show
+    often = np.stack([np.zeros(400), np.full(400, 5.0)], axis=1)
+    often[:40, 1] = -0.1
+    assert sureness(often, ["a", "b"]) == pytest.approx(0.9)
