@@ -112,6 +112,19 @@ def run(
     target_params: TargetParams = None,
     target_tokens: TargetTokens = None,
     hours: Hours = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="p_best=P",
+            help="add the runs that are advised until P(best) at the target is so large",
+        ),
+    ] = None,
+    max_flops: Annotated[
+        float | None,
+        typer.Option(
+            min=0, callback=_countable, help="of all runs that --until adds together"
+        ),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(min=0, help="worker processes; 0: one a core")
     ] = 0,
@@ -136,10 +149,12 @@ def run(
     """The whole pipeline through the flow; finished work is never done again."""
     require_extras("pipeline", "train")
     from flows.commands.project.ladder import Dial
+    from flows.commands.project.until import until_of
     from flows.main_job import main_job
 
-    dial = Dial(target_params, target_tokens, hours)
-    raise typer.Exit(main_job(params, jobs, executor=executor, gpus=gpus, dial=dial))
+    dial, goal = Dial(target_params, target_tokens, hours), until_of(until, max_flops)
+    code = main_job(params, jobs, executor=executor, gpus=gpus, dial=dial, until=goal)
+    raise typer.Exit(code)
 
 
 @app.command()

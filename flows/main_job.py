@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import psutil
 
 from flows import environment
 from flows.commands.project.ladder import Dial, turn
+from flows.commands.project.until import Until, follow, require_target
 from flows.prefect_server.leftovers import crash, crash_leftovers, own_flow_runs
 from flows.prefect_server.own_server import WITHOUT, Server, find_server
 from flows.prefect_server.watch import stop_watching, watch
@@ -61,8 +63,12 @@ def main_job(
     executor: str,
     gpus: float = 0.0,
     dial: Dial | None = None,
+    until: Until | None = None,
 ) -> int:
-    """The exit code of the whole pipeline. dial: a target and a time, from which params_file is completed first."""
+    """The exit code of the whole pipeline.
+
+    dial: a target and a time, from which params_file is completed first. until: how sure to become, by further runs.
+    """
     check_executor(executor)
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         raise InputError(
@@ -72,8 +78,9 @@ def main_job(
         with run_lease():
             turn(params_file, dial)
     params = load_params(params_file, PIPELINE)
-    if write_pipeline_file(PIPELINE, params, str(params_file)):
-        print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
+    if until is not None:
+        require_target(params, params_file)
+    _follow_params(params_file)
     environment.prepare()
     from flows.dvc_project import check_project
 
@@ -83,8 +90,15 @@ def main_job(
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()
     say_when_stopped(STOPPED)
+
     with run_lease():
-        code = _bring_up_to_date(str(params_file), jobs, executor=executor, gpus=gpus)
+        code = _watched(
+            lambda server: _rounds(
+                params_file,
+                until,
+                _Way(server, executor=executor, jobs=jobs, gpus=gpus),
+            )
+        )
     if code == 0:
         print(printed_decisions())
         print(f"\nthe page: {Path(artefacts.PAGE).resolve()}")
@@ -93,15 +107,44 @@ def main_job(
     return code
 
 
-def _bring_up_to_date(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+def _follow_params(params_file: Path) -> None:
+    """Bring dvc.yaml in line with the parameters."""
+    params = load_params(params_file, PIPELINE)
+    if write_pipeline_file(PIPELINE, params, str(params_file)):
+        print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How stages are run. server: Prefect's, None without it."""
+
+    server: Server | None
+    executor: str
+    jobs: int
+    gpus: float
+
+
+def _rounds(params_file: Path, until: Until | None, way: _Way) -> int:
+    """Additions until the goal is reached, where there is one, then every stage; the exit code."""
+
+    def bring(upto: str = "") -> int:
+        _follow_params(params_file)
+        run = _without_prefect if way.server is None else _with_prefect
+        return _in_thread(run, str(params_file), way.jobs, way.executor, way.gpus, upto)
+
+    code = 0 if until is None else follow(params_file, until, bring)
+    return code or bring()
+
+
+def _watched(work: Callable[[Server | None], int]) -> int:
+    """The exit code of the work, with Prefect's server where there is one."""
     server = None
     try:
         server = None if WITHOUT in os.environ else find_server()
-        if server is None:
-            return _in_thread(_without_prefect, params_file, jobs, executor, gpus)
-        watch(server)
-        crash_leftovers(server)
-        return _in_thread(_with_prefect, params_file, jobs, executor, gpus)
+        if server is not None:
+            watch(server)
+            crash_leftovers(server)
+        return work(server)
     except Stopped as stop:
         try:
             _end_flow(server)
@@ -111,20 +154,28 @@ def _bring_up_to_date(params_file: str, jobs: int, executor: str, gpus: float) -
         stop_watching()
 
 
-def _without_prefect(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+def _without_prefect(
+    params_file: str, jobs: int, executor: str, gpus: float, upto: str
+) -> int:
     from flows.without_prefect import pipeline_without_prefect
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    return pipeline_without_prefect(params_file, executor, jobs=jobs, gpus=gpus)
+    return pipeline_without_prefect(
+        params_file, executor, jobs=jobs, gpus=gpus, upto=upto
+    )
 
 
-def _with_prefect(params_file: str, jobs: int, executor: str, gpus: float) -> int:
+def _with_prefect(
+    params_file: str, jobs: int, executor: str, gpus: float, upto: str
+) -> int:
     from flows.dvc_stages import BAD_INPUT, StageFailure
     from flows.dvc_tasks import failure_of
     from flows.pipeline import pipeline
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    state = pipeline(executor, jobs, params_file, gpus=gpus, return_state=True)
+    state = pipeline(
+        executor, jobs, params_file, gpus=gpus, upto=upto, return_state=True
+    )
     if state.is_completed():
         return 0
     failure = failure_of(state)

@@ -30,7 +30,7 @@ from flows.run_lease import run_lease
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.foundation.processes.lifeline import end_with_other_starter
-from stages.pipeline import PIPELINE
+from stages.pipeline import stages_upto
 
 Executor = Literal["local", "prefect", "ray"]
 Again = Literal["fit", "decide", "verify", "report"]
@@ -43,13 +43,14 @@ def pipeline(
     params_file: str = "params.yaml",
     gpus: Annotated[float, Field(ge=0, le=1)] = 0.0,
     again: tuple[Again, ...] = (),
+    upto: str = "",
 ) -> State:
     """Bring every stage up to date, publish the runs, show the decisions.
 
     executor: who trains the runs of sweep and verify: local (worker processes of the stage), prefect (one task a group
     of runs) or ray (the same on Ray).
     jobs: worker processes, 0 for one a core. gpus: part of a GPU for each group of runs on Ray, 0 to choose.
-    again: stages to run even where nothing has changed.
+    again: stages to run even where nothing has changed. upto: the last stage to look at, by default the last there is.
     """
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
@@ -62,7 +63,12 @@ def pipeline(
                 if url := os.environ.get(ADDRESS):
                     leftovers.crash_leftovers(Server(url))
                 return _all_stages(
-                    executor, jobs, params_file=params_file, gpus=gpus, again=again
+                    executor,
+                    jobs,
+                    params_file=params_file,
+                    gpus=gpus,
+                    again=again,
+                    upto=upto,
                 )
         except InputError as error:
             return failed(StageFailure("run", BAD_INPUT, str(error)), str(error))
@@ -85,9 +91,14 @@ def failed(failure: StageFailure, why: str = "") -> State:
 
 
 def _all_stages(
-    executor: str, jobs: int, params_file: str, gpus: float, again: tuple[Again, ...]
+    executor: str,
+    jobs: int,
+    params_file: str,
+    gpus: float,
+    again: tuple[Again, ...],
+    upto: str,
 ) -> State:
-    for stage in PIPELINE:
+    for stage in stages_upto(upto):
         reasons = stale_reasons(stage)
         is_forced = not reasons and stage.name in again
         if is_forced:
@@ -115,7 +126,8 @@ def _all_stages(
             return state
     publish_to_mlflow()
     show_decisions()
-    return Completed(message="every stage is up to date")
+    said = f"every stage up to {upto} is" if upto else "every stage is"
+    return Completed(message=f"{said} up to date")
 
 
 if __name__ == "__main__":

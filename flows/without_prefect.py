@@ -16,17 +16,18 @@ from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.foundation.stage import Stage
-from stages.pipeline import PIPELINE
+from stages.pipeline import stages_upto
 
 
 def pipeline_without_prefect(
-    params_file: str, executor: str, jobs: int, gpus: float
+    params_file: str, executor: str, jobs: int, gpus: float, upto: str = ""
 ) -> int:
     """Bring every stage up to date and publish the runs; the exit code.
 
-    executor: as for the flow; its `prefect` becomes the workers of the sweep stage.
+    executor: as for the flow; its `prefect` becomes the workers of the sweep stage. upto: the last stage, by default
+    the last there is.
     """
-    for stage in PIPELINE:
+    for stage in stages_upto(upto):
         if not stale_reasons(stage):
             continue
         try:

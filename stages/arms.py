@@ -271,8 +271,8 @@ def arms_and_controls(params: ArmsParams) -> list[tuple[str, Arm, str | None]]:
     """(name, arm, kind of control or None) of everything that is trained."""
     arms = [(name, arm, None) for name, arm in params.arms.items()]
     return arms + [
-        (name, params.arms[control.like], control.kind)
-        for name, control in params.controls.items()
+        (name, params.arms[str(control.like)], control.kind)
+        for name, control in params.every_control.items()
     ]
 
 
@@ -380,8 +380,12 @@ def retention_ledger(documents: pl.DataFrame) -> Ledger:
 def summary(asked: Asked, views: pl.DataFrame, disjoint: bool) -> dict:
     """What the sweep and the decision need: questions, arms, and per view its size and hash."""
     params = asked.params
-    kinds = {name: control.kind for name, control in params.controls.items()}
-    like = {name: control.like for name, control in params.controls.items()}
+    controls = {
+        name: control.model_dump(
+            include={"kind", "like"} | ({"times"} if control.kind == "lr" else set())
+        )
+        for name, control in params.every_control.items()
+    }
     sizes = {
         f"{arm}/{draw}": {
             "documents": len(view),
@@ -393,7 +397,7 @@ def summary(asked: Asked, views: pl.DataFrame, disjoint: bool) -> dict:
     return {
         "questions": asked.questions,
         "arms": {name: arm.model_dump() for name, arm in params.arms.items()},
-        "controls": {name: {"kind": kinds[name], "like": like[name]} for name in kinds},
+        "controls": controls,
         "tiers": tier_names(params.tier_edges),
         "draws": params.draws,
         "draws_are_disjoint": disjoint,

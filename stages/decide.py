@@ -15,9 +15,16 @@ from stages.decision.at_target import (
     headline,
     target_run,
 )
-from stages.decision.controls import chance_lead, control_effects, detectable
+from stages.decision.controls import (
+    chance_lead,
+    control_effects,
+    detectable,
+    lr_check,
+    lr_runs,
+    under_lower_lr,
+)
 from stages.decision.curves import curves
-from stages.decision.next_run import next_best
+from stages.decision.next_run import Advised, advised, next_best
 from stages.decision.provenance import provenance
 from stages.decision.question_laws import Evidence, load, twins
 from stages.decision.record import (
@@ -26,6 +33,7 @@ from stages.decision.record import (
     DecisionRecord,
     Findings,
     HeldoutCheck,
+    LrCheck,
     Metric,
     Point,
     Question,
@@ -157,7 +165,7 @@ def decide(
     )
     labels = {arm: arm_label(arm, arms["arms"][arm]) for arm in names}
     baseline = baseline_of(names, arms["arms"], columns, named=params.baseline)
-    targets = judged_targets(
+    in_force = judged_targets(
         known.judges,
         compared(known, columns, scope=scope, chance=chance, params=params),
         columns,
@@ -165,6 +173,9 @@ def decide(
         n_params=scope.n_params,
         params=params,
         labels=labels,
+    )
+    targets, lr_checks = at_lower_lr(
+        in_force, lr_runs(arms, fitted.metric, names, fitted.judges)
     )
     found = searched(boot, columns, scope=scope, level=params.level)
     rival_found = (
@@ -185,7 +196,26 @@ def decide(
             labels=labels,
         )
         answer = answer_of(params.target, targets)
+        advice = advised(
+            boot,
+            columns,
+            answer,
+            rows=rows,
+            n_params=scope.n_params,
+            run_columns=offered.drawn,
+        )
         status, reason = answer.status, f"At the target: {answer.reason}."
+    else:
+        found_next = next_best(
+            boot,
+            columns,
+            targets=targets,
+            flips=flips,
+            rows=rows,
+            n_params=scope.n_params,
+            run_columns=offered.drawn,
+        )
+        advice = Advised(found_next, {})
     worth = worth_records(
         boot,
         targets,
@@ -248,17 +278,12 @@ def decide(
         ),
         chance_lead_nats=chance,
         controls=control_effects(arms, fitted.metric, fitted.judges),
+        lr_checks=lr_checks,
         heldout_check=heldout_of(fitted, columns),
         regularisation=fitted.regularisation,
-        next_run=next_best(
-            boot,
-            columns,
-            targets=targets,
-            flips=flips,
-            rows=rows,
-            n_params=scope.n_params,
-            run_columns=offered.drawn,
-        ),
+        next_run=advice.run,
+        dropped=advice.dropped,
+        sureness=advice.sure,
         warnings=fitted.law.warnings + fitted.warnings,
         points=points(rows.filter(pl.col("arm").is_in(names)), shown.scope.n_params),
         provenance=provenance(
@@ -311,6 +336,19 @@ def compared(
         judged = withheld(decision, law_rows(rows), columns)
         targets.append(Target(**asdict(judged)))
     return targets
+
+
+def at_lower_lr(
+    targets: list[Target], runs: pl.DataFrame
+) -> tuple[list[Target], list[LrCheck]]:
+    """The comparisons with what the control of the learning rate says of their winners. runs: of `lr_runs`."""
+    judged, checks = [], []
+    for target in targets:
+        n_tokens = target.n_tokens[target.best]
+        check = lr_check(runs, target.best, n_tokens=n_tokens, flops=target.flops)
+        judged.append(under_lower_lr(target, check))
+        checks += [] if check is None else [check]
+    return judged, checks
 
 
 def by_size(

@@ -12,8 +12,9 @@ from stages import (
     sweep,
     verify,
 )
+from stages.foundation.stage import Stage
 
-PIPELINE = tuple(
+PIPELINE: tuple[Stage, ...] = tuple(
     module.stage
     for module in (
         ingest,
@@ -28,3 +29,15 @@ PIPELINE = tuple(
         report,
     )
 )
+
+
+def stages_upto(name: str = "") -> tuple[Stage, ...]:
+    """The stages in their order, all of them or those up to and with one.
+
+    >>> [stage.name for stage in stages_upto("dedup")], len(stages_upto()) == len(PIPELINE)
+    (['ingest', 'dedup'], True)
+    """
+    if not name:
+        return PIPELINE
+    names = [stage.name for stage in PIPELINE]
+    return PIPELINE[: names.index(name) + 1]

@@ -96,7 +96,8 @@ class Target(Record):
     code: str = Field(
         "",
         description="what the runs say against the law here: runs_contradict, turns,"
-        " repeats_beyond, mixture_beyond or onset; veto where a judge speaks against it; empty"
+        " repeats_beyond, mixture_beyond or onset; lr_flips where"
+        " the winner falls behind at a lower learning rate; veto where a judge speaks against it; empty"
         " for nothing",
     )
     judged: list[JudgedLoss] = Field(
@@ -261,6 +262,26 @@ class ControlEffect(Record):
     n_draws: int = Field(description="resamples of the pool behind it")
 
 
+class LrCheck(Record):
+    """The winner of one budget against its nearest rival at the usual and at a lower learning rate."""
+
+    flops: float = Field(description="target budget that it is about, FLOPs (6ND)")
+    best: str = Field(description="arm of the least value there")
+    rival: str = Field(description="arm that does best against it at the lower rate")
+    n_tokens_seen: int = Field(description="trained budget that is compared, tokens")
+    lead_nats: float = Field(
+        description="best less rival at the usual rate, mean over sizes and resamples"
+    )
+    half_width_nats: float = Field(description="half of the 95 % interval of that")
+    lower_lead_nats: float = Field(description="the same at the lower rate")
+    lower_half_width_nats: float = Field(
+        description="half of the 95 % interval of that"
+    )
+    flips: bool = Field(
+        description="the rival is surely better at the lower rate and was not at the usual one"
+    )
+
+
 class HeldoutRow(Record):
     """One cell of the held-out check, mean over resamples."""
 
@@ -295,12 +316,24 @@ class HeldoutCheck(Heldout):
 
 
 class NextRun(Record):
-    """The proxy run that would settle the least settled comparison best for its cost."""
+    """The proxy run to make next: with a target the one that makes its answer surest per FLOP, else the one that
+    settles the least settled comparison."""
 
     arm: str = Field(description="arm to train")
     n_params: float = Field(description="non-embedding parameters")
     n_tokens_seen: float = Field(description="tokens (or images) to train on")
-    flops: float = Field(description="cost of the run, FLOPs (6ND)")
+    flops: float = Field(description="cost, of all its runs together, FLOPs (6ND)")
+    n_runs: int = Field(
+        1, description="runs that it is, one a resample from a further seed"
+    )
+    weight_decay: float | None = Field(
+        None, description="setting to train at; null: as the arm is"
+    )
+    dropout: float | None = Field(None, description="the same")
+    p_best: tuple[float, float] | None = Field(
+        None,
+        description="P(best) of the leading arm at the target, now and as expected afterwards",
+    )
     variance_removed: float = Field(
         description="expected share of the variance of the comparison that it removes"
     )
@@ -443,12 +476,24 @@ class Findings(FileRecord):
     controls: list[ControlEffect] = Field(
         description="comparisons whose answer is known"
     )
+    lr_checks: list[LrCheck] = Field(
+        [], description="the winner of each target at a lower learning rate"
+    )
     heldout_check: HeldoutCheck = Field(description="how the law predicts unseen runs")
     regularisation: list[TableRow] = Field(
         description="arm, and the share of its cells in which each setting won"
     )
     next_run: NextRun | None = Field(
         description="the run to make next; null where nothing is open"
+    )
+    sureness: float | None = Field(
+        None,
+        description="P(best) of the arm that leads at the target, the smaller of its share of the draws"
+        " and 1 less the normal tails of the others; null without a target",
+    )
+    dropped: dict[str, float] = Field(
+        {},
+        description="arm that no further run is worth, at the target -> chance that it beats the leading one",
     )
     warnings: list[Note] = Field(description="what to know before acting")
     points: list[Point] = Field(description="what was measured, mean over resamples")

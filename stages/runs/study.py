@@ -11,10 +11,12 @@ from stages.foundation.errors import InputError
 
 CELL = ["arm", "n_params", "n_tokens_seen"]
 SETTING = ["weight_decay", "dropout"]
+# the n-th run that is added to a cell starts from weights and an order of its own: n times so many seeds further
+ADDED_SEED = 10_000
 
 
 def best_regularised(table: pl.DataFrame) -> pl.DataFrame:
-    """One row a cell (arm, n_params, n_tokens_seen) and pool_draw, at the setting that is best on the other draws.
+    """One row a cell (arm, n_params, n_tokens_seen), pool_draw and seed, at the setting that is best on other draws.
 
     table: rows of one metric, several settings a cell. A setting that diverged in any draw of a cell is out.
     Raises InputError where nothing of an arm converged.
@@ -29,16 +31,19 @@ def best_regularised(table: pl.DataFrame) -> pl.DataFrame:
     )
     if lost := sorted(set(table["arm"]) - set(sound["arm"])):
         raise InputError(f"every run of arm {lost[0]!r} diverged; lower sweep.lr")
-    others = (pl.col("total") - pl.col("value")) / (pl.col("draws") - 1)
+    own = pl.col("value").sum().over(*CELL, *SETTING, "pool_draw")
+    n_own = pl.len().over(*CELL, *SETTING, "pool_draw")
+    others = (pl.col("total") - own) / (pl.col("draws") - n_own)
     judged = sound.with_columns(
-        judged_by=pl.when(pl.col("draws") > 1).then(others).otherwise("value")
+        judged_by=pl.when(pl.col("draws") > n_own).then(others).otherwise("value")
     )
+    run = ["pool_draw", *(name for name in ("seed",) if name in table.columns)]
     best = judged.sort("judged_by", *SETTING).unique(
-        [*CELL, "pool_draw"], keep="first", maintain_order=True
+        [*CELL, *run], keep="first", maintain_order=True
     )
     return best.drop(
         "total", "draws", "judged_by", "diverged_right", strict=False
-    ).sort(*CELL, "pool_draw")
+    ).sort(*CELL, *run)
 
 
 def heldout_resamples(

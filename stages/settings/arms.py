@@ -107,10 +107,16 @@ class Arm(Section):
 
 
 class Control(Section):
-    """A comparison whose answer is known, to size the noise: `like` names the arm it is made from."""
+    """A comparison whose answer is known, to size the noise: `like` names the arm it is made from.
 
-    like: str
-    kind: Literal["same", "drop_half", "duplicate_half"]
+    Of kind lr it asks whether the winner stays so at a lower learning rate; without `like` it is made of every arm.
+    """
+
+    like: str | None = None
+    kind: Literal["same", "drop_half", "duplicate_half", "lr"]
+    times: float = Field(
+        0.3, gt=0, lt=1, description="the usual learning rate, where kind is lr"
+    )
 
 
 class ArmsParams(Section):
@@ -131,6 +137,14 @@ class ArmsParams(Section):
     )
     target: Target | None = Field(None, description="taken from the section `target`")
     questions: dict[Name, AnyQuestion] = Field(min_length=1)
+    always: dict[Name, Arm] = Field(
+        {},
+        description=(
+            "arms that take part in every question; with a target and no question of"
+            " one's own, unless said: unfiltered: {} and junk, as many of the worst"
+            " tokens as the strictest arm keeps"
+        ),
+    )
     arms: dict[Name, Arm] = {}
     controls: dict[Name, Control] = {}
 
@@ -144,7 +158,7 @@ class ArmsParams(Section):
                     f"question {name!r} names the arm {missing[0]!r}; arms are"
                     f" {', '.join(self.arms)}"
                 )
-        for name, control in self.controls.items():
+        for name, control in self.every_control.items():
             if control.like not in self.arms or name in self.arms:
                 raise ValueError(
                     f"control {name!r} needs a name of its own and `like` one of"
@@ -153,6 +167,20 @@ class ArmsParams(Section):
         if self.draw_tokens is None and None in (self.target, self.largest_budget):
             raise ValueError("draw_tokens: null needs a section `target`")
         return self
+
+    @property
+    def every_control(self) -> dict[str, Control]:
+        """Each control by its name; one of all arms is one of each, NAME_ARM."""
+        found: dict[str, Control] = {}
+        for name, control in self.controls.items():
+            if control.kind == "lr" and control.like is None:
+                found |= {
+                    f"{name}_{arm}": control.model_copy(update={"like": arm})
+                    for arm in self.arms
+                }
+            else:
+                found[name] = control
+        return found
 
     @property
     def tier_edges(self) -> list[float]:

@@ -26,6 +26,16 @@ class Regularisation(Section):
     )
 
 
+class AddedRun(Section):
+    """A cell beyond the grid, or once more, on every resample from a seed of its own."""
+
+    arm: str
+    size: str
+    tokens: int = Field(ge=1, description="budget of each run")
+    weight_decay: float = Field(0.1, ge=0, le=100)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
 class SweepParams(Section):
     sizes: list[str] = Field(
         min_length=1,
@@ -40,6 +50,13 @@ class SweepParams(Section):
         description=(
             "sizes at which drop_half and duplicate_half are trained; `same` is trained"
             " as its arm is"
+        ),
+    )
+    added: list[AddedRun] = Field(
+        [],
+        description=(
+            "further runs, which `assay run --until` writes here; taken out, they are"
+            " not read any more"
         ),
     )
     context: int = Field(128, ge=8, le=65_536, description="tokens of context")
@@ -97,7 +114,8 @@ class SweepParams(Section):
 
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":
-        for name in (*self.sizes, *self.control_sizes):
+        added = [run.size for run in self.added]
+        for name in (*self.sizes, *self.control_sizes, *added):
             if name not in LADDER and not SIZE.fullmatch(name):
                 raise ValueError(
                     f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of"

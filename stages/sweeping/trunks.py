@@ -1,5 +1,7 @@
 """Which trunks the sweep's parameters ask for."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,7 @@ from stages.foundation.errors import ParamsError
 from stages.foundation.files import content_hash
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
+from stages.runs.study import ADDED_SEED
 from stages.runs.trainer_version import code_hash
 from stages.settings.hyperparameters import hyperparameters, whole_budgets
 from stages.settings.model_forms import formed, grown
@@ -69,6 +72,8 @@ class Cell:
     setting: Regularisation
     draw: int
     is_control: bool
+    times_added: int = 0
+    lr_times: float = 1.0
 
     @property
     def arm(self) -> str:
@@ -77,7 +82,8 @@ class Cell:
     @property
     def seed(self) -> int:
         """Of weights and order: arms of one draw share it, controls differ."""
-        return self.draw + (CONTROL_SEED if self.is_control else 0)
+        of_control = CONTROL_SEED if self.is_control else 0
+        return self.draw + of_control + self.times_added * ADDED_SEED
 
 
 def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
@@ -92,6 +98,9 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
                 trunks.append(
                     trunk_of(spec, cell.arm, control=kind, data=data, code=code)
                 )
+    for cell, budget in _added_cells(params, data):
+        for spec in _specs(params, cell, data, budgets=(budget,)):
+            trunks.append(trunk_of(spec, cell.arm, control="", data=data, code=code))
     if not trunks:
         raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
@@ -131,8 +140,9 @@ def _cells(
             f" which sees {epochs:.1f} epochs; lower a min_epochs"
         )
     sizes = question_sizes(data.arms).get(view.rsplit("/", 1)[0], params.sizes)
-    # an arm's twin is trained, tuned and fitted as the arm is
+    # an arm's twin is trained, tuned and fitted as the arm is; at another learning rate it is tuned as the arm is
     full = not control or control["kind"] == "same"
+    tuned = full or control["kind"] == "lr"
     return [
         Cell(
             view=view,
@@ -140,9 +150,10 @@ def _cells(
             setting=setting,
             draw=int(view.rsplit("/", 1)[1]),
             is_control=bool(control),
+            lr_times=control.get("times", 1.0) if control else 1.0,
         )
         for size in (sizes if full else params.control_sizes)
-        for setting in (settings if full else settings[:1])
+        for setting in (settings if tuned else settings[:1])
     ]
 
 
@@ -156,6 +167,29 @@ def question_sizes(arms: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def _added_cells(params: SweepParams, data: Views) -> Iterator[tuple[Cell, int]]:
+    """Each run of sweep.added with its budget, on every resample; ParamsError where its arm is gone."""
+    times: Counter = Counter()
+    for run in params.added:
+        views = [view for view in data.views if view.rsplit("/", 1)[0] == run.arm]
+        if not views:
+            raise ParamsError(
+                f"sweep.added: no arm {run.arm!r}; take its runs out of sweep.added"
+            )
+        times[run.arm, run.size, run.tokens] += 1
+        setting = Regularisation(weight_decay=run.weight_decay, dropout=run.dropout)
+        for view in views:
+            cell = Cell(
+                view=view,
+                size=run.size,
+                setting=setting,
+                draw=int(view.rsplit("/", 1)[1]),
+                is_control=False,
+                times_added=times[run.arm, run.size, run.tokens],
+            )
+            yield cell, run.tokens
+
+
 def _epochs(params: SweepParams, view: str, data: Views) -> float:
     """Passes of a view's largest budget over its data; with simulated epoching of every budget."""
     n_tokens = data.views[view].n_tokens
@@ -165,9 +199,11 @@ def _epochs(params: SweepParams, view: str, data: Views) -> float:
     return params.pool_passes * drawn_tokens(data.views, draw) / n_tokens
 
 
-def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
+def _specs(
+    params: SweepParams, cell: Cell, data: Views, budgets: tuple[int, ...] = ()
+) -> list[RunSpec]:
     """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its
-    own part of the arm.
+    own part of the arm. budgets: in place of those of the sweep.
     """
     dense = Shape.named(
         cell.size,
@@ -183,6 +219,8 @@ def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
         lr=params.lr,
         batch_tokens=params.batch_tokens,
     )
+    if cell.lr_times != 1:
+        rule = rule | {"lr": rule["lr"] * cell.lr_times}
     shared = {
         "arm": cell.view,
         "shape": shape,
@@ -201,9 +239,9 @@ def _specs(params: SweepParams, cell: Cell, data: Views) -> list[RunSpec]:
         **grown(params.growth, rule["batch_tokens"]),
         **rule,
     }
-    budgets = tuple(params.budgets_tokens)
+    budgets = budgets or tuple(params.budgets_tokens)
     if params.tuning.sets_batch:
-        budgets = whole_budgets(params.budgets_tokens, rule["batch_tokens"])
+        budgets = whole_budgets(list(budgets), rule["batch_tokens"])
     if not isinstance(params.pool_passes, float):
         return [RunSpec(budgets_tokens=budgets, **shared)]
     specs = []

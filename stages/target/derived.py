@@ -19,20 +19,21 @@ TITLE = "Which data should be trained on?"
 LADDER_KEYS = ("sizes", "budgets_tokens", "regularisations", "control_sizes")
 # defaults of the sections arms and arms.questions; curves that an upsampling question trains beside one a tier
 DRAWS, RUNS, CURVES = 4, 24, 3
+# an arm of these settings keeps everything
+UNFILTERED = {
+    "keep": 1.0,
+    "upweight": None,
+    "mixture": None,
+    "rules": False,
+    "licence": None,
+}
+JUNK = 0.2  # ours: of the worst tokens, where no arm keeps a part
 BEFORE = 10.0  # the answer for a tenth of the target's budget is given too
 
 
 def with_derived(values: Mapping[str, Any]) -> dict[str, Any]:
     """The sections of the file with what follows from the target; unchanged where there is none, or it is faulty."""
-    made = dict(values)
-    arms = _section(made, "arms")
-    if (
-        arms is not None
-        and "questions" not in arms
-        and isinstance(arms.get("arms"), dict)
-    ):
-        asked = {QUESTION: {"title": TITLE, "arms": list(arms["arms"])}}
-        made["arms"] = arms | {"questions": asked}
+    made = with_questions(values)
     target = _target(made.get("target"))
     if target is None:
         return made
@@ -41,6 +42,46 @@ def with_derived(values: Mapping[str, Any]) -> dict[str, Any]:
     made["arms"] = _draws(made, target)
     made["decide"] = _budgets(made, target)
     return made
+
+
+def with_questions(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections with the question over all arms, where none is asked, and with arms.always in every question."""
+    made = dict(values)
+    arms = _section(made, "arms")
+    if arms is None or not isinstance(arms.get("arms"), dict):
+        return made
+    named = dict(arms["arms"])
+    is_own = "questions" not in arms and _target(made.get("target")) is not None
+    always = arms.get("always", _references(named) if is_own else {})
+    if isinstance(always, Mapping):
+        named |= {name: arm for name, arm in always.items() if name not in named}
+    asked = {QUESTION: {"title": TITLE, "arms": list(named)}}
+    asked = arms.get("questions", asked)
+    if isinstance(always, Mapping) and isinstance(asked, Mapping):
+        asked = {name: _with_arms(question, always) for name, question in asked.items()}
+    made["arms"] = arms | {"arms": named, "questions": asked}
+    return made
+
+
+def _references(named: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The unfiltered arm and a junk arm, less those that are there. named: the arms of the file."""
+    known = [dict(arm) if isinstance(arm, Mapping) else {} for arm in named.values()]
+    found: dict[str, dict[str, Any]] = {}
+    if not any({**UNFILTERED, **arm} == UNFILTERED for arm in known):
+        found["unfiltered"] = {}
+    if not any(arm.get("take") == "low" for arm in known):
+        strictest = min([_keep(arm) for arm in known] or [1.0])
+        keep = strictest if strictest < 1 else JUNK
+        found["junk"] = {"keep": keep, "take": "low"}
+    return {name: arm for name, arm in found.items() if name not in named}
+
+
+def _with_arms(question: Any, always: Mapping[str, Any]) -> Any:
+    """A question with these arms at the end of its own; as it is where it is faulty."""
+    if not isinstance(question, Mapping) or not isinstance(question.get("arms"), list):
+        return question
+    more = [name for name in always if name not in question["arms"]]
+    return {**question, "arms": [*question["arms"], *more]}
 
 
 def wanted_ladder(values: Mapping[str, Any], target: Target, **changes: Any) -> Wanted:

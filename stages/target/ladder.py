@@ -8,6 +8,7 @@
    smallest ladder fits; where it never does, the ladder says so.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from stages.target.target import Target
 MOST_SIZES, APART = 4, 2.5
 USUAL_RATIO, MOST_RATIO = 20.0, 100.0  # cited: Hoffmann et al. 2022; assumed
 STEP = 2.5
-EFFORTS = ((5, 3, 4), (4, 3, 4), (4, 2, 3), (4, 1, 2))
+EFFORTS = ((5, 4, 4), (4, 4, 4), (4, 3, 4), (4, 2, 3), (4, 1, 2))
 LEAST_RATIO = 10.0
 LEAST_STEPS = 32  # ours: a budget of fewer is all warm-up
 SHARE = 0.8  # assumed: the other stages take the rest of the time
@@ -31,6 +32,8 @@ FREELY = 1.0  # passes up to which nothing repeats
 PLAIN = {"weight_decay": 0.1}
 STRONG = {"weight_decay": 1.0}
 DROPPED = {"weight_decay": 1.0, "dropout": 0.1, "min_epochs": 6}
+# cited: Kim et al. 2025 ("Pre-training under infinite compute"), about thirty times the usual decay once data repeat
+HEAVY = {"weight_decay": 3.2, "min_epochs": 4}
 # assumed: FLOPs a second of two cores of a laptop, and what a step of a small model costs beside them
 NOMINAL_FLOPS, NOMINAL_STEP_S = 1e11, 8e-4
 HOUR_S = 3600.0
@@ -233,10 +236,15 @@ def _settings(wanted: Wanted, most: int) -> tuple[list[dict[str, float]], str]:
         return list(wanted.given["regularisations"]), "given"
     if not wanted.repeats:
         return [PLAIN], "no arm repeats its data at the target"
-    chosen = [PLAIN, STRONG, DROPPED][:most] if most > 1 else [STRONG]
+    epochs = math.inf if wanted.passes is None else wanted.passes / wanted.keep
+    tried = [
+        each
+        for each in (PLAIN, STRONG, DROPPED, HEAVY)
+        if epochs >= each.get("min_epochs", 0)
+    ]
+    chosen = tried[:most] if most > 1 else [STRONG]
     if wanted.passes is None:
         return chosen, "arms may repeat their data: pools count as ingested"
-    epochs = wanted.passes / wanted.keep
     why = f"the strictest arm passes {epochs:.3g} times over its data at the target"
     return chosen, why
 

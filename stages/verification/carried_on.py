@@ -22,6 +22,7 @@ from stages.runs.run_files import (
     trunk_files,
 )
 from stages.runs.schema import ORDER, columns_of, table_of
+from stages.runs.study import ADDED_SEED
 from stages.runs.trainer_version import code_hash
 from stages.sweeping.trunks import trunk_of
 from stages.sweeping.views import Views
@@ -41,6 +42,8 @@ def parents_of(runs: pl.DataFrame) -> dict[tuple[str, int], RunSpec]:
     found: dict[tuple[str, int], RunSpec] = {}
     for run in finished(sorted(runs["trunk_id"].unique())):
         spec = RunSpec.from_dict(run["result"]["spec"])
+        if spec.seed >= ADDED_SEED:
+            continue  # arms of one resample are carried on from one seed
         key = (run["arm"], spec.pool_draw)
         if key not in found or spec.budgets_tokens[-1] > found[key].budgets_tokens[-1]:
             found[key] = spec

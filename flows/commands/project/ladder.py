@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.yaml_file import read_yaml
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
-from stages.target.derived import LADDER_KEYS, wanted_ladder
+from stages.target.derived import LADDER_KEYS, wanted_ladder, with_questions
 from stages.target.ladder import HOUR_S, Ladder, ladder
 from stages.target.ladder_words import ladder_rows, reason_lines, shown_ladder
 from stages.target.target import LENGTHS, Target
@@ -76,7 +77,7 @@ def choose(params_file: Path, dial: Dial) -> Chosen:
     batch_tokens, device = sweep.get("batch_tokens", 512), sweep.get("device", "auto")
     machine = machine_here(batch_tokens, device)
     wanted = wanted_ladder(
-        values,
+        with_questions({**values, "target": target.model_dump(exclude_none=True)}),
         target,
         passes=_passes(target),
         seconds=hours * HOUR_S,
@@ -171,22 +172,34 @@ def turn(params_file: Path, dial: Dial) -> None:
 
 def write(params_file: Path, chosen: Chosen) -> None:
     """Put target and ladder into the file; its comments and all other keys stay. Nothing is written that is refused."""
+
+    def change(document: Any) -> None:
+        for section, keys in FOLLOWING.items():
+            for key in keys:
+                (document.get(section) or {}).pop(key, None)
+        said = chosen.target.model_dump(exclude_none=True)
+        target = {key: _plain(value) for key, value in said.items()}
+        _set(document, "target", target)
+        _set(document, "sweep", chosen.ladder.settings())
+        _set(document, "arms", {"draws": chosen.ladder.draws})
+        stated = document["target"]
+        for key in [key for key in stated if key not in said]:
+            del stated[key]
+
+    edited(params_file, change)
+
+
+def edited(params_file: Path, change: Callable[[Any], None]) -> None:
+    """Change the file's mapping and write it whole; its comments stay. InputError, and nothing written, where the
+    outcome is refused.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 4096, True
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(params_file.read_text("utf-8"))
-    for section, keys in FOLLOWING.items():
-        for key in keys:
-            (document.get(section) or {}).pop(key, None)
-    said = chosen.target.model_dump(exclude_none=True)
-    _set(document, "target", {key: _plain(value) for key, value in said.items()})
-    _set(document, "sweep", chosen.ladder.settings())
-    _set(document, "arms", {"draws": chosen.ladder.draws})
-    stated = document["target"]
-    for key in [key for key in stated if key not in said]:
-        del stated[key]
+    change(document)
     with whole_file(params_file) as temporary:
         with temporary.open("w", encoding="utf-8") as file:
             yaml.dump(document, file)

@@ -155,7 +155,7 @@ def arm_view(
 ) -> pl.DataFrame:
     """The documents of an arm in one draw with `weight`, the mean number of uses a pass; ordered by row.
 
-    control: same (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
+    control: same and lr (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
     half of the tokens is used twice a pass).
     """
     pool = deduplicated(licensed(resample, arm.licence), arm.dedup)

@@ -168,3 +168,28 @@ def test_mixtures_keep_their_shares_and_others_follow_the_pools():
 
 def test_counts_as_one_would_write_them():
     assert count_text(4e11) == "4e11" and count_text(7.25e9) == "7.25e9"
+
+
+def test_where_one_arm_is_surely_behind_no_run_is_advised(near):
+    record, _ = near
+    assert record.next_run is None
+    # 2.3 against 2.1 with a noise of .2 %: nothing to be said for it
+    assert list(record.dropped) == ["keep_20"] and record.dropped["keep_20"] < 1e-6
+
+
+def test_where_arms_cross_the_run_that_tells_them_apart_is_advised(made):
+    record, _ = made(Target(params=2_000, tokens=10_000, pool_tokens=900))
+    advised, [target] = record.next_run, record.targets
+    assert record.sureness <= target.p_best[target.best]
+    assert record.dropped == {} and target.p_best[target.best] < 0.9
+    assert advised.n_runs == 4 and (advised.weight_decay, advised.dropout) == (1.0, 0)
+    assert advised.flops == pytest.approx(
+        4 * 6 * advised.n_params * advised.n_tokens_seen
+    )
+    now, after = advised.p_best
+    assert now == target.p_best[target.best] < after <= 1
+    assert advised.settles == (target.best, target.second, target.flops)
+    assert advised.text.startswith(f"Train {advised.arm} once more, on each of the 4")
+    # the longest run has 32,000 tokens, more than twice the target's
+    assert advised.n_tokens_seen <= 32_000
+    assert f"now {now:.2f}, is expected to become {after:.2f}." in advised.text

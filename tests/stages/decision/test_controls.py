@@ -9,6 +9,9 @@ from stages.decision.controls import (
     control_effect,
     control_effects,
     detectable,
+    lr_check,
+    lr_runs,
+    under_lower_lr,
 )
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import bootstrap
@@ -166,3 +169,87 @@ def test_controls_are_read_at_the_metric_that_decides(tmp_path, monkeypatch):
     assert (found.control, found.like) == ("half", "arm")
     [found] = control_effects(arms, "bpb_news")
     assert found.difference_nats == pytest.approx(0.02)
+
+
+# value of each draw after 2,000 tokens, by view; after 1,000 both arms are equal
+RATED = {
+    "a": [3.00, 3.01, 3.02],
+    "b": [3.10, 3.11, 3.12],
+    "low_a": [3.30, 3.32, 3.31],
+    "low_b": [3.20, 3.21, 3.22],
+}
+LOWER = {f"low_{arm}": {"kind": "lr", "like": arm, "times": 0.3} for arm in ("a", "b")}
+
+
+@pytest.fixture
+def rated(tmp_path, monkeypatch):
+    """rated(**changes of RATED): what lr_runs gives of these runs, of which b was also trained at another size."""
+
+    def made(controls=LOWER, **changes):
+        monkeypatch.chdir(tmp_path)
+        cells = [
+            (view, size, tokens, draw, value if tokens == 2_000 else 4.0)
+            for view, values in (RATED | changes).items()
+            for size in ((10, 20) if view == "b" else (10,))
+            for tokens in (1_000, 2_000)
+            for draw, value in enumerate(values)
+        ]
+        names = ["arm", "n_params", "n_tokens_seen", "pool_draw", "value"]
+        runs = pl.DataFrame(cells, schema=names, orient="row").with_columns(
+            pl.lit("loss_news").alias("metric"),
+            seed=pl.col("pool_draw"),
+            weight_decay=0.1,
+            dropout=0.0,
+            diverged=False,
+        )
+        (tmp_path / "data/sweep").mkdir(parents=True, exist_ok=True)
+        runs.write_parquet("data/sweep/runs.parquet")
+        return lr_runs({"controls": controls}, "loss_news", ["a", "b", "c"])
+
+    return made
+
+
+def test_a_winner_that_falls_behind_at_a_lower_rate_is_not_decided(rated, target):
+    check = lr_check(rated(), "a", n_tokens=5_000, flops=2e9)
+    assert (check.rival, check.n_tokens_seen, check.flips) == ("b", 2_000, True)
+    # .1, .1 and .1 ahead; behind by .1, .11 and .09
+    assert check.lead_nats == pytest.approx(-0.1)
+    assert check.half_width_nats == pytest.approx(0, abs=1e-9)
+    assert check.lower_lead_nats == pytest.approx(0.1)
+    assert check.lower_half_width_nats == pytest.approx(4.302653 * 0.01 / 3**0.5)
+    judged = under_lower_lr(target(), check)
+    assert (judged.status, judged.code) == ("insufficient_evidence", "lr_flips")
+    assert judged.reason.startswith(
+        "at a lower learning rate b beats a by 0.1 ± 0.025 after 2,000 tokens, at the"
+        " usual one by -0.1 ± "
+    )
+
+
+def test_a_winner_that_stays_ahead_or_behind_by_noise_alone_stands(rated, target):
+    ahead = lr_check(rated(low_a=[3.0, 3.1, 3.2]), "a", n_tokens=2_000, flops=2e9)
+    noise = lr_check(rated(low_a=[3.1, 3.3, 3.3]), "a", n_tokens=2_000, flops=2e9)
+    early = lr_check(rated(), "a", n_tokens=500, flops=2e9)
+    assert early.n_tokens_seen == 1_000
+    for check in (ahead, noise, early):
+        assert not check.flips and under_lower_lr(target(), check) == target()
+    tie = target(status="tie")
+    flipped = lr_check(rated(), "a", n_tokens=2_000, flops=2e9)
+    assert under_lower_lr(tie, flipped) == tie
+
+
+def test_an_arm_that_is_behind_at_the_usual_rate_too_does_not_flip(rated):
+    """At such small sizes b is better at both rates; it is the size, not the rate."""
+    check = lr_check(rated(b=[2.9, 2.91, 2.92]), "a", n_tokens=2_000, flops=2e9)
+    assert check.lower_lead_nats == pytest.approx(0.1) and not check.flips
+
+
+def test_without_the_control_of_winner_and_rival_nothing_is_said(rated):
+    assert rated(controls={}).is_empty() and lr_check(rated({}), "a", 1e3, 1e9) is None
+    one = {"low_a": LOWER["low_a"]}
+    assert lr_check(rated(controls=one), "a", 2e3, 1e9) is None
+    assert lr_check(rated(), "c", 2e3, 1e9) is None
+
+
+def test_a_lower_rate_is_no_comparison_of_known_answer(rated):
+    rated()
+    assert control_effects({"controls": LOWER}, "loss_news") == []

@@ -11,7 +11,9 @@ from stages.decision.next_run import (
     candidate_runs,
     cheapest_worthy,
     least_settled,
+    looks,
     next_best,
+    setting_near,
 )
 from stages.laws.deciding.plan import NextRun
 from stages.laws.interface.cost import Cost
@@ -114,3 +116,37 @@ def test_the_whole_way_asks_for_the_pair_of_the_flip(known_boot, flip, monkeypat
     assert asked["flops"] == pytest.approx(60 * 100 * 1_000)
     assert found.settles == ("a", "b", 1e9) and asked["arms"] == {"a", "b"}
     assert asked["quantity"] == pytest.approx(np.log([2 / 3, 3 / 3]))
+
+
+def test_every_addition_to_a_cell_is_a_look_and_its_resamples_are_one():
+    seeds = [0, 1, 10_000, 10_001, 20_000, 20_001]
+    rows = pl.DataFrame({"seed": seeds}).with_columns(
+        arm=pl.lit("a"), n_params=1, n_tokens_seen=2
+    )
+    other = rows.filter(seed=10_000).with_columns(arm=pl.lit("b"))
+    assert looks(rows.head(2)) == 1 and looks(rows) == 3
+    assert looks(pl.concat([rows, other])) == 4
+    assert looks(rows.drop("seed")) == 1
+
+
+def test_a_run_is_made_at_the_setting_that_won_nearest_to_it():
+    near, far = (1_000, 4_000), (100, 1_000)
+    rows = pl.DataFrame(
+        [
+            {"arm": arm, "n_params": n, "n_tokens_seen": d, "weight_decay": w}
+            for arm, (n, d), w in [
+                ("a", near, 1.0),
+                ("a", near, 0.1),
+                ("a", near, 1.0),
+                ("a", far, 3.2),
+                ("b", near, 0.5),
+            ]
+        ]
+    ).with_columns(dropout=0.1)
+    asked = {"arm": "a", "n_params": 1_000.0, "n_tokens_seen": 8_000.0}
+    assert setting_near(rows, asked) == (1.0, 0.1)
+    assert setting_near(rows, asked | {"n_params": 100, "n_tokens_seen": 900}) == (
+        3.2,
+        0.1,
+    )
+    assert setting_near(rows.drop("dropout"), asked) == (None, None)

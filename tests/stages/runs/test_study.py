@@ -48,6 +48,18 @@ def test_the_setting_of_a_draw_is_chosen_on_the_others():
     assert chosen[0] == 0.1
 
 
+def test_a_further_seed_of_a_resample_is_a_row_and_no_other_draw():
+    grid = table({(0, 0.1): 3.0, (0, 1.0): 2.0, (1, 0.1): 2.5, (1, 1.0): 4.0})
+    rows = grid.with_columns(seed=pl.col("pool_draw"))
+    again = rows.filter(pool_draw=0, weight_decay=1.0).with_columns(
+        seed=pl.lit(10_000, pl.Int64), value=pl.lit(1.0)
+    )
+    best = best_regularised(pl.concat([rows, again]))
+    # by draw 1 the weak decay is better for draw 0, whatever its own further seed says
+    found = best.select("pool_draw", "seed", "weight_decay", "value").rows()
+    assert found == [(0, 0, 0.1, 3.0), (0, 10_000, 1.0, 1.0), (1, 1, 1.0, 4.0)]
+
+
 def test_choosing_from_noise_does_not_flatter():
     rng = np.random.default_rng(0)
     means = []

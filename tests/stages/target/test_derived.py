@@ -39,7 +39,7 @@ def test_six_lines_are_enough(load):
     assert len(SIX.splitlines()) <= 6
     found = load()
     arms, sweep, decide = (found[name] for name in ("arms", "sweep", "decide"))
-    assert arms.questions["data"].arms == ["keep_20", "keep_100"]
+    assert arms.questions["data"].arms == ["keep_20", "keep_100", "junk"]
     assert len(sweep.sizes) >= 3 and len(sweep.budgets_tokens) >= 4
     assert sweep.pool_passes == "target" and sweep.target.tokens == 2e10
     assert (arms.draw_tokens, arms.largest_budget) == (None, sweep.budgets_tokens[-1])
@@ -52,6 +52,43 @@ def test_without_a_target_nothing_follows(load):
     del values["target"]
     with pytest.raises(InputError, match="sweep: is required"):
         load(yaml.safe_dump(values))
+
+
+def test_an_unfiltered_arm_and_as_much_of_the_worst_take_part_unless_said(load):
+    arms = load(arms={"arms": {"keep_20": {"keep": 0.2}, "keep_5": {"keep": 0.05}}})[
+        "arms"
+    ]
+    assert arms.questions["data"].arms == ["keep_20", "keep_5", "unfiltered", "junk"]
+    assert arms.arms["unfiltered"].keep == 1.0
+    assert (arms.arms["junk"].keep, arms.arms["junk"].take) == (0.05, "low")
+    # what does more than keep everything is not the unfiltered arm
+    mixed = {"ruled": {"rules": True}, "worst": {"keep": 0.3, "take": "low"}}
+    found = load(arms={"arms": mixed})["arms"].questions["data"].arms
+    assert found == ["ruled", "worst", "unfiltered"]
+    off = load(arms={"always": {}})["arms"]
+    assert list(off.arms) == ["keep_20", "keep_100"]
+
+
+def test_arms_that_are_always_asked_for_are_in_every_question(load):
+    asked = {"a": {"title": "A?", "arms": ["keep_20", "keep_100"]}}
+    known = load(arms={"questions": asked})["arms"]
+    assert list(known.arms) == ["keep_20", "keep_100"]
+    worst = {"worst": {"keep": 0.5, "take": "low"}, "keep_20": {"keep": 0.2}}
+    found = load(arms={"questions": asked, "always": worst})["arms"]
+    assert found.questions["a"].arms == ["keep_20", "keep_100", "worst"]
+    assert found.arms["worst"].keep == 0.5
+
+
+@pytest.mark.parametrize(
+    ("always", "message"),
+    [
+        ([1], "arms.always: "),
+        ({"worst": {"keep": 2}}, "arms.always.worst.keep: must be at most 1"),
+    ],
+)
+def test_what_is_always_asked_for_must_be_arms(load, always, message):
+    with pytest.raises(InputError, match=message):
+        load(arms={"always": always})
 
 
 def test_every_key_of_the_file_stands(load):

@@ -47,11 +47,20 @@ def test_proxies_are_smaller_than_the_target():
 
 def test_settings_are_for_repeats_only():
     assert chosen(ONCE).regularisations == [{"weight_decay": 0.1}]
-    assert chosen(OFTEN).regularisations[-1]["dropout"] == 0.1
+    *_, dropped, heavy = chosen(OFTEN).regularisations
+    assert dropped["dropout"] == 0.1
+    assert heavy == {"weight_decay": 3.2, "min_epochs": 4}
+    # two passes over the pool, of which a half is kept: four passes, not six
+    twice = Target(params=1e9, tokens=2e10, pool_tokens=1e10)
+    assert chosen(twice, keep=0.5).regularisations == [
+        {"weight_decay": 0.1},
+        {"weight_decay": 1.0},
+        heavy,
+    ]
     # five passes over the pool, of which a tenth is kept
     assert "passes 50 times over its data" in chosen(OFTEN).reasons["regularisations"]
     unknown = chosen(Target(params=1e9, tokens=2e10))
-    assert len(unknown.regularisations) == 3
+    assert len(unknown.regularisations) == 4
 
 
 def test_efforts_are_given_up_before_it_is_said_not_to_fit():
