@@ -35,7 +35,7 @@ RULES = {
 }
 
 
-class Sections(dict[str, Section]):
+class Sections(dict[str, Any]):
     """The section of each stage by its name. written: the sections that stand in the file itself."""
 
     def __init__(self, sections: dict[str, Section], written: frozenset[str]) -> None:

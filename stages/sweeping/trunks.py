@@ -141,8 +141,8 @@ def _cells(
         )
     sizes = question_sizes(data.arms).get(view.rsplit("/", 1)[0], params.sizes)
     # an arm's twin is trained, tuned and fitted as the arm is; at another learning rate it is tuned as the arm is
-    full = not control or control["kind"] == "same"
-    tuned = full or control["kind"] == "lr"
+    kind = control["kind"] if control else "same"
+    full, tuned = kind == "same", kind in ("same", "lr")
     return [
         Cell(
             view=view,

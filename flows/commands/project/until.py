@@ -18,6 +18,7 @@ from stages.laws.deciding.hopeless import enough
 from stages.pipeline import PIPELINE
 from stages.proxy.specs.shape import LADDER, Shape
 from stages.settings.params import Sections, load_params
+from stages.settings.questions import Question
 from stages.settings.sweep import AddedRun
 from stages.target.target import PER_PARAM_TOKEN, is_budget_of
 
@@ -111,8 +112,12 @@ def follow(params_file: Path, until: Until, bring: Callable[[str], int]) -> int:
 
 
 def standings(params: Sections) -> list[Standing]:
-    """Every question as its record on disk says."""
-    names = params["arms"].questions
+    """Every question between arms as its record on disk says; a mixture that is searched for has no next run."""
+    names = [
+        name
+        for name, question in params["arms"].questions.items()
+        if isinstance(question, Question)
+    ]
     return [
         standing_of(read_decision(artefacts.decision(name)), params) for name in names
     ]
