@@ -127,6 +127,8 @@ def next_additions(
     now: Sequence[Standing], until: Until, params: Sections
 ) -> tuple[list[AddedRun], str]:
     """The runs to add, one a question that is open, and why there are none."""
+    if not now:
+        return [], "until: no question between arms is asked, so there is no P(best)"
     look = 1 + len(params["sweep"].added)
     goal = enough(until.p_best, look)
     open_ones = [each for each in now if each.p_best < goal]

@@ -45,7 +45,7 @@ def verify_command(
         given["questions"] = questions
     stage = next(stage for stage in PIPELINE if stage.name == "verify")
     start_logging(stage.name)
-    asked = stage.params(**section.model_dump() | given)
+    asked = VerifyParams(**section.model_dump() | given)
     if executor != "local" and not images.are_pooled():
         fan_out(asked, executor, gpus)
     stage.carry_out(asked)
