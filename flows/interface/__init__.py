@@ -1,0 +1,1 @@
+"""What `assay` reads from the command line, a file a family of commands."""
