@@ -22,6 +22,9 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/answers/answers.py": "stages/test_decide.py",
+    "stages/answers/case.py": "stages/test_decide.py",
+    "stages/answers/parts.py": "stages/test_decide.py",
     "stages/settings/decide.py": "stages/target/test_derived.py",
     "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",

@@ -9,22 +9,21 @@ import pytest
 import yaml
 
 from stages import decide as module
-from stages.curation.selecting.recipes import recipes
-from stages.decide import (
-    DecideParams,
-    Evidence,
+from stages.answers.answers import compared
+from stages.answers.case import Case
+from stages.answers.parts import (
     base_of,
-    compared,
-    decide,
     largest_pool,
     metric_record,
     points,
-    run,
-    scope_of,
     spoken_size,
 )
+from stages.curation.selecting.recipes import recipes
+from stages.decide import DecideParams, decide, run
 from stages.decision.next_run import next_best
+from stages.decision.question_laws import Evidence, load
 from stages.decision.record import read_decision
+from stages.decision.scope import Offers, scope_of
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed, write_sealed
 from stages.foundation.stage import ROOT
@@ -415,7 +414,7 @@ def test_the_next_run_is_of_the_size_that_the_answer_speaks_for(
     # at one size the arms are equal where the flip is, at another they are not
     for found, n_params in ((record, 2_000), (small, 1_000)):
         arms = read_json("data/arms/arms.json")
-        boot = module.load("filter", arms["tiers"]).boot
+        boot = load("filter", arms["tiers"]).boot
         rows = pl.read_parquet("data/fit/filter.parquet")
         names = ["keep_20", "keep_100"]
         columns = recipes(
@@ -440,6 +439,22 @@ SIZED = pl.DataFrame(
 )
 
 
+def case_of_two(boot, params, chance):
+    """The case of two arms that differ in name alone, with the runs of SIZED."""
+    columns = {"a": {}, "b": {}}
+    return Case(
+        name="filter",
+        arms={},
+        params=params,
+        known=Evidence(rows=SIZED, fitted=None, boot=boot, rival=None),
+        offered=Offers(there=columns, drawn=columns),
+        scope=scope_of(SIZED, params),
+        labels={"a": "a", "b": "b"},
+        baseline=None,
+        chance=chance,
+    )
+
+
 @pytest.mark.parametrize(("n_params", "usual"), [(20, 3.0), (10, 8.0), (15, 5.5)])
 def test_a_tie_is_measured_by_the_loss_at_the_size_or_of_all(
     known_boot, n_params, usual
@@ -447,10 +462,7 @@ def test_a_tie_is_measured_by_the_loss_at_the_size_or_of_all(
     curves = {"a": lambda flops: 3 + 0 * flops, "b": lambda flops: 4 + 0 * flops}
     boot = known_boot(curves, {"a": [0.0] * 20, "b": [0.0] * 20})
     params = DecideParams(target_flops=[1e8, 1e9], n_params=n_params, tie_fraction=0.1)
-    known = Evidence(rows=SIZED, fitted=None, boot=boot, rival=None)
-    found = compared(
-        known, {"a": {}, "b": {}}, scope_of(SIZED, params), [0.3, None], params
-    )
+    found = compared(case_of_two(boot, params, [0.3, None]))
     assert [target.tolerance for target in found] == pytest.approx([0.1 * usual] * 2)
     assert [target.smallest_detectable_effect for target in found] == [0.3, None]
     assert [target.flops for target in found] == [1e8, 1e9]
@@ -461,11 +473,9 @@ def test_the_share_of_draws_asked_for_decides(known_boot):
     curves = {"a": lambda flops: 3 + 0 * flops, "b": lambda flops: 4 + 0 * flops}
     # b is the better one in three draws of twenty
     boot = known_boot(curves, {"a": [0.0] * 20, "b": [0.0] * 17 + [-2.0] * 3})
-    known = Evidence(rows=SIZED, fitted=None, boot=boot, rival=None)
     for decide_at, status in ((0.8, "decided"), (0.9, "insufficient_evidence")):
         params = DecideParams(target_flops=[1e9], decide_at=decide_at, level=0.6)
-        scope = scope_of(SIZED, params)
-        [target] = compared(known, {"a": {}, "b": {}}, scope, [0.3], params)
+        [target] = compared(case_of_two(boot, params, [0.3]))
         assert target.status == status and target.p_best["a"] == 0.85
         assert target.lead == pytest.approx((-1, -1, -1))  # 20 % to 80 % of the draws
 
