@@ -27,7 +27,8 @@ from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import Stage
 from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
-from stages.searched.designed import Asked, asked
+from stages.searched.asked import Asked, asked
+from stages.searched.kinds import unused_without_searches
 from stages.settings.arms import Arm, ArmsParams, tier_names
 from stages.settings.pools import Pool
 from stages.settings.questions import Question
@@ -428,6 +429,9 @@ stage = Stage(
     outs=(artefacts.VIEWS,),
     tracked=(artefacts.ARMS, artefacts.LEDGER),
     metrics=(artefacts.ARMS_METRICS,),
-    unused=unused_by_texts,
+    unused=lambda params: [
+        *unused_by_texts(params),
+        *unused_without_searches(params),
+    ],
     shown=f"`{artefacts.VIEWS}`, ledger",
 )

@@ -35,14 +35,15 @@ from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.stage import Stage
-from stages.searched.mixture import decide_mixture
+from stages.searched.kinds import (
+    CURVES_KIND,
+    MIXTURE_KIND,
+    unused_without_searches,
+)
 from stages.searched.record import Decision, SearchedRecord
-from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND
-from stages.searched.upsampling import decide_curve
 from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
-SEARCHES = {MIXTURE_KIND: decide_mixture, CURVES_KIND: decide_curve}
 RUNS = artefacts.RUNS
 
 
@@ -89,7 +90,15 @@ def decide_any(
 ) -> tuple[Decision, pl.DataFrame]:
     """The record of a question of any kind, and what its figures draw."""
     kind = arms["questions"][name].get("kind")
-    return SEARCHES.get(kind, decide)(name, arms, params)
+    if kind == MIXTURE_KIND:
+        from stages.searched.mixture import decide_mixture
+
+        return decide_mixture(name, arms, params)
+    if kind == CURVES_KIND:
+        from stages.searched.upsampling import decide_curve
+
+        return decide_curve(name, arms, params)
+    return decide(name, arms, params)
 
 
 def tracked(decision: Decision) -> dict[str, Any]:
@@ -212,6 +221,7 @@ stage = Stage(
     params=DecideParams,
     agrees=decide_agrees,
     follows=("target",),
+    unused=unused_without_searches,
     question=(
         "At each compute budget, which arm, how sure, and where does the answer flip?"
     ),

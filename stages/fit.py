@@ -43,7 +43,11 @@ from stages.runs.study import (
     regularisation_shares,
 )
 from stages.runs.suite import judged_rows, judges_of, with_suite
-from stages.searched.swarm import CURVES_KIND, MIXTURE_KIND, swarm_rows
+from stages.searched.kinds import (
+    CURVES_KIND,
+    MIXTURE_KIND,
+    unused_without_searches,
+)
 
 log = logging.getLogger("assay")
 AUTO = "auto"
@@ -130,6 +134,8 @@ def run(params: FitParams) -> None:
     for name, question in arms["questions"].items():
         kind = question.get("kind")
         if kind == MIXTURE_KIND:
+            from stages.searched.swarm import swarm_rows
+
             rows = swarm_rows(question, runs)
             with whole_file(artefacts.fitted_rows(name)) as temporary:
                 rows.write_parquet(temporary)
@@ -414,6 +420,7 @@ def record(
 stage = Stage(
     run=run,
     params=FitParams,
+    unused=unused_without_searches,
     question=(
         "Which law carries these runs to larger compute, and with which uncertainty?"
     ),

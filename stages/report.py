@@ -22,6 +22,7 @@ from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import MetricWords, metric_words
+from stages.searched.kinds import unused_without_searches
 from stages.searched.record import SearchedRecord, read_decisions
 from stages.searched.words import tier_words
 from stages.verification.record import Verification, read_verification
@@ -417,6 +418,7 @@ def write_plot_tables(
 stage = Stage(
     run=run,
     params=ReportParams,
+    unused=unused_without_searches,
     question=(
         "What does a person need to see to act on the decisions, and to distrust them?"
     ),

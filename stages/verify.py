@@ -22,7 +22,7 @@ from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.runs.run_files import CARRIED_ON
-from stages.searched.swarm import is_searched
+from stages.searched.kinds import is_searched, unused_without_searches
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views, load_views, proxy_data
 from stages.verification.asked import Asked, ask
@@ -145,6 +145,7 @@ def write_runs(tables: list[pl.DataFrame]) -> None:
 stage = Stage(
     run=run,
     params=VerifyParams,
+    unused=unused_without_searches,
     question=("Does what was decided hold beyond the compute that it was fitted to?"),
     deps=(
         artefacts.DECISIONS,

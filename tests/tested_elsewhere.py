@@ -22,6 +22,8 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/searched/asked.py": "stages/searched/test_designed.py",
+    "stages/searched/kinds.py": "stages/foundation/test_stage.py",
     "stages/answers/answers.py": "stages/test_decide.py",
     "stages/answers/case.py": "stages/test_decide.py",
     "stages/answers/parts.py": "stages/test_decide.py",

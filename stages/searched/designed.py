@@ -2,16 +2,15 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from stages.foundation.errors import InputError, ParamsError
 from stages.mixtures.design import design, over_draws
 from stages.presentation.numbers import listed
+from stages.searched.asked import Made
 from stages.settings.arms import Arm, ArmsParams
-from stages.settings.questions import MixtureQuestion, UpsamplingQuestion
+from stages.settings.questions import Designed, MixtureQuestion
 
 UPSAMPLING_TITLE = "How often should each tier of quality be used?"
 STEEP = (
@@ -19,48 +18,27 @@ STEEP = (
 )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Everything that is trained for the questions.
+def designed(
+    name: str,
+    question: Designed,
+    params: ArmsParams,
+    pool_tokens: Mapping[str, float],
+) -> Made:
+    """The arms that one question makes. pool_tokens: pool -> tokens, duplicates removed.
 
-    params: with the designed arms beside those that are named; questions: as arms.json has them, each with its arms;
-    draws: designed arm -> the resamples that it is trained on.
+    Raises ParamsError where the question has too few runs.
     """
-
-    params: ArmsParams
-    questions: dict[str, dict[str, Any]]
-    draws: dict[str, list[int]]
-
-
-def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
-    """The questions with their arms. pool_tokens: pool -> tokens, duplicates removed.
-
-    Raises ParamsError where a question has too few runs, or an arm of the same name is there.
-    """
-    arms = dict(params.arms)
-    draws: dict[str, list[int]] = {}
-    questions = {}
-    for name, question in params.questions.items():
-        described = question.model_dump()
-        made: dict[str, Arm] = {}
-        if isinstance(question, MixtureQuestion):
-            prior = prior_of(question, pool_tokens)
-            swarm = swarm_arms(name, question, prior=prior, params=params)
-            made = {arm: each for arm, (each, _) in swarm.items()}
-            draws |= {arm: [draw] for arm, (_, draw) in swarm.items()}
-            title = f"Which mixture of {listed(question.over)}?"
-            described |= {"title": question.title or title, "prior": prior}
-        elif isinstance(question, UpsamplingQuestion):
-            made = curve_arms(name, params.tier_edges)
-            described |= {"title": question.title or UPSAMPLING_TITLE}
-        if twice := [arm for arm in made if arm in params.arms]:
-            raise ParamsError(
-                f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"
-                " give yours another"
-            )
-        arms |= made
-        questions[name] = described | ({"arms": list(made)} if made else {})
-    return Asked(params.model_copy(update={"arms": arms}), questions, draws)
+    if isinstance(question, MixtureQuestion):
+        prior = prior_of(question, pool_tokens)
+        swarm = swarm_arms(name, question, prior=prior, params=params)
+        title = question.title or f"Which mixture of {listed(question.over)}?"
+        return Made(
+            {arm: each for arm, (each, _) in swarm.items()},
+            draws={arm: [draw] for arm, (_, draw) in swarm.items()},
+            described={"title": title, "prior": prior},
+        )
+    title = question.title or UPSAMPLING_TITLE
+    return Made(curve_arms(name, params.tier_edges), {}, {"title": title})
 
 
 def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:

@@ -10,14 +10,8 @@ from stages.laws.mixing.blocks import block_effects
 from stages.mixtures.swarm_tables import Swarm, refuse_thin
 from stages.runs.study import best_regularised
 
-MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
 LOSS = "loss_"
 CELL = ("n_params", "n_tokens_seen")
-
-
-def is_searched(question: dict[str, Any]) -> bool:
-    """Whether the answer is searched for, not chosen among named arms. question: of data/arms/arms.json."""
-    return "kind" in question
 
 
 def metric_weights(question: dict[str, Any], metrics: list[str]) -> dict[str, float]:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from stages.foundation.section import Section
-from stages.proxy.specs.shape import LADDER
 from stages.settings.pools import Pool
 
 Fault = tuple[str, str]  # the key and what is wrong
@@ -34,6 +33,8 @@ class Designed(Section):
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""
+        from stages.proxy.specs.shape import LADDER  # else arms would depend on it
+
         if image:
             return "kind", "is for text; questions of images name their arms"
         if unknown := [size for size in self.sizes or [] if size not in LADDER]:

@@ -389,9 +389,8 @@ def test_several_judges_decide_by_their_mean_and_each_has_its_own_prediction(
     monkeypatch.chdir(folder)
     runs = pl.read_parquet("data/sweep/runs.parquet").with_columns(value_se=0.01)
     news = runs.filter(metric="bpb_news")
-    # the items are of the mirrored opinion: what news gains they lose, twice over
     items = news.with_columns(
-        metric=pl.lit("correct_bpb_copy"), value=6 - 2 * pl.col("value")
+        metric=pl.lit("correct_bpb_copy"), value=1 + 2 * pl.col("value")
     )
     pl.concat([runs, items]).write_parquet("data/sweep/runs.parquet")
     monkeypatch.setattr(
@@ -411,9 +410,9 @@ def test_several_judges_decide_by_their_mean_and_each_has_its_own_prediction(
     rows = pl.read_parquet("data/fit/filter.parquet")
     best = news.filter(weight_decay=1.0).select("run_id", one=pl.col("value"))
     both = rows.join(best, on="run_id", how="left")
-    # 3 / 4 v + 1 / 4 (6 - 2 v)
+    # 3 / 4 v + 1 / 4 (1 + 2 v)
     assert both["value"].to_numpy() == pytest.approx(
-        1.5 + 0.25 * both["one"].to_numpy()
+        0.25 + 1.25 * both["one"].to_numpy()
     )
     refits = read_sealed("data/fit/filter-refits.json", "")
     boots = {name: prediction_of(state, get_law) for name, state in refits.items()}
@@ -421,8 +420,8 @@ def test_several_judges_decide_by_their_mean_and_each_has_its_own_prediction(
     at = {name: boot.central(POINT, "keep_20")[0] for name, boot in boots.items()}
     expected = (2 + 60 / 1e5**0.5) / 3
     assert at["judge news"] == pytest.approx(expected, rel=0.02)
-    assert at["judge correct_bpb_copy"] == pytest.approx(6 - 2 * expected, rel=0.02)
-    assert at["law"] == pytest.approx(1.5 + 0.25 * expected, rel=0.01)
+    assert at["judge correct_bpb_copy"] == pytest.approx(1 + 2 * expected, rel=0.02)
+    assert at["law"] == pytest.approx(0.25 + 1.25 * expected, rel=0.02)
 
 
 @pytest.mark.parametrize("also", [{"domain": "news"}, {"metric": "bpb"}])

@@ -56,19 +56,23 @@ FOLDERS = {
     "dedup": {"curation", "images", "pools", "proxy", "settings"},
     "pack": {"curation", "images", "pools", "proxy", "settings"},
     "score": {"curation", "images", "pool_scores", "pools", "proxy", "settings"},
-    "arms": {"curation", "images", "pools", "settings", "target"},
+    "arms": {"curation", "images", "pools", "searched", "settings", "target"},
     "sweep": {"images", "runs", "target", *TRAINER},
-    "fit": {"decision", "images", "proxy", "runs", *LAWS},
+    "fit": {
+        *("decision", "images", "judges", "presentation", "proxy", "runs", "searched"),
+        *LAWS,
+    },
     "decide": {
+        *("answers", "judges", "searched"),
         *("curation", "decision", "presentation", "runs", "settings", "target"),
         *LAWS,
     },
     "verify": {
         *("curation", "decision", "images", "presentation", "runs", "target"),
-        "verification",
+        *("searched", "verification"),
         *(*LAWS, *TRAINER),
     },
-    "report": {"decision", "presentation", "runs", "verification", *LAWS},
+    "report": {"decision", "presentation", "runs", "searched", "verification", *LAWS},
 }
 # of the trainer, what only reads and writes tokens on disk
 PACKED = {"stages/proxy/tokens/packed.py"}

@@ -8,7 +8,7 @@ import pytest
 
 from stages.foundation import artefacts
 from stages.foundation.sealed import write_sealed
-from stages.searched.designed import asked
+from stages.searched.asked import asked
 from stages.searched.mixture import decide_mixture
 from stages.searched.swarm import swarm_rows
 from stages.settings.arms import ArmsParams

@@ -3,7 +3,7 @@
 import pytest
 
 from stages.foundation.errors import ParamsError
-from stages.searched.designed import asked
+from stages.searched.asked import asked
 from stages.settings.arms import ArmsParams
 
 TOKENS = {"web": 600.0, "code": 100.0, "books": 300.0}

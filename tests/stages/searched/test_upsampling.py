@@ -11,8 +11,8 @@ from stages import fit
 from stages.foundation import artefacts
 from stages.foundation.sealed import write_sealed
 from stages.laws.repetition.half_life import half_life
+from stages.searched.asked import asked
 from stages.searched.curves import Ground, steps, within_most
-from stages.searched.designed import asked
 from stages.searched.record import SearchedRecord, read_any_decision
 from stages.searched.upsampling import decide_curve, read_by
 from stages.settings.arms import ArmsParams, tier_names

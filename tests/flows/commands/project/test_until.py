@@ -66,7 +66,12 @@ def project(tmp_path, monkeypatch):
                 for each in known.targets
             ]
             record = known.model_copy(
-                update={"targets": targets, "next_run": run, "dropped": dropped}
+                update={
+                    "targets": targets,
+                    "next_run": run,
+                    "dropped": dropped,
+                    "sureness": None,
+                }
             )
             record.write(artefacts.decision("filter"))
             return 0

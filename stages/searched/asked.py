@@ -1,0 +1,58 @@
+"""The questions of a project with all of their arms: named by a person, or designed for a search."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.foundation.errors import ParamsError
+from stages.settings.arms import Arm, ArmsParams
+from stages.settings.questions import Question
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one question designs: its arms, the resamples of those that are not trained on all, and what it says."""
+
+    arms: dict[str, Arm]
+    draws: dict[str, list[int]]
+    described: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that is trained for the questions.
+
+    params: with the designed arms beside those that are named; questions: as arms.json has them, each with its arms;
+    draws: designed arm -> the resamples that it is trained on.
+    """
+
+    params: ArmsParams
+    questions: dict[str, dict[str, Any]]
+    draws: dict[str, list[int]]
+
+
+def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
+    """The questions with their arms. pool_tokens: pool -> tokens, duplicates removed.
+
+    Raises ParamsError where a question has too few runs, or an arm of the same name is there.
+    """
+    arms = dict(params.arms)
+    draws: dict[str, list[int]] = {}
+    questions = {}
+    for name, question in params.questions.items():
+        questions[name] = question.model_dump()
+        if isinstance(question, Question):
+            continue
+        # laws of mixtures, which a project without such a question does not depend on
+        from stages.searched.designed import designed
+
+        made = designed(name, question, params, pool_tokens)
+        if twice := [arm for arm in made.arms if arm in params.arms]:
+            raise ParamsError(
+                f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"
+                " give yours another"
+            )
+        arms |= made.arms
+        draws |= made.draws
+        questions[name] |= made.described | {"arms": list(made.arms)}
+    return Asked(params.model_copy(update={"arms": arms}), questions, draws)

@@ -1,0 +1,25 @@
+"""Kinds of question whose answer is searched for, and what a project without one does not need."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
+PARTS = (
+    "stages.mixtures",
+    "stages.proxy.specs.shape",
+    "stages.searched.designed",
+    "stages.searched.mixture",
+    "stages.searched.swarm",
+    "stages.searched.upsampling",
+)
+
+
+def is_searched(question: Mapping[str, Any]) -> bool:
+    """Whether the answer is searched for, not chosen among named arms. question: of data/arms/arms.json."""
+    return "kind" in question
+
+
+def unused_without_searches(params: Mapping[str, Any]) -> Sequence[str]:
+    """Parts that a stage does not reach where every question is between named arms. params: every section."""
+    kinds = {question.kind for question in params["arms"].questions.values()}
+    return () if kinds & {MIXTURE_KIND, CURVES_KIND} else PARTS
