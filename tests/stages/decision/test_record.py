@@ -105,6 +105,7 @@ def test_what_the_fit_stage_wrote_is_read_back(tmp_path):
         "holdout": record.heldout_check.model_dump(exclude={"text"}),
         "warnings": [],
         "regularisation": [{"arm": "a", "decay 0.1, dropout 0.0": 1.0}],
+        "judges": [],
     }
     (tmp_path / "fit.json").write_text(json.dumps(fitted))
     found = read_question_fit(tmp_path / "fit.json")
