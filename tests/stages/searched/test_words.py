@@ -34,7 +34,9 @@ def shown(decided, tmp_path_factory):
         curves.write_parquet(artefacts.curves("mix"))
         record.write(artefacts.decision("mix"))
         drawn = draw_searched(record)
-        answer = show_figures(record, drawn, Path(artefacts.REPORT), 50)
+        answer = show_figures(
+            record, drawn, Path(artefacts.REPORT), 50, anchor="search1"
+        )
         page = render(
             title=record.question.title,
             decisions=[],
