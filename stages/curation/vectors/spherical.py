@@ -11,7 +11,6 @@ Fails where clusters differ in size by orders of magnitude: it splits the large 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from stages.curation.reading.documents import uniform
 from stages.curation.vectors.products import nearest, unit_rows
@@ -134,6 +133,8 @@ def _means(
     sample: np.ndarray, cluster: np.ndarray, cosine: np.ndarray, n_clusters: int
 ) -> np.ndarray:
     """Unit mean of each cluster; an empty one restarts at the worst-served rows."""
+    from scipy.sparse import csr_array  # every stage would wait 0.2 s for it
+
     members = csr_array(
         (np.ones(len(sample), np.float32), (cluster, np.arange(len(sample)))),
         shape=(n_clusters, len(sample)),
