@@ -24,7 +24,6 @@ from stages.runs.run_files import (
     is_finished,
     runs_table,
 )
-from stages.settings.questions import Question
 from stages.settings.sweep import SweepParams
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER, proxy_data
@@ -102,7 +101,7 @@ def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
     designed = tuple(
         f"{name}-"
         for name, question in arms.questions.items()
-        if not isinstance(question, Question)
+        if question.kind != "arms"
     )
     for name in itertools.chain(*params["sweep"].decay_mix.items()):
         if name not in known and not name.startswith(designed):

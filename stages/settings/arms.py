@@ -169,6 +169,19 @@ class ArmsParams(Section):
             raise ValueError("draw_tokens: null needs a section `target`")
         return self
 
+    @model_validator(mode="after")
+    def _tiers_have_names(self) -> "ArmsParams":
+        names = tier_names(self.tier_edges)
+        curves = [
+            q for q in self.questions.values() if isinstance(q, UpsamplingQuestion)
+        ]
+        if curves and len(set(names)) < len(names):
+            ends = ", ".join(f"{end:g}" for end in self.tier_edges)
+            raise ValueError(
+                f"tiers and kept fractions {ends} lie within one per cent; give fewer"
+            )
+        return self
+
     def _names_differ(self) -> None:
         """ValueError where one name would be of two data sets."""
         for name, arm in self.always.items():

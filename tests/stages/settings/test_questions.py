@@ -49,6 +49,7 @@ def test_the_tiers_of_a_curve_are_the_tiers_of_the_pool():
     [
         ({"tiers": [0.5, 0.2]}, r"arms.questions.up: tiers \[0.5, 0.2\] must rise"),
         ({"tiers": [0.5, 1.0]}, "arms.questions.up.tiers.1: must be below 1"),
+        ({"tiers": [0.001, 0.002, 0.5]}, "0.001, 0.002, .* lie within one per cent"),
         ({"most": 1.0}, "arms.questions.up.most: must be above 1"),
         ({"weights": {"news": 1}}, "arms.questions.up.weights: unknown key"),
         ({"sizes": ["7k"]}, "arms.questions.up.sizes: no size '7k'"),
