@@ -31,7 +31,7 @@ from stages.searched.asked import Asked, asked
 from stages.searched.kinds import unused_without_searches
 from stages.settings.arms import Arm, ArmsParams, tier_names
 from stages.settings.pools import Pool
-from stages.settings.questions import Question
+from stages.settings.questions import Designed, MixtureQuestion, Question
 
 log = logging.getLogger("assay")
 LEAST_TOKENS = 4_096  # of a draw of text
@@ -62,7 +62,7 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     for name, question in params["arms"].questions.items():
         if isinstance(question, Question):
             continue
-        if fault := question.fault(pools, image=image):
+        if fault := question.fault(pools, image=image) or too_few_runs(question):
             return ["arms", "questions", name, fault[0]], fault[1]
     own, measures, judged = (
         [*OWN_SCORES, *params["score"].extra],
@@ -108,6 +108,20 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
                     f" judges {', '.join(judged) or 'none'} (score.rules)"
                 ),
             )
+    return None
+
+
+def too_few_runs(question: Designed) -> tuple[str, str] | None:
+    """Where a swarm has fewer runs than its fit needs: the key and why."""
+    if not isinstance(question, MixtureQuestion):
+        return None
+    # laws of mixtures, which a project without such a question does not depend on
+    from stages.mixtures.design import refuse_few
+
+    try:
+        refuse_few(question.runs, len(question.over))
+    except InputError as error:
+        return "runs", str(error)
     return None
 
 

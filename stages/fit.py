@@ -51,6 +51,7 @@ from stages.searched.kinds import (
 
 log = logging.getLogger("assay")
 AUTO = "auto"
+ITEM_METRICS = ("correct_nats", "correct_bpb", "brier")  # of sweep.items
 
 
 class FitParams(Section):
@@ -123,6 +124,42 @@ class FitParams(Section):
                     f"no law {name!r}; choose among {', '.join([AUTO, *LAWS, MIXTURE])}"
                 )
         return names
+
+
+def is_measured(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where the section names what no run is judged by: the keys and the fault."""
+    section: FitParams = params["fit"]
+    image = params["ingest"].modality == "image"
+    measured = ["loss", "error"] if image else ["loss", "bpb"]
+    if params["sweep"].items is not None and not image:
+        measured += ITEM_METRICS
+    if section.metric not in measured:
+        return ["fit", "metric"], (
+            f"{section.metric} is measured of"
+            f" {'images' if section.metric == 'error' else 'text'}"
+            f"{', of the items of sweep.items' if section.metric in ITEM_METRICS else ''};"
+            f" here there are {', '.join(measured)}"
+        )
+    if image and section.judges:
+        return ["fit", "judges"], "are for text; name a domain for images"
+    held = [name for name, pool in params["ingest"].pools.items() if pool.heldout]
+    if (
+        not image
+        and section.metric in ("loss", "bpb")
+        and section.domain not in (None, *held)
+    ):
+        return ["fit", "domain"], _not_held(section.domain, held)
+    of_items = "correct_bpb" in measured
+    for judge in section.judges:
+        if judge.removeprefix("bpb_") in held or judge in held:
+            continue
+        if not of_items or not judge.startswith("correct_bpb_"):
+            return ["fit", "judges", judge], _not_held(judge, held)
+    return None
+
+
+def _not_held(name: str | None, held: list[str]) -> str:
+    return f"no held-out domain {name!r}; there are {', '.join(held)}"
 
 
 def run(params: FitParams) -> None:
@@ -420,6 +457,7 @@ def record(
 stage = Stage(
     run=run,
     params=FitParams,
+    agrees=is_measured,
     unused=unused_without_searches,
     question=(
         "Which law carries these runs to larger compute, and with which uncertainty?"

@@ -5,6 +5,7 @@ data and the trainer, so a killed sweep goes on and a changed arm retrains itsel
 Cost: nearly all of the pipeline; a progress bar says how much is left.
 """
 
+import itertools
 import logging
 from typing import Any
 
@@ -83,10 +84,35 @@ def unrecorded(runs: list[dict[str, Any]]) -> dict[str, int]:
     return {"unrecorded_trunks": n_trunks} if n_trunks else {}
 
 
+def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where the section asks for what cannot be trained: the keys and the fault."""
+    if fault := image_sweep.sizes_are_of_the_modality(params):
+        return fault
+    if params["ingest"].modality == "image":
+        return None
+    fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)
+    return fault and (["sweep", fault[0]], fault[1])
+
+
+def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
+    """Where sweep.decay_mix names what neither is an arm nor will be designed as one."""
+    arms = params["arms"]
+    known = {**arms.arms, **arms.every_control}
+    designed = tuple(
+        f"{name}-"
+        for name, question in arms.questions.items()
+        if question.kind != "arms"
+    )
+    for name in itertools.chain(*params["sweep"].decay_mix.items()):
+        if name not in known and not name.startswith(designed):
+            return "decay_mix", f"no arm {name!r}; arms are {', '.join(known)}"
+    return None
+
+
 stage = Stage(
     run=run,
     params=SweepParams,
-    agrees=image_sweep.sizes_are_of_the_modality,
+    agrees=can_be_trained,
     follows=("target", "arms"),
     question="What loss does every arm reach, at every size, budget and resample?",
     deps=(

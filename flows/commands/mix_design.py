@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -47,15 +48,16 @@ def design_command(
     files: tuple[Path | None, Path | None],
     given: dict[str, list[str]],
     *,
+    others: dict[str, Any],
     seed: int,
     as_json: bool,
 ) -> None:
-    """The mixtures to train, printed or written. given: option -> its NAME=NUMBER words."""
+    """The mixtures to train, printed or written. given: option -> its NAME=NUMBER words; others: option -> value."""
     if any(files):
         raise InputError("--design reads no tables; leave RATIOS and METRICS out")
-    if odd := [
-        option for option, words in given.items() if words and option not in USED
-    ]:
+    odd = [option for option, words in given.items() if words and option not in USED]
+    odd += [option for option, value in others.items() if value is not None]
+    if odd:
         raise InputError(
             f"{odd[0]} does not belong to --design; its options are --runs, --out,"
             f" --seed, {', '.join(USED)}"
@@ -90,7 +92,7 @@ def names_of(given: list[str]) -> list[str]:
             if odd
             else f"{twice[0]!r} is named twice"
             if twice
-            else f"{len(names)} domain"
+            else f"{len(names) or 'no'} domain"
         )
         raise InputError(f"--design {','.join(names)}: {why}; name two domains or more")
     return names
@@ -117,4 +119,14 @@ def designed(
         )
     low, high = bounds_of(wishes, known)
     centre = reference_of(wishes, known)
-    return design(centre, n_runs, low=low, high=high, seed=seed)
+    runs = design(centre, n_runs, low=low, high=high, seed=seed)
+    shares = np.array([run.share for run in runs])
+    for name, least, most in zip(
+        domains, shares.min(axis=0), shares.max(axis=0), strict=True
+    ):
+        if least == most:
+            raise InputError(
+                f"--floor and --cap leave {name} no share but {least:g}, which tells"
+                " nothing of it; widen them, or leave it out"
+            )
+    return runs

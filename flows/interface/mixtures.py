@@ -162,7 +162,21 @@ def mix(
     }
     asked = Asked(design, runs=runs, out=out)
     if design:
-        design_command(asked, (ratios, metrics), given, seed=seed, as_json=as_json)
+        others = {
+            "--tokens": tokens,
+            "--law": law,
+            "--reach": reach,
+            "--reuse": reuse,
+            "--figures": figures,
+        }
+        design_command(
+            asked,
+            (ratios, metrics),
+            given,
+            others=others,
+            seed=seed,
+            as_json=as_json,
+        )
         return
     mix_command(
         *swarm_files(asked, ratios, metrics),

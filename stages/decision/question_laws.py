@@ -20,11 +20,14 @@ JUDGE = "judge "  # before the name of a judge: its prediction among the refits 
 
 
 def law_named(name: str, tiers: list[str]) -> Law:
-    """A law by name; the mixture is made for the tiers of the pool."""
+    """A law as `fit.laws` names it; the mixture is made for the tiers of the pool, with model size."""
+    return half_life(tiers, sized=True) if name == MIXTURE else fitted_law(name, tiers)
+
+
+def fitted_law(name: str, tiers: list[str]) -> Law:
+    """A law by its own name, as a stored fit has it: without model size the mixture is called MIXTURE too."""
     if name in LAWS:
         return LAWS[name]
-    if name == MIXTURE:
-        return half_life(tiers, sized=True)
     return next(law for law in tier_laws(tiers) if law.name == name)
 
 
@@ -62,7 +65,7 @@ def load(name: str, tiers: list[str]) -> Evidence:
     """The fitted rows, the fit record, and the refits of the chosen law and the runner-up."""
     states = read_sealed(artefacts.fit_refits(name), AGAIN)
     boots = {
-        role: prediction_of(state, lambda law: law_named(law, tiers))
+        role: prediction_of(state, lambda law: fitted_law(law, tiers))
         for role, state in states.items()
     }
     return Evidence(

@@ -40,6 +40,10 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
+    if above := next(
+        (up for up in path.parents if up.exists() and not up.is_dir()), None
+    ):
+        raise InputError(f"{path}: {above} is no folder; give another place")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with room_for(path):

@@ -74,13 +74,6 @@ def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] |
     if "lr" in kinds.values() and modality == "image":
         named = next(name for name, kind in kinds.items() if kind == "lr")
         return ["arms", "controls", named], "kind lr is for text; leave it out"
-    for run in params["sweep"].added:
-        if run.arm not in params["arms"].arms:
-            known = ", ".join(params["arms"].arms)
-            return (
-                ["sweep", "added"],
-                f"no arm {run.arm!r}; take its runs out, or name one of {known}",
-            )
     for key in ("sizes", "control_sizes"):
         for size in getattr(params["sweep"], key):
             if (SIZE.fullmatch(size) is not None) != (modality == "image"):

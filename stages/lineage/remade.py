@@ -5,7 +5,9 @@ of the decide stage, seconds.
 
 import tempfile
 from importlib import metadata
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from stages.decide import DecideParams, decide_any
 from stages.decision.changes import changes_since
@@ -16,6 +18,7 @@ from stages.foundation.files import file_hash
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.searched.record import Decision, read_any_decision
 
+ROUNDING = 1e-9  # assumed: sums in another order differ by less
 # of the making, and so taken over from the record: time, commit, versions and what dvc.lock said
 TAKEN_OVER = (
     "created",
@@ -80,11 +83,31 @@ def written(record: Decision) -> bytes:
         return file.read_bytes()
 
 
+def _apart(old: Any, new: Any) -> float:
+    """How far two values of a record lie apart, as a part of the larger; infinite where more than numbers differ."""
+    if isinstance(old, dict) and isinstance(new, dict) and list(old) == list(new):
+        old, new = list(old.values()), list(new.values())
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return max((_apart(*pair) for pair in zip(old, new, strict=True)), default=0.0)
+    if old == new:
+        return 0.0
+    if isinstance(old, float) and isinstance(new, float):
+        return abs(old - new) / max(abs(old), abs(new))
+    return inf
+
+
 def difference(old: Decision, new: Decision) -> str:
     """The first field that differs, and what else is installed or checked out now."""
     before, now = old.as_json(), new.as_json()
     fields = [name for name in before if before[name] != now[name]]
     parts = [f"first in {fields[0]}" if fields else "in its layout alone"]
+    numbers = [name for name in fields if name != "content_hash"]
+    apart = max((_apart(before[name], now[name]) for name in numbers), default=inf)
+    if apart < ROUNDING:
+        parts.append(
+            f"and numbers alone, by {apart:.0e} of themselves at most, as another"
+            " number of threads or processor rounds"
+        )
     for name, version in old.provenance.versions.items():
         if (here := metadata.version(name)) != version:
             parts.append(f"{name} was {version} and is {here}")

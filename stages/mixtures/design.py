@@ -52,13 +52,7 @@ def design(
     n_domains = prior.size
     n_repeats = n_runs // REPEATED
     n_mixtures = n_runs - n_repeats
-    if n_mixtures < n_domains + MORE_THAN_DOMAINS:
-        least = n_domains + MORE_THAN_DOMAINS
-        least += least // (REPEATED - 1)
-        raise InputError(
-            f"{n_runs} runs of {n_domains} domains cannot tell what each is worth; give"
-            f" at least {least}, better {5 * n_domains}"
-        )
+    refuse_few(n_runs, n_domains)
     ends = np.vstack([prior, np.eye(n_domains)])
     fixed = _distinct(rounded(ends, low, high))
     spread = _apart(
@@ -67,6 +61,7 @@ def design(
         n_mixtures - len(fixed),
     )
     shares = np.vstack([fixed, spread])
+    refuse_narrow(shares)
     roles = ["prior", *["corner"] * (len(fixed) - 1), *["spread"] * len(spread)]
     made = [
         Designed(share, role, number)
@@ -74,6 +69,27 @@ def design(
     ]
     again = _repeated(len(fixed), n_repeats, most_repeats)
     return made + [Designed(shares[at], "repeat", at) for at in again]
+
+
+def refuse_few(n_runs: int, n_domains: int) -> None:
+    """InputError for fewer runs than a fit needs, repeats among them."""
+    least = n_domains + MORE_THAN_DOMAINS
+    if n_runs - n_runs // REPEATED < least:
+        least += least // (REPEATED - 1)
+        raise InputError(
+            f"{n_runs} runs of {n_domains} domains cannot tell what each is worth; give"
+            f" at least {least}, better {5 * n_domains}"
+        )
+
+
+def refuse_narrow(shares: np.ndarray) -> None:
+    """InputError where bounds leave too few mixtures for a fit. shares: (mixtures, domains)."""
+    n_mixtures, least = len(_distinct(shares)), shares.shape[1] + MORE_THAN_DOMAINS
+    if n_mixtures < least:
+        raise InputError(
+            f"floors and caps leave room for {n_mixtures} mixtures, and a fit needs"
+            f" {least}; lower floors or raise caps"
+        )
 
 
 def rounded(shares: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

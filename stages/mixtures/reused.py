@@ -29,15 +29,38 @@ def with_reused(new: Swarm, old: Swarm, split: Mapping[str, float]) -> Swarm:
         )
     parts = _parts(new, old, split)
     at = [old.metrics.index(name) for name in new.metrics]
-    names = [run if run not in new.runs else f"{run} (reused)" for run in old.runs]
+    values = old.values[:, at]
+    shares = old.shares @ parts
+    added = [
+        row
+        for row, run in enumerate(old.runs)
+        if not _stands(run, shares[row], values[row], new)
+    ]
+    if not added:
+        raise InputError(
+            "--reuse: every run of the earlier swarm stands in RATIOS and METRICS too;"
+            " leave --reuse out"
+        )
+    runs = [old.runs[row] for row in added]
+    names = [run if run not in new.runs else f"{run} (reused)" for run in runs]
+    said = _said(new, old, parts, n_added=len(added))
     return Swarm(
         (*new.runs, *names),
         domains=new.domains,
         metrics=new.metrics,
-        shares=np.vstack([new.shares, old.shares @ parts]),
-        values=np.vstack([new.values, old.values[:, at]]),
-        notes=[*new.notes, *old.notes, _said(new, old, parts)],
+        shares=np.vstack([new.shares, shares[added]]),
+        values=np.vstack([new.values, values[added]]),
+        notes=[*new.notes, *old.notes, said],
     )
+
+
+def _stands(run: str, share: np.ndarray, values: np.ndarray, new: Swarm) -> bool:
+    """Whether the new swarm has this very run: its name, shares (domains,) and values (metrics,)."""
+    if run not in new.runs:
+        return False
+    at = new.runs.index(run)
+    same = np.abs(share - new.shares[at]).max() <= ROUNDING
+    return bool(same and np.array_equal(values, new.values[at]))
 
 
 def _parts(new: Swarm, old: Swarm, split: Mapping[str, float]) -> np.ndarray:
@@ -71,7 +94,7 @@ def _parts(new: Swarm, old: Swarm, split: Mapping[str, float]) -> np.ndarray:
     return parts
 
 
-def _said(new: Swarm, old: Swarm, parts: np.ndarray) -> dict[str, str]:
+def _said(new: Swarm, old: Swarm, parts: np.ndarray, *, n_added: int) -> dict[str, str]:
     """What was reused and why it may be."""
     added = [
         name
@@ -90,4 +113,6 @@ def _said(new: Swarm, old: Swarm, parts: np.ndarray) -> dict[str, str]:
         if len(own) > 1:
             reasons.append(f"{name} counts as {listed(own)}")
     why = "; ".join(reasons) or "the domains are the same"
-    return note("reused", "info", f"{len(old.runs)} earlier runs are reused: {why}")
+    if n_twice := len(old.runs) - n_added:
+        why += f"; {n_twice} more stand in both swarms and count once"
+    return note("reused", "info", f"{n_added} earlier runs are reused: {why}")

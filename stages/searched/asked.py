@@ -55,4 +55,6 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
         arms |= made.arms
         draws |= made.draws
         questions[name] |= made.described | {"arms": list(made.arms)}
-    return Asked(params.model_copy(update={"arms": arms}), questions, draws)
+    # controls of all arms are of those that are named: a designed arm wins or loses by no lead of its own
+    every = {"arms": arms, "controls": params.every_control}
+    return Asked(params.model_copy(update=every), questions, draws)

@@ -28,10 +28,12 @@ LEADS = {
 def percent(share: float) -> str:
     """A share as a person says it.
 
-    >>> percent(0.4849), percent(0.004)
-    ('48 %', '0.4 %')
+    >>> percent(0.4849), percent(0.004), percent(0.996)
+    ('48 %', '0.4 %', '100 %')
     """
-    return f"{100 * share:.2g} %"
+    whole = 100 * share
+    # two digits, and never as 1e+02
+    return f"{whole:.0f} %" if whole >= 10 else f"{whole:.2g} %"
 
 
 def sentence(found: SearchedRecord) -> str:

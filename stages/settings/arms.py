@@ -156,17 +156,53 @@ class ArmsParams(Section):
             if missing := [arm for arm in question.arms if arm not in self.arms]:
                 raise ValueError(
                     f"question {name!r} names the arm {missing[0]!r}; arms are"
-                    f" {', '.join(self.arms)}"
+                    f" {', '.join(self.arms) or 'not given'}"
                 )
+        self._names_differ()
         for name, control in self.every_control.items():
             if control.like not in self.arms or name in self.arms:
                 raise ValueError(
                     f"control {name!r} needs a name of its own and `like` one of"
-                    f" {', '.join(self.arms)}"
+                    f" {', '.join(self.arms) or 'the arms, of which there are none'}"
                 )
         if self.draw_tokens is None and None in (self.target, self.largest_budget):
             raise ValueError("draw_tokens: null needs a section `target`")
         return self
+
+    @model_validator(mode="after")
+    def _tiers_have_names(self) -> "ArmsParams":
+        names = tier_names(self.tier_edges)
+        curves = [
+            q for q in self.questions.values() if isinstance(q, UpsamplingQuestion)
+        ]
+        if curves and len(set(names)) < len(names):
+            ends = ", ".join(f"{end:g}" for end in self.tier_edges)
+            raise ValueError(
+                f"tiers and kept fractions {ends} lie within one per cent; give fewer"
+            )
+        return self
+
+    def _names_differ(self) -> None:
+        """ValueError where one name would be of two data sets."""
+        for name, arm in self.always.items():
+            if self.arms.get(name, arm) != arm:
+                raise ValueError(
+                    f"always and arms have {name!r} with other settings; give one of"
+                    " them another name"
+                )
+        for name, control in self.controls.items():
+            if control.kind != "lr" or control.like is not None:
+                continue
+            if not self.arms:
+                raise ValueError(
+                    f"control {name!r} is made of the arms, and there are none; take it out"
+                )
+            made = [f"{name}_{arm}" for arm in self.arms]
+            if twice := [each for each in made if each in self.controls]:
+                raise ValueError(
+                    f"the control {name!r} makes {twice[0]!r}, which is a control too;"
+                    " give one of them another name"
+                )
 
     @property
     def every_control(self) -> dict[str, Control]:

@@ -30,6 +30,9 @@ RULES = {
     "missing": "is required",
     "too_short": "needs at least {min_length} entries",
     "literal_error": "must be one of {expected}",
+    "model_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of names to values",
+    "list_type": "must be a list",
     "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
     "union_tag_not_found": "needs {discriminator}",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from stages.foundation.section import Section
 from stages.settings.pools import Pool
@@ -11,6 +11,14 @@ from stages.settings.pools import Pool
 Fault = tuple[str, str]  # the key and what is wrong
 
 Share = Annotated[float, Field(ge=0, le=1)]
+NARROWEST = 0.005  # ours: a range of shares below it tells nothing of a pool
+
+
+def _once(names: list[str]) -> list[str]:
+    """The names; ValueError where one of them stands twice."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} stands twice; keep it once")
+    return names
 
 
 class Question(Section):
@@ -19,6 +27,11 @@ class Question(Section):
     kind: Literal["arms"] = Field("arms", exclude=True)
     title: str
     arms: list[str] = Field(min_length=2)
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: list[str]) -> list[str]:
+        return _once(arms)
 
 
 class Designed(Section):
@@ -30,6 +43,11 @@ class Designed(Section):
         min_length=1,
         description="sizes of proxies that are trained; null: those of sweep.sizes",
     )
+
+    @field_validator("sizes")
+    @classmethod
+    def _sizes_differ(cls, sizes: list[str] | None) -> list[str] | None:
+        return sizes and _once(sizes)
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""
@@ -53,12 +71,23 @@ def unheld(
     return key, f"no held-out domain {unknown[0]!r}; there are {', '.join(known)}"
 
 
+def _prior_tag(value: Any) -> str:
+    return "[shares]" if isinstance(value, dict) else "[word]"
+
+
+Prior = Annotated[
+    Annotated[Literal["natural"], Tag("[word]")]
+    | Annotated[dict[str, Share], Tag("[shares]")],
+    Discriminator(_prior_tag),
+]
+
+
 class MixtureQuestion(Designed):
     """Which mixture of pools? The swarm of runs that tells is designed, and the best mixture searched for."""
 
     kind: Literal["mixture"]
     over: list[str] = Field(min_length=2, description="pools that are mixed")
-    prior: Literal["natural"] | dict[str, Share] = Field(
+    prior: Prior = Field(
         "natural",
         description=(
             "mixture that the proposal is held against and runs lie around; natural:"
@@ -114,6 +143,20 @@ class MixtureQuestion(Designed):
             raise ValueError("floors add up to more than 1")
         if sum(self.caps.get(name, 1.0) for name in self.over) < 1:
             raise ValueError("caps add up to less than 1")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_can_move(self) -> "MixtureQuestion":
+        low = {name: self.floors.get(name, 0.0) for name in self.over}
+        high = {name: self.caps.get(name, 1.0) for name in self.over}
+        for name in self.over:
+            least = max(low[name], 1 - sum(high.values()) + high[name])
+            most = min(high[name], 1 - sum(low.values()) + low[name])
+            if most - least < NARROWEST:
+                raise ValueError(
+                    f"floors and caps leave {name} no share but {least:g}, which tells"
+                    f" nothing of it; widen them, or take {name} out of over"
+                )
         return self
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:

@@ -1,11 +1,12 @@
 """The `sweep` section of params.yaml."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from stages.foundation.stage import Section
-from stages.proxy.specs.shape import LADDER
+from stages.proxy.specs.shape import LADDER, whole_batches
 from stages.settings.hyperparameters import Tuning
 from stages.settings.image_sizes import SIZE
 from stages.settings.model_forms import Experts, Growth, fault_in_time, fault_of
@@ -111,6 +112,36 @@ class SweepParams(Section):
             " or {question, answer: text}"
         ),
     )
+
+    def fault(self, arms: Collection[str]) -> tuple[str, str] | None:
+        """What a sweep of text cannot train: the key and why. arms: names of the arms that there are."""
+        for run in self.added:
+            if run.arm not in arms:
+                return "added", (
+                    f"no arm {run.arm!r}; take its runs out, or name one of"
+                    f" {', '.join(arms)}"
+                )
+            if run.size not in LADDER:
+                return "added", f"{run.size} is no text proxy; take its runs out"
+        return None if self.tuning.sets_batch else self._uneven()
+
+    def _uneven(self) -> tuple[str, str] | None:
+        """A batch that is not whole contexts, or a budget that is not whole batches."""
+        batch = self.batch_tokens
+        if batch % self.context:
+            return "batch_tokens", (
+                f"{batch} is no multiple of the context {self.context}; use"
+                f" {whole_batches(batch, self.context)}"
+            )
+        asked = [("budgets_tokens", budget) for budget in self.budgets_tokens]
+        asked += [("added", run.tokens) for run in self.added]
+        for key, budget in asked:
+            if budget % batch:
+                return key, (
+                    f"budget of {budget} tokens is not a whole number of batches of"
+                    f" {batch}; use {whole_batches(budget, batch)}"
+                )
+        return None
 
     @model_validator(mode="after")
     def _known_sizes(self) -> "SweepParams":

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from stages import fit
 from stages.decision.record import read_question_fit
@@ -23,11 +24,14 @@ from stages.fit import (
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed
+from stages.foundation.stage import ROOT
 from stages.judges import resampled
 from stages.laws import get_law
 from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.record import prediction_of
 from stages.laws.fitting.fit import fit_law
+from stages.pipeline import PIPELINE
+from stages.settings.params import load_params
 
 PARAMS = FitParams(laws=["power_floor", "chinchilla"], starts=32)
 ARMS = {"all": 60.0, "best": 50.0}
@@ -520,3 +524,36 @@ def test_a_law_that_cannot_be_fitted_is_named_with_the_reason(
     # alone there is no runner-up
     assert found.runner_up is None and list(refits) == ["law"]
     assert found.law.law == "power_floor_tokens"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"domain": "code"}, "fit.domain: no held-out domain 'code'; there are news"),
+        ({"metric": "error"}, "fit.metric: error is measured of images; here there"),
+        ({"metric": "brier", "domain": "x"}, "fit.metric: brier .* of sweep.items"),
+        (
+            {"domain": None, "judges": {"news": 1, "code": 1}},
+            "fit.judges.code: no held-out domain 'code'; there are news, wiki",
+        ),
+        (
+            {"domain": None, "judges": {"correct_bpb_copy": 1}},
+            "fit.judges.correct_bpb_copy: no held-out domain",
+        ),
+    ],
+)
+def test_what_no_run_would_be_judged_by_is_known_before_any_work(
+    refused, changes, message
+):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["fit"] |= changes
+    refused(params, message)
+
+
+def test_items_judge_where_there_are_items(tmp_path):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["sweep"]["items"] = "copy.jsonl"
+    params["fit"] |= {"domain": None, "judges": {"wiki": 1, "correct_bpb_copy": 2}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    judges = load_params(tmp_path / "params.yaml", PIPELINE)["fit"].judges
+    assert judges == {"wiki": 1, "correct_bpb_copy": 2}

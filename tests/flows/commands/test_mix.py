@@ -121,3 +121,29 @@ def test_an_earlier_swarm_is_reused_with_what_was_reused(tables, tmp_path):
     assert "web counts as 0.5 news and 0.5 blogs" in reused["message"]
     lost = assay(*new, "--split", "web/news=1")
     assert lost.returncode == 2 and "--split belongs to --reuse" in lost.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--tokens", "1e9"], "--tokens does not belong to --design"),
+        (["--reuse", "a.csv", "b.csv"], "--reuse does not belong to --design"),
+        (["--figures", "f"], "--figures does not belong to --design"),
+        (
+            ["--floor", "a=.5", "--floor", "b=.5"],
+            "floors and caps leave room for 1 mixtures, and a fit needs 5",
+        ),
+        (["--out", "{file}/x.csv"], "{file} is no folder; give another place"),
+    ],
+)
+def test_a_design_that_could_not_be_used_is_refused(tmp_path, options, said):
+    (file := tmp_path / "file").write_text("")
+    done = assay("--design", "a,b", *[each.format(file=file) for each in options])
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert said.format(file=file) in done.stderr and not done.stdout
+
+
+def test_a_domain_that_bounds_hold_in_place_is_named():
+    done = assay("--design", "a,b,c", "--floor", "b=.2", "--cap", "b=.2")
+    assert done.returncode == 2
+    assert "--floor and --cap leave b no share but 0.2" in done.stderr

@@ -1,4 +1,10 @@
-from stages.decision.question_laws import MIXTURE, law_named, twins
+from stages.decision.question_laws import (
+    MIXTURE,
+    fitted_law,
+    law_named,
+    tier_laws,
+    twins,
+)
 from stages.laws import get_law
 
 TIERS = ["good", "rest"]
@@ -24,3 +30,12 @@ def test_a_twin_is_a_control_of_the_same_data_as_an_arm_of_the_question():
         }
     }
     assert twins(arms, ["all", "best"]) == {"again": "all"}
+
+
+def test_every_law_over_tiers_is_found_by_the_name_that_its_fit_has():
+    for law in tier_laws(TIERS):
+        found = fitted_law(law.name, TIERS)
+        assert found.name == law.name
+        assert found.variable_names == law.variable_names
+    # which in fit.laws is the one with model size
+    assert "n_params" not in fitted_law(MIXTURE, TIERS).variable_names

@@ -9,7 +9,7 @@ from stages.decide import DecideParams
 from stages.decision.record import read_decision
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.sealed import read_sealed, write_sealed
-from stages.lineage.remade import remade
+from stages.lineage.remade import difference, remade
 
 TARGETS = [3e7, 1e8, 3e8]
 
@@ -78,3 +78,18 @@ def test_an_older_record_says_how_it_is_made_anew(record):
     write_sealed(record, value)
     with pytest.raises(InputError, match="does not name what it was made of"):
         remade(record)
+
+
+def test_rounding_is_told_from_another_answer(record):
+    made = read_decision(record)
+    lead = made.targets[0].lead
+
+    def moved(by):
+        target = made.targets[0].model_copy(update={"lead": (lead[0] * by, *lead[1:])})
+        return made.model_copy(update={"targets": [target, *made.targets[1:]]})
+
+    assert difference(made, moved(1 + 1e-14)).startswith(
+        "first in targets, and numbers alone, by 1e-14 of themselves at most"
+    )
+    assert "numbers alone" not in difference(made, moved(1.01))
+    assert "numbers alone" not in difference(made, made)

@@ -81,3 +81,15 @@ def test_few_new_runs_find_an_optimum_beside_the_earlier_ones():
     for name, best in (("web", 0.5), ("code", 0.3), ("books", 0.2)):
         assert said["proposal"][name] == pytest.approx(best, abs=0.05)
     assert "reused" in [note["code"] for note in said["warnings"]]
+
+
+def test_a_run_that_stands_in_both_swarms_counts_once():
+    new = swarm(("web", "code"), [[0.4, 0.6]], np.array([[1.0]]))
+    both = with_reused(new, OLD, {})
+    assert both.runs == ("r0", "r1")
+    assert both.notes[0]["message"] == (
+        "1 earlier runs are reused: the domains are the same; 1 more stand in both"
+        " swarms and count once"
+    )
+    with pytest.raises(InputError, match="every run .* stands in RATIOS and METRICS"):
+        with_reused(OLD, OLD, {})

@@ -4,7 +4,7 @@ import pytest
 
 from stages.foundation.errors import ParamsError
 from stages.searched.asked import asked
-from stages.settings.arms import ArmsParams
+from stages.settings.arms import ArmsParams, Control
 
 TOKENS = {"web": 600.0, "code": 100.0, "books": 300.0}
 NAMED = {"keep_10": {"keep": 0.1}, "keep_100": {}}
@@ -53,3 +53,10 @@ def test_an_arm_of_the_same_name_and_too_few_runs_are_refused():
     taken = params().model_copy(update={"arms": {"mix-00": params().arms["keep_10"]}})
     with pytest.raises(ParamsError, match=r"arms.arms.mix-00: the question 'mix'"):
         asked(taken, TOKENS)
+
+
+def test_a_control_of_all_arms_is_of_those_that_are_named():
+    low = params().model_copy(update={"controls": {"low": Control(kind="lr")}})
+    made = asked(low, TOKENS).params
+    assert len(made.arms) == 14
+    assert list(made.every_control) == ["low_keep_10", "low_keep_100"]

@@ -49,6 +49,7 @@ def test_the_tiers_of_a_curve_are_the_tiers_of_the_pool():
     [
         ({"tiers": [0.5, 0.2]}, r"arms.questions.up: tiers \[0.5, 0.2\] must rise"),
         ({"tiers": [0.5, 1.0]}, "arms.questions.up.tiers.1: must be below 1"),
+        ({"tiers": [0.001, 0.002, 0.5]}, "0.001, 0.002, .* lie within one per cent"),
         ({"most": 1.0}, "arms.questions.up.most: must be above 1"),
         ({"weights": {"news": 1}}, "arms.questions.up.weights: unknown key"),
         ({"sizes": ["7k"]}, "arms.questions.up.sizes: no size '7k'"),
@@ -79,6 +80,21 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
         ({"floors": {"news": 0.7, "wiki": 0.6}}, "floors add up to more than 1"),
         ({"caps": {"news": 0.2, "wiki": 0.6}}, "caps add up to less than 1"),
         ({"floors": {"news": 0.7}, "caps": {"news": 0.6}}, "the floor of news, 0.7,"),
+        ({"prior": "equal"}, "arms.questions.mix.prior: must be one of 'natural'"),
+        ({"prior": {"news": 50, "wiki": 50}}, "mix.prior.news: must be at most 1"),
+        (
+            {"floors": {"news": 0.4}, "caps": {"news": 0.4}},
+            "floors and caps leave news no share but 0.4",
+        ),
+        (
+            {"floors": {"news": 0.3}, "caps": {"wiki": 0.7, "news": 0.3}},
+            "floors and caps leave news no share but 0.3",
+        ),
+        (
+            {"over": ["news", "wiki", "speech", "code", "tweets"], "runs": 8},
+            "mix.runs: 8 runs of 5 domains cannot tell .* at least 9, better 25",
+        ),
+        ({"sizes": ["6k", "6k"]}, "mix.sizes: '6k' stands twice"),
         ({"weights": {"code": 1}}, r"mix.weights: no held-out domain 'code'; .* news"),
         ({"weights": {"news": 0}}, "weights are all 0"),
         ({"veto": {"code": 0.1}}, "mix.veto: no held-out domain 'code'"),
@@ -88,3 +104,45 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
 )
 def test_what_cannot_be_asked_is_refused(refused, question, message):
     refused(params_with(**question), message)
+
+
+@pytest.mark.parametrize("question", [None, "mixture", ["news", "wiki"]])
+def test_a_question_that_is_no_mapping_is_refused(refused, question):
+    params = params_with()
+    params["arms"]["questions"]["mix"] = question
+    refused(params, "arms.questions.mix: must be a mapping of keys to values")
+
+
+def test_an_arm_that_a_question_names_twice_is_refused(refused):
+    params = params_with()
+    params["arms"]["questions"]["filter"]["arms"] = ["keep_10", "keep_20", "keep_10"]
+    refused(params, "arms.questions.filter.arms: 'keep_10' stands twice; keep it once")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"always": {"keep_10": {"keep": 0.9}}},
+            "always and arms have 'keep_10' with other settings",
+        ),
+        (
+            {
+                "controls": {
+                    "low": {"kind": "lr"},
+                    "low_keep_10": {"kind": "same", "like": "keep_10"},
+                }
+            },
+            "the control 'low' makes 'low_keep_10', which is a control too",
+        ),
+        (
+            {"arms": {}, "questions": {"m": {"kind": "mixture", "over": ["a", "b"]}}}
+            | {"controls": {"low": {"kind": "lr"}}},
+            "control 'low' is made of the arms, and there are none",
+        ),
+    ],
+)
+def test_one_name_is_of_one_data_set(refused, changes, message):
+    params = params_with()
+    params["arms"] |= changes
+    refused(params, message)
