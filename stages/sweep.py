@@ -86,12 +86,12 @@ def unrecorded(runs: list[dict[str, Any]]) -> dict[str, int]:
 
 def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where the section asks for what cannot be trained: the keys and the fault."""
-    if fault := image_sweep.sizes_are_of_the_modality(params):
-        return fault
+    if wrong_size := image_sweep.sizes_are_of_the_modality(params):
+        return wrong_size
     if params["ingest"].modality == "image":
         return None
     fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)
-    return fault and (["sweep", fault[0]], fault[1])
+    return (["sweep", fault[0]], fault[1]) if fault else None
 
 
 def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
