@@ -67,6 +67,7 @@ def project(tmp_path_factory, run_stages):
         "good": {"path": "raw/good.jsonl", "heldout": 0.3, "reference": 0.7},
     }
     params["dedup"] |= {"semantic": {"eps": 0.02}, "lines": {}, "fineweb": {}}
+    params["fit"]["domain"] = None  # the demo's is not here
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
     params["score"] |= {"folds": 2, "prototypes": 8}
     params["arms"] |= {

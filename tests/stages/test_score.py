@@ -69,6 +69,7 @@ def project(tmp_path_factory, run_stages):
             "reference": 0.7,
         },
     }
+    params["fit"]["domain"] = None  # the demo's is not here
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
     params["score"] |= RULES | {"folds": 2, "prototypes": 8}
     params["arms"] |= {
