@@ -109,6 +109,7 @@ def project(tmp_path_factory):
         },
         "noise": {"path": "raw/noise.jsonl", "text": "body"},
     }
+    params["fit"]["domain"] = None  # the demo's is not here
     params["pack"] |= {"vocab_size": 300, "heldout_tokens": 1000}
     params["score"] |= {
         "folds": 3,
