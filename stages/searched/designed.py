@@ -1,6 +1,7 @@
 """From a question to the arms that it needs: its swarm, each run as an arm of one resample."""
 
 import itertools
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ from stages.searched.asked import Made
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.questions import Designed, MixtureQuestion
 
+log = logging.getLogger("assay")
 UPSAMPLING_TITLE = "How often should each tier of quality be used?"
 STEEP = (
     7.0  # as often as the worst document is the best used on the steep curve (assumed)
@@ -30,6 +32,13 @@ def designed(
     """
     if isinstance(question, MixtureQuestion):
         prior = prior_of(question, pool_tokens)
+        if outside := outside_of(question, prior):
+            log.warning(
+                "arms: %s: the prior lies outside of floors and caps (%s); runs are drawn"
+                " from within, and the proposal is still held against the prior",
+                name,
+                ", ".join(outside),
+            )
         swarm = swarm_arms(name, question, prior=prior, params=params)
         title = question.title or f"Which mixture of {listed(question.over)}?"
         return Made(
@@ -64,6 +73,17 @@ def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:
         f"{name}-linear": Arm(uses=linear),
         f"{name}-steep": Arm(uses=steep),
     }
+
+
+def outside_of(question: MixtureQuestion, prior: Mapping[str, float]) -> list[str]:
+    """`web 0.2, at least 0.5` of each pool whose share of the prior its floor or cap forbids."""
+    said = []
+    for pool, share in prior.items():
+        if share < question.floors.get(pool, 0.0):
+            said.append(f"{pool} {share:.3g}, at least {question.floors[pool]:g}")
+        if share > question.caps.get(pool, 1.0):
+            said.append(f"{pool} {share:.3g}, at most {question.caps[pool]:g}")
+    return said
 
 
 def prior_of(

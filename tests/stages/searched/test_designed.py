@@ -41,6 +41,16 @@ def test_each_run_is_trained_on_one_resample_and_each_resample_has_as_many():
     assert "keep_10" not in made.draws  # trained on all
 
 
+def test_a_prior_outside_its_floors_is_said_and_one_inside_is_not(caplog):
+    asked(params(prior={"web": 0.6, "code": 0.4}, floors={"code": 0.4}), TOKENS)
+    assert not caplog.records
+    asked(params(prior={"web": 0.8, "code": 0.2}, floors={"code": 0.4}), TOKENS)
+    assert "(code 0.2, at least 0.4)" in caplog.text
+    caplog.clear()
+    asked(params(prior={"web": 0.8, "code": 0.2}, caps={"web": 0.5}), TOKENS)
+    assert "(web 0.8, at most 0.5)" in caplog.text
+
+
 def test_a_prior_may_leave_pools_out():
     made = asked(params(prior={"code": 1.0}), TOKENS)
     assert made.questions["mix"]["prior"] == {"web": 0.0, "code": 1.0}
