@@ -14,27 +14,14 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from stages.proxy.network import experts
-from stages.proxy.specs.shape import MLP_RATIO, Shape
+from stages.proxy.specs.layout import weight_sizes
+from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
 # cosines and sines of the rotary positions, (T, K / 2) each
 Turn = tuple[torch.Tensor, torch.Tensor]
-
-
-def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
-    """Rows and columns of every weight in storage order; the embedding comes first, the head last."""
-    d, sizes = shape.d_model, {"embedding": (shape.vocab_size, shape.d_model)}
-    for layer in range(shape.n_layers):
-        sizes[f"{layer}.qkv"] = (3 * d, d)
-        sizes[f"{layer}.out"] = (d, d)
-        if shape.has_experts(layer):
-            sizes |= experts.weight_sizes(shape, layer)
-        else:
-            sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
-            sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
-    return sizes | {"head": (shape.vocab_size, d)}
 
 
 class Weights:

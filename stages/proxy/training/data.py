@@ -1,8 +1,9 @@
 """What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,6 +30,10 @@ class ProxyData:
     views: Mapping[str, View]
     held_out: Mapping[str, HeldOut]
     items: Items | None = None  # scored beside the losses at every budget
+    # name of a trunk -> the file of its weights, which branches go on from
+    trunks: Mapping[str, Path] = field(default_factory=dict)
+    # key of a run (`RunSpec.key`) -> where its weights are kept when it ends
+    kept: Mapping[str, Path] = field(default_factory=dict)
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""
@@ -68,6 +73,7 @@ class ProxyData:
 class Feed:
     """Batches of R streams, step by step, as int64 tensors on a device.
 
+    `begins`: where in each stream step 0 begins to read, in tokens; None for their starts.
     On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
     """
 
@@ -78,6 +84,8 @@ class Feed:
         context: int,
         device: torch.device,
         ahead: bool | None = None,
+        *,
+        begins: Sequence[int] | None = None,
     ):
         self.streams, self.batch_tokens, self.context, self.device = (
             streams,
@@ -85,6 +93,7 @@ class Feed:
             context,
             device,
         )
+        self.begins = [0] * len(streams) if begins is None else list(begins)
         self._first, self._chunk = 0, torch.empty(0, 1)
         self._thread: ThreadPoolExecutor | None = None
         self._next: tuple[int, Future | None] = (-1, None)
@@ -116,8 +125,10 @@ class Feed:
 
     def _gather(self, step: int) -> torch.Tensor:
         parts = [
-            stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens)
-            for stream in self.streams
+            stream.with_begin(
+                begin + step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens
+            )
+            for stream, begin in zip(self.streams, self.begins, strict=True)
         ]
         chunk = torch.from_numpy(np.stack(parts))
         if self.device.type != "cuda":

@@ -85,8 +85,12 @@ class Record:
             self.specs[run],
             self.courses[run],
         )
-        n_trunk = branch.first_step * spec.batch_tokens
-        counts, view = course.counts(n_trunk, n_tokens - n_trunk), course.trunk.view
+        if spec.branch is None:
+            n_trunk = branch.first_step * spec.batch_tokens
+            counts = course.counts(n_trunk, n_tokens - n_trunk)
+        else:
+            counts = course.trunk.counts_from(spec.branch.first_token, n_tokens)
+        view = course.trunk.view
         return BudgetResult(
             budget_tokens=n_tokens,
             n_tokens_seen=counts.n_tokens_seen,
@@ -144,7 +148,8 @@ class Record:
         for segment in self.plan:
             for first in range(0, segment.n_steps, every):
                 stop = min(first + every, segment.n_steps)
-                step = segment.first_step + stop
+                # of a branch from the trunk on, as its budgets are
+                step = stop if spec.branch else segment.first_step + stop
                 loss, lr = (
                     losses[at + first : at + stop].mean(),
                     spec.lr * segment.lr_factors[stop - 1],

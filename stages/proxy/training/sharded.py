@@ -26,7 +26,8 @@ from torch.utils.checkpoint import checkpoint
 from stages.foundation.errors import InputError
 from stages.proxy.network import model
 from stages.proxy.network.adamw import BETA1, BETA2, CLIP_NORM, EPS
-from stages.proxy.network.model import initial_parts, weight_sizes
+from stages.proxy.network.model import initial_parts
+from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.transfer import Factors, kind_of_weight

@@ -28,6 +28,7 @@ from stages.proxy.training.checkpoint import Checkpoint
 from stages.proxy.training.data import Feed, ProxyData
 from stages.proxy.training.ranks import AgreedCheckpoint, is_first, ranked_engine
 from stages.proxy.training.record import Record, watched
+from stages.proxy.training.trunk_files import KEPT, save_trunk, trunks_state
 
 if TYPE_CHECKING:
     from stages.proxy.network.engine import AutogradEngine
@@ -111,6 +112,7 @@ def train_group(
         elif not trainer.writes:
             kept = None
         trainer.run(kept, on_step)
+        trainer.keep_trunks()
         if kept and len(specs) > 1:
             trainer.record.note(kept.save(trainer.state()))
         return trainer.record.results(curve_every)
@@ -160,6 +162,7 @@ class Trainer:
             batch_tokens=first.batch_tokens,
             context=first.context,
             device=self.device,
+            begins=[spec.branch.first_token if spec.branch else 0 for spec in specs],
         )
         # of all runs or of none
         decays = [course.decay for course in self.courses if course.decay]
@@ -184,6 +187,9 @@ class Trainer:
             "recompute": recompute,
         }
         self._build(grow.first_shape(first))
+        if first.branch is not None:
+            self.optimiser.load(trunks_state(self.specs, data.trunks))
+        self.kept = data.kept
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(
             dict(data.held_out),
@@ -323,11 +329,11 @@ class Trainer:
             and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens
         ):
             self._grow()
-        inputs, targets = (
-            self.decay_feed.at(self.place.step)
-            if self.decay_feed and segment.budget_tokens
-            else self.feed.at(step)
-        )
+        if self.decay_feed and segment.budget_tokens:
+            inputs, targets = self.decay_feed.at(self.place.step)
+        else:  # a branch counts from where it begins to read
+            of_feed = self.place.step if self.specs[0].branch else step
+            inputs, targets = self.feed.at(of_feed)
         keep = self.dropout.at(step, inputs.shape[1])
         self.record.add_step(
             self.train_step(
@@ -353,6 +359,19 @@ class Trainer:
             if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
+
+    def keep_trunks(self) -> None:
+        """Write the weights and moments of those runs that others go on from."""
+        files = [self.kept.get(spec.key) for spec in self.specs]
+        if not any(files):
+            return
+        state = self.optimiser.whole(self.optimiser.state(), self.writes)
+        if state is None:  # another process writes
+            return
+        for run, (spec, file) in enumerate(zip(self.specs, files, strict=True)):
+            if file is not None:
+                own = {name: state[name][run] for name in KEPT}
+                save_trunk(file, spec, own, n_steps=state["n_steps"])
 
     def state(self) -> dict:
         trunk, now = (
