@@ -25,8 +25,10 @@ from stages.runs.run_files import (
     runs_table,
 )
 from stages.settings.sweep import SweepParams
+from stages.sweeping.branch_faults import branch_fault
+from stages.sweeping.branches import phases, train_lost_again, trained_data
 from stages.sweeping.trunks import planned
-from stages.sweeping.views import TOKENIZER, proxy_data
+from stages.sweeping.views import TOKENIZER
 
 log = logging.getLogger("assay")
 UNRECORDED = (
@@ -44,7 +46,11 @@ def run(params: SweepParams) -> None:
     if missing:
         from stages.sweeping.train_trunks import train  # loads torch
 
-        train(trunks, proxy_data(data), params.device)
+        train_lost_again(trunks)
+        given = trained_data(data, trunks)
+        for phase in phases(trunks):
+            if not all(map(is_finished, phase)):
+                train(phase, given, params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     with whole_file(artefacts.RUNS) as temporary:
@@ -88,6 +94,8 @@ def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where the section asks for what cannot be trained: the keys and the fault."""
     if wrong_size := image_sweep.sizes_are_of_the_modality(params):
         return wrong_size
+    if wrong_branch := branch_fault(params):
+        return wrong_branch
     if params["ingest"].modality == "image":
         return None
     fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)

@@ -66,7 +66,13 @@ class Plan:
 def planned(params: VerifyParams) -> Plan:
     """What is asked of every question; nothing is trained. Image proxies are not carried on."""
     questions = read_sealed(artefacts.ARMS, AGAIN)["questions"]
-    known = [name for name, asked in questions.items() if not is_searched(asked)]
+    known = [
+        name
+        for name, asked in questions.items()
+        if not is_searched(asked) and not asked.get("branch")
+    ]
+    if branched := [name for name, asked in questions.items() if asked.get("branch")]:
+        log.info("verify: %s: branches are not carried on", ", ".join(branched))
     if unknown := set(params.questions or []) - set(known):
         raise ParamsError(
             f"verify.questions: no question {min(unknown)!r}; over named arms there are"

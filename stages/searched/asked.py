@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.foundation.errors import ParamsError
+from stages.searched.branched import TRUNK, branched, described, trained_whole
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.questions import Question
 
@@ -36,12 +37,14 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
 
     Raises ParamsError where a question has too few runs, or an arm of the same name is there.
     """
-    arms = dict(params.arms)
+    arms, controls = trained_whole(params)
     draws: dict[str, list[int]] = {}
     questions = {}
     for name, question in params.questions.items():
         questions[name] = question.model_dump()
         if isinstance(question, Question):
+            if question.branch is not None:
+                _add_branches(name, question, arms, params, questions[name])
             continue
         # laws of mixtures, which a project without such a question does not depend on
         from stages.searched.designed import designed
@@ -56,5 +59,27 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
         draws |= made.draws
         questions[name] |= made.described | {"arms": list(made.arms)}
     # controls of all arms are of those that are named: a designed arm wins or loses by no lead of its own
-    every = {"arms": arms, "controls": params.every_control}
+    every = {"arms": arms, "controls": controls}
     return Asked(params.model_copy(update=every), questions, draws)
+
+
+def _add_branches(
+    name: str,
+    question: Question,
+    arms: dict[str, Arm],
+    params: ArmsParams,
+    said: dict[str, Any],
+) -> None:
+    """Add the arms of a question about branches to `arms`, and to what arms.json says of it."""
+    assert question.branch is not None  # whoever asks has looked
+    made = branched(name, question, params.arms)
+    trunk = TRUNK.format(question.branch.base)
+    for arm, settings in made.items():
+        if arm in params.arms or arms.get(arm, settings) != settings:
+            raise ParamsError(
+                f"arms.arms.{arm}: the question {name!r} makes an arm of this name; give"
+                " yours another"
+            )
+    arms |= made
+    said["arms"] = [arm for arm in made if arm != trunk]
+    said["branch"] |= described(name, question.branch)

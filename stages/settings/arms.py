@@ -10,6 +10,13 @@ from stages.settings.questions import AnyQuestion, Question, UpsamplingQuestion
 from stages.target.target import Target
 
 
+class Replay(Section):
+    """Data of another arm that are read beside an arm's own."""
+
+    share: float = Field(gt=0, lt=1, description="of the training tokens")
+    of: "Arm" = Field(description="the other arm")
+
+
 class Arm(Section):
     """A data set to compare: a part of the draw, and how often its documents are used."""
 
@@ -59,6 +66,14 @@ class Arm(Section):
         None,
         min_length=1,
         description="use only documents of these licences (ingest.pools.NAME.licence)",
+    )
+    replay: Replay | None = Field(
+        None,
+        exclude_if=lambda replay: replay is None,
+        description=(
+            "data of another arm read beside its own; arms of a question with a branch"
+            " have it from there"
+        ),
     )
     rules: bool | str | list[str] = Field(
         False,
@@ -157,6 +172,11 @@ class ArmsParams(Section):
                 raise ValueError(
                     f"question {name!r} names the arm {missing[0]!r}; arms are"
                     f" {', '.join(self.arms) or 'not given'}"
+                )
+            if question.branch and question.branch.base not in self.arms:
+                raise ValueError(
+                    f"question {name!r} has a trunk of the arm"
+                    f" {question.branch.base!r}; arms are {', '.join(self.arms)}"
                 )
         self._names_differ()
         for name, control in self.every_control.items():

@@ -26,6 +26,13 @@ class Pool(Section):
 
     path: str | list[str] | None = None
     text: str = Field("text", description="column or key that holds the text")
+    prompt: str | None = Field(
+        None,
+        description=(
+            "column or key that holds what is asked; it stands before the text, and a"
+            " question with branch.loss: answer scores the text alone"
+        ),
+    )
     id: str | None = Field(None, description="column or key that holds a unique name")
     lang: str | None = Field(None, description="column or key that holds the language")
     url: str | None = Field(

@@ -3,14 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from stages.foundation.section import Section
+from stages.settings.branches import BranchSettings
 from stages.settings.pools import Pool
 
 Fault = tuple[str, str]  # the key and what is wrong
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LEAST_ARMS = 2  # that compete
 NARROWEST = 0.005  # ours: a range of shares below it tells nothing of a pool
 
 
@@ -26,11 +36,29 @@ class Question(Section):
 
     kind: Literal["arms"] = Field("arms", exclude=True)
     title: str
-    arms: list[str] = Field(min_length=2)
+    branch: BranchSettings | None = Field(
+        None,
+        exclude_if=lambda branch: branch is None,
+        description=(
+            "arms are mixes of the last phase of one trunk; null: every arm is trained"
+            " from the start"
+        ),
+    )
+    arms: list[str]
 
     @field_validator("arms")
     @classmethod
-    def _arms_differ(cls, arms: list[str]) -> list[str]:
+    def _arms_compete(cls, arms: list[str], known: ValidationInfo) -> list[str]:
+        branch = known.data.get("branch")
+        if branch is None and len(arms) < LEAST_ARMS:
+            raise PydanticCustomError(
+                "too_short", "too short", {"min_length": LEAST_ARMS}
+            )
+        if branch is not None and not set(arms) - {branch.base}:
+            raise ValueError(
+                f"name an arm beside branch.base, {branch.base!r}, which is the control"
+                " anyway"
+            )
         return _once(arms)
 
 

@@ -14,6 +14,7 @@ from stages.runs.trainer_version import code_hash
 from stages.settings.hyperparameters import hyperparameters, whole_budgets
 from stages.settings.model_forms import formed, grown
 from stages.settings.sweep import Regularisation, SweepParams
+from stages.sweeping.branches import Making, arms_of_branches, branch_trunks
 from stages.sweeping.simulate import drawn_tokens, pool_share
 from stages.sweeping.trials import best_lr, critical_batch, largest_view
 from stages.sweeping.views import Views, load_views
@@ -36,7 +37,13 @@ def repeating(params: SweepParams, data: Views) -> SweepParams:
         return params
     passes = params.target.passes(data.arms["pool_tokens"])
     drawn = sum(data.arms["draw_tokens"].values())
-    kept = min(view.n_tokens for view in data.views.values()) / drawn
+    apart = arms_of_branches(data.arms)  # which no target repeats
+    sizes = [
+        view.n_tokens
+        for name, view in data.views.items()
+        if name.rsplit("/", 1)[0] not in apart
+    ]
+    kept = min(sizes, default=drawn) / drawn
     repeats = passes / kept > 1
     return params.model_copy(update={"pool_passes": passes if repeats else None})
 
@@ -90,7 +97,10 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
+    apart = arms_of_branches(data.arms)
     for view in data.views:
+        if view.rsplit("/", 1)[0] in apart:
+            continue
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
@@ -101,9 +111,32 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     for cell, budget in _added_cells(params, data):
         for spec in _specs(params, cell, data, budgets=(budget,)):
             trunks.append(trunk_of(spec, cell.arm, control="", data=data, code=code))
+    trunks += branch_trunks(_making(params, data, code))
     if not trunks:
         raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
+
+
+def _making(params: SweepParams, data: Views, code: str) -> Making:
+    """How the runs of a question about branches are made."""
+
+    def spec(
+        own: SweepParams,
+        *,
+        view: str,
+        budgets: tuple[int, ...],
+        size: str,
+        setting: Regularisation,
+        draw: int,
+    ) -> RunSpec:
+        cell = Cell(view=view, size=size, setting=setting, draw=draw, is_control=False)
+        [made] = _specs(own, cell, data, budgets)
+        return made
+
+    def named(made: RunSpec, arm: str) -> dict[str, Any]:
+        return trunk_of(made, arm, control="", data=data, code=code)
+
+    return Making(params, data, spec, named)
 
 
 def trunk_of(

@@ -55,6 +55,19 @@ class ArmLike(Protocol):
     @property
     def rules(self) -> bool | str | list[str]: ...
 
+    @property
+    def replay(self) -> "ReplayLike | None": ...
+
+
+class ReplayLike(Protocol):
+    """Data of another arm that are read beside an arm's own."""
+
+    @property
+    def share(self) -> float: ...
+
+    @property
+    def of(self) -> ArmLike: ...
+
 
 DEDUP = {
     "none": "every document",
@@ -190,6 +203,8 @@ def arm_view(
                 weight=pl.when(inside).then(2.0).otherwise(1.0) * pl.col("weight")
             )
         )
+    if arm.replay is not None:
+        view = _replayed(view, arm_view(resample, arm.replay.of, seed=seed), arm.replay)
     return view.sort("row")
 
 
@@ -208,6 +223,27 @@ def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.Data
     ratio = (share / n_kept) / ((1 - share) / (n_all - n_kept))
     high, low = max(ratio, 1.0), max(1 / ratio, 1.0)
     return pool.with_columns(weight=pl.when(inside).then(high).otherwise(low))
+
+
+def _replayed(
+    own: pl.DataFrame, other: pl.DataFrame, replay: ReplayLike
+) -> pl.DataFrame:
+    """Both views in one; weights such that the other makes up its share of the training tokens, and the own stay.
+
+    A document of both is used as often as by both together.
+    """
+    n_own, n_other = (
+        float((view["weight"] * view["n_tokens"]).sum()) for view in (own, other)
+    )
+    times = replay.share / (1 - replay.share) * n_own / n_other
+    other = other.select(own.columns).with_columns(weight=pl.col("weight") * times)
+    both = pl.concat([own, other])
+    uses = both.group_by("row").agg(pl.col("weight").sum())
+    return (
+        both.drop("weight")
+        .unique("row", keep="first", maintain_order=True)
+        .join(uses, on="row", maintain_order="left")
+    )
 
 
 def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:

@@ -34,6 +34,7 @@ class ProxyData:
     trunks: Mapping[str, Path] = field(default_factory=dict)
     # key of a run (`RunSpec.key`) -> where its weights are kept when it ends
     kept: Mapping[str, Path] = field(default_factory=dict)
+    tokenizer: str = ""  # hash of its file, for those that read the weights
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""

@@ -189,7 +189,7 @@ class Trainer:
         self._build(grow.first_shape(first))
         if first.branch is not None:
             self.optimiser.load(trunks_state(self.specs, data.trunks))
-        self.kept = data.kept
+        self.kept, self.tokenizer = data.kept, data.tokenizer
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(
             dict(data.held_out),
@@ -371,7 +371,8 @@ class Trainer:
         for run, (spec, file) in enumerate(zip(self.specs, files, strict=True)):
             if file is not None:
                 own = {name: state[name][run] for name in KEPT}
-                save_trunk(file, spec, own, n_steps=state["n_steps"])
+                said = {"tokenizer": self.tokenizer} if self.tokenizer else {}
+                save_trunk(file, spec, own, n_steps=state["n_steps"], said=said)
 
     def state(self) -> dict:
         trunk, now = (

@@ -25,9 +25,13 @@ FORMAT = "1"
 
 
 def save_trunk(
-    path: Path, spec: RunSpec, state: Mapping[str, torch.Tensor], n_steps: int
+    path: Path,
+    spec: RunSpec,
+    state: Mapping[str, torch.Tensor],
+    n_steps: int,
+    said: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one run. state: `flat`, `first`, `second` (P,)."""
+    """Write one run. state: `flat`, `first`, `second` (P,); said: further metadata."""
     from safetensors.torch import save_file
 
     tensors = {}
@@ -45,6 +49,7 @@ def save_trunk(
         "n_steps": str(n_steps),
         "run": spec.key,
         "tensors_sha256": _digest(tensors),
+        **(said or {}),
     }
     with whole_file(path) as temporary:
         save_file(tensors, temporary, metadata)
