@@ -364,7 +364,7 @@ def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.n
         if images.are_pooled()
         else Packed.open(
             f"{artefacts.PACKED_HELD_OUT}/{metric.partition('_')[2]}"
-        ).n_tokens_each
+        ).n_scored_each
     )
     values = heldout_resamples(
         losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed

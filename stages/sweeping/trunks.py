@@ -149,7 +149,7 @@ def trunk_of(
     header = {
         "arm": arm,
         "control": control,
-        "data_hash": data.data_hash(spec.arm, spec.decay_arm),
+        "data_hash": data.data_hash(spec.arm, spec.decay_arm, spec.loss),
         "code_hash": code,
     }
     trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])

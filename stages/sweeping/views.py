@@ -37,16 +37,23 @@ class Views:
             items,
         )
 
-    def data_hash(self, name: str, decay: str | None = None) -> str:
+    def data_hash(
+        self, name: str, decay: str | None = None, loss: str = "all"
+    ) -> str:
         """Of the tokens that a view trains on, those of its decay if they are others, and those and
-        the items it is judged on.
+        the items it is judged on; which of them are prompts, where that tells. loss: as of a RunSpec.
         """
         trained = [self.views[each].fingerprint for each in (name, decay) if each]
+        if loss == "answer":
+            trained.append(self.packed.prompts_sha256)
         judged = [self.items.fingerprint] if self.items else []
         return content_hash(
             [
                 *trained,
-                {key: pack.tokens_sha256 for key, pack in self.held_out.items()},
+                {
+                    key: pack.tokens_sha256 + pack.prompts_sha256
+                    for key, pack in self.held_out.items()
+                },
                 *judged,
             ]
         )

@@ -269,6 +269,10 @@ def _check_growth(spec: RunSpec) -> None:
 def _check_branch(spec: RunSpec) -> None:
     if spec.loss not in LOSSES:
         raise InputError(f"loss is {spec.loss!r}; use {', '.join(LOSSES)}")
+    if spec.loss == "answer" and spec.z_loss:
+        raise InputError(
+            f"z_loss is {spec.z_loss}, of a run that scores answers alone; set it to 0"
+        )
     if spec.branch is None:
         return
     for name, wrong in (

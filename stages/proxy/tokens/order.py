@@ -76,6 +76,14 @@ class Stream:
 
     def tokens(self, first: int, n_tokens: int) -> np.ndarray:
         """Stream tokens first..first+n_tokens-1 as int64."""
+        return self.view.packed.tokens[self._places(first, n_tokens)].astype(np.int64)
+
+    def is_scored(self, first: int, n_tokens: int) -> np.ndarray:
+        """Which of the same tokens are of no prompt (n_tokens,)."""
+        return self.view.packed.is_scored(self._places(first, n_tokens))
+
+    def _places(self, first: int, n_tokens: int) -> np.ndarray:
+        """Where in the pack stream tokens first..first+n_tokens-1 lie (n_tokens,)."""
         pieces, stop = [], first + n_tokens
         while first < stop:
             index, offset = self.locate(first)
@@ -185,7 +193,7 @@ class Stream:
         return _Pass(order, np.cumsum(self.view.n_tokens_each[order]))
 
     def _gather(self, plan: _Pass, offset: int, n_tokens: int) -> np.ndarray:
-        """Tokens offset..offset+n_tokens-1 of one pass, by one index array over the documents they touch."""
+        """Where tokens offset..offset+n_tokens-1 of one pass lie, by one index array over the documents they touch."""
         first = int(np.searchsorted(plan.ends, offset, side="right"))
         last = int(np.searchsorted(plan.ends, offset + n_tokens, side="left"))
         touched = plan.order[first : last + 1]
@@ -195,8 +203,7 @@ class Stream:
             self.view.packed.start[self.view.rows[touched]] - begins, lengths
         )
         skip = offset - int(begins[0])
-        where = np.arange(offset, offset + n_tokens) + shift[skip : skip + n_tokens]
-        return self.view.packed.tokens[where].astype(np.int64)
+        return np.arange(offset, offset + n_tokens) + shift[skip : skip + n_tokens]
 
 
 class _Progress:

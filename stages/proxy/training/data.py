@@ -11,6 +11,7 @@ import torch
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import HeldOut
 from stages.proxy.heldout.items import Items
+from stages.proxy.network.answers import IGNORED
 from stages.proxy.network.device import card_is_quiet
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.course import Course
@@ -75,7 +76,7 @@ class Feed:
     """Batches of R streams, step by step, as int64 tensors on a device.
 
     `begins`: where in each stream step 0 begins to read, in tokens; None for their starts.
-    On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    `answer_only`: targets that are of a prompt are IGNORED. On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Feed:
         ahead: bool | None = None,
         *,
         begins: Sequence[int] | None = None,
+        answer_only: bool = False,
     ):
         self.streams, self.batch_tokens, self.context, self.device = (
             streams,
@@ -95,7 +97,9 @@ class Feed:
             device,
         )
         self.begins = [0] * len(streams) if begins is None else list(begins)
-        self._first, self._chunk = 0, torch.empty(0, 1)
+        self.answer_only = answer_only
+        # tokens (R, n + 1), and where some are not scored the same as targets: (1 or 2, R, n + 1)
+        self._first, self._chunk = 0, torch.empty(1, 0, 1)
         self._thread: ThreadPoolExecutor | None = None
         self._next: tuple[int, Future | None] = (-1, None)
         if ahead if ahead is not None else device.type == "cuda":
@@ -106,13 +110,14 @@ class Feed:
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
         begin = (step - self._first) * self.batch_tokens
-        if not 0 <= begin < self._chunk.shape[1] - 1:
+        if not 0 <= begin < self._chunk.shape[-1] - 1:
             self._load(step)
             begin = 0
-        flat = self._chunk[:, begin : begin + self.batch_tokens + 1]
-        return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(
-            1, (-1, self.context)
-        )
+        window = slice(begin, begin + self.batch_tokens + 1)
+        tokens, targets = self._chunk[0, :, window], self._chunk[-1, :, window]
+        return tokens[:, :-1].unflatten(1, (-1, self.context)), targets[
+            :, 1:
+        ].unflatten(1, (-1, self.context))
 
     def _load(self, step: int) -> None:
         expected, future = self._next
@@ -125,12 +130,20 @@ class Feed:
         self._first, self._chunk = step, chunk.to(self.device, non_blocking=True)
 
     def _gather(self, step: int) -> torch.Tensor:
-        parts = [
-            stream.with_begin(
-                begin + step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens
-            )
-            for stream, begin in zip(self.streams, self.begins, strict=True)
-        ]
+        n_tokens = CHUNK_STEPS * self.batch_tokens
+        firsts = [begin + step * self.batch_tokens for begin in self.begins]
+        tokens = np.stack(
+            [
+                stream.with_begin(first, n_tokens)
+                for stream, first in zip(self.streams, firsts, strict=True)
+            ]
+        )
+        parts = [tokens]
+        if self.answer_only:
+            targets = tokens.copy()
+            for row, stream, first in zip(targets, self.streams, firsts, strict=True):
+                row[1:][~stream.is_scored(first, n_tokens)] = IGNORED
+            parts.append(targets)
         chunk = torch.from_numpy(np.stack(parts))
         if self.device.type != "cuda":
             return chunk

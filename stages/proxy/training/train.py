@@ -163,6 +163,7 @@ class Trainer:
             context=first.context,
             device=self.device,
             begins=[spec.branch.first_token if spec.branch else 0 for spec in specs],
+            answer_only=first.loss == "answer",
         )
         # of all runs or of none
         decays = [course.decay for course in self.courses if course.decay]
@@ -172,6 +173,7 @@ class Trainer:
                 batch_tokens=first.batch_tokens,
                 context=first.context,
                 device=self.device,
+                answer_only=first.loss == "answer",
             )
             if decays
             else None
@@ -185,6 +187,7 @@ class Trainer:
             "eos_id": eos_id,
             "micro_sequences": micro_sequences,
             "recompute": recompute,
+            "answer_only": first.loss == "answer",
         }
         self._build(grow.first_shape(first))
         if first.branch is not None:
@@ -298,12 +301,14 @@ class Trainer:
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {
+        views = [view for course in self.courses for view in course.views]
+        found = {
             "specs": [spec.to_dict() for spec in self.specs],
-            "views": [
-                view.fingerprint for course in self.courses for view in course.views
-            ],
+            "views": [view.fingerprint for view in views],
         }
+        if self.specs[0].loss == "answer":
+            found["prompts"] = [view.packed.prompts_sha256 for view in views]
+        return found
 
     def run(
         self,
