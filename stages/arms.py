@@ -64,6 +64,8 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             continue
         if fault := question.fault(pools, image=image) or too_few_runs(question):
             return ["arms", "questions", name, fault[0]], fault[1]
+    if lost := _lines_of_prompts(params["arms"], params["ingest"].pools):
+        return lost
     own, measures, judged = (
         [*OWN_SCORES, *params["score"].extra],
         params["score"].measures(),
@@ -107,6 +109,21 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
                     f"the rule {unjudged[0]} is not judged by the score stage; it"
                     f" judges {', '.join(judged) or 'none'} (score.rules)"
                 ),
+            )
+    return None
+
+
+def _lines_of_prompts(
+    arms: ArmsParams, pools: dict[str, Pool]
+) -> tuple[list[str], str] | None:
+    """Where texts lose lines and it matters which of them are a prompt: the keys and the fault."""
+    if not any(pool.prompt is not None for pool in pools.values()):
+        return None
+    for name, arm in arms.arms.items():
+        if arm.dedup == "lines":
+            return ["arms", "arms", name, "dedup"], (
+                "a document with a prompt (ingest.pools.NAME.prompt) cannot lose lines;"
+                " choose another policy"
             )
     return None
 
@@ -428,9 +445,17 @@ def metrics(views: pl.DataFrame) -> dict:
     return {"unique_tokens": {arm: round(value) for arm, value in mean.iter_rows()}}
 
 
+def checkpoints(params: ArmsParams | None) -> list[str]:
+    """The user's trunks that questions go on from, as DVC dependencies."""
+    questions = params.questions.values() if params else ()
+    branches = [q.branch for q in questions if isinstance(q, Question)]
+    return sorted({b.checkpoint for b in branches if b and b.checkpoint})
+
+
 stage = Stage(
     run=run,
     params=ArmsParams,
+    inputs=checkpoints,
     question="Which documents does each arm train on, in each resample of the pool?",
     agrees=names_exist,
     follows=("target", "sweep"),

@@ -82,7 +82,8 @@ def arm_documents(
         pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
         pool = with_firsts(pool)
     pool = pool.with_columns(tier=tiers_of(pool, edges))
-    if arm.licence is None:  # who asks for some looks at clusters again
+    if arm.licence is None and (arm.replay is None or arm.replay.of.licence is None):
+        # who asks for some looks at clusters again
         pool = pool.drop("cluster")
     view = arm_view(pool, arm, seed=seed)
     del pool

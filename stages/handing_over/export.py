@@ -53,6 +53,7 @@ from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_r
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
 from stages.searched.record import SearchedRecord, read_any_decision
+from stages.searched.branched import with_branches
 from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")
@@ -214,7 +215,7 @@ class _Export:
         """The arm as it was when views were made, which the decision rests on; RefusedError where params differ."""
         name = self.answer.arm
         made = self.arms["arms"].get(name)
-        asked = self.params.arms.get(name)
+        asked = with_branches(self.params).get(name)
         if made is None or asked is None or Arm(**made) != asked:
             raise RefusedError(
                 f"the arm {name} is not what it was when {self.record.question.name} was"

@@ -32,6 +32,15 @@ def branched(name: str, question: Question, arms: Mapping[str, Arm]) -> dict[str
     return made
 
 
+def with_branches(params: ArmsParams) -> dict[str, Arm]:
+    """The named arms, and those that questions about branches make of them."""
+    found = dict(params.arms)
+    for name, question in params.questions.items():
+        if isinstance(question, Question) and question.branch is not None:
+            found |= branched(name, question, params.arms)
+    return found
+
+
 def described(name: str, branch: BranchSettings) -> dict[str, Any]:
     """What arms.json says of a branch beside its settings: the control, and which file a trunk of the user's is."""
     found: dict[str, Any] = {"control": arm_of(name, branch.base)}

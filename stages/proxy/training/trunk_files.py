@@ -32,7 +32,7 @@ def save_trunk(
     said: Mapping[str, str] | None = None,
 ) -> None:
     """Write one run. state: `flat`, `first`, `second` (P,); said: further metadata."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {}
     for what in KEPT:
@@ -52,7 +52,7 @@ def save_trunk(
         **(said or {}),
     }
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def trunks_state(specs: Sequence[RunSpec], trunks: Mapping[str, Path]) -> dict:

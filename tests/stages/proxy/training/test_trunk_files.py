@@ -1,11 +1,16 @@
 """A branch of a trunk is, on the trunk's data, the end of an undisturbed run, bit for bit."""
 
-import numpy as np
+import dataclasses
+
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from stages.foundation.errors import InputError
 from stages.proxy.specs.branch import Branch
+from stages.proxy.specs.checkpoint_file import read_header
 from stages.proxy.training.train import train_group, train_run
+from stages.proxy.training.trunk_files import load_trunk
 
 TRUNK, BUDGETS = 2560, (640, 1280)
 
@@ -22,7 +27,7 @@ def with_trunk(data, trunk_spec, tmp_path_factory):
     """The data with the weights of the trunk, and its result."""
     file = tmp_path_factory.mktemp("trunks") / "t.safetensors"
     named = {"trunks": {"t": file}, "kept": {trunk_spec.key: file}}
-    every = type(data)(data.views, data.held_out, None, **named)
+    every = dataclasses.replace(data, tokenizer="0123", **named)
     return every, train_run(trunk_spec, every, device="cpu")
 
 
@@ -78,30 +83,6 @@ def test_a_branch_costs_and_counts_its_own_tokens_alone(with_trunk, make_spec):
     assert first.n_tokens_unique == 640 and sum(first.shares.values()) == 1
 
 
-def test_what_was_read_before_is_not_counted(data):
-    from stages.proxy.tokens.order import Stream
-
-    stream = Stream(data.views["half"], 3)
-    size = data.views["half"].n_tokens
-    for first, n in ((0, 500), (137, 61), (size - 50, 200), (10, 3 * size)):
-        tokens, counts = reading(data.views["half"], 3, first, n), None
-        counts = stream.counts_from(first, n)
-        assert counts.n_tokens_unique == len(set(tokens)) == sum(counts.unique_by_group)
-        assert counts.n_tokens_seen == n == sum(counts.seen_by_group)
-
-
-def reading(view, seed, first, n):
-    """(document, place) of every token of a stretch, by walking the passes one by one."""
-    from stages.proxy.tokens.order import Stream
-
-    stream, walked, number = Stream(view, seed), [], 0
-    while len(walked) < first + n:
-        for use in stream._pass(number).order.tolist():
-            walked += [(use, at) for at in range(int(view.n_tokens_each[use]))]
-        number += 1
-    return walked[first : first + n]
-
-
 def test_a_killed_branch_goes_on_bit_for_bit(with_trunk, make_spec, tmp_path):
     every, _ = with_trunk
     spec, options = branch_of(make_spec), {"checkpoint": tmp_path / "c.pt"}
@@ -124,31 +105,65 @@ def test_a_killed_branch_goes_on_bit_for_bit(with_trunk, make_spec, tmp_path):
     ]
 
 
-def test_a_spec_without_a_branch_says_nothing_of_one(make_spec):
-    values = make_spec().to_dict()
-    assert "branch" not in values and "loss" not in values
-    spec = branch_of(make_spec)
-    assert type(spec).from_dict(spec.to_dict()) == spec
-
-
-def test_the_rate_of_a_branch_falls_over_all_of_it_and_warms_up_without_moments(
-    make_spec,
-):
-    warm = branch_of(make_spec).segments
-    assert [s.n_steps for s in warm] == [5, 10] and warm[0].first_step == 20
-    np.testing.assert_allclose(warm[0].lr_factors, 1 - np.arange(1, 6) / 6)
-    cold = make_spec(
-        budgets_tokens=(1280,), branch=Branch(trunk="t", trunk_tokens=0, warm=False)
-    )
-    [segment] = cold.segments
-    np.testing.assert_allclose(segment.lr_factors[:3], [0.2, 0.4, 0.6])
-
-
-def test_a_branch_takes_no_setting_of_another_schedule(make_spec):
-    with pytest.raises(InputError, match="schedule is 'cosine', of a run that goes on"):
-        branch_of(make_spec, schedule="cosine")
-
-
 def test_a_trunk_that_is_not_there_is_named(data, make_spec):
     with pytest.raises(InputError, match="no weights of the trunk t"):
         train_run(branch_of(make_spec), data, device="cpu")
+
+
+def rewritten(every, folder, change, keep_metadata=False):
+    """The trunk's file with its tensors changed, beside the data that name it."""
+    source, file = every.trunks["t"], folder / "other.safetensors"
+    tensors = load_file(source)
+    change(tensors)
+    metadata = dict(read_header(source).metadata) if keep_metadata else {}
+    save_file(tensors, file, metadata)
+    return file, dataclasses.replace(every, trunks={"t": file}, kept={})
+
+
+def test_the_file_says_how_far_the_trunk_came_and_by_which_tokenizer(
+    with_trunk, trunk_spec
+):
+    header = read_header(with_trunk[0].trunks["t"])
+    assert (header.n_tokens, header.n_steps) == (TRUNK, TRUNK // 128)
+    assert header.has_moments and header.metadata["tokenizer"] == "0123"
+    header.require(trunk_spec.shape)
+
+
+def test_weights_alone_will_do_and_their_moments_are_none(
+    with_trunk, make_spec, tmp_path
+):
+    def weights_in_half(tensors):
+        for name in [name for name in tensors if name.startswith(("first", "second"))]:
+            del tensors[name]
+        tensors.update({name: each.bfloat16() for name, each in tensors.items()})
+
+    file, every = rewritten(with_trunk[0], tmp_path, weights_in_half)
+    state = load_trunk(file, make_spec().shape)
+    assert state["n_steps"] == 0 and not state["first"].any()
+    whole = load_trunk(with_trunk[0].trunks["t"], make_spec().shape)
+    torch.testing.assert_close(state["flat"], whole["flat"].bfloat16().float())
+    cold = Branch(trunk="t", trunk_tokens=0, warm=False)
+    result = train_run(
+        make_spec(budgets_tokens=(1280,), branch=cold), every, device="cpu"
+    )
+    assert not result.diverged
+
+
+def test_a_file_whose_tensors_were_changed_is_refused(with_trunk, make_spec, tmp_path):
+    def flipped(tensors):
+        tensors["head"][0, 0] += 1e-3
+
+    _, every = rewritten(with_trunk[0], tmp_path, flipped, keep_metadata=True)
+    with pytest.raises(InputError, match="is damaged: its tensors are not those"):
+        train_run(branch_of(make_spec), every, device="cpu")
+
+
+def test_numbers_that_are_not_finite_are_refused_of_a_users_file(
+    with_trunk, make_spec, tmp_path
+):
+    def spoilt(tensors):
+        tensors["head"][0, 0] = float("nan")
+
+    _, every = rewritten(with_trunk[0], tmp_path, spoilt)
+    with pytest.raises(InputError, match="not finite; its run diverged"):
+        train_run(branch_of(make_spec), every, device="cpu")
