@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.foundation.errors import ParamsError
-from stages.searched.branched import TRUNK, branched, described, trained_whole
+from stages.searched.branched import (
+    TRUNK,
+    branched,
+    described,
+    trained_whole,
+    twins_of,
+)
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.questions import Question
 
@@ -45,6 +51,7 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
         if isinstance(question, Question):
             if question.branch is not None:
                 _add_branches(name, question, arms, params, questions[name])
+                controls |= twins_of(name, question, params)
             continue
         # laws of mixtures, which a project without such a question does not depend on
         from stages.searched.designed import designed

@@ -32,6 +32,22 @@ def branched(name: str, question: Question, arms: Mapping[str, Arm]) -> dict[str
     return made
 
 
+def twins_of(name: str, question: Question, params: ArmsParams) -> dict[str, Control]:
+    """Twins of the arms of a question about branches: they leave the same trunk, and meet their data in another order.
+
+    Made of the controls of kind same that are like an arm of it.
+    """
+    assert question.branch is not None  # whoever asks has looked
+    own = {*question.arms, question.branch.base}
+    return {
+        arm_of(name, control): settings.model_copy(
+            update={"like": arm_of(name, settings.like)}
+        )
+        for control, settings in params.every_control.items()
+        if settings.kind == "same" and settings.like in own
+    }
+
+
 def with_branches(params: ArmsParams) -> dict[str, Arm]:
     """The named arms, and those that questions about branches make of them."""
     found = dict(params.arms)
@@ -71,7 +87,8 @@ def _with_replay(arm: Arm, base: Arm, share: float) -> Arm:
 def trained_whole(params: ArmsParams) -> tuple[dict[str, Arm], dict[str, Control]]:
     """The named arms and controls that are trained from the start.
 
-    Left out are arms that only branches ask about, and the controls that are made of all arms of these.
+    Left out are arms that only branches ask about; of their controls the twins, which are branches too, and those that
+    are made of all arms.
     """
     questions = [q for q in params.questions.values() if isinstance(q, Question)]
     whole = {arm for q in questions if q.branch is None for arm in q.arms}
@@ -81,7 +98,8 @@ def trained_whole(params: ArmsParams) -> tuple[dict[str, Arm], dict[str, Control
     controls = {
         name: control
         for name, control in params.every_control.items()
-        if control.like not in branches or name in params.controls
+        if control.like not in branches
+        or (control.kind != "same" and name in params.controls)
     }
     branches -= {control.like for control in controls.values() if control.like}
     arms = {name: arm for name, arm in params.arms.items() if name not in branches}

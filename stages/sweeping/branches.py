@@ -41,20 +41,30 @@ def arms_of_branches(arms: Mapping[str, Any]) -> set[str]:
     """Arms that are trained in branches, or as the trunk of some, and not from the start."""
     found: set[str] = set()
     for question in branch_questions(arms).values():
-        found |= {*question["arms"], question["branch"].get("trunk_arm")} - {None}
+        trunk = question["branch"].get("trunk_arm")
+        found |= {*question["arms"], *_twins(arms, question), trunk} - {None}
     return found
+
+
+def _twins(arms: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, str]:
+    """Twin -> arm of the question that it is like."""
+    return {
+        name: control["like"]
+        for name, control in arms["controls"].items()
+        if control["like"] in question["arms"]
+    }
 
 
 @dataclasses.dataclass(frozen=True)
 class Making:
-    """How one question's runs are made. spec: (view, size, setting, draw, params) -> a run from the start; named: a
-    spec and its arm -> the trunk as it is trained.
+    """How one question's runs are made. spec: params, view, size, setting and so on -> a run from the start; named: a
+    spec, its arm and the kind of control that it is -> the trunk as it is trained.
     """
 
     params: SweepParams
     data: Views
     spec: Callable[..., RunSpec]
-    named: Callable[[RunSpec, str], Trunk]
+    named: Callable[[RunSpec, str, str], Trunk]
 
 
 def branch_trunks(making: Making) -> Iterator[Trunk]:
@@ -70,8 +80,9 @@ def branch_trunks(making: Making) -> Iterator[Trunk]:
 def _of_question(question: Mapping[str, Any], making: Making) -> Iterator[Trunk]:
     asked, params = question["branch"], _plain(making.params, question["branch"])
     budgets = _whole(asked["tokens"], params)
-    wanted = [view for view in making.data.views if _arm(view) in question["arms"]]
-    for view in wanted:
+    twins = _twins(making.data.arms, question)
+    own = {*question["arms"], *twins}
+    for view in (view for view in making.data.views if _arm(view) in own):
         epochs = budgets[-1] / making.data.views[view].n_tokens
         settings = [s for s in params.regularisations if epochs >= s.min_epochs]
         if not settings:
@@ -82,21 +93,23 @@ def _of_question(question: Mapping[str, Any], making: Making) -> Iterator[Trunk]
         for size in _sizes(asked, params):
             for setting in settings:
                 cell = {"size": size, "setting": setting, "draw": _draw(view)}
-                yield from _branch(view, asked, cell, budgets, making, params)
+                like = twins.get(_arm(view))
+                yield from _branch(view, like, asked, cell, budgets, making, params)
 
 
 def _branch(
     view: str,
+    like: str | None,
     asked: Mapping[str, Any],
     cell: Mapping[str, Any],
     budgets: tuple[int, ...],
     making: Making,
     params: SweepParams,
 ) -> Iterator[Trunk]:
-    """The trunk of one branch, where it is ours, and the branch."""
-    is_control = _arm(view) == asked["control"]
+    """The trunk of one branch, where it is ours, and the branch. like: the arm that it is a twin of."""
+    is_control = asked["control"] in (_arm(view), like)
     own = params if asked["lr"] is None else params.model_copy(update={"lr": asked["lr"]})
-    spec = making.spec(own, view=view, budgets=budgets, **cell)
+    spec = making.spec(own, view=view, budgets=budgets, is_twin=bool(like), **cell)
     if asked["checkpoint"] is None:
         trunk = _trunk(asked, cell, making, params)
         yield trunk
@@ -116,7 +129,8 @@ def _branch(
     changes: dict[str, Any] = {"branch": start, "loss": asked["loss"]}
     if not is_control:
         changes["data_seed"] = spec.data_seed + BRANCH_SEED
-    yield making.named(dataclasses.replace(spec, **changes), _arm(view))
+    made = dataclasses.replace(spec, **changes)
+    yield making.named(made, _arm(view), "same" if like else "")
 
 
 def _trunk(
@@ -136,7 +150,7 @@ def _trunk(
         budgets=_whole([asked["at_tokens"]], params),
         **cell,
     )
-    return making.named(spec, arm)
+    return making.named(spec, arm, "")
 
 
 def _plain(params: SweepParams, asked: Mapping[str, Any]) -> SweepParams:

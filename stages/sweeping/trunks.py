@@ -128,13 +128,16 @@ def _making(params: SweepParams, data: Views, code: str) -> Making:
         size: str,
         setting: Regularisation,
         draw: int,
+        is_twin: bool = False,
     ) -> RunSpec:
-        cell = Cell(view=view, size=size, setting=setting, draw=draw, is_control=False)
+        cell = Cell(
+            view=view, size=size, setting=setting, draw=draw, is_control=is_twin
+        )
         [made] = _specs(own, cell, data, budgets)
         return made
 
-    def named(made: RunSpec, arm: str) -> dict[str, Any]:
-        return trunk_of(made, arm, control="", data=data, code=code)
+    def named(made: RunSpec, arm: str, control: str) -> dict[str, Any]:
+        return trunk_of(made, arm, control=control, data=data, code=code)
 
     return Making(params, data, spec, named)
 

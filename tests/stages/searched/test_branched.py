@@ -44,12 +44,26 @@ def test_arms_that_only_branches_ask_about_are_not_trained_from_the_start():
 def test_a_control_of_all_arms_leaves_those_of_branches_out_and_one_that_is_named_stays():
     controls = {
         "low": {"kind": "lr"},
-        "twin": {"kind": "same", "like": "math"},
+        "half": {"kind": "drop_half", "like": "math"},
     }
     made = asked(params({"mid": MID}, controls=controls), {}).params
     # math is trained whole, for its control is compared with it
-    assert set(made.controls) == {"low_keep_20", "twin"}
+    assert set(made.controls) == {"low_keep_20", "half"}
     assert "math" in made.arms and "chat" not in made.arms
+
+
+def test_a_twin_of_an_arm_of_branches_is_a_branch_too():
+    twin = {"twin": {"kind": "same", "like": "math"}}
+    made = asked(params({"mid": MID}, controls=twin), {}).params
+    assert set(made.controls) == {"mid-twin"}
+    assert made.controls["mid-twin"].like == "mid-math"
+    assert "math" not in made.arms
+    # of an arm that is asked about in both ways there is a twin of each
+    both = {"mid": MID, "q": {"title": "Which?", "arms": ["math", "keep_20"]}}
+    assert set(asked(params(both, controls=twin), {}).params.controls) == {
+        "twin",
+        "mid-twin",
+    }
 
 
 def test_questions_on_one_base_share_its_trunk():
