@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",
+    "stages/sweeping/branch_faults.py": "stages/settings/test_branches.py",
     "stages/searched/kinds.py": "stages/foundation/test_stage.py",
     "stages/answers/answers.py": "stages/test_decide.py",
     "stages/answers/case.py": "stages/test_decide.py",

@@ -47,12 +47,12 @@ ARMS_METRICS = "data/metrics/arms.json"
 # sweep
 RUN_FILES = "data/sweep/runs"  # a JSON file a finished trunk, kept over reruns
 RUNS = "data/sweep/runs.parquet"  # the runs table
-TRUNKS = "data/sweep/trunks"  # weights that branches go on from, safetensors
 HELD_OUT_LOSSES = "data/sweep/heldout_losses.parquet"  # losses by held-out document
 TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
 CHECKS = ".assay/checks"  # verdicts of commands on documents
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
+TRUNKS = ".assay/trunks"  # weights that branches go on from, safetensors
 
 # fit, decide
 FITS = "data/fit"  # rows, record and refits of a question

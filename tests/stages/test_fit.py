@@ -155,7 +155,7 @@ def test_losses_are_weighed_anew_by_tokens_for_text_and_by_image(tmp_path, monke
     opened = []
 
     class Packed:
-        n_tokens_each = np.array([100, 300])
+        n_scored_each = np.array([100, 300])
 
         @classmethod
         def open(cls, path):
