@@ -28,7 +28,7 @@ from stages.foundation.stage import Stage
 from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
 from stages.searched.asked import Asked, asked
-from stages.searched.kinds import unused_without_searches
+from stages.searched.kinds import branches_asked, unused_without_searches
 from stages.settings.arms import Arm, ArmsParams, tier_names
 from stages.settings.pools import Pool
 from stages.settings.questions import Designed, MixtureQuestion, Question
@@ -64,6 +64,8 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             continue
         if fault := question.fault(pools, image=image) or too_few_runs(question):
             return ["arms", "questions", name, fault[0]], fault[1]
+    if wrong := _branch_fault(params):
+        return wrong
     if lost := _lines_of_prompts(params["arms"], params["ingest"].pools):
         return lost
     own, measures, judged = (
@@ -111,6 +113,16 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
                 ),
             )
     return None
+
+
+def _branch_fault(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """What a question about branches cannot have: the keys and the fault."""
+    if not branches_asked(params):
+        return None
+    # the trainer's shapes, which a project without such a question does not depend on
+    from stages.searched.branch_faults import branch_fault
+
+    return branch_fault(params)
 
 
 def _lines_of_prompts(

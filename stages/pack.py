@@ -19,7 +19,7 @@ from stages.foundation import artefacts
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
-from stages.pools.prompts import COLUMN as PROMPT_CHARS
+from stages.pools.prompt_texts import COLUMN as PROMPT_CHARS
 from stages.pools.prompts import prompted
 from stages.pools.tokens import end_mark, load_tokenizer, tokenised, train_tokenizer
 from stages.proxy.tokens.packed import Document, Packed, write_packed
@@ -133,8 +133,7 @@ def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
         low, high = ids[first], ids[min(first + HEAD_DOCUMENTS, len(ids)) - 1]
         chosen = pl.col("id").is_between(pl.lit(low), pl.lit(high))
         yield pl.concat(
-            compact(frame.filter(chosen))
-            for frame in batches(file, text_columns(file))
+            compact(frame.filter(chosen)) for frame in batches(file, text_columns(file))
         ).sort("id")
 
 

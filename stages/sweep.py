@@ -25,7 +25,6 @@ from stages.runs.run_files import (
     runs_table,
 )
 from stages.settings.sweep import SweepParams
-from stages.sweeping.branch_faults import branch_fault
 from stages.sweeping.branches import phases, train_lost_again, trained_data
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER
@@ -94,8 +93,6 @@ def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where the section asks for what cannot be trained: the keys and the fault."""
     if wrong_size := image_sweep.sizes_are_of_the_modality(params):
         return wrong_size
-    if wrong_branch := branch_fault(params):
-        return wrong_branch
     if params["ingest"].modality == "image":
         return None
     fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)

@@ -38,9 +38,7 @@ def asked_of_branches(
     )
 
 
-def with_control(
-    labels: dict[str, str], question: Mapping[str, Any]
-) -> dict[str, str]:
+def with_control(labels: dict[str, str], question: Mapping[str, Any]) -> dict[str, str]:
     """The labels with that of the control of a question about branches."""
     branch = question.get("branch")
     if not branch:
@@ -56,7 +54,9 @@ def trunk_record(
     branch = question.get("branch")
     if not branch:
         return None
-    trunk_runs, trunk_flops = _paid([branch["trunk_arm"]] if "trunk_arm" in branch else [])
+    trunk_runs, trunk_flops = _paid(
+        [branch["trunk_arm"]] if "trunk_arm" in branch else []
+    )
     branch_runs, branch_flops = _paid(question["arms"])
     n_tokens = branch["at_tokens"] or None
     own = branch["checkpoint"] is None

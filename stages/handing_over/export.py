@@ -52,8 +52,8 @@ from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
-from stages.searched.record import SearchedRecord, read_any_decision
 from stages.searched.branched import with_branches
+from stages.searched.record import SearchedRecord, read_any_decision
 from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")

@@ -18,7 +18,7 @@ from stages.curation.reading.readers import Columns, ReadReport, read_documents
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.curation.sample_data.wheels import read_pool
 from stages.foundation.errors import ParamsError
-from stages.pools.prompts import COLUMN, with_prompt
+from stages.pools.prompt_texts import COLUMN, with_prompt
 from stages.pools.removal import named_by
 from stages.settings.pools import UNKNOWN, IngestParams, LicenceColumn, Pool
 
@@ -234,4 +234,6 @@ def _url(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _prompt_chars(frame: pl.DataFrame) -> pl.Expr:
-    return pl.col(COLUMN) if COLUMN in frame.columns else pl.lit(0, pl.Int64).alias(COLUMN)
+    return (
+        pl.col(COLUMN) if COLUMN in frame.columns else pl.lit(0, pl.Int64).alias(COLUMN)
+    )

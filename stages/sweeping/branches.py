@@ -108,7 +108,9 @@ def _branch(
 ) -> Iterator[Trunk]:
     """The trunk of one branch, where it is ours, and the branch. like: the arm that it is a twin of."""
     is_control = asked["control"] in (_arm(view), like)
-    own = params if asked["lr"] is None else params.model_copy(update={"lr": asked["lr"]})
+    own = (
+        params if asked["lr"] is None else params.model_copy(update={"lr": asked["lr"]})
+    )
     spec = making.spec(own, view=view, budgets=budgets, is_twin=bool(like), **cell)
     if asked["checkpoint"] is None:
         trunk = _trunk(asked, cell, making, params)
@@ -172,7 +174,7 @@ def _whole(tokens: Sequence[int], params: SweepParams) -> tuple[int, ...]:
 
 
 def _require_file(asked: Mapping[str, Any], spec: RunSpec, data: Views) -> None:
-    """Raises InputError where the user's trunk is not the one that arms.json names, or of another model or tokenizer."""
+    """Raises InputError where the user's trunk is not what arms.json names, or of another model or tokenizer."""
     path = asked["checkpoint"]
     header = read_header(path)
     header.require(spec.shape)

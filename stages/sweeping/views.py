@@ -37,9 +37,7 @@ class Views:
             items,
         )
 
-    def data_hash(
-        self, name: str, decay: str | None = None, loss: str = "all"
-    ) -> str:
+    def data_hash(self, name: str, decay: str | None = None, loss: str = "all") -> str:
         """Of the tokens that a view trains on, those of its decay if they are others, and those and
         the items it is judged on; which of them are prompts, where that tells. loss: as of a RunSpec.
         """

@@ -44,7 +44,10 @@ class Branch:
 
 
 def branch_segments(
-    branch: Branch, budgets_tokens: tuple[int, ...], batch_tokens: int, schedule: Schedule
+    branch: Branch,
+    budgets_tokens: tuple[int, ...],
+    batch_tokens: int,
+    schedule: Schedule,
 ) -> list[Segment]:
     """One decay a budget, each from the trunk's end; `first_step` is the step at which the trunk was left."""
     leave = branch.trunk_tokens // batch_tokens

@@ -128,7 +128,7 @@ def read_header(path: Path | str) -> CheckpointFile:
         with safe_open(path, framework="numpy") as file:
             tensors = {
                 name: (piece.get_dtype(), tuple(piece.get_shape()))
-                for name in file.keys()  # noqa: SIM118: it is no mapping
+                for name in file.keys()
                 for piece in [file.get_slice(name)]
             }
             return CheckpointFile(path, tensors, file.metadata() or {})
@@ -141,8 +141,7 @@ def read_header(path: Path | str) -> CheckpointFile:
 
 def _spoken(shape: Shape) -> str:
     return (
-        f"width {shape.d_model}, {shape.n_layers} layers, vocabulary"
-        f" {shape.vocab_size}"
+        f"width {shape.d_model}, {shape.n_layers} layers, vocabulary {shape.vocab_size}"
     )
 
 

@@ -3,8 +3,9 @@
 A folder holds `tokens.bin` (documents back to back, each ending in EOS), `index.parquet` (one row a document:
 id, start, n_tokens with EOS, n_bytes of the UTF-8 text) and `meta.json`. Tokens are uint16 up to 65,536
 words, else uint32. Where documents have a prompt, which may be read and not scored, the index also says how many
-tokens and bytes of each it is; no other pack has these columns. Cost: opening reads the index (16 bytes a document), never the tokens; the hash of the
-tokens is recorded when they are written and checked only by `Packed.verify`, because hashing reads everything.
+tokens and bytes of each it is; no other pack has these columns. Cost: opening reads the index (16 bytes a document),
+never the tokens; the hash of the tokens is recorded when they are written and checked only by `Packed.verify`, because
+hashing reads everything.
 """
 
 import hashlib

@@ -75,8 +75,9 @@ class ProxyData:
 class Feed:
     """Batches of R streams, step by step, as int64 tensors on a device.
 
-    `begins`: where in each stream step 0 begins to read, in tokens; None for their starts.
-    `answer_only`: targets that are of a prompt are IGNORED. On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    `begins`: where in each stream step 0 begins to read, in tokens; None for their starts. `answer_only`: targets that
+    are of a prompt are IGNORED. On CUDA the next chunk is gathered by a thread into pinned memory while this one
+    trains, and copied without waiting.
     """
 
     def __init__(

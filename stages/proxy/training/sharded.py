@@ -25,8 +25,8 @@ from torch.utils.checkpoint import checkpoint
 
 from stages.foundation.errors import InputError
 from stages.proxy.network import model
-from stages.proxy.network.answers import n_scored
 from stages.proxy.network.adamw import BETA1, BETA2, CLIP_NORM, EPS
+from stages.proxy.network.answers import n_scored
 from stages.proxy.network.model import initial_parts
 from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape

@@ -69,7 +69,9 @@ def test_the_flip_is_told_in_tokens_of_the_branch(mid):
     assert flip.low < 10_000 < flip.high
     assert flip.tokens == pytest.approx(record.crossovers[0].flops / PER_TOKEN)
     assert "from a trunk of 131,072 tokens." in record.sentence
-    assert f"In tokens of the branch it flips at {flip.tokens:,.0f} [" in record.sentence
+    assert (
+        f"In tokens of the branch it flips at {flip.tokens:,.0f} [" in record.sentence
+    )
 
 
 def test_the_trunk_is_paid_once_and_branches_by_their_own_tokens(mid):

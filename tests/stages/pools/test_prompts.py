@@ -6,7 +6,8 @@ import pytest
 from stages import ingest, pack
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
-from stages.pools.prompts import prompted, with_prompt
+from stages.pools.prompt_texts import with_prompt
+from stages.pools.prompts import prompted
 from stages.pools.tokens import train_tokenizer
 from stages.proxy.tokens.packed import Packed
 
@@ -42,7 +43,9 @@ def test_a_document_without_a_prompt_has_none_and_the_tokens_of_any_other(tokeni
 
 
 def test_blank_prompts_are_no_prompts():
-    asked = pl.DataFrame({"text": ["a", "b"], "prompt": [" \n", "Q \n"], "n_chars": [1, 1]})
+    asked = pl.DataFrame(
+        {"text": ["a", "b"], "prompt": [" \n", "Q \n"], "n_chars": [1, 1]}
+    )
     made = with_prompt(asked)
     assert made["text"].to_list() == ["a", "Q\nb"]
     assert made["prompt_chars"].to_list() == [0, 2]
@@ -59,7 +62,9 @@ def project(tmp_path, monkeypatch):
         for n in range(60)
     ]
     (tmp_path / "qa.jsonl").write_text("\n".join(lines))
-    pages = [f'{{"text": "A page about the number {n} and no other."}}' for n in range(90)]
+    pages = [
+        f'{{"text": "A page about the number {n} and no other."}}' for n in range(90)
+    ]
     (tmp_path / "web.jsonl").write_text("\n".join(pages))
     (tmp_path / "data/dedup").mkdir(parents=True)
     pl.DataFrame(schema={"id": pl.String, "text": pl.String}).write_parquet(
@@ -77,7 +82,10 @@ def test_prompts_go_from_the_users_file_into_the_packs(project):
     assert made["n_chars"].min() > 2_000  # whole: no passage without its question
     assert made["text"].str.starts_with("What is ").all()
     pack.run(pack.PackParams(vocab_size=300, heldout_tokens=100_000))
-    pool, held = Packed.open(artefacts.PACKED_POOLS), Packed.open("data/pack/heldout/qa")
+    pool, held = (
+        Packed.open(artefacts.PACKED_POOLS),
+        Packed.open("data/pack/heldout/qa"),
+    )
     assert held.n_prompt_each.min() > 0 and held.prompts_sha256
     with_one = (pool.n_prompt_each > 0).sum()
     assert with_one == len(made) < pool.n_documents
@@ -108,7 +116,9 @@ def test_a_tokenizer_of_another_project_is_taken_as_it_is(project, tmp_path, tok
     size = tokenizer.get_vocab_size()
     pack.run(pack.PackParams(vocab_size=size, tokenizer="theirs.json"))
     assert Packed.open(artefacts.PACKED_POOLS).vocab_size == size
-    with pytest.raises(InputError, match=f"pack.vocab_size: is 999, .* has {size} words"):
+    with pytest.raises(
+        InputError, match=f"pack.vocab_size: is 999, .* has {size} words"
+    ):
         pack.run(pack.PackParams(vocab_size=999, tokenizer="theirs.json"))
     with pytest.raises(InputError, match="pack.tokenizer: none.json cannot be read"):
         pack.run(pack.PackParams(vocab_size=999, tokenizer="none.json"))

@@ -27,11 +27,17 @@ def wrong(refused):
 @pytest.mark.parametrize(
     ("branch", "message"),
     [
-        ({"base": "keep_1"}, "question 'mid' has a trunk of the arm 'keep_1'; arms are"),
+        (
+            {"base": "keep_1"},
+            "question 'mid' has a trunk of the arm 'keep_1'; arms are",
+        ),
         ({"tokens": [2048, 1024]}, r"mid.branch.tokens: \[2048, 1024\] must rise"),
         ({"tokens": [1000]}, "branch.tokens: 1000 tokens are no whole .* use 1024"),
         ({"at_tokens": 1000}, "branch.at_tokens: 1000 tokens are no whole"),
-        ({"at_tokens": None}, "mid.branch: needs at_tokens, after which branches leave"),
+        (
+            {"at_tokens": None},
+            "mid.branch: needs at_tokens, after which branches leave",
+        ),
         ({"replay": 1.0}, "mid.branch.replay: must be below 1"),
         ({"loss": "answers"}, "mid.branch.loss: must be one of 'all' or 'answer'"),
         ({"loss": "answer"}, "branch.loss: answer needs documents with a prompt"),

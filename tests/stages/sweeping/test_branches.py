@@ -65,7 +65,9 @@ def project(tmp_path, monkeypatch):
     def documents(n):
         return ((str(i), random.integers(1, 64, 49), 60) for i in range(n))
 
-    write_packed(tmp_path / artefacts.PACKED_POOLS, documents(80), vocab_size=64, eos_id=0)
+    write_packed(
+        tmp_path / artefacts.PACKED_POOLS, documents(80), vocab_size=64, eos_id=0
+    )
     held = tmp_path / artefacts.PACKED_HELD_OUT / "web"
     write_packed(held, documents(4), vocab_size=64, eos_id=0)
     rows = []

@@ -30,9 +30,7 @@ def test_every_budget_is_a_decay_of_its_own_from_the_trunks_end():
 def test_the_rates_are_those_of_the_end_of_an_undisturbed_run():
     leave, own = 256, 1280  # inside the warm-up
     whole = spec(budgets_tokens=(leave + own,), decay_fraction=own / (leave + own))
-    branch = spec(
-        budgets_tokens=(own,), branch=Branch(trunk="t", trunk_tokens=leave)
-    )
+    branch = spec(budgets_tokens=(own,), branch=Branch(trunk="t", trunk_tokens=leave))
     trunk, decay = whole.segments
     assert trunk.n_steps == 2
     assert branch.segments[0].lr_factors.tolist() == decay.lr_factors.tolist()
@@ -47,7 +45,9 @@ def test_without_moments_the_rate_warms_up_again():
 def test_a_spec_without_a_branch_says_nothing_of_one():
     values = spec().to_dict()
     assert "branch" not in values and "loss" not in values
-    branch = spec(branch=Branch(trunk="t", trunk_tokens=0, reads_on=True), loss="answer")
+    branch = spec(
+        branch=Branch(trunk="t", trunk_tokens=0, reads_on=True), loss="answer"
+    )
     assert RunSpec.from_dict(branch.to_dict()) == branch != spec()
     assert branch.key != spec().key
 

@@ -18,7 +18,8 @@ def written(tmp_path):
 
     def made(metadata=None, **changes):
         tensors = {
-            name: np.zeros(size, np.float32) for name, size in weight_sizes(SHAPE).items()
+            name: np.zeros(size, np.float32)
+            for name, size in weight_sizes(SHAPE).items()
         }
         for name, value in changes.items():
             tensors[name.replace("_", ".")] = value
@@ -39,7 +40,10 @@ def test_a_file_of_weights_alone_is_a_checkpoint_of_unknown_length(written):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"embedding": np.zeros((65, 16))}, "embedding is 65 x 16, .* wants 64 x 16 .*"),
+        (
+            {"embedding": np.zeros((65, 16))},
+            "embedding is 65 x 16, .* wants 64 x 16 .*",
+        ),
         ({"head": np.zeros((64, 8))}, "head is 64 x 8, the model wants 64 x 16"),
         ({"0_qkv": None}, "no tensor '0.qkv', which is to be 48 x 16"),
         ({"1_up": np.zeros((64, 17))}, "1.up is 64 x 17, the model wants 64 x 16"),

@@ -16,7 +16,7 @@ def test_sizes_add_up_to_all_parameters(shape):
     assert sum(rows * columns for rows, columns in sizes.values()) == (
         shape.n_params_total
     )
-    assert list(sizes)[0] == "embedding" and list(sizes)[-1] == "head"
+    assert next(iter(sizes)) == "embedding" and list(sizes)[-1] == "head"
 
 
 def test_the_layout_of_a_dense_proxy_is_known_by_name():

@@ -61,9 +61,7 @@ def test_targets_of_a_prompt_are_ignored_and_inputs_are_as_they_are(tmp_path, fi
     pack = write_packed(tmp_path / "p", documents, vocab_size=64, eos_id=0)
     stream = Stream(View(pack, np.arange(7)), 4)
     usual = Feed([stream], 64, 16, torch.device("cpu"), begins=[first])
-    feed = Feed(
-        [stream], 64, 16, torch.device("cpu"), begins=[first], answer_only=True
-    )
+    feed = Feed([stream], 64, 16, torch.device("cpu"), begins=[first], answer_only=True)
     for step in (0, 3, CHUNK_STEPS, 1):
         inputs, targets = feed.at(step)
         same, tokens = usual.at(step)
