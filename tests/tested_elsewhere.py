@@ -24,7 +24,6 @@ TESTED_ELSEWHERE = {
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",
     "stages/pools/prompt_texts.py": "stages/pools/test_prompts.py",
-    "stages/searched/branch_faults.py": "stages/settings/test_branches.py",
     "stages/searched/kinds.py": "stages/foundation/test_stage.py",
     "stages/answers/answers.py": "stages/test_decide.py",
     "stages/answers/case.py": "stages/test_decide.py",

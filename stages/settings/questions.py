@@ -11,7 +11,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from stages.foundation.section import Section
 from stages.settings.branches import BranchSettings
@@ -51,9 +50,7 @@ class Question(Section):
     def _arms_compete(cls, arms: list[str], known: ValidationInfo) -> list[str]:
         branch = known.data.get("branch")
         if branch is None and len(arms) < LEAST_ARMS:
-            raise PydanticCustomError(
-                "too_short", "too short", {"min_length": LEAST_ARMS}
-            )
+            raise ValueError(f"needs at least {LEAST_ARMS} entries")
         if branch is not None and not set(arms) - {branch.base}:
             raise ValueError(
                 f"name an arm beside branch.base, {branch.base!r}, which is the control"
