@@ -154,9 +154,7 @@ def findings_of(
     case: Case, answers: Answers, shown: Shown, stated: DecideParams
 ) -> Findings:
     """All that the record holds but its tables. shown: the scope that the figures have; stated: the section decide."""
-    trunk = trunk_record(
-        case.arms["questions"][case.name], answers.flips, case.scope.n_params
-    )
+    trunk = trunk_record(case.name, case.arms, answers.flips, case.scope.n_params)
     rows, fitted, scope, params = case.rows, case.known.fitted, case.scope, case.params
     own = rows.filter(pl.col("arm").is_in(case.names))
     return Findings(

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.decision.question_laws import twins
 from stages.decision.record import Flip, TokenFlip, TrunkRecord
 from stages.foundation import artefacts
 from stages.presentation.numbers import flops_text
@@ -48,16 +49,21 @@ def with_control(labels: dict[str, str], question: Mapping[str, Any]) -> dict[st
 
 
 def trunk_record(
-    question: Mapping[str, Any], flips: Sequence[Flip], n_params: int
+    name: str, arms: Mapping[str, Any], flips: Sequence[Flip], n_params: int
 ) -> TrunkRecord | None:
-    """What the record says of the trunk; None for a question between whole runs. flips: at n_params."""
+    """What the record says of the trunk; None for a question between whole runs.
+
+    arms: data/arms/arms.json; flips: at n_params.
+    """
+    question = arms["questions"][name]
     branch = question.get("branch")
     if not branch:
         return None
     trunk_runs, trunk_flops = _paid(
         [branch["trunk_arm"]] if "trunk_arm" in branch else []
     )
-    branch_runs, branch_flops = _paid(question["arms"])
+    pairs = twins(dict(arms), question["arms"])
+    branch_runs, branch_flops = _paid([*question["arms"], *pairs])
     n_tokens = branch["at_tokens"] or None
     own = branch["checkpoint"] is None
     origin = "trained here" if own else branch["checkpoint"]

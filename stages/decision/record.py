@@ -440,7 +440,7 @@ class TrunkRecord(Record):
     loss: str = Field(description="all, or answer: prompts are read and not scored")
     n_trunks: int = Field(description="trunks trained, one a size, setting, resample")
     trunk_flops: float = Field(description="of all of them together, FLOPs (6ND)")
-    n_branches: int = Field(description="branches trained, each budget one")
+    n_branches: int = Field(description="branches trained, twins too, each budget one")
     branch_flops: float = Field(description="of all of them together, FLOPs (6ND)")
     flips: list[TokenFlip] = Field(description="the flips, in tokens of the branch")
     text: str = Field(description="the trunk and what it cost, in words")

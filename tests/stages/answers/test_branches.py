@@ -78,9 +78,9 @@ def test_the_trunk_is_paid_once_and_branches_by_their_own_tokens(mid):
     trunk = mid().trunk
     assert (trunk.n_trunks, trunk.trunk_flops) == (3, 3e9)
     budgets = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
-    # two arms, four resamples, two settings, two sizes
-    own = sum(budgets) * 6 * (1_000 + 2_000) * 2 * 4 * 2
-    assert trunk.n_branches == 2 * 2 * 4 * 2 * len(budgets)
+    # two arms and a twin, four resamples, two settings, two sizes
+    own = sum(budgets) * 6 * (1_000 + 2_000) * 3 * 4 * 2
+    assert trunk.n_branches == 3 * 2 * 4 * 2 * len(budgets)
     assert trunk.branch_flops == pytest.approx(own)
     assert "3 trunks, trained once, cost 3.0e9 FLOPs" in trunk.text
 

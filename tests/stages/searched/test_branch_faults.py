@@ -40,7 +40,10 @@ def test_what_cannot_be_is_refused_with_its_key(refused, branch, message):
 
 def test_a_falling_stable_rate_has_no_trunk(refused):
     power = {"tuning": {"rule": "power"}}
-    refused(with_branch({}, sweep=power), "branch.base: the trunk of sweep.tuning.rule power")
+    refused(
+        with_branch({}, sweep=power),
+        "branch.base: the trunk of sweep.tuning.rule power",
+    )
 
 
 def test_a_checkpoint_is_held_to_the_model_and_vocabulary(refused, tmp_path):
