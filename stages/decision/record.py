@@ -119,6 +119,11 @@ class Repetition(Record):
     target_passes_most: float = Field(
         description="the same of the part of the arm that is repeated most"
     )
+    effective_tokens: float | None = Field(
+        None,
+        description="different tokens that those seen at the target are worth (N_eff): repeats fade by the"
+        " published constant of text (Muennighoff et al. 2023); null of images",
+    )
     proxy_passes: tuple[float, float] = Field(
         description="the least and the most of the arm's own runs"
     )

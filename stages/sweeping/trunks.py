@@ -11,7 +11,11 @@ from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.study import ADDED_SEED
 from stages.runs.trainer_version import code_hash
-from stages.settings.hyperparameters import hyperparameters, whole_budgets
+from stages.settings.hyperparameters import (
+    hyperparameters,
+    lr_of_batch,
+    whole_budgets,
+)
 from stages.settings.model_forms import formed, grown
 from stages.settings.sweep import Regularisation, SweepParams
 from stages.sweeping.branches import Making, arms_of_branches, branch_trunks
@@ -61,7 +65,8 @@ def tried(params: SweepParams, data: Views) -> SweepParams:
     if tuning.critical_batch:
         spec = trial(params, params.sizes[0])
         batch = critical_batch(spec, data, params.device)
-        params = params.model_copy(update={"batch_tokens": batch})
+        lr = lr_of_batch(params.lr, params.batch_tokens, batch)
+        params = params.model_copy(update={"batch_tokens": batch, "lr": lr})
     if tuning.lrs:
         size = str(tuning.base_size)
         specs = [trial(params.model_copy(update={"lr": lr}), size) for lr in tuning.lrs]

@@ -133,7 +133,9 @@ class RunSpec:
     @property
     def start(self) -> tuple[int, bool] | None:
         """What branches of one stack share: tokens of the trunk, and whether moments come with it."""
-        return self.branch and (self.branch.trunk_tokens, self.branch.warm)
+        if self.branch is None:
+            return None
+        return self.branch.trunk_tokens, self.branch.warm
 
     @property
     def stack_key(self) -> tuple:

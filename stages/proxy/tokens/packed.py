@@ -73,8 +73,9 @@ class Packed:
         folder = Path(folder).absolute()
         meta = _read_meta(folder)
         tokens = _map_tokens(folder, meta)
-        prompts = list(PROMPTS) if "prompts_sha256" in meta else []
-        columns = _read_index(folder, ["start", "n_tokens", "n_bytes", *prompts])
+        asked = "prompts_sha256" in meta
+        wanted = ["start", "n_tokens", "n_bytes", *(PROMPTS if asked else ())]
+        columns = _read_index(folder, wanted)
         start, n_tokens, n_bytes = (
             columns[name].to_numpy() for name in ("start", "n_tokens", "n_bytes")
         )
@@ -93,8 +94,8 @@ class Packed:
             meta["vocab_size"],
             meta["eos_id"],
             meta["tokens_sha256"],
-            *(columns[name].to_numpy() for name in prompts),
-            prompts_sha256=meta.get("prompts_sha256", ""),
+            *(columns[name].to_numpy() if asked else None for name in PROMPTS),
+            meta.get("prompts_sha256", ""),
         )
 
     @property
