@@ -50,7 +50,7 @@ def _twins(arms: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, st
     """Twin -> arm of the question that it is like."""
     return {
         name: control["like"]
-        for name, control in arms["controls"].items()
+        for name, control in arms.get("controls", {}).items()
         if control["like"] in question["arms"]
     }
 

@@ -53,6 +53,29 @@ def test_a_branch_on_the_trunks_data_is_the_undisturbed_run(with_trunk, make_spe
         assert ours.document_loss_nats.tolist() == theirs.document_loss_nats.tolist()
 
 
+@pytest.mark.parametrize("form", ["experts", "growth"])
+def test_so_it_is_of_experts_and_of_a_trunk_that_grew(data, make_spec, tmp_path, form):
+    changes, of_trunk = {"budgets_tokens": (640,)}, {}
+    if form == "experts":
+        changes["shape"] = make_spec().shape.with_experts(4, 2)
+    else:
+        of_trunk = {"grown_from": 1, "growth_tokens": 1280}
+    trunk = make_spec(
+        **changes | of_trunk | {"budgets_tokens": (TRUNK,), "schedule": "constant"}
+    )
+    file = tmp_path / "t.safetensors"
+    named = {"trunks": {"t": file}, "kept": {trunk.key: file}}
+    every = dataclasses.replace(data, **named)
+    train_run(trunk, every, device="cpu")
+    start = Branch(trunk="t", trunk_tokens=TRUNK, reads_on=True)
+    [own] = train_run(make_spec(branch=start, **changes), every, device="cpu").budgets
+    whole = {"budgets_tokens": (TRUNK + 640,), "decay_fraction": 640 / (TRUNK + 640)}
+    undisturbed = make_spec(**changes | of_trunk | whole)
+    [other] = train_run(undisturbed, every, device="cpu").budgets
+    ours, theirs = own.held_out["held"], other.held_out["held"]
+    assert ours.document_loss_nats.tolist() == theirs.document_loss_nats.tolist()
+
+
 def test_arms_of_one_trunk_are_stacked_and_each_is_as_it_is_alone(
     with_trunk, make_spec
 ):
