@@ -162,7 +162,10 @@ class AddTask:
         sketches = np.array(
             mapped(self.units.folders[unit] / "sketches.bin", row_bytes)
         )
-        write_records(target / "sketches.bin", sketches.reshape(len(stays), -1)[stays])
+        write_records(
+            target / "sketches.bin",
+            sketches.reshape(len(stays), params.sketch_words)[stays],
+        )
         _, sets = shingles_of(
             self.units,
             self.units.starts[unit],
