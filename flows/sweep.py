@@ -66,7 +66,7 @@ def fill(
         data, trunks = planned(params)
         fan = Fan(executor, params.device, n_workers, gpus, folder=SWEPT)
         train_lost_again(trunks)
-        given = trained_data(data, trunks)
+        given = trained_data(data, trunks, watch=params.watch)
         for phase in phases(trunks):
             _train(phase, given, fan)
 

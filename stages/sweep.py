@@ -26,6 +26,7 @@ from stages.runs.run_files import (
 )
 from stages.settings.sweep import SweepParams
 from stages.sweeping.branches import phases, train_lost_again, trained_data
+from stages.sweeping.foretold import foretold
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER
 
@@ -46,7 +47,7 @@ def run(params: SweepParams) -> None:
         from stages.sweeping.train_trunks import train  # loads torch
 
         train_lost_again(trunks)
-        given = trained_data(data, trunks)
+        given = trained_data(data, trunks, watch=params.watch)
         for phase in phases(trunks):
             if not all(map(is_finished, phase)):
                 train(phase, given, params.device)
@@ -56,9 +57,11 @@ def run(params: SweepParams) -> None:
         table.write_parquet(temporary)
     with whole_file(artefacts.HELD_OUT_LOSSES) as temporary:
         document_losses(runs).write_parquet(temporary)
+    points = curves(runs)
     with whole_file(artefacts.TRAINING_CURVES) as temporary:
-        curves(runs).write_parquet(temporary)
-    write_json(artefacts.SWEEP_METRICS, metrics(table) | unrecorded(runs))
+        points.write_parquet(temporary)
+    more = unrecorded(runs) | foretold(points, params.target)
+    write_json(artefacts.SWEEP_METRICS, metrics(table) | more)
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:

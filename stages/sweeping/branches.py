@@ -216,9 +216,11 @@ def weights_file(trunk_id: str) -> Path:
     return Path(artefacts.TRUNKS).absolute() / f"{trunk_id}.safetensors"
 
 
-def trained_data(data: Views, trunks: Sequence[Trunk]) -> "ProxyData":
-    """What the trainer reads, and where it finds and leaves the weights of trunks."""
-    given = proxy_data(data)
+def trained_data(
+    data: Views, trunks: Sequence[Trunk], watch: bool = False
+) -> "ProxyData":
+    """What the trainer reads, and where it finds and leaves the weights of trunks. watch: as sweep.watch."""
+    given = dataclasses.replace(proxy_data(data), watched=watch)
     wanted = _left_by(trunks)
     if not wanted:
         return given

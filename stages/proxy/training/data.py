@@ -36,6 +36,7 @@ class ProxyData:
     # key of a run (`RunSpec.key`) -> where its weights are kept when it ends
     kept: Mapping[str, Path] = field(default_factory=dict)
     tokenizer: str = ""  # hash of its file, for those that read the weights
+    watched: bool = False  # curves also say how attention logits and gradients go
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""

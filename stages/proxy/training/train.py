@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import Scorer
 from stages.proxy.heldout.items import ItemScorer
@@ -20,6 +22,7 @@ from stages.proxy.network.device import choose_device, compute_threads
 from stages.proxy.network.engine import DropoutMasks, build_engine
 from stages.proxy.network.graphs import step_runner
 from stages.proxy.network.model import Weights
+from stages.proxy.network.stability import gradient_rms, largest_logit
 from stages.proxy.specs.schedule import Segment
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunResult, RunSpec
@@ -91,6 +94,7 @@ def train_group(
             sharded=sharded,
             graphs=graphs,
             compiled=compiled,
+            curve_every=curve_every,
         )
         trainer.record.notes += notes
         on_step = watched(trainer.record, on_step, on_progress)
@@ -143,8 +147,11 @@ class Trainer:
         sharded: bool = False,
         graphs: bool = True,
         compiled: bool = True,
+        curve_every: int = 10,
     ):
         first = _one_stack(specs)
+        # steps between two points of the curve that say more; 0: none do
+        self.watch_every = curve_every if data.watched and not sharded else 0
         self.specs, self.ranks, self.sharded, self.graphs = (
             list(specs),
             ranks,
@@ -340,12 +347,37 @@ class Trainer:
             of_feed = self.place.step if self.specs[0].branch else step
             inputs, targets = self.feed.at(of_feed)
         keep = self.dropout.at(step, inputs.shape[1])
-        self.record.add_step(
-            self.train_step(
-                inputs, targets, keep, float(segment.lr_factors[self.place.step])
-            )
-        )
+        lr_factor = float(segment.lr_factors[self.place.step])
         self.place.step += 1
+        if self._ends_a_point(segment):
+            loss_nats = self._watched_step(inputs, targets, keep, lr_factor)
+        else:
+            loss_nats = self.train_step(inputs, targets, keep, lr_factor)
+        self.record.add_step(loss_nats)
+
+    def _ends_a_point(self, segment: Segment) -> bool:
+        """Whether the step is the last behind a point of a curve that says more."""
+        done, every = self.place.step, self.watch_every
+        return bool(every) and (done % every == 0 or done == segment.n_steps)
+
+    def _watched_step(
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        keep: torch.Tensor | None,
+        lr_factor: float,
+    ) -> torch.Tensor:
+        """The same step, with a look at logits and gradient between its two halves."""
+        assert isinstance(self.weights, Weights)  # shards are not watched
+        loss_nats = self.engine.step_loss(inputs, targets, keep)
+        self.record.add_watched(
+            attention_logit=largest_logit(
+                self.weights.named, self.weights.shape, inputs[:, :1]
+            ),
+            gradient_rms=gradient_rms(self.weights.grad),
+        )
+        self.optimiser.step(lr_factor)
+        return loss_nats
 
     def _close(self, segment: Segment) -> None:
         """End a segment: a branch is scored and the trunk restored."""
