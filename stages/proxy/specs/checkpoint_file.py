@@ -57,8 +57,8 @@ class CheckpointFile:
         embedding = self.tensors.get("embedding")
         if embedding is None or len(embedding[1]) != 2:
             raise InputError(
-                f"{self.path}: no matrix `embedding`; tensors are named as in"
-                f" `assay schemas` ({_some(self.tensors)})"
+                f"{self.path}: no matrix `embedding`; tensors are to be named embedding,"
+                f" 0.qkv and so on, there are {_some(self.tensors)}"
             )
         width = embedding[1][1]
         layers = {name.partition(".")[0] for name in self.tensors if "." in name}
