@@ -94,8 +94,9 @@ class Packed:
             meta["vocab_size"],
             meta["eos_id"],
             meta["tokens_sha256"],
-            *(columns[name].to_numpy() if asked else None for name in PROMPTS),
-            meta.get("prompts_sha256", ""),
+            n_prompt_each=columns[PROMPTS[0]].to_numpy() if asked else None,
+            n_prompt_bytes=columns[PROMPTS[1]].to_numpy() if asked else None,
+            prompts_sha256=meta.get("prompts_sha256", ""),
         )
 
     @property
