@@ -54,7 +54,10 @@ def export(
     ],
     arm: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="default: the arm that was decided"),
+        typer.Option(
+            metavar="NAME",
+            help="default: the arm that was decided; of a search proposal, reference or best_run",
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -70,7 +73,10 @@ def export(
         typer.Option(
             min=1,
             callback=countable,
-            help="write repeats so that there are so many; default each document once",
+            help=(
+                "write repeats so that there are so many; default each document once, of a"
+                " search as often as it says"
+            ),
         ),
     ] = None,
     tokenizer: Annotated[

@@ -68,14 +68,15 @@ def arm_documents(
     edges: list[float],
     seed: int,
     tokens: float | None,
+    repeated: bool = False,
     ratios: Mapping[str, float],
     removed: np.ndarray | None = None,
 ) -> ArmDocuments:
     """The arm over all documents of `packed` (which need no ids) but those `removed` (ids as numbers).
 
-    edges: kept fractions between tiers. tokens: to be written in all; None writes each document once. ratios: pool
-    -> what `tokens` counts for each token of the pack. Raises InputError where nothing is left or the tokens are too
-    few for a document.
+    edges: kept fractions between tiers. tokens: to be written in all; None writes each document once or, `repeated`,
+    as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. Raises InputError
+    where nothing is left or the tokens are too few for a document.
     """
     pool = whole_pool(arm)
     if removed is not None and len(removed):
@@ -100,13 +101,13 @@ def arm_documents(
     view = view.join(groups.select("group", *GROUP), on=GROUP, how="left").drop(GROUP)
     ratio = groups["pool"].cast(pl.String).replace_strict(dict(ratios))
     per_pass = float((groups["weight"] * groups["n_tokens"] * ratio).sum())
-    uses = np.ones(groups.height)
+    uses = groups["weight"].to_numpy() if repeated else np.ones(groups.height)
     if tokens is not None:
         uses = groups["weight"].to_numpy() * tokens / per_pass
     view = with_copies(view, uses, seed).sort("row")
     if view.is_empty():
         raise InputError(
-            f"--tokens {tokens:g}: fewer than one document of the arm {name}; give more"
+            f"{_said(tokens)}: fewer than one document of the arm {name}; give more"
         )
     tiers = tier_names(edges)
     return ArmDocuments(
@@ -129,6 +130,11 @@ def arm_documents(
             for row in groups.iter_rows(named=True)
         ],
     )
+
+
+def _said(tokens: float | None) -> str:
+    """What a person gave or left out."""
+    return "no --tokens" if tokens is None else f"--tokens {tokens:g}"
 
 
 def tiers_of(pool: pl.DataFrame, edges: list[float]) -> pl.Series:

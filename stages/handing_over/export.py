@@ -25,16 +25,25 @@ from stages.curate.work.work_folder import clear
 from stages.curation.reading.storage import disk_errors
 from stages.decision.changes import changes_since
 from stages.decision.provenance import LOCK, dvc_hashes
-from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash, file_hash, read_json
 from stages.foundation.processes.one_holder import one_holder
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.handing_over import work
-from stages.handing_over.answer import Answer, answer_hash, answer_of, decision_hash
+from stages.handing_over.answer import (
+    Answer,
+    answer_hash,
+    answer_of,
+    decision_hash,
+)
 from stages.handing_over.arm_documents import ArmDocuments, arm_documents
 from stages.handing_over.payloads import Encoded, PackedTokens, Payload, Texts
+from stages.handing_over.proposed import (
+    arm_of,
+    require_question,
+    tokens_of,
+)
 from stages.handing_over.record import (
     Bound,
     ExportedFile,
@@ -52,7 +61,14 @@ from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
-from stages.searched.record import SearchedRecord, read_any_decision
+from stages.searched.record import (
+    PROPOSAL,
+    Decision,
+    SearchedRecord,
+    read_any_decision,
+    values_of,
+)
+from stages.searched.words import label_of
 from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")
@@ -114,7 +130,7 @@ def export(
     return manifest
 
 
-def _decision(question: str) -> DecisionRecord:
+def _decision(question: str) -> Decision:
     path = Path(artefacts.decision(question))
     known = sorted(file.stem for file in Path(artefacts.DECISIONS).glob("*.json"))
     if question not in known:
@@ -122,17 +138,7 @@ def _decision(question: str) -> DecisionRecord:
             f"{path}: no such decision; decided questions are"
             f" {', '.join(known) or 'none'}, `assay run` makes them"
         )
-    record = read_any_decision(path)
-    if isinstance(record, SearchedRecord):
-        found = {
-            name: round(value, 4) for name, value in record.proposal.items() if value
-        }
-        raise InputError(
-            f"{path}: {question} was searched for and names no arm; write what it"
-            f" proposes into arms.arms ({found}), let a question over arms decide for"
-            " it, and export that one with --arm"
-        )
-    return record
+    return read_any_decision(path)
 
 
 @contextmanager
@@ -161,7 +167,7 @@ class _Export:
 
     request: Request
     params: ArmsParams
-    record: DecisionRecord
+    record: Decision
     answer: Answer
     removals: frozenset[str] = frozenset()
 
@@ -212,6 +218,10 @@ class _Export:
     @cached_property
     def arm(self) -> Arm:
         """The arm as it was when views were made, which the decision rests on; RefusedError where params differ."""
+        if isinstance(self.record, SearchedRecord):
+            require_question(self.record, self.params, self.arms)
+            self._require_tiers()
+            return arm_of(self.record, self.answer.arm, self.params.tier_edges)
         name = self.answer.arm
         made = self.arms["arms"].get(name)
         asked = self.params.arms.get(name)
@@ -220,12 +230,44 @@ class _Export:
                 f"the arm {name} is not what it was when {self.record.question.name} was"
                 f" decided (params: arms.arms.{name}); {ANEW}"
             )
+        self._require_tiers()
+        return asked
+
+    def _require_tiers(self) -> None:
         if tier_names(self.params.tier_edges) != self.arms["tiers"]:
             raise RefusedError(
                 "the kept fractions of the arms, which are the edges of the tiers, are"
                 f" not those of the decision (params: arms.arms); {ANEW}"
             )
-        return asked
+
+    @property
+    def repeated(self) -> bool:
+        """Whether weights become repeats though nobody asked for tokens: so what was searched for is written."""
+        return isinstance(self.record, SearchedRecord)
+
+    @cached_property
+    def tokens(self) -> float | None:
+        """Tokens to write in all: those asked for, else those of a search; None: as many as there are."""
+        if self.request.tokens is not None or not isinstance(
+            self.record, SearchedRecord
+        ):
+            return self.request.tokens
+        return tokens_of(self.record, self.arms["pool_tokens"])
+
+    @cached_property
+    def ratios(self) -> dict[str, float]:
+        """Pool -> what `tokens` counts for each token of the pack: those of a search are tokens of the pack."""
+        found = token_ratios(self.tokenizer, self.packed)
+        if self.request.tokens is None:
+            return dict.fromkeys(found, 1.0)
+        return found
+
+    @cached_property
+    def label(self) -> str:
+        """What the arm does, in words."""
+        if isinstance(self.record, SearchedRecord):
+            return label_of(self.record, self.answer.arm)
+        return self.record.labels[self.answer.arm]
 
     @cached_property
     def packed(self) -> pl.DataFrame:
@@ -253,8 +295,9 @@ class _Export:
             self.packed,
             edges=self.params.tier_edges,
             seed=self.params.seed,
-            tokens=self.request.tokens,
-            ratios=token_ratios(self.tokenizer, self.packed),
+            tokens=self.tokens,
+            repeated=self.repeated,
+            ratios=self.ratios,
             removed=self.removed,
         )
 
@@ -279,7 +322,7 @@ class _Export:
     def weights_are_left(self) -> bool:
         """Whether weights differ that no repeat stands for."""
         weights = {group.weight for group in self.chosen.groups}
-        return self.request.tokens is None and len(weights) > 1
+        return self.tokens is None and not self.repeated and len(weights) > 1
 
     @cached_property
     def content_bytes(self) -> int:
@@ -336,7 +379,7 @@ class _Export:
             "decision": answer_hash(self.record),
             "flops": self.answer.flops,
             "format": [self.format.name, written, self.tokenizer.eos_id],
-            "tokens": self.request.tokens,
+            "tokens": self.tokens,
             "view": self.view_hash,
             "groups": [
                 [g.pool, g.tier, g.weight, g.licence] for g in self.chosen.groups
@@ -403,7 +446,7 @@ class _Export:
             "question": record.question.name,
             "title": record.question.title,
             "arm": self.answer.arm,
-            "label": record.labels[self.answer.arm],
+            "label": self.label,
             "groups": [group.model_dump() for group in groups],
             "licences": self._licences(groups),
             "shards": [
@@ -426,10 +469,13 @@ class _Export:
         return ExportManifest(
             question=record.question.name,
             arm=self.answer.arm,
-            label=record.labels[self.answer.arm],
+            label=self.label,
+            proposal=values_of(record, self.answer.arm)
+            if isinstance(record, SearchedRecord)
+            else None,
             format=self.request.format,
             decision=self._bound(),
-            tokens_asked=self.request.tokens,
+            tokens_asked=self.tokens,
             tokenizer=UsedTokenizer(
                 path=str(counting.path),
                 hash=counting.hash,
@@ -451,16 +497,21 @@ class _Export:
         )
 
     def _bound(self) -> Bound:
-        target = next(
-            (t for t in self.record.targets if t.flops == self.answer.flops), None
-        )
+        best = None
+        if isinstance(self.record, SearchedRecord):
+            best = PROPOSAL if self.answer.flops is not None else None
+        else:
+            of_budget = (
+                t.best for t in self.record.targets if t.flops == self.answer.flops
+            )
+            best = next(of_budget, None)
         return Bound(
             path=artefacts.decision(self.record.question.name),
             content_hash=decision_hash(self.record),
             answer_hash=answer_hash(self.record),
             status=self.answer.status,
             flops=self.answer.flops,
-            best=target.best if target else None,
+            best=best,
             data_hashes=self.record.provenance.data_hashes,
         )
 

@@ -87,12 +87,18 @@ class ExportManifest(FileRecord):
 
     version: Literal[1] = Field(1, description="number of this format")
     question: str = Field(description="name of the question")
-    arm: str = Field(description="name of the arm")
+    arm: str = Field(
+        description="name of the arm; of a search proposal, reference or best_run"
+    )
     label: str = Field(description="what the arm does, in words")
+    proposal: dict[str, float] | None = Field(
+        None,
+        description="of a search what is written: pool -> share of the tokens, or tier -> uses; of arms null",
+    )
     format: FormatName = Field(description="how the shards are written")
     decision: Bound = Field(description="what the export stands on")
     tokens_asked: float | None = Field(
-        description="tokens that repeats were made for; null: each document once"
+        description="tokens that repeats were made for; null: each document once, of a search as often as it says"
     )
     tokenizer: UsedTokenizer = Field(
         description="of the tokens written, or of those counted where text is written"

@@ -23,6 +23,9 @@ from stages.laws.interface.fitted import Note
 
 VERSION = 1
 Band = tuple[float, float, float]  # value, low, high
+# keys of the record that stand for an arm, where one is written or trained
+PROPOSAL, REFERENCE, BEST_RUN = "proposal", "reference", "best_run"
+SEARCHED_ARMS = (PROPOSAL, REFERENCE, BEST_RUN)
 
 
 class WeightedMetric(Record):
@@ -186,6 +189,15 @@ class SearchedRecord(FileRecord):
 
 
 Decision = DecisionRecord | SearchedRecord
+
+
+def values_of(record: SearchedRecord, name: str) -> dict[str, float]:
+    """Domain -> share, or tier -> uses, of one of SEARCHED_ARMS."""
+    return {
+        PROPOSAL: record.proposal,
+        REFERENCE: record.reference,
+        BEST_RUN: record.best_run.shares,
+    }[name]
 
 
 def law_name(decision: Decision) -> str:

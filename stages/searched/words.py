@@ -1,6 +1,7 @@
 """The record of a searched question in words: the sentence, the tables, a short markdown."""
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.decision.record import DecisionRecord, TableRow
@@ -9,10 +10,14 @@ from stages.foundation import artefacts
 from stages.presentation.metric_words import metric_words
 from stages.presentation.numbers import listed
 from stages.searched.record import (
+    BEST_RUN,
+    PROPOSAL,
+    REFERENCE,
     Decision,
     SearchedRecord,
     SearchedTables,
     read_decisions,
+    values_of,
 )
 
 PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
@@ -44,22 +49,37 @@ def sentence(found: SearchedRecord) -> str:
     head = f"For {found.target.text}: " if found.target else ""
     lead = LEADS[found.status].format(reference=reference)
     start = head + (lead if not head else lead[:1].lower() + lead[1:])
-    said = mixture_text(found) if found.kind == "mixture" else curve_text(found)
+    said = answer_text(found.kind, found.proposal)
     if not start:
         said = said[0].upper() + said[1:]
     return f"{start}{said}: {gain:.3f} {unit} [{low:.3f}, {high:.3f}] better than {reference}."
 
 
-def mixture_text(found: SearchedRecord) -> str:
+def answer_text(kind: str, values: Mapping[str, float]) -> str:
+    """A mixture or a curve in words. values: domain -> share, or tier -> uses."""
+    return mixture_text(values) if kind == "mixture" else curve_text(values)
+
+
+def label_of(found: SearchedRecord, name: str) -> str:
+    """One of SEARCHED_ARMS in words."""
+    whose = {
+        PROPOSAL: "the proposal",
+        REFERENCE: REFERENCES[found.kind],
+        BEST_RUN: f"the best run, {found.best_run.run_id}",
+    }
+    return f"{whose[name]}: {answer_text(found.kind, values_of(found, name))}"
+
+
+def mixture_text(shares: Mapping[str, float]) -> str:
     """`train on 60 % web and 40 % code`, the largest share first."""
-    ordered = sorted(found.proposal.items(), key=lambda pair: -pair[1])
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
     parts = [f"{percent(share)} {name}" for name, share in ordered if share > 0]
     return f"train on {listed(parts)}"
 
 
-def curve_text(found: SearchedRecord) -> str:
+def curve_text(by_tier: Mapping[str, float]) -> str:
     """`use the best 10 % 4 times, 10 to 30 % 1.5 times, and drop the rest`; tiers used alike are one."""
-    shown = [(tier, f"{uses:.2g}") for tier, uses in found.proposal.items()]
+    shown = [(tier, f"{uses:.2g}") for tier, uses in by_tier.items()]
     parts, rest = [], ""
     for uses, group in itertools.groupby(shown, key=lambda pair: pair[1]):
         tiers = [tier for tier, _ in group]

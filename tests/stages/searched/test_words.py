@@ -3,13 +3,10 @@
 import html
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
-from stages.handing_over import export
 from stages.report import CountedRuns, draw_searched, render, show_figures
 from stages.runs.mlflow_store.descriptions import decision_of, description
 from stages.searched.record import law_name, read_decisions
@@ -19,7 +16,6 @@ from stages.searched.words import (
     picture_of,
     printed_decisions,
 )
-from tests.stages.searched.conftest import params_of
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +69,11 @@ def test_markdown_and_the_list_say_the_same(shown, monkeypatch):
     assert read_decisions(artefacts.DECISIONS) == [record]
 
 
-def test_an_export_says_how_a_proposal_becomes_an_arm(shown, monkeypatch):
-    _, _, folder = shown
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(export.images, "are_pooled", lambda: False)
-    request = export.Request(question="mix", out=folder / "out", format="text")
-    with pytest.raises(InputError, match=r"mix was searched for and names no arm"):
-        export.export(request, params_of(runs=16))
-    assert not (folder / "out").exists()
-
-
 def test_tiers_that_are_used_alike_are_said_as_one():
     names = ("q000_010", "q010_030", "q030_060", "q060_100")
 
     def said(*uses):
-        return curve_text(SimpleNamespace(proposal=dict(zip(names, uses, strict=True))))
+        return curve_text(dict(zip(names, uses, strict=True)))
 
     assert said(6.4, 6.41, 2.0, 0.0) == (
         "use the best 30 % 6.4 times and 30 to 60 % 2 times, and drop the rest"

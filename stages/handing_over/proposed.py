@@ -1,0 +1,64 @@
+"""What a question that was searched for hands over: its proposal as an arm over the whole pools, written with repeats.
+
+Question: which documents, how often, so that the trainer reads what was proposed? A mixture becomes weights by pool
+and the tokens of the target, a curve over tiers the very uses that it names. Both are written out, not left as weights.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stages.foundation.errors import ParamsError, RefusedError
+from stages.handing_over.whole_pool import ANEW
+from stages.searched.asked import asked
+from stages.searched.record import SearchedRecord, values_of
+from stages.settings.arms import Arm, ArmsParams
+
+
+def arm_of(record: SearchedRecord, name: str, edges: Sequence[float]) -> Arm:
+    """One of SEARCHED_ARMS as an arm. edges: kept fractions between the tiers of the record."""
+    values = values_of(record, name)
+    if record.kind == "mixture":
+        shares = {pool: share for pool, share in values.items() if share > 0}
+        total = math.fsum(shares.values())
+        return Arm(mixture={pool: share / total for pool, share in shares.items()})
+    ends = [*edges, 1.0]
+    return Arm(uses=dict(zip(ends, values.values(), strict=True)))
+
+
+def tokens_of(record: SearchedRecord, pool_tokens: Mapping[str, float]) -> float | None:
+    """Tokens of the pack to write: of a mixture those of the target; None: as many as its weights or uses make.
+
+    pool_tokens: of the pools as ingested, without copies. Where the target has larger or smaller pools, documents are
+    written as often, over all of them, as they would be there.
+    """
+    if record.kind != "mixture" or record.target is None:
+        return None
+    there = record.target.pool_tokens
+    ingested = sum(pool_tokens[pool] for pool in there)
+    return record.target.n_tokens * ingested / sum(there.values())
+
+
+def require_question(
+    record: SearchedRecord, params: ArmsParams, made: Mapping[str, Any]
+) -> None:
+    """RefusedError where the question is not what it was when its arms were designed. made: data/arms/arms.json."""
+    name = record.question.name
+    known = made["questions"].get(name)
+    now = None
+    if name in params.questions:
+        alone = params.model_copy(update={"questions": {name: params.questions[name]}})
+        try:
+            now = asked(alone, made["pool_tokens"]).questions[name]
+        except ParamsError:  # a question that cannot be designed any more has changed
+            now = None
+    if known is None or now is None or _settings(known) != _settings(now):
+        raise RefusedError(
+            f"the question {name} is not what it was when it was decided (params:"
+            f" arms.questions.{name}); {ANEW}"
+        )
+
+
+def _settings(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides of a question: all but its title."""
+    return {key: value for key, value in question.items() if key != "title"}
