@@ -11,6 +11,9 @@ PARTS = (
     "stages.searched.mixture",
     "stages.searched.swarm",
     "stages.searched.upsampling",
+    "stages.verification.searched",
+    "stages.verification.searched_views",
+    "stages.verification.swarm_claim",
 )
 
 

@@ -20,6 +20,7 @@ from stages.decision.record import (
 from stages.foundation.record_files import FileRecord, Record, validated
 from stages.foundation.sealed import read_sealed
 from stages.laws.interface.fitted import Note
+from stages.runs.judge_record import Judge
 
 VERSION = 1
 Band = tuple[float, float, float]  # value, low, high
@@ -140,6 +141,9 @@ class SearchedRecord(FileRecord):
         description="the run that is decided for; null: the largest proxies"
     )
     metrics: list[WeightedMetric] = Field(description="what is minimised, weighted")
+    judges: list[Judge] = Field(
+        [], description="whose mean is minimised; empty where losses are"
+    )
     level: float = Field(description="coverage of every interval, 0 to 1")
     n_params: SpokenSize = Field(description="size of the proxies that were fitted")
     n_tokens: int = Field(description="tokens that each of them saw")
@@ -198,6 +202,11 @@ def values_of(record: SearchedRecord, name: str) -> dict[str, float]:
         REFERENCE: record.reference,
         BEST_RUN: record.best_run.shares,
     }[name]
+
+
+def arm_name(question: str, name: str) -> str:
+    """What one of SEARCHED_ARMS is called where it is trained; no arm of a person's has a colon in its name."""
+    return f"{question}:{name}"
 
 
 def law_name(decision: Decision) -> str:

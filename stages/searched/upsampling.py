@@ -121,6 +121,7 @@ def decide_curve(
         reason=reason,
         target=aimed,
         metrics=[WeightedMetric(name=metric, domain=domain, unit=unit, weight=1.0)],
+        judges=known.fitted.judges,
         level=params.level,
         n_params=SpokenSize(
             value=round(ground.n_params),
