@@ -166,12 +166,12 @@ def show_figures(
     }
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
-    metric = (
-        decision.metric if isinstance(decision, DecisionRecord) else decision.metrics[0]
+    unit = (
+        decision.metric.unit if isinstance(decision, DecisionRecord) else decision.unit
     )
     return Shown(
         record=decision,
-        words=metric_words(metric.unit),
+        words=metric_words(unit),
         figures=images,
         anchor=anchor,
         verification=verification,

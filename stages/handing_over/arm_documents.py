@@ -14,12 +14,13 @@ import polars as pl
 
 from stages.curation.selecting.arm_views import arm_view, with_firsts
 from stages.foundation.errors import InputError
-from stages.handing_over.whole_pool import whole_pool
+from stages.handing_over.whole_pool import clusters_of, whole_pool
 from stages.settings.arms import Arm, tier_names
 from stages.settings.pools import UNKNOWN
 
+NAMED = ("cluster_name", "licence")  # codes, which are ordered by their words
 MOST_COPIES = 1_000_000  # of a document; more is a slip in --tokens
-GROUP = ("pool", "tier", "weight", "licence")
+GROUP = ("pool", "cluster_name", "tier", "weight", "licence")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Group:
     """Documents of one pool, tier, weight and licence. documents, tokens: different ones, before any repeats."""
 
     pool: str
+    cluster: str  # of a mixture over clusters, else empty
     tier: str
     weight: float
     licence: str
@@ -85,7 +87,8 @@ def arm_documents(
     pool = pool.with_columns(tier=tiers_of(pool, edges))
     if arm.licence is None:  # who asks for some looks at clusters again
         pool = pool.drop("cluster")
-    view = arm_view(pool, arm, seed=seed)
+    pool = by_cluster(pool, arm.clusters_of)
+    view = with_source(arm_view(pool, arm, seed=seed), arm.clusters_of)
     del pool
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
@@ -95,7 +98,9 @@ def arm_documents(
     groups = (
         view.group_by(GROUP)
         .agg(pl.len(), pl.col("n_tokens").cast(pl.Int64).sum())
-        .sort(*GROUP[:-1], pl.col("licence").cast(pl.String))
+        .sort(
+            *(pl.col(name).cast(pl.String) if name in NAMED else name for name in GROUP)
+        )
         .with_row_index("group")
     )
     view = view.join(groups.select("group", *GROUP), on=GROUP, how="left").drop(GROUP)
@@ -120,6 +125,7 @@ def arm_documents(
         groups=[
             Group(
                 pool=row["pool"],
+                cluster=row["cluster_name"],
                 tier=tiers[row["tier"]],
                 weight=row["weight"],
                 licence=row["licence"],
@@ -130,6 +136,22 @@ def arm_documents(
             for row in groups.iter_rows(named=True)
         ],
     )
+
+
+def by_cluster(pool: pl.DataFrame, question: str | None) -> pl.DataFrame:
+    """The documents that a question has clusters of, with the cluster as `pool` and the pool as `source`."""
+    if question is None:
+        return pool
+    topics = clusters_of(question)
+    own = pool.join(topics, on="id", how="inner", maintain_order="left")
+    return own.rename({"pool": "source"}).rename({"cluster_name": "pool"})
+
+
+def with_source(view: pl.DataFrame, question: str | None) -> pl.DataFrame:
+    """A view with its pool as `pool` again and, as `cluster_name`, the cluster; empty where it has none."""
+    if question is None:
+        return view.with_columns(cluster_name=pl.lit("", pl.Categorical))
+    return view.rename({"pool": "cluster_name"}).rename({"source": "pool"})
 
 
 def _said(tokens: float | None) -> str:

@@ -84,7 +84,7 @@ LEAST_DOCUMENTS = 64
 BYTES_PER_TOKEN = 4  # of text, to size shards of a tokenizer that has not read it yet
 MOST_SHARDS = 20_000  # files that are written side by side (assumed)
 PACKAGES = ("numpy", "polars", "pyarrow", "tokenizers", "zstandard")
-LAYOUT = 1  # of work folder and shards; a change of either changes the number
+LAYOUT = 2  # of work folder and shards; a change of either changes the number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +221,8 @@ class _Export:
         if isinstance(self.record, SearchedRecord):
             require_question(self.record, self.params, self.arms)
             self._require_tiers()
-            return arm_of(self.record, self.answer.arm, self.params.tier_edges)
+            edges = self.params.tier_edges
+            return arm_of(self.record, self.answer.arm, edges, self.arms)
         name = self.answer.arm
         made = self.arms["arms"].get(name)
         asked = self.params.arms.get(name)
@@ -252,7 +253,7 @@ class _Export:
             self.record, SearchedRecord
         ):
             return self.request.tokens
-        return tokens_of(self.record, self.arms["pool_tokens"])
+        return tokens_of(self.record, self.arms)
 
     @cached_property
     def ratios(self) -> dict[str, float]:
@@ -382,7 +383,8 @@ class _Export:
             "tokens": self.tokens,
             "view": self.view_hash,
             "groups": [
-                [g.pool, g.tier, g.weight, g.licence] for g in self.chosen.groups
+                [g.pool, g.cluster, g.tier, g.weight, g.licence]
+                for g in self.chosen.groups
             ],
             "removal": self.removal_hash,
             "pools": self.pools,
@@ -426,6 +428,7 @@ class _Export:
         groups = [
             ExportedGroup(
                 source=group.pool,
+                cluster=group.cluster or None,
                 tier=group.tier,
                 weight=group.weight,
                 licence=group.licence,

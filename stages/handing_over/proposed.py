@@ -11,32 +11,41 @@ from typing import Any
 from stages.foundation.errors import ParamsError, RefusedError
 from stages.handing_over.whole_pool import ANEW
 from stages.searched.asked import asked
+from stages.searched.compared import mixed_tokens
 from stages.searched.record import SearchedRecord, values_of
 from stages.settings.arms import Arm, ArmsParams
 
 
-def arm_of(record: SearchedRecord, name: str, edges: Sequence[float]) -> Arm:
-    """One of SEARCHED_ARMS as an arm. edges: kept fractions between the tiers of the record."""
+def arm_of(
+    record: SearchedRecord, name: str, edges: Sequence[float], made: Mapping[str, Any]
+) -> Arm:
+    """One of SEARCHED_ARMS as an arm. edges: kept fractions between the tiers of the record; made:
+    data/arms/arms.json.
+    """
+    question = record.question.name
+    clusters_of = question if "parts" in made["questions"][question] else None
     values = values_of(record, name)
     if record.kind == "mixture":
         shares = {pool: share for pool, share in values.items() if share > 0}
         total = math.fsum(shares.values())
-        return Arm(mixture={pool: share / total for pool, share in shares.items()})
+        mixture = {part: share / total for part, share in shares.items()}
+        return Arm(mixture=mixture, clusters_of=clusters_of)
     ends = [*edges, 1.0]
     return Arm(uses=dict(zip(ends, values.values(), strict=True)))
 
 
-def tokens_of(record: SearchedRecord, pool_tokens: Mapping[str, float]) -> float | None:
+def tokens_of(record: SearchedRecord, made: Mapping[str, Any]) -> float | None:
     """Tokens of the pack to write: of a mixture those of the target; None: as many as its weights or uses make.
 
-    pool_tokens: of the pools as ingested, without copies. Where the target has larger or smaller pools, documents are
-    written as often, over all of them, as they would be there.
+    made: data/arms/arms.json, with the tokens of the pools as ingested. Where the target has larger or smaller pools,
+    documents are written as often, over all of them, as they would be there.
     """
     if record.kind != "mixture" or record.target is None:
         return None
     there = record.target.pool_tokens
-    ingested = sum(pool_tokens[pool] for pool in there)
-    return record.target.n_tokens * ingested / sum(there.values())
+    ingested, question = made["pool_tokens"], made["questions"][record.question.name]
+    here = mixed_tokens(question, ingested, ingested)
+    return record.target.n_tokens * sum(here.values()) / sum(there.values())
 
 
 def require_question(
@@ -49,7 +58,8 @@ def require_question(
     if name in params.questions:
         alone = params.model_copy(update={"questions": {name: params.questions[name]}})
         try:
-            now = asked(alone, made["pool_tokens"]).questions[name]
+            parts = {name: known["parts"]} if known and "parts" in known else {}
+            now = asked(alone, made["pool_tokens"], parts).questions[name]
         except ParamsError:  # a question that cannot be designed any more has changed
             now = None
     if known is None or now is None or _settings(known) != _settings(now):

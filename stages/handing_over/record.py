@@ -38,6 +38,9 @@ class ExportedGroup(Record):
     """Documents of one source, tier, weight and licence."""
 
     source: str = Field(description="name of the pool")
+    cluster: str | None = Field(
+        None, description="of a mixture over clusters the cluster, by its words"
+    )
     tier: str = Field(
         description="band of quality by tokens: q000_020 is the best 20 %"
     )
@@ -93,7 +96,7 @@ class ExportManifest(FileRecord):
     label: str = Field(description="what the arm does, in words")
     proposal: dict[str, float] | None = Field(
         None,
-        description="of a search what is written: pool -> share of the tokens, or tier -> uses; of arms null",
+        description="of a search what is written: pool or cluster -> share, or tier -> uses; of arms null",
     )
     format: FormatName = Field(description="how the shards are written")
     decision: Bound = Field(description="what the export stands on")

@@ -8,6 +8,9 @@ from stages.foundation.errors import ParamsError
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.questions import Question
 
+Parts = Mapping[str, Mapping[str, float]]  # cluster -> pool -> tokens
+NONE: Mapping[str, Parts] = {}
+
 
 @dataclass(frozen=True)
 class Made:
@@ -31,8 +34,13 @@ class Asked:
     draws: dict[str, list[int]]
 
 
-def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
-    """The questions with their arms. pool_tokens: pool -> tokens, duplicates removed.
+def asked(
+    params: ArmsParams,
+    pool_tokens: Mapping[str, float],
+    parts: Mapping[str, Parts] = NONE,
+) -> Asked:
+    """The questions with their arms. pool_tokens: pool -> tokens, duplicates removed; parts: of each question over
+    clusters what these hold of each pool.
 
     Raises ParamsError where a question has too few runs, or an arm of the same name is there.
     """
@@ -46,7 +54,7 @@ def asked(params: ArmsParams, pool_tokens: Mapping[str, float]) -> Asked:
         # laws of mixtures, which a project without such a question does not depend on
         from stages.searched.designed import designed
 
-        made = designed(name, question, params, pool_tokens)
+        made = designed(name, question, params, pool_tokens, parts.get(name))
         if twice := [arm for arm in made.arms if arm in params.arms]:
             raise ParamsError(
                 f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"

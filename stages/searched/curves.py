@@ -34,6 +34,10 @@ class Ground:
         """Times that a document of each tier is used, of the shape of shares (..., tiers)."""
         return shares * self.n_tokens / self.unique
 
+    def by_tier(self, values: np.ndarray) -> dict[str, float]:
+        """Tier -> value, (tiers,)."""
+        return dict(zip(self.tiers, values.tolist(), strict=True))
+
     def rows(self, shares: np.ndarray) -> dict[str, np.ndarray]:
         """Rows for laws, one a curve; a tier that is not used has one token, since laws divide by it."""
         n_curves = len(shares)

@@ -2,16 +2,21 @@
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from stages.foundation.errors import InputError, ParamsError
 from stages.mixtures.design import design, over_draws
 from stages.presentation.numbers import listed
-from stages.searched.asked import Made
+from stages.searched.asked import Made, Parts
 from stages.settings.arms import Arm, ArmsParams
-from stages.settings.questions import Designed, MixtureQuestion
+from stages.settings.questions import (
+    CLUSTERS,
+    Designed,
+    MixtureQuestion,
+    unfit,
+)
 
 log = logging.getLogger("assay")
 UPSAMPLING_TITLE = "How often should each tier of quality be used?"
@@ -25,13 +30,22 @@ def designed(
     question: Designed,
     params: ArmsParams,
     pool_tokens: Mapping[str, float],
+    parts: Parts | None = None,
 ) -> Made:
-    """The arms that one question makes. pool_tokens: pool -> tokens, duplicates removed.
+    """The arms that one question makes. pool_tokens: pool -> tokens, duplicates removed; parts: of the clusters that
+    it mixes.
 
-    Raises ParamsError where the question has too few runs.
+    Raises ParamsError where the question has too few runs, or names no cluster that there is.
     """
     if isinstance(question, MixtureQuestion):
-        prior = prior_of(question, pool_tokens)
+        mixed: Mapping[str, float] = pool_tokens
+        over = list(question.over)
+        if question.over == CLUSTERS:
+            mixed = {part: sum(held.values()) for part, held in (parts or {}).items()}
+            over = list(mixed)
+            if fault := unfit(question, over):
+                raise ParamsError(f"arms.questions.{name}: {fault}")
+        prior = prior_of(question, over, mixed)
         if outside := outside_of(question, prior):
             log.warning(
                 "arms: %s: the prior lies outside of floors and caps (%s); runs are drawn"
@@ -40,14 +54,23 @@ def designed(
                 ", ".join(outside),
             )
         swarm = swarm_arms(name, question, prior=prior, params=params)
-        title = question.title or f"Which mixture of {listed(question.over)}?"
+        described = {"title": titled(question, over), "prior": prior, "over": over}
         return Made(
             {arm: each for arm, (each, _) in swarm.items()},
             draws={arm: [draw] for arm, (_, draw) in swarm.items()},
-            described={"title": title, "prior": prior},
+            described=described | ({"parts": parts} if parts else {}),
         )
     title = question.title or UPSAMPLING_TITLE
     return Made(curve_arms(name, params.tier_edges), {}, {"title": title})
+
+
+def titled(question: MixtureQuestion, over: Sequence[str]) -> str:
+    """The title that the question has, or one of what it mixes."""
+    if question.title:
+        return question.title
+    if question.over == CLUSTERS:
+        return f"Which mixture of {len(over)} kinds of text?"
+    return f"Which mixture of {listed(over)}?"
 
 
 def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:
@@ -87,13 +110,13 @@ def outside_of(question: MixtureQuestion, prior: Mapping[str, float]) -> list[st
 
 
 def prior_of(
-    question: MixtureQuestion, pool_tokens: Mapping[str, float]
+    question: MixtureQuestion, over: Sequence[str], tokens: Mapping[str, float]
 ) -> dict[str, float]:
-    """Pool -> share of the mixture that a proposal is held against."""
+    """Pool or cluster -> share of the mixture that a proposal is held against. tokens: of each of `over`."""
     if question.prior == "natural":
-        total = sum(pool_tokens[pool] for pool in question.over)
-        return {pool: pool_tokens[pool] / total for pool in question.over}
-    return {pool: question.prior.get(pool, 0.0) for pool in question.over}
+        total = sum(tokens[name] for name in over)
+        return {name: tokens[name] / total for name in over}
+    return {name: question.prior.get(name, 0.0) for name in over}
 
 
 def swarm_arms(
@@ -106,21 +129,23 @@ def swarm_arms(
     """Arm -> the arm and the resample that it is trained on."""
     try:
         runs = design(
-            np.array([prior[pool] for pool in question.over]),
+            np.array(list(prior.values())),
             question.runs,
-            low=np.array([question.floors.get(pool, 0.0) for pool in question.over]),
-            high=np.array([question.caps.get(pool, 1.0) for pool in question.over]),
+            low=np.array([question.floors.get(name, 0.0) for name in prior]),
+            high=np.array([question.caps.get(name, 1.0) for name in prior]),
             seed=params.seed,
             most_repeats=params.draws - 1,
         )
     except InputError as error:
         raise ParamsError(f"arms.questions.{name}.runs: {error}") from None
     width = len(str(len(runs) - 1))
+    clusters_of = name if question.over == CLUSTERS else None
     made = {}
     for at, (run, draw) in enumerate(
         zip(runs, over_draws(runs, params.draws), strict=True)
     ):
-        shares = zip(question.over, run.share.tolist(), strict=True)
-        mixture = {pool: share for pool, share in shares if share > 0}
-        made[f"{name}-{at:0{width}d}"] = (Arm(mixture=mixture), draw)
+        shares = zip(prior, run.share.tolist(), strict=True)
+        mixture = {part: share for part, share in shares if share > 0}
+        arm = Arm(mixture=mixture, clusters_of=clusters_of)
+        made[f"{name}-{at:0{width}d}"] = (arm, draw)
     return made

@@ -5,6 +5,7 @@ from typing import Any
 
 MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
 PARTS = (
+    "stages.pools.topic_clusters",
     "stages.mixtures",
     "stages.proxy.specs.shape",
     "stages.searched.designed",

@@ -22,6 +22,7 @@ from stages.searched.record import (
 
 PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
 REFERENCES = {"mixture": "the prior", "upsampling": "using every tier alike"}
+NO_USE = 0.005  # ours: a tier that is used less is said to be dropped
 LEADS = {
     "decided": "",
     "tie": "A tie with {reference}. Nearest: ",
@@ -45,7 +46,7 @@ def sentence(found: SearchedRecord) -> str:
     """The answer: the mixture with the largest shares first, what it is worth, for which run."""
     gain, low, high = found.objective.gain
     reference = REFERENCES[found.kind]
-    unit = metric_words(found.metrics[0].unit).difference_unit
+    unit = difference_unit(found.unit)
     head = f"For {found.target.text}: " if found.target else ""
     lead = LEADS[found.status].format(reference=reference)
     start = head + (lead if not head else lead[:1].lower() + lead[1:])
@@ -53,6 +54,11 @@ def sentence(found: SearchedRecord) -> str:
     if not start:
         said = said[0].upper() + said[1:]
     return f"{start}{said}: {gain:.3f} {unit} [{low:.3f}, {high:.3f}] better than {reference}."
+
+
+def difference_unit(unit: str) -> str:
+    """How a difference of a metric of this unit is spoken of: `nats`, `bits a byte`."""
+    return metric_words(unit).difference_unit
 
 
 def answer_text(kind: str, values: Mapping[str, float]) -> str:
@@ -79,7 +85,10 @@ def mixture_text(shares: Mapping[str, float]) -> str:
 
 def curve_text(by_tier: Mapping[str, float]) -> str:
     """`use the best 10 % 4 times, 10 to 30 % 1.5 times, and drop the rest`; tiers used alike are one."""
-    shown = [(tier, f"{uses:.2g}") for tier, uses in by_tier.items()]
+    shown = [
+        (tier, "0" if uses < NO_USE else f"{uses:.2g}")
+        for tier, uses in by_tier.items()
+    ]
     parts, rest = [], ""
     for uses, group in itertools.groupby(shown, key=lambda pair: pair[1]):
         tiers = [tier for tier, _ in group]
@@ -167,8 +176,9 @@ def predicted_rows(found: SearchedRecord) -> list[TableRow]:
             ),
             "laws": ", ".join(f"{name} {weight:.2f}" for name, weight in laws[:2]),
         }
-        if metric.name in found.vetoes:
-            row["may lose"] = round(found.vetoes[metric.name].allowed, 4)
+        if found.vetoes:
+            veto = found.vetoes.get(metric.name)
+            row["may lose"] = round(veto.allowed, 4) if veto else "-"
         rows.append(row)
     return rows
 

@@ -12,6 +12,7 @@ from stages.decision.question_laws import twins
 from stages.decision.record import DecisionRecord, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
+from stages.presentation.metric_words import SUITE
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.suite import with_suite, with_weighted
 from stages.searched.record import Decision, SearchedRecord
@@ -87,16 +88,17 @@ def metric_of(decision: Decision) -> str:
     if isinstance(decision, DecisionRecord):
         return decision.metric.name
     weighed = [each.name for each in decision.metrics if each.weight > 0]
-    return weighed[0] if len(weighed) == 1 else WEIGHTED
+    if len(weighed) == 1:
+        return weighed[0]
+    return WEIGHTED if decision.unit.startswith("nats") else SUITE
 
 
 def measured_by(decision: Decision, runs: pl.DataFrame) -> pl.DataFrame:
     """A runs table with rows of the decision's metric."""
-    judged = with_suite(runs, decision.judges)
-    if isinstance(decision, DecisionRecord):
-        return judged
+    if isinstance(decision, DecisionRecord) or decision.kind == "upsampling":
+        return with_suite(runs, decision.judges)
     weights = {each.name: each.weight for each in decision.metrics if each.weight > 0}
-    return with_weighted(judged, weights, metric_of(decision))
+    return with_weighted(runs, weights, metric_of(decision))
 
 
 def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) -> Asked:

@@ -45,6 +45,7 @@ class Claim:
     """What is judged: a prediction for arms of these columns at one size, with intervals of `level`.
 
     reach: the largest fitted compute at the size, FLOPs. of_values: whether values are predicted beside leads.
+    named: the arm that leads are taken of; None: the one that was said to be best, else predicted.
     """
 
     prediction: Prediction
@@ -53,6 +54,7 @@ class Claim:
     reach: float
     level: float
     of_values: bool = True
+    named: str | None = None
 
     def rows(
         self, arms: Sequence[str], flops: Sequence[float]
@@ -76,6 +78,13 @@ class Claim:
         """Arm -> predicted value at one budget."""
         predicted = self.prediction.point(self.rows(arms, [flops] * len(arms)))
         return dict(zip(arms, map(float, predicted), strict=True))
+
+    def leader(self, arms: Sequence[str], flops: float) -> str:
+        """The arm that leads are taken of where nothing was said of the budget."""
+        if self.named in arms:
+            return str(self.named)
+        values = self.values(arms, flops)
+        return min(values, key=lambda arm: values[arm])
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,7 @@ def judge(claim: Claim, measured: pl.DataFrame, targets: Sequence[Said]) -> Judg
             verdicts.append(verdict(claim, said, means=means, flops=flops))
             best = said.best
         else:
-            values = claim.values(trained, flops)
-            best = min(values, key=lambda arm: values[arm])
+            best = claim.leader(trained, flops)
         leads += [
             lead
             for other in sorted(set(trained) - {best})

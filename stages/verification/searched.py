@@ -148,6 +148,7 @@ def claim_of(
         "n_params": size_of(record),
         "reach": float(runs["flops"].max()),
         "level": record.level,
+        "named": arm_name(name, PROPOSAL),
     }
     if record.kind == "upsampling":
         boot = load(name, arms["tiers"]).boot

@@ -1,11 +1,12 @@
 """What a search for a mixture predicts of runs at more compute than its swarm had.
 
-The surfaces that decided say by how much mixtures differ, and the claim is that they go on differing so. How far the
-reference falls by then is a law over sizes and tokens, chosen and refitted as those of arms are, of all runs of the
-swarm less what their mixtures differ from the reference. Fewer than LEAST_BUDGETS budgets carry no such law: then only
-differences are predicted. Cost: 1 to 5 s.
+The surfaces that decided say by how much mixtures differ, and the claim is that they go on differing so, but for a
+drift as large as surfaces of neighbouring budgets show. How far the reference falls by then is a law over sizes and
+tokens, chosen and refitted as those of arms are, of all runs of the swarm less what their mixtures differ from the
+reference. Fewer than LEAST_BUDGETS budgets carry no such law: then only differences are predicted. Cost: 1 to 5 s.
 """
 
+import itertools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +18,17 @@ import polars as pl
 from stages.foundation.errors import InputError, RefusedError
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.choose import choose_law
+from stages.laws.choosing.discrepancy import PER_LOG, SHARED
 from stages.laws.choosing.eligible import eligible_laws
 from stages.laws.mixing.averaged_mix import fit_metrics
 from stages.laws.mixing.blocks import ROUGH
 from stages.laws.mixing.process import fit_process
 from stages.laws.mixing.search import Goal
+from stages.laws.mixing.surface import Process
 from stages.mixtures.proposal import N_DRAWS
 from stages.searched.mixture import SEED, answered
 from stages.searched.record import SearchedRecord
-from stages.searched.swarm import rungs, swarm_of
+from stages.searched.swarm import rungs, shares_of, swarm_of
 from stages.settings.decide import DecideParams
 from stages.verification.judged import Rows
 
@@ -38,7 +41,8 @@ N_STARTS = 16
 class SwarmPrediction:
     """share: arm -> (domains,); reference (domains,); unique: tokens of each domain in a resample, (domains,).
 
-    fall: the law of the reference, None where there are too few budgets; noise: sd of one run where there is none.
+    fall: the law of the reference, None where there are too few budgets; noise: sd of one run where there is none;
+    drift: sd by which what a domain is worth moves a natural log of compute beyond `reach` FLOPs.
     """
 
     share: Mapping[str, np.ndarray]
@@ -47,6 +51,8 @@ class SwarmPrediction:
     goal: Goal
     fall: Mixture | None
     noise: float
+    drift: float
+    reach: float
 
     def point(self, rows: Rows) -> np.ndarray:
         """The value at each row, (rows,); without a law that of the swarm's own budget."""
@@ -58,13 +64,23 @@ class SwarmPrediction:
 
     def new_runs(self, rows: Rows) -> np.ndarray:
         """The value of one new run at each row in each draw, (draws, rows)."""
-        drawn = self.goal.drawn(self._mixtures(rows))
+        both = self._mixtures(rows)
+        drawn = self.goal.drawn(both)
+        drawn[:, :-1] += self._drifts(rows, both[:-1], len(drawn))
         if self.fall is None:
             rng = np.random.default_rng(SEED)
             own = drawn[:, :-1]
             return own + self.noise * rng.standard_normal(own.shape)
         fall = self.fall.predict(self._of_reference(rows), new_run=True)
         return fall + drawn[:, :-1] - drawn[:, -1:]
+
+    def _drifts(self, rows: Rows, shares: np.ndarray, n_draws: int) -> np.ndarray:
+        """How far each row's mixture moves against the reference beyond the runs, (draws, rows)."""
+        worth = np.random.default_rng(SEED + 1).standard_normal(
+            (n_draws, self.reference.size)
+        )
+        beyond = np.maximum(np.log(np.asarray(rows["flops"], float) / self.reach), 0.0)
+        return self.drift * beyond * (worth @ (shares - self.reference).T)
 
     def _mixtures(self, rows: Rows) -> np.ndarray:
         """The mixture of each row and, last, the reference, (rows + 1, domains)."""
@@ -101,11 +117,12 @@ def swarm_prediction(
     SwarmPrediction.
     """
     settings = DecideParams(**record.provenance.params["decide"])
-    swarm = swarm_of(rows, dict(question), answered(rungs(rows), settings))
+    rung = answered(rungs(rows), settings)
+    weight = {each.name: each.weight for each in record.metrics}
+    swarm = swarm_of(rows, question, rung, list(weight))
     metrics = fit_metrics(
         swarm.shares, swarm.values, list(swarm.metrics), n_draws=N_DRAWS, seed=SEED
     )
-    weight = {each.name: each.weight for each in record.metrics}
     weights = np.array([weight[name] for name in swarm.metrics])
     off = np.stack([each.held - each.values for each in metrics], axis=1) @ weights
     reference = np.array([record.reference[name] for name in swarm.domains])
@@ -116,6 +133,10 @@ def swarm_prediction(
         goal=Goal(metrics, weights),
         fall=fall_of(rows, question, reference=reference, unique=unique),
         noise=float(np.sqrt(np.mean(off**2))),
+        drift=drift_of(rows, question),
+        reach=float(
+            rows.filter(n_params=rung[0], n_tokens_seen=rung[1])["flops"].max()
+        ),
     )
 
 
@@ -153,10 +174,36 @@ def as_reference(
     smooth surface says of their mixture against it.
     """
     parts = []
-    for own in rows.partition_by("n_params", "n_tokens_seen", maintain_order=True):
-        shares = own.select(f"share_{pool}" for pool in question["over"]).to_numpy()
-        shares = shares / shares.sum(axis=1, keepdims=True)
-        surface = fit_process(ROUGH, shares, own["value"].to_numpy())
+    for own, shares, surface in smooth_surfaces(rows, question):
         off = surface.value(shares) - surface.value(reference[None])
         parts.append(own.with_columns(value=pl.col("value") - pl.Series(off)))
     return pl.concat(parts)
+
+
+def smooth_surfaces(
+    rows: pl.DataFrame, question: Mapping[str, Any]
+) -> list[tuple[pl.DataFrame, np.ndarray, Process]]:
+    """Of each size and budget its runs, their shares (runs, domains) and a smooth surface of their values."""
+    found = []
+    for rung in rungs(rows):
+        own = rows.filter(n_params=rung[0], n_tokens_seen=rung[1])
+        shares = shares_of(own, question)
+        found.append((own, shares, fit_process(ROUGH, shares, own["value"].to_numpy())))
+    return found
+
+
+def drift_of(rows: pl.DataFrame, question: Mapping[str, Any]) -> float:
+    """sd by which what a domain is worth moves a natural log of compute, nats a token: as between neighbouring budgets
+    of a size, and no less than laws err of one arm (discrepancy.py).
+    """
+    least = PER_LOG * np.sqrt(1 - SHARED) * float(rows["value"].mean())
+    squares = []
+    surfaces = smooth_surfaces(rows, question)
+    for (own, _, before), (more, shares, after) in itertools.pairwise(surfaces):
+        if own["n_params"][0] != more["n_params"][0]:
+            continue
+        times = np.log(more["n_tokens_seen"][0] / own["n_tokens_seen"][0])
+        moved = (after.value(shares) - before.value(shares)) / times
+        worth = np.linalg.lstsq(shares, moved, rcond=None)[0]
+        squares.append(float(worth.var()))
+    return max(float(np.sqrt(np.mean(squares))) if squares else 0.0, least)

@@ -81,6 +81,12 @@ def params():
             "filter": {"title": "How strict?", "arms": list(ARMS)},
             "mix": {"kind": "mixture", "over": ["good", "noise"], "runs": 6},
             "up": {"kind": "upsampling", "tiers": [0.2]},
+            "topics": {
+                "kind": "mixture",
+                "over": "clusters",
+                "clusters": 2,
+                "runs": 6,
+            },
         },
         "arms": ARMS,
         "controls": {},
@@ -114,8 +120,9 @@ def search(name="mix", status="decided", target=None, **more):
 
     target: tokens of the run and of each pool there.
     """
-    mixture = name == "mix"
-    values = {"good": 0.75, "noise": 0.25} if mixture else TIERS
+    mixture = name != "up"
+    values = TIERS if name == "up" else {"good": 0.75, "noise": 0.25}
+    values = more.get("proposal", values)
     band, whole = (2.0, 1.9, 2.1), sum(values.values())
     aimed = target and Aimed(
         n_params=1e6,

@@ -161,3 +161,29 @@ def test_a_question_that_changed_since_is_refused(project, arms_section):
         update={"questions": arms_section.questions | {"mix": titled}}
     )
     assert export(wanted(), renamed).arm == "proposal"
+
+
+def test_a_mixture_of_clusters_is_written_by_cluster(project, arms_section):
+    """The stage found two kinds of text over both pools; the proposal names them."""
+    question = json.loads(Path("data/arms/arms.json").read_text())["questions"][
+        "topics"
+    ]
+    first, second = question["over"]
+    assert set(question["parts"]) == {first, second}
+    conftest.search("topics", proposal={first: 0.8, second: 0.2})
+    manifest = export(wanted("topics", tokens=60_000), arms_section)
+    written = tokens_by(manifest, "cluster")
+    assert written[first] == pytest.approx(48_000, abs=500)
+    assert written[second] == pytest.approx(12_000, abs=500)
+    assert {group.source for group in manifest.groups} <= {"good", "noise"}
+    # every document is written under the cluster that the stage gave it
+    topics = pl.read_parquet("data/arms/topics.parquet").filter(question="topics")
+    of = dict(topics.select("id", "cluster").iter_rows())
+    rows = pl.DataFrame(readers.read_text(Path("out")))
+    counted = dict.fromkeys((first, second), 0)
+    for id_ in rows["id"]:
+        counted[of[id_]] += 1
+    documents = {}
+    for group in manifest.groups:
+        documents[group.cluster] = documents.get(group.cluster, 0) + group.documents
+    assert counted == documents

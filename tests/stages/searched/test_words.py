@@ -78,6 +78,9 @@ def test_tiers_that_are_used_alike_are_said_as_one():
     assert said(6.4, 6.41, 2.0, 0.0) == (
         "use the best 30 % 6.4 times and 30 to 60 % 2 times, and drop the rest"
     )
+    assert said(6.0, 2.0, 1e-6, 0.0) == (
+        "use the best 10 % 6 times and 10 to 30 % 2 times, and drop the rest"
+    )
     assert said(2.0, 2.0, 2.0, 2.0) == "use everything 2 times"
 
 
