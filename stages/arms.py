@@ -215,6 +215,8 @@ def run(params: ArmsParams) -> None:
         },
     }
     counts = summary(made, table, disjoint) | sizes | {"licences": licences(every)}
+    if made.decays:
+        counts["decays"] = made.decays
     write_sealed(artefacts.ARMS, counts)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)

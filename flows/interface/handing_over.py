@@ -59,6 +59,12 @@ def export(
             help="default: the arm that was decided; of a search proposal, reference or best_run",
         ),
     ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            metavar="stable|decay", help="of a search with a mixture for each phase"
+        ),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -111,6 +117,7 @@ def export(
             out=out,
             format=format_,  # type: ignore[arg-type]
             arm=arm,
+            phase=phase,
             budget=budget,
             tokens=tokens,
             tokenizer=tokenizer,

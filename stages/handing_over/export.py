@@ -95,6 +95,7 @@ class Request:
     out: Path
     format: FormatName
     arm: str | None = None
+    phase: str | None = None
     budget: float | None = None
     tokens: float | None = None
     tokenizer: Path | None = None
@@ -119,6 +120,10 @@ def export(
         raise InputError("assay export writes text; the pools here are images")
     record = _decision(request.question)
     answer = answer_of(record, request.arm, request.budget)
+    if request.phase is not None and not isinstance(record, SearchedRecord):
+        raise InputError(
+            f"--phase {request.phase}: {request.question} is between arms; leave it out"
+        )
     out = request.out
     work.check_free(out)
     with _locked(out):
@@ -221,8 +226,13 @@ class _Export:
         if isinstance(self.record, SearchedRecord):
             require_question(self.record, self.params, self.arms)
             self._require_tiers()
-            edges = self.params.tier_edges
-            return arm_of(self.record, self.answer.arm, edges, self.arms)
+            return arm_of(
+                self.record,
+                self.answer.arm,
+                self.params.tier_edges,
+                made=self.arms,
+                phase=self.request.phase,
+            )
         name = self.answer.arm
         made = self.arms["arms"].get(name)
         asked = self.params.arms.get(name)
@@ -253,7 +263,7 @@ class _Export:
             self.record, SearchedRecord
         ):
             return self.request.tokens
-        return tokens_of(self.record, self.arms)
+        return tokens_of(self.record, self.arms, self.request.phase)
 
     @cached_property
     def ratios(self) -> dict[str, float]:
@@ -376,6 +386,7 @@ class _Export:
         written = self.tokenizer.hash if self.format.of_tokens else None
         decides = {
             "question": self.record.question.name,
+            "phase": self.request.phase,
             "arm": [self.answer.arm, self.arm.model_dump()],
             "decision": answer_hash(self.record),
             "flops": self.answer.flops,
@@ -476,6 +487,7 @@ class _Export:
             proposal=values_of(record, self.answer.arm)
             if isinstance(record, SearchedRecord)
             else None,
+            phase=self.request.phase,
             format=self.request.format,
             decision=self._bound(),
             tokens_asked=self.tokens,

@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.foundation.errors import ParamsError, RefusedError
+from stages.foundation.errors import InputError, ParamsError, RefusedError
 from stages.handing_over.whole_pool import ANEW
+from stages.presentation.phase_names import of_phase
 from stages.searched.asked import asked
 from stages.searched.compared import mixed_tokens
 from stages.searched.record import SearchedRecord, values_of
@@ -17,15 +18,24 @@ from stages.settings.arms import Arm, ArmsParams
 
 
 def arm_of(
-    record: SearchedRecord, name: str, edges: Sequence[float], made: Mapping[str, Any]
+    record: SearchedRecord,
+    name: str,
+    edges: Sequence[float],
+    *,
+    made: Mapping[str, Any],
+    phase: str | None = None,
 ) -> Arm:
-    """One of SEARCHED_ARMS as an arm. edges: kept fractions between the tiers of the record; made:
-    data/arms/arms.json.
+    """One of SEARCHED_ARMS as an arm, in a phase of the schedule where it has a mixture for each.
+
+    edges: kept fractions between the tiers of the record; made: data/arms/arms.json. Raises InputError where a phase
+    is named that there is not, or none where there are two.
     """
+    require_phase(record, phase)
     question = record.question.name
     clusters_of = question if "parts" in made["questions"][question] else None
     values = values_of(record, name)
     if record.kind == "mixture":
+        values = of_phase(values, phase) if phase else values
         shares = {pool: share for pool, share in values.items() if share > 0}
         total = math.fsum(shares.values())
         mixture = {part: share / total for part, share in shares.items()}
@@ -34,7 +44,23 @@ def arm_of(
     return Arm(uses=dict(zip(ends, values.values(), strict=True)))
 
 
-def tokens_of(record: SearchedRecord, made: Mapping[str, Any]) -> float | None:
+def require_phase(record: SearchedRecord, phase: str | None) -> None:
+    """InputError unless a phase is named where the record has a mixture for each, and there alone."""
+    name = record.question.name
+    if record.phases is None and phase is not None:
+        raise InputError(
+            f"--phase {phase}: {name} has one answer for the whole run; leave it out"
+        )
+    if record.phases is not None and phase not in record.phases:
+        raise InputError(
+            f"{name} has a mixture for each phase; say which with --phase"
+            f" {' or --phase '.join(record.phases)}"
+        )
+
+
+def tokens_of(
+    record: SearchedRecord, made: Mapping[str, Any], phase: str | None = None
+) -> float | None:
     """Tokens of the pack to write: of a mixture those of the target; None: as many as its weights or uses make.
 
     made: data/arms/arms.json, with the tokens of the pools as ingested. Where the target has larger or smaller pools,
@@ -45,7 +71,8 @@ def tokens_of(record: SearchedRecord, made: Mapping[str, Any]) -> float | None:
     there = record.target.pool_tokens
     ingested, question = made["pool_tokens"], made["questions"][record.question.name]
     here = mixed_tokens(question, ingested, ingested)
-    return record.target.n_tokens * sum(here.values()) / sum(there.values())
+    part = record.phases[phase] if record.phases and phase else 1.0
+    return part * record.target.n_tokens * sum(here.values()) / sum(there.values())
 
 
 def require_question(

@@ -98,6 +98,10 @@ class ExportManifest(FileRecord):
         None,
         description="of a search what is written: pool or cluster -> share, or tier -> uses; of arms null",
     )
+    phase: str | None = Field(
+        None,
+        description="of a mixture for each phase: stable or decay; null: the whole run",
+    )
     format: FormatName = Field(description="how the shards are written")
     decision: Bound = Field(description="what the export stands on")
     tokens_asked: float | None = Field(

@@ -1,9 +1,10 @@
-"""The best mixture read off a table of runs on many: what `assay mixture` computes.
+"""The best mixture read off one table of runs on many: what `assay mixture` computes.
 
 Input: a table with share_<name> columns that add up to 1 and value, one size and length (of
 `projektor` two sizes and the transport distance of each mixture). Output: how well mixtures that
-were left out are predicted, the best mixture, and values of other mixtures, as plain JSON values. A
-formula of mixture and size is `assay fit chinchilla_mix`. Cost: under 10 s for 512 mixtures (assumed).
+were left out are predicted, the best mixture, and values of other mixtures, as plain JSON values.
+`surface` is the search of `assay mix` for the one metric `value`; `trees` are there to compare with.
+A formula of mixture and size is `assay fit chinchilla_mix`. Cost: under 10 s for 512 mixtures (assumed).
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from stages.laws.deciding.hull import mixture_notes, share_to_move
 from stages.laws.interface.table import note
 from stages.laws.mixtures_and_tasks.boosted_mix import best_mixture, fit_trees
 from stages.laws.mixtures_and_tasks.projektor import fit_mixture_score, project
-from stages.laws.mixtures_and_tasks.smooth_mix import fit_surface
+from stages.mixtures.proposal import propose, share_intervals
+from stages.mixtures.swarm_tables import Swarm, refuse_thin
+from stages.mixtures.wishes import Wishes
 from stages.run_columns.named_law import SHARE, domains_of
 from stages.run_columns.positive import positive_numbers
 from stages.run_columns.thinned import thinned
@@ -27,8 +30,6 @@ Method = Literal["surface", "trees", "projektor"]
 METHODS = get_args(Method)
 FOLDS = 3  # assumed: two thirds are nearly all, and trees cost 5 s a fit
 DISTANCE = "distance"
-Fitter = Callable[[np.ndarray, np.ndarray], Any]
-FITTERS: dict[str, Fitter] = {"surface": fit_surface, "trees": fit_trees}
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def mixture_table(
 ) -> dict[str, Any]:
     """`domains`, `check` on mixtures left out, `best` mixture, `predictions` and coded `warnings`.
 
-    method: surface (smooth, from 4 mixtures), trees (from 40) or projektor (two sizes and a column
-    `distance`; it names no best mixture, since the distance of a new one is not known). predict: rows
-    with the same columns without value.
+    method: surface (the laws of `assay mix`, which also give an `interval`; from three mixtures more than domains),
+    trees (from 40) or projektor (two sizes and a column `distance`; it names no best mixture, since the distance of a
+    new one is not known). predict: rows with the same columns without value.
     """
     if method not in METHODS:
         raise InputError(f"--method {method}: there are {', '.join(METHODS)}")
@@ -69,26 +70,60 @@ def mixture_table(
         return _projected(table, name, predict)
     has_sizes = ["n_params"] if "n_params" in table.columns else []
     runs = Runs.of(table, name, ["value", *has_sizes])
-    fitter, values = FITTERS[method], runs.columns["value"]
-    fitted = fitter(runs.shares, values)
+    answer = _by_trees(runs) if method == "trees" else _by_laws(runs)
     prior = runs.shares.mean(axis=0)
-    best = best_mixture(fitted.predict, prior)
     found: dict[str, Any] = {
         "method": method,
         "domains": list(runs.domains),
-        "n_runs": int(values.size),
-        "check": _check(runs, fitter),
-        "best": dict(zip(runs.domains, map(float, best), strict=True)),
-        "best_value": float(fitted.predict(best)[0]),
-        "mean_value": float(fitted.predict(prior)[0]),
+        "n_runs": len(runs.shares),
+        "check": answer.check,
+        "best": dict(zip(runs.domains, map(float, answer.best), strict=True)),
+        "interval": answer.interval,
+        "best_value": float(answer.predict(answer.best[None])[0]),
+        "mean_value": float(answer.predict(prior[None])[0]),
         "predictions": [],
-        "warnings": few + _size_notes(runs) + _best_notes(best, runs),
+        "warnings": few + _size_notes(runs) + _best_notes(answer.best, runs),
     }
     if predict is not None:
         wanted = _same_domains(Runs.of(predict, name, []), runs)
-        found["predictions"] = [float(v) for v in fitted.predict(wanted.shares)]
+        found["predictions"] = [float(v) for v in answer.predict(wanted.shares)]
         found["warnings"] += _asked_notes(wanted, runs)
     return found
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """best (domains,); interval: domain -> [low, high], None by trees; predict: shares (points, domains) -> values."""
+
+    best: np.ndarray
+    interval: dict[str, list[float]] | None
+    predict: Callable[[np.ndarray], np.ndarray]
+    check: dict[str, float] | None
+
+
+def _by_laws(runs: Runs) -> _Answer:
+    """The search of `assay mix` for one metric."""
+    values = runs.columns["value"]
+    swarm = Swarm(
+        tuple(map(str, range(len(values)))),
+        domains=runs.domains,
+        metrics=("value",),
+        shares=runs.shares,
+        values=values[:, None],
+        notes=[],
+    )
+    refuse_thin(swarm)
+    found = propose(swarm, Wishes())
+    [metric] = found.metrics
+    ends = zip(runs.domains, share_intervals(found), strict=True)
+    return _Answer(found.share, dict(ends), metric.value, _errors(metric.held, values))
+
+
+def _by_trees(runs: Runs) -> _Answer:
+    """Boosted trees and the best of many mixtures by them."""
+    fitted = fit_trees(runs.shares, runs.columns["value"])
+    best = best_mixture(fitted.predict, runs.shares.mean(axis=0))
+    return _Answer(best, None, fitted.predict, _check(runs))
 
 
 def _best_notes(best: np.ndarray, runs: Runs) -> list[dict[str, str]]:
@@ -112,18 +147,23 @@ def _same_domains(wanted: Runs, fitted: Runs) -> Runs:
     return Runs(fitted.domains, shares=wanted.shares[:, order], columns=wanted.columns)
 
 
-def _check(runs: Runs, fitter: Fitter) -> dict[str, float] | None:
-    """Error and rank correlation over runs that were left out by turns; None where a fold is too small."""
+def _check(runs: Runs) -> dict[str, float] | None:
+    """Errors of trees over runs that were left out by turns; None where a fold is too small."""
     values = runs.columns["value"]
     fold = np.random.default_rng(0).permutation(values.size) % FOLDS
     predicted = np.empty(values.size)
     for left_out in range(FOLDS):
         held = fold == left_out
         try:
-            fitted = fitter(runs.shares[~held], values[~held])
+            fitted = fit_trees(runs.shares[~held], values[~held])
         except InputError:
             return None
         predicted[held] = fitted.predict(runs.shares[held])
+    return _errors(predicted, values)
+
+
+def _errors(predicted: np.ndarray, values: np.ndarray) -> dict[str, float]:
+    """Error and rank correlation of what was said of runs left out, (runs,)."""
     said, seen = (np.argsort(np.argsort(each)) for each in (predicted, values))
     return {
         "mape": float(np.mean(np.abs(predicted / values - 1))),
@@ -186,6 +226,7 @@ def _projected(
         "n_runs": len(table),
         "check": None,
         "best": None,
+        "interval": None,
         "best_value": None,
         "mean_value": None,
         "predictions": [float(v) for v in values],

@@ -1,7 +1,7 @@
 """The questions of a project with all of their arms: named by a person, or designed for a search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stages.foundation.errors import ParamsError
@@ -14,11 +14,15 @@ NONE: Mapping[str, Parts] = {}
 
 @dataclass(frozen=True)
 class Made:
-    """What one question designs: its arms, the resamples of those that are not trained on all, and what it says."""
+    """What one question designs: its arms, the resamples of those that are not trained on all, and what it says.
+
+    decays: arm -> the arm whose documents its decays read, which is not trained alone.
+    """
 
     arms: dict[str, Arm]
     draws: dict[str, list[int]]
     described: dict[str, Any]
+    decays: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,13 @@ class Asked:
     """Everything that is trained for the questions.
 
     params: with the designed arms beside those that are named; questions: as arms.json has them, each with its arms;
-    draws: designed arm -> the resamples that it is trained on.
+    draws: designed arm -> the resamples that it is trained on; decays: as of Made, of all questions.
     """
 
     params: ArmsParams
     questions: dict[str, dict[str, Any]]
     draws: dict[str, list[int]]
+    decays: dict[str, str]
 
 
 def asked(
@@ -46,6 +51,7 @@ def asked(
     """
     arms = dict(params.arms)
     draws: dict[str, list[int]] = {}
+    decays: dict[str, str] = {}
     questions = {}
     for name, question in params.questions.items():
         questions[name] = question.model_dump()
@@ -62,7 +68,9 @@ def asked(
             )
         arms |= made.arms
         draws |= made.draws
-        questions[name] |= made.described | {"arms": list(made.arms)}
+        decays |= made.decays
+        own = [arm for arm in made.arms if arm not in made.decays.values()]
+        questions[name] |= made.described | {"arms": own}
     # controls of all arms are of those that are named: a designed arm wins or loses by no lead of its own
     every = {"arms": arms, "controls": params.every_control}
-    return Asked(params.model_copy(update=every), questions, draws)
+    return Asked(params.model_copy(update=every), questions, draws, decays)

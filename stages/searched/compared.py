@@ -13,6 +13,7 @@ from stages.decision.at_target import count_text
 from stages.decision.provenance import provenance
 from stages.decision.record import Question
 from stages.foundation import artefacts
+from stages.presentation.metric_words import metric_parts, metric_unit
 from stages.searched.record import (
     VERSION,
     Aimed,
@@ -21,6 +22,7 @@ from stages.searched.record import (
     Objective,
     SearchedRecord,
     SearchedTables,
+    WeightedMetric,
 )
 from stages.settings.decide import DecideParams
 from stages.target.target import Target
@@ -102,6 +104,14 @@ def mixed_tokens(
         )
         for cluster, held in parts.items()
     }
+
+
+def weighted(metric: str, weight: float) -> WeightedMetric:
+    """A metric of the runs table as the record has it."""
+    domain = metric_parts(metric)[1]
+    return WeightedMetric(
+        name=metric, domain=domain, unit=metric_unit(metric), weight=weight
+    )
 
 
 def aimed(

@@ -3,12 +3,15 @@
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from stages.foundation.errors import InputError, ParamsError
-from stages.mixtures.design import design, over_draws
+from stages.mixtures.design import Designed as Run
+from stages.mixtures.design import design, over_draws, refuse_few
 from stages.presentation.numbers import listed
+from stages.presentation.phase_names import DECAY, STABLE, in_phase
 from stages.searched.asked import Made, Parts
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.questions import (
@@ -53,13 +56,10 @@ def designed(
                 name,
                 ", ".join(outside),
             )
-        swarm = swarm_arms(name, question, prior=prior, params=params)
         described = {"title": titled(question, over), "prior": prior, "over": over}
-        return Made(
-            {arm: each for arm, (each, _) in swarm.items()},
-            draws={arm: [draw] for arm, (_, draw) in swarm.items()},
-            described=described | ({"parts": parts} if parts else {}),
-        )
+        if parts:
+            described["parts"] = parts
+        return swarm_arms(name, question, prior, params=params, described=described)
     title = question.title or UPSAMPLING_TITLE
     return Made(curve_arms(name, params.tier_edges), {}, {"title": title})
 
@@ -122,30 +122,98 @@ def prior_of(
 def swarm_arms(
     name: str,
     question: MixtureQuestion,
-    *,
     prior: Mapping[str, float],
+    *,
     params: ArmsParams,
-) -> dict[str, tuple[Arm, int]]:
-    """Arm -> the arm and the resample that it is trained on."""
+    described: dict[str, Any],
+) -> Made:
+    """The arms of a swarm, each on one resample; with two phases each has an arm for its decays beside it.
+
+    prior: of the pools or clusters; described: what the question says so far.
+    """
+    runs = designed_runs(name, question, prior, params)
+    draws = over_draws(runs, params.draws)
+    names = [f"{name}-{at:0{len(str(len(runs) - 1))}d}" for at in range(len(runs))]
+    clusters_of = name if question.over == CLUSTERS else None
+    arms = {
+        arm: mixed_arm(prior, run.share, clusters_of)
+        for arm, run in zip(names, runs, strict=True)
+    }
+    decays: dict[str, str] = {}
+    if question.two_phases:
+        last = decay_shares(name, question, prior, params, runs)
+        decays = {arm: f"{arm}-{DECAY}" for arm in names}
+        arms |= {
+            decays[arm]: mixed_arm(prior, share, clusters_of)
+            for arm, share in zip(names, last, strict=True)
+        }
+        described = described | {
+            "mixtures": {
+                arm: phase_shares(prior, run.share, share)
+                for arm, run, share in zip(names, runs, last, strict=True)
+            }
+        }
+    of_arm = dict(zip(names, draws, strict=True))
+    on = {arm: [draw] for arm, draw in of_arm.items()}
+    on |= {decays[arm]: [draw] for arm, draw in of_arm.items() if arm in decays}
+    return Made(arms, on, described, decays)
+
+
+def designed_runs(
+    name: str, question: MixtureQuestion, prior: Mapping[str, float], params: ArmsParams
+) -> list[Run]:
+    """The mixtures that are trained, of the stable phase where there are two. Raises ParamsError for too few runs."""
     try:
-        runs = design(
+        if question.two_phases:
+            refuse_few(question.runs, question.n_domains)
+        return design(
             np.array(list(prior.values())),
             question.runs,
-            low=np.array([question.floors.get(name, 0.0) for name in prior]),
-            high=np.array([question.caps.get(name, 1.0) for name in prior]),
+            low=np.array([question.floors.get(part, 0.0) for part in prior]),
+            high=np.array([question.caps.get(part, 1.0) for part in prior]),
             seed=params.seed,
             most_repeats=params.draws - 1,
         )
     except InputError as error:
         raise ParamsError(f"arms.questions.{name}.runs: {error}") from None
-    width = len(str(len(runs) - 1))
-    clusters_of = name if question.over == CLUSTERS else None
-    made = {}
-    for at, (run, draw) in enumerate(
-        zip(runs, over_draws(runs, params.draws), strict=True)
-    ):
-        shares = zip(prior, run.share.tolist(), strict=True)
-        mixture = {part: share for part, share in shares if share > 0}
-        arm = Arm(mixture=mixture, clusters_of=clusters_of)
-        made[f"{name}-{at:0{width}d}"] = (arm, draw)
-    return made
+
+
+def decay_shares(
+    name: str,
+    question: MixtureQuestion,
+    prior: Mapping[str, float],
+    params: ArmsParams,
+    runs: Sequence[Run],
+) -> list[np.ndarray]:
+    """The mixture that each run's decays read, (domains,) each: the prior with the prior, a repeat with its own, else
+    mixtures of another design in an order of their own, so that both phases move apart.
+    """
+    again = params.model_copy(update={"seed": params.seed + 1})
+    others = [
+        run.share
+        for run in designed_runs(name, question, prior, again)
+        if run.role != "repeat"
+    ]
+    order = np.random.default_rng(params.seed).permutation(len(others) - 1) + 1
+    by_number = [others[0], *(others[at] for at in order)]
+    return [by_number[run.number] for run in runs]
+
+
+def mixed_arm(
+    prior: Mapping[str, float], share: np.ndarray, clusters_of: str | None
+) -> Arm:
+    """An arm of this mixture (domains,) in the order of the prior."""
+    shares = zip(prior, share.tolist(), strict=True)
+    mixture = {part: each for part, each in shares if each > 0}
+    return Arm(mixture=mixture, clusters_of=clusters_of)
+
+
+def phase_shares(
+    prior: Mapping[str, float], stable: np.ndarray, last: np.ndarray
+) -> dict[str, float]:
+    """Domain in a phase -> share of that phase. stable, last: (domains,) in the order of the prior."""
+    return {
+        in_phase(phase, part): each
+        for phase, share in ((STABLE, stable), (DECAY, last))
+        for part, each in zip(prior, share.tolist(), strict=True)
+    }

@@ -15,6 +15,13 @@ from stages.foundation import artefacts
 from stages.laws.interface.fitted import Note
 from stages.laws.mixing.repeats import PUBLISHED
 from stages.mixtures.mix_curves import mix_curves
+from stages.mixtures.phases import (
+    has_phases,
+    overall,
+    part_of,
+    spoken,
+    to_search,
+)
 from stages.mixtures.proposal import (
     ENDS,
     LEVEL,
@@ -24,8 +31,8 @@ from stages.mixtures.proposal import (
     record,
 )
 from stages.mixtures.wishes import Wishes
-from stages.presentation.metric_words import metric_parts, metric_unit
-from stages.searched.compared import Pair, aimed, draft
+from stages.presentation.phase_names import PHASES
+from stages.searched.compared import Pair, aimed, draft, weighted
 from stages.searched.record import (
     Aimed,
     Band,
@@ -33,10 +40,16 @@ from stages.searched.record import (
     Rung,
     SearchedRecord,
     Veto,
-    WeightedMetric,
 )
 from stages.searched.repeats import fitted_repeats, repeats_of
-from stages.searched.swarm import LOSS, SwarmFit, passes_of, rungs, swarm_of
+from stages.searched.swarm import (
+    LOSS,
+    SwarmFit,
+    decay_of,
+    passes_of,
+    rungs,
+    swarm_of,
+)
 from stages.searched.verdict import finished
 from stages.settings.decide import DecideParams
 
@@ -85,15 +98,18 @@ def decide_mixture(
     )
     proxy_passes = passes_of(rows, question, at)
     wishes = wishes_of(question, fit, params)
+    two = has_phases(question)
+    decay = decay_of(own, question)
     found = propose(
         swarm_of(rows, question, at, list(fit.weights)),
-        costly(wishes, target, proxy_passes),
+        wishes if two else costly(wishes, target, proxy_passes),
         law=costs_of(rows, question, fit) if target else None,
         seed=SEED,
         keep_vetoes=False,
     )
     searched = Searched(question, rows, fit, rung=at, found=found)
     said = record(found)
+    proposal = spoken(question, said["proposal"])
     tolerance = params.tie_fraction * float(found.goal.values(found.share[None])[0])
     answer = draft(
         name,
@@ -109,16 +125,17 @@ def decide_mixture(
         n_params=spoken_size(rows, at, params),
         n_tokens=at[1],
         n_runs=said["n_runs"],
-        proposal=said["proposal"],
-        interval=said["interval"],
-        reference=said["reference"]["mixture"],
+        phases={phase: part_of(phase, decay) for phase in PHASES} if two else None,
+        proposal=proposal,
+        interval=spoken(question, said["interval"]),
+        reference=spoken(question, said["reference"]["mixture"]),
         predicted=said["predicted"],
         trade_off=trade_off(found),
         objective=searched.pair(found.reference).objective(),
         tolerance=tolerance,
         best_run=best_run(searched, tolerance),
         vetoes={metric: Veto(**veto) for metric, veto in said["vetoes"].items()},
-        repetition=repeats_of(said["proposal"], proxy_passes, target),
+        repetition=repeats_of(overall(question, proposal, decay), proxy_passes, target),
         repetition_law=said["repetition"]["law"] if said["repetition"] else None,
         by_rung=[
             at_rung(rung, searched, wishes) for rung in every if comparable(rung, at)
@@ -144,14 +161,6 @@ def comparable(rung: Rung_, at: Rung_) -> bool:
     return rung != at and (rung[0] == at[0] or rung[1] == at[1])
 
 
-def weighted(metric: str, weight: float) -> WeightedMetric:
-    """A metric of the runs table as the record has it."""
-    domain = metric_parts(metric)[1]
-    return WeightedMetric(
-        name=metric, domain=domain, unit=metric_unit(metric), weight=weight
-    )
-
-
 def spoken_size(rows: pl.DataFrame, at: Rung_, params: DecideParams) -> SpokenSize:
     """The size of the proxies behind the answer."""
     asked_for = params.n_params == at[0]
@@ -170,9 +179,9 @@ def wishes_of(
     of_judges = {fit.judged_by[judge]: most for judge, most in params.veto.items()}
     return Wishes(
         weights=fit.weights,
-        prior=question["prior"],
-        floors=question["floors"],
-        caps=question["caps"],
+        prior=to_search(question, question["prior"]),
+        floors=to_search(question, question["floors"]),
+        caps=to_search(question, question["caps"]),
         vetoes=own | of_judges,
     )
 
@@ -214,8 +223,8 @@ def at_rung(rung: Rung_, searched: Searched, wishes: Wishes) -> Rung:
         n_params=rung[0],
         n_tokens=rung[1],
         flops=float(own["flops"].max()),
-        proposal=said["proposal"],
-        interval=said["interval"],
+        proposal=spoken(question, said["proposal"]),
+        interval=spoken(question, said["interval"]),
         moved=float(0.5 * np.abs(found.share - searched.found.share).sum()),
     )
 
@@ -228,7 +237,7 @@ def best_run(searched: Searched, tolerance: float) -> BestRun:
     shares = zip(swarm.domains, swarm.shares[at].tolist(), strict=True)
     return searched.pair(swarm.shares[at]).best_run(
         swarm.runs[at],
-        dict(shares),
+        spoken(searched.question, dict(shares)),
         measured=float(measured[at]),
         tolerance=tolerance,
     )

@@ -153,8 +153,15 @@ class SearchedRecord(FileRecord):
     n_tokens: int = Field(description="tokens that each of them saw")
     n_runs: int = Field(description="proxies that were fitted")
     n_draws: int = Field(description="resamples of the pool")
+    phases: dict[str, float] | None = Field(
+        None,
+        description="of a mixture for each phase of the schedule: phase -> its part of the tokens; null: one mixture",
+    )
     proposal: dict[str, float] = Field(
-        description="domain -> share of training tokens; of curves tier -> times that a document is used"
+        description=(
+            "domain -> share of training tokens, with phases `stable NAME` and `decay"
+            " NAME` -> share of that phase; of curves tier -> times that a document is used"
+        )
     )
     interval: dict[str, tuple[float, float]] = Field(
         description="as the proposal -> (low, high): where the best may lie"

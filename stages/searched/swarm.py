@@ -13,7 +13,15 @@ from stages.foundation.files import whole_file
 from stages.foundation.record_files import FileRecord
 from stages.foundation.sealed import AGAIN
 from stages.laws.mixing.blocks import block_effects
+from stages.mixtures.phases import (
+    PART,
+    decay_part,
+    domains_of,
+    groups_of,
+    has_phases,
+)
 from stages.mixtures.swarm_tables import Swarm, refuse_thin
+from stages.presentation.phase_names import PHASES, in_phase
 from stages.runs.judge_record import Judge
 from stages.runs.study import best_regularised
 from stages.runs.suite import judges_of
@@ -49,7 +57,7 @@ def fit_swarm(
     least_ratio: float = 0.0,
 ) -> dict[str, Any]:
     """Write the rows and what they are searched for; the metrics to track. runs: the runs table; judges: fit.judges."""
-    own = runs.filter(pl.col("arm").is_in(question["arms"]))
+    own = with_domains(question, runs.filter(pl.col("arm").is_in(question["arms"])))
     every = judges_of(judges, as_mixtures(question, own), least_ratio)
     weights = weights_of(question, own["metric"].unique().to_list(), every)
     rows = swarm_rows(question, own, weights)
@@ -65,9 +73,25 @@ def fit_swarm(
     return {"runs": len(rows)}
 
 
+def with_domains(question: Mapping[str, Any], runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs with share_<domain> as the search has it, where each phase has a mixture; else as they are."""
+    if not has_phases(question):
+        return runs
+    shares = pl.DataFrame(
+        {"arm": arm} | {share_of(name): each * PART for name, each in mixture.items()}
+        for arm, mixture in question["mixtures"].items()
+    )
+    return runs.join(shares, on="arm", how="left", maintain_order="left")
+
+
+def share_of(name: str) -> str:
+    """The column of a pool, cluster or domain."""
+    return f"share_{name}"
+
+
 def as_mixtures(question: Mapping[str, Any], runs: pl.DataFrame) -> pl.DataFrame:
     """The runs with one arm for each mixture: runs that repeat one tell the noise of a judge."""
-    names = [f"share_{pool}" for pool in question["over"]]
+    names = [share_of(name) for name in domains_of(question)]
     first = runs.unique("arm", keep="first", maintain_order=True).select(
         "arm", pl.col(names).fill_null(0.0).round(6)
     )
@@ -131,7 +155,10 @@ def swarm_rows(
     rows = first.drop("value").join(
         each.with_columns(value=total), on="run_id", how="left"
     )
-    names = [f"share_{pool}" for pool in question["over"]]
+    names = [
+        share_of(name)
+        for name in dict.fromkeys([*question["over"], *domains_of(question)])
+    ]
     return best_regularised(rows.with_columns(pl.col(names).fill_null(0.0)))
 
 
@@ -169,11 +196,12 @@ def swarm_of(
     effects = [block_effects(shares, column, draws) for column in values.T]
     swarm = Swarm(
         tuple(own["run_id"]),
-        domains=tuple(question["over"]),
+        domains=tuple(domains_of(question)),
         metrics=tuple(metrics),
         shares=shares,
         values=values - np.stack(effects, axis=1),
         notes=[],
+        groups=groups_of(question),
     )
     refuse_thin(swarm)
     return swarm
@@ -181,7 +209,7 @@ def swarm_of(
 
 def shares_of(rows: pl.DataFrame, question: Mapping[str, Any]) -> np.ndarray:
     """How the tokens of each run were mixed, (runs, domains), sum 1."""
-    shares = rows.select(f"share_{pool}" for pool in question["over"]).to_numpy()
+    shares = rows.select(share_of(name) for name in domains_of(question)).to_numpy()
     return shares / shares.sum(axis=1, keepdims=True)
 
 
@@ -198,3 +226,15 @@ def passes_of(
         pool: n_tokens / max(float(own[f"unique_{pool}"].max() or 1.0), 1.0)
         for pool in question["over"]
     }
+
+
+def decay_of(rows: pl.DataFrame, question: Mapping[str, Any]) -> float:
+    """Part of the tokens that decays read, as the shares of the runs show it; 0 where all is one phase."""
+    if not has_phases(question):
+        return 0.0
+    measured = rows.select(share_of(pool) for pool in question["over"]).to_numpy()
+    stable, last = (
+        rows.select(share_of(in_phase(phase, pool)) for pool in question["over"])
+        for phase in PHASES
+    )
+    return decay_part(measured, stable.to_numpy() / PART, last.to_numpy() / PART)

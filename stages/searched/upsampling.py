@@ -15,20 +15,26 @@ from stages.decision.at_target import columns_at
 from stages.decision.question_laws import Evidence, load
 from stages.decision.record import SpokenSize
 from stages.foundation import artefacts
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.interface.fitted import Note
 from stages.mixtures.mix_curves import COLUMNS
-from stages.presentation.metric_words import metric_parts, metric_unit
-from stages.searched.compared import Pair, aimed, band, draft
-from stages.searched.curves import Found, Ground, best_curve, central, drawn
+from stages.searched.compared import Pair, aimed, band, draft, weighted
+from stages.searched.curves import (
+    Found,
+    Ground,
+    Limit,
+    best_curve,
+    central,
+    drawn,
+)
 from stages.searched.record import (
     Band,
     BestRun,
-    Repeats,
     Rung,
     SearchedRecord,
-    WeightedMetric,
+    Veto,
 )
-from stages.searched.repeats import ALIKE
+from stages.searched.repeats import repeats_of_tiers
 from stages.searched.verdict import finished
 from stages.settings.decide import DecideParams
 from stages.target.target import is_budget_of
@@ -38,22 +44,25 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Asked:
-    """One question with what was fitted, where the answer is for, and what was found there."""
+    """One question with what was fitted, where the answer is for, and what was found there; limits: metric of a judge
+    -> what the curve may lose by it.
+    """
 
     known: Evidence
     ground: Ground
     found: Found
     level: float
+    limits: Mapping[str, Limit]
 
     @property
     def ends(self) -> tuple[float, float]:
         """Quantiles of an interval."""
         return (1 - self.level) / 2, (1 + self.level) / 2
 
-    def pair(self, other: np.ndarray) -> Pair:
-        """The value of the best curve beside that of another, shares of the tiers (tiers,)."""
+    def pair(self, other: np.ndarray, by: Prediction | None = None) -> Pair:
+        """The value of the best curve beside that of another, (tiers,) shares. by: None for what decides."""
         both = np.stack([self.found.share, other])
-        boot, ground = self.known.boot, self.ground
+        boot, ground = by or self.known.boot, self.ground
         return Pair(
             central(boot, ground, both), drawn(boot, ground, both), ends=self.ends
         )
@@ -66,9 +75,16 @@ def decide_curve(
     question = arms["questions"][name]
     known = load(name, arms["tiers"])
     ground = ground_of(question, arms, params, known.rows)
-    asked = Asked(
-        known, ground, best_curve(known.boot, ground, seed=SEED), params.level
-    )
+    limits = {
+        judge.metric: Limit(known.judges[judge.name], params.veto[judge.name])
+        for judge in known.fitted.judges
+        if judge.name in params.veto
+    }
+    found = best_curve(known.boot, ground, seed=SEED, limits=list(limits.values()))
+    asked = Asked(known, ground, found, params.level, limits)
+    watched = {
+        name: asked.pair(ground.flat, each.boot) for name, each in limits.items()
+    }
     metric = known.fitted.metric
     flat = asked.pair(ground.flat)
     tolerance = params.tie_fraction * float(flat.values[0])
@@ -82,14 +98,7 @@ def decide_curve(
         target=aimed(
             params.target, arms["pool_tokens"], float(known.rows["flops"].max())
         ),
-        metrics=[
-            WeightedMetric(
-                name=metric,
-                domain=metric_parts(metric)[1],
-                unit=metric_unit(metric),
-                weight=1.0,
-            )
-        ],
+        metrics=[weighted(metric, 1.0), *(weighted(name, 0.0) for name in limits)],
         judges=known.fitted.judges,
         level=params.level,
         n_params=SpokenSize(
@@ -102,13 +111,18 @@ def decide_curve(
         proposal=ground.by_tier(ground.uses(asked.found.share)),
         interval=intervals(asked),
         reference=ground.by_tier(ground.uses(ground.flat)),
-        predicted={metric: predicted_of(asked)},
-        trade_off={metric: flat.loss},
+        predicted={metric: predicted_of(asked, known.boot)}
+        | {name: predicted_of(asked, each.boot) for name, each in limits.items()},
+        trade_off={metric: flat.loss}
+        | {name: pair.loss for name, pair in watched.items()},
         objective=flat.objective(),
         tolerance=tolerance,
         best_run=best_arm(asked, question, arms, tolerance),
-        vetoes={},
-        repetition=repeats(asked),
+        vetoes={
+            name: Veto(change=pair.loss, allowed=limits[name].margin)
+            for name, pair in watched.items()
+        },
+        repetition=repeats_of_tiers(ground, asked.found.share, known.rows),
         repetition_law=None,
         by_rung=[at_budget(flops, asked) for flops in budgets(params, ground)],
         laws={metric: {each.law: each.share for each in known.fitted.ranking}},
@@ -152,11 +166,11 @@ def ground_of(
     return Ground(tiers, unique, float(size), tokens, float(question["most"]))
 
 
-def predicted_of(asked: Asked) -> Band:
-    """What a run of the best curve would measure, noise of a run included."""
+def predicted_of(asked: Asked, boot: Prediction) -> Band:
+    """What a run of the best curve would measure by a metric, noise of a run included. boot: of the metric."""
     rows = asked.ground.rows(asked.found.share[None])
-    value = float(asked.known.boot.central(rows)[0])
-    drawn = asked.known.boot.predict(rows, new_run=True)[:, 0]
+    value = float(boot.central(rows)[0])
+    drawn = boot.predict(rows, new_run=True)[:, 0]
     return band(value, drawn, asked.ends)
 
 
@@ -212,23 +226,6 @@ def best_arm(
     )
 
 
-def repeats(asked: Asked) -> dict[str, Repeats]:
-    """Tier -> uses by the answer, beside the most of any proxy; the laws carry fewer, and not many more."""
-    ground, rows = asked.ground, asked.known.rows
-    uses = ground.uses(asked.found.share)
-    found = {}
-    for tier, there in zip(ground.tiers, uses.tolist(), strict=True):
-        passes = (
-            rows[f"share_{tier}"].fill_null(0)
-            * rows["n_tokens_seen"]
-            / rows[f"unique_{tier}"].fill_null(1).clip(lower_bound=1)
-        )
-        most = float(passes.max())
-        agree = max(there, 1.0) <= ALIKE * max(most, 1.0)
-        found[tier] = Repeats(target_passes=there, proxy_passes=most, agree=agree)
-    return found
-
-
 def budgets(params: DecideParams, ground: Ground) -> list[float]:
     """The other budgets that an answer is wanted for, FLOPs."""
     own = 6.0 * ground.n_params * ground.n_tokens
@@ -240,9 +237,9 @@ def budgets(params: DecideParams, ground: Ground) -> list[float]:
 def at_budget(flops: float, asked: Asked) -> Rung:
     """The answer for another budget at the same size and pool."""
     ground = replace(asked.ground, n_tokens=flops / 6.0 / asked.ground.n_params)
-    there = replace(
-        asked, ground=ground, found=best_curve(asked.known.boot, ground, seed=SEED)
-    )
+    limits = list(asked.limits.values())
+    found = best_curve(asked.known.boot, ground, seed=SEED, limits=limits)
+    there = replace(asked, ground=ground, found=found)
     return Rung(
         n_params=round(ground.n_params),
         n_tokens=round(ground.n_tokens),

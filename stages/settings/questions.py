@@ -118,6 +118,13 @@ class MixtureQuestion(Designed):
             " words"
         ),
     )
+    two_phases: bool = Field(
+        False,
+        description=(
+            "true: a mixture for the stable phase of the schedule and one for its decay,"
+            " searched for together"
+        ),
+    )
     prior: Prior = Field(
         "natural",
         description=(
@@ -166,8 +173,9 @@ class MixtureQuestion(Designed):
 
     @property
     def n_domains(self) -> int:
-        """How many are mixed."""
-        return self.clusters if self.over == CLUSTERS else len(self.over)
+        """How many shares are searched for, of both phases where there are two."""
+        n_parts = self.clusters if self.over == CLUSTERS else len(self.over)
+        return 2 * n_parts if self.two_phases else n_parts
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""

@@ -90,7 +90,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
-    for view in data.views:
+    for view in trained_views(data):
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
@@ -104,6 +104,12 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     if not trunks:
         raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
+
+
+def trained_views(data: Views) -> list[str]:
+    """The views that have trunks: all but those that only decays read."""
+    read_last = set(data.arms.get("decays", {}).values())
+    return [view for view in data.views if view.rsplit("/", 1)[0] not in read_last]
 
 
 def trunk_of(
@@ -262,7 +268,7 @@ def _specs(
 
 def _decay_arm(params: SweepParams, cell: Cell, data: Views) -> str | None:
     """The view that the decays of the cell's arm read; None where they read on."""
-    decay = params.decay_mix.get(cell.arm)
+    decay = params.decay_mix.get(cell.arm) or data.arms.get("decays", {}).get(cell.arm)
     if not decay:
         return None
     view = f"{decay}/{cell.draw}"

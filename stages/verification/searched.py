@@ -18,6 +18,7 @@ from stages.decision.question_laws import load
 from stages.decision.record import Status
 from stages.foundation import artefacts
 from stages.laws.choosing.averaged import Prediction
+from stages.presentation.phase_names import DECAY
 from stages.proxy.specs.spec import RunSpec
 from stages.searched.record import (
     BEST_RUN,
@@ -153,18 +154,20 @@ def claim_of(
     if record.kind == "upsampling":
         boot = load(name, arms["tiers"]).boot
         return Claim(prediction=CurvePrediction(boot), columns=columns, **shared)
+    # here, since these are laws of mixtures too
+    from stages.mixtures.phases import domains_of, in_search
     from stages.verification.swarm_claim import swarm_prediction  # laws of mixtures
 
-    pools = question["over"]
+    domains = domains_of(question)
     prediction = swarm_prediction(
         record,
         question,
         pl.read_parquet(artefacts.fitted_rows(name)),
         share={
-            arm: np.array([each.get(pool, 0.0) for pool in pools])
+            arm: in_search(question, [each.get(name, 0.0) for name in domains])
             for arm, each in parts.items()
         },
-        unique=tokens_of(views, pools),
+        unique=tokens_of(views, question["over"]),
     )
     n_unique = {
         arm: {"n_tokens_unique": own["n_tokens_unique"]} for arm, own in columns.items()
@@ -202,8 +205,12 @@ def parents_on(
             if unique is not None:
                 part = unique / data.views[spec.arm].n_tokens
                 unique = round(part * data.views[view].n_tokens)
+            decay = f"{arm}:{DECAY}/{draw}"
             found[arm, draw] = replace(
-                spec, arm=view, decay_arm=None, unique_tokens=unique
+                spec,
+                arm=view,
+                decay_arm=decay if decay in data.views else None,
+                unique_tokens=unique,
             )
     return found
 

@@ -1,10 +1,11 @@
 """The proposal of a search, its reference and its best run as views of the resamples, made as arms are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from stages.curation.selecting.arm_views import mixed, named_pools
+from stages.presentation.phase_names import DECAY, of_phase
 from stages.searched.record import (
     SEARCHED_ARMS,
     SearchedRecord,
@@ -24,9 +25,16 @@ def distinct(record: SearchedRecord) -> list[str]:
     return kept
 
 
-def _parts(record: SearchedRecord, name: str) -> dict[str, float]:
-    """Domain -> share, or tier -> uses over those of the tier used most: what is left of uses where a run is longer."""
+def _parts(
+    record: SearchedRecord, name: str, phase: str | None = None
+) -> dict[str, float]:
+    """Domain -> share, or tier -> uses over those of the tier used most: what is left of uses where a run is longer.
+
+    phase: of that alone, by pool.
+    """
     values = values_of(record, name)
+    if phase is not None:
+        values = of_phase(values, phase)
     whole = 1.0 if record.kind == "mixture" else max(values.values())
     return {key: value / whole for key, value in values.items() if value > 0}
 
@@ -51,29 +59,43 @@ def searched_views(
         .unique(["draw", "row"], keep="first", maintain_order=True)
         .drop("weight")
     )
+    resamples = documents.partition_by("draw", maintain_order=True)
+    question = record.question.name
     parts = [
-        _used(record, name, part, tiers)
+        used(record, _parts(record, name, phase), resample, tiers).with_columns(
+            arm=pl.lit(
+                decay_name(question, name)
+                if phase == DECAY
+                else arm_name(question, name)
+            )
+        )
         for name in distinct(record)
-        for part in documents.partition_by("draw", maintain_order=True)
+        for phase in (record.phases or (None,))
+        for resample in resamples
     ]
     return pl.concat(parts).select(views.columns)
 
 
-def _used(
-    record: SearchedRecord, name: str, documents: pl.DataFrame, tiers: Sequence[str]
+def decay_name(question: str, name: str) -> str:
+    """What the documents that decays of one of SEARCHED_ARMS read are called."""
+    return f"{arm_name(question, name)}:{DECAY}"
+
+
+def used(
+    record: SearchedRecord,
+    values: Mapping[str, float],
+    documents: pl.DataFrame,
+    tiers: Sequence[str],
 ) -> pl.DataFrame:
-    """The documents of one resample that one of SEARCHED_ARMS uses, with `weight`, ordered by row."""
-    values = _parts(record, name)
+    """The documents of one resample that these shares or uses take, with `weight`, ordered by row."""
     if record.kind == "mixture":
         total = sum(values.values())
         shares = {pool: share / total for pool, share in values.items()}
-        used = mixed(named_pools(documents, list(shares)), shares)
+        found = mixed(named_pools(documents, list(shares)), shares)
     else:
         uses = [values.get(tier, 0.0) for tier in tiers]
         weight = pl.col("tier").replace_strict(
             range(len(uses)), uses, return_dtype=pl.Float64
         )
-        used = documents.with_columns(weight=weight).filter(pl.col("weight") > 0)
-    return used.sort("row").with_columns(
-        arm=pl.lit(arm_name(record.question.name, name))
-    )
+        found = documents.with_columns(weight=weight).filter(pl.col("weight") > 0)
+    return found.sort("row")

@@ -16,16 +16,20 @@ import numpy as np
 import polars as pl
 
 from stages.foundation.errors import InputError, RefusedError
+from stages.laws import Law
 from stages.laws.choosing.averaged import Mixture, mixture
 from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.discrepancy import PER_LOG, SHARED
-from stages.laws.choosing.eligible import eligible_laws
+from stages.laws.choosing.eligible import REPEATED, eligible_laws
 from stages.laws.mixing.averaged_mix import fit_metrics
 from stages.laws.mixing.blocks import ROUGH
 from stages.laws.mixing.process import fit_process
 from stages.laws.mixing.search import Goal
 from stages.laws.mixing.surface import Process
+from stages.laws.repetition.half_life import half_life
+from stages.mixtures.phases import in_search, overall
 from stages.mixtures.proposal import N_DRAWS
+from stages.presentation.phase_names import DECAY
 from stages.searched.mixture import SEED, answered
 from stages.searched.record import SearchedRecord
 from stages.searched.swarm import rungs, shares_of, swarm_of
@@ -35,11 +39,13 @@ from stages.verification.judged import Rows
 log = logging.getLogger("assay")
 LEAST_BUDGETS = 3  # ours: fewer settle no floor and no exponent
 N_STARTS = 16
+WHOLE = "all"
 
 
 @dataclass(frozen=True)
 class SwarmPrediction:
-    """share: arm -> (domains,); reference (domains,); unique: tokens of each domain in a resample, (domains,).
+    """share: arm -> (domains,); reference (domains,); read: of all tokens by the reference, (pools,); unique: tokens of
+    each pool in a resample, (pools,).
 
     fall: the law of the reference, None where there are too few budgets; noise: sd of one run where there is none;
     drift: sd by which what a domain is worth moves a natural log of compute beyond `reach` FLOPs.
@@ -47,6 +53,7 @@ class SwarmPrediction:
 
     share: Mapping[str, np.ndarray]
     reference: np.ndarray
+    read: np.ndarray
     unique: np.ndarray
     goal: Goal
     fall: Mixture | None
@@ -88,20 +95,24 @@ class SwarmPrediction:
 
     def _of_reference(self, rows: Rows) -> dict[str, np.ndarray]:
         """Rows of the law: the size and tokens of each row, and the different tokens of the reference there."""
-        return fall_rows(rows, self.reference, self.unique)
+        return fall_rows(rows, self.read, self.unique)
 
 
 def fall_rows(
-    rows: Rows, reference: np.ndarray, unique: np.ndarray
+    rows: Rows, read: np.ndarray, unique: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """n_params, n_tokens_seen, flops, and the different tokens that the reference reads there, (rows,) each."""
+    """n_params, n_tokens_seen, flops, and the different tokens that the reference reads there, also as those of the one
+    tier WHOLE, (rows,) each.
+    """
     seen = np.asarray(rows["n_tokens_seen"], float)
-    different = np.minimum(seen[:, None] * reference, unique).sum(axis=1)
+    different = np.minimum(seen[:, None] * read, unique).sum(axis=1)
     return {
         "n_params": np.asarray(rows["n_params"], float),
         "n_tokens_seen": seen,
         "n_tokens_unique": different,
         "flops": np.asarray(rows["flops"], float),
+        f"share_{WHOLE}": np.ones(seen.size),
+        f"unique_{WHOLE}": different,
     }
 
 
@@ -125,13 +136,17 @@ def swarm_prediction(
     )
     weights = np.array([weight[name] for name in swarm.metrics])
     off = np.stack([each.held - each.values for each in metrics], axis=1) @ weights
-    reference = np.array([record.reference[name] for name in swarm.domains])
+    spoken = [record.reference[name] for name in swarm.domains]
+    reference = in_search(question, spoken)
+    decay = record.phases[DECAY] if record.phases else 0.0
+    read = np.array(list(overall(question, record.reference, decay).values()))
     return SwarmPrediction(
         share=share,
         reference=reference,
+        read=read,
         unique=unique,
         goal=Goal(metrics, weights),
-        fall=fall_of(rows, question, reference=reference, unique=unique),
+        fall=fall_of(rows, question, reference=reference, read=read, unique=unique),
         noise=float(np.sqrt(np.mean(off**2))),
         drift=drift_of(rows, question),
         reach=float(
@@ -145,6 +160,7 @@ def fall_of(
     question: Mapping[str, Any],
     *,
     reference: np.ndarray,
+    read: np.ndarray,
     unique: np.ndarray,
 ) -> Mixture | None:
     """The law of the reference over sizes and tokens, by the runs of all mixtures; None for too few budgets."""
@@ -155,16 +171,27 @@ def fall_of(
         name: moved[name].cast(pl.Float64).to_numpy()
         for name in ("n_params", "n_tokens_seen", "flops")
     }
-    table = fall_rows(columns, reference, unique) | {
+    table = fall_rows(columns, read, unique) | {
         "value": moved["value"].to_numpy(),
         "pool_draw": moved["pool_draw"].cast(pl.String).to_numpy(),
     }
     try:
-        choice = choose_law(eligible_laws(table), table, by_arm=(), n_starts=N_STARTS)
+        laws = candidates_of(table)
+        choice = choose_law(laws, table, by_arm=(), n_starts=N_STARTS)
         return mixture(choice, table, clusters="pool_draw", n_draws=N_DRAWS, seed=SEED)
     except (InputError, RefusedError) as few:
         log.info("verify: no law of the swarm over budgets: %s", few)
         return None
+
+
+def candidates_of(table: Rows) -> list[Law]:
+    """The laws that such runs can tell apart and, where they repeat their documents, one that knows repeats without
+    model size.
+    """
+    laws = eligible_laws(table)
+    if np.any(table["n_tokens_seen"] > REPEATED * table["n_tokens_unique"]):
+        laws.append(half_life((WHOLE,)))
+    return laws
 
 
 def as_reference(

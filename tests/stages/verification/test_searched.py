@@ -13,7 +13,7 @@ from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.run_files import CARRIED_ON, save_run
 from stages.searched.asked import asked
-from stages.searched.mixture import weighted
+from stages.searched.compared import weighted
 from stages.searched.swarm import swarm_rows
 from stages.settings.verify import VerifyParams
 from stages.verification import searched, swarm_claim
@@ -221,7 +221,8 @@ def test_the_proposal_the_prior_and_the_best_run_are_trained_and_judged(
     for run in top:
         truth = losses(SHARES[f"{run.arm}/0"].share[None], 8 * BUDGETS[-1]).mean()
         assert run.measured == pytest.approx(truth)
-        assert run.inside and run.predicted == pytest.approx(truth, abs=0.05)
+        # three budgets settle floor and exponent of the fall to within some per cent
+        assert run.inside and run.predicted == pytest.approx(truth, rel=0.06)
     leads = {lead.against: lead for lead in record.leads if lead.times == 8.0}
     assert set(leads) == {"mix:reference", "mix:best_run"}
     assert leads["mix:reference"].arm == "mix:proposal"

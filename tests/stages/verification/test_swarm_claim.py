@@ -7,7 +7,7 @@ import pytest
 
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.searched.asked import asked
-from stages.searched.mixture import weighted
+from stages.searched.compared import weighted
 from stages.searched.swarm import swarm_rows
 from stages.verification import swarm_claim
 from stages.verification.judged import Claim
