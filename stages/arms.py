@@ -254,6 +254,8 @@ def parts_of(
 ) -> dict[str, dict[str, dict[str, int]]]:
     """Question -> cluster -> pool -> tokens, copies removed."""
     found: dict[str, dict[str, dict[str, int]]] = {}
+    if topics.is_empty():
+        return found
     kept = deduplicated(documents, "near").select("id", "pool", "n_tokens")
     sums = (
         topics.join(kept, on="id", how="inner")

@@ -24,7 +24,6 @@ from stages.runs.run_files import (
     is_finished,
     runs_table,
 )
-from stages.searched.kinds import MIXTURE_KIND
 from stages.settings.sweep import SweepParams
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER, proxy_data
@@ -120,7 +119,7 @@ def phases_branch(params: dict[str, Any]) -> tuple[str, str] | None:
     phased = [
         name
         for name, question in params["arms"].questions.items()
-        if question.kind == MIXTURE_KIND and question.two_phases
+        if getattr(question, "two_phases", False)
     ]
     if not phased or params["sweep"].schedule in PHASED:
         return None
