@@ -28,6 +28,7 @@ from stages.run_columns.thinned import thinned
 
 Method = Literal["surface", "trees", "projektor"]
 METHODS = get_args(Method)
+AT_EDGE = 0.98  # of the reach of the runs, as in proposal.py
 FOLDS = 3  # assumed: two thirds are nearly all, and trees cost 5 s a fit
 DISTANCE = "distance"
 
@@ -82,7 +83,7 @@ def mixture_table(
         "best_value": float(answer.predict(answer.best[None])[0]),
         "mean_value": float(answer.predict(prior[None])[0]),
         "predictions": [],
-        "warnings": few + _size_notes(runs) + _best_notes(answer.best, runs),
+        "warnings": few + _size_notes(runs) + _best_notes(answer, runs),
     }
     if predict is not None:
         wanted = _same_domains(Runs.of(predict, name, []), runs)
@@ -99,6 +100,7 @@ class _Answer:
     interval: dict[str, list[float]] | None
     predict: Callable[[np.ndarray], np.ndarray]
     check: dict[str, float] | None
+    reach: float = 0.0  # part of a mixture that may lie beyond the runs without a word
 
 
 def _by_laws(runs: Runs) -> _Answer:
@@ -116,19 +118,28 @@ def _by_laws(runs: Runs) -> _Answer:
     found = propose(swarm, Wishes())
     [metric] = found.metrics
     ends = zip(runs.domains, share_intervals(found), strict=True)
-    return _Answer(found.share, dict(ends), metric.value, _errors(metric.held, values))
+    return _Answer(
+        found.share,
+        interval=dict(ends),
+        predict=metric.value,
+        check=_errors(metric.held, values),
+        reach=AT_EDGE * found.region.reach,
+    )
 
 
 def _by_trees(runs: Runs) -> _Answer:
     """Boosted trees and the best of many mixtures by them."""
     fitted = fit_trees(runs.shares, runs.columns["value"])
     best = best_mixture(fitted.predict, runs.shares.mean(axis=0))
-    return _Answer(best, None, fitted.predict, _check(runs))
+    return _Answer(best, interval=None, predict=fitted.predict, check=_check(runs))
 
 
-def _best_notes(best: np.ndarray, runs: Runs) -> list[dict[str, str]]:
-    """A coded warning where the best mixture lies outside of those trained."""
-    return mixture_notes(share_to_move(best, runs.shares), "the best mixture lies")
+def _best_notes(answer: _Answer, runs: Runs) -> list[dict[str, str]]:
+    """A coded warning where the best mixture lies outside of those trained, as far as laws may be asked or further."""
+    beyond = share_to_move(answer.best, runs.shares)
+    return mixture_notes(
+        np.where(beyond < answer.reach, 0.0, beyond), "the best mixture lies"
+    )
 
 
 def _asked_notes(wanted: Runs, runs: Runs) -> list[dict[str, str]]:

@@ -5,7 +5,14 @@ import polars as pl
 import pytest
 
 from stages.foundation.errors import InputError, RefusedError
+from stages.mixtures import proposal
 from stages.mixtures.mixture_table import mixture_table
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    monkeypatch.setattr(proposal, "N_DRAWS", 60)
+
 
 SHARES = np.random.default_rng(0).dirichlet(np.ones(4), 64)
 
