@@ -16,6 +16,33 @@ from stages.searched.words import (
     picture_of,
     printed_decisions,
 )
+from stages.verification.record import Verification
+from stages.verification.words import lead_row
+from tests.stages.conftest import verified_lead
+
+LEAD = verified_lead(8, measured=-0.05, predicted=-0.04)
+AFTER = Verification(
+    version=1,
+    question="mix",
+    decision="d",
+    metric="loss_weighted",
+    level=0.9,
+    n_params=2_000,
+    fitted_to_flops=1e9,
+    labels={"a": "the proposal: train on 60 % web", "b": "the prior"},
+    arms={"a": "what was proposed", "b": "the prior"},
+    runs=[],
+    leads=[LEAD],
+    verdicts=[],
+    coverage=None,
+    mean_error=None,
+    lead_coverage=1.0,
+    decided_right=0,
+    decided_wrong=0,
+    sentence="Trained afterwards at 8 times the fitted compute.",
+    table=[],
+    lead_table=[lead_row(LEAD, [], {"a": "the proposal", "b": "the prior"})],
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +58,12 @@ def shown(decided, tmp_path_factory):
         record.write(artefacts.decision("mix"))
         drawn = draw_searched(record)
         answer = show_figures(
-            record, drawn, Path(artefacts.REPORT), 50, anchor="search1"
+            record,
+            drawn,
+            Path(artefacts.REPORT),
+            50,
+            anchor="search1",
+            verification=AFTER,
         )
         page = render(
             title=record.question.title,
@@ -56,6 +88,9 @@ def test_the_page_has_the_answer_its_tables_and_its_figures(shown):
         for cell in row.values():
             shown_cell = f"{cell:.4g}" if isinstance(cell, float) else str(cell)
             assert shown_cell in page
+    assert AFTER.sentence in page
+    for cell in AFTER.lead_table[0].values():
+        assert str(cell) in page
     assert "data/decisions/mix.json" in page
     assert not re.search(r"\{\{|\{%|>None<", page)
 
