@@ -17,6 +17,7 @@ from stages.decision.at_target import SAME_POOLS
 from stages.decision.question_laws import load
 from stages.decision.record import Status
 from stages.foundation import artefacts
+from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction
 from stages.presentation.phase_names import DECAY
 from stages.proxy.specs.spec import RunSpec
@@ -74,9 +75,13 @@ def _nameless(rows: Rows) -> dict[str, np.ndarray]:
 
 
 def searched_record(name: str) -> SearchedRecord:
-    """The record of a question that was searched for."""
-    record = read_any_decision(artefacts.decision(name))
-    assert isinstance(record, SearchedRecord)
+    """The record of a question that was searched for. Raises InputError where it is one between arms."""
+    path = artefacts.decision(name)
+    record = read_any_decision(path)
+    if not isinstance(record, SearchedRecord):
+        raise InputError(
+            f"{path}: is of arms, and {name} is searched for now; {record.remedy}"
+        )
     return record
 
 
