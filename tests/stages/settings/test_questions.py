@@ -75,7 +75,7 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
             "arms.questions.mix.over: no pool 'web'; pools are",
         ),
         ({"over": ["news", "news"]}, "over names a pool twice"),
-        ({"over": "pools"}, "arms.questions.mix.over: must be 'clusters'"),
+        ({"over": "pools"}, "arms.questions.mix.over: must be one of 'clusters'"),
         ({"pools": ["news"]}, "pools is for over: clusters; leave it out"),
         (
             {"over": "clusters", "pools": ["web"]},
@@ -86,8 +86,8 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
             "arms.questions.mix.runs: 24 runs of 40 domains",
         ),
         (
-            {"two_phases": True, "runs": 7},
-            "arms.questions.mix.runs: 7 runs of 4 domains",
+            {"two_phases": True, "runs": 6},
+            "arms.questions.mix.runs: 6 runs of 4 domains",
         ),
         ({"prior": {"news": 0.5}}, "prior adds up to 0.5"),
         ({"prior": {"news": 0.5, "code": 0.5}}, "prior names 'code'; over has news"),
