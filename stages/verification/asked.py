@@ -52,7 +52,7 @@ class Asked:
     parents: dict[tuple[str, int], RunSpec]
     arms: dict[str, str] = field(default_factory=dict)
     trunks: list[Trunk] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    said: Sequence[Said] = ()
 
     @property
     def metric(self) -> str:

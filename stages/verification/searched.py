@@ -150,7 +150,7 @@ def claim_of(
     question = arms["questions"][name]
     parts = {arm_name(name, part): values_of(record, part) for part in distinct(record)}
     columns = recipes(views, list(parts), arms["tiers"])
-    shared = {
+    shared: dict[str, Any] = {
         "n_params": size_of(record),
         "reach": float(runs["flops"].max()),
         "level": record.level,

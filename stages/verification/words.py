@@ -18,7 +18,7 @@ def outcome(
     """The outcome in one sentence."""
     if not runs and not leads:
         return "Nothing has been trained after this decision."
-    times = [each.times for each in (*runs, *leads)]
+    times = [run.times for run in runs] + [lead.times for lead in leads]
     reach = times_text(min(times))
     if times_text(max(times)) != reach:
         reach = f"{reach} to {times_text(max(times))}"
