@@ -76,7 +76,7 @@ def overall(
 def decay_part(measured: np.ndarray, stable: np.ndarray, last: np.ndarray) -> float:
     """Part of the tokens that decays read, of runs: measured = (1 - part) stable + part last, each (runs, pools).
 
-    >>> decay_part(np.array([[0.9, 0.1]]), np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
+    >>> round(decay_part(np.array([[0.9, 0.1]]), np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])), 6)
     0.2
     """
     moved = last - stable
