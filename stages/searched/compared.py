@@ -50,7 +50,7 @@ class Pair:
     def loss(self) -> Band:
         """The proposal less the other."""
         value, low, high = self.gain
-        return -value, -high, -low
+        return 0.0 - value, 0.0 - high, 0.0 - low  # nothing is 0, not -0
 
     def objective(self) -> Objective:
         """Of the proposal beside its reference, which is the other."""
