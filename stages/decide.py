@@ -109,7 +109,8 @@ def decide_any(
 def tracked(decision: Decision) -> dict[str, Any]:
     """The numbers of a decision that DVC shows as metrics."""
     if isinstance(decision, SearchedRecord):
-        return {"status": decision.status, "gain_nats": decision.objective.gain[0]}
+        key = "gain_nats" if decision.unit.startswith("nats") else "gain_bits_per_byte"
+        return {"status": decision.status, key: decision.objective.gain[0]}
     return {
         "status": decision.status,
         "flips": len(decision.crossovers),

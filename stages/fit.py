@@ -171,12 +171,15 @@ def run(params: FitParams) -> None:
     for name, question in arms["questions"].items():
         kind = question.get("kind")
         if kind == MIXTURE_KIND:
-            from stages.searched.swarm import swarm_rows
+            from stages.searched.swarm import fit_swarm
 
-            rows = swarm_rows(question, runs)
-            with whole_file(artefacts.fitted_rows(name)) as temporary:
-                rows.write_parquet(temporary)
-            summary[name] = {"runs": len(rows)}
+            summary[name] = fit_swarm(
+                name,
+                question,
+                runs,
+                judges=params.judges,
+                least_ratio=params.least_signal_to_noise,
+            )
             continue
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         judges = judges_of(

@@ -31,6 +31,7 @@ from stages.sweeping.trunks import planned
 from stages.sweeping.views import TOKENIZER
 
 log = logging.getLogger("assay")
+PHASED = ("wsd", "wsd_s")  # schedules of a stable phase and a decay
 UNRECORDED = (
     "steps are started one by one"  # the trainer's own words, whose file loads torch
 )
@@ -98,7 +99,11 @@ def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
         return wrong_size
     if params["ingest"].modality == "image":
         return None
-    fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)
+    fault = (
+        params["sweep"].fault(params["arms"].arms)
+        or decays_exist(params)
+        or phases_branch(params)
+    )
     return (["sweep", fault[0]], fault[1]) if fault else None
 
 
@@ -115,6 +120,21 @@ def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
         if name not in known and not name.startswith(designed):
             return "decay_mix", f"no arm {name!r}; arms are {', '.join(known)}"
     return None
+
+
+def phases_branch(params: dict[str, Any]) -> tuple[str, str] | None:
+    """Where a mixture of two phases has a schedule without a decay of its own."""
+    phased = [
+        name
+        for name, question in params["arms"].questions.items()
+        if getattr(question, "two_phases", False)
+    ]
+    if not phased or params["sweep"].schedule in PHASED:
+        return None
+    return "schedule", (
+        f"{params['sweep'].schedule} has no stable phase and decay, which"
+        f" arms.questions.{phased[0]}.two_phases asks for; use {' or '.join(PHASED)}"
+    )
 
 
 stage = Stage(

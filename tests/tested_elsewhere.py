@@ -44,6 +44,8 @@ TESTED_ELSEWHERE = {
     "stages/foundation/artefacts.py": "test_policy.py",
     # questions that are searched for: whole records from known losses
     "stages/mixtures/mix_curves.py": "stages/mixtures/test_proposal.py",
+    "stages/searched/compared.py": SEARCHED,
+    "stages/presentation/phase_names.py": "stages/mixtures/test_phases.py",
     "stages/searched/record.py": SEARCHED,
     "stages/searched/repeats.py": SEARCHED,
     "stages/searched/swarm.py": SEARCHED,

@@ -40,6 +40,7 @@ SCORE_WORK = ".assay/score"  # ranges of the pool while the stage runs
 
 # arms
 ARMS = "data/arms/arms.json"  # sizes, hashes, questions and controls
+TOPICS = "data/arms/topics.parquet"  # question, id, cluster: of mixtures over clusters
 VIEWS = "data/arms/views.parquet"  # (arm, draw, row, weight, tier)
 LEDGER = "data/arms/ledger.csv"  # tokens that reach each step, and why others do not
 ARMS_METRICS = "data/metrics/arms.json"

@@ -92,6 +92,14 @@ def policy_columns(arm: Arm) -> list[str]:
     return BY_POLICY.get(arm.dedup, [])
 
 
+def clusters_of(question: str) -> pl.DataFrame:
+    """Columns id (number) and cluster_name of the documents that a question found clusters of."""
+    own = pl.scan_parquet(artefacts.TOPICS).filter(pl.col("question") == question)
+    table = own.select("id", cluster_name=pl.col("cluster").cast(pl.Categorical))
+    found = table.collect()
+    return found.with_columns(id=pl.Series(numbers_of(found["id"])))
+
+
 def by_id(table: pl.DataFrame) -> pl.DataFrame:
     """The table in the order of its ids; as it is where it is in it, for sorting copies all of it."""
     return table if table["id"].is_sorted() else table.sort("id")

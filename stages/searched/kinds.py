@@ -5,12 +5,16 @@ from typing import Any
 
 MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
 PARTS = (
+    "stages.pools.topic_clusters",
     "stages.mixtures",
     "stages.proxy.specs.shape",
     "stages.searched.designed",
     "stages.searched.mixture",
     "stages.searched.swarm",
     "stages.searched.upsampling",
+    "stages.verification.searched",
+    "stages.verification.searched_views",
+    "stages.verification.swarm_claim",
 )
 # of questions about branches, reached in functions alone
 OF_BRANCHES = (

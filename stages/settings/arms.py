@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.foundation.section import Name, Section
-from stages.settings.questions import AnyQuestion, Question, UpsamplingQuestion
+from stages.settings.questions import (
+    CLUSTERS,
+    AnyQuestion,
+    MixtureQuestion,
+    Question,
+    UpsamplingQuestion,
+)
 from stages.target.target import Target
 
 
@@ -47,6 +53,11 @@ class Arm(Section):
         None,
         min_length=1,
         description="share of training tokens by pool; pools not named are left out",
+    )
+    clusters_of: str | None = Field(
+        None,
+        exclude_if=lambda question: question is None,
+        description="question whose clusters the mixture names in place of pools",
     )
     uses: dict[float, Annotated[float, Field(ge=0)]] | None = Field(
         None,
@@ -101,6 +112,12 @@ class Arm(Section):
                 raise ValueError(
                     "an arm has a mixture or an upweight, not both; make two arms"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_mixed(self) -> "Arm":
+        if self.clusters_of is not None and self.mixture is None:
+            raise ValueError("clusters_of says what a mixture names; give a mixture")
         return self
 
     @model_validator(mode="after")
@@ -179,6 +196,12 @@ class ArmsParams(Section):
                     f" {question.branch.base!r}; arms are {', '.join(self.arms)}"
                 )
         self._names_differ()
+        for name, arm in self.arms.items():
+            if arm.clusters_of is not None and arm.clusters_of not in self.clustered:
+                raise ValueError(
+                    f"arm {name!r}: clusters_of names {arm.clusters_of!r}, which is no"
+                    " mixture question with over: clusters"
+                )
         for name, control in self.every_control.items():
             if control.like not in self.arms or name in self.arms:
                 raise ValueError(
@@ -223,6 +246,15 @@ class ArmsParams(Section):
                     f"the control {name!r} makes {twice[0]!r}, which is a control too;"
                     " give one of them another name"
                 )
+
+    @property
+    def clustered(self) -> dict[str, MixtureQuestion]:
+        """The questions that mix clusters."""
+        return {
+            name: question
+            for name, question in self.questions.items()
+            if isinstance(question, MixtureQuestion) and question.over == CLUSTERS
+        }
 
     @property
     def every_control(self) -> dict[str, Control]:

@@ -102,10 +102,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
-    apart = arms_of_branches(data.arms)
-    for view in data.views:
-        if view.rsplit("/", 1)[0] in apart:
-            continue
+    for view in trained_views(data):
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
@@ -145,6 +142,12 @@ def _making(params: SweepParams, data: Views, code: str) -> Making:
         return trunk_of(made, arm, control=control, data=data, code=code)
 
     return Making(params, data, spec, named)
+
+
+def trained_views(data: Views) -> list[str]:
+    """The views that have trunks from the start: all but those of branches and those that only decays read."""
+    apart = {*data.arms.get("decays", {}).values(), *arms_of_branches(data.arms)}
+    return [view for view in data.views if view.rsplit("/", 1)[0] not in apart]
 
 
 def trunk_of(
@@ -303,7 +306,7 @@ def _specs(
 
 def _decay_arm(params: SweepParams, cell: Cell, data: Views) -> str | None:
     """The view that the decays of the cell's arm read; None where they read on."""
-    decay = params.decay_mix.get(cell.arm)
+    decay = params.decay_mix.get(cell.arm) or data.arms.get("decays", {}).get(cell.arm)
     if not decay:
         return None
     view = f"{decay}/{cell.draw}"

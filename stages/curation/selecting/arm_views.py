@@ -178,7 +178,7 @@ def arm_view(
             if arm.rules is True
             else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules))
         )
-    pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
+    pool = pool if arm.mixture is None else named_pools(pool, list(arm.mixture))
     # an extra score may have none for a document too short for one
     missing = "refuse" if arm.by in OWN_SCORES else "last"
     kept = keep_fraction(
@@ -188,7 +188,7 @@ def arm_view(
     if arm.upweight is not None:
         view = _upweighted(pool, kept, arm.upweight)
     if arm.mixture is not None:
-        view = _mixed(kept, arm.mixture)
+        view = mixed(kept, arm.mixture)
     if arm.uses is not None:
         view = _used(kept, arm.uses)
     if control in ("drop_half", "duplicate_half"):
@@ -246,7 +246,7 @@ def _replayed(
     )
 
 
-def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """The documents of the pools that a mixture names; each must have some."""
     there = pool["pool"].unique().to_list()
     if missing := [name for name in names if name not in there]:
@@ -257,7 +257,7 @@ def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     return pool.filter(pl.col("pool").is_in(names))
 
 
-def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
+def mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
     """Weights such that each pool makes up its share of the training tokens; the pool that is used
     least has weight 1.
     """
