@@ -42,7 +42,8 @@ def main() -> None:
 
 def over_compute() -> Iterator[tuple[str, Rows, Rows]]:
     """Study, rows below a cut and above it, of every table, once of all rows and once of those near each other."""
-    for study, rows in (*every_table(), *usable_tables()):
+    near = (pair for pair in usable_tables() if "n_params" in pair[1])
+    for study, rows in (*every_table(), *near):
         alone = {name: rows[name] for name in ("flops", "value")}
         logs = np.log(alone["flops"])
         for share in CUTS:
@@ -58,20 +59,23 @@ def over_tokens() -> Iterator[tuple[str, Rows, Rows]]:
     for name in ("3mix", "5mix"):
         table = pl.read_csv(EVIDENCE / f"mixinglaws_{name}.csv")
         keys = ["model", "run_tag", "val_domain"]
-        curves = [own for _, own in table.group_by(keys, maintain_order=True)]
-        for i in rng.choice(len(curves), N_CURVES, replace=False):
-            rows = {
-                "n_tokens_seen": curves[i]["tokens_D"].cast(pl.Float64).to_numpy(),
-                "value": curves[i]["loss_nats"].cast(pl.Float64).to_numpy(),
+        curves = [
+            {
+                "n_tokens_seen": own["tokens_D"].cast(pl.Float64).to_numpy(),
+                "value": own["loss_nats"].cast(pl.Float64).to_numpy(),
             }
-            tokens = rows["n_tokens_seen"]
-            above = tokens > TOKENS_BELOW * tokens.max()
-            if (~above).sum() >= 3:
-                yield (
-                    f"curves over tokens, {name}",
-                    where(rows, ~above),
-                    where(rows, above),
-                )
+            for _, own in table.group_by(keys, maintain_order=True)
+        ]
+        cuts = [(rows, ~_late(rows["n_tokens_seen"])) for rows in curves]
+        usable = [(rows, below) for rows, below in cuts if below.sum() >= 3]
+        for i in rng.choice(len(usable), min(N_CURVES, len(usable)), replace=False):
+            rows, below = usable[i]
+            study = f"curves over tokens, {name}"
+            yield study, where(rows, below), where(rows, ~below)
+
+
+def _late(tokens: np.ndarray) -> np.ndarray:
+    return tokens > TOKENS_BELOW * tokens.max()
 
 
 def error(below: Rows, above: Rows, study: str | None) -> float:
