@@ -349,7 +349,9 @@ def parts_of(
         "noise": np.full(centre.size, mixed.errors.noise.std()),
         "refits": refits.std(axis=0),
         "misfit": np.sqrt(misfit.variance(above, alone)),
-        "between": np.sqrt(shares @ (np.stack([*points.values()]) - centre) ** 2),
+        "between": np.sqrt(shares @ (np.stack([*points.values()]) - centre) ** 2)
+        * discrepancy.departing(reach.unique(above))
+        / discrepancy.BETWEEN,
         "distance": np.broadcast_to(reach.distance(above), centre.shape),
         "repeats": np.broadcast_to(reach.repeats(above), centre.shape),
         "moved": np.abs(centre - inside),

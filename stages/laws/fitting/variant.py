@@ -106,9 +106,7 @@ def variants_of(law: Law, without: str | None = None) -> list[Variant]:
     made = [Variant(law)]
     learnt = learnt_prior(law.name, without)
     if learnt is not None:
-        made.append(
-            Variant(law, "learnt exponent", (learnt,), prior_weight=HELD_WEIGHT)
-        )
+        made.append(Variant(law, "learnt exponent", (learnt,)))
     elif law.name in COUPLED_SIZE:
         made.append(Variant(law, "published alpha", (PUBLISHED["alpha"],)))
     elif {"alpha", "beta"} <= set(law.parameter_names):

@@ -119,3 +119,31 @@ def test_a_law_that_reads_a_missing_column_leaves_its_weight_to_the_others():
 )
 def test_draws_are_shared_out_by_weight(shares, n_draws, counts):
     assert _whole(np.array(shares), n_draws).tolist() == counts
+
+
+def test_in_a_pool_of_another_size_the_interval_holds_what_every_law_says():
+    """All runs repeat one pool; two laws fit them alike and disagree by 8 % on a pool three times as large."""
+    laws = [get_law(name) for name in ("data_constrained", "overfit_log_one")]
+    truth = {"E": 1.8, "A": 400.0, "alpha": 0.34, "B": 2000.0, "beta": 0.36}
+    truth |= {"R_D_star": 12.0, "R_N_star": 20.0}
+    size, tokens = (
+        axis.ravel()
+        for axis in np.meshgrid(np.geomspace(1e7, 3e8, 4), np.geomspace(3e8, 1e10, 6))
+    )
+    below = {
+        "n_params": size,
+        "n_tokens_seen": tokens,
+        "n_tokens_unique": np.minimum(5e8, tokens),
+        "flops": 6 * size * tokens,
+    }
+    noise = np.exp(0.003 * np.random.default_rng(0).standard_normal(size.size))
+    below["value"] = laws[0].value(truth, below) * noise
+    choice = choose_law(laws, below, **OPTIONS)
+    mixed = mixture(choice, below, n_draws=400)
+    tripled = {"n_params": 3e8, "n_tokens_seen": 3e10, "n_tokens_unique": 1.5e9}
+    asked = {name: np.array([value]) for name, value in tripled.items()}
+    said = [float(fit.predict(asked)[0]) for fit, _ in choice.members]
+    assert np.log(max(said) / min(said)) > 0.05
+    assert min(share for _, share in choice.members) > 0.1
+    low, high = mixed.interval(asked)
+    assert low[0] < min(said) and max(said) < high[0]
