@@ -73,7 +73,6 @@ TESTED_ELSEWHERE = {
     "stages/curate/searches/embedding.py": "stages/curate/searches/test_semantic_search.py",
     "stages/curate/searches/line_cuts.py": SEARCHES,
     "stages/curate/work/manifest_file.py": CURATE_RUN,
-    "stages/curate/work/sorted_runs.py": "stages/curate/copies/test_losers.py",
     "stages/curate/work/staged.py": "stages/curate/run/test_bad_input.py",
     # one kind of measure a file, one test for all
     "stages/curation/pruning_metrics/el2n.py": PRUNING,

@@ -14,6 +14,8 @@ from typing import Any
 from stages.foundation.errors import InputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SYSTEM = (("dev",), ("proc",), ("sys",))
+SHARED_MEMORY = ("dev", "shm")
 OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -40,10 +42,10 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
-    if above := next(
-        (up for up in path.parents if up.exists() and not up.is_dir()), None
-    ):
-        raise InputError(f"{path}: {above} is no folder; give another place")
+    refuse_system(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no regular file; give the name of one")
+    _refuse_files_above(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with room_for(path):
@@ -54,6 +56,29 @@ def whole_file(path: Path | str) -> Iterator[Path]:
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_no_folder(path: Path | str) -> None:
+    """InputError where a folder of this name is neither there nor can be made."""
+    path = Path(path)
+    refuse_system(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is no folder; give the name of one")
+    _refuse_files_above(path)
+
+
+def _refuse_files_above(path: Path) -> None:
+    if above := next(
+        (up for up in path.parents if up.exists() and not up.is_dir()), None
+    ):
+        raise InputError(f"{path}: {above} is no folder; give another place")
+
+
+def refuse_system(path: Path) -> None:
+    """InputError where the path names a device, a process or a setting of the system, which a file would replace."""
+    whole = path.absolute()
+    if whole.parts[1:2] in SYSTEM and whole.parts[1:3] != SHARED_MEMORY:
+        raise InputError(f"{path}: no file can be kept there; give another place")
 
 
 def sync(path: Path) -> None:
@@ -94,6 +119,7 @@ def whole_folder(
     path = Path(path)
     if holds is not None:
         refuse_others(path, holds)
+    refuse_system(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

@@ -28,7 +28,12 @@ from stages.decision.provenance import LOCK, dvc_hashes
 from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError, RefusedError
-from stages.foundation.files import content_hash, file_hash, read_json
+from stages.foundation.files import (
+    content_hash,
+    file_hash,
+    read_json,
+    refuse_no_folder,
+)
 from stages.foundation.processes.one_holder import one_holder
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.handing_over import work
@@ -104,6 +109,7 @@ def export(
     record = _decision(request.question)
     answer = answer_of(record, request.arm, request.budget)
     out = request.out
+    refuse_no_folder(out)
     work.check_free(out)
     with _locked(out):
         if request.overwrite:

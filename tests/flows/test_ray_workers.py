@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -27,8 +29,9 @@ needs_ray = pytest.mark.skipif(
 
 
 @pytest.fixture
-def work(tmp_path, monkeypatch):
+def work(request, tmp_path, monkeypatch):
     """Two groups of two runs over a pack of random tokens, in a folder of their own."""
+    budgets_tokens = getattr(request, "param", (640, 1280))
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     documents = [(f"d{i}", random.integers(1, 64, 50), 50) for i in range(60)]
@@ -40,7 +43,7 @@ def work(tmp_path, monkeypatch):
         RunSpec(
             arm="all",
             shape=shape,
-            budgets_tokens=(640, 1280),
+            budgets_tokens=budgets_tokens,
             batch_tokens=64,
             seed=seed,
         )
@@ -68,6 +71,20 @@ def work(tmp_path, monkeypatch):
     return Work(plan, data, headers, "cpu", "cpu")
 
 
+def assert_trained_as_here(work, folder):
+    """Every run file is that of training in this process, but for the times."""
+    for group in work.groups:
+        for result in train_group(group, work.data, device="cpu"):
+            written = json.loads(
+                (folder / f"data/sweep/runs/t{result.spec.seed}.json").read_text()
+            )["result"]
+            expected = json.loads(json.dumps(result.to_dict()))
+            for each in (written, expected):
+                each.pop("seconds")
+                [budget.pop("seconds") for budget in each["budgets"]]
+            assert written == expected
+
+
 @needs_ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_run_files_are_those_of_training_here(work, tmp_path):
@@ -75,16 +92,41 @@ def test_run_files_are_those_of_training_here(work, tmp_path):
         assert n_tasks == 2 and len(work.groups) == 2
         for number in range(2):
             train(number)
-    for group in work.groups:
-        for result in train_group(group, work.data, device="cpu"):
-            written = json.loads(
-                (tmp_path / f"data/sweep/runs/t{result.spec.seed}.json").read_text()
-            )["result"]
-            expected = json.loads(json.dumps(result.to_dict()))
-            for each in (written, expected):
-                each.pop("seconds")
-                [budget.pop("seconds") for budget in each["budgets"]]
-            assert written == expected
+    assert_trained_as_here(work, tmp_path)
+
+
+@needs_ray
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.parametrize("work", [(65_536, 131_072)], indirect=True)
+def test_a_lost_node_costs_only_the_runs_on_it(work, tmp_path, monkeypatch):
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    try:
+        with ray_workers(work, 0, 0.0) as (train, n_tasks):
+            assert n_tasks == 2
+            with ThreadPoolExecutor(2) as threads:
+                groups = [threads.submit(train, number) for number in range(2)]
+                begun = tmp_path / ".assay/checkpoints"
+                while not begun.exists() or ray.available_resources().get("CPU", 0):
+                    assert not any(group.done() for group in groups)
+                    time.sleep(0.05)
+                cluster.remove_node(nodes[0], allow_graceful=False)
+                wait(groups)
+            lost = [n for n, group in enumerate(groups) if group.exception()]
+            assert len(lost) == 1
+            with pytest.raises(RuntimeError, match="was taken away"):
+                groups[lost[0]].result()
+            kept = {path: path.read_bytes() for path in tmp_path.rglob("runs/*.json")}
+            assert len(kept) == 2
+            train(lost[0])  # on the node that is left
+        assert all(path.read_bytes() == content for path, content in kept.items())
+    finally:
+        cluster.shutdown()
+    assert_trained_as_here(work, tmp_path)
 
 
 def test_what_the_cluster_holds_bounds_how_many_run():

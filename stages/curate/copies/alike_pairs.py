@@ -26,6 +26,7 @@ from stages.curate.work.sorted_runs import (
     count,
     mapped,
     range_of,
+    sorted_by_first,
     write_records,
 )
 from stages.curation.duplicates.alike import (
@@ -70,7 +71,7 @@ class CandidateTask:
             records["first"][: len(same)] = same["first"]
             records["other"][: len(same)] = same["other"]
             records["equal"][: len(same)] = SAME_WORDS
-            write_records(target, records[np.argsort(records["first"], kind="stable")])
+            write_records(target, sorted_by_first(records))
         return part
 
     def _near(self, keys: np.ndarray, ordinals: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from stages.curate.work.sorted_runs import (
     chunks,
     count,
     range_of,
+    stable_order,
     write_records,
 )
 from stages.curate.work.union import flatten, new_parents, unite
@@ -65,6 +66,8 @@ def keys_between(
             ),
         ]
     )
+    if not len(repeated):
+        return records["key"].copy(), ordinals
     once = ~np.isin(ordinals, repeated)
     return records["key"][once], ordinals[once]
 
@@ -79,8 +82,8 @@ def grouped(
         ordinals.append(parts[-1]["row"].astype(np.int64) + start)
     together, places = np.concatenate(parts), np.concatenate(ordinals)
     # runs come in order of their ordinals
-    order = np.argsort(together["key"], kind="stable")
-    return together[order], places[order]
+    order = stable_order(together["key"])
+    return np.take(together, order), places[order]
 
 
 def key_parts(units: Units, pattern: str = "keys-*.bin", kind: np.dtype = KEY) -> int:

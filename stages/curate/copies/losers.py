@@ -135,7 +135,7 @@ def preferred(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
 def losers(members: np.ndarray, *, ids_order: bool) -> np.ndarray:
     """LOSER records by ordinal, of whole components in which all are copies of the first."""
     members = members[preferred(members, ids_order=ids_order)]
-    members = members[np.argsort(members["root"], kind="stable")]
+    members = sorted_by_first(members)
     fresh = np.ones(len(members), dtype=np.bool_)
     fresh[1:] = members["root"][1:] != members["root"][:-1]
     winner = np.flatnonzero(fresh)[np.cumsum(fresh) - 1]

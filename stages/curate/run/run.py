@@ -30,7 +30,7 @@ from stages.curate.work.part_bounds import part_bounds
 from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
-from stages.foundation.files import content_hash, read_json
+from stages.foundation.files import content_hash, read_json, refuse_no_folder
 from stages.settings.curate import CurateSettings, looked_at
 
 log = logging.getLogger("assay")
@@ -60,6 +60,9 @@ def curate(
     """Do the run, or what is left of it; the manifest."""
     request = replace(request, out=storage.local_path(request.out))
     settings = request.settings
+    for place in (request.out, request.work, request.index):
+        if place is not None and not storage.is_url(place):
+            refuse_no_folder(place)
     plan = plan_input(request.inputs, settings, strict=request.strict)
     work_folder.refuse_inside(request.out, request.inputs)
     folder = work_folder.folder_of(request.out, request.work)

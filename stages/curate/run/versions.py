@@ -3,7 +3,7 @@
 from importlib import metadata
 
 PACKAGES = ("numpy", "polars", "pyarrow")
-FORMAT = 3  # of the work folder and the output; a change of either changes the number
+FORMAT = 4  # of the work folder and the output; a change of either changes the number
 
 
 def versions() -> dict[str, str]:

@@ -44,7 +44,7 @@ from stages.settings.curate import DedupSettings
 SETTINGS, HASHES = "index.json", "hashes.json"
 CURE = "give another index and curate the old input with it once"
 FIELDS = ("policy", "shingle_words", "bands", "rows", "seed")
-FORMAT = 2
+FORMAT = 3
 
 
 @contextmanager
@@ -77,9 +77,7 @@ def segments(index: Path | None, dedup: DedupSettings) -> list[str]:
     known = read_sealed(index / SETTINGS, CURE)
     asked = dedup.model_dump(include=set(FIELDS))
     if isinstance(known, dict) and known.get("format") != FORMAT:
-        raise InputError(
-            f"{index}: was made by an earlier version, without sketches; {CURE}"
-        )
+        raise InputError(f"{index}: was made by an earlier version; {CURE}")
     if not isinstance(known, dict) or not set(FIELDS) <= set(known):
         raise InputError(f"{index / SETTINGS} is damaged (no settings); {CURE}")
     for name in FIELDS:
@@ -164,7 +162,10 @@ class AddTask:
         sketches = np.array(
             mapped(self.units.folders[unit] / "sketches.bin", row_bytes)
         )
-        write_records(target / "sketches.bin", sketches.reshape(len(stays), -1)[stays])
+        write_records(
+            target / "sketches.bin",
+            sketches.reshape(len(stays), params.sketch_words)[stays],
+        )
         _, sets = shingles_of(
             self.units,
             self.units.starts[unit],

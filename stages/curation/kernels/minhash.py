@@ -81,17 +81,21 @@ def utf8_word_hashes(
     bounds: np.ndarray,
     flags: np.ndarray,
     lower: np.ndarray,
+    ascii_words: np.ndarray,
     room: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """(hash_T, doc_T) as `word_hashes` gives them, straight from UTF-8 text; None where a character
     has no KNOWN class yet.
 
-    data (B,) uint8; bounds (D + 1,) of the documents in it; flags, lower: of every code point; room:
-    uint64 for as many words as there are bytes, and one more, which is written over.
+    data (B,) uint8; bounds (D + 1,) of the documents in it; flags, lower: of every code point;
+    ascii_words (256,) uint8: lower case of an ASCII word character, 0 of other bytes; room: uint64 for
+    as many words as there are bytes, and one more, which is written over.
     """
     n_docs = len(bounds) - 1
     docs = np.empty(n_docs + 1, dtype=np.int64)
-    found = _utf8_word_hashes(data, bounds, n_docs, flags, lower, room, docs)
+    found = _utf8_word_hashes(
+        data, bounds, n_docs, flags, lower, ascii_words, room, docs
+    )
     return None if found < 0 else (room[:found].copy(), docs)
 
 
@@ -102,6 +106,7 @@ def _utf8_word_hashes(
     n_docs: INT64,
     flags: UINT8S,
     lower: UINT32S,
+    ascii_words: UINT8S,
     hashes: UINT64S,
     docs: INT64S,
 ):
@@ -111,6 +116,19 @@ def _utf8_word_hashes(
         value, power, inside, single = np.uint64(0), np.uint64(1), False, False
         index, stop = bounds[doc], bounds[doc + 1]
         while index < stop:
+            low = ascii_words[data[index]]
+            if low:
+                if inside and single:
+                    hashes[found] = _mixed(value)
+                    found += 1
+                    value, power = np.uint64(0), np.uint64(1)
+                while low:
+                    value += np.uint64(low) * power
+                    power *= MULTIPLIER
+                    index += 1
+                    low = ascii_words[data[index]] if index < stop else np.uint8(0)
+                inside, single = True, False
+                continue
             code = np.int64(data[index])
             index += 1
             if code >= 0x80:

@@ -7,12 +7,12 @@ words. The default tokeniser is in `affix_kernel`. Cost: 400 MB a CPU-second for
 import numpy as np
 
 from stages.curation.kernels.classes import (
+    ALONE,
     ALPHA,
     DIGIT,
     JOINER,
     SPACE,
     WORD,
-    is_unit,
     is_word_break,
 )
 from stages.curation.kernels.hashing import MIX_1, MIX_2, MULTIPLIER
@@ -176,13 +176,13 @@ def unit_words(
             continue
         starts[found] = index
         index += 1
-        if is_unit(codes[index - 1], flags[index - 1]):
+        if flags[index - 1] & ALONE:
             while index < size and flags[index] & (WORD | ALPHA | DIGIT) == WORD:
                 index += 1
         elif flags[index - 1] & WORD:
             while (
                 index < size
-                and not is_unit(codes[index], flags[index])
+                and not flags[index] & ALONE
                 and (
                     flags[index] & WORD
                     or (
@@ -209,7 +209,7 @@ def unit_chars(
 ):
     """Fills `chars` (T,) with the characters of each word that is a unit of a script without spaces, else 0."""
     for word in range(n_words):
-        unit = is_unit(codes[starts[word]], flags[starts[word]])
+        unit = flags[starts[word]] & ALONE
         chars[word] = ends[word] - starts[word] if unit else 0
 
 

@@ -6,6 +6,7 @@ cut from; the document's own id when it is whole). Splits into folds or a held-o
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 import polars as pl
@@ -43,24 +44,27 @@ def documents(
     parents: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """A document table from texts and their sources; `parents` are the sources of the parents, if any."""
-    pools = [pool] * len(sources) if isinstance(pool, str) else pool
-    ids = list(map(document_id, pools, sources))
+    pools = repeat(pool) if isinstance(pool, str) else pool
+    ids = pl.Series(list(map(document_id, pools, sources)), dtype=pl.String)
     columns = {
         "id": ids,
         "text": pl.Series(texts, dtype=pl.String),
-        "pool": pl.Series(pools, dtype=pl.String),
+        "pool": _column(pool, len(ids)),
         "source": pl.Series(sources, dtype=pl.String),
-        "lang": (
-            pl.repeat(langs, len(ids), eager=True, dtype=pl.String)
-            if langs is None or isinstance(langs, str)
-            else langs
-        ),
+        "lang": _column(langs, len(ids)),
         "parent": ids if parents is None else list(map(document_id, pools, parents)),
     }
     frame = pl.DataFrame(columns).with_columns(
         n_chars=pl.col("text").str.len_chars().cast(pl.Int64)
     )
     return frame.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+
+
+def _column(values: Sequence[str | None] | str | None, rows: int) -> pl.Series:
+    """The texts as they come, or one for all rows."""
+    if values is None or isinstance(values, str):
+        return pl.repeat(values, rows, eager=True, dtype=pl.String)
+    return pl.Series(values, dtype=pl.String)
 
 
 def empty_documents() -> pl.DataFrame:

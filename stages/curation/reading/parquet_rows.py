@@ -219,7 +219,7 @@ def _without(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
 
 def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> list[str]:
     """The columns of the file that are read; InputError where one is not there or of no use."""
-    found = {name: _kind(schema, file, name) for name in columns.names()}
+    found = {name: _kind(schema, file, name) for name in columns.names}
     for name, kind in found.items():
         if kind is None and name not in columns.extra:
             raise missing_column(file, "", seen=schema.names, wanted=name)

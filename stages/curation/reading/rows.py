@@ -7,6 +7,7 @@ Question: which columns hold a document, and what if a row has none? Input: a co
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -29,15 +30,11 @@ class Columns:
     # carried along as text; a value that is no text becomes JSON
     extra: tuple[str, ...] = ()
 
+    @cached_property
     def names(self) -> list[str]:
         """Every column of the file that is read."""
-        return list(
-            dict.fromkeys(
-                name
-                for name in (self.text, self.id, self.lang, *self.extra)
-                if name is not None
-            )
-        )
+        wanted = (self.text, self.id, self.lang, *self.extra)
+        return list(dict.fromkeys(name for name in wanted if name is not None))
 
 
 @dataclass

@@ -231,7 +231,7 @@ def _add(
         text = decoded(record.content, where, 0)
         values = {
             name: record.headers.get(HEADERS.get(name, name).lower())
-            for name in columns.names()
+            for name in columns.names
         }
         if columns.id is not None and values[columns.id] is None:
             raise missing_column(

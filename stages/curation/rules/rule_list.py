@@ -411,8 +411,15 @@ RULE_SETS: dict[str, list[str]] = {
 
 
 def rule_names(rules: Sequence[str] | str) -> list[str]:
-    """The names of a rule set, or the given names, checked."""
-    names = RULE_SETS.get(rules, [rules]) if isinstance(rules, str) else list(rules)
+    """The names of a rule set, or the given names and those of the sets among them, each once, checked.
+
+    >>> rule_names(["url_words", "curator", "url_words"])[:2]
+    ['url_words', 'curator_non_alphanumeric']
+    """
+    given = [rules] if isinstance(rules, str) else rules
+    names = list(
+        dict.fromkeys(n for each in given for n in RULE_SETS.get(each, [each]))
+    )
     if unknown := [name for name in names if name not in RULES]:
         raise InputError(
             f"no document rule or rule set {unknown[0]!r}; sets are"

@@ -7,7 +7,13 @@ import polars as pl
 import pytest
 
 from stages.foundation.errors import InputError
-from stages.foundation.files import refuse_others, whole_file, whole_folder, write_json
+from stages.foundation.files import (
+    refuse_others,
+    refuse_system,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 
 
 def fill():
@@ -109,3 +115,22 @@ def test_a_folder_in_place_of_a_file_is_named(tmp_path):
         whole_file(tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "/proc/x", "/sys/x/y"])
+def test_nothing_of_the_system_is_replaced(name):
+    for whole in (whole_file, whole_folder):
+        with pytest.raises(
+            InputError, match=f"{name}: no file can be kept there; give"
+        ):
+            with whole(name):
+                raise AssertionError("it would be written")
+
+
+def test_a_pipe_is_not_replaced_and_shared_memory_holds_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: is no regular file"):
+        with whole_file(tmp_path / "pipe"):
+            raise AssertionError("it would be written")
+    refuse_system(Path("/dev/shm/x"))
+    refuse_system(Path("device"))

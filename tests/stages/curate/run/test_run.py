@@ -269,6 +269,26 @@ def test_a_work_folder_of_the_user_keeps_what_is_in_it(write, run, tmp_path):
     assert [file.name for file in (tmp_path / "scratch").iterdir()] == ["other.txt"]
 
 
+@pytest.mark.parametrize("place", ["out", "work", "index"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("file", "file: is no folder; give the name of one"),
+        ("file/x", "file/x: .*file is no folder; give another place"),
+        ("/proc/x", "/proc/x: no file can be kept there"),
+    ],
+)
+def test_what_is_no_folder_is_refused_before_any_work(
+    write, tmp_path, place, name, said
+):
+    (tmp_path / "file").write_text("mine")
+    given = {"out": str(tmp_path / "out"), "inputs": [write()], place: tmp_path / name}
+    with pytest.raises(InputError, match=said):
+        curate(Request(**{**given, "out": str(given["out"])}))
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_output_inside_the_input_is_refused(write, run):
     folder = write(name="out")
     with pytest.raises(

@@ -51,6 +51,18 @@ def test_an_old_document_stays_even_when_the_new_copy_is_better(
     )
 
 
+def test_a_batch_of_which_nothing_stays_goes_into_an_index_too(
+    write, run, read, tmp_path, rows
+):
+    options = {"request": {"index": tmp_path / "index"}, "rules": ["gopher"]}
+    page = [{"text": next(row["text"] for row in rows if row["key"] == "k50")}]
+    run(write(name="a", content=[{"text": "too short"}]), "first", **options)
+    run(write(name="b", content=page), "second", rules=[], request=options["request"])
+    run(write(name="c", content=page), "third", rules=[], request=options["request"])
+    kept = [read("kept", name).height for name in ("first", "second", "third")]
+    assert kept == [0, 1, 0]
+
+
 def test_a_run_does_not_meet_its_own_segment(batches, run, tmp_path):
     request = {"index": tmp_path / "index"}
     first = run(batches[0], "first", request=request)
@@ -193,9 +205,7 @@ def test_an_index_of_an_earlier_version_is_refused(batches, run, tmp_path):
     (tmp_path / "index/index.json").write_text(
         '{"policy": "near", "shingle_words": 5, "bands": 14, "rows": 8, "seed": 1}'
     )
-    with pytest.raises(
-        InputError, match="made by an earlier version, without sketches"
-    ):
+    with pytest.raises(InputError, match="made by an earlier version; give another"):
         run(batches[0], "first", request={"index": tmp_path / "index"})
 
 

@@ -161,3 +161,12 @@ def _mixed_32(value):
     value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
     return (value ^ value >> 31) >> 32
+
+
+def test_korean_words_are_set_apart_by_spaces_and_chinese_ones_stand_alone():
+    params = MinHash(shingle_words=1)
+    texts = ["한국어 문장", "문장 한국어", "한국 어문장", "中文", "文 中"]
+    words = signatures(frame_of(texts), params).select(params.band_names())
+    same = [words.row(0) == words.row(row) for row in range(3)]
+    assert same == [True, True, False]
+    assert words.row(3) == words.row(4)

@@ -19,7 +19,7 @@ from stages.foundation.errors import InputError
 
 def test_a_column_that_serves_twice_is_read_once():
     columns = Columns(text="body", id="url", extra=("url", "date"))
-    assert columns.names() == ["body", "url", "date"]
+    assert columns.names == ["body", "url", "date"]
 
 
 def test_text_stays_and_anything_else_becomes_json():

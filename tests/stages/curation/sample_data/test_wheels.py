@@ -1,5 +1,6 @@
 import hashlib
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -155,3 +156,13 @@ def test_real_pools_are_the_same_everywhere(name, documents):
             " ASSAY_WHEEL_CACHE"
         )
     assert read_pool(name, CACHE).height == documents
+
+
+def test_each_pool_has_a_data_card_with_its_licence():
+    cards = (Path(__file__).parents[4] / "docs/data.md").read_text()
+    headings = re.findall(r"^## (.*)$", cards, re.M)
+    assert sorted(", ".join(headings).split(", ")) == sorted(POOLS)
+    rows = re.findall(r"^\| ([\w, ]+?) \|.*\| ([^|]+) \| [^|]+ \|$", cards, re.M)
+    said = {name: licence for names, licence in rows for name in names.split(", ")}
+    for name, pool in POOLS.items():
+        assert said[name].split(",")[0] in pool.licence
