@@ -35,6 +35,7 @@ from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder
 from stages.settings.params import load_params
 from stages.settings.sweep import SweepParams
 from stages.settings.verify import VerifyParams
+from stages.sweeping.branches import phases, train_lost_again, trained_data
 from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.sweeping.views import proxy_data
@@ -64,7 +65,10 @@ def fill(
     with runs_lease():
         data, trunks = planned(params)
         fan = Fan(executor, params.device, n_workers, gpus, folder=SWEPT)
-        _train(trunks, proxy_data(data), fan)
+        train_lost_again(trunks)
+        given = trained_data(data, trunks, watch=params.watch)
+        for phase in phases(trunks):
+            _train(phase, given, fan)
 
 
 def fill_verify(

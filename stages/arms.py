@@ -5,6 +5,7 @@ Cost: seconds; no text is copied.
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -28,7 +29,7 @@ from stages.foundation.stage import Stage
 from stages.images import unused_by_texts
 from stages.images.scores import ImageScoring
 from stages.searched.asked import Asked, asked
-from stages.searched.kinds import unused_without_searches
+from stages.searched.kinds import branches_asked, unused_without_searches
 from stages.settings.arms import Arm, ArmsParams, tier_names
 from stages.settings.pools import Pool
 from stages.settings.questions import Designed, MixtureQuestion, Question
@@ -64,6 +65,10 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             continue
         if fault := question.fault(pools, image=image) or too_few_runs(question):
             return ["arms", "questions", name, fault[0]], fault[1]
+    if wrong := _branch_fault(params):
+        return wrong
+    if lost := _lines_of_prompts(params["arms"], params["ingest"].pools):
+        return lost
     own, measures, judged = (
         [*OWN_SCORES, *params["score"].extra],
         params["score"].measures(),
@@ -111,6 +116,31 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return None
 
 
+def _branch_fault(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """What a question about branches cannot have: the keys and the fault."""
+    if not branches_asked(params):
+        return None
+    # the trainer's shapes, which a project without such a question does not depend on
+    from stages.searched.branch_faults import branch_fault
+
+    return branch_fault(params)
+
+
+def _lines_of_prompts(
+    arms: ArmsParams, pools: dict[str, Pool]
+) -> tuple[list[str], str] | None:
+    """Where texts lose lines and it matters which of them are a prompt: the keys and the fault."""
+    if not any(pool.prompt is not None for pool in pools.values()):
+        return None
+    for name, arm in arms.arms.items():
+        if arm.dedup == "lines":
+            return ["arms", "arms", name, "dedup"], (
+                "a document with a prompt (ingest.pools.NAME.prompt) cannot lose lines;"
+                " choose another policy"
+            )
+    return None
+
+
 def too_few_runs(question: Designed) -> tuple[str, str] | None:
     """Where a swarm has fewer runs than its fit needs: the key and why."""
     if not isinstance(question, MixtureQuestion):
@@ -119,7 +149,7 @@ def too_few_runs(question: Designed) -> tuple[str, str] | None:
     from stages.mixtures.design import refuse_few
 
     try:
-        refuse_few(question.runs, len(question.over))
+        refuse_few(question.runs, question.n_domains)
     except InputError as error:
         return "runs", str(error)
     return None
@@ -174,7 +204,10 @@ def run(params: ArmsParams) -> None:
     documents = joined_documents(params)
     require_licences(params, documents)
     ingested = tokens_by_pool(documents)
-    made = asked(params, ingested)
+    topics = topics_of(params)
+    with whole_file(artefacts.TOPICS) as temporary:
+        topics.write_parquet(temporary)
+    made = asked(params, ingested, parts_of(documents, topics))
     params = made.params
     draw_tokens = resample_tokens(params, ingested)
     pools, disjoint = resamples(
@@ -193,7 +226,8 @@ def run(params: ArmsParams) -> None:
         for name, arm, control in arms_and_controls(params):
             if draw not in made.draws.get(name, [draw]):
                 continue
-            view = arm_view(pool, arm, seed=params.seed, control=control)
+            own = by_cluster(pool, topics, arm.clusters_of)
+            view = arm_view(own, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
     every = pl.concat(views)
     table = every.select(
@@ -210,10 +244,71 @@ def run(params: ArmsParams) -> None:
         },
     }
     counts = summary(made, table, disjoint) | sizes | {"licences": licences(every)}
+    if made.decays:
+        counts["decays"] = made.decays
     write_sealed(artefacts.ARMS, counts)
     with whole_file(artefacts.LEDGER) as temporary:
         retention_ledger(documents).frame().write_csv(temporary)
     write_json(artefacts.ARMS_METRICS, metrics(table))
+
+
+def topics_of(params: ArmsParams) -> pl.DataFrame:
+    """Columns question, id and cluster: of each question over clusters every document of its pools."""
+    found = [
+        pl.DataFrame(schema=dict.fromkeys(("question", "id", "cluster"), pl.String))
+    ]
+    for name, question in params.clustered.items():
+        # embeddings, which a project without such a question does not depend on
+        from stages.pools.topic_clusters import topic_clusters
+
+        folders = sorted(entry.name for entry in Path(artefacts.POOLS).iterdir())
+        shards = [
+            shard
+            for pool in question.pools or folders
+            for shard in sorted((Path(artefacts.POOLS) / pool).glob("*.parquet"))
+        ]
+        table = topic_clusters(
+            shards,
+            question.clusters,
+            seed=params.seed,
+            model=question.model,
+            taken=folders,
+        )
+        found.append(table.select(pl.lit(name).alias("question"), "id", "cluster"))
+    return pl.concat(found)
+
+
+def parts_of(
+    documents: pl.DataFrame, topics: pl.DataFrame
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Question -> cluster -> pool -> tokens, copies removed."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    if topics.is_empty():
+        return found
+    kept = deduplicated(documents, "near").select("id", "pool", "n_tokens")
+    sums = (
+        topics.join(kept, on="id", how="inner")
+        .group_by("question", "cluster", "pool")
+        .agg(pl.col("n_tokens").sum())
+        .sort("question", "cluster", "pool")
+    )
+    for question, cluster, pool, n_tokens in sums.iter_rows():
+        found.setdefault(question, {}).setdefault(cluster, {})[pool] = n_tokens
+    return found
+
+
+def by_cluster(
+    documents: pl.DataFrame, topics: pl.DataFrame, question: str | None
+) -> pl.DataFrame:
+    """The documents with the cluster that they have in a question as `pool`; as they are without one."""
+    if question is None:
+        return documents
+    own = topics.filter(question=question).select("id", _cluster="cluster")
+    return (
+        documents.join(own, on="id", how="inner", maintain_order="left")
+        .with_columns(pool="_cluster")
+        .drop("_cluster")
+    )
 
 
 def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:
@@ -428,6 +523,25 @@ def metrics(views: pl.DataFrame) -> dict:
     return {"unique_tokens": {arm: round(value) for arm, value in mean.iter_rows()}}
 
 
+def checkpoints(params: ArmsParams | None) -> list[str]:
+    """The user's trunks that questions go on from, as DVC dependencies."""
+    questions = params.questions.values() if params else ()
+    branches = [q.branch for q in questions if isinstance(q, Question)]
+    return sorted({b.checkpoint for b in branches if b and b.checkpoint})
+
+
+def clustered_inputs(params: ArmsParams | None) -> list[str]:
+    """The texts, and saved models, that clusters are found with."""
+    asked = params.clustered.values() if params else ()
+    models = {question.model for question in asked if question.model}
+    return [artefacts.POOLS, *sorted(models)] if asked else []
+
+
+def read_beside(params: ArmsParams | None) -> list[str]:
+    """All that the stage reads of what no stage makes, and the texts."""
+    return [*clustered_inputs(params), *checkpoints(params)]
+
+
 stage = Stage(
     run=run,
     params=ArmsParams,
@@ -440,7 +554,8 @@ stage = Stage(
         artefacts.LINE_COPIES,
         artefacts.SCORES,
     ),
-    outs=(artefacts.VIEWS,),
+    inputs=read_beside,
+    outs=(artefacts.VIEWS, artefacts.TOPICS),
     tracked=(artefacts.ARMS, artefacts.LEDGER),
     metrics=(artefacts.ARMS_METRICS,),
     unused=lambda params: [

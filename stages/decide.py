@@ -9,6 +9,11 @@ from typing import Any
 import polars as pl
 
 from stages.answers.answers import Answers, answers_of, by_size
+from stages.answers.branches import (
+    asked_of_branches,
+    spoken_with_trunk,
+    trunk_record,
+)
 from stages.answers.case import Case, case_of
 from stages.answers.parts import (
     base_of,
@@ -104,7 +109,8 @@ def decide_any(
 def tracked(decision: Decision) -> dict[str, Any]:
     """The numbers of a decision that DVC shows as metrics."""
     if isinstance(decision, SearchedRecord):
-        return {"status": decision.status, "gain_nats": decision.objective.gain[0]}
+        key = "gain_nats" if decision.unit.startswith("nats") else "gain_bits_per_byte"
+        return {"status": decision.status, key: decision.objective.gain[0]}
     return {
         "status": decision.status,
         "flips": len(decision.crossovers),
@@ -126,11 +132,12 @@ def decide(
     name: str, arms: dict[str, Any], params: DecideParams
 ) -> tuple[DecisionRecord, pl.DataFrame]:
     """The record of one question and its curves (kind, arm, flops, value, low, high)."""
-    case = case_of(name, arms, params)
+    question = arms["questions"][name]
+    case = case_of(name, arms, asked_of_branches(name, question, params))
     shown = shown_scope(
-        case.boot, case.offered, arms=arms, rows=case.rows, params=params
+        case.boot, case.offered, arms=arms, rows=case.rows, params=case.params
     )
-    findings = findings_of(case, answers_of(case), shown)
+    findings = findings_of(case, answers_of(case), shown, stated=params)
     drawn = curves(
         case.boot,
         shown.columns,
@@ -144,17 +151,21 @@ def decide(
     return DecisionRecord(**dict(findings), tables=whole), drawn
 
 
-def findings_of(case: Case, answers: Answers, shown: Shown) -> Findings:
-    """All that the record holds but its tables. shown: the scope that the figures have."""
+def findings_of(
+    case: Case, answers: Answers, shown: Shown, stated: DecideParams
+) -> Findings:
+    """All that the record holds but its tables. shown: the scope that the figures have; stated: the section decide."""
+    trunk = trunk_record(case.name, case.arms, answers.flips, case.scope.n_params)
     rows, fitted, scope, params = case.rows, case.known.fitted, case.scope, case.params
     own = rows.filter(pl.col("arm").is_in(case.names))
     return Findings(
         version=VERSION,
         question=Question(name=case.name, title=case.title),
-        sentence=answers.sentence,
+        sentence=spoken_with_trunk(answers.sentence, trunk),
         status=answers.status,
         reason=answers.reason,
         target=answers.run,
+        trunk=trunk,
         metric=case.metric,
         level=params.level,
         n_params=spoken_size(rows, scope, params),
@@ -194,7 +205,7 @@ def findings_of(case: Case, answers: Answers, shown: Shown) -> Findings:
             rows,
             made_from=[RUNS],
             read=read_by(case.name),
-            params={"decide": params.model_dump()},
+            params={"decide": stated.model_dump()},
         ),
     )
 

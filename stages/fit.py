@@ -171,12 +171,15 @@ def run(params: FitParams) -> None:
     for name, question in arms["questions"].items():
         kind = question.get("kind")
         if kind == MIXTURE_KIND:
-            from stages.searched.swarm import swarm_rows
+            from stages.searched.swarm import fit_swarm
 
-            rows = swarm_rows(question, runs)
-            with whole_file(artefacts.fitted_rows(name)) as temporary:
-                rows.write_parquet(temporary)
-            summary[name] = {"runs": len(rows)}
+            summary[name] = fit_swarm(
+                name,
+                question,
+                runs,
+                judges=params.judges,
+                least_ratio=params.least_signal_to_noise,
+            )
             continue
         wanted = [*question["arms"], *twins(arms, question["arms"])]
         judges = judges_of(
@@ -364,7 +367,7 @@ def resampled_values(best: pl.DataFrame, metric: str, params: FitParams) -> np.n
         if images.are_pooled()
         else Packed.open(
             f"{artefacts.PACKED_HELD_OUT}/{metric.partition('_')[2]}"
-        ).n_tokens_each
+        ).n_scored_each
     )
     values = heldout_resamples(
         losses, weights, best["run_id"].to_list(), draws=params.draws, seed=params.seed

@@ -68,6 +68,7 @@ def run(params: IngestParams) -> None:
         ingest_images(params, FOLDER)
         return
     url = any(pool.url is not None for pool in params.pools.values())
+    prompts = any(pool.prompt is not None for pool in params.pools.values())
     removed = entries_of(list_files(params.removed))
     remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
@@ -79,6 +80,7 @@ def run(params: IngestParams) -> None:
                 params=params,
                 path=folder / "staged" / f"{name}.parquet",
                 url=url,
+                prompts=prompts,
                 removed=removed,
             )
             for name, pool in params.pools.items()

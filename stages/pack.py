@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -20,8 +19,10 @@ from stages.foundation import artefacts
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
-from stages.pools.tokens import end_mark, tokenised, train_tokenizer
-from stages.proxy.tokens.packed import Packed, write_packed
+from stages.pools.prompt_texts import COLUMN as PROMPT_CHARS
+from stages.pools.prompts import prompted
+from stages.pools.tokens import end_mark, load_tokenizer, tokenised, train_tokenizer
+from stages.proxy.tokens.packed import Document, Packed, write_packed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -43,6 +44,13 @@ class PackParams(Section):
             "characters of pool text the tokenizer learns from, taken in id order"
         ),
     )
+    tokenizer: str | None = Field(
+        None,
+        description=(
+            "tokenizer.json that another project trained, for a checkpoint of it; null:"
+            " one is trained on the pools"
+        ),
+    )
     heldout_tokens: int = Field(
         40_000,
         ge=1_000,
@@ -58,9 +66,12 @@ def run(params: PackParams) -> None:
         pack_images()
         return
     shards = sorted(Path(artefacts.POOLS).rglob("*.parquet"))
-    tokenizer = train_tokenizer(
-        iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size
-    )
+    if params.tokenizer is not None:
+        tokenizer = load_tokenizer(params.tokenizer, params.vocab_size)
+    else:
+        tokenizer = train_tokenizer(
+            iter(sample_texts(shards, params.tokenizer_chars)), params.vocab_size
+        )
     with whole_file(artefacts.TOKENIZER) as temporary:
         tokenizer.save(str(temporary))
     sizes = {
@@ -69,12 +80,12 @@ def run(params: PackParams) -> None:
     }
     write_packed(
         Path(artefacts.PACKED_POOLS),
-        tokenised(training_texts(shards), tokenizer),
+        as_tokens(training_texts(shards), tokenizer),
         **sizes,
     )
     with whole_folder(artefacts.PACKED_HELD_OUT) as folder:
         for file in sorted(Path(artefacts.INGESTED_HELD_OUT).glob("*.parquet")):
-            documents = tokenised(in_id_order(file), tokenizer)
+            documents = as_tokens(in_id_order(file), tokenizer)
             write_packed(
                 folder / file.stem, up_to(documents, params.heldout_tokens), **sizes
             )
@@ -92,11 +103,27 @@ def run(params: PackParams) -> None:
 
 def training_texts(shards: list[Path]) -> Iterator[pl.DataFrame]:
     """The pools, then the texts that lost lines, under ids of their own."""
-    yield from (frame for shard in shards for frame in batches(shard, ["id", "text"]))
+    for shard in shards:
+        yield from batches(shard, text_columns(shard))
     for frame in batches(artefacts.LINE_COPIES, ["id", "text"]):
         yield frame.filter(pl.col("text").str.strip_chars() != "").with_columns(
             pl.col("id") + SHORTENED
         )
+
+
+def text_columns(file: Path) -> list[str]:
+    """The columns of a document table that are packed; prompt_chars where some documents have a prompt."""
+    there = pl.read_parquet_schema(file)
+    return ["id", "text", *(name for name in (PROMPT_CHARS,) if name in there)]
+
+
+def as_tokens(
+    frames: Iterator[pl.DataFrame], tokenizer: "Tokenizer"
+) -> Iterator[Document]:
+    """Documents as tokens, with their prompts where the frame knows of some."""
+    for frame in frames:
+        known = PROMPT_CHARS in frame.columns
+        yield from (prompted if known else tokenised)(iter([frame]), tokenizer)
 
 
 def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
@@ -106,7 +133,7 @@ def in_id_order(file: Path) -> Iterator[pl.DataFrame]:
         low, high = ids[first], ids[min(first + HEAD_DOCUMENTS, len(ids)) - 1]
         chosen = pl.col("id").is_between(pl.lit(low), pl.lit(high))
         yield pl.concat(
-            compact(frame.filter(chosen)) for frame in batches(file, ["id", "text"])
+            compact(frame.filter(chosen)) for frame in batches(file, text_columns(file))
         ).sort("id")
 
 
@@ -159,9 +186,7 @@ def sample_texts(shards: list[Path], n_chars: int) -> pl.Series:
     ).sort("id")["text"]
 
 
-def up_to(
-    documents: Iterator[tuple[str, np.ndarray, int]], tokens: int
-) -> Iterator[tuple[str, np.ndarray, int]]:
+def up_to(documents: Iterator[Document], tokens: int) -> Iterator[Document]:
     """Whole documents until `tokens` is reached; at least one."""
     total = 0
     for document in documents:
@@ -176,6 +201,7 @@ stage = Stage(
     params=PackParams,
     question="What are the documents as tokens?",
     deps=(artefacts.INGEST, artefacts.LINE_COPIES),
+    inputs=lambda params: (params.tokenizer,) if params and params.tokenizer else (),
     outs=(
         artefacts.TOKENIZER,
         artefacts.PACKED_POOLS,

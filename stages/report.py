@@ -23,7 +23,7 @@ from stages.foundation.files import read_json, whole_file, whole_folder
 from stages.foundation.stage import ROOT, Section, Stage
 from stages.presentation.metric_words import MetricWords, metric_words
 from stages.searched.kinds import unused_without_searches
-from stages.searched.record import SearchedRecord, read_decisions
+from stages.searched.record import Decision, SearchedRecord, read_decisions
 from stages.searched.words import tier_words
 from stages.verification.record import Verification, read_verification
 
@@ -81,7 +81,7 @@ def run(params: ReportParams) -> None:
     runs = pl.read_parquet(artefacts.RUNS)
     ledger = ledger_rows(pl.read_csv(artefacts.LEDGER))
     with whole_folder(artefacts.REPORT) as folder:
-        after = verifications(decisions)
+        after = verifications(every)
         shown = [
             show(
                 decision,
@@ -99,6 +99,7 @@ def run(params: ReportParams) -> None:
                 folder,
                 params.png_dpi,
                 anchor=f"search{number}",
+                verification=after.get(each.question.name),
             )
             for number, each in enumerate(searched, start=1)
         ]
@@ -122,7 +123,7 @@ def run(params: ReportParams) -> None:
     plt.close("all")
 
 
-def verifications(decisions: list[DecisionRecord]) -> dict[str, Verification]:
+def verifications(decisions: list[Decision]) -> dict[str, Verification]:
     """Question -> what was trained after its decision; questions of which nothing is written are left out."""
     names = [decision.question.name for decision in decisions]
     files = {name: Path(artefacts.verification(name)) for name in names}
@@ -165,12 +166,12 @@ def show_figures(
     }
     for name, figure in drawn.items():
         save_png(figure, folder / f"{decision.question.name}-{name}.png", dpi)
-    metric = (
-        decision.metric if isinstance(decision, DecisionRecord) else decision.metrics[0]
+    unit = (
+        decision.metric.unit if isinstance(decision, DecisionRecord) else decision.unit
     )
     return Shown(
         record=decision,
-        words=metric_words(metric.unit),
+        words=metric_words(unit),
         figures=images,
         anchor=anchor,
         verification=verification,

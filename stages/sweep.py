@@ -25,10 +25,13 @@ from stages.runs.run_files import (
     runs_table,
 )
 from stages.settings.sweep import SweepParams
+from stages.sweeping.branches import phases, train_lost_again, trained_data
+from stages.sweeping.foretold import foretold
 from stages.sweeping.trunks import planned
-from stages.sweeping.views import TOKENIZER, proxy_data
+from stages.sweeping.views import TOKENIZER
 
 log = logging.getLogger("assay")
+PHASED = ("wsd", "wsd_s")  # schedules of a stable phase and a decay
 UNRECORDED = (
     "steps are started one by one"  # the trainer's own words, whose file loads torch
 )
@@ -44,16 +47,22 @@ def run(params: SweepParams) -> None:
     if missing:
         from stages.sweeping.train_trunks import train  # loads torch
 
-        train(trunks, proxy_data(data), params.device)
+        train_lost_again(trunks)
+        given = trained_data(data, trunks, watch=params.watch)
+        for phase in phases(trunks):
+            if not all(map(is_finished, phase)):
+                train(phase, given, params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     with whole_file(artefacts.RUNS) as temporary:
         table.write_parquet(temporary)
     with whole_file(artefacts.HELD_OUT_LOSSES) as temporary:
         document_losses(runs).write_parquet(temporary)
+    points = curves(runs)
     with whole_file(artefacts.TRAINING_CURVES) as temporary:
-        curves(runs).write_parquet(temporary)
-    write_json(artefacts.SWEEP_METRICS, metrics(table) | unrecorded(runs))
+        points.write_parquet(temporary)
+    more = unrecorded(runs) | foretold(points, params.target)
+    write_json(artefacts.SWEEP_METRICS, metrics(table) | more)
 
 
 def metrics(table: pl.DataFrame) -> dict[str, Any]:
@@ -90,7 +99,11 @@ def can_be_trained(params: dict[str, Any]) -> tuple[list[str], str] | None:
         return wrong_size
     if params["ingest"].modality == "image":
         return None
-    fault = params["sweep"].fault(params["arms"].arms) or decays_exist(params)
+    fault = (
+        params["sweep"].fault(params["arms"].arms)
+        or decays_exist(params)
+        or phases_branch(params)
+    )
     return (["sweep", fault[0]], fault[1]) if fault else None
 
 
@@ -107,6 +120,21 @@ def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
         if name not in known and not name.startswith(designed):
             return "decay_mix", f"no arm {name!r}; arms are {', '.join(known)}"
     return None
+
+
+def phases_branch(params: dict[str, Any]) -> tuple[str, str] | None:
+    """Where a mixture of two phases has a schedule without a decay of its own."""
+    phased = [
+        name
+        for name, question in params["arms"].questions.items()
+        if getattr(question, "two_phases", False)
+    ]
+    if not phased or params["sweep"].schedule in PHASED:
+        return None
+    return "schedule", (
+        f"{params['sweep'].schedule} has no stable phase and decay, which"
+        f" arms.questions.{phased[0]}.two_phases asks for; use {' or '.join(PHASED)}"
+    )
 
 
 stage = Stage(

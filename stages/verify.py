@@ -66,19 +66,34 @@ class Plan:
 def planned(params: VerifyParams) -> Plan:
     """What is asked of every question; nothing is trained. Image proxies are not carried on."""
     questions = read_sealed(artefacts.ARMS, AGAIN)["questions"]
-    known = [name for name, asked in questions.items() if not is_searched(asked)]
-    if unknown := set(params.questions or []) - set(known):
+    if branched := [name for name, asked in questions.items() if asked.get("branch")]:
+        log.info("verify: %s: branches are not carried on", ", ".join(branched))
+    questions = {
+        name: asked for name, asked in questions.items() if name not in branched
+    }
+    if unknown := set(params.questions or []) - set(questions):
         raise ParamsError(
-            f"verify.questions: no question {min(unknown)!r}; over named arms there are"
-            f" {', '.join(known)}"
+            f"verify.questions: no question {min(unknown)!r}; there are"
+            f" {', '.join(questions)}"
         )
     data = load_views()
-    tiers = data.arms["tiers"]
-    asked = {
-        name: ask(name, data, prediction=load_prediction(name, tiers), params=params)
-        for name in known
-    }
-    return Plan(asked, data=data)
+    searched = [name for name, asked in questions.items() if is_searched(asked)]
+    if searched:
+        from stages.verification.searched import with_searched_views
+
+        data = with_searched_views(data, searched)
+    return Plan({name: asked_of(name, data, params) for name in questions}, data=data)
+
+
+def asked_of(name: str, data: Views, params: VerifyParams) -> Asked:
+    """What is to be trained for one question of any kind."""
+    if is_searched(data.arms["questions"][name]):
+        # what a project without such a question does not depend on
+        from stages.verification.searched import ask_search
+
+        return ask_search(name, data, params)
+    prediction = load_prediction(name, data.arms["tiers"])
+    return ask(name, data, prediction=prediction, params=params)
 
 
 def run(params: VerifyParams) -> None:

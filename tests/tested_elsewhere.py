@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",
+    "stages/pools/prompt_texts.py": "stages/pools/test_prompts.py",
     "stages/searched/kinds.py": "stages/foundation/test_stage.py",
     "stages/answers/answers.py": "stages/test_decide.py",
     "stages/answers/case.py": "stages/test_decide.py",
@@ -43,6 +44,8 @@ TESTED_ELSEWHERE = {
     "stages/foundation/artefacts.py": "test_policy.py",
     # questions that are searched for: whole records from known losses
     "stages/mixtures/mix_curves.py": "stages/mixtures/test_proposal.py",
+    "stages/searched/compared.py": SEARCHED,
+    "stages/presentation/phase_names.py": "stages/mixtures/test_phases.py",
     "stages/searched/record.py": SEARCHED,
     "stages/searched/repeats.py": SEARCHED,
     "stages/searched/swarm.py": SEARCHED,

@@ -249,7 +249,12 @@ def mixture_command(
     print(f"{found['method']}: {found['n_runs']} runs, {len(found['domains'])} domains")
     if found["best"]:
         print()
-        shares = [{"domain": d, "share": s} for d, s in found["best"].items()]
+        ends = found["interval"] or {}
+        shares = [
+            {"domain": d, "share": s}
+            | ({"low": ends[d][0], "high": ends[d][1]} if ends else {})
+            for d, s in found["best"].items()
+        ]
         title = f"Best mixture, value {found['best_value']:.4g}"
         show(shares, False, title=f"{title} (mean mixture {found['mean_value']:.4g})")
     if found["check"]:

@@ -54,7 +54,16 @@ def export(
     ],
     arm: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="default: the arm that was decided"),
+        typer.Option(
+            metavar="NAME",
+            help="default: the arm that was decided; of a search proposal, reference or best_run",
+        ),
+    ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            metavar="stable|decay", help="of a search with a mixture for each phase"
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -70,7 +79,10 @@ def export(
         typer.Option(
             min=1,
             callback=countable,
-            help="write repeats so that there are so many; default each document once",
+            help=(
+                "write repeats so that there are so many; default each document once, of a"
+                " search as often as it says"
+            ),
         ),
     ] = None,
     tokenizer: Annotated[
@@ -105,6 +117,7 @@ def export(
             out=out,
             format=format_,  # type: ignore[arg-type]
             arm=arm,
+            phase=phase,
             budget=budget,
             tokens=tokens,
             tokenizer=tokenizer,

@@ -20,7 +20,7 @@ def mixture(
         str,
         typer.Option(
             metavar="surface|trees|projektor",
-            help="smooth surface, boosted trees, or two sizes and transport distances",
+            help="the laws of `assay mix`, boosted trees, or two sizes and transport distances",
         ),
     ] = "surface",
     map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.answers.branches import with_control
 from stages.answers.parts import metric_record
 from stages.decision.controls import chance_lead
 from stages.decision.question_laws import Evidence, load, twins
@@ -75,7 +76,10 @@ def case_of(name: str, arms: dict[str, Any], params: DecideParams) -> Case:
         known=known,
         offered=offered,
         scope=scope,
-        labels={arm: arm_label(arm, arms["arms"][arm]) for arm in names},
+        labels=with_control(
+            {arm: arm_label(arm, arms["arms"][arm]) for arm in names},
+            arms["questions"][name],
+        ),
         baseline=baseline_of(names, arms["arms"], offered.there, named=params.baseline),
         chance=chance_lead(
             known.boot,

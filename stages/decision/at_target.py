@@ -11,6 +11,8 @@ from stages.decision.record import Repetition, TargetRun
 from stages.decision.record import Target as Compared
 from stages.laws.deciding.objections import are_covered, part_passes, whole_passes
 from stages.laws.deciding.path import ArmColumns
+from stages.laws.mixing.repeats import PUBLISHED
+from stages.laws.repetition.data_constrained import effective_tokens
 from stages.runs.study import law_rows
 from stages.target.target import Target, is_budget_of
 
@@ -144,6 +146,11 @@ def repetition(
         unique_tokens=float(columns["n_tokens_unique"]),
         target_passes=float(whole["there"][0]),
         target_passes_most=wanted,
+        effective_tokens=(
+            None
+            if rows["modality"][0] == "image"
+            else float(effective_tokens(PUBLISHED, asked))
+        ),
         proxy_passes=(float(whole["own"].min()), float(whole["own"].max())),
         proxy_passes_most=(least, most),
         covered=covered,

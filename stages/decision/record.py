@@ -119,6 +119,11 @@ class Repetition(Record):
     target_passes_most: float = Field(
         description="the same of the part of the arm that is repeated most"
     )
+    effective_tokens: float | None = Field(
+        None,
+        description="different tokens that those seen at the target are worth (N_eff): repeats fade by the"
+        " published constant of text (Muennighoff et al. 2023); null of images",
+    )
     proxy_passes: tuple[float, float] = Field(
         description="the least and the most of the arm's own runs"
     )
@@ -413,6 +418,39 @@ class Tables(Record):
     )
 
 
+class TokenFlip(Record):
+    """A budget at which the best arm changes, in tokens of the branch."""
+
+    first: str = Field(description="arm that is better below")
+    second: str = Field(description="arm that is better above")
+    tokens: float = Field(description="where they cross, tokens")
+    low: float | None = Field(
+        description="lower end of the interval; null: below the searched range"
+    )
+    high: float | None = Field(
+        description="upper end of the interval; null: beyond the searched range"
+    )
+
+
+class TrunkRecord(Record):
+    """The trunk that all arms of the question leave; budgets of the record are those of its branches."""
+
+    n_tokens: int | None = Field(
+        description="tokens of the trunk where branches leave it; null: not known"
+    )
+    origin: str = Field(description="trained here, or the file that it comes from")
+    base: str = Field(description="arm whose data the trunk was trained on")
+    control: str = Field(description="arm that goes on with them: 100 % replay")
+    replay: float = Field(description="share of them in every other arm, 0 to 1")
+    loss: str = Field(description="all, or answer: prompts are read and not scored")
+    n_trunks: int = Field(description="trunks trained, one a size, setting, resample")
+    trunk_flops: float = Field(description="of all of them together, FLOPs (6ND)")
+    n_branches: int = Field(description="branches trained, twins too, each budget one")
+    branch_flops: float = Field(description="of all of them together, FLOPs (6ND)")
+    flips: list[TokenFlip] = Field(description="the flips, in tokens of the branch")
+    text: str = Field(description="the trunk and what it cost, in words")
+
+
 class Findings(FileRecord):
     """The decision record without the tables that are made of it."""
 
@@ -425,6 +463,11 @@ class Findings(FileRecord):
     reason: str = Field(description="why this status")
     target: TargetRun | None = Field(
         None, description="the run that is decided for; null: only the budgets"
+    )
+    trunk: TrunkRecord | None = Field(
+        None,
+        exclude_if=lambda trunk: trunk is None,
+        description="where all arms leave one trunk, that trunk; not there otherwise",
     )
     metric: Metric = Field(description="what decides between arms")
     level: float = Field(description="coverage of every interval of a budget or flip")

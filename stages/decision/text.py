@@ -47,7 +47,10 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
             f"use tiers of quality {', '.join(f'{n:g}' for n in uses.values())} times"
         )
     licence = f", licence {' or '.join(names)}" if (names := arm.get("licence")) else ""
-    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence
+    beside = ""
+    if replay := arm.get("replay"):
+        beside = f", with {100 * replay['share']:g} % replay"
+    return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence + beside
 
 
 def rules_label(rules: bool | str | list[str]) -> str:

@@ -40,6 +40,7 @@ SCORE_WORK = ".assay/score"  # ranges of the pool while the stage runs
 
 # arms
 ARMS = "data/arms/arms.json"  # sizes, hashes, questions and controls
+TOPICS = "data/arms/topics.parquet"  # question, id, cluster: of mixtures over clusters
 VIEWS = "data/arms/views.parquet"  # (arm, draw, row, weight, tier)
 LEDGER = "data/arms/ledger.csv"  # tokens that reach each step, and why others do not
 ARMS_METRICS = "data/metrics/arms.json"
@@ -52,6 +53,7 @@ TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
 CHECKS = ".assay/checks"  # verdicts of commands on documents
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
+TRUNKS = ".assay/trunks"  # weights that branches go on from, safetensors
 
 # fit, decide
 FITS = "data/fit"  # rows, record and refits of a question

@@ -14,12 +14,13 @@ import polars as pl
 
 from stages.curation.selecting.arm_views import arm_view, with_firsts
 from stages.foundation.errors import InputError
-from stages.handing_over.whole_pool import whole_pool
+from stages.handing_over.whole_pool import clusters_of, whole_pool
 from stages.settings.arms import Arm, tier_names
 from stages.settings.pools import UNKNOWN
 
+NAMED = ("cluster_name", "licence")  # codes, which are ordered by their words
 MOST_COPIES = 1_000_000  # of a document; more is a slip in --tokens
-GROUP = ("pool", "tier", "weight", "licence")
+GROUP = ("pool", "cluster_name", "tier", "weight", "licence")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Group:
     """Documents of one pool, tier, weight and licence. documents, tokens: different ones, before any repeats."""
 
     pool: str
+    cluster: str  # of a mixture over clusters, else empty
     tier: str
     weight: float
     licence: str
@@ -68,23 +70,26 @@ def arm_documents(
     edges: list[float],
     seed: int,
     tokens: float | None,
+    repeated: bool = False,
     ratios: Mapping[str, float],
     removed: np.ndarray | None = None,
 ) -> ArmDocuments:
     """The arm over all documents of `packed` (which need no ids) but those `removed` (ids as numbers).
 
-    edges: kept fractions between tiers. tokens: to be written in all; None writes each document once. ratios: pool
-    -> what `tokens` counts for each token of the pack. Raises InputError where nothing is left or the tokens are too
-    few for a document.
+    edges: kept fractions between tiers. tokens: to be written in all; None writes each document once or, `repeated`,
+    as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. Raises InputError
+    where nothing is left or the tokens are too few for a document.
     """
     pool = whole_pool(arm)
     if removed is not None and len(removed):
         pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
         pool = with_firsts(pool)
     pool = pool.with_columns(tier=tiers_of(pool, edges))
-    if arm.licence is None:  # who asks for some looks at clusters again
+    if arm.licence is None and (arm.replay is None or arm.replay.of.licence is None):
+        # who asks for some looks at clusters again
         pool = pool.drop("cluster")
-    view = arm_view(pool, arm, seed=seed)
+    pool = by_cluster(pool, arm.clusters_of)
+    view = with_source(arm_view(pool, arm, seed=seed), arm.clusters_of)
     del pool
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
@@ -94,19 +99,21 @@ def arm_documents(
     groups = (
         view.group_by(GROUP)
         .agg(pl.len(), pl.col("n_tokens").cast(pl.Int64).sum())
-        .sort(*GROUP[:-1], pl.col("licence").cast(pl.String))
+        .sort(
+            *(pl.col(name).cast(pl.String) if name in NAMED else name for name in GROUP)
+        )
         .with_row_index("group")
     )
     view = view.join(groups.select("group", *GROUP), on=GROUP, how="left").drop(GROUP)
     ratio = groups["pool"].cast(pl.String).replace_strict(dict(ratios))
     per_pass = float((groups["weight"] * groups["n_tokens"] * ratio).sum())
-    uses = np.ones(groups.height)
+    uses = groups["weight"].to_numpy() if repeated else np.ones(groups.height)
     if tokens is not None:
         uses = groups["weight"].to_numpy() * tokens / per_pass
     view = with_copies(view, uses, seed).sort("row")
     if view.is_empty():
         raise InputError(
-            f"--tokens {tokens:g}: fewer than one document of the arm {name}; give more"
+            f"{_said(tokens)}: fewer than one document of the arm {name}; give more"
         )
     tiers = tier_names(edges)
     return ArmDocuments(
@@ -119,6 +126,7 @@ def arm_documents(
         groups=[
             Group(
                 pool=row["pool"],
+                cluster=row["cluster_name"],
                 tier=tiers[row["tier"]],
                 weight=row["weight"],
                 licence=row["licence"],
@@ -129,6 +137,27 @@ def arm_documents(
             for row in groups.iter_rows(named=True)
         ],
     )
+
+
+def by_cluster(pool: pl.DataFrame, question: str | None) -> pl.DataFrame:
+    """The documents that a question has clusters of, with the cluster as `pool` and the pool as `source`."""
+    if question is None:
+        return pool
+    topics = clusters_of(question)
+    own = pool.join(topics, on="id", how="inner", maintain_order="left")
+    return own.rename({"pool": "source"}).rename({"cluster_name": "pool"})
+
+
+def with_source(view: pl.DataFrame, question: str | None) -> pl.DataFrame:
+    """A view with its pool as `pool` again and, as `cluster_name`, the cluster; empty where it has none."""
+    if question is None:
+        return view.with_columns(cluster_name=pl.lit("", pl.Categorical))
+    return view.rename({"pool": "cluster_name"}).rename({"source": "pool"})
+
+
+def _said(tokens: float | None) -> str:
+    """What a person gave or left out."""
+    return "no --tokens" if tokens is None else f"--tokens {tokens:g}"
 
 
 def tiers_of(pool: pl.DataFrame, edges: list[float]) -> pl.Series:

@@ -25,7 +25,6 @@ from stages.curate.work.work_folder import clear
 from stages.curation.reading.storage import disk_errors
 from stages.decision.changes import changes_since
 from stages.decision.provenance import LOCK, dvc_hashes
-from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts, hashes
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import (
@@ -37,9 +36,19 @@ from stages.foundation.files import (
 from stages.foundation.processes.one_holder import one_holder
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.handing_over import work
-from stages.handing_over.answer import Answer, answer_hash, answer_of, decision_hash
+from stages.handing_over.answer import (
+    Answer,
+    answer_hash,
+    answer_of,
+    decision_hash,
+)
 from stages.handing_over.arm_documents import ArmDocuments, arm_documents
 from stages.handing_over.payloads import Encoded, PackedTokens, Payload, Texts
+from stages.handing_over.proposed import (
+    arm_of,
+    require_question,
+    tokens_of,
+)
 from stages.handing_over.record import (
     Bound,
     ExportedFile,
@@ -57,7 +66,15 @@ from stages.handing_over.token_formats import Megatron, Olmo
 from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
 from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
 from stages.pools.removal import entries_hash, entries_of, list_files
-from stages.searched.record import SearchedRecord, read_any_decision
+from stages.searched.branched import with_branches
+from stages.searched.record import (
+    PROPOSAL,
+    Decision,
+    SearchedRecord,
+    read_any_decision,
+    values_of,
+)
+from stages.searched.words import label_of
 from stages.settings.arms import Arm, ArmsParams, tier_names
 
 log = logging.getLogger("assay")
@@ -73,7 +90,7 @@ LEAST_DOCUMENTS = 64
 BYTES_PER_TOKEN = 4  # of text, to size shards of a tokenizer that has not read it yet
 MOST_SHARDS = 20_000  # files that are written side by side (assumed)
 PACKAGES = ("numpy", "polars", "pyarrow", "tokenizers", "zstandard")
-LAYOUT = 1  # of work folder and shards; a change of either changes the number
+LAYOUT = 2  # of work folder and shards; a change of either changes the number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +101,7 @@ class Request:
     out: Path
     format: FormatName
     arm: str | None = None
+    phase: str | None = None
     budget: float | None = None
     tokens: float | None = None
     tokenizer: Path | None = None
@@ -108,6 +126,10 @@ def export(
         raise InputError("assay export writes text; the pools here are images")
     record = _decision(request.question)
     answer = answer_of(record, request.arm, request.budget)
+    if request.phase is not None and not isinstance(record, SearchedRecord):
+        raise InputError(
+            f"--phase {request.phase}: {request.question} is between arms; leave it out"
+        )
     out = request.out
     refuse_no_folder(out)
     work.check_free(out)
@@ -120,7 +142,7 @@ def export(
     return manifest
 
 
-def _decision(question: str) -> DecisionRecord:
+def _decision(question: str) -> Decision:
     path = Path(artefacts.decision(question))
     known = sorted(file.stem for file in Path(artefacts.DECISIONS).glob("*.json"))
     if question not in known:
@@ -128,17 +150,7 @@ def _decision(question: str) -> DecisionRecord:
             f"{path}: no such decision; decided questions are"
             f" {', '.join(known) or 'none'}, `assay run` makes them"
         )
-    record = read_any_decision(path)
-    if isinstance(record, SearchedRecord):
-        found = {
-            name: round(value, 4) for name, value in record.proposal.items() if value
-        }
-        raise InputError(
-            f"{path}: {question} was searched for and names no arm; write what it"
-            f" proposes into arms.arms ({found}), let a question over arms decide for"
-            " it, and export that one with --arm"
-        )
-    return record
+    return read_any_decision(path)
 
 
 @contextmanager
@@ -167,7 +179,7 @@ class _Export:
 
     request: Request
     params: ArmsParams
-    record: DecisionRecord
+    record: Decision
     answer: Answer
     removals: frozenset[str] = frozenset()
 
@@ -218,20 +230,62 @@ class _Export:
     @cached_property
     def arm(self) -> Arm:
         """The arm as it was when views were made, which the decision rests on; RefusedError where params differ."""
+        if isinstance(self.record, SearchedRecord):
+            require_question(self.record, self.params, self.arms)
+            self._require_tiers()
+            return arm_of(
+                self.record,
+                self.answer.arm,
+                self.params.tier_edges,
+                made=self.arms,
+                phase=self.request.phase,
+            )
         name = self.answer.arm
         made = self.arms["arms"].get(name)
-        asked = self.params.arms.get(name)
+        asked = with_branches(self.params).get(name)
         if made is None or asked is None or Arm(**made) != asked:
             raise RefusedError(
                 f"the arm {name} is not what it was when {self.record.question.name} was"
                 f" decided (params: arms.arms.{name}); {ANEW}"
             )
+        self._require_tiers()
+        return asked
+
+    def _require_tiers(self) -> None:
         if tier_names(self.params.tier_edges) != self.arms["tiers"]:
             raise RefusedError(
                 "the kept fractions of the arms, which are the edges of the tiers, are"
                 f" not those of the decision (params: arms.arms); {ANEW}"
             )
-        return asked
+
+    @property
+    def repeated(self) -> bool:
+        """Whether weights become repeats though nobody asked for tokens: so what was searched for is written."""
+        return isinstance(self.record, SearchedRecord)
+
+    @cached_property
+    def tokens(self) -> float | None:
+        """Tokens to write in all: those asked for, else those of a search; None: as many as there are."""
+        if self.request.tokens is not None or not isinstance(
+            self.record, SearchedRecord
+        ):
+            return self.request.tokens
+        return tokens_of(self.record, self.arms, self.request.phase)
+
+    @cached_property
+    def ratios(self) -> dict[str, float]:
+        """Pool -> what `tokens` counts for each token of the pack: those of a search are tokens of the pack."""
+        found = token_ratios(self.tokenizer, self.packed)
+        if self.request.tokens is None:
+            return dict.fromkeys(found, 1.0)
+        return found
+
+    @cached_property
+    def label(self) -> str:
+        """What the arm does, in words."""
+        if isinstance(self.record, SearchedRecord):
+            return label_of(self.record, self.answer.arm)
+        return self.record.labels[self.answer.arm]
 
     @cached_property
     def packed(self) -> pl.DataFrame:
@@ -259,8 +313,9 @@ class _Export:
             self.packed,
             edges=self.params.tier_edges,
             seed=self.params.seed,
-            tokens=self.request.tokens,
-            ratios=token_ratios(self.tokenizer, self.packed),
+            tokens=self.tokens,
+            repeated=self.repeated,
+            ratios=self.ratios,
             removed=self.removed,
         )
 
@@ -285,7 +340,7 @@ class _Export:
     def weights_are_left(self) -> bool:
         """Whether weights differ that no repeat stands for."""
         weights = {group.weight for group in self.chosen.groups}
-        return self.request.tokens is None and len(weights) > 1
+        return self.tokens is None and not self.repeated and len(weights) > 1
 
     @cached_property
     def content_bytes(self) -> int:
@@ -338,14 +393,16 @@ class _Export:
         written = self.tokenizer.hash if self.format.of_tokens else None
         decides = {
             "question": self.record.question.name,
+            "phase": self.request.phase,
             "arm": [self.answer.arm, self.arm.model_dump()],
             "decision": answer_hash(self.record),
             "flops": self.answer.flops,
             "format": [self.format.name, written, self.tokenizer.eos_id],
-            "tokens": self.request.tokens,
+            "tokens": self.tokens,
             "view": self.view_hash,
             "groups": [
-                [g.pool, g.tier, g.weight, g.licence] for g in self.chosen.groups
+                [g.pool, g.cluster, g.tier, g.weight, g.licence]
+                for g in self.chosen.groups
             ],
             "removal": self.removal_hash,
             "pools": self.pools,
@@ -389,6 +446,7 @@ class _Export:
         groups = [
             ExportedGroup(
                 source=group.pool,
+                cluster=group.cluster or None,
                 tier=group.tier,
                 weight=group.weight,
                 licence=group.licence,
@@ -409,7 +467,7 @@ class _Export:
             "question": record.question.name,
             "title": record.question.title,
             "arm": self.answer.arm,
-            "label": record.labels[self.answer.arm],
+            "label": self.label,
             "groups": [group.model_dump() for group in groups],
             "licences": self._licences(groups),
             "shards": [
@@ -432,10 +490,14 @@ class _Export:
         return ExportManifest(
             question=record.question.name,
             arm=self.answer.arm,
-            label=record.labels[self.answer.arm],
+            label=self.label,
+            proposal=values_of(record, self.answer.arm)
+            if isinstance(record, SearchedRecord)
+            else None,
+            phase=self.request.phase,
             format=self.request.format,
             decision=self._bound(),
-            tokens_asked=self.request.tokens,
+            tokens_asked=self.tokens,
             tokenizer=UsedTokenizer(
                 path=str(counting.path),
                 hash=counting.hash,
@@ -457,16 +519,21 @@ class _Export:
         )
 
     def _bound(self) -> Bound:
-        target = next(
-            (t for t in self.record.targets if t.flops == self.answer.flops), None
-        )
+        best = None
+        if isinstance(self.record, SearchedRecord):
+            best = PROPOSAL if self.answer.flops is not None else None
+        else:
+            of_budget = (
+                t.best for t in self.record.targets if t.flops == self.answer.flops
+            )
+            best = next(of_budget, None)
         return Bound(
             path=artefacts.decision(self.record.question.name),
             content_hash=decision_hash(self.record),
             answer_hash=answer_hash(self.record),
             status=self.answer.status,
             flops=self.answer.flops,
-            best=target.best if target else None,
+            best=best,
             data_hashes=self.record.provenance.data_hashes,
         )
 

@@ -38,6 +38,9 @@ class ExportedGroup(Record):
     """Documents of one source, tier, weight and licence."""
 
     source: str = Field(description="name of the pool")
+    cluster: str | None = Field(
+        None, description="of a mixture over clusters the cluster, by its words"
+    )
     tier: str = Field(
         description="band of quality by tokens: q000_020 is the best 20 %"
     )
@@ -87,12 +90,22 @@ class ExportManifest(FileRecord):
 
     version: Literal[1] = Field(1, description="number of this format")
     question: str = Field(description="name of the question")
-    arm: str = Field(description="name of the arm")
+    arm: str = Field(
+        description="name of the arm; of a search proposal, reference or best_run"
+    )
     label: str = Field(description="what the arm does, in words")
+    proposal: dict[str, float] | None = Field(
+        None,
+        description="of a search what is written: pool or cluster -> share, or tier -> uses; of arms null",
+    )
+    phase: str | None = Field(
+        None,
+        description="of a mixture for each phase: stable or decay; null: the whole run",
+    )
     format: FormatName = Field(description="how the shards are written")
     decision: Bound = Field(description="what the export stands on")
     tokens_asked: float | None = Field(
-        description="tokens that repeats were made for; null: each document once"
+        description="tokens that repeats were made for; null: each document once, of a search as often as it says"
     )
     tokenizer: UsedTokenizer = Field(
         description="of the tokens written, or of those counted where text is written"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.decision.record import read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
@@ -16,6 +15,7 @@ from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
 from stages.handing_over.work import MANIFEST
 from stages.pools.removal import entries_hash, entries_of, list_files
+from stages.searched.record import read_any_decision
 
 FILE = Path(artefacts.EXPORTS)
 
@@ -74,7 +74,7 @@ def staleness(line: dict[str, Any]) -> tuple[str, str]:
     decision = Path(manifest.decision.path)
     if not decision.is_file():
         return "stale", f"{decision} is not there"
-    record = read_decision(decision)
+    record = read_any_decision(decision)
     if reason := changed(manifest, record):
         return "stale", reason
     lists = list_files(line.get("removed"))

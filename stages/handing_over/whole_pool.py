@@ -5,7 +5,7 @@ in id order as `arm_view` reads it, ids as 64-bit numbers in place of text. Cost
 three times that while tables are joined (measured); 10 million documents take 15 s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,17 @@ def whole_pool(arm: Arm) -> pl.DataFrame:
     """The documents with what the arm asks of them, and quality for the tiers; ordered by id. Raises InputError where
     the stages' files are of different pools.
     """
+    parts = [arm, *([arm.replay.of] if arm.replay else [])]
+
+    def every(columns: Callable[[Arm], list[str]]) -> list[str]:
+        return list(dict.fromkeys(name for part in parts for name in columns(part)))
+
     packed = packed_documents()
     documents = packed.filter(~pl.col("shortened")).drop("shortened", "n_bytes")
     documents = by_id(documents)
     for path, columns in (
-        (artefacts.SCORES, score_columns(arm)),
-        (artefacts.CLUSTERS, ["cluster", "is_first", *BY_POLICY.get(arm.dedup, [])]),
+        (artefacts.SCORES, every(score_columns)),
+        (artefacts.CLUSTERS, ["cluster", "is_first", *every(policy_columns)]),
     ):
         table = by_id(compact_table(path, ["id", *columns]))
         if not table["id"].equals(documents["id"]):
@@ -78,7 +83,21 @@ def whole_pool(arm: Arm) -> pl.DataFrame:
                 f" ({table.height} and {documents.height}); {ANEW}"
             )
         documents = documents.hstack(table.drop("id"))
-    return with_lines(documents, packed) if arm.dedup == "lines" else documents
+    by_lines = any(part.dedup == "lines" for part in parts)
+    return with_lines(documents, packed) if by_lines else documents
+
+
+def policy_columns(arm: Arm) -> list[str]:
+    """The columns of the clusters that the arm's policy on copies asks about."""
+    return BY_POLICY.get(arm.dedup, [])
+
+
+def clusters_of(question: str) -> pl.DataFrame:
+    """Columns id (number) and cluster_name of the documents that a question found clusters of."""
+    own = pl.scan_parquet(artefacts.TOPICS).filter(pl.col("question") == question)
+    table = own.select("id", cluster_name=pl.col("cluster").cast(pl.Categorical))
+    found = table.collect()
+    return found.with_columns(id=pl.Series(numbers_of(found["id"])))
 
 
 def by_id(table: pl.DataFrame) -> pl.DataFrame:

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stages.curation.reading.storage import disk_errors
-from stages.decision.record import DecisionRecord
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.foundation.sealed import readable
 from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
+from stages.searched.record import Decision
 
 MANIFEST, PLAN, WORK = "manifest.json", "plan.json", ".work"
 SPARE_BYTES = 100_000_000  # for manifests and file systems' own use (assumed)
@@ -47,9 +47,7 @@ def is_export(out: Path) -> bool:
     return isinstance(value, dict) and "plan_hash" in value
 
 
-def finished(
-    out: Path, plan_hash: str, record: DecisionRecord
-) -> ExportManifest | None:
+def finished(out: Path, plan_hash: str, record: Decision) -> ExportManifest | None:
     """The manifest where this very export is done. Raises InputError where another one is, or files are gone."""
     if not is_export(out):
         return None

@@ -48,7 +48,7 @@ def resampled(metric: str, rows: pl.DataFrame, *, draws: int, seed: int) -> np.n
         losses = pl.read_parquet(artefacts.HELD_OUT_LOSSES)
         nats = heldout_resamples(
             losses.filter(metric=f"loss_{domain}"),
-            Packed.open(f"{artefacts.PACKED_HELD_OUT}/{domain}").n_bytes,
+            Packed.open(f"{artefacts.PACKED_HELD_OUT}/{domain}").n_scored_bytes,
             rows["run_id"].to_list(),
             draws=draws,
             seed=seed,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.laws.mixing.search import within
+from stages.laws.mixing.groups import within
 
 REPEATED = 8  # ours: one run in so many is a mixture that is there already
 CANDIDATES = 40  # ours: drawn for each mixture that is wanted

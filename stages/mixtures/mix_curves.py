@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from stages.laws.mixing.groups import whole
 from stages.mixtures.proposal import ENDS, Proposal
 
 N_POINTS = 41
@@ -20,11 +21,21 @@ def mix_curves(found: Proposal) -> pl.DataFrame:
 
 
 def _slice(found: Proposal, at: int) -> pl.DataFrame:
-    largest = float(found.swarm.shares[:, at].max())
-    mixtures = moved_share(found.share, at, np.linspace(0.0, largest, N_POINTS))
+    own, total = next(
+        (own, total)
+        for own, total in found.swarm.groups or whole(found.share.size)
+        if at in own
+    )
+    largest = float(found.swarm.shares[:, at].max()) / total
+    mixtures = np.tile(found.share, (N_POINTS, 1))
+    mixtures[:, own] = total * moved_share(
+        found.share[own] / total,
+        int(np.flatnonzero(own == at)[0]),
+        np.linspace(0.0, largest, N_POINTS),
+    )
     values, drawn = found.goal.values(mixtures), found.goal.drawn(mixtures)
-    name, x = found.swarm.domains[at], mixtures[:, at]
-    return _curve(SLICE, name, x, values, drawn, float(found.share[at]))
+    name, x = found.swarm.domains[at], mixtures[:, at] / total
+    return _curve(SLICE, name, x, values, drawn, float(found.share[at] / total))
 
 
 def _trade_offs(found: Proposal) -> list[pl.DataFrame]:

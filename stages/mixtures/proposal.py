@@ -94,7 +94,7 @@ def propose(
             seed=seed,
             progress=lambda done, total: progress("laws", done, total),
         )
-        region = trust(swarm.shares, low, high, wishes.reach)
+        region = trust(swarm.shares, low, high, wishes.reach, swarm.groups)
         goal = Goal(metrics, weights, repeats.cost if repeats else None)
         share, draws = search(
             goal,

@@ -13,6 +13,7 @@ import polars as pl
 
 from stages.foundation.errors import InputError, RefusedError
 from stages.laws.interface.table import note
+from stages.laws.mixing.groups import Group
 from stages.runs.table import as_words, numbers, without_diverged
 from stages.runs.table_file import read_file
 
@@ -25,7 +26,9 @@ NAMED = 5  # of runs in a message
 
 @dataclass(frozen=True)
 class Swarm:
-    """runs (n,); shares (n, domains), each row sums to 1; values (n, metrics); notes: coded warnings."""
+    """runs (n,); shares (n, domains), each row sums to 1; values (n, metrics); notes: coded warnings; groups: shares
+    that keep a sum of their own, none where all are one whole.
+    """
 
     runs: tuple[str, ...]
     domains: tuple[str, ...]
@@ -33,6 +36,7 @@ class Swarm:
     shares: np.ndarray
     values: np.ndarray
     notes: list[dict[str, str]]
+    groups: tuple[Group, ...] = ()
 
 
 def read_swarm(ratios: Path, metrics: Path) -> Swarm:
@@ -183,11 +187,12 @@ def refuse_thin(swarm: Swarm) -> None:
             f" {5 * n_domains}"
         )
     spread = np.linalg.svd(swarm.shares - swarm.shares.mean(axis=0), compute_uv=False)
-    if spread[n_domains - 2] < CONSTANT * spread[0]:
+    n_free = n_domains - max(1, len(swarm.groups))
+    if spread[n_free - 1] < CONSTANT * spread[0]:
         raise RefusedError(
             f"the {n_domains} shares move together: mixtures span"
             f" {int((spread > CONSTANT * spread[0]).sum())} directions of"
-            f" {n_domains - 1}; train mixtures in which each domain moves on its own"
+            f" {n_free}; train mixtures in which each domain moves on its own"
         )
     flat = np.ptp(swarm.values, axis=0)
     if flat.min() == 0:

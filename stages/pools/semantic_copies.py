@@ -9,7 +9,7 @@ sentence model or a trained proxy of the user's. Cost: 7 MB a CPU-second with ha
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -95,8 +95,12 @@ def semantic_twins(
     shards: Sequence[Path], firsts: pl.DataFrame, params: SemanticParams, seed: int
 ) -> pl.DataFrame:
     """Columns `id`, `semantic_of`: one row a copy. `firsts` has the ids of the documents that are compared."""
-    embed, ids, parts = _maker(shards, firsts, params=params, seed=seed), [], []
-    for frame in _texts(shards, firsts):
+    embed, ids, parts = (
+        embedding_maker(shards, firsts, params=params, seed=seed),
+        [],
+        [],
+    )
+    for frame in pool_texts(shards, firsts):
         ids.append(compact(frame.select("id"))["id"])
         parts.append(embedded(embed, frame["text"].to_list()))
     names = pl.concat(ids)
@@ -122,38 +126,37 @@ def semantic_twins(
     )
 
 
-def _maker(
+def embedding_maker(
     shards: Sequence[Path], firsts: pl.DataFrame, params: SemanticParams, seed: int
 ) -> Embed:
+    """What makes the embeddings: hashed words fitted to a sample of the documents, or the model or reader of params."""
     if params.model or params.reader:
         embed, reason = choose_embed(params.reader, TOKENIZER, params.model)
-        log.info("dedup: embeddings: %s", reason)
+        log.info("embeddings: %s", reason)
         return embed
     return fit_hashed_words(_sample(shards, firsts, seed), seed=seed)[0]
 
 
 def _sample(shards: Sequence[Path], firsts: pl.DataFrame, seed: int) -> list[str]:
     """Texts of about FIT_CHARS characters, whole documents by hash, in id order."""
-    total = sum(int(frame["n_chars"].sum()) for frame in _texts(shards, firsts))
-    keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame  # noqa: E731
-    if total > FIT_CHARS:
-
-        def keep(frame):
-            return frame.filter(
-                pl.Series(
-                    uniform(seed, frame["id"], "semantic sample") < FIT_CHARS / total,
-                    dtype=pl.Boolean,
-                )
-            )
-
-    return (
-        pl.concat(compact(keep(frame)) for frame in _texts(shards, firsts))
-        .sort("id")["text"]
-        .to_list()
-    )
+    frames = [compact(frame) for frame in sampled_texts(shards, firsts, seed)]
+    return pl.concat(frames).sort("id")["text"].to_list()
 
 
-def _texts(shards: Sequence[Path], firsts: pl.DataFrame):
+def sampled_texts(
+    shards: Sequence[Path], firsts: pl.DataFrame, seed: int
+) -> Iterator[pl.DataFrame]:
+    """id, text and n_chars of documents of about FIT_CHARS characters by hash. firsts: ids to choose from."""
+    total = sum(int(frame["n_chars"].sum()) for frame in pool_texts(shards, firsts))
+    for frame in pool_texts(shards, firsts):
+        if total > FIT_CHARS:
+            chosen = uniform(seed, frame["id"], "semantic sample") < FIT_CHARS / total
+            frame = frame.filter(pl.Series(chosen, dtype=pl.Boolean))
+        yield frame
+
+
+def pool_texts(shards: Sequence[Path], firsts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """id, text and n_chars of the documents of `firsts`, by shard."""
     for shard in shards:
         for frame in batches(shard, ["id", "text", "n_chars"]):
             yield frame.join(firsts, on="id", how="semi", maintain_order="left")

@@ -18,6 +18,7 @@ from stages.curation.reading.readers import Columns, ReadReport, read_documents
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.curation.sample_data.wheels import read_pool
 from stages.foundation.errors import ParamsError
+from stages.pools.prompt_texts import COLUMN, with_prompt
 from stages.pools.removal import named_by
 from stages.settings.pools import UNKNOWN, IngestParams, LicenceColumn, Pool
 
@@ -79,12 +80,14 @@ def stage_pool(
     path: Path,
     *,
     url: bool = False,
+    prompts: bool = False,
     removed: frozenset[str] = frozenset(),
 ) -> StagedPool:
-    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none. `removed`:
-    entries of removal lists, whose documents are left out before anything else sees them.
+    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none, and
+    `prompts` one that says how much of the text is a prompt. `removed`: entries of removal lists, whose documents are
+    left out before anything else sees them.
     """
-    report, known, addresses = ReadReport(), _Places(), 0
+    report, known, addresses, with_prompts = ReadReport(), _Places(), 0, 0
     gone: dict[str, int] = {}
     groups, documents, characters = (
         RowGroups(
@@ -99,8 +102,12 @@ def stage_pool(
         if frame.is_empty():
             continue
         frame = frame.select(
-            *SCHEMA, _licence(frame, pool), *([_url(frame)] if url else [])
+            *SCHEMA,
+            _licence(frame, pool),
+            *([_url(frame)] if url else []),
+            *([_prompt_chars(frame)] if prompts else []),
         )
+        with_prompts += int((frame[COLUMN] > 0).sum()) if prompts else 0
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
         role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
         role = (
@@ -134,6 +141,11 @@ def stage_pool(
         raise ParamsError(
             f"ingest.pools.{name}.url: no document has the column {pool.url!r}; map the"
             " column that holds the address, or leave url out"
+        )
+    if pool.prompt is not None and not with_prompts:
+        raise ParamsError(
+            f"ingest.pools.{name}.prompt: no document has the column {pool.prompt!r};"
+            " map the column that holds what is asked, or leave prompt out"
         )
     if report.empty:
         log.info(
@@ -189,6 +201,8 @@ def _read(
         return
     assert pool.path is not None  # Pool: it has a path where it has nothing else
     carried = {}
+    if pool.prompt is not None:
+        carried[f"extra_{pool.prompt}"] = "prompt"
     if pool.url is not None:
         carried[f"extra_{pool.url}"] = "url"
     if isinstance(pool.licence, LicenceColumn):
@@ -203,10 +217,12 @@ def _read(
         pool.path,
         name,
         columns=columns,
-        passage_chars=params.passage_chars,
+        # a passage would lose what was asked
+        passage_chars=None if pool.prompt is not None else params.passage_chars,
         report=report,
     ):
-        yield frame.rename(carried)
+        named = frame.rename(carried)
+        yield named if pool.prompt is None else with_prompt(named)
 
 
 def _url(frame: pl.DataFrame) -> pl.Expr:
@@ -214,4 +230,10 @@ def _url(frame: pl.DataFrame) -> pl.Expr:
         pl.col("url")
         if "url" in frame.columns
         else pl.lit(None, dtype=pl.String).alias("url")
+    )
+
+
+def _prompt_chars(frame: pl.DataFrame) -> pl.Expr:
+    return (
+        pl.col(COLUMN) if COLUMN in frame.columns else pl.lit(0, pl.Int64).alias(COLUMN)
     )

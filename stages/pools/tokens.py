@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -30,6 +30,26 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> "Tokenizer":
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def load_tokenizer(path: str, vocab_size: int) -> "Tokenizer":
+    """A tokenizer from its file. ParamsError where it is none, or has another vocabulary or no end mark."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(path)
+    except Exception as error:  # of its Rust code, which knows no other
+        raise ParamsError(
+            f"pack.tokenizer: {path} cannot be read ({str(error)[:80]}); give the"
+            " tokenizer.json of a project"
+        ) from None
+    if tokenizer.get_vocab_size() != vocab_size:
+        raise ParamsError(
+            f"pack.vocab_size: is {vocab_size}, the tokenizer {path} has"
+            f" {tokenizer.get_vocab_size()} words; set it to that"
+        )
+    end_mark(tokenizer)
     return tokenizer
 
 

@@ -49,6 +49,8 @@ CURVE = {
     "loss_nats": pl.Float64,
     "lr": pl.Float64,
 }
+# further columns of the runs that were watched
+WATCHED = {"attention_logit": pl.Float64, "gradient_rms": pl.Float64}
 
 
 def save_run(
@@ -207,9 +209,9 @@ def document_losses(runs: list[dict[str, Any]]) -> pl.DataFrame:
 
 def curves(runs: list[dict[str, Any]]) -> pl.DataFrame:
     """Training curves of all trunks: trunk_id, arm, n_params, pool_draw, step, n_tokens_seen,
-    budget_tokens (0 on the trunk), loss_nats, lr.
+    budget_tokens (0 on the trunk), loss_nats, lr; of runs that were watched attention_logit and gradient_rms.
     """
-    table = pl.concat(_curve(run) for run in runs)
+    table = pl.concat((_curve(run) for run in runs), how="diagonal")
     return table.sort(
         "arm", "n_params", "pool_draw", "trunk_id", "step", "budget_tokens"
     )
@@ -218,12 +220,13 @@ def curves(runs: list[dict[str, Any]]) -> pl.DataFrame:
 def _curve(run: dict[str, Any]) -> pl.DataFrame:
     """The curve of one trunk, labelled."""
     curve, spec = run["result"]["curve"], run["result"]["spec"]
-    points = {name: curve[name] for name in CURVE}
+    schema = CURVE | {name: kind for name, kind in WATCHED.items() if name in curve}
+    points = {name: curve[name] for name in schema}
     n_params = Shape(**spec["shape"]).n_params
-    return pl.DataFrame(points, schema=CURVE).select(
+    return pl.DataFrame(points, schema=schema).select(
         pl.lit(run["trunk_id"]).alias("trunk_id"),
         pl.lit(run["arm"]).alias("arm"),
         pl.lit(n_params, dtype=pl.Int64).alias("n_params"),
         pl.lit(spec["pool_draw"], dtype=pl.Int64).alias("pool_draw"),
-        *CURVE,
+        *schema,
     )

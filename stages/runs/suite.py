@@ -49,7 +49,17 @@ def judges_of(
 def with_suite(runs: pl.DataFrame, judges: Sequence[Judge]) -> pl.DataFrame:
     """The runs table with rows of SUITE added, one a run that every judge in use has judged."""
     weights = {each.metric: each.weight for each in judges if each.used}
-    if not weights:
+    return with_weighted(runs, weights, SUITE) if weights else runs
+
+
+def with_weighted(
+    runs: pl.DataFrame, weights: Mapping[str, float], name: str
+) -> pl.DataFrame:
+    """The runs table with rows of a metric `name` added: the weighted sum of others, one a run that has all of them.
+
+    weights: metric -> weight. A metric that is there under this very name stays as it is.
+    """
+    if list(weights) == [name]:
         return runs
     weight = pl.col("metric").replace_strict(weights, return_dtype=pl.Float64)
     own = runs.filter(pl.col("metric").is_in(list(weights))).unique(
@@ -66,14 +76,14 @@ def with_suite(runs: pl.DataFrame, judges: Sequence[Judge]) -> pl.DataFrame:
         .filter(judged=len(weights))
         .drop("judged")
     )
-    suite = (
+    added = (
         own.filter(metric=next(iter(weights)))
         .drop("value", "value_se")
         .join(sums, on="run_id", how="inner", maintain_order="left")
-        .with_columns(metric=pl.lit(SUITE))
+        .with_columns(metric=pl.lit(name))
         .select(runs.columns)
     )
-    return pl.concat([runs, suite])
+    return pl.concat([runs, added])
 
 
 def judged_rows(best: pl.DataFrame, runs: pl.DataFrame, judge: Judge) -> pl.DataFrame:

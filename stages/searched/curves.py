@@ -4,6 +4,7 @@ Every curve that falls is a mean of "the best k tiers alike", so it is searched 
 given, so the uses of a tier follow from its share: uses = share * tokens / different tokens. Cost: 1 to 5 s.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,10 @@ class Ground:
         """Times that a document of each tier is used, of the shape of shares (..., tiers)."""
         return shares * self.n_tokens / self.unique
 
+    def by_tier(self, values: np.ndarray) -> dict[str, float]:
+        """Tier -> value, (tiers,)."""
+        return dict(zip(self.tiers, values.tolist(), strict=True))
+
     def rows(self, shares: np.ndarray) -> dict[str, np.ndarray]:
         """Rows for laws, one a curve; a tier that is not used has one token, since laws divide by it."""
         n_curves = len(shares)
@@ -59,19 +64,47 @@ class Found:
     draws: np.ndarray
 
 
-def best_curve(boot: Prediction, ground: Ground, *, seed: int) -> Found:
-    """The curve of least predicted loss, of the mean and of each draw, among those within `most` uses."""
+@dataclass(frozen=True)
+class Limit:
+    """A judge by whose prediction no curve may be above the flat one by more than `margin`, bits a byte."""
+
+    boot: Prediction
+    margin: float
+
+    def keeps(self, ground: Ground, shares: np.ndarray) -> np.ndarray:
+        """Whether each curve keeps it, (curves,)."""
+        flat = central(self.boot, ground, ground.flat[None])
+        return central(self.boot, ground, shares) <= flat + self.margin
+
+
+def best_curve(
+    boot: Prediction, ground: Ground, *, seed: int, limits: Sequence[Limit] = ()
+) -> Found:
+    """The curve of least predicted loss, of the mean and of each draw, among those within `most` uses and the limits,
+    which the flat one always keeps.
+    """
     rng = np.random.default_rng(seed)
     n_tiers = ground.unique.size
     weights = np.vstack(
         [np.eye(n_tiers), rng.dirichlet(np.full(n_tiers, 0.5), N_CANDIDATES)]
     )
     first = within_most(weights @ steps(ground.unique), ground)
+    kept = allowed(first, ground, limits)
+    weights, first = weights[kept], first[kept]
     near = weights[central(boot, ground, first).argmin()]
     closer = rng.dirichlet(CLOSE * near + 0.2, N_CLOSE)
     shares = np.vstack([first, within_most(closer @ steps(ground.unique), ground)])
+    shares = shares[allowed(shares, ground, limits)]
     best = shares[central(boot, ground, shares).argmin()]
     return Found(best, shares[drawn(boot, ground, shares).argmin(axis=1)])
+
+
+def allowed(shares: np.ndarray, ground: Ground, limits: Sequence[Limit]) -> np.ndarray:
+    """Whether each curve keeps every limit, (curves,)."""
+    kept = np.ones(len(shares), bool)
+    for limit in limits:
+        kept &= limit.keeps(ground, shares)
+    return kept
 
 
 def steps(unique: np.ndarray) -> np.ndarray:

@@ -2,16 +2,24 @@
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from stages.foundation.errors import InputError, ParamsError
-from stages.mixtures.design import design, over_draws
+from stages.mixtures.design import Designed as Run
+from stages.mixtures.design import design, over_draws, refuse_few
 from stages.presentation.numbers import listed
-from stages.searched.asked import Made
+from stages.presentation.phase_names import DECAY, STABLE, in_phase
+from stages.searched.asked import Made, Parts
 from stages.settings.arms import Arm, ArmsParams
-from stages.settings.questions import Designed, MixtureQuestion
+from stages.settings.questions import (
+    CLUSTERS,
+    Designed,
+    MixtureQuestion,
+    unfit,
+)
 
 log = logging.getLogger("assay")
 UPSAMPLING_TITLE = "How often should each tier of quality be used?"
@@ -25,13 +33,22 @@ def designed(
     question: Designed,
     params: ArmsParams,
     pool_tokens: Mapping[str, float],
+    parts: Parts | None = None,
 ) -> Made:
-    """The arms that one question makes. pool_tokens: pool -> tokens, duplicates removed.
+    """The arms that one question makes. pool_tokens: pool -> tokens, duplicates removed; parts: of the clusters that
+    it mixes.
 
-    Raises ParamsError where the question has too few runs.
+    Raises ParamsError where the question has too few runs, or names no cluster that there is.
     """
     if isinstance(question, MixtureQuestion):
-        prior = prior_of(question, pool_tokens)
+        mixed: Mapping[str, float] = pool_tokens
+        over = list(question.over)
+        if question.over == CLUSTERS:
+            mixed = {part: sum(held.values()) for part, held in (parts or {}).items()}
+            over = list(mixed)
+            if fault := unfit(question, over):
+                raise ParamsError(f"arms.questions.{name}: {fault}")
+        prior = prior_of(question, over, mixed)
         if outside := outside_of(question, prior):
             log.warning(
                 "arms: %s: the prior lies outside of floors and caps (%s); runs are drawn"
@@ -39,15 +56,21 @@ def designed(
                 name,
                 ", ".join(outside),
             )
-        swarm = swarm_arms(name, question, prior=prior, params=params)
-        title = question.title or f"Which mixture of {listed(question.over)}?"
-        return Made(
-            {arm: each for arm, (each, _) in swarm.items()},
-            draws={arm: [draw] for arm, (_, draw) in swarm.items()},
-            described={"title": title, "prior": prior},
-        )
+        described = {"title": titled(question, over), "prior": prior, "over": over}
+        if parts:
+            described["parts"] = parts
+        return swarm_arms(name, question, prior, params=params, described=described)
     title = question.title or UPSAMPLING_TITLE
     return Made(curve_arms(name, params.tier_edges), {}, {"title": title})
+
+
+def titled(question: MixtureQuestion, over: Sequence[str]) -> str:
+    """The title that the question has, or one of what it mixes."""
+    if question.title:
+        return question.title
+    if question.over == CLUSTERS:
+        return f"Which mixture of {len(over)} kinds of text?"
+    return f"Which mixture of {listed(over)}?"
 
 
 def curve_arms(name: str, edges: list[float]) -> dict[str, Arm]:
@@ -87,40 +110,110 @@ def outside_of(question: MixtureQuestion, prior: Mapping[str, float]) -> list[st
 
 
 def prior_of(
-    question: MixtureQuestion, pool_tokens: Mapping[str, float]
+    question: MixtureQuestion, over: Sequence[str], tokens: Mapping[str, float]
 ) -> dict[str, float]:
-    """Pool -> share of the mixture that a proposal is held against."""
+    """Pool or cluster -> share of the mixture that a proposal is held against. tokens: of each of `over`."""
     if question.prior == "natural":
-        total = sum(pool_tokens[pool] for pool in question.over)
-        return {pool: pool_tokens[pool] / total for pool in question.over}
-    return {pool: question.prior.get(pool, 0.0) for pool in question.over}
+        total = sum(tokens[name] for name in over)
+        return {name: tokens[name] / total for name in over}
+    return {name: question.prior.get(name, 0.0) for name in over}
 
 
 def swarm_arms(
     name: str,
     question: MixtureQuestion,
-    *,
     prior: Mapping[str, float],
+    *,
     params: ArmsParams,
-) -> dict[str, tuple[Arm, int]]:
-    """Arm -> the arm and the resample that it is trained on."""
+    described: dict[str, Any],
+) -> Made:
+    """The arms of a swarm, each on one resample; with two phases each has an arm for its decays beside it.
+
+    prior: of the pools or clusters; described: what the question says so far.
+    """
+    runs = designed_runs(name, question, prior, params)
+    draws = over_draws(runs, params.draws)
+    names = [f"{name}-{at:0{len(str(len(runs) - 1))}d}" for at in range(len(runs))]
+    clusters_of = name if question.over == CLUSTERS else None
+    arms = {
+        arm: mixed_arm(prior, run.share, clusters_of)
+        for arm, run in zip(names, runs, strict=True)
+    }
+    decays: dict[str, str] = {}
+    if question.two_phases:
+        last = decay_shares(name, question, prior, params, runs)
+        decays = {arm: f"{arm}-{DECAY}" for arm in names}
+        arms |= {
+            decays[arm]: mixed_arm(prior, share, clusters_of)
+            for arm, share in zip(names, last, strict=True)
+        }
+        described = described | {
+            "mixtures": {
+                arm: phase_shares(prior, run.share, share)
+                for arm, run, share in zip(names, runs, last, strict=True)
+            }
+        }
+    of_arm = dict(zip(names, draws, strict=True))
+    on = {arm: [draw] for arm, draw in of_arm.items()}
+    on |= {decays[arm]: [draw] for arm, draw in of_arm.items() if arm in decays}
+    return Made(arms, on, described, decays)
+
+
+def designed_runs(
+    name: str, question: MixtureQuestion, prior: Mapping[str, float], params: ArmsParams
+) -> list[Run]:
+    """The mixtures that are trained, of the stable phase where there are two. Raises ParamsError for too few runs."""
     try:
-        runs = design(
-            np.array([prior[pool] for pool in question.over]),
+        if question.two_phases:
+            refuse_few(question.runs, question.n_domains)
+        return design(
+            np.array(list(prior.values())),
             question.runs,
-            low=np.array([question.floors.get(pool, 0.0) for pool in question.over]),
-            high=np.array([question.caps.get(pool, 1.0) for pool in question.over]),
+            low=np.array([question.floors.get(part, 0.0) for part in prior]),
+            high=np.array([question.caps.get(part, 1.0) for part in prior]),
             seed=params.seed,
             most_repeats=params.draws - 1,
         )
     except InputError as error:
         raise ParamsError(f"arms.questions.{name}.runs: {error}") from None
-    width = len(str(len(runs) - 1))
-    made = {}
-    for at, (run, draw) in enumerate(
-        zip(runs, over_draws(runs, params.draws), strict=True)
-    ):
-        shares = zip(question.over, run.share.tolist(), strict=True)
-        mixture = {pool: share for pool, share in shares if share > 0}
-        made[f"{name}-{at:0{width}d}"] = (Arm(mixture=mixture), draw)
-    return made
+
+
+def decay_shares(
+    name: str,
+    question: MixtureQuestion,
+    prior: Mapping[str, float],
+    params: ArmsParams,
+    runs: Sequence[Run],
+) -> list[np.ndarray]:
+    """The mixture that each run's decays read, (domains,) each: the prior with the prior, a repeat with its own, else
+    mixtures of another design in an order of their own, so that both phases move apart.
+    """
+    again = params.model_copy(update={"seed": params.seed + 1})
+    others = [
+        run.share
+        for run in designed_runs(name, question, prior, again)
+        if run.role != "repeat"
+    ]
+    order = np.random.default_rng(params.seed).permutation(len(others) - 1) + 1
+    by_number = [others[0], *(others[at] for at in order)]
+    return [by_number[run.number] for run in runs]
+
+
+def mixed_arm(
+    prior: Mapping[str, float], share: np.ndarray, clusters_of: str | None
+) -> Arm:
+    """An arm of this mixture (domains,) in the order of the prior."""
+    shares = zip(prior, share.tolist(), strict=True)
+    mixture = {part: each for part, each in shares if each > 0}
+    return Arm(mixture=mixture, clusters_of=clusters_of)
+
+
+def phase_shares(
+    prior: Mapping[str, float], stable: np.ndarray, last: np.ndarray
+) -> dict[str, float]:
+    """Domain in a phase -> share of that phase. stable, last: (domains,) in the order of the prior."""
+    return {
+        in_phase(phase, part): each
+        for phase, share in ((STABLE, stable), (DECAY, last))
+        for part, each in zip(prior, share.tolist(), strict=True)
+    }

@@ -5,12 +5,24 @@ from typing import Any
 
 MIXTURE_KIND, CURVES_KIND = "mixture", "upsampling"  # keys `kind` of questions
 PARTS = (
+    "stages.pools.topic_clusters",
     "stages.mixtures",
     "stages.proxy.specs.shape",
     "stages.searched.designed",
     "stages.searched.mixture",
     "stages.searched.swarm",
     "stages.searched.upsampling",
+    "stages.verification.searched",
+    "stages.verification.searched_views",
+    "stages.verification.swarm_claim",
+)
+# of questions about branches, reached in functions alone
+OF_BRANCHES = (
+    "stages.proxy.specs.checkpoint_file",
+    "stages.proxy.specs.layout",
+    "stages.proxy.specs.shape",
+    "stages.searched.branch_faults",
+    "stages.settings.model_forms",
 )
 
 
@@ -22,4 +34,15 @@ def is_searched(question: Mapping[str, Any]) -> bool:
 def unused_without_searches(params: Mapping[str, Any]) -> Sequence[str]:
     """Parts that a stage does not reach where every question is between named arms. params: every section."""
     kinds = {question.kind for question in params["arms"].questions.values()}
-    return () if kinds & {MIXTURE_KIND, CURVES_KIND} else PARTS
+    used: set[str] = set()
+    if kinds & {MIXTURE_KIND, CURVES_KIND}:
+        used |= {*PARTS}
+    if branches_asked(params):
+        used |= {*OF_BRANCHES}
+    return [part for part in sorted({*PARTS, *OF_BRANCHES}) if part not in used]
+
+
+def branches_asked(params: Mapping[str, Any]) -> bool:
+    """Whether a question is about branches of a trunk. params: every section."""
+    questions = params["arms"].questions.values()
+    return any(getattr(question, "branch", None) for question in questions)

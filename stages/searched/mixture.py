@@ -4,18 +4,24 @@ those of `assay mix` (stages/mixtures/proposal.py). Cost: 2 to 10 s, and 1 to 5 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from stages.decision.at_target import count_text
-from stages.decision.provenance import provenance
-from stages.decision.record import Question, SpokenSize
+from stages.decision.record import SpokenSize
 from stages.foundation import artefacts
 from stages.laws.interface.fitted import Note
+from stages.laws.mixing.repeats import PUBLISHED
 from stages.mixtures.mix_curves import mix_curves
+from stages.mixtures.phases import (
+    has_phases,
+    overall,
+    part_of,
+    spoken,
+    to_search,
+)
 from stages.mixtures.proposal import (
     ENDS,
     LEVEL,
@@ -25,30 +31,27 @@ from stages.mixtures.proposal import (
     record,
 )
 from stages.mixtures.wishes import Wishes
+from stages.presentation.phase_names import PHASES
+from stages.searched.compared import Pair, aimed, draft, weighted
 from stages.searched.record import (
-    VERSION,
     Aimed,
     Band,
     BestRun,
-    Objective,
     Rung,
     SearchedRecord,
-    SearchedTables,
     Veto,
-    WeightedMetric,
 )
 from stages.searched.repeats import fitted_repeats, repeats_of
 from stages.searched.swarm import (
     LOSS,
-    metric_weights,
+    SwarmFit,
+    decay_of,
     passes_of,
     rungs,
     swarm_of,
 )
-from stages.searched.verdict import Evidence, verdict
-from stages.searched.words import sentence, tables
+from stages.searched.verdict import finished
 from stages.settings.decide import DecideParams
-from stages.target.target import Target
 
 FEW_DRAWS = 60  # ours: of a size or budget that is there for comparison
 SEED = 1
@@ -57,18 +60,24 @@ Rung_ = tuple[int, int]
 
 @dataclass(frozen=True)
 class Searched:
-    """One question with what was found at one size and budget."""
+    """One question with its runs, what they are searched for, and what was found at one size and budget."""
 
     question: Mapping[str, Any]
     rows: pl.DataFrame
+    fit: SwarmFit
     rung: Rung_
     found: Proposal
-    said: dict[str, Any]
+
+    def pair(self, other: np.ndarray) -> Pair:
+        """The weighted sum of the proposal beside that of another mixture (domains,)."""
+        both = np.stack([self.found.share, other])
+        goal = self.found.goal
+        return Pair(goal.values(both), goal.drawn(both), ENDS)
 
 
 def read_by(name: str) -> list[str]:
     """The files that the record of one question is made of."""
-    return [artefacts.fitted_rows(name), artefacts.ARMS]
+    return [artefacts.fit_record(name), artefacts.fitted_rows(name), artefacts.ARMS]
 
 
 def decide_mixture(
@@ -77,83 +86,67 @@ def decide_mixture(
     """The record of one question of kind mixture, and what its figures draw. arms: data/arms/arms.json."""
     question = arms["questions"][name]
     rows = pl.read_parquet(artefacts.fitted_rows(name))
+    fit = SwarmFit.read(artefacts.fit_record(name))
     every = rungs(rows)
     at = answered(every, params)
-    aimed = aim(params.target, question, arms, rows=rows, rung=at)
+    own = rows.filter(n_params=at[0], n_tokens_seen=at[1])
+    target = aimed(
+        params.target,
+        arms["pool_tokens"],
+        float(own["flops"].max()),
+        question=question,
+    )
     proxy_passes = passes_of(rows, question, at)
-    law = fitted_repeats(rows, question) if aimed else None
-    wishes = wishes_of(question, rows)
-    repeated = costly(wishes, aimed, proxy_passes)
+    wishes = wishes_of(question, fit, params)
+    two = has_phases(question)
+    decay = decay_of(own, question)
     found = propose(
-        swarm_of(rows, question, at), repeated, law=law, seed=SEED, keep_vetoes=False
+        swarm_of(rows, question, at, list(fit.weights)),
+        wishes if two else costly(wishes, target, proxy_passes),
+        law=costs_of(rows, question, fit) if target else None,
+        seed=SEED,
+        keep_vetoes=False,
     )
-    searched = Searched(question, rows, at, found, record(found))
-    others = [rung for rung in every if comparable(rung, at)]
-    by_rung = [at_rung(rung, searched, wishes) for rung in others]
-    said = searched.said
+    searched = Searched(question, rows, fit, rung=at, found=found)
+    said = record(found)
+    proposal = spoken(question, said["proposal"])
     tolerance = params.tie_fraction * float(found.goal.values(found.share[None])[0])
-    best = best_run(searched, tolerance)
-    repetition = repeats_of(said["proposal"], proxy_passes, aimed)
-    evidence = Evidence(
-        said=said,
-        best=best,
-        repetition=repetition,
-        by_rung=by_rung,
-        broken=broken_vetoes(found),
-        aimed=aimed,
-        tolerance=tolerance,
+    answer = draft(
+        name,
+        question,
+        rows=rows,
         params=params,
-    )
-    status, reason = verdict(evidence)
-    answer = SearchedRecord(
-        version=VERSION,
+        read=read_by(name),
         kind="mixture",
-        question=Question(name=name, title=question["title"]),
-        sentence="",
-        status=status,
-        reason=reason,
-        target=aimed,
-        metrics=[
-            WeightedMetric(
-                name=metric,
-                domain=metric.removeprefix(LOSS),
-                unit="nats/token",
-                weight=weight,
-            )
-            for metric, weight in said["objective"]["weights"].items()
-        ],
+        target=target,
+        metrics=[weighted(metric, weight) for metric, weight in fit.weights.items()],
+        judges=fit.judges,
         level=LEVEL,
         n_params=spoken_size(rows, at, params),
         n_tokens=at[1],
         n_runs=said["n_runs"],
-        n_draws=rows["pool_draw"].n_unique(),
-        proposal=said["proposal"],
-        interval=said["interval"],
-        reference=said["reference"]["mixture"],
+        phases={phase: part_of(phase, decay) for phase in PHASES} if two else None,
+        proposal=proposal,
+        interval=spoken(question, said["interval"]),
+        reference=spoken(question, said["reference"]["mixture"]),
         predicted=said["predicted"],
         trade_off=trade_off(found),
-        objective=objective_of(said["objective"]),
+        objective=searched.pair(found.reference).objective(),
         tolerance=tolerance,
-        best_run=best,
+        best_run=best_run(searched, tolerance),
         vetoes={metric: Veto(**veto) for metric, veto in said["vetoes"].items()},
-        repetition=repetition,
+        repetition=repeats_of(overall(question, proposal, decay), proxy_passes, target),
         repetition_law=said["repetition"]["law"] if said["repetition"] else None,
-        by_rung=by_rung,
+        by_rung=[
+            at_rung(rung, searched, wishes) for rung in every if comparable(rung, at)
+        ],
         laws=said["laws"],
         check=said["check"],
         reach=said["trust"]["reach"],
         beyond=said["trust"]["beyond"],
         warnings=[Note(**each) for each in said["warnings"]],
-        provenance=provenance(
-            rows,
-            made_from=[artefacts.RUNS],
-            read=read_by(name),
-            params={"decide": params.model_dump()},
-        ),
-        tables=SearchedTables(proposal=[], predicted=[], rungs=[]),
     )
-    words = {"sentence": sentence(answer), "tables": tables(answer)}
-    return answer.model_copy(update=words), mix_curves(found)
+    return finished(answer, params, broken_vetoes(found)), mix_curves(found)
 
 
 def answered(every: list[Rung_], params: DecideParams) -> Rung_:
@@ -178,69 +171,47 @@ def spoken_size(rows: pl.DataFrame, at: Rung_, params: DecideParams) -> SpokenSi
     )
 
 
-def wishes_of(question: Mapping[str, Any], rows: pl.DataFrame) -> Wishes:
-    """What the question asks of a mixture, by metric and pool."""
-    names = [name for name in rows.columns if name.startswith(LOSS)]
+def wishes_of(
+    question: Mapping[str, Any], fit: SwarmFit, params: DecideParams
+) -> Wishes:
+    """What the question asks of a mixture, by metric and pool; vetoes are the question's own and those of judges."""
+    own = {LOSS + domain: most for domain, most in question["veto"].items()}
+    of_judges = {fit.judged_by[judge]: most for judge, most in params.veto.items()}
     return Wishes(
-        weights=metric_weights(dict(question), names),
-        prior=question["prior"],
-        floors=question["floors"],
-        caps=question["caps"],
-        vetoes={LOSS + domain: most for domain, most in question["veto"].items()},
+        weights=fit.weights,
+        prior=to_search(question, question["prior"]),
+        floors=to_search(question, question["floors"]),
+        caps=to_search(question, question["caps"]),
+        vetoes=own | of_judges,
     )
 
 
 def costly(
-    wishes: Wishes, aimed: Aimed | None, proxy_passes: Mapping[str, float]
+    wishes: Wishes, target: Aimed | None, proxy_passes: Mapping[str, float]
 ) -> Wishes:
     """The wishes with a cost of repeats where the target repeats a pool more than its proxies did."""
-    if aimed is None:
+    if target is None:
         return wishes
-    there = {pool: aimed.n_tokens / u for pool, u in aimed.pool_tokens.items()}
+    there = {pool: target.n_tokens / u for pool, u in target.pool_tokens.items()}
     if all(there[pool] <= max(1.0, proxy_passes[pool]) for pool in there):
         return wishes
-    return Wishes(
-        **{
-            **vars(wishes),
-            "unique_tokens": aimed.pool_tokens,
-            "tokens": aimed.n_tokens,
-        }
-    )
+    return replace(wishes, unique_tokens=target.pool_tokens, tokens=target.n_tokens)
 
 
-def aim(
-    target: Target | None,
-    question: Mapping[str, Any],
-    arms: Mapping[str, Any],
-    *,
-    rows: pl.DataFrame,
-    rung: Rung_,
-) -> Aimed | None:
-    """The target with the pools that are mixed, and how far it lies beyond the proxies of the answer."""
-    if target is None:
-        return None
-    own = rows.filter(n_params=rung[0], n_tokens_seen=rung[1])
-    pools = target.pools(arms["pool_tokens"])
-    mixed = {pool: pools[pool] for pool in question["over"]}
-    return Aimed(
-        n_params=target.params,
-        n_tokens=target.n_tokens,
-        flops=target.n_flops,
-        pool_tokens=mixed,
-        decades=float(np.log10(target.n_flops / float(own["flops"].max()))),
-        text=(
-            f"{count_text(target.params)} parameters and"
-            f" {count_text(target.n_tokens)} tokens from pools of"
-            f" {count_text(sum(mixed.values()))}"
-        ),
-    )
+def costs_of(
+    rows: pl.DataFrame, question: Mapping[str, Any], fit: SwarmFit
+) -> dict[str, float] | None:
+    """R_D_star, B and beta of repeats in the unit of the sum, fitted or published; None: published, in nats."""
+    if (law := fitted_repeats(rows, question)) is not None:
+        return law
+    return None if fit.per_nat == 1 else PUBLISHED | {"B": PUBLISHED["B"] * fit.per_nat}
 
 
 def at_rung(rung: Rung_, searched: Searched, wishes: Wishes) -> Rung:
     """The answer of the runs of another size or budget alone."""
-    rows, question = searched.rows, dict(searched.question)
+    rows, question = searched.rows, searched.question
     found = propose(
-        swarm_of(rows, question, rung),
+        swarm_of(rows, question, rung, list(searched.fit.weights)),
         wishes,
         n_draws=FEW_DRAWS,
         seed=SEED,
@@ -252,55 +223,30 @@ def at_rung(rung: Rung_, searched: Searched, wishes: Wishes) -> Rung:
         n_params=rung[0],
         n_tokens=rung[1],
         flops=float(own["flops"].max()),
-        proposal=said["proposal"],
-        interval=said["interval"],
+        proposal=spoken(question, said["proposal"]),
+        interval=spoken(question, said["interval"]),
         moved=float(0.5 * np.abs(found.share - searched.found.share).sum()),
     )
 
 
 def best_run(searched: Searched, tolerance: float) -> BestRun:
-    """The run of least weighted loss, and how the proposal compares with its mixture."""
-    found = searched.found
-    swarm, goal = found.swarm, found.goal
+    """The run of the least weighted sum, and how the proposal compares with its mixture."""
+    swarm, goal = searched.found.swarm, searched.found.goal
     measured = swarm.values @ goal.weights
     at = int(measured.argmin())
-    gain = _gain(found, swarm.shares[at])
     shares = zip(swarm.domains, swarm.shares[at].tolist(), strict=True)
-    return BestRun(
-        run_id=swarm.runs[at],
-        shares=dict(shares),
+    return searched.pair(swarm.shares[at]).best_run(
+        swarm.runs[at],
+        spoken(searched.question, dict(shares)),
         measured=float(measured[at]),
-        gain=gain[0],
-        p_not_worse=float(np.mean(gain[1] > -tolerance)),
+        tolerance=tolerance,
     )
-
-
-def _gain(found: Proposal, other: np.ndarray) -> tuple[Band, np.ndarray]:
-    """Predicted loss of another mixture less that of the proposal: (value, low, high), and in each draw (draws,)."""
-    both = np.stack([found.share, other])
-    value = found.goal.values(both)
-    drawn = found.goal.drawn(both)
-    gains = drawn[:, 1] - drawn[:, 0]
-    low, high = np.quantile(gains, ENDS)
-    return (float(value[1] - value[0]), float(low), float(high)), gains
 
 
 def trade_off(found: Proposal) -> dict[str, Band]:
     """What each metric gains or loses from the reference to the proposal."""
     both = np.stack([found.share, found.reference])
-    changes = {}
-    for metric in found.metrics:
-        value, drawn = metric.value(both), metric.drawn(both)
-        low, high = np.quantile(drawn[:, 0] - drawn[:, 1], ENDS)
-        changes[metric.name] = (float(value[0] - value[1]), float(low), float(high))
-    return changes
-
-
-def objective_of(said: Mapping[str, Any]) -> Objective:
-    """The weighted loss as the record has it."""
-    return Objective(
-        value=(said["value"], said["low"], said["high"]),
-        reference=said["reference"],
-        gain=tuple(said["gain"]),
-        p_better=said["p_better"],
-    )
+    return {
+        metric.name: Pair(metric.value(both), metric.drawn(both), ENDS).loss
+        for metric in found.metrics
+    }

@@ -1,7 +1,7 @@
 """The record of a question whose answer is searched for: which mixture, with what it rests on.
 
 It lies beside the records of questions over arms, data/decisions/NAME.json, and is told apart by its key `kind`.
-Its JSON schema is docs/searched.schema.json, written by `assay schemas`. Losses are in nats a token.
+Its JSON schema is docs/searched.schema.json, written by `assay schemas`.
 """
 
 from pathlib import Path
@@ -20,24 +20,32 @@ from stages.decision.record import (
 from stages.foundation.record_files import FileRecord, Record, validated
 from stages.foundation.sealed import read_sealed
 from stages.laws.interface.fitted import Note
+from stages.runs.judge_record import Judge
 
 VERSION = 1
 Band = tuple[float, float, float]  # value, low, high
+# keys of the record that stand for an arm, where one is written or trained
+PROPOSAL, REFERENCE, BEST_RUN = "proposal", "reference", "best_run"
+SEARCHED_ARMS = (PROPOSAL, REFERENCE, BEST_RUN)
 
 
 class WeightedMetric(Record):
-    """A held-out domain whose loss decides."""
+    """A held-out domain, or scored items, that decide or may speak against an answer."""
 
-    name: str = Field(description="metric of the runs table: loss_<domain>")
-    domain: str = Field(description="held-out domain that it is measured on")
+    name: str = Field(
+        description="metric of the runs table: loss_<domain>, of judges in bits a byte"
+    )
+    domain: str = Field(description="held-out domain or items that it is measured on")
     unit: str = Field(
         description="nats/token, or that of the metric that the fit stage chose"
     )
-    weight: float = Field(description="weight in the sum that is minimised, sum 1")
+    weight: float = Field(
+        description="weight in the sum that is minimised, sum 1; 0: only watched"
+    )
 
 
 class Objective(Record):
-    """The weighted loss of the answer and of the reference, nats a token."""
+    """The weighted sum of the answer and of the reference, unit of its metrics."""
 
     value: Band = Field(description="of the proposal: (value, low, high)")
     reference: float = Field(description="of the reference")
@@ -55,7 +63,7 @@ class BestRun(Record):
         description="as the proposal: domain -> share, or tier -> uses"
     )
     measured: float | None = Field(
-        description="weighted loss, without what its resample shared, nats a token; of curves null"
+        description="weighted sum, without what its resample shared, unit of its metrics; of curves null"
     )
     gain: Band = Field(
         description="predicted loss of its mixture less that of the proposal"
@@ -84,9 +92,9 @@ class Veto(Record):
     """A domain that may not lose more than it is allowed."""
 
     change: Band = Field(
-        description="loss of the proposal less that of the reference, nats a token"
+        description="metric of the proposal less that of the reference, its own unit"
     )
-    allowed: float = Field(description="largest change, nats a token")
+    allowed: float = Field(description="largest change, unit of the metric")
 
 
 class Repeats(Record):
@@ -137,13 +145,23 @@ class SearchedRecord(FileRecord):
         description="the run that is decided for; null: the largest proxies"
     )
     metrics: list[WeightedMetric] = Field(description="what is minimised, weighted")
+    judges: list[Judge] = Field(
+        [], description="whose mean is minimised; empty where losses are"
+    )
     level: float = Field(description="coverage of every interval, 0 to 1")
     n_params: SpokenSize = Field(description="size of the proxies that were fitted")
     n_tokens: int = Field(description="tokens that each of them saw")
     n_runs: int = Field(description="proxies that were fitted")
     n_draws: int = Field(description="resamples of the pool")
+    phases: dict[str, float] | None = Field(
+        None,
+        description="of a mixture for each phase of the schedule: phase -> its part of the tokens; null: one mixture",
+    )
     proposal: dict[str, float] = Field(
-        description="domain -> share of training tokens; of curves tier -> times that a document is used"
+        description=(
+            "domain -> share of training tokens, with phases `stable NAME` and `decay"
+            " NAME` -> share of that phase; of curves tier -> times that a document is used"
+        )
     )
     interval: dict[str, tuple[float, float]] = Field(
         description="as the proposal -> (low, high): where the best may lie"
@@ -159,7 +177,7 @@ class SearchedRecord(FileRecord):
     )
     objective: Objective = Field(description="the weighted loss")
     tolerance: float = Field(
-        description="difference below which mixtures tie, nats a token"
+        description="difference below which mixtures tie, unit of the sum"
     )
     best_run: BestRun = Field(description="the best of the runs, for comparison")
     vetoes: dict[str, Veto] = Field(description="metric -> what it loses and may lose")
@@ -184,8 +202,27 @@ class SearchedRecord(FileRecord):
     provenance: Provenance = Field(description="what the answer stands on")
     tables: SearchedTables = Field(description="the same for a person, as tables")
 
+    @property
+    def unit(self) -> str:
+        """Of the sum that is minimised."""
+        return next(each.unit for each in self.metrics if each.weight > 0)
+
 
 Decision = DecisionRecord | SearchedRecord
+
+
+def values_of(record: SearchedRecord, name: str) -> dict[str, float]:
+    """Domain -> share, or tier -> uses, of one of SEARCHED_ARMS."""
+    return {
+        PROPOSAL: record.proposal,
+        REFERENCE: record.reference,
+        BEST_RUN: record.best_run.shares,
+    }[name]
+
+
+def arm_name(question: str, name: str) -> str:
+    """What one of SEARCHED_ARMS is called where it is trained; no arm of a person's has a colon in its name."""
+    return f"{question}:{name}"
 
 
 def law_name(decision: Decision) -> str:

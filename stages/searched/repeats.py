@@ -1,4 +1,4 @@
-"""How often the target reads each pool of a mixture, how often the proxies did, and what repeats cost."""
+"""How often the target reads each pool or tier, how often the proxies did, and what repeats cost."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from stages.foundation.errors import InputError, RefusedError
 from stages.laws import LAWS
 from stages.laws.fitting.fit import fit_law
 from stages.runs.study import law_rows
+from stages.searched.curves import Ground
 from stages.searched.record import Aimed, Repeats
 
 ALIKE = 1.5  # as in laws/deciding/objections.py: passes this close are alike
@@ -35,6 +36,26 @@ def repeats_of(
             proxy_passes=proxy,
             agree=share < READ or 1 / ALIKE <= ratio <= ALIKE,
         )
+    return found
+
+
+def repeats_of_tiers(
+    ground: Ground, share: np.ndarray, rows: pl.DataFrame
+) -> dict[str, Repeats]:
+    """Tier -> uses by the answer, beside the most of any proxy; the laws carry fewer, and not many more.
+
+    share: of the tiers (tiers,); rows: the runs that were fitted.
+    """
+    found = {}
+    for tier, there in ground.by_tier(ground.uses(share)).items():
+        passes = (
+            rows[f"share_{tier}"].fill_null(0)
+            * rows["n_tokens_seen"]
+            / rows[f"unique_{tier}"].fill_null(1).clip(lower_bound=1)
+        )
+        most = float(passes.max())
+        agree = max(there, 1.0) <= ALIKE * max(most, 1.0)
+        found[tier] = Repeats(target_passes=there, proxy_passes=most, agree=agree)
     return found
 
 

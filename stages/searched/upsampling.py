@@ -11,60 +11,61 @@ import numpy as np
 import polars as pl
 
 from stages.curation.selecting.recipes import recipes
-from stages.decision.at_target import columns_at, count_text
-from stages.decision.provenance import provenance
+from stages.decision.at_target import columns_at
 from stages.decision.question_laws import Evidence, load
-from stages.decision.record import Question, SpokenSize
+from stages.decision.record import SpokenSize
 from stages.foundation import artefacts
+from stages.laws.choosing.averaged import Prediction
 from stages.laws.interface.fitted import Note
 from stages.mixtures.mix_curves import COLUMNS
-from stages.presentation.metric_words import (
-    metric_parts,
-    metric_unit,
-    metric_words,
+from stages.searched.compared import Pair, aimed, band, draft, weighted
+from stages.searched.curves import (
+    Found,
+    Ground,
+    Limit,
+    best_curve,
+    central,
+    drawn,
 )
-from stages.searched.curves import Found, Ground, best_curve, central, drawn
 from stages.searched.record import (
-    VERSION,
-    Aimed,
     Band,
     BestRun,
-    Objective,
-    Repeats,
     Rung,
     SearchedRecord,
-    SearchedTables,
-    WeightedMetric,
+    Veto,
 )
-from stages.searched.repeats import ALIKE
-from stages.searched.verdict import Evidence as Argued
-from stages.searched.verdict import verdict
-from stages.searched.words import sentence, tables
+from stages.searched.repeats import repeats_of_tiers
+from stages.searched.verdict import finished
 from stages.settings.decide import DecideParams
 from stages.target.target import is_budget_of
 
 SEED = 1
-REFERENCE = "using every tier alike"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question with what was fitted, where the answer is for, and what was found there."""
+    """One question with what was fitted, where the answer is for, and what was found there; limits: metric of a judge
+    -> what the curve may lose by it.
+    """
 
     known: Evidence
     ground: Ground
     found: Found
     level: float
+    limits: Mapping[str, Limit]
 
     @property
     def ends(self) -> tuple[float, float]:
         """Quantiles of an interval."""
         return (1 - self.level) / 2, (1 + self.level) / 2
 
-    def band(self, value: float, draws: np.ndarray) -> Band:
-        """(value, low, high) with the value inside."""
-        low, high = (float(v) for v in np.quantile(draws, self.ends))
-        return value, min(low, value), max(high, value)
+    def pair(self, other: np.ndarray, by: Prediction | None = None) -> Pair:
+        """The value of the best curve beside that of another, (tiers,) shares. by: None for what decides."""
+        both = np.stack([self.found.share, other])
+        boot, ground = by or self.known.boot, self.ground
+        return Pair(
+            central(boot, ground, both), drawn(boot, ground, both), ends=self.ends
+        )
 
 
 def decide_curve(
@@ -74,53 +75,31 @@ def decide_curve(
     question = arms["questions"][name]
     known = load(name, arms["tiers"])
     ground = ground_of(question, arms, params, known.rows)
-    asked = Asked(
-        known, ground, best_curve(known.boot, ground, seed=SEED), params.level
-    )
-    uses, flat = ground.uses(asked.found.share), ground.uses(ground.flat)
-    aimed = aim(ground, arms, params, known.rows)
-    objective, predicted = objective_of(asked), predicted_of(asked)
+    limits = {
+        judge.metric: Limit(known.judges[judge.name], params.veto[judge.name])
+        for judge in known.fitted.judges
+        if judge.name in params.veto
+    }
+    found = best_curve(known.boot, ground, seed=SEED, limits=list(limits.values()))
+    asked = Asked(known, ground, found, params.level, limits)
+    watched = {
+        name: asked.pair(ground.flat, each.boot) for name, each in limits.items()
+    }
     metric = known.fitted.metric
-    checked = {metric: check(known)}
-    tolerance = params.tie_fraction * objective.value[0]
-    best = best_arm(asked, question, arms, tolerance)
-    repetition = repeats(asked)
-    gain = objective.gain
-    by_rung = [at_budget(flops, asked, params) for flops in budgets(params, ground)]
-    status, reason = verdict(
-        Argued(
-            said={
-                "check": checked,
-                "vetoes": {},
-                "trust": {"reach": 0.0, "beyond": 0.0},
-                "objective": {
-                    "weights": {metric: 1.0},
-                    "gain": gain,
-                    "p_better": objective.p_better,
-                },
-            },
-            best=best,
-            repetition=repetition,
-            by_rung=by_rung,
-            broken=[],
-            aimed=aimed,
-            tolerance=tolerance,
-            params=params,
-            reference=REFERENCE,
-            searched="curve",
-            unit=metric_words(metric_unit(metric)).difference_unit,
-        )
-    )
-    unit, domain = metric_unit(metric), metric_parts(metric)[1]
-    answer = SearchedRecord(
-        version=VERSION,
+    flat = asked.pair(ground.flat)
+    tolerance = params.tie_fraction * float(flat.values[0])
+    answer = draft(
+        name,
+        question,
+        rows=known.rows,
+        params=params,
+        read=read_by(name),
         kind="upsampling",
-        question=Question(name=name, title=question["title"]),
-        sentence="",
-        status=status,
-        reason=reason,
-        target=aimed,
-        metrics=[WeightedMetric(name=metric, domain=domain, unit=unit, weight=1.0)],
+        target=aimed(
+            params.target, arms["pool_tokens"], float(known.rows["flops"].max())
+        ),
+        metrics=[weighted(metric, 1.0), *(weighted(name, 0.0) for name in limits)],
+        judges=known.fitted.judges,
         level=params.level,
         n_params=SpokenSize(
             value=round(ground.n_params),
@@ -129,35 +108,31 @@ def decide_curve(
         ),
         n_tokens=round(ground.n_tokens),
         n_runs=len(known.rows),
-        n_draws=known.rows["pool_draw"].n_unique(),
-        proposal=_by_tier(ground, uses),
+        proposal=ground.by_tier(ground.uses(asked.found.share)),
         interval=intervals(asked),
-        reference=_by_tier(ground, flat),
-        predicted={metric: predicted},
-        trade_off={metric: (-gain[0], -gain[2], -gain[1])},
-        objective=objective,
+        reference=ground.by_tier(ground.uses(ground.flat)),
+        predicted={metric: predicted_of(asked, known.boot)}
+        | {name: predicted_of(asked, each.boot) for name, each in limits.items()},
+        trade_off={metric: flat.loss}
+        | {name: pair.loss for name, pair in watched.items()},
+        objective=flat.objective(),
         tolerance=tolerance,
-        best_run=best,
-        vetoes={},
-        repetition=repetition,
+        best_run=best_arm(asked, question, arms, tolerance),
+        vetoes={
+            name: Veto(change=pair.loss, allowed=limits[name].margin)
+            for name, pair in watched.items()
+        },
+        repetition=repeats_of_tiers(ground, asked.found.share, known.rows),
         repetition_law=None,
-        by_rung=by_rung,
+        by_rung=[at_budget(flops, asked) for flops in budgets(params, ground)],
         laws={metric: {each.law: each.share for each in known.fitted.ranking}},
-        check=checked,
+        check={metric: check(known)},
         reach=0.0,
         beyond=0.0,
         warnings=[Note(**dict(each)) for each in known.fitted.warnings],
-        provenance=provenance(
-            known.rows,
-            made_from=[artefacts.RUNS],
-            read=read_by(name),
-            params={"decide": params.model_dump()},
-        ),
-        tables=SearchedTables(proposal=[], predicted=[], rungs=[]),
     )
-    words = {"sentence": sentence(answer), "tables": tables(answer)}
     empty = pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))
-    return answer.model_copy(update=words), empty
+    return finished(answer, params), empty
 
 
 def read_by(name: str) -> list[str]:
@@ -191,48 +166,12 @@ def ground_of(
     return Ground(tiers, unique, float(size), tokens, float(question["most"]))
 
 
-def aim(
-    ground: Ground, arms: Mapping[str, Any], params: DecideParams, rows: pl.DataFrame
-) -> Aimed | None:
-    """The target, and how far it lies beyond the largest proxy."""
-    target = params.target
-    if target is None:
-        return None
-    pools = target.pools(arms["pool_tokens"])
-    return Aimed(
-        n_params=target.params,
-        n_tokens=target.n_tokens,
-        flops=target.n_flops,
-        pool_tokens=pools,
-        decades=float(np.log10(target.n_flops / float(rows["flops"].max()))),
-        text=(
-            f"{count_text(target.params)} parameters and"
-            f" {count_text(target.n_tokens)} tokens from a pool of"
-            f" {count_text(sum(pools.values()))}"
-        ),
-    )
-
-
-def objective_of(asked: Asked) -> Objective:
-    """Loss on the best curve and on the flat one, paired by draw."""
-    ground, boot = asked.ground, asked.known.boot
-    both = np.stack([asked.found.share, ground.flat])
-    value, other = (float(v) for v in central(boot, ground, both))
-    draws = drawn(boot, ground, both)
-    gains = draws[:, 1] - draws[:, 0]
-    return Objective(
-        value=asked.band(value, draws[:, 0]),
-        reference=other,
-        gain=asked.band(other - value, gains),
-        p_better=float(np.mean(gains > 0)),
-    )
-
-
-def predicted_of(asked: Asked) -> Band:
-    """What a run of the best curve would measure, noise of a run included."""
+def predicted_of(asked: Asked, boot: Prediction) -> Band:
+    """What a run of the best curve would measure by a metric, noise of a run included. boot: of the metric."""
     rows = asked.ground.rows(asked.found.share[None])
-    value = float(asked.known.boot.central(rows)[0])
-    return asked.band(value, asked.known.boot.predict(rows, new_run=True)[:, 0])
+    value = float(boot.central(rows)[0])
+    drawn = boot.predict(rows, new_run=True)[:, 0]
+    return band(value, drawn, asked.ends)
 
 
 def intervals(asked: Asked) -> dict[str, tuple[float, float]]:
@@ -279,33 +218,12 @@ def best_arm(
         [[named[arm][f"share_{tier}"] for tier in ground.tiers] for arm in named]
     )
     at = int(central(boot, ground, shares).argmin())
-    both = np.stack([asked.found.share, shares[at]])
-    value, draws = central(boot, ground, both), drawn(boot, ground, both)
-    gains = draws[:, 1] - draws[:, 0]
-    return BestRun(
-        run_id=list(named)[at],
-        shares=_by_tier(ground, ground.uses(shares[at])),
+    return asked.pair(shares[at]).best_run(
+        list(named)[at],
+        ground.by_tier(ground.uses(shares[at])),
         measured=None,
-        gain=asked.band(float(value[1] - value[0]), gains),
-        p_not_worse=float(np.mean(gains > -tolerance)),
+        tolerance=tolerance,
     )
-
-
-def repeats(asked: Asked) -> dict[str, Repeats]:
-    """Tier -> uses by the answer, beside the most of any proxy; the laws carry fewer, and not many more."""
-    ground, rows = asked.ground, asked.known.rows
-    uses = ground.uses(asked.found.share)
-    found = {}
-    for tier, there in zip(ground.tiers, uses.tolist(), strict=True):
-        passes = (
-            rows[f"share_{tier}"].fill_null(0)
-            * rows["n_tokens_seen"]
-            / rows[f"unique_{tier}"].fill_null(1).clip(lower_bound=1)
-        )
-        most = float(passes.max())
-        agree = max(there, 1.0) <= ALIKE * max(most, 1.0)
-        found[tier] = Repeats(target_passes=there, proxy_passes=most, agree=agree)
-    return found
 
 
 def budgets(params: DecideParams, ground: Ground) -> list[float]:
@@ -316,21 +234,17 @@ def budgets(params: DecideParams, ground: Ground) -> list[float]:
     return [flops for flops in params.target_flops if abs(flops / own - 1) > 0.01]
 
 
-def at_budget(flops: float, asked: Asked, params: DecideParams) -> Rung:
+def at_budget(flops: float, asked: Asked) -> Rung:
     """The answer for another budget at the same size and pool."""
     ground = replace(asked.ground, n_tokens=flops / 6.0 / asked.ground.n_params)
-    there = replace(
-        asked, ground=ground, found=best_curve(asked.known.boot, ground, seed=SEED)
-    )
+    limits = list(asked.limits.values())
+    found = best_curve(asked.known.boot, ground, seed=SEED, limits=limits)
+    there = replace(asked, ground=ground, found=found)
     return Rung(
         n_params=round(ground.n_params),
         n_tokens=round(ground.n_tokens),
         flops=flops,
-        proposal=_by_tier(ground, ground.uses(there.found.share)),
+        proposal=ground.by_tier(ground.uses(there.found.share)),
         interval=intervals(there),
         moved=float(0.5 * np.abs(there.found.share - asked.found.share).sum()),
     )
-
-
-def _by_tier(ground: Ground, values: np.ndarray) -> dict[str, float]:
-    return dict(zip(ground.tiers, values.tolist(), strict=True))

@@ -1,6 +1,7 @@
 """The record of a searched question in words: the sentence, the tables, a short markdown."""
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.decision.record import DecisionRecord, TableRow
@@ -8,15 +9,21 @@ from stages.decision.text import decision_markdown, markdown_table
 from stages.foundation import artefacts
 from stages.presentation.metric_words import metric_words
 from stages.presentation.numbers import listed
+from stages.presentation.phase_names import PHASES, of_phase
 from stages.searched.record import (
+    BEST_RUN,
+    PROPOSAL,
+    REFERENCE,
     Decision,
     SearchedRecord,
     SearchedTables,
     read_decisions,
+    values_of,
 )
 
 PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
 REFERENCES = {"mixture": "the prior", "upsampling": "using every tier alike"}
+NO_USE = 0.005  # ours: a tier that is used less is said to be dropped
 LEADS = {
     "decided": "",
     "tie": "A tie with {reference}. Nearest: ",
@@ -40,26 +47,58 @@ def sentence(found: SearchedRecord) -> str:
     """The answer: the mixture with the largest shares first, what it is worth, for which run."""
     gain, low, high = found.objective.gain
     reference = REFERENCES[found.kind]
-    unit = metric_words(found.metrics[0].unit).difference_unit
+    unit = difference_unit(found.unit)
     head = f"For {found.target.text}: " if found.target else ""
     lead = LEADS[found.status].format(reference=reference)
     start = head + (lead if not head else lead[:1].lower() + lead[1:])
-    said = mixture_text(found) if found.kind == "mixture" else curve_text(found)
+    said = answer_text(found, found.proposal)
     if not start:
         said = said[0].upper() + said[1:]
     return f"{start}{said}: {gain:.3f} {unit} [{low:.3f}, {high:.3f}] better than {reference}."
 
 
-def mixture_text(found: SearchedRecord) -> str:
+def difference_unit(unit: str) -> str:
+    """How a difference of a metric of this unit is spoken of: `nats`, `bits a byte`."""
+    return metric_words(unit).difference_unit
+
+
+def answer_text(found: SearchedRecord, values: Mapping[str, float]) -> str:
+    """A mixture or a curve in words. values: as the proposal of the record."""
+    if found.kind == "upsampling":
+        return curve_text(values)
+    if found.phases is None:
+        return mixture_text(values)
+    stable, last = (of_phase(values, phase) for phase in PHASES)
+    return f"{mixture_text(stable)}, and in the decay on {parts_text(last)}"
+
+
+def label_of(found: SearchedRecord, name: str) -> str:
+    """One of SEARCHED_ARMS in words."""
+    whose = {
+        PROPOSAL: "the proposal",
+        REFERENCE: REFERENCES[found.kind],
+        BEST_RUN: f"the best run, {found.best_run.run_id}",
+    }
+    return f"{whose[name]}: {answer_text(found, values_of(found, name))}"
+
+
+def mixture_text(shares: Mapping[str, float]) -> str:
     """`train on 60 % web and 40 % code`, the largest share first."""
-    ordered = sorted(found.proposal.items(), key=lambda pair: -pair[1])
-    parts = [f"{percent(share)} {name}" for name, share in ordered if share > 0]
-    return f"train on {listed(parts)}"
+    return f"train on {parts_text(shares)}"
 
 
-def curve_text(found: SearchedRecord) -> str:
+def parts_text(shares: Mapping[str, float]) -> str:
+    """`60 % web and 40 % code`, the largest share first."""
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    return listed([f"{percent(share)} {name}" for name, share in ordered if share > 0])
+
+
+def curve_text(by_tier: Mapping[str, float]) -> str:
     """`use the best 10 % 4 times, 10 to 30 % 1.5 times, and drop the rest`; tiers used alike are one."""
-    shown = [(tier, f"{uses:.2g}") for tier, uses in found.proposal.items()]
+    shown = [
+        (tier, "0" if uses < NO_USE else f"{uses:.2g}")
+        for tier, uses in by_tier.items()
+    ]
     parts, rest = [], ""
     for uses, group in itertools.groupby(shown, key=lambda pair: pair[1]):
         tiers = [tier for tier, _ in group]
@@ -99,9 +138,11 @@ def proposal_rows(found: SearchedRecord) -> list[TableRow]:
     rows: list[TableRow] = []
     for name, share in found.proposal.items():
         low, high = found.interval[name]
-        repeats = found.repetition[name]
+        phase, _, pool = name.partition(" ") if found.phases else ("", "", name)
+        repeats = found.repetition[pool]
         row: TableRow = {
-            "train on": name,
+            "train on": pool,
+            **({"phase": phase} if phase else {}),
             "share": round(share, 3),
             "interval": f"[{low:.3f}, {high:.3f}]",
             "prior": round(found.reference[name], 3),
@@ -136,19 +177,24 @@ def predicted_rows(found: SearchedRecord) -> list[TableRow]:
     for metric in found.metrics:
         value, low, high = found.predicted[metric.name]
         change, least, most = found.trade_off[metric.name]
-        laws = sorted(found.laws[metric.name].items(), key=lambda pair: -pair[1])
+        laws = sorted(
+            found.laws.get(metric.name, {}).items(), key=lambda pair: -pair[1]
+        )
+        check = found.check.get(metric.name)
         row: TableRow = {
             "held-out domain": metric.domain,
             "weight": round(metric.weight, 3),
             "loss": f"{value:.3f} [{low:.3f}, {high:.3f}]",
             f"against {REFERENCES[found.kind]}": f"{change:+.3f} [{least:+.3f}, {most:+.3f}]",
-            "rank of runs left out": round(
-                found.check[metric.name]["rank_correlation"], 3
-            ),
-            "laws": ", ".join(f"{name} {weight:.2f}" for name, weight in laws[:2]),
+            "rank of runs left out": round(check["rank_correlation"], 3)
+            if check
+            else "-",
+            "laws": ", ".join(f"{name} {weight:.2f}" for name, weight in laws[:2])
+            or "-",
         }
-        if metric.name in found.vetoes:
-            row["may lose"] = round(found.vetoes[metric.name].allowed, 4)
+        if found.vetoes:
+            veto = found.vetoes.get(metric.name)
+            row["may lose"] = round(veto.allowed, 4) if veto else "-"
         rows.append(row)
     return rows
 

@@ -6,8 +6,21 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.foundation.section import Name, Section
-from stages.settings.questions import AnyQuestion, Question, UpsamplingQuestion
+from stages.settings.questions import (
+    CLUSTERS,
+    AnyQuestion,
+    MixtureQuestion,
+    Question,
+    UpsamplingQuestion,
+)
 from stages.target.target import Target
+
+
+class Replay(Section):
+    """Data of another arm that are read beside an arm's own."""
+
+    share: float = Field(gt=0, lt=1, description="of the training tokens")
+    of: "Arm" = Field(description="the other arm")
 
 
 class Arm(Section):
@@ -41,6 +54,11 @@ class Arm(Section):
         min_length=1,
         description="share of training tokens by pool; pools not named are left out",
     )
+    clusters_of: str | None = Field(
+        None,
+        exclude_if=lambda question: question is None,
+        description="question whose clusters the mixture names in place of pools",
+    )
     uses: dict[float, Annotated[float, Field(ge=0)]] | None = Field(
         None,
         min_length=1,
@@ -59,6 +77,14 @@ class Arm(Section):
         None,
         min_length=1,
         description="use only documents of these licences (ingest.pools.NAME.licence)",
+    )
+    replay: Replay | None = Field(
+        None,
+        exclude_if=lambda replay: replay is None,
+        description=(
+            "data of another arm read beside its own; arms of a question with a branch"
+            " have it from there"
+        ),
     )
     rules: bool | str | list[str] = Field(
         False,
@@ -86,6 +112,12 @@ class Arm(Section):
                 raise ValueError(
                     "an arm has a mixture or an upweight, not both; make two arms"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_mixed(self) -> "Arm":
+        if self.clusters_of is not None and self.mixture is None:
+            raise ValueError("clusters_of says what a mixture names; give a mixture")
         return self
 
     @model_validator(mode="after")
@@ -158,7 +190,18 @@ class ArmsParams(Section):
                     f"question {name!r} names the arm {missing[0]!r}; arms are"
                     f" {', '.join(self.arms) or 'not given'}"
                 )
+            if question.branch and question.branch.base not in self.arms:
+                raise ValueError(
+                    f"question {name!r} has a trunk of the arm"
+                    f" {question.branch.base!r}; arms are {', '.join(self.arms)}"
+                )
         self._names_differ()
+        for name, arm in self.arms.items():
+            if arm.clusters_of is not None and arm.clusters_of not in self.clustered:
+                raise ValueError(
+                    f"arm {name!r}: clusters_of names {arm.clusters_of!r}, which is no"
+                    " mixture question with over: clusters"
+                )
         for name, control in self.every_control.items():
             if control.like not in self.arms or name in self.arms:
                 raise ValueError(
@@ -203,6 +246,15 @@ class ArmsParams(Section):
                     f"the control {name!r} makes {twice[0]!r}, which is a control too;"
                     " give one of them another name"
                 )
+
+    @property
+    def clustered(self) -> dict[str, MixtureQuestion]:
+        """The questions that mix clusters."""
+        return {
+            name: question
+            for name, question in self.questions.items()
+            if isinstance(question, MixtureQuestion) and question.over == CLUSTERS
+        }
 
     @property
     def every_control(self) -> dict[str, Control]:

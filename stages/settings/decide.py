@@ -30,7 +30,8 @@ class DecideParams(Section):
         {},
         description=(
             "judge of fit.judges -> bits a byte that the winner may be worse there than"
-            " the baseline; more than that, and nothing is decided"
+            " the baseline; more than that, and nothing is decided. Of a mixture than"
+            " the prior, and only mixtures that keep it are proposed"
         ),
     )
     level: float = Field(0.9, gt=0.5, lt=1, description="coverage of every interval")

@@ -61,7 +61,7 @@ class Tuning(Section):
         False,
         description=(
             "batch from the gradient noise measured at the first size, in place of"
-            " sweep.batch_tokens"
+            " sweep.batch_tokens; sweep.lr, which is for that, moves as its square root"
         ),
     )
 
@@ -126,6 +126,16 @@ def hyperparameters(
             f"power scheduler: lr {lr:g}, falling from {begins:,.0f} tokens on",
         )
     return settings, f"lr {lr:g}, batch {batch_tokens} for every size"
+
+
+def lr_of_batch(lr: float, batch_tokens: int, new_batch_tokens: int) -> float:
+    """The learning rate of another batch: as the square root of the batch, which keeps the noise of Adam's steps
+    (Malladi et al. 2022).
+
+    >>> lr_of_batch(0.012, 512, 2048)
+    0.024
+    """
+    return lr * math.sqrt(new_batch_tokens / batch_tokens)
 
 
 def whole_budgets(budgets_tokens: list[int], batch_tokens: int) -> tuple[int, ...]:

@@ -26,6 +26,13 @@ class Pool(Section):
 
     path: str | list[str] | None = None
     text: str = Field("text", description="column or key that holds the text")
+    prompt: str | None = Field(
+        None,
+        description=(
+            "column or key that holds what is asked; it stands before the text, and a"
+            " question with branch.loss: answer scores the text alone"
+        ),
+    )
     id: str | None = Field(None, description="column or key that holds a unique name")
     lang: str | None = Field(None, description="column or key that holds the language")
     url: str | None = Field(
@@ -84,6 +91,20 @@ class Pool(Section):
             raise ValueError(f"images must be one of {', '.join(IMAGE_POOLS)}")
         if self.extract is not None and self.extract not in POOLS:
             raise ValueError(f"extract must be one of {', '.join(POOLS)}")
+        if self.prompt is not None and self.path is None:
+            raise ValueError(
+                "prompt names a column, which only your own files have; leave it out"
+            )
+        if self.prompt is not None and self.prompt in (
+            self.text,
+            self.id,
+            self.lang,
+            self.url,
+        ):
+            raise ValueError(
+                f"prompt maps the column {self.prompt!r}, which holds something else;"
+                " map another"
+            )
         if self.extract is not None and self.url is not None:
             raise ValueError("text in a wheel has no addresses; leave url out")
         if self.url is not None and self.url in (self.text, self.id, self.lang):
@@ -97,7 +118,8 @@ class Pool(Section):
                     "licence has a column, which only your own files have; name one"
                     " licence, or leave it out"
                 )
-            if self.licence.column in (self.text, self.id, self.lang, self.url):
+            taken = (self.text, self.id, self.lang, self.url, self.prompt)
+            if self.licence.column in taken:
                 raise ValueError(
                     f"licence maps the column {self.licence.column!r}, which holds"
                     " something else; map another"

@@ -1,16 +1,26 @@
 """The kinds of question of `arms.questions`: arms that are named, and arms that Assay designs by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from stages.foundation.section import Section
+from stages.settings.branches import BranchSettings
 from stages.settings.pools import Pool
 
 Fault = tuple[str, str]  # the key and what is wrong
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LEAST_ARMS = 2  # that compete
+CLUSTERS = "clusters"  # what Assay finds itself, in place of pools
 NARROWEST = 0.005  # ours: a range of shares below it tells nothing of a pool
 
 
@@ -26,11 +36,27 @@ class Question(Section):
 
     kind: Literal["arms"] = Field("arms", exclude=True)
     title: str
-    arms: list[str] = Field(min_length=2)
+    branch: BranchSettings | None = Field(
+        None,
+        exclude_if=lambda branch: branch is None,
+        description=(
+            "arms are mixes of the last phase of one trunk; null: every arm is trained"
+            " from the start"
+        ),
+    )
+    arms: list[str]
 
     @field_validator("arms")
     @classmethod
-    def _arms_differ(cls, arms: list[str]) -> list[str]:
+    def _arms_compete(cls, arms: list[str], known: ValidationInfo) -> list[str]:
+        branch = known.data.get("branch")
+        if branch is None and len(arms) < LEAST_ARMS:
+            raise ValueError(f"needs at least {LEAST_ARMS} entries")
+        if branch is not None and not set(arms) - {branch.base}:
+            raise ValueError(
+                f"name an arm beside branch.base, {branch.base!r}, which is the control"
+                " anyway"
+            )
         return _once(arms)
 
 
@@ -82,11 +108,48 @@ Prior = Annotated[
 ]
 
 
+def _over_tag(value: Any) -> str:
+    return "[word]" if isinstance(value, str) else "[pools]"
+
+
+Over = Annotated[
+    Annotated[Literal["clusters"], Tag("[word]")]
+    | Annotated[list[str], Field(min_length=2), Tag("[pools]")],
+    Discriminator(_over_tag),
+]
+
+
 class MixtureQuestion(Designed):
-    """Which mixture of pools? The swarm of runs that tells is designed, and the best mixture searched for."""
+    """Which mixture of pools, or of clusters of their documents? The swarm of runs that tells is designed, and the best
+    mixture searched for.
+    """
 
     kind: Literal["mixture"]
-    over: list[str] = Field(min_length=2, description="pools that are mixed")
+    over: Over = Field(
+        description="pools that are mixed; clusters: those that Assay finds in their documents"
+    )
+    clusters: int = Field(
+        8, ge=2, le=64, description="over: clusters: how many are looked for"
+    )
+    pools: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="over: clusters: pools whose documents are clustered; null: all",
+    )
+    model: str | None = Field(
+        None,
+        description=(
+            "over: clusters: folder of a sentence-transformers model, in place of hashed"
+            " words"
+        ),
+    )
+    two_phases: bool = Field(
+        False,
+        description=(
+            "true: a mixture for the stable phase of the schedule and one for its decay,"
+            " searched for together"
+        ),
+    )
     prior: Prior = Field(
         "natural",
         description=(
@@ -120,54 +183,68 @@ class MixtureQuestion(Designed):
 
     @model_validator(mode="after")
     def _names_are_pools(self) -> "MixtureQuestion":
-        if len(set(self.over)) < len(self.over):
-            raise ValueError("over names a pool twice")
-        given = {"floors": self.floors, "caps": self.caps}
-        if isinstance(self.prior, dict):
-            given["prior"] = self.prior
-            if abs(sum(self.prior.values()) - 1) > 1e-6:
-                raise ValueError(
-                    f"prior adds up to {sum(self.prior.values()):g}; shares are of one"
-                    " whole"
-                )
-        for key, shares in given.items():
-            if unknown := [name for name in shares if name not in self.over]:
-                raise ValueError(
-                    f"{key} names {unknown[0]!r}; over has {', '.join(self.over)}"
-                )
-        for name in self.over:
-            low, high = self.floors.get(name, 0.0), self.caps.get(name, 1.0)
-            if low > high:
-                raise ValueError(f"the floor of {name}, {low:g}, is above its cap")
-        if sum(self.floors.values()) > 1:
-            raise ValueError("floors add up to more than 1")
-        if sum(self.caps.get(name, 1.0) for name in self.over) < 1:
-            raise ValueError("caps add up to less than 1")
+        if isinstance(self.prior, dict) and abs(sum(self.prior.values()) - 1) > 1e-6:
+            raise ValueError(
+                f"prior adds up to {sum(self.prior.values()):g}; shares are of one whole"
+            )
+        if self.over == CLUSTERS:
+            return self  # their names are known when they are found
+        for key in ("pools", "model"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} is for over: clusters; leave it out")
+        if fault := unfit(self, self.over):
+            raise ValueError(fault)
         return self
 
-    @model_validator(mode="after")
-    def _shares_can_move(self) -> "MixtureQuestion":
-        low = {name: self.floors.get(name, 0.0) for name in self.over}
-        high = {name: self.caps.get(name, 1.0) for name in self.over}
-        for name in self.over:
-            least = max(low[name], 1 - sum(high.values()) + high[name])
-            most = min(high[name], 1 - sum(low.values()) + low[name])
-            if most - least < NARROWEST:
-                raise ValueError(
-                    f"floors and caps leave {name} no share but {least:g}, which tells"
-                    f" nothing of it; widen them, or take {name} out of over"
-                )
-        return self
+    @property
+    def n_domains(self) -> int:
+        """How many shares are searched for, of both phases where there are two."""
+        n_parts = self.clusters if self.over == CLUSTERS else len(self.over)
+        return 2 * n_parts if self.two_phases else n_parts
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""
-        if unknown := [name for name in self.over if name not in pools]:
-            return "over", f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+        clustered = self.over == CLUSTERS
+        key, named = (
+            ("pools", self.pools or []) if clustered else ("over", [*self.over])
+        )
+        if unknown := [name for name in named if name not in pools]:
+            return key, f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
         return (
             unheld(self.veto, "veto", pools)
             or unheld(self.weights or {}, "weights", pools)
             or super().fault(pools, image)
         )
+
+
+def unfit(question: MixtureQuestion, over: Sequence[str]) -> str | None:
+    """What is wrong with the prior, floors and caps of a question for what it mixes; None where nothing is."""
+    if len(set(over)) < len(over):
+        return "over names a pool twice"
+    given = {"floors": question.floors, "caps": question.caps}
+    if isinstance(question.prior, dict):
+        given["prior"] = question.prior
+    for key, shares in given.items():
+        if unknown := [name for name in shares if name not in over]:
+            return f"{key} names {unknown[0]!r}; over has {', '.join(over)}"
+    low = {name: question.floors.get(name, 0.0) for name in over}
+    high = {name: question.caps.get(name, 1.0) for name in over}
+    for name in over:
+        if low[name] > high[name]:
+            return f"the floor of {name}, {low[name]:g}, is above its cap"
+    if sum(low.values()) > 1:
+        return "floors add up to more than 1"
+    if sum(high.values()) < 1:
+        return "caps add up to less than 1"
+    for name in over:
+        least = max(low[name], 1 - sum(high.values()) + high[name])
+        most = min(high[name], 1 - sum(low.values()) + low[name])
+        if most - least < NARROWEST:
+            return (
+                f"floors and caps leave {name} no share but {least:g}, which tells nothing"
+                f" of it; widen them, or take {name} out of over"
+            )
+    return None
 
 
 class UpsamplingQuestion(Designed):

@@ -105,6 +105,14 @@ class SweepParams(Section):
     growth: Growth | None = Field(
         None, description="null: every layer is there from the start"
     )
+    watch: bool = Field(
+        False,
+        description=(
+            "curves also say the largest attention logit and the size of the gradient,"
+            " of the runs that are trained from now on; carried to the target they"
+            " foretell an unstable run"
+        ),
+    )
     items: str | None = Field(
         None,
         description=(

@@ -11,9 +11,14 @@ from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.study import ADDED_SEED
 from stages.runs.trainer_version import code_hash
-from stages.settings.hyperparameters import hyperparameters, whole_budgets
+from stages.settings.hyperparameters import (
+    hyperparameters,
+    lr_of_batch,
+    whole_budgets,
+)
 from stages.settings.model_forms import formed, grown
 from stages.settings.sweep import Regularisation, SweepParams
+from stages.sweeping.branches import Making, arms_of_branches, branch_trunks
 from stages.sweeping.simulate import drawn_tokens, pool_share
 from stages.sweeping.trials import best_lr, critical_batch, largest_view
 from stages.sweeping.views import Views, load_views
@@ -36,7 +41,13 @@ def repeating(params: SweepParams, data: Views) -> SweepParams:
         return params
     passes = params.target.passes(data.arms["pool_tokens"])
     drawn = sum(data.arms["draw_tokens"].values())
-    kept = min(view.n_tokens for view in data.views.values()) / drawn
+    apart = arms_of_branches(data.arms)  # which no target repeats
+    sizes = [
+        view.n_tokens
+        for name, view in data.views.items()
+        if name.rsplit("/", 1)[0] not in apart
+    ]
+    kept = min(sizes, default=drawn) / drawn
     repeats = passes / kept > 1
     return params.model_copy(update={"pool_passes": passes if repeats else None})
 
@@ -54,7 +65,8 @@ def tried(params: SweepParams, data: Views) -> SweepParams:
     if tuning.critical_batch:
         spec = trial(params, params.sizes[0])
         batch = critical_batch(spec, data, params.device)
-        params = params.model_copy(update={"batch_tokens": batch})
+        lr = lr_of_batch(params.lr, params.batch_tokens, batch)
+        params = params.model_copy(update={"batch_tokens": batch, "lr": lr})
     if tuning.lrs:
         size = str(tuning.base_size)
         specs = [trial(params.model_copy(update={"lr": lr}), size) for lr in tuning.lrs]
@@ -90,7 +102,7 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     """Every trunk: its header and spec. Largest first, so that the last to finish is a small one."""
     code = code_hash()
     trunks = []
-    for view in data.views:
+    for view in trained_views(data):
         control = data.arms["controls"].get(view.rsplit("/", 1)[0])
         for cell in _cells(params, view, control=control, data=data):
             for spec in _specs(params, cell, data):
@@ -101,9 +113,41 @@ def plan(params: SweepParams, data: Views) -> list[dict[str, Any]]:
     for cell, budget in _added_cells(params, data):
         for spec in _specs(params, cell, data, budgets=(budget,)):
             trunks.append(trunk_of(spec, cell.arm, control="", data=data, code=code))
+    trunks += branch_trunks(_making(params, data, code))
     if not trunks:
         raise ParamsError("sweep plans no run; name arms, sizes and budgets")
     return sorted(trunks, key=_largest_first)
+
+
+def _making(params: SweepParams, data: Views, code: str) -> Making:
+    """How the runs of a question about branches are made."""
+
+    def spec(
+        own: SweepParams,
+        *,
+        view: str,
+        budgets: tuple[int, ...],
+        size: str,
+        setting: Regularisation,
+        draw: int,
+        is_twin: bool = False,
+    ) -> RunSpec:
+        cell = Cell(
+            view=view, size=size, setting=setting, draw=draw, is_control=is_twin
+        )
+        [made] = _specs(own, cell, data, budgets)
+        return made
+
+    def named(made: RunSpec, arm: str, control: str) -> dict[str, Any]:
+        return trunk_of(made, arm, control=control, data=data, code=code)
+
+    return Making(params, data, spec, named)
+
+
+def trained_views(data: Views) -> list[str]:
+    """The views that have trunks from the start: all but those of branches and those that only decays read."""
+    apart = {*data.arms.get("decays", {}).values(), *arms_of_branches(data.arms)}
+    return [view for view in data.views if view.rsplit("/", 1)[0] not in apart]
 
 
 def trunk_of(
@@ -116,7 +160,7 @@ def trunk_of(
     header = {
         "arm": arm,
         "control": control,
-        "data_hash": data.data_hash(spec.arm, spec.decay_arm),
+        "data_hash": data.data_hash(spec.arm, spec.decay_arm, spec.loss),
         "code_hash": code,
     }
     trunk_id = content_hash([spec.to_dict() | {"arm": arm}, header["data_hash"], code])
@@ -262,7 +306,7 @@ def _specs(
 
 def _decay_arm(params: SweepParams, cell: Cell, data: Views) -> str | None:
     """The view that the decays of the cell's arm read; None where they read on."""
-    decay = params.decay_mix.get(cell.arm)
+    decay = params.decay_mix.get(cell.arm) or data.arms.get("decays", {}).get(cell.arm)
     if not decay:
         return None
     view = f"{decay}/{cell.draw}"

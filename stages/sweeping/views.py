@@ -1,5 +1,6 @@
 """What trunks read: the pack, the views of every arm and draw, held-out domains, items."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,16 +38,32 @@ class Views:
             items,
         )
 
-    def data_hash(self, name: str, decay: str | None = None) -> str:
+    def added(self, table: pl.DataFrame) -> "Views":
+        """The same with the views of a table of data/arms/views.parquet's columns beside those that are there."""
+        more = views_of(self.packed, table, self.arms["tiers"])
+        return Views(
+            self.packed,
+            views=self.views | more,
+            held_out=self.held_out,
+            arms=self.arms,
+            items=self.items,
+        )
+
+    def data_hash(self, name: str, decay: str | None = None, loss: str = "all") -> str:
         """Of the tokens that a view trains on, those of its decay if they are others, and those and
-        the items it is judged on.
+        the items it is judged on; which of them are prompts, where that tells. loss: as of a RunSpec.
         """
         trained = [self.views[each].fingerprint for each in (name, decay) if each]
+        if loss == "answer":
+            trained.append(self.packed.prompts_sha256)
         judged = [self.items.fingerprint] if self.items else []
         return content_hash(
             [
                 *trained,
-                {key: pack.tokens_sha256 for key, pack in self.held_out.items()},
+                {
+                    key: pack.tokens_sha256 + pack.prompts_sha256
+                    for key, pack in self.held_out.items()
+                },
                 *judged,
             ]
         )
@@ -61,12 +78,26 @@ def load_views(items: str | None = None) -> Views:
         if path.is_dir()
     }
     arms = read_sealed(artefacts.ARMS, AGAIN)
-    table = pl.read_parquet(artefacts.VIEWS)
+    if items:
+        from stages.sweeping.item_file import read_items  # loads torch
+    return Views(
+        packed,
+        views=views_of(packed, pl.read_parquet(artefacts.VIEWS), arms["tiers"]),
+        held_out=held_out,
+        arms=arms,
+        items=read_items(items, TOKENIZER, packed.eos_id) if items else None,
+    )
+
+
+def views_of(
+    packed: Packed, table: pl.DataFrame, tiers: Sequence[str]
+) -> dict[str, View]:
+    """ "arm/draw" -> its view. table: arm, draw, row, weight, pool and tier (number), one row a document."""
     pools = sorted(table["pool"].unique())
-    names = [f"{pool}|{tier}" for pool in pools for tier in arms["tiers"]]
+    names = [f"{pool}|{tier}" for pool in pools for tier in tiers]
     label = pl.col("pool").replace_strict(
         pools, range(len(pools)), return_dtype=pl.Int64
-    ) * len(arms["tiers"]) + pl.col("tier")
+    ) * len(tiers) + pl.col("tier")
     views = {}
     for (arm, draw), part in table.with_columns(label=label).group_by(
         "arm", "draw", maintain_order=True
@@ -82,15 +113,7 @@ def load_views(items: str | None = None) -> Views:
             groups=groups,
             group_names=names,
         )
-    if items:
-        from stages.sweeping.item_file import read_items  # loads torch
-    return Views(
-        packed,
-        views=views,
-        held_out=held_out,
-        arms=arms,
-        items=read_items(items, TOKENIZER, packed.eos_id) if items else None,
-    )
+    return views
 
 
 def proxy_data(data: Views) -> "ProxyData":

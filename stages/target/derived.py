@@ -157,7 +157,9 @@ def _proxies(values: Mapping[str, Any], target: Target) -> Any:
     if sweep is None:
         return values["sweep"]
     if all(key in sweep for key in (*LADDER_KEYS, "pool_passes")):
-        return sweep
+        # what is watched is carried to the target
+        own = {"target": dict(values["target"])} if sweep.get("watch") else {}
+        return own | sweep
     made = {"pool_passes": "target", "target": dict(values["target"])} | sweep
     if all(key in sweep for key in LADDER_KEYS):
         return made

@@ -1,7 +1,7 @@
 """What is to be trained after one decision: arms, budgets, settings, and the trunks that follow."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +9,13 @@ import polars as pl
 
 from stages.curation.selecting.recipes import recipes
 from stages.decision.question_laws import twins
-from stages.decision.record import DecisionRecord, Target, read_decision
+from stages.decision.record import DecisionRecord, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
+from stages.presentation.metric_words import SUITE
 from stages.proxy.specs.spec import RunSpec
-from stages.runs.suite import with_suite
+from stages.runs.suite import with_suite, with_weighted
+from stages.searched.record import Decision, SearchedRecord
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views
 from stages.verification.carried_on import (
@@ -32,25 +34,40 @@ from stages.verification.chosen import (
     unfiltered_arm,
     winners,
 )
-from stages.verification.judged import Claim, Prediction
+from stages.verification.judged import Claim, Prediction, Said
 
 log = logging.getLogger("assay")
+WEIGHTED = "loss_weighted"  # a sum of losses of several held-out domains, nats a token
 SAME_POOL = 0.05  # assumed: arms whose different tokens differ by less are one
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question with what is to be trained for it. arms: arm -> why; parents: the sweep's trunks."""
+    """One question with what is to be trained for it. arms: arm -> why; parents: the sweep's trunks; said: of a search
+    what it says of its target.
+    """
 
-    decision: DecisionRecord
+    decision: Decision
     claim: Claim
     parents: dict[tuple[str, int], RunSpec]
     arms: dict[str, str] = field(default_factory=dict)
     trunks: list[Trunk] = field(default_factory=list)
+    said: Sequence[Said] = ()
 
     @property
-    def targets(self) -> list[Target]:
+    def metric(self) -> str:
+        """The metric that is predicted, as `measured` names it."""
+        return metric_of(self.decision)
+
+    def measured(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """A runs table with the rows of the metric, where it is made of others."""
+        return measured_by(self.decision, runs)
+
+    @property
+    def targets(self) -> Sequence[Said]:
         """What the decision said of what is trained after it: nothing where it speaks for another size or pool."""
+        if isinstance(self.decision, SearchedRecord):
+            return self.said
         if self.decision.n_params.value != self.claim.n_params:
             return []
         run = self.decision.target
@@ -66,6 +83,24 @@ class Asked:
         return trained_after(self.parents, self.trunks, data)
 
 
+def metric_of(decision: Decision) -> str:
+    """The metric of a decision; WEIGHTED where it is a sum of several losses."""
+    if isinstance(decision, DecisionRecord):
+        return decision.metric.name
+    weighed = [each.name for each in decision.metrics if each.weight > 0]
+    if len(weighed) == 1:
+        return weighed[0]
+    return WEIGHTED if decision.unit.startswith("nats") else SUITE
+
+
+def measured_by(decision: Decision, runs: pl.DataFrame) -> pl.DataFrame:
+    """A runs table with rows of the decision's metric."""
+    if isinstance(decision, DecisionRecord) or decision.kind == "upsampling":
+        return with_suite(runs, decision.judges)
+    weights = {each.name: each.weight for each in decision.metrics if each.weight > 0}
+    return with_weighted(runs, weights, metric_of(decision))
+
+
 def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) -> Asked:
     """Which arms, to which budgets, at which settings; planned and not trained. A question that is not asked for
     has no arms and no trunks.
@@ -74,7 +109,7 @@ def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) ->
     names = data.arms["questions"][name]["arms"]
     pairs = twins(data.arms, names)
     n_params = size_of(decision)
-    runs = with_suite(pl.read_parquet(artefacts.RUNS), decision.judges).filter(
+    runs = measured_by(decision, pl.read_parquet(artefacts.RUNS)).filter(
         pl.col("arm").is_in([*names, *pairs])
         & (pl.col("n_params") == n_params)
         & (pl.col("metric") == decision.metric.name)
@@ -121,7 +156,7 @@ def chosen_arms(
     return chosen | controls
 
 
-def size_of(decision: DecisionRecord) -> int:
+def size_of(decision: Decision) -> int:
     """The size that the decision speaks for; where it was not trained, the largest that was."""
     size = decision.n_params
     return size.value if size.value in size.trained else max(size.trained)

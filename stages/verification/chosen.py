@@ -115,8 +115,11 @@ def settings_by_budget(
     Every budget is trained at the setting that won where documents repeat about as often as they will at the
     largest; those up to twice what was fitted also at the one that won there. n_unique: different tokens of the arm.
     """
-    own = won.filter(arm=arm).sort("n_tokens_seen").row(-1, named=True)
     at_the_top = setting_for(won, arm, epochs=max(tokens) / n_unique)
+    trained = won.filter(arm=arm).sort("n_tokens_seen")
+    if trained.is_empty():  # what a search proposes is in no sweep
+        return {at_the_top: tuple(sorted(tokens))}
+    own = trained.row(-1, named=True)
     before = (own["weight_decay"], own["dropout"])
     near = [each for each in tokens if each <= NEAR * own["n_tokens_seen"]]
     chosen = {at_the_top: tuple(sorted(tokens))}

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from stages.decision.record import Target
+from stages.decision.record import Status
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, path_rows
 from stages.verification.record import Verdict, VerifiedLead, VerifiedRun
@@ -15,6 +15,19 @@ from stages.verification.record import Verdict, VerifiedLead, VerifiedRun
 # whole batches move a budget by less than this share of it
 SAME_BUDGET = 0.01
 Rows = Mapping[str, np.ndarray]
+
+
+class Said(Protocol):
+    """What a decision said at a budget."""
+
+    @property
+    def flops(self) -> float: ...
+
+    @property
+    def best(self) -> str: ...
+
+    @property
+    def status(self) -> Status: ...
 
 
 class Prediction(Protocol):
@@ -31,7 +44,8 @@ class Prediction(Protocol):
 class Claim:
     """What is judged: a prediction for arms of these columns at one size, with intervals of `level`.
 
-    reach: the largest fitted compute at the size, FLOPs.
+    reach: the largest fitted compute at the size, FLOPs. of_values: whether values are predicted beside leads.
+    named: the arm that leads are taken of; None: the one that was said to be best, else predicted.
     """
 
     prediction: Prediction
@@ -39,6 +53,8 @@ class Claim:
     n_params: int
     reach: float
     level: float
+    of_values: bool = True
+    named: str | None = None
 
     def rows(
         self, arms: Sequence[str], flops: Sequence[float]
@@ -63,6 +79,13 @@ class Claim:
         predicted = self.prediction.point(self.rows(arms, [flops] * len(arms)))
         return dict(zip(arms, map(float, predicted), strict=True))
 
+    def leader(self, arms: Sequence[str], flops: float) -> str:
+        """The arm that leads are taken of where nothing was said of the budget."""
+        if self.named in arms:
+            return str(self.named)
+        values = self.values(arms, flops)
+        return min(values, key=lambda arm: values[arm])
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -73,7 +96,7 @@ class Judged:
     verdicts: list[Verdict]
 
 
-def judge(claim: Claim, measured: pl.DataFrame, targets: Sequence[Target]) -> Judged:
+def judge(claim: Claim, measured: pl.DataFrame, targets: Sequence[Said]) -> Judged:
     """Every run, lead and verdict. measured: one row an arm, budget and resample, as `best_settings` gives it;
     targets: what the decision said.
     """
@@ -82,6 +105,8 @@ def judge(claim: Claim, measured: pl.DataFrame, targets: Sequence[Target]) -> Ju
     rows = claim.rows(measured["arm"].to_list(), measured["flops"].to_list())
     point, drawn = claim.prediction.point(rows), claim.prediction.new_runs(rows)
     runs = judged_runs(claim, measured, point=point, drawn=drawn)
+    if not claim.of_values:
+        runs = []
     leads, verdicts = [], []
     for flops in measured["flops"].unique().sort():
         at = np.flatnonzero((measured["flops"] == flops).to_numpy())
@@ -94,8 +119,7 @@ def judge(claim: Claim, measured: pl.DataFrame, targets: Sequence[Target]) -> Ju
             verdicts.append(verdict(claim, said, means=means, flops=flops))
             best = said.best
         else:
-            values = claim.values(trained, flops)
-            best = min(values, key=lambda arm: values[arm])
+            best = claim.leader(trained, flops)
         leads += [
             lead
             for other in sorted(set(trained) - {best})
@@ -178,7 +202,7 @@ def judged_lead(
     )
 
 
-def said_at(targets: Sequence[Target], flops: float) -> Target | None:
+def said_at(targets: Sequence[Said], flops: float) -> Said | None:
     """What the decision said at this budget; None where it did not speak of it."""
     for target in targets:
         if abs(target.flops / flops - 1) < SAME_BUDGET:
@@ -187,7 +211,7 @@ def said_at(targets: Sequence[Target], flops: float) -> Target | None:
 
 
 def verdict(
-    claim: Claim, said: Target, means: Mapping[str, float], flops: float
+    claim: Claim, said: Said, means: Mapping[str, float], flops: float
 ) -> Verdict:
     """What was said against the arm that was measured best. means: arm -> measured value."""
     measured_best = min(means, key=lambda arm: means[arm])

@@ -7,7 +7,13 @@ import polars as pl
 
 from stages.decision.record import DecisionRecord
 from stages.foundation.files import content_hash
-from stages.runs.suite import with_suite
+from stages.searched.record import (
+    SEARCHED_ARMS,
+    Decision,
+    SearchedRecord,
+    arm_name,
+)
+from stages.searched.words import label_of
 from stages.verification.asked import Asked
 from stages.verification.carried_on import best_settings
 from stages.verification.judged import judge
@@ -18,11 +24,12 @@ from stages.verification.words import lead_row, outcome, run_row
 def verified(asked: Asked, table: pl.DataFrame) -> Verification:
     """The record of one question. table: the runs after its decision."""
     decision, claim = asked.decision, asked.claim
-    metric = decision.metric.name
-    judged = with_suite(table, decision.judges)
+    metric = asked.metric
+    judged = asked.measured(table)
     measured = best_settings(judged, metric, above=claim.reach)
     found = judge(claim, measured, asked.targets)
-    labels = {run.arm: run.arm for run in found.runs} | asked.arms | decision.labels
+    trained = measured["arm"].unique().sort().to_list()
+    labels = {arm: arm for arm in trained} | asked.arms | labels_of(decision)
     errors = [abs(run.predicted / run.measured - 1) for run in found.runs]
     right = [each.right for each in found.verdicts if each.right is not None]
     return Verification(
@@ -34,9 +41,7 @@ def verified(asked: Asked, table: pl.DataFrame) -> Verification:
         n_params=claim.n_params,
         fitted_to_flops=claim.reach,
         labels=labels,
-        arms={
-            run.arm: asked.arms.get(run.arm, "asked for before") for run in found.runs
-        },
+        arms={arm: asked.arms.get(arm, "asked for before") for arm in trained},
         runs=found.runs,
         leads=found.leads,
         verdicts=found.verdicts,
@@ -51,9 +56,20 @@ def verified(asked: Asked, table: pl.DataFrame) -> Verification:
     )
 
 
-def decision_hash(decision: DecisionRecord) -> str:
-    """What a decision rests on: its question, the runs that were fitted and the law."""
+def labels_of(decision: Decision) -> dict[str, str]:
+    """Arm -> what it does, in words."""
+    if isinstance(decision, DecisionRecord):
+        return decision.labels
+    name = decision.question.name
+    return {arm_name(name, part): label_of(decision, part) for part in SEARCHED_ARMS}
+
+
+def decision_hash(decision: Decision) -> str:
+    """What a decision rests on: its question, the runs that were fitted and the law, or what was proposed."""
     fitted = decision.provenance.run_ids
+    if isinstance(decision, SearchedRecord):
+        proposed = {key: round(each, 6) for key, each in decision.proposal.items()}
+        return content_hash([decision.question.name, fitted, proposed])
     return content_hash([decision.question.name, fitted, decision.law.name])
 
 

@@ -16,19 +16,27 @@ def outcome(
     level: float,
 ) -> str:
     """The outcome in one sentence."""
-    if not runs:
+    if not runs and not leads:
         return "Nothing has been trained after this decision."
-    times = [run.times for run in runs]
+    times = [run.times for run in runs] + [lead.times for lead in leads]
     reach = times_text(min(times))
     if times_text(max(times)) != reach:
         reach = f"{reach} to {times_text(max(times))}"
-    error = sum(abs(run.predicted / run.measured - 1) for run in runs) / len(runs)
-    parts = [
-        f"Trained afterwards at {reach} times the fitted compute:"
-        f" {sum(run.inside for run in runs)} of {len(runs)} runs and"
-        f" {sum(lead.inside for lead in leads)} of {len(leads)} leads lie in their"
-        f" {100 * level:.0f} % interval, the mean error is {100 * error:.2f} %"
-    ]
+    of_leads = (
+        f"{sum(lead.inside for lead in leads)} of {len(leads)} leads lie in their"
+    )
+    interval = f"{100 * level:.0f} % interval"
+    head = f"Trained afterwards at {reach} times the fitted compute:"
+    if runs:
+        error = sum(abs(run.predicted / run.measured - 1) for run in runs) / len(runs)
+        parts = [
+            f"{head} {sum(run.inside for run in runs)} of {len(runs)} runs and"
+            f" {of_leads} {interval}, the mean error is {100 * error:.2f} %"
+        ]
+    else:
+        parts = [
+            f"{head} {of_leads} {interval}; budgets were too few to predict values"
+        ]
     judged = [verdict.right for verdict in verdicts if verdict.right is not None]
     if judged:
         parts.append(

@@ -248,7 +248,7 @@ def fit_by_hand(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         packed = SimpleNamespace(
-            open=lambda path: SimpleNamespace(n_tokens_each=np.array([100, 100]))
+            open=lambda path: SimpleNamespace(n_scored_each=np.array([100, 100]))
         )
         patch.setattr(fit, "Packed", packed)
         laws = ["chinchilla", "power_floor_tokens"]

@@ -155,7 +155,7 @@ def test_losses_are_weighed_anew_by_tokens_for_text_and_by_image(tmp_path, monke
     opened = []
 
     class Packed:
-        n_tokens_each = np.array([100, 300])
+        n_scored_each = np.array([100, 300])
 
         @classmethod
         def open(cls, path):
@@ -400,7 +400,9 @@ def test_several_judges_decide_by_their_mean_and_each_has_its_own_prediction(
     monkeypatch.setattr(
         resampled,
         "Packed",
-        SimpleNamespace(open=lambda _: SimpleNamespace(n_bytes=np.array([100, 100]))),
+        SimpleNamespace(
+            open=lambda _: SimpleNamespace(n_scored_bytes=np.array([100, 100]))
+        ),
     )
     judges = {"news": 3.0, "correct_bpb_copy": 1.0}
     laws = ["power_floor_tokens", "power_floor"]

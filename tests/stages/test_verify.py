@@ -113,7 +113,7 @@ def folder(question_folder, tmp_path, monkeypatch, trained, whole_run):
         for draw in range(4)
     }
     data = SimpleNamespace(
-        arms=arms, views=views, data_hash=lambda arm, decay=None: arm
+        arms=arms, views=views, data_hash=lambda arm, decay=None, loss="all": arm
     )
     monkeypatch.setattr(verify, "load_views", lambda: data)
 

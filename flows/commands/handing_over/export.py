@@ -76,7 +76,8 @@ def _print(manifest: ExportManifest, out: Path, seconds: float) -> None:
         f"\n{total.documents:,} documents, {total.tokens:,} tokens in"
         f" {len(manifest.files)} files; {why}.\n{out}: manifest.json; {seconds:.0f} s"
     )
-    if manifest.tokens_asked is None and len({g.weight for g in manifest.groups}) > 1:
+    beside = manifest.tokens_asked is None and manifest.proposal is None
+    if beside and len({g.weight for g in manifest.groups}) > 1:
         print(
             "Weights differ and each document is written once: give the trainer the"
             " weights of manifest.json, or export with --tokens, which writes repeats.",

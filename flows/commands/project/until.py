@@ -116,7 +116,7 @@ def standings(params: Sections) -> list[Standing]:
     names = [
         name
         for name, question in params["arms"].questions.items()
-        if isinstance(question, Question)
+        if isinstance(question, Question) and question.branch is None
     ]
     return [
         standing_of(read_decision(artefacts.decision(name)), params) for name in names

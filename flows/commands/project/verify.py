@@ -58,9 +58,10 @@ def verify_command(
         return
     for record in records:
         print(paragraph(f"{record.question}: {record.sentence}"))
+        names = {arm: arm for arm in record.labels}  # labels are too wide here
         if record.runs:
-            names = {arm: arm for arm in record.labels}  # labels are too wide here
             show([run_row(run, names) for run in record.runs], False)
+        if record.leads:
             leads = [lead_row(lead, record.verdicts, names) for lead in record.leads]
             show(leads, False)
 

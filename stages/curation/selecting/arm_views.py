@@ -55,6 +55,19 @@ class ArmLike(Protocol):
     @property
     def rules(self) -> bool | str | list[str]: ...
 
+    @property
+    def replay(self) -> "ReplayLike | None": ...
+
+
+class ReplayLike(Protocol):
+    """Data of another arm that are read beside an arm's own."""
+
+    @property
+    def share(self) -> float: ...
+
+    @property
+    def of(self) -> ArmLike: ...
+
 
 DEDUP = {
     "none": "every document",
@@ -165,7 +178,7 @@ def arm_view(
             if arm.rules is True
             else pl.all_horizontal(f"pass_{name}" for name in named_rules(arm.rules))
         )
-    pool = pool if arm.mixture is None else _named_pools(pool, list(arm.mixture))
+    pool = pool if arm.mixture is None else named_pools(pool, list(arm.mixture))
     # an extra score may have none for a document too short for one
     missing = "refuse" if arm.by in OWN_SCORES else "last"
     kept = keep_fraction(
@@ -175,7 +188,7 @@ def arm_view(
     if arm.upweight is not None:
         view = _upweighted(pool, kept, arm.upweight)
     if arm.mixture is not None:
-        view = _mixed(kept, arm.mixture)
+        view = mixed(kept, arm.mixture)
     if arm.uses is not None:
         view = _used(kept, arm.uses)
     if control in ("drop_half", "duplicate_half"):
@@ -190,6 +203,8 @@ def arm_view(
                 weight=pl.when(inside).then(2.0).otherwise(1.0) * pl.col("weight")
             )
         )
+    if arm.replay is not None:
+        view = _replayed(view, arm_view(resample, arm.replay.of, seed=seed), arm.replay)
     return view.sort("row")
 
 
@@ -210,7 +225,28 @@ def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.Data
     return pool.with_columns(weight=pl.when(inside).then(high).otherwise(low))
 
 
-def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def _replayed(
+    own: pl.DataFrame, other: pl.DataFrame, replay: ReplayLike
+) -> pl.DataFrame:
+    """Both views in one; weights such that the other makes up its share of the training tokens, and the own stay.
+
+    A document of both is used as often as by both together.
+    """
+    n_own, n_other = (
+        float((view["weight"] * view["n_tokens"]).sum()) for view in (own, other)
+    )
+    times = replay.share / (1 - replay.share) * n_own / n_other
+    other = other.select(own.columns).with_columns(weight=pl.col("weight") * times)
+    both = pl.concat([own, other])
+    uses = both.group_by("row").agg(pl.col("weight").sum())
+    return (
+        both.drop("weight")
+        .unique("row", keep="first", maintain_order=True)
+        .join(uses, on="row", maintain_order="left")
+    )
+
+
+def named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """The documents of the pools that a mixture names; each must have some."""
     there = pool["pool"].unique().to_list()
     if missing := [name for name in names if name not in there]:
@@ -221,7 +257,7 @@ def _named_pools(pool: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     return pool.filter(pl.col("pool").is_in(names))
 
 
-def _mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
+def mixed(kept: pl.DataFrame, shares: dict[str, float]) -> pl.DataFrame:
     """Weights such that each pool makes up its share of the training tokens; the pool that is used
     least has weight 1.
     """

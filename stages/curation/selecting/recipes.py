@@ -19,6 +19,8 @@ def recipes(
     laws divide by it, one unique token. times: pool -> how many times as large it is as in the views, for what the arms
     would offer there; fixed: arms whose shares of training are settings, and stay.
     """
+    n_draws = views["draw"].n_unique()
+    views = views.filter(pl.col("arm").is_in(list(arms)))
     used = views.with_columns(uses=pl.col("weight") * pl.col("n_tokens"))
     if times is not None:
         factor = pl.col("pool").replace_strict(dict(times), return_dtype=pl.Float64)
@@ -27,7 +29,6 @@ def recipes(
             n_tokens=pl.col("n_tokens") * factor,
             uses=pl.when(free).then(pl.col("uses") * factor).otherwise("uses"),
         )
-    n_draws = views["draw"].n_unique()
     sums = used.group_by("arm", "tier").agg(pl.col("n_tokens", "uses").sum() / n_draws)
     made = {}
     for arm in arms:

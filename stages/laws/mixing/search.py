@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.laws.mixing.averaged_mix import Metric
+from stages.laws.mixing.groups import project, whole, within
 from stages.laws.mixing.trust import Trust
 
 POOL = 2000  # ours
@@ -177,7 +178,9 @@ def slide(fence: Fence, starts: np.ndarray, draws: np.ndarray) -> np.ndarray:
         if not active.size:
             break
         here, down = shares[active], slope[active]
-        trial = project(here - step[active, None] * down, region.low, region.high)
+        trial = project(
+            here - step[active, None] * down, region.low, region.high, region.groups
+        )
         reached, turned = fence.at(trial, draws[active])
         better = reached <= value[active] - 1e-5 * np.sum(down * (here - trial), axis=1)
         moved, change = trial - here, turned - down
@@ -205,30 +208,13 @@ def _pool(region: Trust, rng: np.random.Generator) -> np.ndarray:
     means = np.einsum("pk,pkd->pd", parts, known[picked])
     outer = means + (means - known.mean(axis=0)) * rng.uniform(0, 0.3, (POOL, 1))
     candidates = np.vstack([known, np.maximum(outer, 0.0)])
-    return within(candidates, region.low, region.high)
+    return within(candidates, region.low, region.high, region.groups)
 
 
 def _corners(region: Trust) -> np.ndarray:
     """The mixtures of the region that are nearest to one domain alone, (domains, domains)."""
     corners = np.stack([region.inside(one) for one in np.eye(region.low.size)])
-    return within(corners, region.low, region.high)
-
-
-def within(shares: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Shares (points, domains) brought to sum 1 within bounds, each moved alike where it can."""
-    total = np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-    return project(shares / total, low, high)
-
-
-def project(shares: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The nearest shares within bounds that add up to 1, (points, domains)."""
-    furthest = np.abs(shares).max(axis=1, keepdims=True) + 1.0
-    below, above = -furthest, furthest
-    for _ in range(40):
-        shift = (below + above) / 2
-        over = np.clip(shares + shift, low, high).sum(axis=1, keepdims=True) > 1
-        below, above = np.where(over, below, shift), np.where(over, shift, above)
-    return np.clip(shares + (below + above) / 2, low, high)
+    return within(corners, region.low, region.high, region.groups)
 
 
 def _apart(pool: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
@@ -265,13 +251,13 @@ def _descend(goal, region, vetoes, *, start, draw, unit) -> np.ndarray:
         value, slope = goal.at(share[None], which)
         return value[0] / unit, slope[0] / unit
 
-    n_domains = start.size
     limits = [
         {
             "type": "eq",
-            "fun": lambda s: s.sum() - 1,
-            "jac": lambda s: np.ones(n_domains),
+            "fun": lambda s, own=own, total=total: s[own].sum() - total,
+            "jac": lambda s, own=own: np.isin(np.arange(s.size), own).astype(float),
         }
+        for own, total in region.groups or whole(start.size)
     ]
     if region.planes:
         normals = np.stack([normal for normal, _ in region.planes])
@@ -294,7 +280,7 @@ def _descend(goal, region, vetoes, *, start, draw, unit) -> np.ndarray:
         options={"maxiter": 60, "ftol": 1e-8},
     )
     share = found.x if np.isfinite(found.x).all() else start
-    return within(share[None], region.low, region.high)[0]
+    return within(share[None], region.low, region.high, region.groups)[0]
 
 
 def _veto_limit(goal: Goal, veto: Veto, draw: int | None) -> dict:

@@ -4,7 +4,7 @@
     cov(r, r') = size * exp(-sum_j a_j (u_j - u'_j)^2 / 2)
 
 The mean is the exponential law with its tangents (tangent.py), slopes and products (polynomial.py),
-or slopes in u; u is the share or its fourth root (smooth_mix.py), g the value or its log. A draw is
+or slopes in u; u is the share or its fourth root, g the value or its log. A draw is
 one function of the posterior by Matheron's rule (a draw before the runs are seen, corrected at the
 runs), so that it can be asked anywhere. Cost: of the order runs^3, 5 to 60 ms a fit.
 """
@@ -18,7 +18,7 @@ from stages.laws.mixing.polynomial import Polynomial
 from stages.laws.mixing.scales import Scales
 from stages.laws.mixing.tangent import Tangent
 
-ROOT_OFFSET = 1e-3  # as in smooth_mix.py
+ROOT_OFFSET = 1e-3  # ours: published shares have three decimals, and 0 must not be infinitely far from .001
 N_WAVES = 200  # ours: random Fourier features of a draw of r
 Mean = Tangent | Polynomial | Interacting
 

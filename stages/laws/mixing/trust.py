@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stages.laws.mixing.groups import Group
+
 REACH_TIMES = 1.5  # assumed; 1 cuts corners off that few runs surround
 LEAST_REACH = 0.05  # assumed: shares this close are not told apart
 MOST_CHECKED = 96  # ours: runs left out one by one, 1 to 5 ms each
@@ -21,18 +23,21 @@ SLACK = 1e-4
 class Trust:
     """known: (runs, domains); reach: part of a mixture; bounds: low and high share of each domain.
 
-    planes: (normal (domains,), most) pairs found so far: normal . share <= most holds inside.
+    groups: shares that keep a sum of their own, none where all are one whole. planes: (normal (domains,), most) pairs
+    found so far: normal . share <= most holds inside.
     """
 
     known: np.ndarray
     reach: float
     low: np.ndarray
     high: np.ndarray
+    groups: tuple[Group, ...] = ()
     planes: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
     def wider(self, times: float) -> "Trust":
         """The region with a reach that many times as far."""
-        return Trust(self.known, min(times * self.reach, 1.0), self.low, self.high)
+        reach = min(times * self.reach, 1.0)
+        return Trust(self.known, reach, self.low, self.high, self.groups)
 
     def beyond(self, share: np.ndarray) -> float:
         """Distance of one mixture (domains,) from those trained, 0 between them."""
@@ -60,6 +65,7 @@ def trust(
     low: np.ndarray,
     high: np.ndarray,
     reach: float | None = None,
+    groups: tuple[Group, ...] = (),
 ) -> Trust:
     """The region of the runs, within bounds; reach None: as far as runs left out lay from the others."""
     known = np.unique(known.round(9), axis=0)
@@ -71,6 +77,7 @@ def trust(
         reach=max(reach, least + LEAST_REACH * (least > reach)),
         low=low,
         high=high,
+        groups=groups,
     )
 
 

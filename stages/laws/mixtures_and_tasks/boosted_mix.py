@@ -2,7 +2,7 @@
 (Liu et al. 2024).
 
 No formula, so no Law: a regression learnt on many tiny proxies at one size and length, then asked
-about other mixtures. Trees rank well from some hundred mixtures and poorly from few (smooth_mix.py
+about other mixtures. Trees rank well from some hundred mixtures and poorly from few (mixing/averaged_mix.py
 needs fewer). scikit-learn's histogram trees take the place of LightGBM; the small learning rate and
 the l2 loss are the authors'. Trap: the authors stop early on the test set; nothing here does. On
 one domain "more of it is better" can beat any regression, so judge on all.
@@ -55,7 +55,7 @@ def fit_trees(
     if shares.shape[0] < 2 * min_leaf:
         raise InputError(
             f"{shares.shape[0]} mixtures cannot split a tree with {min_leaf} in each"
-            f" leaf; give at least {2 * min_leaf} or lower min_leaf (smooth_mix needs"
+            f" leaf; give at least {2 * min_leaf} or lower min_leaf (`assay mix` needs"
             " fewer mixtures)"
         )
     model = HistGradientBoostingRegressor(

@@ -1,4 +1,5 @@
-"""Held-out loss: every token of every document predicted once, each document on its own.
+"""Held-out loss: every token of every document predicted once, each document on its own; of one with a prompt those
+behind it.
 
 A document is cut into windows of the context; the first token of a window is predicted from EOS alone, so no loss
 depends on which document came before. Cost: the first tokens of later windows see less context than in one long
@@ -57,15 +58,20 @@ class HeldOut:
         return self.packed.n_tokens_each[self.chosen].astype(np.int64)
 
     @property
+    def n_scored_each(self) -> np.ndarray:
+        """The same without prompts, which are read and not scored (documents,)."""
+        return self.packed.n_scored_each[self.chosen].astype(np.int64)
+
+    @property
     def n_bytes_each(self) -> np.ndarray:
-        """UTF-8 bytes of each scored document (documents,)."""
-        return self.packed.n_bytes[self.chosen].astype(np.int64)
+        """UTF-8 bytes of each scored document without its prompt (documents,)."""
+        return self.packed.n_scored_bytes[self.chosen].astype(np.int64)
 
     def batches(
         self, context: int, batch_tokens: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Inputs and targets (windows, longest) int64, padded with EOS and -1, and the document of
-        each window (windows,).
+        each window (windows,). Targets of a prompt are -1 too.
         """
         document, first, length = self._windows(context)
         order = np.argsort(-length, kind="stable")
@@ -79,6 +85,9 @@ class HeldOut:
             targets = np.where(inside, self.packed.tokens[where].astype(np.int64), -1)
             inputs = np.full_like(targets, self.packed.eos_id)
             inputs[:, 1:] = np.where(inside, targets, self.packed.eos_id)[:, :-1]
+            if self.packed.n_prompt_each is not None:
+                scored = self.packed.is_scored(where.ravel()).reshape(where.shape)
+                targets = np.where(scored, targets, -1)
             yield inputs, targets, document[taken]
 
     def _windows(self, context: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,7 +133,7 @@ class Scorer:
             sums = self._document_sums(token_losses, name, n_runs)
             for run in range(n_runs):
                 found[run][name] = domain_loss(
-                    sums[run], domain.n_tokens_each, domain.n_bytes_each
+                    sums[run], domain.n_scored_each, domain.n_bytes_each
                 )
         return found
 

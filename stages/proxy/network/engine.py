@@ -6,6 +6,7 @@ import torch
 
 from stages.proxy.network import model
 from stages.proxy.network.accumulate import parts_that_fit
+from stages.proxy.network.answers import n_scored
 from stages.proxy.network.compiled import dense, program, runs_open
 from stages.proxy.network.kernel import KernelEngine
 from stages.proxy.network.model import Weights
@@ -16,7 +17,8 @@ class AutogradEngine:
     """The reference: plain autograd on any device, compiled and in bfloat16 products on CUDA.
 
     `z_loss` times the squared log of the softmax's sum is minimised beside the loss. `eos_id`: a
-    token sees its own document alone. `micro_sequences`: sequences of a run that are trained at
+    token sees its own document alone. `answer_only`: targets that are IGNORED (`answers.py`) do not
+    count, and the mean is over the others. `micro_sequences`: sequences of a run that are trained at
     once, their gradients summed; `recompute`: activations are made again in the backward pass.
     These two save memory and change rounding alone.
     """
@@ -31,7 +33,9 @@ class AutogradEngine:
         eos_id: int | None = None,
         micro_sequences: int | None = None,
         recompute: bool = False,
+        answer_only: bool = False,
     ):
+        self.answer_only = answer_only
         self.weights, self.shape, self.dtype = weights, weights.shape, dtype
         self.z_loss, self.eos_id, self.micro_sequences, self.recompute = (
             z_loss,
@@ -55,16 +59,20 @@ class AutogradEngine:
         keep: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Mean loss of each run (R,) on inputs and targets (R, B, T); writes the gradients to `weights.grad`."""
-        return self.summed_loss(inputs, targets, keep, inputs.shape[1])
+        return self.summed_loss(inputs, targets, keep, targets)
 
     def summed_loss(
         self,
         inputs: torch.Tensor,
         targets: torch.Tensor,
         keep: torch.Tensor | None,
-        n_sequences: int,
+        batch: torch.Tensor,
     ) -> torch.Tensor:
-        """As `step_loss`, but the sum over these sequences divided by `n_sequences`: a part of a larger batch."""
+        """As `step_loss`, but these sequences are a part of those whose targets `batch` (R, B, T) holds: the sum over
+        them divided by the size of the whole.
+        """
+        n_sequences = batch.shape[1]
+        n_whole = n_scored(batch) if self.answer_only else None
         size = self._at_once(inputs)
         total = torch.zeros(
             len(inputs),
@@ -88,7 +96,10 @@ class AutogradEngine:
                     self.recompute,
                 )
             share = losses.shape[1] / n_sequences
-            mean = losses.mean((1, 2)) * share
+            if n_whole is None:
+                mean = losses.mean((1, 2)) * share
+            else:
+                mean = losses.sum((1, 2)) / n_whole
             gradients = torch.autograd.grad(
                 (mean + more * share).sum(), list(self.weights.named.values())
             )
@@ -211,6 +222,7 @@ def build_engine(
     eos_id: int | None = None,
     micro_sequences: int | None = None,
     recompute: bool = False,
+    answer_only: bool = False,
 ):
     """The fastest engine that computes `model.token_losses` on the device of the weights; options
     as in `AutogradEngine`, of which `compiled` is for a GPU alone.
@@ -228,7 +240,12 @@ def build_engine(
             value is not None and value is not False for value in options.values()
         )
     ):
-        return KernelEngine(weights, dtype, z_loss)
+        return KernelEngine(weights, dtype, z_loss, answer_only=answer_only)
     return AutogradEngine(
-        weights, dtype, compiled=compiled and not on_cpu, z_loss=z_loss, **options
+        weights,
+        dtype,
+        compiled=compiled and not on_cpu,
+        z_loss=z_loss,
+        answer_only=answer_only,
+        **options,
     )

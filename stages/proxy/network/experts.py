@@ -21,16 +21,6 @@ from stages.proxy.specs.shape import Shape
 BALANCE = 0.01  # cited: Fedus et al. 2022
 
 
-def weight_sizes(shape: Shape, layer: int) -> dict[str, tuple[int, int]]:
-    """Rows and columns of a layer's router and of its experts, one below the other."""
-    e, w, d = shape.n_experts, shape.expert_width, shape.d_model
-    return {
-        f"{layer}.router": (e, d),
-        f"{layer}.up": (e * w, d),
-        f"{layer}.down": (e * d, w),
-    }
-
-
 def mix(
     x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape
 ) -> tuple[torch.Tensor, torch.Tensor]:

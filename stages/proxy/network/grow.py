@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import torch
 
-from stages.proxy.network.model import Weights, weight_sizes
+from stages.proxy.network.model import Weights
+from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 

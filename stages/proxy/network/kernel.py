@@ -12,6 +12,7 @@ import math
 
 import torch
 
+from stages.proxy.network.answers import IGNORED, n_scored
 from stages.proxy.network.device import quick_products
 from stages.proxy.network.model import NORM_EPS, Weights, rotary_complex
 from stages.proxy.specs.shape import MLP_RATIO, Shape
@@ -92,8 +93,14 @@ class KernelEngine:
     """The same interface as `engine.AutogradEngine`, for fp32 or fp64 weights on CPU; dtype is that of the products."""
 
     def __init__(
-        self, weights: Weights, dtype: torch.dtype = torch.float32, z_loss: float = 0.0
+        self,
+        weights: Weights,
+        dtype: torch.dtype = torch.float32,
+        z_loss: float = 0.0,
+        *,
+        answer_only: bool = False,
     ):
+        self.answer_only = answer_only
         self.z_loss, self.weights, self.shape, self.dtype = (
             z_loss,
             weights,
@@ -114,9 +121,19 @@ class KernelEngine:
         buffers = self._buffers_for(inputs)
         with quick_products(self.dtype):
             self._forward(buffers, inputs, keep)
-            self._head(buffers, targets, with_gradient=True)
+            share = self._share(targets)
+            self._head(buffers, targets, with_gradient=True, share=share)
             self._backward(buffers, inputs, keep)
-        return buffers.losses.mean(1)
+        if share is None:
+            return buffers.losses.mean(1)
+        return (buffers.losses * share).sum(1)
+
+    def _share(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """What each target counts of its run's loss (R, n); None where all count alike."""
+        if not self.answer_only:
+            return None
+        scored = (targets != IGNORED).flatten(1)
+        return scored.to(self.weights.flat) / n_scored(targets)[:, None]
 
     @torch.no_grad()
     def token_losses(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -204,9 +221,21 @@ class KernelEngine:
             -1, b.context, n_parts, self.shape.n_heads, self.shape.head_width
         ).permute(2, 0, 3, 1, 4)
 
-    def _head(self, b: Buffers, targets: torch.Tensor, with_gradient: bool) -> None:
-        """Losses of all tokens and, asked for, `part` = gradient of the normed state and the gradient of the head."""
+    def _head(
+        self,
+        b: Buffers,
+        targets: torch.Tensor,
+        with_gradient: bool,
+        share: torch.Tensor | None = None,
+    ) -> None:
+        """Losses of all tokens and, asked for, `part` = gradient of the normed state and the gradient of the head.
+
+        share (R, n): what each token counts; None for all alike, and the mean.
+        """
         n_tokens = b.losses.shape[1]
+        alpha = 1 / n_tokens if share is None else 1.0
+        if share is not None:
+            targets = targets.clamp(min=0)  # one that is IGNORED counts nothing
         for run, head in enumerate(self.named["head"]):
             for first in range(0, n_tokens, HEAD_ROWS):
                 rows = slice(first, min(first + HEAD_ROWS, n_tokens))
@@ -227,12 +256,14 @@ class KernelEngine:
                     if log_sum is not None:
                         chance.mul_(log_sum.mul_(2 * self.z_loss).add_(1))
                     chance.scatter_add_(1, target, chance.new_full(target.shape, -1.0))
+                    if share is not None:
+                        chance.mul_(share[run, rows, None])
                     torch.addmm(
                         b.part[run, rows],
                         chance,
                         head,
                         beta=0,
-                        alpha=1 / n_tokens,
+                        alpha=alpha,
                         out=b.part[run, rows],
                     )
                     into = self.weights.named_grad["head"][run]
@@ -241,7 +272,7 @@ class KernelEngine:
                         chance.t(),
                         state,
                         beta=float(first > 0),
-                        alpha=1 / n_tokens,
+                        alpha=alpha,
                         out=into,
                     )
 

@@ -14,27 +14,14 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from stages.proxy.network import experts
-from stages.proxy.specs.shape import MLP_RATIO, Shape
+from stages.proxy.specs.layout import weight_sizes
+from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
 # cosines and sines of the rotary positions, (T, K / 2) each
 Turn = tuple[torch.Tensor, torch.Tensor]
-
-
-def weight_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
-    """Rows and columns of every weight in storage order; the embedding comes first, the head last."""
-    d, sizes = shape.d_model, {"embedding": (shape.vocab_size, shape.d_model)}
-    for layer in range(shape.n_layers):
-        sizes[f"{layer}.qkv"] = (3 * d, d)
-        sizes[f"{layer}.out"] = (d, d)
-        if shape.has_experts(layer):
-            sizes |= experts.weight_sizes(shape, layer)
-        else:
-            sizes[f"{layer}.up"] = (MLP_RATIO * d, d)
-            sizes[f"{layer}.down"] = (d, MLP_RATIO * d)
-    return sizes | {"head": (shape.vocab_size, d)}
 
 
 class Weights:
@@ -280,14 +267,7 @@ def _attention(
     turn: Turn,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    n_runs, n_sequences, context, _ = x.shape
-    qkv = linear(x, weights[f"{layer}.qkv"]).view(
-        n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width
-    )
-    query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (R B, H, T, K)
-    if shape.qk_norm:
-        query, key = _normed(query), _normed(key)
-    query, key = _rotated(query, turn), _rotated(key, turn)
+    query, key, value = _heads(x, weights, layer=layer, shape=shape, turn=turn)
     mixed = F.scaled_dot_product_attention(
         query.to(value.dtype),
         key.to(value.dtype),
@@ -296,6 +276,36 @@ def _attention(
         is_causal=mask is None,
     )
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
+
+
+def _heads(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries and keys as they are multiplied, and values, each (R B, H, T, K), of a normed state (R, B, T, D)."""
+    n_runs, n_sequences, context, _ = x.shape
+    qkv = linear(x, weights[f"{layer}.qkv"]).view(
+        n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width
+    )
+    query, key, value = qkv.permute(2, 0, 3, 1, 4)
+    if shape.qk_norm:
+        query, key = _normed(query), _normed(key)
+    return _rotated(query, turn), _rotated(key, turn), value
+
+
+def attention_logits(
+    x: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+    layer: int,
+    shape: Shape,
+    turn: Turn,
+) -> torch.Tensor:
+    """What the softmax of a layer's attention sees, (R B, H, T, T), of the residual stream (R, B, T, D); no mask."""
+    query, key, _ = _heads(_normed(x), weights, layer=layer, shape=shape, turn=turn)
+    return query @ key.transpose(-1, -2) * shape.head_width**-0.5
 
 
 def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:

@@ -37,7 +37,7 @@ BLOCK_DOCUMENTS = 2000  # assumed: documents held as tensors at once
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A trained proxy: `weights` (P,) float32 in the order of model.weight_sizes, and the card of its training."""
+    """A trained proxy: `weights` (P,) float32 in the order of layout.weight_sizes, and the card of its training."""
 
     shape: Shape
     weights: np.ndarray

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.proxy.specs.schedule import DECAY_SHAPES, SCHEDULES, Segment, segments
+from stages.foundation.files import content_hash
+from stages.proxy.specs.branch import Branch, branch_segments
+from stages.proxy.specs.schedule import (
+    DECAY_SHAPES,
+    SCHEDULES,
+    Schedule,
+    Segment,
+    segments,
+)
 from stages.proxy.specs.shape import Shape, whole_batches
 
 STACKED_ALIKE = (
@@ -33,7 +41,10 @@ STACKED_ALIKE = (
     "grown_from",
     "growth_tokens",
     "growth",
+    "start",
+    "loss",
 )
+LOSSES = ("all", "answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +83,9 @@ class RunSpec:
     grown_from: int = 0  # layers that training starts with; 0: all of them
     growth_tokens: int = 0  # tokens before the layers are stacked to the shape's
     growth: str = "copy"  # copy | identity: what the added layers do at first
+    # goes on from a trained trunk; budgets are then counted from there on
+    branch: Branch | None = None
+    loss: str = "all"  # all | answer: tokens of a prompt are read and not scored
 
     def __post_init__(self):
         object.__setattr__(
@@ -81,6 +95,7 @@ class RunSpec:
         _check_budgets(self)
         _check_optimiser(self)
         _check_growth(self)
+        _check_branch(self)
 
     @property
     def context(self) -> int:
@@ -93,6 +108,13 @@ class RunSpec:
     @property
     def segments(self) -> list[Segment]:
         """The steps of the run in the order in which they are trained."""
+        if self.branch is not None:
+            schedule = Schedule(
+                warmup_steps=self.warmup_steps, decay_shape=self.decay_shape
+            )
+            return branch_segments(
+                self.branch, self.budgets_tokens, self.batch_tokens, schedule
+            )
         return segments(
             self.budgets_tokens,
             batch_tokens=self.batch_tokens,
@@ -102,6 +124,18 @@ class RunSpec:
             decay_shape=self.decay_shape,
             power_tokens=self.power_tokens,
         )
+
+    @property
+    def key(self) -> str:
+        """A hash of all that the spec says."""
+        return content_hash(self.to_dict())
+
+    @property
+    def start(self) -> tuple[int, bool] | None:
+        """What branches of one stack share: tokens of the trunk, and whether moments come with it."""
+        if self.branch is None:
+            return None
+        return self.branch.trunk_tokens, self.branch.warm
 
     @property
     def stack_key(self) -> tuple:
@@ -128,18 +162,27 @@ class RunSpec:
     def to_dict(self) -> dict:
         # JSON knows no infinity
         endless = {"power_tokens": None} if math.isinf(self.power_tokens) else {}
-        return (
+        values = (
             dataclasses.asdict(self)
             | {"budgets_tokens": list(self.budgets_tokens)}
             | endless
         )
+        # left out where they say nothing, so that the names of all other runs stay
+        for name, usual in (("branch", None), ("loss", "all")):
+            if values[name] == usual:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "RunSpec":
         endless = (
             {"power_tokens": math.inf} if values.get("power_tokens") is None else {}
         )
-        return cls(**{**values, "shape": Shape(**values["shape"]), **endless})
+        parts = {
+            "shape": Shape(**values["shape"]),
+            "branch": Branch.from_dict(values.get("branch")),
+        }
+        return cls(**{**values, **parts, **endless})
 
 
 def _check_budgets(spec: RunSpec) -> None:
@@ -223,6 +266,28 @@ def _check_growth(spec: RunSpec) -> None:
         )
     if spec.growth not in ("copy", "identity"):
         raise InputError(f"growth is {spec.growth!r}; use copy or identity")
+
+
+def _check_branch(spec: RunSpec) -> None:
+    if spec.loss not in LOSSES:
+        raise InputError(f"loss is {spec.loss!r}; use {', '.join(LOSSES)}")
+    if spec.loss == "answer" and spec.z_loss:
+        raise InputError(
+            f"z_loss is {spec.z_loss}, of a run that scores answers alone; set it to 0"
+        )
+    if spec.branch is None:
+        return
+    for name, wrong in (
+        ("schedule", spec.schedule != "wsd"),
+        ("decay_arm", spec.has_curriculum),
+        ("grown_from", spec.grown_from != 0),
+        ("unique_tokens", spec.unique_tokens is not None),
+    ):
+        if wrong:
+            raise InputError(
+                f"{name} is {getattr(spec, name)!r}, of a run that goes on from a trunk;"
+                " such a run decays over all of its budget: leave it out"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,6 +76,14 @@ class Stream:
 
     def tokens(self, first: int, n_tokens: int) -> np.ndarray:
         """Stream tokens first..first+n_tokens-1 as int64."""
+        return self.view.packed.tokens[self._places(first, n_tokens)].astype(np.int64)
+
+    def is_scored(self, first: int, n_tokens: int) -> np.ndarray:
+        """Which of the same tokens are of no prompt (n_tokens,)."""
+        return self.view.packed.is_scored(self._places(first, n_tokens))
+
+    def _places(self, first: int, n_tokens: int) -> np.ndarray:
+        """Where in the pack stream tokens first..first+n_tokens-1 lie (n_tokens,)."""
         pieces, stop = [], first + n_tokens
         while first < stop:
             index, offset = self.locate(first)
@@ -103,6 +111,47 @@ class Stream:
             seen_by_group=tuple(seen.tolist()),
             unique_by_group=tuple(unique.tolist()),
         )
+
+    def counts_from(self, first: int, n_tokens: int) -> Counts:
+        """Exact counts over `n_tokens` of the stream from `first`: what was read before does not count."""
+        if not first:
+            return self.counts(n_tokens)
+        read, different = self._stretch(first, n_tokens)
+        positions = np.arange(len(read))
+        return Counts(
+            n_tokens,
+            n_tokens_unique=int(different.sum()),
+            epochs=n_tokens / self.view.n_tokens,
+            seen_by_group=tuple(self._progress.by_group(positions, read).tolist()),
+            unique_by_group=tuple(
+                self._progress.by_group(positions, different).tolist()
+            ),
+        )
+
+    def _stretch(self, first: int, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of each document of the view the tokens read in a stretch, repeats counted and not: two (rows,).
+
+        Readings begin at a document's beginning but the first, and go to its end but the last: what is read of a
+        document is a beginning and an end of it.
+        """
+        size = self.view.n_tokens_each
+        read, head, tail = (np.zeros(len(size), np.int64) for _ in range(3))
+        stop = first + n_tokens
+        while first < stop:
+            index, offset = self.locate(first)
+            plan = self._pass(index)
+            end = min(plan.n_tokens, offset + stop - first)
+            low = int(np.searchsorted(plan.ends, offset, side="right"))
+            high = int(np.searchsorted(plan.ends, end, side="left"))
+            used, ends = plan.order[low : high + 1], plan.ends[low : high + 1]
+            begins = ends - size[used]
+            skipped = np.maximum(offset - begins, 0)
+            length = np.minimum(end, ends) - begins - skipped
+            np.add.at(read, used, length)
+            np.maximum.at(head, used, np.where(skipped == 0, length, 0))
+            np.maximum.at(tail, used, np.where(skipped > 0, length, 0))
+            first += end - offset
+        return read, np.minimum(size, head + tail)
 
     def reach(self, n_tokens_seen: int) -> np.ndarray:
         """Tokens read of each document of the view within the first `n_tokens_seen` (rows,)."""
@@ -144,7 +193,7 @@ class Stream:
         return _Pass(order, np.cumsum(self.view.n_tokens_each[order]))
 
     def _gather(self, plan: _Pass, offset: int, n_tokens: int) -> np.ndarray:
-        """Tokens offset..offset+n_tokens-1 of one pass, by one index array over the documents they touch."""
+        """Where tokens offset..offset+n_tokens-1 of one pass lie, by one index array over the documents they touch."""
         first = int(np.searchsorted(plan.ends, offset, side="right"))
         last = int(np.searchsorted(plan.ends, offset + n_tokens, side="left"))
         touched = plan.order[first : last + 1]
@@ -154,8 +203,7 @@ class Stream:
             self.view.packed.start[self.view.rows[touched]] - begins, lengths
         )
         skip = offset - int(begins[0])
-        where = np.arange(offset, offset + n_tokens) + shift[skip : skip + n_tokens]
-        return self.view.packed.tokens[where].astype(np.int64)
+        return np.arange(offset, offset + n_tokens) + shift[skip : skip + n_tokens]
 
 
 class _Progress:
@@ -168,7 +216,7 @@ class _Progress:
         self.seen = np.zeros(self.n_groups, np.int64)
 
     def add_pass(self, plan: _Pass) -> None:
-        self.seen += self._by_group(plan.order, self.view.n_tokens_each[plan.order])
+        self.seen += self.by_group(plan.order, self.view.n_tokens_each[plan.order])
         self.read[plan.order] = True
         self.n_passes += 1
 
@@ -177,10 +225,10 @@ class _Progress:
         whole, part, n_part = self._split(plan, offset)
         seen = (
             self.seen
-            + self._by_group(whole, self.view.n_tokens_each[whole])
-            + self._by_group(part, n_part)
+            + self.by_group(whole, self.view.n_tokens_each[whole])
+            + self.by_group(part, n_part)
         )
-        return seen, self._by_group(np.arange(len(self.read)), self.reach(plan, offset))
+        return seen, self.by_group(np.arange(len(self.read)), self.reach(plan, offset))
 
     def reach(self, plan: _Pass, offset: int) -> np.ndarray:
         """Tokens read of each document of the view by then (rows,): all of it, its beginning, or none."""
@@ -207,7 +255,8 @@ class _Progress:
             ),
         )
 
-    def _by_group(self, positions: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
+    def by_group(self, positions: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
+        """Tokens of documents at `positions` of the view, summed by group (groups,)."""
         total = np.zeros(self.n_groups, np.int64)
         np.add.at(total, self.view.group_of_row[positions], n_tokens)
         return total

@@ -2,8 +2,10 @@
 
 A folder holds `tokens.bin` (documents back to back, each ending in EOS), `index.parquet` (one row a document:
 id, start, n_tokens with EOS, n_bytes of the UTF-8 text) and `meta.json`. Tokens are uint16 up to 65,536
-words, else uint32. Cost: opening reads the index (16 bytes a document), never the tokens; the hash of the
-tokens is recorded when they are written and checked only by `Packed.verify`, because hashing reads everything.
+words, else uint32. Where documents have a prompt, which may be read and not scored, the index also says how many
+tokens and bytes of each it is; no other pack has these columns. Cost: opening reads the index (16 bytes a document),
+never the tokens; the hash of the tokens is recorded when they are written and checked only by `Packed.verify`, because
+hashing reads everything.
 """
 
 import hashlib
@@ -24,6 +26,7 @@ from stages.foundation.files import room_for
 
 TOKENS, INDEX, META = "tokens.bin", "index.parquet", "meta.json"
 UINT16_WORDS = 1 << 16
+PROMPTS = ("n_prompt", "n_prompt_bytes")  # columns of the index
 META_KEYS = {
     "dtype",
     "vocab_size",
@@ -32,6 +35,17 @@ META_KEYS = {
     "n_tokens",
     "tokens_sha256",
 }
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """How much of a document, from its beginning, may be read and not scored."""
+
+    n_tokens: int
+    n_bytes: int
+
+
+Document = tuple[str, np.ndarray, int] | tuple[str, np.ndarray, int, Prompt]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +63,19 @@ class Packed:
     vocab_size: int
     eos_id: int
     tokens_sha256: str
+    # tokens and bytes of each document's prompt (documents,); None where no document has one
+    n_prompt_each: np.ndarray | None = None
+    n_prompt_bytes: np.ndarray | None = None
+    prompts_sha256: str = ""
 
     @classmethod
     def open(cls, folder: Path | str) -> "Packed":
         folder = Path(folder).absolute()
         meta = _read_meta(folder)
         tokens = _map_tokens(folder, meta)
-        columns = _read_index(folder, ["start", "n_tokens", "n_bytes"])
+        asked = "prompts_sha256" in meta
+        wanted = ["start", "n_tokens", "n_bytes", *(PROMPTS if asked else ())]
+        columns = _read_index(folder, wanted)
         start, n_tokens, n_bytes = (
             columns[name].to_numpy() for name in ("start", "n_tokens", "n_bytes")
         )
@@ -74,6 +94,9 @@ class Packed:
             meta["vocab_size"],
             meta["eos_id"],
             meta["tokens_sha256"],
+            n_prompt_each=columns[PROMPTS[0]].to_numpy() if asked else None,
+            n_prompt_bytes=columns[PROMPTS[1]].to_numpy() if asked else None,
+            prompts_sha256=meta.get("prompts_sha256", ""),
         )
 
     @property
@@ -83,6 +106,27 @@ class Packed:
     @property
     def n_tokens(self) -> int:
         return len(self.tokens)
+
+    @property
+    def n_scored_each(self) -> np.ndarray:
+        """Tokens of each document but its prompt (documents,), EOS included."""
+        if self.n_prompt_each is None:
+            return self.n_tokens_each
+        return self.n_tokens_each - self.n_prompt_each
+
+    @property
+    def n_scored_bytes(self) -> np.ndarray:
+        """UTF-8 bytes of each document but its prompt (documents,)."""
+        if self.n_prompt_bytes is None:
+            return self.n_bytes
+        return self.n_bytes - self.n_prompt_bytes
+
+    def is_scored(self, where: np.ndarray) -> np.ndarray:
+        """Whether tokens at positions `where` (n,) are of no prompt (n,)."""
+        if self.n_prompt_each is None:
+            return np.ones(len(where), bool)
+        document = np.searchsorted(self.start, where, side="right") - 1
+        return where >= (self.start + self.n_prompt_each)[document]
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -110,12 +154,13 @@ class Packed:
 
 def write_packed(
     folder: Path | str,
-    documents: Iterable[tuple[str, np.ndarray, int]],
+    documents: Iterable[Document],
     *,
     vocab_size: int,
     eos_id: int,
 ) -> Packed:
     """Write `(id, tokens, n_bytes)` documents and open the result; EOS is added where a document does not end in it.
+    A fourth entry says which prompt a document begins with.
 
     The folder appears complete or not at all (temp + rename); one that exists is replaced.
     Example: `write_packed("data/packed/pool", [("a", np.array([5, 6]), 11)], vocab_size=512, eos_id=0)`.
@@ -141,8 +186,9 @@ def write_packed(
 def _write_files(folder: Path, documents, vocab_size: int, eos_id: int) -> None:
     dtype = np.dtype(np.uint16 if vocab_size <= UINT16_WORDS else np.uint32)
     ids, lengths, sizes, digest = [], [], [], hashlib.sha256()
+    prompts: list[Prompt] = []
     with open(folder / TOKENS, "wb") as file:
-        for name, tokens, n_bytes in documents:
+        for name, tokens, n_bytes, *prompt in documents:
             block = (
                 _checked(name, tokens, vocab_size=vocab_size, eos_id=eos_id)
                 .astype(dtype)
@@ -153,12 +199,16 @@ def _write_files(folder: Path, documents, vocab_size: int, eos_id: int) -> None:
             ids.append(str(name))
             lengths.append(len(block) // dtype.itemsize)
             sizes.append(n_bytes)
+            prompts.append(_prompt(name, prompt, lengths[-1]))
     if not ids:
         raise InputError(
             f"no documents to pack into {folder.parent}; the input is empty or"
             " everything was filtered out"
         )
-    _write_index(folder, ids, lengths=np.array(lengths, np.int64), sizes=sizes)
+    asked = _prompt_columns(prompts)
+    _write_index(
+        folder, ids, lengths=np.array(lengths, np.int64), sizes=sizes, more=asked
+    )
     meta = {
         "dtype": dtype.name,
         "vocab_size": vocab_size,
@@ -167,6 +217,9 @@ def _write_files(folder: Path, documents, vocab_size: int, eos_id: int) -> None:
         "n_tokens": int(sum(lengths)),
         "tokens_sha256": digest.hexdigest(),
     }
+    if asked:
+        numbers = np.array([prompt.n_tokens for prompt in prompts], "<i8")
+        meta["prompts_sha256"] = hashlib.sha256(numbers.tobytes()).hexdigest()
     (folder / META).write_text(json.dumps(meta, indent=1) + "\n")
 
 
@@ -181,8 +234,37 @@ def _checked(name: str, tokens: np.ndarray, vocab_size: int, eos_id: int) -> np.
     return tokens if tokens.size and tokens[-1] == eos_id else np.append(tokens, eos_id)
 
 
+def _prompt(name: str, prompt: list[Prompt], n_tokens: int) -> Prompt:
+    """The prompt of a document, empty without one; something of the document is always scored."""
+    if not prompt:
+        return Prompt(0, 0)
+    [found] = prompt
+    if not 0 <= found.n_tokens < n_tokens:
+        raise InputError(
+            f"document {name!r} has a prompt of {found.n_tokens} of its {n_tokens}"
+            " tokens; give a prompt that leaves something to score"
+        )
+    return found
+
+
+def _prompt_columns(prompts: list[Prompt]) -> dict[str, pa.Array]:
+    """The columns of PROMPTS; none where no document has a prompt."""
+    if not any(prompt.n_tokens for prompt in prompts):
+        return {}
+    numbers = ([p.n_tokens for p in prompts], [p.n_bytes for p in prompts])
+    return {
+        name: pa.array(values, pa.int32())
+        for name, values in zip(PROMPTS, numbers, strict=True)
+    }
+
+
 def _write_index(
-    folder: Path, ids: list[str], lengths: np.ndarray, sizes: list[int]
+    folder: Path,
+    ids: list[str],
+    *,
+    lengths: np.ndarray,
+    sizes: list[int],
+    more: dict[str, pa.Array],
 ) -> None:
     table = pa.table(
         {
@@ -190,6 +272,7 @@ def _write_index(
             "start": pa.array(np.cumsum(lengths) - lengths, pa.int64()),
             "n_tokens": pa.array(lengths, pa.int32()),
             "n_bytes": pa.array(sizes, pa.int32()),
+            **more,
         }
     )
     pq.write_table(table, folder / INDEX)

@@ -1,8 +1,9 @@
 """What a group of runs reads: views by arm, held-out documents by domain, and batches as tensors on the device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import HeldOut
 from stages.proxy.heldout.items import Items
+from stages.proxy.network.answers import IGNORED
 from stages.proxy.network.device import card_is_quiet
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.course import Course
@@ -29,6 +31,12 @@ class ProxyData:
     views: Mapping[str, View]
     held_out: Mapping[str, HeldOut]
     items: Items | None = None  # scored beside the losses at every budget
+    # name of a trunk -> the file of its weights, which branches go on from
+    trunks: Mapping[str, Path] = field(default_factory=dict)
+    # key of a run (`RunSpec.key`) -> where its weights are kept when it ends
+    kept: Mapping[str, Path] = field(default_factory=dict)
+    tokenizer: str = ""  # hash of its file, for those that read the weights
+    watched: bool = False  # curves also say how attention logits and gradients go
 
     def view(self, spec: RunSpec) -> View:
         """The view behind the arm of a spec, held to what the spec needs of it."""
@@ -68,7 +76,9 @@ class ProxyData:
 class Feed:
     """Batches of R streams, step by step, as int64 tensors on a device.
 
-    On CUDA the next chunk is gathered by a thread into pinned memory while this one trains, and copied without waiting.
+    `begins`: where in each stream step 0 begins to read, in tokens; None for their starts. `answer_only`: targets that
+    are of a prompt are IGNORED. On CUDA the next chunk is gathered by a thread into pinned memory while this one
+    trains, and copied without waiting.
     """
 
     def __init__(
@@ -78,6 +88,9 @@ class Feed:
         context: int,
         device: torch.device,
         ahead: bool | None = None,
+        *,
+        begins: Sequence[int] | None = None,
+        answer_only: bool = False,
     ):
         self.streams, self.batch_tokens, self.context, self.device = (
             streams,
@@ -85,7 +98,10 @@ class Feed:
             context,
             device,
         )
-        self._first, self._chunk = 0, torch.empty(0, 1)
+        self.begins = [0] * len(streams) if begins is None else list(begins)
+        self.answer_only = answer_only
+        # tokens (R, n + 1), and where some are not scored the same as targets: (1 or 2, R, n + 1)
+        self._first, self._chunk = 0, torch.empty(1, 0, 1)
         self._thread: ThreadPoolExecutor | None = None
         self._next: tuple[int, Future | None] = (-1, None)
         if ahead if ahead is not None else device.type == "cuda":
@@ -96,13 +112,14 @@ class Feed:
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, each (R, B, T); both are windows into one chunk."""
         begin = (step - self._first) * self.batch_tokens
-        if not 0 <= begin < self._chunk.shape[1] - 1:
+        if not 0 <= begin < self._chunk.shape[-1] - 1:
             self._load(step)
             begin = 0
-        flat = self._chunk[:, begin : begin + self.batch_tokens + 1]
-        return flat[:, :-1].unflatten(1, (-1, self.context)), flat[:, 1:].unflatten(
-            1, (-1, self.context)
-        )
+        window = slice(begin, begin + self.batch_tokens + 1)
+        tokens, targets = self._chunk[0, :, window], self._chunk[-1, :, window]
+        return tokens[:, :-1].unflatten(1, (-1, self.context)), targets[
+            :, 1:
+        ].unflatten(1, (-1, self.context))
 
     def _load(self, step: int) -> None:
         expected, future = self._next
@@ -115,10 +132,20 @@ class Feed:
         self._first, self._chunk = step, chunk.to(self.device, non_blocking=True)
 
     def _gather(self, step: int) -> torch.Tensor:
-        parts = [
-            stream.with_begin(step * self.batch_tokens, CHUNK_STEPS * self.batch_tokens)
-            for stream in self.streams
-        ]
+        n_tokens = CHUNK_STEPS * self.batch_tokens
+        firsts = [begin + step * self.batch_tokens for begin in self.begins]
+        tokens = np.stack(
+            [
+                stream.with_begin(first, n_tokens)
+                for stream, first in zip(self.streams, firsts, strict=True)
+            ]
+        )
+        parts = [tokens]
+        if self.answer_only:
+            targets = tokens.copy()
+            for row, stream, first in zip(targets, self.streams, firsts, strict=True):
+                row[1:][~stream.is_scored(first, n_tokens)] = IGNORED
+            parts.append(targets)
         chunk = torch.from_numpy(np.stack(parts))
         if self.device.type != "cuda":
             return chunk

@@ -63,7 +63,7 @@ class RankEngine:
             inputs[:, part],
             targets[:, part],
             None if keep is None else keep[:, :, part],
-            inputs.shape[1],
+            targets,
         )
         dist.all_reduce(self.weights.grad)
         dist.all_reduce(loss)

@@ -33,6 +33,8 @@ class Record:
             sum(segment.n_steps for segment in plan), len(specs), device=device
         )
         self.n_steps = 0
+        # name -> values (R,) at the points of the curve, where they are watched
+        self.watched: dict[str, list[list[float]]] = {}
         self.budgets: list[list[BudgetResult]] = [[] for _ in specs]
         self._seconds_before, self._started = 0.0, time.monotonic()
 
@@ -51,6 +53,11 @@ class Record:
     def add_step(self, loss_nats: torch.Tensor) -> None:
         self.losses[self.n_steps] = loss_nats
         self.n_steps += 1
+
+    def add_watched(self, **values: torch.Tensor) -> None:
+        """What the last step of a point of the curve says beside its loss, each (R,)."""
+        for name, each in values.items():
+            self.watched.setdefault(name, []).append(each.double().cpu().tolist())
 
     def add_budget(
         self,
@@ -85,8 +92,12 @@ class Record:
             self.specs[run],
             self.courses[run],
         )
-        n_trunk = branch.first_step * spec.batch_tokens
-        counts, view = course.counts(n_trunk, n_tokens - n_trunk), course.trunk.view
+        if spec.branch is None:
+            n_trunk = branch.first_step * spec.batch_tokens
+            counts = course.counts(n_trunk, n_tokens - n_trunk)
+        else:
+            counts = course.trunk.counts_from(spec.branch.first_token, n_tokens)
+        view = course.trunk.view
         return BudgetResult(
             budget_tokens=n_tokens,
             n_tokens_seen=counts.n_tokens_seen,
@@ -122,7 +133,11 @@ class Record:
             RunResult(
                 spec=spec,
                 budgets=tuple(self.budgets[run]),
-                curve=self._curve(spec, losses[:, run], curve_every),
+                curve=self._curve(spec, losses[:, run], curve_every)
+                | {
+                    name: [each[run] for each in values]
+                    for name, values in self.watched.items()
+                },
                 diverged=any(budget.diverged for budget in self.budgets[run]),
                 device=self.device.type,
                 seconds=self.seconds,
@@ -144,7 +159,8 @@ class Record:
         for segment in self.plan:
             for first in range(0, segment.n_steps, every):
                 stop = min(first + every, segment.n_steps)
-                step = segment.first_step + stop
+                # of a branch from the trunk on, as its budgets are
+                step = stop if spec.branch else segment.first_step + stop
                 loss, lr = (
                     losses[at + first : at + stop].mean(),
                     spec.lr * segment.lr_factors[stop - 1],
@@ -168,11 +184,13 @@ class Record:
             "seconds": self.seconds * len(self.specs),
             "notes": list(self.notes),
             "budgets": [[budget.to_dict() for budget in run] for run in self.budgets],
+            **({"watched": self.watched} if self.watched else {}),
         }
 
     def load(self, state: dict) -> None:
         self.losses.copy_(state["losses"])
         self.n_steps, self._seconds_before = state["n_steps"], state["seconds"]
+        self.watched = state.get("watched", {})
         for text in state["notes"]:
             self.note(text)
         self.budgets = [

@@ -26,7 +26,9 @@ from torch.utils.checkpoint import checkpoint
 from stages.foundation.errors import InputError
 from stages.proxy.network import model
 from stages.proxy.network.adamw import BETA1, BETA2, CLIP_NORM, EPS
-from stages.proxy.network.model import initial_parts, weight_sizes
+from stages.proxy.network.answers import n_scored
+from stages.proxy.network.model import initial_parts
+from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.transfer import Factors, kind_of_weight
@@ -300,7 +302,9 @@ class ShardedEngine:
         eos_id: int | None = None,
         micro_sequences: int | None = None,
         recompute: bool = False,
+        answer_only: bool = False,
     ):
+        self.answer_only = answer_only
         self.weights, self.dtype, self.z_loss, self.eos_id = (
             weights,
             dtype,
@@ -319,6 +323,7 @@ class ShardedEngine:
         """Mean loss (1,) over the whole batch (1, B, T); gradients are left in the shards."""
         self.weights.zero_grad()
         own, n = own_part(inputs.shape[1]), inputs.shape[1]
+        n_whole = n_scored(targets) if self.answer_only else None
         inputs, targets, keep = (
             inputs[:, own],
             targets[:, own],
@@ -341,7 +346,10 @@ class ShardedEngine:
                     self.recompute,
                 )
             share = losses.shape[1] / n
-            mean = losses.mean((1, 2)) * share
+            if n_whole is None:
+                mean = losses.mean((1, 2)) * share
+            else:
+                mean = losses.sum((1, 2)) / n_whole
             (mean + more * share).sum().backward()
             total += mean.detach()
         dist.all_reduce(total)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from stages.foundation.errors import InputError
 from stages.proxy.heldout.evaluate import Scorer
 from stages.proxy.heldout.items import ItemScorer
@@ -20,6 +22,7 @@ from stages.proxy.network.device import choose_device, compute_threads
 from stages.proxy.network.engine import DropoutMasks, build_engine
 from stages.proxy.network.graphs import step_runner
 from stages.proxy.network.model import Weights
+from stages.proxy.network.stability import gradient_rms, largest_logit
 from stages.proxy.specs.schedule import Segment
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunResult, RunSpec
@@ -28,6 +31,7 @@ from stages.proxy.training.checkpoint import Checkpoint
 from stages.proxy.training.data import Feed, ProxyData
 from stages.proxy.training.ranks import AgreedCheckpoint, is_first, ranked_engine
 from stages.proxy.training.record import Record, watched
+from stages.proxy.training.trunk_files import KEPT, save_trunk, trunks_state
 
 if TYPE_CHECKING:
     from stages.proxy.network.engine import AutogradEngine
@@ -90,6 +94,7 @@ def train_group(
             sharded=sharded,
             graphs=graphs,
             compiled=compiled,
+            curve_every=curve_every,
         )
         trainer.record.notes += notes
         on_step = watched(trainer.record, on_step, on_progress)
@@ -111,6 +116,7 @@ def train_group(
         elif not trainer.writes:
             kept = None
         trainer.run(kept, on_step)
+        trainer.keep_trunks()
         if kept and len(specs) > 1:
             trainer.record.note(kept.save(trainer.state()))
         return trainer.record.results(curve_every)
@@ -141,8 +147,11 @@ class Trainer:
         sharded: bool = False,
         graphs: bool = True,
         compiled: bool = True,
+        curve_every: int = 10,
     ):
         first = _one_stack(specs)
+        # steps between two points of the curve that say more; 0: none do
+        self.watch_every = curve_every if data.watched and not sharded else 0
         self.specs, self.ranks, self.sharded, self.graphs = (
             list(specs),
             ranks,
@@ -160,6 +169,8 @@ class Trainer:
             batch_tokens=first.batch_tokens,
             context=first.context,
             device=self.device,
+            begins=[spec.branch.first_token if spec.branch else 0 for spec in specs],
+            answer_only=first.loss == "answer",
         )
         # of all runs or of none
         decays = [course.decay for course in self.courses if course.decay]
@@ -169,6 +180,7 @@ class Trainer:
                 batch_tokens=first.batch_tokens,
                 context=first.context,
                 device=self.device,
+                answer_only=first.loss == "answer",
             )
             if decays
             else None
@@ -182,8 +194,12 @@ class Trainer:
             "eos_id": eos_id,
             "micro_sequences": micro_sequences,
             "recompute": recompute,
+            "answer_only": first.loss == "answer",
         }
         self._build(grow.first_shape(first))
+        if first.branch is not None:
+            self.optimiser.load(trunks_state(self.specs, data.trunks))
+        self.kept, self.tokenizer = data.kept, data.tokenizer
         batch_tokens = max(EVALUATION_TOKENS[0] // len(specs), EVALUATION_TOKENS[1])
         self.scorer = Scorer(
             dict(data.held_out),
@@ -292,12 +308,14 @@ class Trainer:
     @property
     def identity(self) -> dict:
         """What a checkpoint must agree with to be resumed."""
-        return {
+        views = [view for course in self.courses for view in course.views]
+        found = {
             "specs": [spec.to_dict() for spec in self.specs],
-            "views": [
-                view.fingerprint for course in self.courses for view in course.views
-            ],
+            "views": [view.fingerprint for view in views],
         }
+        if self.specs[0].loss == "answer":
+            found["prompts"] = [view.packed.prompts_sha256 for view in views]
+        return found
 
     def run(
         self,
@@ -323,18 +341,43 @@ class Trainer:
             and step * self.specs[0].batch_tokens == self.specs[0].growth_tokens
         ):
             self._grow()
-        inputs, targets = (
-            self.decay_feed.at(self.place.step)
-            if self.decay_feed and segment.budget_tokens
-            else self.feed.at(step)
-        )
+        if self.decay_feed and segment.budget_tokens:
+            inputs, targets = self.decay_feed.at(self.place.step)
+        else:  # a branch counts from where it begins to read
+            of_feed = self.place.step if self.specs[0].branch else step
+            inputs, targets = self.feed.at(of_feed)
         keep = self.dropout.at(step, inputs.shape[1])
-        self.record.add_step(
-            self.train_step(
-                inputs, targets, keep, float(segment.lr_factors[self.place.step])
-            )
-        )
+        lr_factor = float(segment.lr_factors[self.place.step])
         self.place.step += 1
+        if self._ends_a_point(segment):
+            loss_nats = self._watched_step(inputs, targets, keep, lr_factor)
+        else:
+            loss_nats = self.train_step(inputs, targets, keep, lr_factor)
+        self.record.add_step(loss_nats)
+
+    def _ends_a_point(self, segment: Segment) -> bool:
+        """Whether the step is the last behind a point of a curve that says more."""
+        done, every = self.place.step, self.watch_every
+        return bool(every) and (done % every == 0 or done == segment.n_steps)
+
+    def _watched_step(
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        keep: torch.Tensor | None,
+        lr_factor: float,
+    ) -> torch.Tensor:
+        """The same step, with a look at logits and gradient between its two halves."""
+        assert isinstance(self.weights, Weights)  # shards are not watched
+        loss_nats = self.engine.step_loss(inputs, targets, keep)
+        self.record.add_watched(
+            attention_logit=largest_logit(
+                self.weights.named, self.weights.shape, inputs[:, :1]
+            ),
+            gradient_rms=gradient_rms(self.weights.grad),
+        )
+        self.optimiser.step(lr_factor)
+        return loss_nats
 
     def _close(self, segment: Segment) -> None:
         """End a segment: a branch is scored and the trunk restored."""
@@ -353,6 +396,20 @@ class Trainer:
             if segment.returns and self.place.segment + 1 < len(self.plan):
                 self.optimiser.load(self.place.trunk)
         self.place = Place(self.place.segment + 1)
+
+    def keep_trunks(self) -> None:
+        """Write the weights and moments of those runs that others go on from."""
+        files = [self.kept.get(spec.key) for spec in self.specs]
+        if not any(files):
+            return
+        state = self.optimiser.whole(self.optimiser.state(), self.writes)
+        if state is None:  # another process writes
+            return
+        for run, (spec, file) in enumerate(zip(self.specs, files, strict=True)):
+            if file is not None:
+                own = {name: state[name][run] for name in KEPT}
+                said = {"tokenizer": self.tokenizer} if self.tokenizer else {}
+                save_trunk(file, spec, own, n_steps=state["n_steps"], said=said)
 
     def state(self) -> dict:
         trunk, now = (

@@ -193,3 +193,13 @@ def test_where_arms_cross_the_run_that_tells_them_apart_is_advised(made):
     # the longest run has 32,000 tokens, more than twice the target's
     assert advised.n_tokens_seen <= 32_000
     assert f"now {now:.2f}, is expected to become {after:.2f}." in advised.text
+
+
+def test_repeats_count_for_less_and_less_in_the_effective_tokens(far, near):
+    """R* of text is 15.39: 1 / 9 of a repeat counts nearly whole, 79 repeats as 15.3 passes."""
+    [_, whole] = far[0].target.repetition
+    assert whole.unique_tokens == 90_000
+    assert whole.effective_tokens == pytest.approx(99_964, rel=1e-4)
+    [kept, _] = near[0].target.repetition
+    assert kept.unique_tokens == 500 and kept.target_passes == 80
+    assert kept.effective_tokens == pytest.approx(500 * (1 + 15.297), rel=1e-3)

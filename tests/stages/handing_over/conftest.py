@@ -10,9 +10,17 @@ import pytest
 import yaml
 
 from stages import arms, dedup, ingest, pack, score
-from stages.decision.record import read_decision
+from stages.decision.record import Question, SpokenSize, read_decision
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
+from stages.searched.record import (
+    Aimed,
+    BestRun,
+    Objective,
+    SearchedRecord,
+    SearchedTables,
+    WeightedMetric,
+)
 from stages.settings.params import load_params
 
 WORDS = (
@@ -27,6 +35,7 @@ ARMS = {
     "with_copies": {"dedup": "none"},
     "without_lines": {"dedup": "lines"},
 }
+TIERS = {"q000_020": 2.4, "q020_100": 0.6}
 
 
 def texts(rng, words, n):
@@ -68,7 +77,17 @@ def params():
     values["arms"] |= {
         "draws": 2,
         "draw_tokens": 8000,
-        "questions": {"filter": {"title": "How strict?", "arms": list(ARMS)}},
+        "questions": {
+            "filter": {"title": "How strict?", "arms": list(ARMS)},
+            "mix": {"kind": "mixture", "over": ["good", "noise"], "runs": 6},
+            "up": {"kind": "upsampling", "tiers": [0.2]},
+            "topics": {
+                "kind": "mixture",
+                "over": "clusters",
+                "clusters": 2,
+                "runs": 6,
+            },
+        },
         "arms": ARMS,
         "controls": {},
     }
@@ -92,6 +111,67 @@ def decide(status="decided", best="keep_20", name="filter"):
             "provenance": record.provenance.model_copy(update={"dvc": {}}),
         }
     )
+    record.write(f"data/decisions/{name}.json")
+    return record
+
+
+def search(name="mix", status="decided", target=None, **more):
+    """A record of a question that was searched for: .75 of good, or 2.4 uses of the best fifth and .6 of the rest.
+
+    target: tokens of the run and of each pool there.
+    """
+    mixture = name != "up"
+    values = TIERS if name == "up" else {"good": 0.75, "noise": 0.25}
+    values = more.get("proposal", values)
+    band, whole = (2.0, 1.9, 2.1), sum(values.values())
+    aimed = target and Aimed(
+        n_params=1e6,
+        n_tokens=target[0],
+        flops=6e6 * target[0],
+        pool_tokens=target[1],
+        decades=0.1,
+        text="a target",
+    )
+    record = SearchedRecord(
+        version=1,
+        kind="mixture" if mixture else "upsampling",
+        question=Question(name=name, title="Which?"),
+        sentence="An answer.",
+        status=status,
+        reason="said",
+        target=aimed,
+        metrics=[
+            WeightedMetric(
+                name="loss_good", domain="good", unit="nats/token", weight=1.0
+            )
+        ],
+        level=0.9,
+        n_params=SpokenSize(value=2000, why="the largest", trained=[2000]),
+        n_tokens=50_000,
+        n_runs=6,
+        n_draws=2,
+        proposal=values,
+        interval={key: (0.0, value) for key, value in values.items()},
+        reference=dict.fromkeys(values, whole / 2),
+        predicted={"loss_good": band},
+        trade_off={"loss_good": band},
+        objective=Objective(value=band, reference=2.2, gain=band, p_better=1.0),
+        tolerance=0.01,
+        best_run=BestRun(
+            run_id="r", shares=values, measured=None, gain=band, p_not_worse=1.0
+        ),
+        vetoes={},
+        repetition={},
+        repetition_law=None,
+        by_rung=[],
+        laws={},
+        check={},
+        reach=0.1,
+        beyond=0.0,
+        warnings=[],
+        provenance=decide().provenance,
+        tables=SearchedTables(proposal=[], predicted=[], rungs=[]),
+    ).model_copy(update=more)
     record.write(f"data/decisions/{name}.json")
     return record
 

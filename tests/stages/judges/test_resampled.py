@@ -27,7 +27,7 @@ def two_documents(tmp_path, monkeypatch):
     ).write_parquet("data/sweep/heldout_losses.parquet")
 
     class Packed:
-        n_bytes = np.array([8, 16])
+        n_scored_bytes = np.array([8, 16])
 
         @classmethod
         def open(cls, path):

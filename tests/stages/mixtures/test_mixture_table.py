@@ -4,8 +4,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, RefusedError
+from stages.mixtures import proposal
 from stages.mixtures.mixture_table import mixture_table
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    monkeypatch.setattr(proposal, "N_DRAWS", 60)
+
 
 SHARES = np.random.default_rng(0).dirichlet(np.ones(4), 64)
 
@@ -24,8 +31,16 @@ def test_the_surface_finds_the_bottom_and_predicts_mixtures_left_out():
     assert found["domains"] == list("abcd")
     assert found["best"]["a"] == pytest.approx(0.5, abs=0.05)
     assert found["best"]["b"] == pytest.approx(0.3, abs=0.08)
+    for domain, best in (("a", 0.5), ("b", 0.3)):
+        low, high = found["interval"][domain]
+        assert low - 0.01 <= best <= high + 0.01
     assert found["check"]["rank_correlation"] > 0.98
     assert found["predictions"] == pytest.approx(BOWL[:3], rel=2e-3)
+
+
+def test_mixtures_too_few_to_tell_domains_apart_are_refused():
+    with pytest.raises(RefusedError, match="6 different mixtures of 4 domains"):
+        mixture_table(table(BOWL[:6], SHARES[:6]), "runs.csv")
 
 
 def test_trees_rank_too():

@@ -11,7 +11,9 @@ from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.runs.run_files import (
     CARRIED_ON,
+    CURVE,
     RUNS,
+    curves,
     finished,
     is_finished,
     metrics_of,
@@ -230,3 +232,17 @@ def test_the_error_of_bits_is_that_of_nats_in_their_unit():
         {"name": "bpb_news", "value": 1.0, "standard_error": 0.05},
         {"name": "accuracy", "value": 0.5, "standard_error": 0.02},
     ]
+
+
+def test_curves_of_runs_that_were_watched_say_more_and_others_what_they_did(whole_run):
+    def run(trunk_id, **more):
+        head, result = whole_run(trunk_id, SPEC)
+        points = {name: [1, 2] for name in CURVE}
+        return head | {"result": result | {"curve": points | more}}
+
+    plain = curves([run("a")])
+    assert "attention_logit" not in plain.columns
+    watched = run("b", attention_logit=[3.0, 4.0], gradient_rms=[0.5, 0.25])
+    both = curves([run("a"), watched])
+    assert both["attention_logit"].to_list() == [None, None, 3.0, 4.0]
+    assert both.select(plain.columns).filter(trunk_id="a").equals(plain)

@@ -10,7 +10,7 @@ from stages.foundation import artefacts
 from stages.foundation.sealed import write_sealed
 from stages.searched.asked import asked
 from stages.searched.mixture import decide_mixture
-from stages.searched.swarm import swarm_rows
+from stages.searched.swarm import fit_swarm
 from stages.settings.arms import ArmsParams
 from stages.settings.decide import DecideParams
 
@@ -19,6 +19,8 @@ BEST = np.array([0.5, 0.3, 0.2])
 TOKENS = {"web": 6e5, "code": 1e5, "books": 3e5}
 BUDGETS = (20_000, 40_000)
 RATE = 2.5
+NONE: dict[str, float] = {}
+BYTES = 3.0  # of a token
 
 
 def losses(shares, n_tokens):
@@ -47,7 +49,9 @@ def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS[1:], truth=losses):
         for n_tokens in budgets:
             reached = truth(share[None], n_tokens)[0] + shared[draw]
             reached = reached + noise * rng.standard_normal(len(POOLS))
-            for pool, value in zip(POOLS, reached, strict=True):
+            bits = [("bpb", each / BYTES / np.log(2)) for each in reached]
+            judged = [*(("loss", each) for each in reached), *bits]
+            for pool, (kind, value) in zip(POOLS * 2, judged, strict=True):
                 rows.append(
                     {
                         "run_id": f"{arm}-{n_tokens}",
@@ -57,8 +61,9 @@ def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS[1:], truth=losses):
                         "n_tokens_seen": n_tokens,
                         "n_tokens_unique": n_tokens,
                         "flops": 6.0 * 2_000 * n_tokens,
-                        "metric": f"loss_{pool}",
+                        "metric": f"{kind}_{pool}",
                         "value": float(value),
+                        "value_se": 1e-3,
                         "weight_decay": 0.1,
                         "dropout": 0.0,
                         "diverged": False,
@@ -79,10 +84,10 @@ def runs_of(made, noise=0.003, effect=0.1, budgets=BUDGETS[1:], truth=losses):
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory):
-    """decided(question keys, decide={}, **runs) -> the record of the question and its curves, from known losses."""
+    """decided(question keys, decide={}, judges={}, **runs) -> the record and its curves, from known losses."""
     folder = tmp_path_factory.mktemp("mix")
 
-    def make(question, decide=None, **runs):
+    def make(question, decide=None, judges=NONE, **runs):
         made = asked(params_of(**question), TOKENS)
         arms = {
             "questions": made.questions,
@@ -94,8 +99,9 @@ def decided(tmp_path_factory):
             Path("data/fit").mkdir(parents=True, exist_ok=True)
             Path("data/arms").mkdir(parents=True, exist_ok=True)
             write_sealed(artefacts.ARMS, arms)
-            rows = swarm_rows(made.questions["mix"], runs_of(made, **runs))
-            rows.write_parquet(artefacts.fitted_rows("mix"))
+            fit_swarm(
+                "mix", made.questions["mix"], runs_of(made, **runs), judges=judges
+            )
             settings = DecideParams(**{"target_flops": [1e9]} | (decide or {}))
             return decide_mixture("mix", arms, settings)
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stages.searched.curves import Ground, best_curve, steps, within_most
+from stages.searched.curves import Ground, Limit, best_curve, steps, within_most
 
 TIERS = ("q000_010", "q010_040", "q040_100")
 UNIQUE = np.array([1e3, 3e3, 6e3])
@@ -43,6 +43,24 @@ def test_no_document_is_used_more_than_it_may_be():
     uses = ground().uses(found.share)
     assert uses[0] == pytest.approx(7.0, abs=0.05)
     assert (np.diff(uses) < 1e-9).all()
+
+
+def test_a_judge_holds_the_curve_to_what_it_may_lose_against_all_alike():
+    """The judge loses as much as the best tier gains in share, of which all alike has a tenth."""
+
+    def judged(rows):
+        return 1.0 + rows["share_q000_010"]
+
+    judge = SimpleNamespace(central=judged)
+    limits = [Limit(judge, margin=0.15)]
+    found = best_curve(bowl([0.5, 0.3, 0.2]), ground(most=20.0), seed=1, limits=limits)
+    assert found.share[0] == pytest.approx(0.25, abs=0.02)
+    assert found.share[0] <= 0.25 + 1e-9 and (found.draws[:, 0] <= 0.25 + 1e-9).all()
+    # nothing to lose: all alike, which every limit allows
+    none = best_curve(
+        bowl([0.5, 0.3, 0.2]), ground(), seed=1, limits=[Limit(judge, 0.0)]
+    )
+    assert none.share[0] == pytest.approx(0.1, abs=1e-9)
 
 
 def test_a_curve_never_rises_though_the_loss_would_have_it():

@@ -56,6 +56,26 @@ def test_a_prior_may_leave_pools_out():
     assert made.questions["mix"]["prior"] == {"web": 0.0, "code": 1.0}
 
 
+PARTS = {"goal-match": {"web": 500.0, "code": 100.0}, "stock-bank": {"web": 200.0}}
+
+
+def test_clusters_are_mixed_in_place_of_pools():
+    made = asked(params(over="clusters", clusters=2), TOKENS, {"mix": PARTS})
+    mix = made.questions["mix"]
+    assert mix["over"] == ["goal-match", "stock-bank"] and mix["parts"] == PARTS
+    assert mix["prior"] == pytest.approx({"goal-match": 0.75, "stock-bank": 0.25})
+    corner = made.params.arms["mix-01"]
+    assert corner.mixture == {"goal-match": 1.0} and corner.clusters_of == "mix"
+
+
+def test_a_floor_of_a_cluster_that_there_is_not_is_refused_with_those_there_are():
+    wrong = params(over="clusters", clusters=2, floors={"sport": 0.2})
+    with pytest.raises(
+        ParamsError, match=r"floors names 'sport'; over has goal-match, s"
+    ):
+        asked(wrong, TOKENS, {"mix": PARTS})
+
+
 def test_an_arm_of_the_same_name_and_too_few_runs_are_refused():
     with pytest.raises(ParamsError, match=r"arms.questions.mix.runs: 6 runs of 4"):
         four = {**TOKENS, "news": 50.0}

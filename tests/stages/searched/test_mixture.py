@@ -5,7 +5,7 @@ import pytest
 
 from stages.searched.mixture import read_by
 from stages.searched.record import SearchedRecord, read_any_decision
-from tests.stages.searched.conftest import BEST, BUDGETS, POOLS, losses
+from tests.stages.searched.conftest import BEST, BUDGETS, BYTES, POOLS, losses
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,74 @@ def test_a_domain_alone_may_decide(decided):
     record = decided({"runs": 24, "weights": {"code": 1.0}})[0]
     assert record.proposal["code"] > 0.9
     assert {m.name: m.weight for m in record.metrics} == {"loss_code": 1.0}
+
+
+BITS = BYTES * np.log(2)  # a nat a token is one over so many bits a byte
+
+
+def test_judges_are_what_a_mixture_is_searched_for(decided):
+    record = decided({"runs": 24}, judges={"web": 1, "code": 1, "books": 1})[0]
+    for pool, best in zip(POOLS, BEST, strict=True):
+        assert record.proposal[pool] == pytest.approx(best, abs=0.03)
+    assert {m.name: round(m.weight, 3) for m in record.metrics} == dict.fromkeys(
+        ("bpb_web", "bpb_code", "bpb_books"), 0.333
+    )
+    assert [judge.name for judge in record.judges] == list(POOLS)
+    there, prior = (
+        losses(np.array([each]), BUDGETS[-1]).mean() / BITS
+        for each in (BEST, [0.6, 0.1, 0.3])
+    )
+    assert record.objective.gain[0] == pytest.approx(prior - there, abs=0.005)
+    assert "bits a byte" in record.sentence and "bits a byte" in record.reason
+    assert set(record.trade_off) == {"bpb_web", "bpb_code", "bpb_books"}
+
+
+def test_a_judge_that_tells_less_than_its_noise_is_left_out(decided):
+    def flat_books(shares, n_tokens):
+        reached = losses(shares, n_tokens)
+        reached[:, 2] = 3.0
+        return reached
+
+    runs = {"judges": {"web": 1, "books": 1}, "truth": flat_books, "noise": 0.02}
+    with_books = decided({"runs": 24}, **runs)[0]
+    by_name = {judge.name: judge for judge in with_books.judges}
+    assert by_name["web"].used and by_name["web"].weight in (0.5, 1.0)
+    # told by the runs that repeat a mixture
+    assert by_name["books"].noise > 0.001
+    assert by_name["books"].signal < by_name["web"].signal
+
+
+def test_a_judge_holds_the_proposal_to_what_it_may_lose_against_the_prior(decided):
+    judges = {"web": 1, "code": 1, "books": 0.001}
+    veto = {"books": 0.01}
+    free = decided({"runs": 24}, judges=judges)[0]
+    kept = decided({"runs": 24}, judges=judges, decide={"veto": veto})[0]
+    prior = losses(np.array([[0.6, 0.1, 0.3]]), BUDGETS[-1])[0]
+
+    def lost(record):
+        share = np.array([[record.proposal[pool] for pool in POOLS]])
+        return float(losses(share, BUDGETS[-1])[0, 2] - prior[2]) / BITS
+
+    assert lost(free) > 0.03
+    assert lost(kept) == pytest.approx(0.01, abs=0.004)
+    assert kept.vetoes["bpb_books"].allowed == 0.01
+    assert kept.proposal["books"] > free.proposal["books"]
+    said = {row["held-out domain"]: row["may lose"] for row in kept.tables.predicted}
+    assert said == {"web": "-", "code": "-", "books": 0.01}
+
+
+def test_the_question_s_own_weights_come_before_judges_whose_vetoes_hold(decided):
+    record = decided(
+        {"runs": 24, "weights": {"code": 1.0}},
+        judges={"books": 1.0},
+        decide={"veto": {"books": 0.01}},
+    )[0]
+    assert {m.name: m.weight for m in record.metrics} == {
+        "loss_code": 1.0,
+        "bpb_books": 0.0,
+    }
+    assert record.judges == [] and record.vetoes["bpb_books"].change[0] <= 0.0105
+    assert record.proposal["code"] < 0.9
 
 
 TARGET = {"params": 2_000, "tokens": 50_000, "pool_tokens": {"web": 1e6, "code": 1e6}}

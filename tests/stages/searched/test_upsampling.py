@@ -118,7 +118,7 @@ def folder(tmp_path_factory):
         ]
         pl.DataFrame(views).write_parquet(artefacts.VIEWS)
         sizes = SimpleNamespace(
-            open=lambda path: SimpleNamespace(n_tokens_each=np.array([100, 100]))
+            open=lambda path: SimpleNamespace(n_scored_each=np.array([100, 100]))
         )
         patch.setattr(fit, "Packed", sizes)
         fit.run(fit.FitParams(draws=60, starts=16))

@@ -3,13 +3,10 @@
 import html
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError
-from stages.handing_over import export
 from stages.report import CountedRuns, draw_searched, render, show_figures
 from stages.runs.mlflow_store.descriptions import decision_of, description
 from stages.searched.record import law_name, read_decisions
@@ -19,7 +16,33 @@ from stages.searched.words import (
     picture_of,
     printed_decisions,
 )
-from tests.stages.searched.conftest import params_of
+from stages.verification.record import Verification
+from stages.verification.words import lead_row
+from tests.stages.conftest import verified_lead
+
+LEAD = verified_lead(8, measured=-0.05, predicted=-0.04)
+AFTER = Verification(
+    version=1,
+    question="mix",
+    decision="d",
+    metric="loss_weighted",
+    level=0.9,
+    n_params=2_000,
+    fitted_to_flops=1e9,
+    labels={"a": "the proposal: train on 60 % web", "b": "the prior"},
+    arms={"a": "what was proposed", "b": "the prior"},
+    runs=[],
+    leads=[LEAD],
+    verdicts=[],
+    coverage=None,
+    mean_error=None,
+    lead_coverage=1.0,
+    decided_right=0,
+    decided_wrong=0,
+    sentence="Trained afterwards at 8 times the fitted compute.",
+    table=[],
+    lead_table=[lead_row(LEAD, [], {"a": "the proposal", "b": "the prior"})],
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +58,12 @@ def shown(decided, tmp_path_factory):
         record.write(artefacts.decision("mix"))
         drawn = draw_searched(record)
         answer = show_figures(
-            record, drawn, Path(artefacts.REPORT), 50, anchor="search1"
+            record,
+            drawn,
+            Path(artefacts.REPORT),
+            50,
+            anchor="search1",
+            verification=AFTER,
         )
         page = render(
             title=record.question.title,
@@ -60,6 +88,9 @@ def test_the_page_has_the_answer_its_tables_and_its_figures(shown):
         for cell in row.values():
             shown_cell = f"{cell:.4g}" if isinstance(cell, float) else str(cell)
             assert shown_cell in page
+    assert AFTER.sentence in page
+    for cell in AFTER.lead_table[0].values():
+        assert str(cell) in page
     assert "data/decisions/mix.json" in page
     assert not re.search(r"\{\{|\{%|>None<", page)
 
@@ -73,24 +104,17 @@ def test_markdown_and_the_list_say_the_same(shown, monkeypatch):
     assert read_decisions(artefacts.DECISIONS) == [record]
 
 
-def test_an_export_says_how_a_proposal_becomes_an_arm(shown, monkeypatch):
-    _, _, folder = shown
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(export.images, "are_pooled", lambda: False)
-    request = export.Request(question="mix", out=folder / "out", format="text")
-    with pytest.raises(InputError, match=r"mix was searched for and names no arm"):
-        export.export(request, params_of(runs=16))
-    assert not (folder / "out").exists()
-
-
 def test_tiers_that_are_used_alike_are_said_as_one():
     names = ("q000_010", "q010_030", "q030_060", "q060_100")
 
     def said(*uses):
-        return curve_text(SimpleNamespace(proposal=dict(zip(names, uses, strict=True))))
+        return curve_text(dict(zip(names, uses, strict=True)))
 
     assert said(6.4, 6.41, 2.0, 0.0) == (
         "use the best 30 % 6.4 times and 30 to 60 % 2 times, and drop the rest"
+    )
+    assert said(6.0, 2.0, 1e-6, 0.0) == (
+        "use the best 10 % 6 times and 10 to 30 % 2 times, and drop the rest"
     )
     assert said(2.0, 2.0, 2.0, 2.0) == "use everything 2 times"
 

@@ -75,6 +75,20 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
             "arms.questions.mix.over: no pool 'web'; pools are",
         ),
         ({"over": ["news", "news"]}, "over names a pool twice"),
+        ({"over": "pools"}, "arms.questions.mix.over: must be one of 'clusters'"),
+        ({"pools": ["news"]}, "pools is for over: clusters; leave it out"),
+        (
+            {"over": "clusters", "pools": ["web"]},
+            "arms.questions.mix.pools: no pool 'web'; pools are",
+        ),
+        (
+            {"over": "clusters", "clusters": 40},
+            "arms.questions.mix.runs: 24 runs of 40 domains",
+        ),
+        (
+            {"two_phases": True, "runs": 6},
+            "arms.questions.mix.runs: 6 runs of 4 domains",
+        ),
         ({"prior": {"news": 0.5}}, "prior adds up to 0.5"),
         ({"prior": {"news": 0.5, "code": 0.5}}, "prior names 'code'; over has news"),
         ({"floors": {"news": 0.7, "wiki": 0.6}}, "floors add up to more than 1"),
@@ -146,3 +160,30 @@ def test_one_name_is_of_one_data_set(refused, changes, message):
     params = params_with()
     params["arms"] |= changes
     refused(params, message)
+
+
+def test_clusters_are_mixed_without_names_and_an_arm_may_mix_them_too(tmp_path):
+    params = params_with(over="clusters", clusters=4, floors={"goal-match-team": 0.1})
+    params["arms"]["arms"]["sport"] = {
+        "mixture": {"goal-match-team": 1.0},
+        "clusters_of": "mix",
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    arms = load_params(tmp_path / "params.yaml", PIPELINE)["arms"]
+    assert list(arms.clustered) == ["mix"] and arms.questions["mix"].n_domains == 4
+
+
+def test_clusters_of_a_question_without_any_are_refused(refused):
+    params = params_with()
+    params["arms"]["arms"]["sport"] = {"mixture": {"a": 1.0}, "clusters_of": "mix"}
+    refused(
+        params, "arm 'sport': clusters_of names 'mix', which is no mixture question"
+    )
+    params["arms"]["arms"]["sport"] = {"clusters_of": "mix"}
+    refused(params, "clusters_of says what a mixture names; give a mixture")
+
+
+def test_two_phases_want_a_schedule_of_two(refused):
+    params = params_with(two_phases=True)
+    params["sweep"]["schedule"] = "cosine"
+    refused(params, "sweep.schedule: cosine has no stable phase and decay, which")

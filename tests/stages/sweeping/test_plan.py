@@ -100,6 +100,15 @@ def test_a_curriculum_names_the_view_of_its_own_draw_and_changes_the_data_hash(v
         specs(views, decay_mix={"all": "gone"})
 
 
+def test_what_decays_of_a_designed_arm_read_is_not_trained_alone(views):
+    arms = views.arms | {"decays": {"all": "tenth"}}
+    phased = Views(views.packed, views.views, views.held_out, arms)
+    trunks = plan(SweepParams(**PARAMS), phased)
+    assert {(trunk["arm"], trunk["spec"].decay_arm) for trunk in trunks} == {
+        ("all", "tenth/0")
+    }
+
+
 def test_simulated_epoching_cuts_every_arm_by_the_same_part(views):
     """The pool has 4000 tokens; a target of one pass needs 1024 of them for 1024 tokens: a quarter of every arm."""
     found = [spec for spec in specs(views, pool_passes=1.0) if spec.shape.d_model == 16]

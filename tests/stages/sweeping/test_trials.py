@@ -75,7 +75,10 @@ def test_the_critical_batch_is_measured_once_and_used_for_all(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train_trunks, "noise_of", lambda spec, data, device: 150.0)
-    params = tried(SweepParams(**PARAMS, tuning={"critical_batch": True}), views)
+    asked = SweepParams(**PARAMS, tuning={"critical_batch": True})
+    params = tried(asked, views)
+    # the rate is that of the batch in the section, carried as its square root
+    assert params.lr == pytest.approx(asked.lr * (160 / asked.batch_tokens) ** 0.5)
     assert {
         (spec.batch_tokens, spec.budgets_tokens)
         for spec in (t["spec"] for t in plan(params, views))

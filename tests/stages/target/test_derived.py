@@ -103,6 +103,20 @@ def test_every_key_of_the_file_stands(load):
     assert found["decide"].target_flops == pytest.approx([1e18, 1.2e20])
 
 
+def test_what_is_watched_is_carried_to_the_target_whatever_else_the_file_has(load):
+    every = {
+        "sizes": ["25k"],
+        "budgets_tokens": [51_200],
+        "regularisations": [{}],
+        "control_sizes": ["25k"],
+        "pool_passes": None,
+    }
+    assert load(sweep=every)["sweep"].target is None
+    watched = load(sweep=every | {"watch": True})["sweep"]
+    assert watched.target == Target(params=1e9, tokens=2e10, pool_tokens=4e11)
+    assert watched.pool_passes is None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

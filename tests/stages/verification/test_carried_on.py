@@ -33,7 +33,7 @@ SPEC = RunSpec(
 )
 VIEWS = SimpleNamespace(
     arms={"controls": {"twin": {"kind": "same", "like": "all"}}},
-    data_hash=lambda arm, decay=None: f"data of {arm}",
+    data_hash=lambda arm, decay=None, loss="all": f"data of {arm}",
 )
 
 

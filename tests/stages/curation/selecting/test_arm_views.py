@@ -17,7 +17,7 @@ from stages.curation.selecting.arm_views import (
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.sealed import read_sealed
-from stages.settings.arms import Arm, ArmsParams
+from stages.settings.arms import Arm, ArmsParams, Replay
 
 N = 4_000
 
@@ -250,3 +250,43 @@ def test_the_stage_writes_each_run_of_a_swarm_in_one_resample(
     assert (
         views.group_by("draw").agg(pl.col("arm").n_unique())["arm"].to_list() == [3] * 3
     )
+
+
+def shares_of(view: pl.DataFrame) -> dict[str, float]:
+    uses = view.with_columns(uses=pl.col("weight") * pl.col("n_tokens"))
+    sums = uses.group_by("pool").agg(pl.col("uses").sum())
+    total = uses["uses"].sum()
+    return {pool: value / total for pool, value in sums.iter_rows()}
+
+
+def test_replay_is_its_share_of_the_training_tokens(resample):
+    own, of = Arm(mixture={"books": 1.0}), Arm(mixture={"web": 1.0})
+    arm = own.model_copy(update={"replay": Replay(share=0.25, of=of)})
+    view = arm_view(resample, arm, seed=1)
+    assert shares_of(view) == pytest.approx({"books": 0.75, "web": 0.25})
+    alone = arm_view(resample, own, seed=1)
+    books = view.filter(pool="books")
+    assert books.select("row", "weight").equals(alone.select("row", "weight"))
+    assert view["row"].is_sorted() and view["row"].is_unique().all()
+    assert len(view) == len(alone) + len(arm_view(resample, of, seed=1))
+
+
+def test_a_document_of_both_is_used_as_often_as_by_both(resample):
+    best, every = Arm(keep=0.2), Arm()
+    arm = best.model_copy(update={"replay": Replay(share=0.5, of=every)})
+    view = arm_view(resample, arm, seed=1)
+    kept, whole = (arm_view(resample, each, seed=1) for each in (best, every))
+    times = tokens(kept) / tokens(whole)
+    inside = pl.col("row").is_in(kept["row"].implode())
+    assert view.filter(inside)["weight"].to_list() == pytest.approx(
+        [1 + times] * len(kept)
+    )
+    assert view.filter(~inside)["weight"].to_list() == pytest.approx(
+        [times] * (len(whole) - len(kept))
+    )
+
+
+def test_an_arm_with_replay_is_written_and_read_back():
+    arm = Arm(replay=Replay(share=0.25, of=Arm(keep=0.5)))
+    assert Arm(**arm.model_dump()) == arm
+    assert "replay" not in Arm().model_dump()

@@ -7,6 +7,7 @@ from stages.proxy.heldout.evaluate import HeldOut, Scorer, domain_loss
 from stages.proxy.network.engine import AutogradEngine, build_engine
 from stages.proxy.network.model import Weights, token_losses
 from stages.proxy.specs.shape import Shape
+from stages.proxy.tokens.packed import Prompt, write_packed
 
 SHAPE = Shape(16, 2, 2, 32, 64)
 
@@ -88,3 +89,37 @@ def test_the_standard_error_matches_resampled_documents():
     assert np.isnan(
         domain_loss(losses[:1], n_tokens[:1], n_tokens[:1]).standard_error_nats
     )
+
+
+def test_a_document_with_a_prompt_is_judged_on_its_answer(tmp_path, weights):
+    rng = np.random.default_rng(4)
+    texts = [rng.integers(1, 64, 70), rng.integers(1, 64, 20)]
+    plain = [("a", texts[0], 90), ("b", texts[1], 30)]
+    asked = [(*plain[0], Prompt(40, 50)), plain[1]]
+    losses = {}
+    for name, documents in (("plain", plain), ("asked", asked)):
+        pack = write_packed(tmp_path / name, documents, vocab_size=64, eos_id=0)
+        losses[name] = HeldOut(pack), pack
+    found = {
+        name: Scorer({"h": held}, context=32, batch_tokens=64).score(
+            build_engine(weights).token_losses, 2
+        )[0]["h"]
+        for name, (held, _) in losses.items()
+    }
+    pack = losses["plain"][1]
+    document = torch.from_numpy(pack.document(0).astype(np.int64))
+    # windows of 32: the prompt ends inside the second
+    expected = 0.0
+    one = {name: weight[:1] for name, weight in weights.named.items()}
+    for number, window in enumerate(document.split(32)):
+        inputs = torch.cat([torch.tensor([0]), window[:-1]])
+        each = token_losses(one, SHAPE, inputs[None, None], window[None, None])
+        expected += float(each[0, 0, max(0, 40 - 32 * number) :].sum().detach())
+    asked_of = found["asked"]
+    assert asked_of.document_loss_nats[0] == pytest.approx(expected, rel=1e-4)
+    assert asked_of.document_loss_nats[1] == pytest.approx(
+        found["plain"].document_loss_nats[1], rel=1e-6
+    )
+    assert asked_of.n_tokens == (71 - 40) + 21
+    total = asked_of.document_loss_nats.sum()
+    assert asked_of.bits_per_byte == pytest.approx(total / np.log(2) / (40 + 30))

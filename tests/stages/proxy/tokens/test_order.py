@@ -139,3 +139,32 @@ def test_batches_are_the_shifted_stream(make_pack):
     assert targets.tolist() == Stream(view, 4).tokens(0, 50 * 64).tolist()
     later = Stream(view, 4).batch(20, 64, 16)
     assert later[1].tolist() == batches[20][1].tolist()
+
+
+def walked(stream, first, n):
+    """(document, place) of every token of a stretch, pass by pass."""
+    view, places, number = stream.view, [], 0
+    while len(places) < first + n:
+        for use in stream._pass(number).order.tolist():
+            places += [(use, at) for at in range(int(view.n_tokens_each[use]))]
+        number += 1
+    return places[first : first + n]
+
+
+@pytest.mark.parametrize(
+    ("first", "n"), [(0, 300), (137, 61), (200, 1), (150, 900), (3, 2000)]
+)
+def test_what_was_read_before_a_stretch_is_not_counted(make_pack, first, n):
+    pack = make_pack(12, seed=5, longest=60)
+    groups = np.arange(12) % 2
+    view = View(pack, np.arange(12), groups=groups, group_names=("even", "odd"))
+    places = walked(Stream(view, 3), first, n)
+    counts = Stream(view, 3).counts_from(first, n)
+    assert counts.n_tokens_unique == len(set(places))
+    assert counts.unique_by_group == tuple(
+        len({place for place in set(places) if place[0] % 2 == odd}) for odd in (0, 1)
+    )
+    assert counts.seen_by_group == tuple(
+        sum(document % 2 == odd for document, _ in places) for odd in (0, 1)
+    )
+    assert counts.epochs == n / view.n_tokens

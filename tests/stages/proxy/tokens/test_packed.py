@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.foundation.errors import InputError
-from stages.proxy.tokens.packed import Packed, write_packed
+from stages.proxy.tokens.packed import Packed, Prompt, write_packed
 
 DOCUMENTS = [
     ("a", np.array([5, 6, 0]), 11),
@@ -144,3 +144,38 @@ def test_nothing_to_pack_and_a_wrong_eos_are_refused(tmp_path):
         write_packed(tmp_path / "pool", [], vocab_size=512, eos_id=0)
     with pytest.raises(InputError, match="eos_id 512 is outside"):
         write(tmp_path / "pool", eos_id=512)
+
+
+def test_a_prompt_is_kept_by_its_length_and_tokens_stay_as_they_were(tmp_path):
+    plain = write(tmp_path / "plain")
+    asked = [(*DOCUMENTS[0], Prompt(2, 7)), DOCUMENTS[1], (*DOCUMENTS[2], Prompt(0, 0))]
+    pack = write_packed(tmp_path / "asked", asked, vocab_size=512, eos_id=0)
+    assert pack.tokens_sha256 == plain.tokens_sha256
+    assert pack.n_scored_each.tolist() == [1, 2, 1]
+    assert pack.n_scored_bytes.tolist() == [4, 2, 0]
+    assert pack.is_scored(np.arange(6)).tolist() == [False, False, *[True] * 4]
+    assert plain.is_scored(np.arange(6)).all()
+    assert pickle.loads(pickle.dumps(pack)).prompts_sha256 == pack.prompts_sha256 != ""
+
+
+def test_a_pack_without_prompts_has_the_bytes_that_it_had(tmp_path):
+    plain = write(tmp_path / "plain")
+    none = [(*document, Prompt(0, 0)) for document in DOCUMENTS]
+    same = write_packed(tmp_path / "none", none, vocab_size=512, eos_id=0)
+    for name in ("tokens.bin", "index.parquet", "meta.json"):
+        assert (plain.folder / name).read_bytes() == (same.folder / name).read_bytes()
+    assert json.loads((plain.folder / "meta.json").read_text()).keys() == {
+        "dtype",
+        "vocab_size",
+        "eos_id",
+        "n_documents",
+        "n_tokens",
+        "tokens_sha256",
+    }
+    assert same.prompts_sha256 == ""
+
+
+def test_a_prompt_that_leaves_nothing_to_score_is_refused(tmp_path):
+    all_of_it = [("a", np.array([5, 6]), 11, Prompt(3, 11))]
+    with pytest.raises(InputError, match="'a' has a prompt of 3 of its 3 tokens"):
+        write_packed(tmp_path / "p", all_of_it, vocab_size=512, eos_id=0)

@@ -2,6 +2,8 @@
 branches against separate runs.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -252,3 +254,27 @@ def test_cuda_ends_where_cpu_does_after_200_steps(make_spec, data, dtype, tolera
         train_group(specs, data, device="cuda"), expected, strict=True
     ):
         assert losses(result) == pytest.approx(values, rel=tolerance)
+
+
+def test_a_run_that_is_watched_is_the_same_run_and_says_more(data, make_spec, tmp_path):
+    spec = make_spec(budgets_tokens=(1280, 2560))
+    usual = train_run(spec, data, device="cpu", curve_every=4)
+    every = dataclasses.replace(data, watched=True)
+    watched = train_run(spec, every, device="cpu", curve_every=4)
+    for one, other in zip(usual.budgets, watched.budgets, strict=True):
+        assert one.held_out["held"].loss_nats == other.held_out["held"].loss_nats
+    assert {name: watched.curve[name] for name in usual.curve} == usual.curve
+    for name in ("attention_logit", "gradient_rms"):
+        assert len(watched.curve[name]) == len(watched.curve["step"])
+        assert min(watched.curve[name]) > 0
+    # heads of 8, queries and keys of unit mean square
+    assert max(watched.curve["attention_logit"]) <= 8**0.5 + 1e-4
+
+    def kill(step):
+        if step == 9:
+            raise KeyboardInterrupt
+
+    options = {"device": "cpu", "curve_every": 4, "checkpoint": tmp_path / "c.pt"}
+    with pytest.raises(KeyboardInterrupt):
+        train_run(spec, every, checkpoint_every_steps=3, on_step=kill, **options)
+    assert train_run(spec, every, **options).curve == watched.curve

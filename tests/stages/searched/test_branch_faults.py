@@ -1,0 +1,68 @@
+"""What the sections of params.yaml together cannot give a question about branches, before any work."""
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.numpy import save_file
+
+from stages.foundation.stage import ROOT
+from stages.pipeline import PIPELINE
+from stages.proxy.specs.layout import weight_sizes
+from stages.proxy.specs.shape import Shape
+from stages.searched.branch_faults import branch_fault
+from stages.settings.params import load_params
+
+BRANCH = {"base": "keep_100", "at_tokens": 131_072, "tokens": [16_384, 32_768]}
+
+
+def with_branch(changes, **sections):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    question = {"title": "Which?", "arms": ["keep_10"], "branch": BRANCH | changes}
+    params["arms"]["questions"]["mid"] = question
+    for name, each in sections.items():
+        params[name] |= each
+    return params
+
+
+@pytest.mark.parametrize(
+    ("branch", "message"),
+    [
+        ({"tokens": [1000]}, "branch.tokens: 1000 tokens are no whole .* use 1024"),
+        ({"at_tokens": 1000}, "branch.at_tokens: 1000 tokens are no whole"),
+        ({"loss": "answer"}, "branch.loss: answer needs documents with a prompt"),
+        ({"sizes": ["7k"]}, "mid.branch.sizes: no size '7k'; sizes are 6k"),
+        ({"checkpoint": "x.safetensors"}, "branch.checkpoint: x.safetensors: no such"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_key(refused, branch, message):
+    refused(with_branch(branch), message)
+
+
+def test_a_falling_stable_rate_has_no_trunk(refused):
+    power = {"tuning": {"rule": "power"}}
+    refused(
+        with_branch({}, sweep=power),
+        "branch.base: the trunk of sweep.tuning.rule power",
+    )
+
+
+def test_a_checkpoint_is_held_to_the_model_and_vocabulary(refused, tmp_path):
+    file = tmp_path / "mine.safetensors"
+    sizes = weight_sizes(Shape.named("25k", vocab_size=512))
+    save_file({name: np.zeros(size, np.float32) for name, size in sizes.items()}, file)
+    mine = with_branch({"checkpoint": str(file)})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(mine))
+    sections = load_params(tmp_path / "params.yaml", PIPELINE)
+    assert branch_fault(sections) is None
+    wider = with_branch({"checkpoint": str(file)}, pack={"vocab_size": 1024})
+    refused(wider, "checkpoint: .*: embedding is 512 x 32, the model wants 1024 x 32")
+
+
+def test_texts_with_prompts_lose_no_lines(refused, tmp_path):
+    params = with_branch({"loss": "answer"}, dedup={"lines": {"unit": "line"}})
+    qa = {"path": "qa.jsonl", "prompt": "ask", "text": "answer"}
+    params["ingest"]["pools"]["qa"] = qa
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    load_params(tmp_path / "params.yaml", PIPELINE)
+    params["arms"]["arms"]["keep_10"]["dedup"] = "lines"
+    refused(params, "keep_10.dedup: a document with a prompt .* cannot lose lines")
