@@ -227,6 +227,7 @@ def run(params: ArmsParams) -> None:
             if draw not in made.draws.get(name, [draw]):
                 continue
             own = by_cluster(pool, topics, arm.clusters_of)
+            require_documents(arm, own, topics)
             view = arm_view(own, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
     every = pl.concat(views)
@@ -309,6 +310,22 @@ def by_cluster(
         .with_columns(pool="_cluster")
         .drop("_cluster")
     )
+
+
+def require_documents(arm: Arm, own: pl.DataFrame, topics: pl.DataFrame) -> None:
+    """Raises ParamsError where a resample has no document of a cluster that there is and that the arm mixes. own: the
+    resample by cluster.
+    """
+    if arm.clusters_of is None:
+        return
+    found = topics.filter(question=arm.clusters_of)["cluster"].unique()
+    lacking = {*(arm.mixture or {})} & {*found} - {*own["pool"]}
+    if lacking:
+        raise ParamsError(
+            f"arms.questions.{arm.clusters_of}.clusters: a resample has no document of"
+            f" the cluster {min(lacking)!r}; ask for fewer clusters, or raise"
+            " arms.draw_tokens"
+        )
 
 
 def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:

@@ -7,6 +7,7 @@ Cost: nearly all of the pipeline; a progress bar says how much is left.
 
 import itertools
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -129,11 +130,26 @@ def phases_branch(params: dict[str, Any]) -> tuple[str, str] | None:
         for name, question in params["arms"].questions.items()
         if getattr(question, "two_phases", False)
     ]
-    if not phased or params["sweep"].schedule in PHASED:
+    if not phased:
         return None
+    if params["sweep"].schedule in PHASED:
+        return _no_stable_phase(phased[0], params["sweep"])
     return "schedule", (
         f"{params['sweep'].schedule} has no stable phase and decay, which"
         f" arms.questions.{phased[0]}.two_phases asks for; use {' or '.join(PHASED)}"
+    )
+
+
+def _no_stable_phase(question: str, sweep: SweepParams) -> tuple[str, str] | None:
+    """Where the smallest budget is all decay."""
+    n_steps = sweep.budgets_tokens[0] // sweep.batch_tokens
+    decay = math.ceil(round(sweep.decay_fraction * n_steps, 9))
+    if sweep.decay_fraction < 1 and (sweep.tuning.sets_batch or decay < n_steps):
+        return None
+    return "decay_fraction", (
+        f"{sweep.decay_fraction:g} leaves {sweep.budgets_tokens[0]} tokens no stable"
+        f" phase, which arms.questions.{question}.two_phases asks for; lower it, or raise"
+        " the smallest of budgets_tokens"
     )
 
 

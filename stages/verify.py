@@ -7,6 +7,7 @@ Nothing is fitted to these runs. Cost: three to six trunks a question at `times`
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -157,9 +158,24 @@ def write_runs(tables: list[pl.DataFrame]) -> None:
         whole.write_parquet(temporary)
 
 
+def questions_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Where the section names what is no question, or one that is not carried on: the keys and the fault."""
+    questions = params["arms"].questions
+    for name in params["verify"].questions or []:
+        if name not in questions:
+            known = ", ".join(questions)
+            return ["verify", "questions"], f"no question {name!r}; there are {known}"
+        if getattr(questions[name], "branch", None):
+            return ["verify", "questions"], (
+                f"{name!r} is about branches, which are not carried on; take it out"
+            )
+    return None
+
+
 stage = Stage(
     run=run,
     params=VerifyParams,
+    agrees=questions_exist,
     unused=unused_without_searches,
     question=("Does what was decided hold beyond the compute that it was fitted to?"),
     deps=(

@@ -144,8 +144,8 @@ def stage_pool(
         )
     if pool.prompt is not None and not with_prompts:
         raise ParamsError(
-            f"ingest.pools.{name}.prompt: no document has the column {pool.prompt!r};"
-            " map the column that holds what is asked, or leave prompt out"
+            f"ingest.pools.{name}.prompt: no document has anything in the column"
+            f" {pool.prompt!r}; map the one that holds what is asked, or leave prompt out"
         )
     if report.empty:
         log.info(

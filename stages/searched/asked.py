@@ -1,15 +1,15 @@
 """The questions of a project with all of their arms: named by a person, or designed for a search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from stages.foundation.errors import ParamsError
 from stages.searched.branched import (
-    TRUNK,
     branched,
     described,
     trained_whole,
+    trunk_arm,
     twins_of,
 )
 from stages.settings.arms import Arm, ArmsParams
@@ -71,11 +71,7 @@ def asked(
         from stages.searched.designed import designed
 
         made = designed(name, question, params, pool_tokens, parts.get(name))
-        if twice := [arm for arm in made.arms if arm in params.arms]:
-            raise ParamsError(
-                f"arms.arms.{twice[0]}: the question {name!r} makes an arm of this name;"
-                " give yours another"
-            )
+        _require_free(name, made.arms, params)
         arms |= made.arms
         draws |= made.draws
         decays |= made.decays
@@ -96,13 +92,19 @@ def _add_branches(
     """Add the arms of a question about branches to `arms`, and to what arms.json says of it."""
     assert question.branch is not None  # whoever asks has looked
     made = branched(name, question, params.arms)
-    trunk = TRUNK.format(question.branch.base)
-    for arm, settings in made.items():
-        if arm in params.arms or arms.get(arm, settings) != settings:
-            raise ParamsError(
-                f"arms.arms.{arm}: the question {name!r} makes an arm of this name; give"
-                " yours another"
-            )
+    trunk = trunk_arm(question.branch)
+    _require_free(name, made, params)
     arms |= made
     said["arms"] = [arm for arm in made if arm != trunk]
     said["branch"] |= described(name, question.branch)
+
+
+def _require_free(name: str, made: Iterable[str], params: ArmsParams) -> None:
+    """Raises ParamsError where an arm or a control has the name of an arm that the question makes."""
+    for arm in made:
+        for key, there in (("arms", params.arms), ("controls", params.every_control)):
+            if arm in there:
+                raise ParamsError(
+                    f"arms.{key}.{arm}: the question {name!r} makes an arm of this name;"
+                    " give yours another"
+                )

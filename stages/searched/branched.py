@@ -28,7 +28,7 @@ def branched(name: str, question: Question, arms: Mapping[str, Arm]) -> dict[str
     }
     made[arm_of(name, branch.base)] = base
     if branch.checkpoint is None:
-        made[TRUNK.format(branch.base)] = base
+        made[trunk_arm(branch)] = base
     return made
 
 
@@ -61,7 +61,7 @@ def described(name: str, branch: BranchSettings) -> dict[str, Any]:
     """What arms.json says of a branch beside its settings: the control, and which file a trunk of the user's is."""
     found: dict[str, Any] = {"control": arm_of(name, branch.base)}
     if branch.checkpoint is None:
-        return found | {"trunk_arm": TRUNK.format(branch.base)}
+        return found | {"trunk_arm": trunk_arm(branch)}
     from stages.proxy.specs.checkpoint_file import read_header
 
     header = read_header(branch.checkpoint)
@@ -71,6 +71,11 @@ def described(name: str, branch: BranchSettings) -> dict[str, Any]:
         "has_moments": header.has_moments,
         "at_tokens": branch.at_tokens or header.n_tokens or 0,
     }
+
+
+def trunk_arm(branch: BranchSettings) -> str:
+    """The name of the arm that the trunk is trained on."""
+    return TRUNK.format(branch.base)
 
 
 def arm_of(question: str, arm: str) -> str:

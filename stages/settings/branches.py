@@ -6,6 +6,14 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.foundation.section import Section
 
+
+def once(names: list[str]) -> list[str]:
+    """The names; ValueError where one of them stands twice."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} stands twice; keep it once")
+    return names
+
+
 Tokens = Annotated[int, Field(ge=1)]
 
 
@@ -70,6 +78,11 @@ class BranchSettings(Section):
         if tokens is not None and tokens != sorted(set(tokens)):
             raise ValueError(f"{tokens} must rise")
         return tokens
+
+    @field_validator("sizes")
+    @classmethod
+    def _sizes_differ(cls, sizes: list[str] | None) -> list[str] | None:
+        return sizes and once(sizes)
 
     @model_validator(mode="after")
     def _trunk_is_known(self) -> "BranchSettings":

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from stages.foundation.section import Section
-from stages.settings.branches import BranchSettings
+from stages.settings.branches import BranchSettings, once
 from stages.settings.pools import Pool
 
 Fault = tuple[str, str]  # the key and what is wrong
@@ -22,13 +22,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 LEAST_ARMS = 2  # that compete
 CLUSTERS = "clusters"  # what Assay finds itself, in place of pools
 NARROWEST = 0.005  # ours: a range of shares below it tells nothing of a pool
-
-
-def _once(names: list[str]) -> list[str]:
-    """The names; ValueError where one of them stands twice."""
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{twice[0]!r} stands twice; keep it once")
-    return names
 
 
 class Question(Section):
@@ -57,7 +50,7 @@ class Question(Section):
                 f"name an arm beside branch.base, {branch.base!r}, which is the control"
                 " anyway"
             )
-        return _once(arms)
+        return once(arms)
 
 
 class Designed(Section):
@@ -73,7 +66,7 @@ class Designed(Section):
     @field_validator("sizes")
     @classmethod
     def _sizes_differ(cls, sizes: list[str] | None) -> list[str] | None:
-        return sizes and _once(sizes)
+        return sizes and once(sizes)
 
     def fault(self, pools: Mapping[str, Pool], image: bool) -> Fault | None:
         """What other sections do not have of what is asked."""
@@ -175,6 +168,18 @@ class MixtureQuestion(Designed):
         ),
     )
 
+    @field_validator("pools")
+    @classmethod
+    def _pools_differ(cls, pools: list[str] | None) -> list[str] | None:
+        return pools and once(pools)
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_named(cls, model: str | None) -> str | None:
+        if model is not None and not model.strip():
+            raise ValueError("is empty; name a folder, or leave it out")
+        return model
+
     @model_validator(mode="after")
     def _weights_weigh(self) -> "MixtureQuestion":
         if self.weights is not None and sum(self.weights.values()) <= 0:
@@ -188,9 +193,12 @@ class MixtureQuestion(Designed):
                 f"prior adds up to {sum(self.prior.values()):g}; shares are of one whole"
             )
         if self.over == CLUSTERS:
-            return self  # their names are known when they are found
-        for key in ("pools", "model"):
-            if getattr(self, key) is not None:
+            # their names are known when they are found
+            if fault := shares_fault(self.floors, self.caps):
+                raise ValueError(fault)
+            return self
+        for key in ("clusters", "pools", "model"):
+            if key in self.model_fields_set and getattr(self, key) is not None:
                 raise ValueError(f"{key} is for over: clusters; leave it out")
         if fault := unfit(self, self.over):
             raise ValueError(fault)
@@ -227,13 +235,10 @@ def unfit(question: MixtureQuestion, over: Sequence[str]) -> str | None:
     for key, shares in given.items():
         if unknown := [name for name in shares if name not in over]:
             return f"{key} names {unknown[0]!r}; over has {', '.join(over)}"
+    if fault := shares_fault(question.floors, question.caps):
+        return fault
     low = {name: question.floors.get(name, 0.0) for name in over}
     high = {name: question.caps.get(name, 1.0) for name in over}
-    for name in over:
-        if low[name] > high[name]:
-            return f"the floor of {name}, {low[name]:g}, is above its cap"
-    if sum(low.values()) > 1:
-        return "floors add up to more than 1"
     if sum(high.values()) < 1:
         return "caps add up to less than 1"
     for name in over:
@@ -244,6 +249,16 @@ def unfit(question: MixtureQuestion, over: Sequence[str]) -> str | None:
                 f"floors and caps leave {name} no share but {least:g}, which tells nothing"
                 f" of it; widen them, or take {name} out of over"
             )
+    return None
+
+
+def shares_fault(floors: Mapping[str, float], caps: Mapping[str, float]) -> str | None:
+    """What is wrong with floors and caps whatever else is mixed; None where nothing is."""
+    for name, floor in floors.items():
+        if floor > caps.get(name, 1.0):
+            return f"the floor of {name}, {floor:g}, is above its cap"
+    if sum(floors.values()) > 1:
+        return "floors add up to more than 1"
     return None
 
 

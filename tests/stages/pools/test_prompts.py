@@ -1,5 +1,7 @@
 """A prompt stands before the answer, and tokens that begin in it are its own."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -92,9 +94,15 @@ def test_prompts_go_from_the_users_file_into_the_packs(project):
     assert Packed.open("data/pack/heldout/web").n_prompt_each is None
 
 
-def test_a_prompt_that_no_document_has_is_refused(project):
-    lost = {**project, "qa": project["qa"] | {"prompt": "question"}}
-    with pytest.raises(InputError, match="qa.prompt: no document has the column"):
+@pytest.mark.parametrize("column", ["question", "blank"])  # not there, and empty
+def test_a_prompt_that_no_document_has_is_refused(project, column):
+    line = '{"a": "An answer of a few words.", "blank": "  "}'
+    Path("qa.jsonl").write_text(line)
+    lost = {**project, "qa": project["qa"] | {"prompt": column}}
+    with pytest.raises(
+        InputError,
+        match=f"qa.prompt: no document has anything in the column '{column}'",
+    ):
         ingest.run(ingest.IngestParams(pools=lost))
 
 

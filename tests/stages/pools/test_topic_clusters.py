@@ -5,8 +5,10 @@ import random
 import polars as pl
 import pytest
 
+from stages.arms import require_documents
 from stages.foundation.errors import InputError
 from stages.pools.topic_clusters import topic_clusters
+from stages.settings.arms import Arm
 
 SPORT = "goal match league striker keeper stadium season".split()
 MONEY = "stocks shares market bank yields bonds trader".split()
@@ -59,3 +61,15 @@ def test_order_and_sharding_change_nothing_and_names_are_free(shards, tmp_path):
 def test_more_clusters_than_documents_are_refused(shards):
     with pytest.raises(InputError, match="80 documents make no 81 clusters"):
         topic_clusters(shards, 81, seed=1)
+
+
+def test_a_resample_without_a_cluster_is_refused():
+    rows = [("mix", "a", "goal"), ("mix", "b", "stock")]
+    topics = pl.DataFrame(rows, schema=["question", "id", "cluster"], orient="row")
+    arm = Arm(mixture={"goal": 0.5, "stock": 0.5}, clusters_of="mix")
+    both = pl.DataFrame({"pool": ["goal", "stock"]})
+    require_documents(arm, both, topics)
+    with pytest.raises(
+        InputError, match=r"questions.mix.clusters: .* no document of .* 'stock'"
+    ):
+        require_documents(arm, both.head(1), topics)

@@ -30,12 +30,68 @@ def with_branch(changes, **sections):
         ({"tokens": [1000]}, "branch.tokens: 1000 tokens are no whole .* use 1024"),
         ({"at_tokens": 1000}, "branch.at_tokens: 1000 tokens are no whole"),
         ({"loss": "answer"}, "branch.loss: answer needs documents with a prompt"),
+        ({"sizes": ["25k", "25k"]}, "mid.branch.sizes: '25k' stands twice"),
         ({"sizes": ["7k"]}, "mid.branch.sizes: no size '7k'; sizes are 6k"),
         ({"checkpoint": "x.safetensors"}, "branch.checkpoint: x.safetensors: no such"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_key(refused, branch, message):
     refused(with_branch(branch), message)
+
+
+def test_answers_alone_have_no_z_loss(refused):
+    params = with_branch({"loss": "answer"}, sweep={"z_loss": 1e-4})
+    params["ingest"]["pools"]["qa"] = {"path": "qa.jsonl", "prompt": "ask"}
+    refused(params, "branch.loss: answer has no z_loss, and sweep.z_loss is 0.0001")
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "settings"),
+    [
+        ("arms", "mid-keep_10", {"keep": 0.3}),
+        ("arms", "mid-same", {"keep": 0.3}),  # the twin of the base
+        ("arms", "keep_100-trunk", {"keep": 0.3}),
+        ("controls", "mid-keep_10", {"like": "keep_20", "kind": "drop_half"}),
+    ],
+)
+def test_names_that_branches_take_are_not_free(refused, key, name, settings):
+    params = with_branch({})
+    params["arms"][key][name] = settings
+    refused(params, f"arms.{key}.{name}: the question 'mid' makes an arm of this name")
+
+
+def test_two_questions_do_not_make_one_arm(refused):
+    params = with_branch({})
+    params["arms"]["arms"] |= {"x-a": {"keep": 0.3}, "a": {"keep": 0.4}}
+    for name, arm in (("mid", "x-a"), ("mid-x", "a")):
+        question = {"title": "Which?", "arms": [arm], "branch": BRANCH}
+        params["arms"]["questions"][name] = question
+    refused(params, "questions.mid-x: makes an arm 'mid-x-a', as the question 'mid'")
+
+
+@pytest.mark.parametrize(
+    ("key", "asked"),
+    [
+        ("added", [{"arm": "late", "size": "6k", "tokens": 16_384}]),
+        ("decay_mix", {"keep_100": "late"}),
+    ],
+)
+def test_what_branches_alone_train_has_no_run_from_the_start(
+    refused, tmp_path, key, asked
+):
+    params = with_branch({}, sweep={key: asked})
+    params["arms"]["arms"]["late"] = {"keep": 0.3}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    load_params(tmp_path / "params.yaml", PIPELINE)
+    params["arms"]["questions"]["mid"]["arms"] = ["late"]
+    refused(params, f"sweep.{key}: the arm 'late' is trained in branches alone")
+
+
+def test_branches_are_not_verified(refused):
+    refused(
+        with_branch({}, verify={"questions": ["mid"]}),
+        "verify.questions: 'mid' is about branches, which are not carried on",
+    )
 
 
 def test_a_falling_stable_rate_has_no_trunk(refused):

@@ -90,3 +90,14 @@ def test_a_control_of_all_arms_is_of_those_that_are_named():
     made = asked(low, TOKENS).params
     assert len(made.arms) == 14
     assert list(made.every_control) == ["low_keep_10", "low_keep_100"]
+
+
+def test_a_control_may_not_have_the_name_of_a_run():
+    params = ArmsParams(
+        draws=2,
+        arms={"all": {}},
+        controls={"mix-00": {"like": "all", "kind": "drop_half"}},
+        questions={"mix": {"kind": "mixture", "over": ["a", "b"], "runs": 12}},
+    )
+    with pytest.raises(ParamsError, match=r"arms.controls.mix-00: the question 'mix'"):
+        asked(params, {"a": 1000, "b": 1000})

@@ -81,6 +81,20 @@ def test_a_curve_that_cannot_be_asked_for_is_refused(refused, question, message)
             {"over": "clusters", "pools": ["web"]},
             "arms.questions.mix.pools: no pool 'web'; pools are",
         ),
+        ({"clusters": 5}, "clusters is for over: clusters; leave it out"),
+        (
+            {"over": "clusters", "pools": ["news", "news"]},
+            "arms.questions.mix.pools: 'news' stands twice",
+        ),
+        ({"over": "clusters", "model": ""}, "mix.model: is empty; name a folder"),
+        (
+            {"over": "clusters", "floors": {"goal": 0.7, "stock": 0.6}},
+            "floors add up to more than 1",
+        ),
+        (
+            {"over": "clusters", "floors": {"goal": 0.7}, "caps": {"goal": 0.6}},
+            "the floor of goal, 0.7, is above its cap",
+        ),
         (
             {"over": "clusters", "clusters": 40},
             "arms.questions.mix.runs: 24 runs of 40 domains",
@@ -183,7 +197,20 @@ def test_clusters_of_a_question_without_any_are_refused(refused):
     refused(params, "clusters_of says what a mixture names; give a mixture")
 
 
+@pytest.mark.parametrize("fraction", [0.98, 1.0])
+def test_two_phases_want_a_stable_one_at_every_budget(refused, fraction):
+    params = params_with(two_phases=True)
+    params["sweep"]["decay_fraction"] = fraction
+    refused(params, f"decay_fraction: {fraction:g} leaves 16384 tokens no stable phase")
+
+
 def test_two_phases_want_a_schedule_of_two(refused):
     params = params_with(two_phases=True)
     params["sweep"]["schedule"] = "cosine"
     refused(params, "sweep.schedule: cosine has no stable phase and decay, which")
+
+
+def test_a_question_that_is_not_there_is_not_verified(refused):
+    params = params_with()
+    params["verify"] = {"questions": ["mixed"]}
+    refused(params, "verify.questions: no question 'mixed'; there are filter, mix")
