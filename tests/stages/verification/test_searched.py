@@ -143,7 +143,7 @@ class Data:
         SHARES.update(shares)
         return Data(self.arms, self.views | shares)
 
-    def data_hash(self, view, decay=None):
+    def data_hash(self, view, decay=None, loss="all"):
         return view
 
 
