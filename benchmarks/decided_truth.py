@@ -5,10 +5,10 @@ law of the library, or a law with a slow wave in log compute that no law has, or
 lies three times above the largest run at the largest size, and where runs repeat their data the target's pool is as
 much larger, so that it repeats as often as the runs did. The oracle is told the law and fits it (where no law is true,
 the law without the wave or the turn). Printed: share of new runs at the budget in their 90 % interval, of true leads
-in theirs, verdicts that are wrong, and of the leads that
-the oracle decides rightly those that the engine decides too.
+in theirs, verdicts that are wrong, and of the leads that the oracle decides rightly those that the engine decides too;
+and why the others are not decided.
 
-    python benchmarks/decided_truth.py [--tables 20]
+    python benchmarks/decided_truth.py [--tables 20] [--first-seed 0]
 """
 
 import argparse
@@ -50,17 +50,23 @@ TRUTHS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=20, help="of each truth")
+    parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
     totals: dict[str, dict[str, float]] = {}
+    lost: list[str] = []
+    seeds = range(options.first_seed, options.first_seed + options.tables)
     print(
         f"{'truth':20s}{'tables':>7s}{'runs in':>9s}{'leads in':>9s}{'decided':>9s}"
         f"{'wrong':>7s}{'oracle':>8s}{'kept':>6s}"
     )
     for kind in TRUTHS:
         found = defaultdict(list)
-        for seed in range(options.tables):
-            for key, value in studied(kind, seed).items():
+        for seed in seeds:
+            counts, reason = studied(kind, seed)
+            for key, value in counts.items():
                 found[key].append(value)
+            if counts["oracle"] and not counts["kept"]:
+                lost.append(f"{kind} {seed}: {reason}")
         totals[kind] = total = summary(found)
         print(line(kind, total), flush=True)
     everything = {
@@ -70,13 +76,21 @@ def main() -> None:
     for key in ("runs_in", "leads_in"):
         everything[key] = float(np.mean([each[key] for each in totals.values()]))
     print(line("all", everything))
+    print("\n".join(["", "decided by the oracle alone:", *lost]))
     print(
-        json.dumps({"truths": totals, "all": everything, "machine": platform.machine()})
+        json.dumps(
+            {
+                "truths": totals,
+                "all": everything,
+                "lost": lost,
+                "machine": platform.machine(),
+            }
+        )
     )
 
 
-def studied(kind: str, seed: int) -> dict[str, float]:
-    """One table: what the engine and the oracle say of it."""
+def studied(kind: str, seed: int) -> tuple[dict[str, float], str]:
+    """One table: what the engine and the oracle say of it, and the reason of the engine."""
     rng = np.random.default_rng([seed, len(kind)])
     law, amplitudes = truth_of(kind, rng)
     rows = table(kind, law, amplitudes, rng)
@@ -108,7 +122,7 @@ def studied(kind: str, seed: int) -> dict[str, float]:
         run = truth[arm] * np.exp(0.0042 * rng.standard_normal())
         inside.append(ends[0][0] <= run <= ends[1][0])
     right = told.status == "decided" and told.best == best
-    return {
+    counts = {
         "runs_in": float(np.mean(inside)),
         "leads_in": float(low <= truth["a"] - truth["b"] <= high),
         "decided": float(said.status == "decided"),
@@ -116,6 +130,7 @@ def studied(kind: str, seed: int) -> dict[str, float]:
         "oracle": float(right),
         "kept": float(right and said.status == "decided"),
     }
+    return counts, f"{said.status} {said.code}, {said.reason}"
 
 
 def truth_of(kind: str, rng) -> tuple[str, dict[str, dict[str, float]]]:

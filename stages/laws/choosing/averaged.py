@@ -2,8 +2,9 @@
 
 A draw is one law, one of its refits, and one slope of what every law is off by beyond the runs (discrepancy.py).
 The value is the weighted mean of the laws' log values; a draw departs from it by half of what its law does (laws
-scatter further around their mean than the mean errs), by what its refit does, and by its slopes. Draws of two
-rows, and of two arms, belong together: a lead is a difference of equal draws.
+scatter further around their mean than the mean errs; by all of it where the pool is another than any run's), by what
+its refit does, and by its slopes. Draws of two rows, and of two arms, belong together: a lead is a difference of equal
+draws.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,6 @@ from stages.laws.choosing.bootstrap import (
 )
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.discrepancy import (
-    BETWEEN,
     PER_LOG,
     PER_MOVE,
     PER_REPEAT,
@@ -27,6 +27,7 @@ from stages.laws.choosing.discrepancy import (
     SHARED,
     SHARED_UNIQUE,
     UNSEEN,
+    departing,
     slopes,
 )
 from stages.laws.choosing.errors import Errors, arms_of
@@ -93,10 +94,11 @@ class Mixture:
         centre = self._mean(points)
         near = self._centre(points, rows, arm)
         drawn = np.tile(near, (self.n_draws, 1))
+        share = departing(self.errors.reach.unique(rows))
         for i, point in points.items():
             own = np.flatnonzero(self.member == i)
             if own.size:
-                drawn[own] += BETWEEN * (point - centre) + self._refits(
+                drawn[own] += share * (point - centre) + self._refits(
                     i, rows, arm, own=own, point=point
                 )
         drawn += self._beyond(rows, arm, centre)

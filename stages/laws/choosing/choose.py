@@ -92,6 +92,7 @@ def choose_law(
     cuts = folds(rows) if held_out is None else [Fold("given", np.asarray(held_out))]
     variants = [c if isinstance(c, Variant) else Variant(c) for c in candidates]
     separate = _separate(rows, by_arm, arm_column)
+    variants = [each for each in variants if each.compares or not separate(each.law)]
     options = {"arm_column": arm_column, **start_options}
     fitted, refused = fitted_candidates(
         variants, rows, cuts, separate=separate, options=options

@@ -122,6 +122,18 @@ class Reach:
         return np.maximum(0.0, np.log(value / self.limits[name]))
 
 
+def departing(unique: np.ndarray) -> np.ndarray:
+    """Error of the mean over the laws' scatter around it, (rows,).
+
+    unique: natural logs by which unique tokens differ from those of any run. No fold asks for another pool, so nothing
+    says that the mean is better there than a law: from a doubling on, draws depart as far as their laws do.
+
+    >>> departing(np.array([0.0, np.log(2), np.log(8)])).tolist()
+    [0.5, 1.0, 1.0]
+    """
+    return BETWEEN + (1 - BETWEEN) * np.minimum(unique / np.log(2), 1.0)
+
+
 def _epochs(rows: table.Rows) -> np.ndarray:
     return np.asarray(rows["n_tokens_seen"], float) / table.unique_tokens(rows)
 
@@ -140,14 +152,17 @@ class Spread:
 
     def variance(self) -> np.ndarray:
         """Squared log error that the parts explain at scale 1, (rows,)."""
-        known = self.noise**2 + self.misfit**2 + (BETWEEN * self.between) ** 2
+        known = self.noise**2 + self.misfit**2 + self._scatter()
         repeated = PER_REPEAT**2 * (self.repeats**2 + self.unique**2)
         return known + self._slopes() + repeated
 
     def own_variance(self) -> np.ndarray:
         """What of it is an arm's own, without the noise of runs, (rows,)."""
         own = (1 - SHARED) * (self._slopes() + (PER_REPEAT * self.repeats) ** 2)
-        return own + self.misfit**2 + (BETWEEN * self.between) ** 2
+        return own + self.misfit**2 + self._scatter()
+
+    def _scatter(self) -> np.ndarray:
+        return (departing(self.unique) * self.between) ** 2
 
     def _slopes(self) -> np.ndarray:
         return (PER_LOG * self.distance) ** 2 + (PER_MOVE * self.moved) ** 2

@@ -119,3 +119,40 @@ def test_a_law_that_reads_a_missing_column_leaves_its_weight_to_the_others():
 )
 def test_draws_are_shared_out_by_weight(shares, n_draws, counts):
     assert _whole(np.array(shares), n_draws).tolist() == counts
+
+
+def repeated_runs(rng):
+    """24 runs over one pool of 5e8 tokens, up to 20 epochs, whose repeats decay."""
+    size, tokens = (
+        axis.ravel()
+        for axis in np.meshgrid(np.geomspace(1e7, 3e8, 4), np.geomspace(3e8, 1e10, 6))
+    )
+    rows = {
+        "n_params": size,
+        "n_tokens_seen": tokens,
+        "n_tokens_unique": np.minimum(5e8, tokens),
+        "flops": 6 * size * tokens,
+    }
+    truth = {"E": 1.8, "A": 400.0, "alpha": 0.34, "B": 2000.0, "beta": 0.36}
+    truth |= {"R_D_star": 12.0, "R_N_star": 20.0}
+    noise = np.exp(0.003 * rng.standard_normal(size.size))
+    return rows | {"value": get_law("data_constrained").value(truth, rows) * noise}
+
+
+@pytest.mark.parametrize(("pool", "share"), [(5e8, 0.5), (1.5e9, 1.0)])
+def test_draws_depart_by_half_of_their_law_and_by_all_of_it_in_another_pool(
+    pool, share
+):
+    """Two laws fit one pool alike. Draws of each lie, on average, that share of the way from the mean to the law."""
+    laws = [get_law(name) for name in ("data_constrained", "overfit_log_one")]
+    below = repeated_runs(np.random.default_rng(0))
+    choice = choose_law(laws, below, **OPTIONS)
+    mixed = mixture(choice, below, n_draws=4_000)
+    asked = {"n_params": 3e8, "n_tokens_seen": 20 * pool, "n_tokens_unique": pool}
+    asked = {name: np.array([value]) for name, value in asked.items()}
+    said = np.log([fit.predict(asked)[0] for fit, _ in choice.members])
+    drawn = np.log(mixed.predict(asked)[:, 0])
+    means = [drawn[mixed.member == i].mean() for i in range(2)]
+    assert np.ptp(means) == pytest.approx(share * np.ptp(said), abs=0.004)
+    if pool > 5e8:
+        assert np.ptp(said) > 0.05

@@ -8,7 +8,7 @@ from stages.laws import get_law
 from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.folds import folds
 from stages.laws.fitting.variant import Variant, variants_of
-from stages.laws.interface.table import run_flops
+from stages.laws.interface.table import example_runs, run_flops
 
 
 def noisy(rows, sd=0.005, seed=0):
@@ -124,3 +124,20 @@ def test_errors_beyond_the_usual_widen_the_scale(simulated):
     assert (
         choose_law(laws("power_floor"), turned, n_starts=16).errors.scale > 1.5 * usual
     )
+
+
+def test_a_learnt_exponent_is_tried_where_no_arms_are_compared():
+    """A lead is not to rest on an exponent that comes from other studies."""
+    rows, law = example_runs(), get_law("power_floor")
+    rows = {"flops": run_flops(rows), "value": rows["value"], "arm": rows["arm"]}
+    tried = {
+        by_arm: {
+            score.law
+            for score in choose_law(
+                variants_of(law), rows, by_arm=by_arm, n_starts=8
+            ).ranking
+        }
+        for by_arm in ((), ("E", "A"))
+    }
+    assert tried[()] == {"power_floor", "power_floor (learnt exponent)"}
+    assert tried["E", "A"] == {"power_floor"}

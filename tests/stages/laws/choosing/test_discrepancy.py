@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from stages.laws.choosing.discrepancy import SHARED, Reach, own_scale, slopes
+from stages.laws.choosing.discrepancy import (
+    SHARED,
+    Reach,
+    departing,
+    own_scale,
+    slopes,
+)
 
 RUNS = {
     "n_params": np.array([1e6, 1e7]),
@@ -84,3 +90,9 @@ def test_slopes_are_equal_within_an_arm_and_share_a_part_between_arms():
     assert wide.std(axis=0) == pytest.approx(3 * np.sqrt(1 - SHARED), abs=0.05)
     apart = slopes(20_000, arms, seed=3, shared=0.0)
     assert np.corrcoef(apart[:, 0], apart[:, 1])[0, 1] == pytest.approx(0, abs=0.03)
+
+
+def test_draws_depart_as_far_as_their_laws_from_a_doubling_of_the_pool_on():
+    """Half of the scatter in the pool of the runs, all of it from twice the pool on, half way between at sqrt(2)."""
+    found = departing(np.log([1.0, np.sqrt(2), 2.0, 10.0]))
+    assert found == pytest.approx([0.5, 0.75, 1.0, 1.0])

@@ -119,7 +119,7 @@ def test_variants_have_names_of_their_own():
         for law in ("chinchilla", "coupled", "power_floor", "overfit")
         for v in variants_of(get_law(law))
     ]
-    assert len(names) == len(set(names)) == 4 + 2 + 1 + 4
+    assert len(names) == len(set(names)) == 4 + 2 + 2 + 4
     assert "chinchilla" in names and "chinchilla (alpha ~ beta)" in names
 
 

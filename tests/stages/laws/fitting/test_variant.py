@@ -3,6 +3,7 @@
 import numpy as np
 
 from stages.laws import get_law
+from stages.laws.fitting.hierarchy import learnt_prior
 from stages.laws.fitting.variant import Variant, variants_of, with_variants
 
 
@@ -17,11 +18,25 @@ def test_a_law_with_exponents_over_size_and_tokens_has_variants_with_priors():
 
 
 def test_other_laws_have_what_is_published_of_them_or_nothing():
-    assert len(variants_of(get_law("power_floor"))) == 1
+    assert len(variants_of(get_law("log_linear"))) == 1
     names = [variant.name for variant in variants_of(get_law("coupled"))]
     assert names == ["coupled", "coupled (published alpha)"]
-    both = with_variants([get_law("power_floor"), get_law("coupled")])
-    assert [variant.name for variant in both] == ["power_floor", *names]
+    both = with_variants([get_law("log_linear"), get_law("coupled")])
+    assert [variant.name for variant in both] == ["log_linear", *names]
+
+
+def test_a_law_over_compute_or_tokens_has_the_exponent_that_studies_have_measured():
+    for name in ("power_floor", "compute_offset", "power_floor_tokens"):
+        plain, learnt = variants_of(get_law(name))
+        assert [plain.name, learnt.name] == [name, f"{name} (learnt exponent)"]
+        assert learnt.priors == (learnt_prior(name),) and not plain.priors
+
+
+def test_a_back_test_leaves_its_own_study_out_of_the_prior():
+    law = get_law("power_floor")
+    [_, left] = with_variants([law], without="ladder")
+    assert left.priors == (learnt_prior("power_floor", without="ladder"),)
+    assert left.priors != variants_of(law)[1].priors
 
 
 def test_with_a_weight_the_largest_runs_decide_between_runs_that_disagree():
