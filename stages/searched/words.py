@@ -23,6 +23,7 @@ from stages.searched.record import (
 
 PICTURES = ("loss", "shares")  # figures that show an answer, of either kind
 REFERENCES = {"mixture": "the prior", "upsampling": "using every tier alike"}
+SPOKEN = 5e-4  # ours: of a smaller share the others still say 100 %
 NO_USE = 0.005  # ours: a tier that is used less is said to be dropped
 LEADS = {
     "decided": "",
@@ -35,10 +36,12 @@ LEADS = {
 def percent(share: float) -> str:
     """A share as a person says it.
 
-    >>> percent(0.4849), percent(0.004), percent(0.996)
-    ('48 %', '0.4 %', '100 %')
+    >>> percent(0.4849), percent(0.004), percent(0.995), percent(0.9996)
+    ('48 %', '0.4 %', '99.5 %', '100 %')
     """
     whole = 100 * share
+    if 99 < whole < 99.95:  # all of it is said of what leaves nothing else
+        return f"{whole:.1f} %"
     # two digits, and never as 1e+02
     return f"{whole:.0f} %" if whole >= 10 else f"{whole:.2g} %"
 
@@ -88,9 +91,15 @@ def mixture_text(shares: Mapping[str, float]) -> str:
 
 
 def parts_text(shares: Mapping[str, float]) -> str:
-    """`60 % web and 40 % code`, the largest share first."""
+    """`60 % web and 40 % code`, the largest share first; what is nothing in words is left out.
+
+    >>> parts_text({"code": 0.005, "web": 0.995, "books": 1e-12})
+    '99.5 % web and 0.5 % code'
+    """
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-    return listed([f"{percent(share)} {name}" for name, share in ordered if share > 0])
+    return listed(
+        [f"{percent(share)} {name}" for name, share in ordered if share >= SPOKEN]
+    )
 
 
 def curve_text(by_tier: Mapping[str, float]) -> str:
