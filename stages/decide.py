@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from stages.answers.answers import Answers, answers_of, by_size
 from stages.answers.branches import (
@@ -93,7 +94,17 @@ def run(params: DecideParams) -> None:
 def decide_any(
     name: str, arms: dict[str, Any], params: DecideParams
 ) -> tuple[Decision, pl.DataFrame]:
-    """The record of a question of any kind, and what its figures draw."""
+    """The record of a question of any kind, and what its figures draw.
+
+    The matrices are small: with a thread a core the products take half as long again.
+    """
+    with threadpool_limits(1):
+        return _decide_kind(name, arms, params)
+
+
+def _decide_kind(
+    name: str, arms: dict[str, Any], params: DecideParams
+) -> tuple[Decision, pl.DataFrame]:
     kind = arms["questions"][name].get("kind")
     if kind == MIXTURE_KIND:
         from stages.searched.mixture import decide_mixture

@@ -13,7 +13,7 @@ import polars as pl
 from stages.decision.record import Provenance
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, file_hash
-from stages.foundation.yaml_file import read_yaml
+from stages.foundation.yaml_file import read_written_yaml
 
 LOCK = Path("dvc.lock")
 CODE = ("stages/", "flows/")
@@ -63,7 +63,7 @@ def locked_stages(lock: Path) -> dict[str, dict]:
         f"take it from git (git checkout {lock}), or delete it: stages then run again"
     )
     try:
-        tree = read_yaml(lock)[1]
+        tree = read_written_yaml(lock)
     except InputError as error:
         raise InputError(f"{error}; {cure}") from None
     known = isinstance(tree, dict) and tree.keys() & {"stages", "schema"}

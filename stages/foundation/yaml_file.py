@@ -12,6 +12,7 @@ from stages.foundation.errors import InputError
 
 MOST_BYTES = 10_000_000  # assumed: params are some kB
 MOST_DEPTH = 40  # assumed: ours go to 6
+MOST_BRACKETS = 1000  # libyaml follows them on the machine's own stack
 INTEGER, MOST_DIGITS = "tag:yaml.org,2002:int", 19
 # what PyYAML raises at a number, a date or a tag that it cannot make sense of
 FAULTS = (ValueError, ArithmeticError, TypeError, LookupError, AttributeError)
@@ -22,9 +23,11 @@ def read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """(the tree, the values). Raises InputError with one line that names file, line and cure."""
     text = _text(path)
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        tree = loader.get_single_node()
         _check(path, tree, {}, depth=0)
-        return tree, yaml.safe_load(text)
+        values = None if tree is None else loader.construct_document(tree)
+        return tree, values
     except InputError:
         raise
     except yaml.YAMLError as error:
@@ -36,6 +39,21 @@ def read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
             f"{path}{_place_of_bad_scalar(tree)}: not readable as YAML: {error}; mend"
             " it, or write it as text in quotes"
         ) from None
+
+
+def read_written_yaml(path: Path) -> Any:
+    """The values of a file that a program wrote, such as dvc.lock; many times as fast, by libyaml.
+
+    Whatever libyaml does not read, or what nests as no program writes it, `read_yaml` judges.
+    """
+    text = _text(path)
+    quick = getattr(yaml, "CSafeLoader", None)
+    if quick is None or max(text.count("["), text.count("{")) > MOST_BRACKETS:
+        return read_yaml(path)[1]
+    try:
+        return yaml.load(text, Loader=quick)
+    except (yaml.YAMLError, RecursionError, *FAULTS):
+        return read_yaml(path)[1]
 
 
 def _text(path: Path) -> str:

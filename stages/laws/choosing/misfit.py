@@ -49,6 +49,10 @@ class Misfit:
     signal: float = 0.0
     own_share: float = 0.0
     noise: float = 0.0
+    # (draws, seed) -> what the runs correct in each drawn function, (cells, draws); the last alone
+    _corrections: dict[tuple[int, int], np.ndarray] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     @classmethod
     def of(cls, rows: table.Rows, arms: np.ndarray, residuals: np.ndarray) -> "Misfit":
@@ -117,10 +121,17 @@ class Misfit:
         if not self.signal:
             return np.zeros((n_draws, arms.size))
         said = self._prior(_logs(rows, self.axes), arms, n_draws, seed)
-        at_runs = self._prior(self.at, self.arm, n_draws, seed)
-        scatter = np.random.default_rng([seed, 5]).standard_normal(at_runs.shape)
-        at_runs += self.noise / np.sqrt(self.n_runs) * scatter
-        return said - (self._near(rows, arms) @ self._solve(at_runs.T)).T
+        return said - (self._near(rows, arms) @ self._correction(n_draws, seed)).T
+
+    def _correction(self, n_draws: int, seed: int) -> np.ndarray:
+        """Weights of the cells that bring functions drawn before the runs to the runs, (cells, draws)."""
+        if (n_draws, seed) not in self._corrections:
+            at_runs = self._prior(self.at, self.arm, n_draws, seed)
+            scatter = np.random.default_rng([seed, 5]).standard_normal(at_runs.shape)
+            at_runs += self.noise / np.sqrt(self.n_runs) * scatter
+            self._corrections.clear()
+            self._corrections[n_draws, seed] = self._solve(at_runs.T)
+        return self._corrections[n_draws, seed]
 
     def _prior(self, at: np.ndarray, arms, n_draws: int, seed: int) -> np.ndarray:
         """Functions drawn before any run is seen, (draws, points), as sums of cosines."""
