@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# without it each of some twenty processes compiles every module again: minutes of the demo
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test lint docs sbom audit clean
 
