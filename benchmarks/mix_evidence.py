@@ -57,11 +57,13 @@ def regmix(folder: Path) -> list[dict[str, float]]:
         return shares / shares.sum(axis=1, keepdims=True), losses
 
     shares, losses = part("1m", "train")
-    larger = {size: part(size, "test") for size in ("60m", "1B")}
+    sizes = [
+        size for size in ("60m", "1B") if any(r["proxy_size"] == size for r in rows)
+    ]
+    larger = {size: part(size, "test") for size in sizes}
     found = []
-    print(
-        f"{'proxies':>8s}{'from':>6s}{'ours 60M':>10s}{'trees':>7s}{'1B':>7s}{'trees':>7s}{'s':>6s}"
-    )
+    columns = "".join(f"{size:>8s}{'trees':>7s}" for size in sizes)
+    print(f"{'proxies':>8s}{'from':>6s}{columns}{'s':>6s}")
     for n, first in ((64, 0), (64, 448), (128, 0), (128, 384), (512, 0)):
         own = slice(first, first + n)
         started = time.perf_counter()
@@ -79,11 +81,10 @@ def regmix(folder: Path) -> list[dict[str, float]]:
             theirs = [tree.predict(mixtures) for tree in trees]
             line |= {size: ranking(ours, seen), f"trees {size}": ranking(theirs, seen)}
         found.append(line)
-        print(
-            f"{n:8d}{first:6d}{line['60m']:10.2f}{line['trees 60m']:7.2f}"
-            f"{line['1B']:7.2f}{line['trees 1B']:7.2f}{seconds:6.1f}",
-            flush=True,
+        each = "".join(
+            f"{line[size]:8.2f}{line[f'trees {size}']:7.2f}" for size in sizes
         )
+        print(f"{n:8d}{first:6d}{each}{seconds:6.1f}", flush=True)
     return found
 
 

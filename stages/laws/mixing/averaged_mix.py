@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stages.laws.mixing.effective import Effective, fit_effective
 from stages.laws.mixing.process import (
     fit_process,
     spent_unknowns,
@@ -25,9 +26,16 @@ LEAST_WEIGHT = 0.03  # ours: a smaller one moves nothing and costs as much
 REFITTED = 160  # runs up to which scales are learnt again in each fold
 FOLD_ITERATIONS = 12
 RIVAL = 2.0  # ours: a surface that errs more than this many times as far is no rival
-EVEN = 0.01  # assumed: how hard weights of all metrics are pulled to equal ones
-ALIKE = 0.2  # assumed: and those of one metric to those of all
+# chosen on simulated optima (benchmarks/mix_truth.py, seeds below 100)
+TEMPER = 0.5  # of the likelihood of runs left out: they were left out eight at a time, not one by one
+EVEN = 1.0  # how hard weights of all metrics are pulled to those of that likelihood
+ALIKE = 0.5  # and those of one metric to those of all
 Progress = Callable[[int, int], None]
+Law = Tangent | Effective
+LAWS: dict[str, Callable[..., tuple[Law, Sequence[Law]]]] = {
+    "exponential": fit_tangents,
+    "effective": fit_effective,
+}
 
 
 @dataclass(frozen=True)
@@ -150,12 +158,13 @@ def _competing(shares, values, folds, forms):
     """(surfaces on all runs, what each says of runs left out (runs, surfaces), weights (surfaces,))."""
     positive = bool((values > 0).all())
     usable = [form for form in forms if positive or not (form.of_law or form.log)]
-    law: Tangent | None = None
-    fold_laws: Sequence[Tangent | None] = [None] * len(folds)
-    if any(form.of_law for form in usable):
-        law, fold_laws = fit_tangents(shares, values, folds)
-    laws = (law, fold_laws)
-    surfaces = [fit_process(form, shares, values, law=law) for form in usable]
+    kinds = {form.law_kind for form in usable} - {None}
+    laws: dict[str | None, tuple[Law | None, Sequence[Law | None]]]
+    laws = {kind: LAWS[kind](shares, values, folds) for kind in sorted(kinds)}
+    laws[None] = (None, [None] * len(folds))
+    surfaces = [
+        fit_process(form, shares, values, law=laws[form.law_kind][0]) for form in usable
+    ]
     held = np.stack(
         [_left_out(s, shares, values, folds, laws) for s in surfaces], axis=1
     )
@@ -176,7 +185,7 @@ def _left_out(
     Its scales are those of all runs, or learnt again in max_iterations steps.
     """
     said = np.empty(values.size)
-    for fold, law in zip(folds, laws[1], strict=True):
+    for fold, law in zip(folds, laws[surface.form.law_kind][1], strict=True):
         part = fit_process(
             surface.form,
             shares[~fold],
@@ -196,11 +205,12 @@ def _weighed(fitted, values):
     ]
     most = max(off.shape[1] for off in offs)
     whole = [off for off in offs if off.shape[1] == most]
-    pooled = stacked(np.vstack(whole), np.full(most, 1 / most), EVEN)
+    every = np.vstack(whole)
+    pooled = stacked(every, likely(every), EVEN)
     found = []
     for (surfaces, held), off in zip(fitted, offs, strict=True):
         n_own = off.shape[1]
-        usual = pooled if n_own == most else np.full(n_own, 1 / n_own)
+        usual = pooled if n_own == most else likely(off)
         found.append((surfaces, held, stacked(off, usual, ALIKE)))
     return found
 
@@ -210,6 +220,18 @@ def scaled_errors(held: np.ndarray, values: np.ndarray) -> np.ndarray:
     off = held - values[:, None]
     scale = np.sqrt(np.mean(off**2, axis=0).min()) + 1e-300
     return np.clip(off / scale, -1e3, 1e3)
+
+
+def likely(errors: np.ndarray) -> np.ndarray:
+    """Weights (surfaces,) by how likely each makes the runs left out, errors (runs, surfaces), tempered.
+
+    Pseudo-BMA (Yao et al. 2018, section 3.4) with normal errors of the surface's own size: what errs
+    a tenth more counts for nothing where runs are many.
+    """
+    squared = np.mean(errors**2, axis=0)
+    logs = -0.5 * TEMPER * len(errors) * np.log(squared / squared.min() + 1e-300)
+    weights = np.exp(logs)
+    return weights / weights.sum()
 
 
 def stacked(errors: np.ndarray, usual: np.ndarray, pull: float) -> np.ndarray:

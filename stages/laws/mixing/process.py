@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stages.laws.mixing.effective import Effective
 from stages.laws.mixing.interacting import ARRIVED, Interacting
 from stages.laws.mixing.polynomial import Polynomial, groups, products
 from stages.laws.mixing.scales import JITTER, Scales, learn_groups, learn_smooth
@@ -27,11 +28,11 @@ def fit_process(
     shares: np.ndarray,
     values: np.ndarray,
     *,
-    law: Tangent | None = None,
+    law: Tangent | Effective | None = None,
     start: Process | None = None,
     max_iterations: int = 60,
 ) -> Process:
-    """One metric. shares (runs, domains), values (runs,). law: for form.mean law. start: a fit to more
+    """One metric. shares (runs, domains), values (runs,). law: for forms that lie about one. start: a fit to more
     runs, from whose scales the search goes on; max_iterations 0 keeps them.
     """
     sizes = np.log(values) if form.log else values

@@ -3,8 +3,8 @@
     g(value) = mean(s) + sum_q c_q b_q(s) + r(s) + noise,   c ~ Normal(0, 1)
     cov(r, r') = size * exp(-sum_j a_j (u_j - u'_j)^2 / 2)
 
-The mean is the exponential law with its tangents (tangent.py), slopes and products (polynomial.py),
-or slopes in u; u is the share or its fourth root, g the value or its log. A draw is
+The mean is the exponential law with its tangents (tangent.py), that of effective tokens (effective.py), slopes and
+products (polynomial.py), or slopes in u; u is the share or its fourth root, g the value or its log. A draw is
 one function of the posterior by Matheron's rule (a draw before the runs are seen, corrected at the
 runs), so that it can be asked anywhere. Cost: of the order runs^3, 5 to 60 ms a fit.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stages.laws.mixing.effective import Effective
 from stages.laws.mixing.interacting import Interacting
 from stages.laws.mixing.polynomial import Polynomial
 from stages.laws.mixing.scales import Scales
@@ -20,13 +21,15 @@ from stages.laws.mixing.tangent import Tangent
 
 ROOT_OFFSET = 1e-3  # ours: published shares have three decimals, and 0 must not be infinitely far from .001
 N_WAVES = 200  # ours: random Fourier features of a draw of r
-Mean = Tangent | Polynomial | Interacting
+Mean = Tangent | Polynomial | Interacting | Effective
 
 
 @dataclass(frozen=True)
 class Form:
-    """What kind of surface. mean: law, interacting, quadratic or slopes; root: fourth roots of shares; log: of values;
-    rough: with r, whose size before the runs are seen is `size`.
+    """What kind of surface.
+
+    mean: law, interacting, effective, quadratic or slopes; root: fourth roots of shares; log: of values; rough: with r,
+    whose size before the runs are seen is `size`.
     """
 
     name: str
@@ -38,14 +41,21 @@ class Form:
 
     @property
     def of_law(self) -> bool:
-        """Whether it lies about the exponential law."""
-        return self.mean in ("law", "interacting")
+        """Whether it lies about a law with constants, that of `law_kind`."""
+        return self.law_kind is not None
+
+    @property
+    def law_kind(self) -> str | None:
+        """exponential (tangent.py) or effective (effective.py)."""
+        kinds = {"law": "exponential", "interacting": "exponential"}
+        return {**kinds, "effective": "effective"}.get(self.mean)
 
 
 FORMS = (
     Form("exponential", mean="law", rough=False),
     Form("exponential+smooth", mean="law", size=float(np.exp(-4.0))),
     Form("exponential+products", mean="interacting", rough=False),
+    Form("effective tokens", mean="effective", rough=False),
     Form("linear in logs", log=True, rough=False),
     Form("quadratic", mean="quadratic", rough=False),
     Form("quadratic in logs", mean="quadratic", log=True, rough=False),
