@@ -6,12 +6,13 @@ from typing import Any
 
 from flows.dvc_stages import stale_reasons
 from stages.decision.changes import changes_since
+from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.stage import Stage
 from stages.handing_over.register import registered, staleness
 from stages.pipeline import PIPELINE
-from stages.searched.record import read_any_decision
+from stages.searched.record import Decision, read_any_decision
 from stages.verification.record import read_verification
 
 DEPS = "changed deps: "
@@ -42,6 +43,7 @@ def freshness() -> list[dict[str, Any]]:
         row = _row(file.stem, "decision", reasons)
         if not reasons:
             row["state"] = record.status
+            row["because"] = _given_up(record)
         rows.append(row)
     for file in sorted(Path(artefacts.VERIFICATIONS).glob("*.json")):
         row = _row(file.stem, "verification", why.get("verify", []))
@@ -84,6 +86,15 @@ def inputs_changed(name: str, own: dict[str, list[str]]) -> list[str]:
     ]
     # a new version of the code changes many files: what the user changed comes before them
     return sorted(found, key=lambda reason: ".py " in reason)
+
+
+def _given_up(record: Decision) -> str:
+    """The arms that a decision makes no more runs of; empty for none, and of a search."""
+    dropped = record.dropped if isinstance(record, DecisionRecord) else {}
+    if not dropped:
+        return ""
+    arms = (f"{arm} (P(best) {chance:.2g})" for arm, chance in dropped.items())
+    return f"stopped early, no run can help them: {', '.join(arms)}"
 
 
 def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:

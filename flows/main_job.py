@@ -77,7 +77,7 @@ def main_job(
     if dial is not None and dial.is_turned:
         with run_lease():
             turn(params_file, dial)
-    params = load_params(params_file, PIPELINE)
+    params = load_params(params_file, PIPELINE, files_of=PIPELINE)
     if until is not None:
         require_target(params, params_file)
     _follow_params(params_file)

@@ -34,7 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     start_logging(arguments.name)
     try:
-        params = load_params(arguments.params, PIPELINE)
+        ahead = (
+            PIPELINE[names.index(arguments.name) :] if arguments.name in names else ()
+        )
+        params = load_params(arguments.params, PIPELINE, files_of=ahead)
         run(arguments.name, params, arguments.params)
     except (SystemExit, KeyboardInterrupt, Stopped):
         raise

@@ -225,9 +225,14 @@ def plan_command(
             shown_next_runs(runs, flops),
             False,
             title=(
-                "Next runs: variance of the plan's value that one run removes, most per"
-                " FLOP first"
+                "Next runs: those by which the best arm becomes surest, most per FLOP"
+                " first"
+                if "p_best" in runs[0]
+                else "Next runs: variance of the plan's value that one run removes,"
+                " most per FLOP first"
             ),
         )
+    elif next_run:
+        print("\nno further run is expected to tell which arm is best here")
     show_warnings(notes)
     show_figures(paths)

@@ -175,7 +175,7 @@ def advised(
     candidates = [row for row in every if float(row["n_tokens_seen"]) <= longest]
     n_runs = rows["pool_draw"].n_unique()
     outlook = advisor.Outlook.of(values)
-    predicted = predictions(boot, candidates)
+    predicted = plan.predictions(boot, candidates)
     noise = float(residual_noise(boot.fit).std()) / math.sqrt(n_runs)
     best = advisor.ranked(
         outlook,
@@ -220,16 +220,6 @@ def looks(rows: pl.DataFrame) -> int:
         time=pl.col("seed") // ADDED_SEED
     )
     return 1 + added.select("arm", "n_params", "n_tokens_seen", "time").n_unique()
-
-
-def predictions(
-    boot: Prediction, candidates: Sequence[dict[str, float | str]]
-) -> np.ndarray:
-    """Log value of each candidate in each draw, (draws, candidates)."""
-    table = {
-        name: np.array([row[name] for row in candidates]) for name in candidates[0]
-    }
-    return np.log(boot.predict(table))
 
 
 def setting_near(

@@ -73,12 +73,14 @@ def arm_documents(
     repeated: bool = False,
     ratios: Mapping[str, float],
     removed: np.ndarray | None = None,
+    most_uses: Mapping[str, float] | None = None,
 ) -> ArmDocuments:
     """The arm over all documents of `packed` (which need no ids) but those `removed` (ids as numbers).
 
     edges: kept fractions between tiers. tokens: to be written in all; None writes each document once or, `repeated`,
-    as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. Raises InputError
-    where nothing is left or the tokens are too few for a document.
+    as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. most_uses: part of a
+    mixture -> passes above which weights are not written where no tokens are given. Raises InputError where nothing is
+    left, the tokens are too few for a document, or a part has too many passes.
     """
     pool = whole_pool(arm)
     if removed is not None and len(removed):
@@ -110,6 +112,8 @@ def arm_documents(
     uses = groups["weight"].to_numpy() if repeated else np.ones(groups.height)
     if tokens is not None:
         uses = groups["weight"].to_numpy() * tokens / per_pass
+    elif repeated and most_uses is not None:
+        _require_few_passes(name, groups, uses, most_uses=most_uses)
     view = with_copies(view, uses, seed).sort("row")
     if view.is_empty():
         raise InputError(
@@ -136,6 +140,25 @@ def arm_documents(
             )
             for row in groups.iter_rows(named=True)
         ],
+    )
+
+
+def _require_few_passes(
+    name: str, groups: pl.DataFrame, uses: np.ndarray, *, most_uses: Mapping[str, float]
+) -> None:
+    """InputError where the least used part, written once, makes another one be written too often."""
+    clusters, pools = (groups[key].cast(pl.String) for key in ("cluster_name", "pool"))
+    parts = [cluster or pool for cluster, pool in zip(clusters, pools, strict=True)]
+    most = np.array([most_uses[part] for part in parts])
+    at = int(np.argmax(uses / most))
+    if uses[at] <= most[at]:
+        return
+    tokens = float((uses * groups["n_tokens"].to_numpy()).sum() * most[at] / uses[at])
+    raise InputError(
+        f"the {name.replace('_', ' ')} would be written with {uses[at]:.3g} passes of"
+        f" {parts[at]}, for it reads {parts[int(np.argmin(uses))]} that much less, and"
+        f" {most[at]:.3g} are the most that is known of; say how much to write, up to"
+        f" --tokens {tokens:.3g}"
     )
 
 

@@ -46,6 +46,7 @@ from stages.handing_over.arm_documents import ArmDocuments, arm_documents
 from stages.handing_over.payloads import Encoded, PackedTokens, Payload, Texts
 from stages.handing_over.proposed import (
     arm_of,
+    most_uses,
     require_question,
     tokens_of,
 )
@@ -317,6 +318,7 @@ class _Export:
             repeated=self.repeated,
             ratios=self.ratios,
             removed=self.removed,
+            most_uses=most_uses(self.record, self.arm),
         )
 
     @cached_property

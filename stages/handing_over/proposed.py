@@ -13,8 +13,11 @@ from stages.handing_over.whole_pool import ANEW
 from stages.presentation.phase_names import of_phase
 from stages.searched.asked import asked
 from stages.searched.compared import mixed_tokens
-from stages.searched.record import SearchedRecord, values_of
+from stages.searched.record import Decision, SearchedRecord, values_of
 from stages.settings.arms import Arm, ArmsParams
+
+# passes that are worth nearly as much as new text (Muennighoff et al. 2023)
+FEW = 4.0
 
 
 def arm_of(
@@ -73,6 +76,16 @@ def tokens_of(
     here = mixed_tokens(question, ingested, ingested)
     part = record.phases[phase] if record.phases and phase else 1.0
     return part * record.target.n_tokens * sum(here.values()) / sum(there.values())
+
+
+def most_uses(record: Decision, arm: Arm) -> dict[str, float] | None:
+    """Part of a mixture -> passes that something is known of: those of the proxies, or FEW. None for anything else: a
+    curve names its uses itself.
+    """
+    if not isinstance(record, SearchedRecord) or arm.mixture is None:
+        return None
+    read = {part: repeats.proxy_passes for part, repeats in record.repetition.items()}
+    return {part: max(FEW, read.get(part, 0.0)) for part in arm.mixture}
 
 
 def require_question(

@@ -2,8 +2,9 @@
 
 import polars as pl
 
+from stages.curation.reading.rows import BREAK
+
 COLUMN = "prompt_chars"  # of document tables: leading characters that are the prompt's
-BREAK = "\n"  # between prompt and answer, of the prompt
 
 
 def with_prompt(frame: pl.DataFrame) -> pl.DataFrame:

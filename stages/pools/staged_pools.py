@@ -212,6 +212,8 @@ def _read(
         id=pool.id,
         lang=pool.lang,
         extra=tuple(name.removeprefix("extra_") for name in carried),
+        prompt=pool.prompt,
+        strict=True,
     )
     for frame in read_documents(
         pool.path,

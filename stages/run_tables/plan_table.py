@@ -4,19 +4,22 @@ Input: a stored fit, a budget, the unique tokens there are. Output: flat records
 warnings. Cost: under a second of processor time for 500 draws (measured).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction
+from stages.laws.choosing.bootstrap import residual_noise
+from stages.laws.deciding import advisor
 from stages.laws.deciding.own_minimum import contradiction, own_minimum, widened
-from stages.laws.deciding.path import fitted_budgets, measured_flops
+from stages.laws.deciding.path import arm_path, fitted_budgets, measured_flops
 from stages.laws.deciding.plan import (
     Allocation,
-    difference_at,
     next_runs,
     optimal_allocation,
+    predictions,
 )
 from stages.laws.interface.table import note
 from stages.laws.schedules.step_law import published_training
@@ -30,6 +33,7 @@ RULE = (
 FREE_REPEATS = 4.0  # cited: up to four epochs are worth almost as much as new tokens, arXiv 2305.16264
 FAR_DECADES = 1.0  # as in compare: further than this above the largest run a budget counts as extrapolated
 N_NEXT = 5
+RUN = ("arm", "n_params", "n_tokens_seen")  # what names a run
 
 
 def check_law(boot: Prediction, unique_tokens: float | None) -> None:
@@ -236,33 +240,45 @@ def shown_plan(row: dict[str, Any]) -> list[dict[str, Any]]:
 def next_run_rows(
     boot: Prediction, flops: float, unique_tokens: float | None
 ) -> list[dict[str, Any]]:
-    """The proxy runs worth most per FLOP for what the law says at the budget, dearest last."""
+    """The proxy runs worth most per FLOP for what the law says at the budget, the most telling first.
+
+    Of several arms those by which the best of them becomes surest, as a decision advises it (advisor.py), none where
+    no run is expected to help; of one those that make its value surest.
+    """
     check_law(boot, unique_tokens)
-    fit, arms = boot.fit, boot.fit.arms or ("all",)
+    arms = boot.fit.arms or ("all",)
     own = {} if unique_tokens is None else {"n_tokens_unique": unique_tokens}
+    candidates = _candidates(boot, arms, own)
     if len(arms) > 1:
-        quantity = difference_at(
-            boot, flops, first=arms[0], second=arms[1], arms=dict.fromkeys(arms, own)
-        )
-    else:
-        plan = optimal_allocation(
-            boot, flops, arm=arms[0], n_tokens_unique=unique_tokens
-        )
-        run = {
-            "n_params": plan.n_params,
-            "n_tokens_seen": plan.n_tokens,
-            "flops": flops,
-            **own,
-        }
-        quantity = np.log(
-            boot.predict({name: np.array([value]) for name, value in run.items()})[:, 0]
-        )
+        return _between_arms(boot, flops, dict.fromkeys(arms, own), candidates)
+    plan = optimal_allocation(boot, flops, arm=arms[0], n_tokens_unique=unique_tokens)
+    run = {
+        "n_params": plan.n_params,
+        "n_tokens_seen": plan.n_tokens,
+        "flops": flops,
+        **own,
+    }
+    quantity = np.log(
+        boot.predict({name: np.array([value]) for name, value in run.items()})[:, 0]
+    )
+    return [
+        {key: run.row[key] for key in RUN}
+        | {"flops": run.flops, "variance_removed": run.variance_removed}
+        for run in next_runs(boot, quantity, candidates)[:N_NEXT]
+    ]
+
+
+def _candidates(
+    boot: Prediction, arms: Sequence[str], own: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Runs of every arm over the sizes and budgets of the table, and up to twice the largest. own: further columns."""
+    fit = boot.fit
     seen = fit.problem.columns
     sizes = np.geomspace(seen["n_params"].min(), seen["n_params"].max() * 2, 5)
     budgets = np.geomspace(
         seen["n_tokens_seen"].min(), seen["n_tokens_seen"].max() * 2, 5
     )
-    rows = [
+    return [
         {
             "arm": arm,
             "n_params": n,
@@ -274,12 +290,51 @@ def next_run_rows(
         for n in sizes
         for d in budgets
     ]
-    best = next_runs(boot, quantity, rows)[:N_NEXT]
-    return [
-        {key: run.row[key] for key in ("arm", "n_params", "n_tokens_seen")}
-        | {"flops": run.flops, "variance_removed": run.variance_removed}
-        for run in best
-    ]
+
+
+def _between_arms(
+    boot: Prediction,
+    flops: float,
+    columns: Mapping[str, Mapping[str, float]],
+    candidates: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """The candidates by which the best arm at the budget becomes surest per FLOP; p_best: now, and expected after."""
+    arms = list(columns)
+    path = arm_path(boot, [flops], columns)
+    values = np.stack([path.draws[arm][:, 0] for arm in arms], axis=1)
+    outlook = advisor.Outlook.of(values)
+    predicted = predictions(boot, candidates)
+    noise = float(residual_noise(boot.fit).std())
+    cost = [float(row["flops"]) for row in candidates]
+    found = advisor.ranked(outlook, predicted, flops=cost, noise=noise)[:N_NEXT]
+    chances = advisor.chances(values)
+    first, second = np.argsort(-chances, kind="stable")[:2]
+    lead = np.log(values[:, first]) - np.log(values[:, second])
+    rows = []
+    for advice in found:
+        if advice.fall < advisor.LEAST_FALL:
+            continue
+        row = candidates[advice.candidate]
+        chosen = predicted[:, advice.candidate]
+        after = outlook.after(chosen, noise, seed=0)
+        [paired] = next_runs(boot, lead, [row], noise=noise)
+        rows.append(
+            {key: row[key] for key in RUN}
+            | {
+                "flops": advice.flops,
+                "variance_removed": paired.variance_removed,
+                "p_best": [float(chances[first]), 1 - after.expected("wrong")],
+            }
+        )
+    return rows
+
+
+def _sureness(row: dict[str, Any]) -> dict[str, str]:
+    """P(best) of the leading arm, now and expected after the run; empty of one arm."""
+    if "p_best" not in row:
+        return {}
+    now, after = row["p_best"]
+    return {"P(best)": f"{now:.2f}, then {after:.2f}"}
 
 
 def shown_next_runs(rows: list[dict[str, Any]], flops: float) -> list[dict[str, Any]]:
@@ -293,6 +348,7 @@ def shown_next_runs(rows: list[dict[str, Any]], flops: float) -> list[dict[str, 
             "% of the budget": f"{100 * r['flops'] / flops:.2g}",
             "variance removed": f"{r['variance_removed']:.0%}",
         }
+        | _sureness(r)
         for r in rows
     ]
     return (

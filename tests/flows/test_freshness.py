@@ -7,6 +7,7 @@ import pytest
 
 from flows import freshness as module
 from flows.freshness import freshness, inputs_changed
+from stages.decision.record import read_decision
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 
@@ -72,3 +73,15 @@ def test_an_input_that_changed_none_of_the_products_makes_no_decision_stale(stat
     rows = status({}, since=["the code of stage fit changed"])
     assert rows["filter", "decision"]["state"] != "stale"
     assert rows["decide", "stage"]["state"] == "fresh"
+
+
+def test_a_fresh_decision_names_the_arms_that_were_stopped_early(status):
+    record = read_decision("data/decisions/filter.json")
+    dropped = record.model_copy(update={"dropped": {"keep_100": 0.004, "keep_10": 0.0}})
+    dropped.write("data/decisions/filter.json")
+    row = status({})["filter", "decision"]
+    wanted = "keep_100 (P(best) 0.004), keep_10 (P(best) 0)"
+    assert row["because"] == f"stopped early, no run can help them: {wanted}"
+    stale = {"decide": ["params: decide.level was 0.9 and is 0.8"]}
+    row = status(stale)["filter", "decision"]
+    assert row["because"] == "decide: params: decide.level was 0.9 and is 0.8"

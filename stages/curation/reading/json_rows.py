@@ -17,14 +17,20 @@ from stages.curation.reading.rows import (
     BATCH_ROWS,
     IDS,
     MISSING,
+    OTHER_COLUMN,
+    TEXT_COLUMN,
     BadRow,
     Columns,
     OnBad,
     RawRows,
     as_text,
+    asked_and_answer,
     from_folders,
+    joined,
     missing_column,
+    not_text,
     of_key,
+    prompt_is_text,
     refuse,
 )
 from stages.foundation.errors import InputError
@@ -102,7 +108,13 @@ def _add(
         if "\\u" in line:
             for wanted in columns.names:
                 _refuse_lone_surrogate(of_key(row, wanted), file, number)
+    where = f"{file.path}:{number}"
     value = _value(row, columns.text, file=file, number=number)
+    asked = None
+    if columns.prompt == columns.text and value is not None:
+        asked, value = _prompt_and_answer(value, where, columns.text)
+    elif isinstance(value, list):
+        value = joined(value, f"{where}: column {columns.text!r}")
     name = (
         number
         if columns.id is None
@@ -111,9 +123,14 @@ def _add(
     lang = (
         None
         if columns.lang is None
-        else _value(row, columns.lang, file=file, number=number)
+        else _value(row, columns.lang, file=file, number=number, kinds=(str,))
     )
-    extra = [_extra(row, column, file) for column in rows.extra]
+    extra = [
+        asked
+        if column == columns.prompt == columns.text
+        else _extra(row, column, file=file, number=number, columns=columns)
+        for column in rows.extra
+    ]
     rows.texts.append(value)
     rows.names.append(name)
     if rows.langs is not None:
@@ -123,9 +140,23 @@ def _add(
     return sum(map(len, filter(None, (value, *extra))))
 
 
-def _extra(row: dict, name: str, file: InputFile) -> str | None:
+def _prompt_and_answer(value: str | list, where: str, name: str) -> tuple[str, str]:
+    if isinstance(value, str):
+        raise prompt_is_text(where, name)
+    return asked_and_answer(value, f"{where}: column {name!r}")
+
+
+def _extra(
+    row: dict, name: str, file: InputFile, number: int, columns: Columns
+) -> str | None:
     value = of_key(row, name)
-    return from_folders(file.path, name) if value is MISSING else as_text(value)
+    if value is MISSING:
+        return from_folders(file.path, name)
+    if name == columns.prompt and isinstance(value, list):
+        return joined(value, f"{file.path}:{number}: column {name!r}")
+    if columns.strict and not isinstance(value, str | None):
+        raise not_text(f"{file.path}:{number}", name, _held(value))
+    return as_text(value)
 
 
 def _plain_row(raw: bytes, columns: Columns) -> dict | None:
@@ -197,16 +228,24 @@ def _near(line: str, error: Exception) -> str:
     return line[max(0, at - 15) : at + 15]
 
 
-def _value(row: dict, name: str, file: InputFile, number: int, kinds: tuple = (str,)):
+def _value(
+    row: dict, name: str, file: InputFile, number: int, kinds: tuple = (str, list)
+):
     value = of_key(row, name)
     if isinstance(value, kinds) and not isinstance(value, bool):
         return value
     where = f"{file.path}:{number}"
     if value is MISSING:
         raise missing_column(file, f":{number}", seen=list(row), wanted=name)
-    if value is None and kinds == (str,):
+    if value is None and int not in kinds:
         return None
-    raise InputError(
-        f"{where}: column {name!r} holds {type(value).__name__} {str(value)[:30]!r},"
-        f" not text; {IDS if int in kinds else 'map the column that holds the text'}"
-    )
+    cure = OTHER_COLUMN
+    if int in kinds:
+        cure = IDS
+    elif list in kinds:
+        cure = TEXT_COLUMN
+    raise not_text(where, name, _held(value), cure)
+
+
+def _held(value: Any) -> str:
+    return f"holds {type(value).__name__} {str(value)[:30]!r}"

@@ -24,13 +24,18 @@ from stages.curation.reading.row_sizes import NUMBER_BYTES, ranges, row_bytes
 from stages.curation.reading.rows import (
     IDS,
     MAX_ROW_BYTES,
+    TEXT_COLUMN,
     BadRow,
     Columns,
     OnBad,
     RawRows,
     as_text,
+    asked_and_answer,
     from_folders,
+    joined,
     missing_column,
+    not_text,
+    prompt_is_text,
     refuse,
 )
 from stages.curation.reading.stores import is_outage
@@ -173,7 +178,15 @@ def _rows(
             for at in np.flatnonzero(too_long).tolist()
         }
         batch = _without(batch, too_long)
-    texts = _texts(_column(batch, columns.text), file, row, bad)
+    column = _column(batch, columns.text)
+    assert column is not None  # _checked_columns
+    asked: list[str | None] = []
+    texts: pl.Series | list[Any]
+    if _is_list(column.type):
+        answers = columns.prompt == columns.text
+        asked, texts = _chats(column, file, row, columns.text, bad, answers=answers)
+    else:
+        texts = _texts(column, file, row, bad)
     names: list[Any] = list(range(row + 1, row + 1 + batch.num_rows))
     if columns.id is not None:
         names = _values(_column(batch, columns.id), file, row, columns.id, bad)
@@ -190,7 +203,12 @@ def _rows(
         if columns.lang is None
         else _values(_column(batch, columns.lang), file, row, columns.lang, bad)
     )
-    extra = {name: _extra(batch, file, row, name, bad) for name in columns.extra}
+    extra = {
+        name: asked
+        if name == columns.prompt == columns.text
+        else _extra(batch, file, row, name, bad, chat=name == columns.prompt)
+        for name in columns.extra
+    }
     if not bad:
         return RawRows(texts, names=names, langs=langs, extra=extra)
     for at, (error, raw) in sorted(bad.items()):
@@ -224,20 +242,22 @@ def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> li
         if kind is None and name not in columns.extra:
             raise missing_column(file, "", seen=schema.names, wanted=name)
     kind = found[columns.text]
-    if kind is None or not (_is_text(kind) or pa.types.is_null(kind)):
-        raise InputError(
-            f"{file.path}: column {columns.text!r} is {kind}, not text; map the column"
-            " that holds the text"
-        )
+    where = str(file.path)
+    if kind is None or not (_is_text_or_null(kind) or _is_chat(kind)):
+        raise not_text(where, columns.text, f"is {kind}", TEXT_COLUMN)
+    if columns.prompt == columns.text and _is_text(kind):
+        raise prompt_is_text(where, columns.text)
+    for name in columns.extra if columns.strict else ():
+        kind = found[name]
+        chat = kind is not None and name == columns.prompt and _is_chat(kind)
+        if kind is not None and not (_is_text_or_null(kind) or chat):
+            raise not_text(where, name, f"is {kind}")
     kind = found.get(columns.id or "")
     if kind is not None and not (_is_text(kind) or pa.types.is_integer(kind)):
         raise InputError(f"{file.path}: the id column {columns.id!r} is {kind}; {IDS}")
     kind = found.get(columns.lang or "")
-    if kind is not None and not (_is_text(kind) or pa.types.is_null(kind)):
-        raise InputError(
-            f"{file.path}: the language column {columns.lang!r} is {kind}, not text;"
-            " map another or none"
-        )
+    if kind is not None and not _is_text_or_null(kind):
+        raise not_text(where, str(columns.lang), f"is {kind}")
     return [name for name, kind in found.items() if kind is not None]
 
 
@@ -266,6 +286,23 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+def _is_text_or_null(kind: pa.DataType) -> bool:
+    return _is_text(kind) or pa.types.is_null(kind)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def _is_chat(kind: pa.DataType) -> bool:
+    """Whether a column is a list of structs with the text fields role and content."""
+    message = kind.value_type if _is_list(kind) else kind
+    if not (_is_list(kind) and pa.types.is_struct(message)):
+        return False
+    fields = [message.get_field_index(name) for name in ("role", "content")]
+    return min(fields) >= 0 and all(_is_text(message.field(at).type) for at in fields)
+
+
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
     """A column as plain values, or what lies under a dotted name in a struct; None where there is none."""
     if name in batch.schema.names:
@@ -285,11 +322,15 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
     return column
 
 
-def _extra(batch: pa.RecordBatch, file: InputFile, row: int, name: str, bad: Bad):
-    """A further column as text; what the folders say where the file has none."""
+def _extra(
+    batch: pa.RecordBatch, file: InputFile, row: int, name: str, bad: Bad, *, chat: bool
+):
+    """A further column as text, chats joined where asked for; what the folders say where the file has none."""
     column = _column(batch, name)
     if column is None:
         return [from_folders(file.path, name)] * batch.num_rows
+    if chat and _is_list(column.type):
+        return _chats(column, file, row, name, bad, answers=False)[1]
     if pa.types.is_temporal(column.type):  # nanoseconds have no value in Python
         column = column.cast(pa.string())
     return list(map(as_text, _values(column, file, row, name, bad)))
@@ -306,6 +347,25 @@ def _texts(
         return pl.Series(pl.from_arrow(column)).cast(pl.String)
     except (pa.ArrowInvalid, pl.exceptions.PolarsError):
         return _values(column.cast(pa.large_binary()), file, row, "", bad, decode=True)
+
+
+def _chats(
+    column: pa.Array, file: InputFile, row: int, name: str, bad: Bad, *, answers: bool
+) -> tuple[list[str | None], list[str | None]]:
+    """(prompts, texts) of a column of chats; prompts are None unless the answers are asked for."""
+    pairs: list[tuple[str | None, str | None]] = []
+    for at, messages in enumerate(_values(column, file, row, name, bad)):
+        pair: tuple[str | None, str | None] = (None, None)
+        where = f"{file.path}: row {row + at + 1} of column {name!r}"
+        try:
+            if messages is not None and answers:
+                pair = asked_and_answer(messages, where)
+            elif messages is not None:
+                pair = (None, joined(messages, where))
+        except InputError as error:
+            bad.setdefault(at, (error, None))
+        pairs.append(pair)
+    return [asked for asked, _ in pairs], [text for _, text in pairs]
 
 
 def _values(

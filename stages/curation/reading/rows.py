@@ -2,6 +2,11 @@
 
 Question: which columns hold a document, and what if a row has none? Input: a column mapping. Output: `RawRows`, and a
 `BadRow` for each row that cannot be read, handed to a function of the caller: `refuse` stops at the first.
+
+A row may hold a chat, a list of messages {"role", "content"}, where a document has its text. Its text is what the
+messages say, in order, a line break between them; roles are not part of it and empty messages are left out. Asked for
+its answer, the last message of the assistant is the answer, what stands before it is the prompt, and what comes after
+it is left out.
 """
 
 import json
@@ -18,6 +23,19 @@ from stages.curation.reading.named_files import InputFile
 from stages.foundation.errors import InputError
 from stages.foundation.one_line import printable
 
+BREAK = "\n"  # between two messages, and between a prompt and its answer
+ANSWERS = "assistant"  # the role whose last message is the answer
+GUESSES = (
+    "text",
+    "content",
+    "body",
+    "raw_content",
+    "document",
+    "completion",
+    "messages",
+)
+FORM = 'a list of messages {"role": .., "content": ..}'
+
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
@@ -29,6 +47,10 @@ class Columns:
     lang: str | None = None
     # carried along as text; a value that is no text becomes JSON
     extra: tuple[str, ...] = ()
+    # of `extra`, what is asked: text or a chat; the text's own column where that holds chats
+    prompt: str | None = None
+    # whether a value of `extra` that is no text is refused
+    strict: bool = False
 
     @cached_property
     def names(self) -> list[str]:
@@ -98,6 +120,23 @@ def from_folders(path: Path | str, name: str) -> str | None:
 OnBad = Callable[[BadRow], None]
 
 
+OTHER_COLUMN = "write its values as text, map another column, or none"
+TEXT_COLUMN = f"map the column that holds the text, or {FORM}"
+
+
+def not_text(where: str, name: str, holds: str, cure: str = OTHER_COLUMN) -> InputError:
+    """The error for a column that holds something else where text is asked for."""
+    return InputError(f"{where}: column {name!r} {holds}, not text; {cure}")
+
+
+def prompt_is_text(where: str, name: str) -> InputError:
+    """The error for a column of text that is mapped as prompt and as text."""
+    return InputError(
+        f"{where}: column {name!r} is mapped as prompt and as text and holds text; only"
+        f" {FORM} holds both, so map another prompt, or none"
+    )
+
+
 def refuse(bad: BadRow) -> None:
     """Stop at the first bad row."""
     raise bad.error
@@ -112,13 +151,57 @@ def as_text(value: Any) -> str | None:
     )
 
 
+def joined(messages: list, where: str) -> str:
+    """The text of a chat; InputError, beginning with `where`, for a list of anything else.
+
+    >>> joined([{"role": "user", "content": "2 + 2? "}, {"role": "assistant", "content": "4"}], "a.jsonl:1")
+    '2 + 2?\\n4'
+    """
+    return _text([said for _, said in _said(messages, where)])
+
+
+def asked_and_answer(messages: list, where: str) -> tuple[str, str]:
+    """(prompt, answer) of a chat; InputError for one in which the assistant says nothing.
+
+    >>> asked_and_answer([{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}], "a.jsonl:1")
+    ('2 + 2?', '4')
+    """
+    said = _said(messages, where)
+    answers = [at for at, (role, _) in enumerate(said) if role == ANSWERS]
+    if not answers:
+        roles = ", ".join(dict.fromkeys(role for role, _ in said)) or "none"
+        raise InputError(
+            f"{where} holds a chat without a message of the {ANSWERS} (roles seen:"
+            f" {roles}); leave the chat out, or map no prompt"
+        )
+    last = answers[-1]
+    return _text([text for _, text in said[:last]]), said[last][1]
+
+
+def _said(messages: list, where: str) -> list[tuple[str, str]]:
+    """(role, content) of the messages that say something."""
+    said = []
+    for number, message in enumerate(messages, 1):
+        fields = message if isinstance(message, dict) else {}
+        role, content = fields.get("role"), fields.get("content", 0)
+        if not isinstance(role, str) or not isinstance(content, str | None):
+            raise InputError(
+                f"{where} holds a list whose entry {number} is {str(message)[:60]!r};"
+                f" write {FORM} with contents of text, or map a column of text"
+            )
+        if content and not content.isspace():
+            said.append((role, content))
+    return said
+
+
+def _text(contents: list[str]) -> str:
+    *before, last = contents or [""]
+    return BREAK.join([*(content.rstrip() for content in before), last])
+
+
 def mapping_hint(seen: list[str], wanted: str) -> str:
     """What a person can do about a column that is not there."""
-    guesses = [
-        name
-        for name in ("text", "content", "body", "raw_content", "document", "completion")
-        if name in seen and name != wanted
-    ]
+    guesses = [name for name in GUESSES if name in seen and name != wanted]
     guess = (
         f"; map it, for example text={guesses[0]}"
         if guesses

@@ -273,6 +273,16 @@ def next_runs(
     return sorted(runs, key=lambda run: -run.per_flop)
 
 
+def predictions(
+    boot: Prediction, candidates: Sequence[Mapping[str, float | str]]
+) -> np.ndarray:
+    """Log value of each candidate in each draw, (draws, candidates)."""
+    table = {
+        name: np.array([row[name] for row in candidates]) for name in candidates[0]
+    }
+    return np.log(boot.predict(table))
+
+
 def _trimmed(draws: np.ndarray) -> np.ndarray:
     """Draws (draws,) held inside their 1 % and 99 % points, mean 0."""
     held = np.clip(draws, *np.quantile(draws, [0.01, 0.99]))

@@ -55,8 +55,7 @@ def fit_trees(
     if shares.shape[0] < 2 * min_leaf:
         raise InputError(
             f"{shares.shape[0]} mixtures cannot split a tree with {min_leaf} in each"
-            f" leaf; give at least {2 * min_leaf} or lower min_leaf (`assay mix` needs"
-            " fewer mixtures)"
+            f" leaf; give at least {2 * min_leaf}, or use `assay mix`, which needs fewer"
         )
     model = HistGradientBoostingRegressor(
         max_iter=n_trees,

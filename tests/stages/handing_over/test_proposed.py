@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from stages.foundation.errors import InputError, RefusedError
 from stages.handing_over.export import Request, export
 from stages.handing_over.register import registered, staleness
+from stages.searched.record import Repeats
 
 
 def loaded(name):
@@ -187,3 +189,79 @@ def test_a_mixture_of_clusters_is_written_by_cluster(project, arms_section):
     for group in manifest.groups:
         documents[group.cluster] = documents.get(group.cluster, 0) + group.documents
     assert counted == documents
+
+
+def by_hand():
+    """Documents that are no copies: id, pool, tokens, tier and cluster, from the stages' files alone."""
+    index = pl.read_parquet("data/pack/pools/index.parquet").select("id", "n_tokens")
+    known = pl.read_parquet("data/score/scores.parquet").select("id", "pool", "quality")
+    copies = pl.read_parquet("data/dedup/clusters.parquet").filter("is_first")
+    topics = pl.read_parquet("data/arms/topics.parquet").filter(question="topics")
+    found = known.join(copies.select("id"), on="id").join(index, on="id")
+    found = found.join(topics.select("id", topic="cluster"), on="id")
+    found = found.sort(["quality", "id"], descending=[True, False])
+    before = pl.col("n_tokens").cum_sum() - pl.col("n_tokens")
+    is_best = before < 0.2 * pl.col("n_tokens").sum()
+    tier = pl.when(is_best).then(pl.lit("q000_020")).otherwise(pl.lit("q020_100"))
+    return found.with_columns(own=tier)
+
+
+def read_back(out="out"):
+    """id, times that it stands in the shards, and what is known of it by hand."""
+    rows = pl.DataFrame(readers.read_text(Path(out)))
+    return rows.group_by("id", "tier").len("times").join(by_hand(), on="id", how="left")
+
+
+def test_repeats_of_a_curve_are_those_counted_by_hand(project, arms_section):
+    conftest.search("up")
+    manifest = export(wanted("up"), arms_section)
+    rows = read_back()
+    assert rows["own"].null_count() == 0 and (rows["tier"] == rows["own"]).all()
+    unique = dict(by_hand().group_by("own").agg(pl.col("n_tokens").sum()).iter_rows())
+    for tier, uses in conftest.TIERS.items():
+        own = rows.filter(tier=tier)
+        written = (own["times"] * own["n_tokens"]).sum()
+        # to within half a document of a pool
+        assert written == pytest.approx(uses * unique[tier], abs=2 * 300)
+        assert set(own["times"]) <= {int(uses), int(uses) + 1}
+    assert rows["times"].sum() == manifest.totals.documents
+    assert (rows["times"] * rows["n_tokens"]).sum() == manifest.totals.tokens
+
+
+def test_shares_of_clusters_are_those_counted_by_hand(project, arms_section):
+    made = json.loads(Path("data/arms/arms.json").read_text())
+    first, second = made["questions"]["topics"]["over"]
+    target = (150_000, made["pool_tokens"])
+    conftest.search("topics", proposal={first: 0.6, second: 0.4}, target=target)
+    export(wanted("topics"), arms_section)
+    written = read_back().with_columns(tokens=pl.col("times") * pl.col("n_tokens"))
+    tokens = dict(written.group_by("topic").agg(pl.col("tokens").sum()).iter_rows())
+    unique = dict(by_hand().group_by("topic").agg(pl.col("n_tokens").sum()).iter_rows())
+    for topic, share in ((first, 0.6), (second, 0.4)):
+        assert tokens[topic] == pytest.approx(share * 150_000, abs=600)
+        uses = share * 150_000 / unique[topic]
+        own = written.filter(topic=topic)["times"]
+        assert set(own) <= {int(uses), int(uses) + 1}
+
+
+def test_a_tiny_share_does_not_repeat_the_rest_beyond_what_is_known(
+    project, arms_section
+):
+    unique = dict(by_hand().group_by("pool").agg(pl.col("n_tokens").sum()).iter_rows())
+    shares = {"good": 0.999, "noise": 0.001}
+    passes = shares["good"] / unique["good"] / (shares["noise"] / unique["noise"])
+    record = conftest.search(proposal=shares)
+    with pytest.raises(InputError, match=f"with {passes:.3g} passes of good.*4 are"):
+        export(wanted(), arms_section)
+    assert not Path("out").exists()
+    # the tokens that it names are four passes
+    fits = 4 * unique["good"] / shares["good"]
+    with pytest.raises(InputError, match=rf"--tokens {re.escape(f'{fits:.3g}')}$"):
+        export(wanted(), arms_section)
+    manifest = export(wanted(tokens=fits), arms_section)
+    assert max(group.uses for group in manifest.groups) == pytest.approx(4)
+    # proxies that read it more often are known of
+    read = Repeats(target_passes=None, proxy_passes=1.01 * passes, agree=True)
+    conftest.search(proposal=record.proposal, repetition={"good": read})
+    manifest = export(wanted(out="many"), arms_section)
+    assert max(group.uses for group in manifest.groups) == pytest.approx(passes)

@@ -94,6 +94,46 @@ def test_prompts_go_from_the_users_file_into_the_packs(project):
     assert Packed.open("data/pack/heldout/web").n_prompt_each is None
 
 
+def test_of_chats_the_last_answer_is_scored(project, tmp_path):
+    chats = [
+        [
+            {"role": "user", "content": f"What is {n}?"},
+            {"role": "assistant", "content": f"The number {n}."},
+        ]
+        for n in range(60)
+    ]
+    pl.DataFrame({"messages": chats}).write_parquet(tmp_path / "chats.parquet")
+    own = {"path": "chats.parquet", "text": "messages", "heldout": 0.2}
+    for asked, prompt in (({"prompt": "messages"}, "What is 7?\n"), ({}, "")):
+        pools = {"web": project["web"], "chats": own | asked}
+        ingest.run(ingest.IngestParams(pools=pools))
+        made = pl.concat(
+            [
+                pl.read_parquet(f"{artefacts.POOLS}/chats/*.parquet"),
+                pl.read_parquet("data/ingest/heldout/chats.parquet"),
+            ],
+            how="diagonal",
+        )
+        [seven] = made.filter(pl.col("text") == "What is 7?\nThe number 7.").to_dicts()
+        assert seven.get("prompt_chars", 0) == len(prompt)
+        assert made.height == 60
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"prompt": "a"}, "column 'a' is mapped as prompt and as text and holds text"),
+        ({"prompt": "i"}, "column 'i' holds int '0', not text; write its values as"),
+        ({"licence": {"column": "i"}}, "column 'i' holds int '0', not text; write its"),
+        ({"url": "i"}, "column 'i' holds int '0', not text; write its values as text"),
+    ],
+)
+def test_a_column_that_is_no_text_is_refused(project, changes, fault):
+    pools = {**project, "qa": project["qa"] | changes}
+    with pytest.raises(InputError, match=fault):
+        ingest.run(ingest.IngestParams(pools=pools))
+
+
 @pytest.mark.parametrize("column", ["question", "blank"])  # not there, and empty
 def test_a_prompt_that_no_document_has_is_refused(project, column):
     line = '{"a": "An answer of a few words.", "blank": "  "}'
@@ -110,7 +150,10 @@ def test_a_prompt_that_no_document_has_is_refused(project, column):
     ("changes", "message"),
     [
         ({"path": None, "extract": "news"}, "prompt names a column, which only your"),
-        ({"prompt": "a"}, "prompt maps the column 'a', which holds something else"),
+        (
+            {"prompt": "i", "id": "i"},
+            "prompt maps the column 'i', which holds something else",
+        ),
     ],
 )
 def test_a_prompt_that_cannot_be_is_refused(project, changes, message):

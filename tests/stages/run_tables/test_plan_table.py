@@ -6,6 +6,8 @@ import pytest
 from stages.foundation.errors import InputError
 from stages.laws import get_law
 from stages.laws.choosing.bootstrap import bootstrap
+from stages.laws.deciding.advisor import chances
+from stages.laws.deciding.path import arm_path
 from stages.laws.fitting.fit import fit_law
 from stages.run_tables.plan_table import (
     next_run_rows,
@@ -177,3 +179,36 @@ def test_runs_near_the_budget_that_are_lowest_elsewhere_widen_the_plan():
     assert row["n_tokens_low"] == pytest.approx(1e20 / 6 / row["n_params_high"])
     codes = {each["code"] for each in plan_notes(boot, [row], None)}
     assert codes & {"runs_contradict", "minimum_of_runs"}
+
+
+ARMS = {"poor": 2.2, "good": 1.8, "close": 1.801}  # floors of the loss
+
+
+def test_next_runs_tell_which_of_all_arms_is_best_as_a_decision_advises():
+    """The first arm of the table is hopeless: no run of it tells anything of the two that may be best."""
+    law, rng = get_law("chinchilla"), np.random.default_rng(1)
+    n, d = (
+        g.ravel()
+        for g in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(3e8, 3e10, 4))
+    )
+    columns = {"n_params": n, "n_tokens_seen": d}
+    parts = [
+        law.value({k: np.array([v]) for k, v in (BASE | {"E": floor}).items()}, columns)
+        for floor in ARMS.values()
+    ]
+    rows = {name: np.tile(column, len(ARMS)) for name, column in columns.items()}
+    rows["value"] = np.concatenate(parts) * np.exp(
+        0.003 * rng.standard_normal(len(ARMS) * n.size)
+    )
+    rows["arm"] = np.repeat(list(ARMS), n.size)
+    fit = fit_law(law, rows, by_arm=("E",), n_starts=8, identify=False)
+    boot = bootstrap(fit, rows, n_draws=100)
+    runs = next_run_rows(boot, 1e21, None)
+    assert runs and {run["arm"] for run in runs} <= {"good", "close"}
+    path = arm_path(boot, [1e21], {arm: {} for arm in ARMS})
+    values = np.stack([path.draws[arm][:, 0] for arm in ARMS], axis=1)
+    for run in runs:
+        now, after = run["p_best"]
+        assert now == chances(values).max() and after > now
+    shown = shown_next_runs(runs, 1e21)
+    assert shown[0]["P(best)"].startswith(f"{runs[0]['p_best'][0]:.2f}, then ")

@@ -107,3 +107,34 @@ def test_names_reach_into_objects_and_folders(tmp_path):
     lines = ['{"text": "a", "meta": {"url": "http://a"}}', '{"text": "b", "meta": 1}']
     _, [rows], _ = read(tmp_path, lines, extra=("meta.url", "lang"))
     assert rows.extra == {"meta.url": ["http://a", None], "lang": ["de", "de"]}
+
+
+CHAT = b'[{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]'
+
+
+def test_a_chat_is_read_as_its_text_or_as_prompt_and_answer(tmp_path):
+    content = b'{"m": %s, "a": "4"}\n{"m": "no chat", "a": "5"}\n' % CHAT
+    (batch,), bad = rows_of(tmp_path, content, text="m")
+    assert (batch.texts, bad) == (["2 + 2?\n4", "no chat"], [])
+    (batch,), (fault,) = rows_of(
+        tmp_path, content, text="m", extra=("m",), prompt="m", strict=True
+    )
+    assert (batch.texts, batch.extra) == (["4"], {"m": ["2 + 2?"]})
+    assert "column 'm' is mapped as prompt and as text and holds text" in str(
+        fault.error
+    )
+    (batch,), _ = rows_of(tmp_path, content, text="a", extra=("m",), prompt="m")
+    assert (batch.texts, batch.extra) == (["4", "5"], {"m": ["2 + 2?\n4", "no chat"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("7", "int '7'"), ('{"a": 1}', "dict"), ("[1]", "list"), ("true", "bool 'True'")],
+)
+def test_further_columns_are_text_where_they_must_be(tmp_path, value, kind):
+    content = b'{"text": "x", "url": %s}\n{"text": "y", "url": null}\n'
+    columns = {"extra": ("url",), "strict": True}
+    (batch,), (bad,) = rows_of(tmp_path, content % value.encode(), **columns)
+    assert (batch.texts, batch.extra) == (["y"], {"url": [None]})
+    assert f":1: column 'url' holds {kind}" in str(bad.error)
+    assert "not text; write its values as text, map another column" in str(bad.error)

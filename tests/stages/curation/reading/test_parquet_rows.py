@@ -129,3 +129,38 @@ def test_a_dictionary_of_gigabytes_is_read_in_pieces_and_bounded(tmp_path):
     found = read(tmp_path / "a.parquet", pa.table({"text": long}), bad)[0]
     assert len(found) <= 50
     assert "over 250 times their size" in str(bad[-1].error)
+
+
+CHATS = [
+    [
+        {"role": "user", "content": "2 + 2?"},
+        {"role": "assistant", "content": "4"},
+    ],
+    [{"role": "user", "content": "Nobody answers"}],
+    None,
+]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_chat_is_read_as_its_text_or_as_prompt_and_answer(tmp_path, large):
+    message = pa.struct([("role", pa.string()), ("content", pa.large_string())])
+    kind = pa.large_list(message) if large else pa.list_(message)
+    file = write(tmp_path, pa.table({"m": pa.array(CHATS, kind)}))
+    texts, _, bad = rows_of(file, text="m")
+    assert (texts, bad) == (["2 + 2?\n4", "Nobody answers", None], [])
+    source = InputFile(file, "a.parquet", "parquet", "")
+    columns = Columns(text="m", extra=("m",), prompt="m", strict=True)
+    bad = []
+    (batch,) = parquet_rows(source, columns, on_bad=bad.append)
+    assert (batch.texts, batch.extra) == (["4", None], {"m": ["2 + 2?", None]})
+    assert "row 2 of column 'm' holds a chat without a message" in str(bad[0].error)
+
+
+@pytest.mark.parametrize("values", [[1], [["x"]], [{"a": 1}], [1.5], [True]])
+def test_columns_that_must_be_text_are_named_with_their_type(tmp_path, values):
+    file = write(tmp_path, pa.table({"text": ["x"], "odd": values}))
+    kind = pa.array(values).type
+    [bad] = rows_of(file, text="odd")[2]
+    assert f"column 'odd' is {kind}, not text; map the column" in str(bad.error)
+    [bad] = rows_of(file, extra=("odd",), strict=True)[2]
+    assert f"column 'odd' is {kind}, not text; write its values" in str(bad.error)

@@ -10,6 +10,8 @@ from stages.curation.reading.rows import (
     BadRow,
     Columns,
     as_text,
+    asked_and_answer,
+    joined,
     mapping_hint,
     missing_column,
     refuse,
@@ -62,3 +64,38 @@ def test_a_batch_is_bounded_by_all_that_its_rows_hold(
     batches = list(json_rows.json_rows(file, columns, batch_chars=11_000))
     assert sum(len(rows.names) for rows in batches) == 300
     assert max(len(rows.names) for rows in batches) <= most_rows
+
+
+CHAT = [
+    {"role": "system", "content": "Be kind. \n"},
+    {"role": "user", "content": "2 + 2?"},
+    {"role": "assistant", "content": None},  # it called a tool
+    {"role": "assistant", "content": "  4"},
+    {"role": "user", "content": "Thanks."},
+]
+
+
+def test_a_chat_is_what_is_said_and_its_last_answer_is_the_answer():
+    assert joined(CHAT, "a:1") == "Be kind.\n2 + 2?\n  4\nThanks."
+    assert asked_and_answer(CHAT, "a:1") == ("Be kind.\n2 + 2?", "  4")
+    assert joined([], "a:1") == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        7,
+        {"from": "human", "value": "2 + 2?"},
+        {"role": "user"},
+        {"role": "user", "content": [{"type": "image"}]},
+    ],
+)
+def test_a_list_of_anything_else_is_refused_with_its_entry(message):
+    with pytest.raises(InputError, match="a:1 holds a list whose entry 2 is .*; write"):
+        joined([CHAT[1], message], "a:1")
+
+
+def test_a_chat_without_an_answer_is_refused():
+    match = r"a:1 holds a chat without .* assistant \(roles seen: system, user\)"
+    with pytest.raises(InputError, match=match):
+        asked_and_answer(CHAT[:3], "a:1")
