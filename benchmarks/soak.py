@@ -13,6 +13,7 @@ Running; no process is left. Prints each event and, as its last line, one JSON o
 """
 
 import argparse
+import atexit
 import json
 import os
 import random
@@ -38,6 +39,7 @@ from flows.prefect_server.tied import free_port, stop, wait_for
 
 TARGETS = ("flow", "stage", "worker", "shell", "group", "server", "mlflow")
 LOOK_S, PAUSE_S, DOWN_S, LAST_S = 0.25, 5.0, 3.0, 90.0
+FIRST_S = 600.0  # for a server to make its tables, on a machine with other work
 RUNNING = (
     "select count(*) from runs where status = 'RUNNING' and lifecycle_stage = 'active'"
 )
@@ -51,7 +53,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.died = 0.0
         self.start()
-        wait_for(f"{self.url}{self.health}", self.process)
+        wait_for(f"{self.url}{self.health}", self.process, seconds=FIRST_S)
 
     @property
     def health(self) -> str:
@@ -93,6 +95,7 @@ class Database:
 
     def __init__(self) -> None:
         self.server, self.died = Postgres(), 0.0
+        atexit.register(self.server.end)
         for name in ("prefect", "mlflow"):
             with closing(self.connect("postgres")) as opened:
                 opened.autocommit = True
