@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | docs | sbom | audit | clean. Each does its own set-up when it is missing.
+# make setup | demo | test | chromium | lint | docs | sbom | audit | clean. Each does its own set-up when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # without it each of some twenty processes compiles every module again: minutes of the demo
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint docs sbom audit clean
+.PHONY: setup demo test chromium lint docs sbom audit clean
 
 # scripts in an environment name its folder: one that was moved or copied, or whose Python is gone, is built anew
 ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/installed),$(CURDIR))
@@ -27,6 +27,16 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not install'
+
+# for the tests of the pages, which are skipped without it: Debian's browser and what drives it, 160 MB and more;
+# never an error, so that `make chromium test` runs wherever `make test` does
+chromium: setup
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt playwright \
+	    || echo 'chromium: playwright could not be installed; the tests of the pages will be skipped'
+	@mkdir -p build
+	@command -v chromium > /dev/null || { apt-get update -qq && \
+	    timeout 600 apt-get install -qq -y --no-install-recommends chromium; } > build/chromium.log 2>&1 \
+	    || echo "chromium: $$(tail -n 1 build/chromium.log); the tests of the pages will be skipped"
 
 lint: setup
 	$(BIN)/ruff format --check

@@ -1,22 +1,23 @@
 """A pipeline that is left alone with a schedule, changing pools and kills: python benchmarks/soak.py [--minutes 60]
-[--kills 40] [--change SECONDS] [--seed 0].
+[--kills 40] [--change SECONDS] [--seed 0] [--postgres].
 
 A small project has a Prefect server and an MLflow server of its own, which are started again when they die, as
 a service manager does. `assay run` is started again and again, as cron does; a pool gets new documents every
 --change seconds, whatever is running. At random moments one process is killed by SIGKILL: the flow, the
-stage, one of its workers, DVC's shell, the flow's whole process group, the Prefect server or the MLflow server.
-At the end, after one undisturbed start: the decision must be that of a project which has the last pools
-from the beginning; no file of a finished run may have changed; MLflow holds each trunk once; neither Prefect nor
-MLflow says Running; no process is left. Prints each event and, as its last line, one JSON object; exit
-code 1 for any fault.
+stage, one of its workers, DVC's shell, the flow's whole process group, the Prefect server or the MLflow server;
+with --postgres, which asks for PostgreSQL and psycopg2, both servers keep theirs in it and one of its processes is
+hit too (SQLite has none of its own).
+At the end, after one undisturbed start: the decision must be that of a project which has the last pools from the
+beginning; no file of a finished run may have changed; MLflow holds each trunk once; neither Prefect nor MLflow says
+Running; no process is left. Prints each event and, as its last line, one JSON object; exit code 1 for any fault.
 """
 
 import argparse
+import atexit
 import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from conftest import Project, document
+from conftest import Postgres, Project, document
 from kills import STATES, TRUNKS, _count, of_kind, processes_of
 
 from flows.pages.session import end_session
@@ -38,6 +39,7 @@ from flows.prefect_server.tied import free_port, stop, wait_for
 
 TARGETS = ("flow", "stage", "worker", "shell", "group", "server", "mlflow")
 LOOK_S, PAUSE_S, DOWN_S, LAST_S = 0.25, 5.0, 3.0, 90.0
+FIRST_S = 600.0  # for a server to make its tables, on a machine with other work
 RUNNING = (
     "select count(*) from runs where status = 'RUNNING' and lifecycle_stage = 'active'"
 )
@@ -51,7 +53,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.died = 0.0
         self.start()
-        wait_for(f"{self.url}{self.health}", self.process)
+        wait_for(f"{self.url}{self.health}", self.process, seconds=FIRST_S)
 
     @property
     def health(self) -> str:
@@ -88,10 +90,55 @@ class Service:
         end_session(self.process.pid)
 
 
+class Database:
+    """A PostgreSQL that is started again some seconds after its first process has died."""
+
+    def __init__(self) -> None:
+        self.server, self.died = Postgres(), 0.0
+        atexit.register(self.server.end)
+        for name in ("prefect", "mlflow"):
+            with closing(self.connect("postgres")) as opened:
+                opened.autocommit = True
+                opened.cursor().execute(f"create database {name}")
+
+    @property
+    def process(self) -> subprocess.Popen:
+        return self.server.process
+
+    def url(self, name: str, driver: str = "postgresql") -> str:
+        return f"{driver}://{self.server.address}/{name}"
+
+    def connect(self, name: str):
+        import psycopg2
+
+        return psycopg2.connect(self.url(name))
+
+    def count(self, name: str, query: str) -> tuple[int, ...]:
+        with closing(self.connect(name)) as opened, opened.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()
+
+    def processes(self) -> list[psutil.Process]:
+        with suppress(psutil.Error):
+            first = psutil.Process(self.server.process.pid)
+            return [first, *first.children()]
+        return []
+
+    def look(self) -> None:
+        if self.server.process.poll() is None:
+            return
+        self.died = self.died or time.monotonic()
+        if time.monotonic() - self.died > DOWN_S:
+            self.died = 0.0
+            # processes of the dead server may still hold its memory; then it is tried again
+            with suppress(AssertionError):
+                self.server.start()
+
+
 class Soak:
     """One project under a schedule, and the faults that it showed."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, postgres: bool = False) -> None:
         self.draw, self.faults, self.hit = random.Random(seed), [], Counter()
         self.folder, self.project = folder, Project(folder / "soaked")
         self.n_changes = self.n_starts = self.n_finished = 0
@@ -99,11 +146,19 @@ class Soak:
         home = self.project.folder / ".assay/prefect"
         home.mkdir(parents=True)
         os.environ["PREFECT_HOME"] = str(home)
+        self.database = Database() if postgres else None
         os.environ["MLFLOW_BACKEND_STORE_URI"] = (
             f"sqlite:///{self.project.folder / 'mlflow.db'}"
         )
+        if self.database is not None:
+            os.environ["MLFLOW_BACKEND_STORE_URI"] = self.database.url("mlflow")
+            os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database.url(
+                "prefect", driver="postgresql+asyncpg"
+            )
         os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
         self.services = [Service(self.project, name) for name in ("prefect", "mlflow")]
+        # what is started again when it dies
+        self.kept = [*filter(None, [self.database]), *self.services]
         os.environ["PREFECT_API_URL"] = f"{self.services[0].url}/api"
         os.environ["MLFLOW_TRACKING_URI"] = self.services[1].url
         self.flow: subprocess.Popen | None = None
@@ -113,8 +168,7 @@ class Soak:
         began = time.monotonic()
         kills = sorted(self.draw.uniform(10, seconds) for _ in range(n_kills))
         while (now := time.monotonic() - began) < seconds:
-            for service in self.services:
-                service.look()
+            self.look()
             self.schedule()
             if now > (self.n_changes + 1) * change_s:
                 self.change()
@@ -122,6 +176,11 @@ class Soak:
                 kills.pop(0)
                 self.kill()
             time.sleep(LOOK_S)
+
+    def look(self) -> None:
+        """Start what has died."""
+        for one in self.kept:
+            one.look()
 
     def schedule(self) -> None:
         """Start the flow as cron does; one that is at work goes on."""
@@ -151,8 +210,11 @@ class Soak:
 
     def kill(self) -> None:
         """One process of a kind that is there."""
-        target = self.draw.choice(TARGETS)
-        if target == "group" and self.flow is not None and self.flow.poll() is None:
+        target = self.draw.choice(TARGETS + ("database",) * bool(self.database))
+        if target == "database":
+            with suppress(psutil.Error, IndexError):
+                self.draw.choice(self.database.processes()).kill()
+        elif target == "group" and self.flow is not None and self.flow.poll() is None:
             os.killpg(self.flow.pid, signal.SIGKILL)
         else:
             alike = [
@@ -180,12 +242,12 @@ class Soak:
         """One undisturbed start, and what must hold after it."""
         self.wait_for_flow()
         deadline = time.monotonic() + 2 * LAST_S
+        while any(one.died or one.process.poll() is not None for one in self.kept):
+            self.look()
+            time.sleep(LOOK_S)
+            if time.monotonic() > deadline:
+                break
         for service in self.services:
-            while service.process.poll() is not None or service.died:
-                service.look()
-                time.sleep(LOOK_S)
-                if time.monotonic() > deadline:
-                    break
             wait_for(f"{service.url}{service.health}", service.process)
         done = self.project.run("-m", "flows.cli", "run")
         if done.returncode:
@@ -203,7 +265,7 @@ class Soak:
     def compare(self) -> None:
         """With a project that has had the last pools from the beginning."""
         last = (self.project.folder / "raw/noise.jsonl").read_bytes()
-        named = {name: os.environ.pop(name) for name in ("PREFECT_API_URL",)}
+        named = {"PREFECT_API_URL": os.environ.pop("PREFECT_API_URL")}
         plain = Project(self.folder / "plain")
         (plain.folder / "raw/noise.jsonl").write_bytes(last)
         plain.repro()
@@ -215,26 +277,34 @@ class Soak:
             self.fault(f"{len(missing)} runs are missing")
 
     def look_at_services(self) -> None:
-        flows = self.project.folder / ".assay/prefect/prefect.db"
-        runs = self.project.folder / "mlflow.db"
         deadline = time.monotonic() + LAST_S
         while time.monotonic() < deadline:
-            left = _count(flows, STATES)[0], _count(runs, RUNNING)[0]
+            left = self.count("prefect", STATES)[0], self.count("mlflow", RUNNING)[0]
             if left == (0, 0):
                 break
             time.sleep(1)
         else:
             self.fault(f"Running after {LAST_S:g} s: {left[0]} flows, {left[1]} runs")
-        with closing(sqlite3.connect(f"file:{runs}?mode=ro", uri=True)) as opened:
-            rows, trunks = opened.execute(TRUNKS).fetchone()
+        rows, trunks = self.count("mlflow", TRUNKS)
         if rows != trunks or not rows:
             self.fault(f"MLflow holds {rows} rows of {trunks} trunks")
+
+    def count(self, name: str, query: str) -> tuple[int, ...]:
+        """The row that one server's database answers."""
+        if self.database is not None:
+            return self.database.count(name, query)
+        files = {"prefect": ".assay/prefect/prefect.db", "mlflow": "mlflow.db"}
+        return _count(self.project.folder / files[name], query)
 
     def end(self) -> None:
         for service in self.services:
             service.end()
+        folders = [self.project.folder]
+        if self.database is not None:
+            self.database.server.end()
+            folders.append(self.database.server.folder)
         time.sleep(PAUSE_S)
-        if left := processes_of(self.project.folder):
+        if left := [one for folder in folders for one in processes_of(folder)]:
             self.fault(f"{len(left)} processes left: {[of_kind(p) for p in left]}")
             for process in left:
                 with suppress(psutil.Error):
@@ -251,9 +321,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--change", type=float, default=180.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak_") as folder:
-        soak = Soak(Path(folder), asked.seed)
+        soak = Soak(Path(folder), asked.seed, asked.postgres)
         try:
             soak.go(60 * asked.minutes, asked.kills, asked.change)
             soak.finish()
@@ -261,6 +332,7 @@ def main() -> int:
             soak.end()
     found = {
         "minutes": asked.minutes,
+        "database": "PostgreSQL" if asked.postgres else "SQLite",
         "kills": dict(soak.hit),
         "starts": soak.n_starts,
         "ended_well": soak.n_finished,

@@ -257,45 +257,69 @@ def s3() -> Iterator[dict[str, str]]:
     server.stop()
 
 
+class Postgres:
+    """A PostgreSQL server on the loopback address that asks for no password; ImportError where it is not installed."""
+
+    def __init__(self) -> None:
+        # Debian keeps the server's commands off PATH
+        homes = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+        search = os.pathsep.join([os.environ["PATH"], *homes[-1:]])
+        commands = [shutil.which(name, path=search) for name in ("initdb", "postgres")]
+        if not all(commands):
+            raise ImportError("no initdb and postgres here; apt-get install postgresql")
+        initdb, self.command = commands
+        # the server refuses to run as root
+        user = "postgres" if os.getuid() == 0 else None
+        self.folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
+        if user:
+            shutil.chown(self.folder, user)
+        self.options = {"user": user, "cwd": self.folder, "stdout": subprocess.DEVNULL}
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        subprocess.run(
+            [initdb, "-D", "db", "-U", "assay", "-A", "trust", "--no-sync"],
+            **self.options,
+            check=True,
+        )
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"assay@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, for a second time too where it has died; AssertionError where it is not there within 30 s."""
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder))
+        self.process = subprocess.Popen(
+            [self.command, "-D", "db", *where, "-F"],
+            **self.options,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while not self.listens():
+            assert time.monotonic() < deadline and self.process.poll() is None
+            time.sleep(0.1)
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """user@host:port of a PostgreSQL on the loopback address that asks for no password."""
-    # Debian keeps the server's commands off PATH
-    homes = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
-    search = os.pathsep.join([os.environ["PATH"], *homes[-1:]])
-    commands = [shutil.which(name, path=search) for name in ("initdb", "postgres")]
-    if not all(commands):
-        pytest.skip("no initdb and postgres here; apt-get install postgresql")
-    initdb, postgres = commands
-    # the server refuses to run as root
-    user = "postgres" if os.getuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
-    if user:
-        shutil.chown(folder, user)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
-    subprocess.run(
-        [initdb, "-D", "db", "-U", "assay", "-A", "trust", "--no-sync"],
-        **options,
-        check=True,
-    )
-    command = [postgres, "-D", "db", "-h", "127.0.0.1", "-p", str(port), "-F"]
-    server = subprocess.Popen(
-        [*command, "-k", str(folder)], **options, stderr=subprocess.DEVNULL
-    )
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline and server.poll() is None
-                time.sleep(0.1)
-        yield f"assay@127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        server = Postgres()
+    except ImportError as missing_server:
+        pytest.skip(str(missing_server))
+    yield server.address
+    server.end()

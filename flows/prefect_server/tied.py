@@ -65,9 +65,11 @@ def answers(url: str) -> bool:
     return True
 
 
-def wait_for(url: str, server: subprocess.Popen) -> None:
+def wait_for(
+    url: str, server: subprocess.Popen, seconds: float = START_SECONDS
+) -> None:
     """Until the server answers; InputError where it ended or does not answer in time."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise InputError(
@@ -78,7 +80,7 @@ def wait_for(url: str, server: subprocess.Popen) -> None:
             return
         time.sleep(0.2)
     raise InputError(
-        f"no answer from {url} in {START_SECONDS} s; see"
+        f"no answer from {url} in {seconds:g} s; see"
         f" {os.environ.get('PREFECT_HOME', 'its log')}"
     )
 

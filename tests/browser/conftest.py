@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -46,9 +47,9 @@ def chromium():
     """The browser, without anything of a user's."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        pytest.skip("no chromium on PATH; apt-get install chromium")
+        pytest.skip("no chromium on PATH; make chromium")
     if importlib.util.find_spec("playwright") is None:
-        pytest.skip("playwright not installed; pip install 'assay[browser]'")
+        pytest.skip("playwright not installed; make chromium")
     from playwright.sync_api import sync_playwright
 
     # root has no sandbox; pages lie on this machine alone
@@ -150,22 +151,23 @@ def pages(chromium, finished_project, tmp_path_factory):
     shutil.copytree(finished_project.folder, project.folder, symlinks=True)
     shutil.copy(ROOT / "prefect.yaml", project.folder)
     project.run("-m", "stages", "publish", check=True)
-    started = Pages(project)
-    worker = None
-    try:
+    with ExitStack() as ending:
+        started = Pages(project)
+        ending.callback(started.end)
         started.wait()
         worker = start_worker(started)
+        ending.callback(worker.wait, timeout=30)
+        ending.callback(os.killpg, worker.pid, signal.SIGTERM)
         yield started
-    finally:
-        if worker is not None:
-            os.killpg(worker.pid, signal.SIGTERM)
-            worker.wait(timeout=30)
-        started.end()
 
 
 def start_worker(pages):
     """Deploys prefect.yaml as an operator does, and starts a worker for its pool."""
-    code = "from prefect.cli import app; app()"
+    # Prefect's worker turns SIGTERM into SIGINT, and would ignore it where a script started the tests with &
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " from prefect.cli import app; app()"
+    )
     variables = {
         "PREFECT_API_URL": f"{pages.urls['prefect']}/api",
         "PREFECT_HOME": str(pages.project.folder / ".assay/prefect"),
