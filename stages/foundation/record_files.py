@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Record(BaseModel):
     """A part of a file: frozen, and an unknown key is an error. Numbers may be nan, as in the JSON of Python."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class FileRecord(Record):

@@ -11,7 +11,12 @@ class Section(BaseModel):
     """One section of params.yaml, or a part of one."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        strict=False,
+        allow_inf_nan=False,
+        # validators are made when they are first needed: most models are parts of others, which make them again
+        defer_build=True,
     )
 
 

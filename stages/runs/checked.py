@@ -24,7 +24,7 @@ CLOSE = 1e-6  # assumed: beyond any order of summation, far below a changed digi
 class Part(BaseModel):
     """A part of a run file: an unknown key is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Domain(Part):

@@ -135,6 +135,7 @@ def _publish_question(
     n_new = _send_missing(to, name, runs)
     questions.send_verification(client, parent, name)
     questions.send_files(client, parent, questions.files_of(name))
+    questions.send_coefficients(client, parent, decision)
     register_tokenizer(client, parent, to.tags)
     text = description(name, title, decision, parent=parent)
     describe(client, experiment, parent, text=text)

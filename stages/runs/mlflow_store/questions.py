@@ -4,14 +4,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts
 from stages.foundation.files import content_hash, read_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.runs.mlflow_store.descriptions import DESCRIPTION, KIND, MODEL_TRAINING
 from stages.runs.mlflow_store.store import artifact_location
 from stages.runs.mlflow_store.trunks import Sending
+from stages.searched.record import Decision
 
 PARENT = "assay.sweep"
+COEFFICIENTS = "coefficients.csv"  # MLflow's page shows it as a table
 FAILURE = "failure"  # tag of a parent run whose training failed
 
 
@@ -35,6 +40,20 @@ def send_verification(client: Any, parent: str, question: str) -> None:
     # the record of the decision has the name of the question
     client.log_dict(parent, record, f"{question}-verification.json")
     client.set_tag(parent, tag, digest)
+
+
+def send_coefficients(client: Any, parent: str, decision: Decision | None) -> None:
+    """The parameters of the law with their intervals as a table, sent again only when they changed. A searched
+    answer is a mean over many laws, whose weights are in its record: it has no such table.
+    """
+    if not isinstance(decision, DecisionRecord):
+        return
+    rows = decision.tables.parameters
+    text = pl.DataFrame(rows, infer_schema_length=None).write_csv()
+    digest, tag = content_hash(text), f"sent.{COEFFICIENTS}"
+    if client.get_run(parent).data.tags.get(tag) != digest:
+        client.log_text(parent, text, COEFFICIENTS)
+        client.set_tag(parent, tag, digest)
 
 
 def experiment(client: Any, question: str, title: str) -> Any:

@@ -87,6 +87,10 @@ class Client:
     def log_dict(self, run_id, value, name):
         self.runs[run_id].files[name] = value
 
+    def log_text(self, run_id, text, name):
+        self.runs[run_id].files[name] = text
+        self.calls.append(("text", run_id, name))
+
     def log_artifact(self, run_id, path):
         self.calls.append(("artifact", run_id, path))
 

@@ -1,9 +1,12 @@
 """What is sent of a sweep: every wanted run once, the decision, its figure, how it fared; failures are marked."""
 
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
@@ -112,6 +115,21 @@ def test_files_that_are_not_there_yet_are_not_sent(swept, tmp_path):
     shutil.rmtree(tmp_path / "data/report")
     publish()
     assert [path for _, _, path in swept.calls] == ["data/decisions/filter.json"]
+
+
+def test_the_parameters_of_the_law_are_a_table_of_the_sweep(swept):
+    record = "data/decisions/filter.json"
+    shutil.copy(ROOT / record, record)
+    publish()
+    publish()
+    parent, *_ = swept.runs.values()
+    expected = json.loads(Path(record).read_text("utf-8"))["tables"]["parameters"]
+    shown = pl.read_csv(io.StringIO(parent.files["coefficients.csv"]))
+    assert shown.columns == list(expected[0])
+    for name in ("parameter", "value", "low", "high", "unit"):
+        assert shown[name].to_list() == [row[name] for row in expected]
+    sent = [name for kind, _, name in swept.calls if kind == "text"]
+    assert sent == ["coefficients.csv"], "once, as long as it is the same"
 
 
 def test_publishing_again_sends_what_is_new_alone(swept):
