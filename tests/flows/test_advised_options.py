@@ -58,12 +58,13 @@ def texts(file):
 SAID: dict[str, set[str]] = {}
 for folder in ("flows", "stages"):
     for file in sorted((ROOT / folder).rglob("*.py")):
-        if found := {text for text in texts(file) if OPTION.search(text)}:
+        # without a blank it is no sentence, but an argument of a program that is started
+        if found := {t for t in texts(file) if OPTION.search(t) and " " in t}:
             SAID[file.relative_to(ROOT).as_posix()] = found
 
 
 def test_messages_that_advise_options_are_found():
-    assert sum(map(len, SAID.values())) > 100
+    assert sum(map(len, SAID.values())) > 60
     assert any(
         "up to --tokens" in text
         for text in SAID["stages/handing_over/arm_documents.py"]
