@@ -22,7 +22,7 @@ from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, Image
 from stages.runs.run_files import finished, is_finished, save_run
 from stages.runs.schema import keys_of, row_of, table_of
 from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
-from stages.settings.image_sizes import SIZE
+from stages.settings.model_forms import IMAGE_SIZE
 from stages.settings.sweep import Regularisation, SweepParams
 from stages.sweeping.trunks import CONTROL_SEED
 
@@ -76,7 +76,7 @@ def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] |
         return ["arms", "controls", named], "kind lr is for text; leave it out"
     for key in ("sizes", "control_sizes"):
         for size in getattr(params["sweep"], key):
-            if (SIZE.fullmatch(size) is not None) != (modality == "image"):
+            if (IMAGE_SIZE.fullmatch(size) is not None) != (modality == "image"):
                 return (
                     [
                         "sweep",
@@ -104,7 +104,7 @@ def _arms() -> dict[str, np.ndarray]:
 
 def shape_of(size: str, data: ImageData) -> ImageShape:
     """`mlp-64` or `residual-8`: kind and width, one hidden layer or block."""
-    if (named := SIZE.fullmatch(size)) is None:
+    if (named := IMAGE_SIZE.fullmatch(size)) is None:
         raise ParamsError(f"{size!r} is no image proxy; write mlp-64 or residual-8")
     kind, width = named.groups()
     _, channels, height, columns = data.pixels.shape
@@ -147,7 +147,7 @@ def plan(params: SweepParams, data: ImageData, hashes: str) -> list[dict[str, An
 
 def _require_image_sizes(sizes: list[str]) -> None:
     for size in sizes:
-        if not SIZE.fullmatch(size):
+        if not IMAGE_SIZE.fullmatch(size):
             raise ParamsError(
                 f"sweep.sizes: {size!r} is no image proxy; write for"
                 " example mlp-32 or residual-8"

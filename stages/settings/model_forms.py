@@ -4,6 +4,7 @@ checks of what is asked for.
 Every size takes the same form, so that a law over sizes compares like with like.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -11,6 +12,9 @@ from pydantic import Field
 
 from stages.foundation.stage import Section
 from stages.proxy.specs.shape import LADDER, Shape, whole_batches
+
+# how the size of an image proxy is written: kind and width
+IMAGE_SIZE = re.compile(r"(mlp|residual)-(\d{1,5})")
 
 
 class Experts(Section):

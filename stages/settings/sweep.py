@@ -8,8 +8,13 @@ from pydantic import Field, model_validator
 from stages.foundation.stage import Section
 from stages.proxy.specs.shape import LADDER, whole_batches
 from stages.settings.hyperparameters import Tuning
-from stages.settings.image_sizes import SIZE
-from stages.settings.model_forms import Experts, Growth, fault_in_time, fault_of
+from stages.settings.model_forms import (
+    IMAGE_SIZE,
+    Experts,
+    Growth,
+    fault_in_time,
+    fault_of,
+)
 from stages.target.target import Target
 
 Passes = Annotated[float, Field(gt=0)]
@@ -155,7 +160,7 @@ class SweepParams(Section):
     def _known_sizes(self) -> "SweepParams":
         added = [run.size for run in self.added]
         for name in (*self.sizes, *self.control_sizes, *added):
-            if name not in LADDER and not SIZE.fullmatch(name):
+            if name not in LADDER and not IMAGE_SIZE.fullmatch(name):
                 raise ValueError(
                     f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of"
                     " images mlp-32, residual-8 and so on"

@@ -15,7 +15,7 @@ from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
 from stages.proxy.training.train import train_group
 from stages.runs.run_files import runs_table
-from stages.settings.model_forms import Growth, grown
+from stages.settings.model_forms import IMAGE_SIZE, Growth, grown
 from stages.settings.params import load_params
 from stages.settings.sweep import SweepParams
 from stages.sweeping.trunks import plan
@@ -150,3 +150,13 @@ def test_a_fault_is_one_line_of_params(tmp_path, values, said):
         and "\n" not in str(error.value)
         and "sweep" in str(error.value)
     )
+
+
+@pytest.mark.parametrize("name", ["mlp-32", "residual-8"])
+def test_a_size_is_kind_and_width(name):
+    assert IMAGE_SIZE.fullmatch(name).groups() == tuple(name.split("-"))
+
+
+@pytest.mark.parametrize("name", ["25k", "mlp", "mlp-", "mlp-1234567", "conv-8"])
+def test_other_names_are_no_image_size(name):
+    assert IMAGE_SIZE.fullmatch(name) is None
