@@ -6,7 +6,8 @@ a service manager does. `assay run` is started again and again, as cron does; a 
 --change seconds, whatever is running. At random moments one process is killed by SIGKILL: the flow, the
 stage, one of its workers, DVC's shell, the flow's whole process group, the Prefect server or the MLflow server;
 with --postgres, which asks for PostgreSQL and psycopg2, both servers keep theirs in it and one of its processes is
-hit too (SQLite has none of its own).
+hit too (SQLite has none of its own). The kinds take
+turns in a drawn order, and a kill waits for a process of its kind.
 At the end, after one undisturbed start: the decision must be that of a project which has the last pools from the
 beginning; no file of a finished run may have changed; MLflow holds each trunk once; neither Prefect nor MLflow says
 Running; no process is left. Prints each event and, as its last line, one JSON object; exit code 1 for any fault.
@@ -39,6 +40,7 @@ from flows.prefect_server.tied import free_port, stop, wait_for
 
 TARGETS = ("flow", "stage", "worker", "shell", "group", "server", "mlflow")
 LOOK_S, PAUSE_S, DOWN_S, LAST_S = 0.25, 5.0, 3.0, 90.0
+PATIENCE_S = 120.0  # for a process of the kind whose turn it is
 FIRST_S = 600.0  # for a server to make its tables, on a machine with other work
 RUNNING = (
     "select count(*) from runs where status = 'RUNNING' and lifecycle_stage = 'active'"
@@ -162,7 +164,8 @@ class Soak:
         os.environ["PREFECT_API_URL"] = f"{self.services[0].url}/api"
         os.environ["MLFLOW_TRACKING_URI"] = self.services[1].url
         self.flow: subprocess.Popen | None = None
-        self.rest_until = 0.0
+        self.rest_until = self.waits_since = 0.0
+        self.turns: list[str] = []
 
     def go(self, seconds: float, n_kills: int, change_s: float) -> None:
         began = time.monotonic()
@@ -172,9 +175,8 @@ class Soak:
             self.schedule()
             if now > (self.n_changes + 1) * change_s:
                 self.change()
-            if kills and now > kills[0]:
+            if kills and now > kills[0] and self.kill():
                 kills.pop(0)
-                self.kill()
             time.sleep(LOOK_S)
 
     def look(self) -> None:
@@ -208,27 +210,35 @@ class Soak:
         new.replace(pool)
         print(f"pool changed: {self.n_changes}", flush=True)
 
-    def kill(self) -> None:
-        """One process of a kind that is there."""
-        target = self.draw.choice(TARGETS + ("database",) * bool(self.database))
-        if target == "database":
-            with suppress(psutil.Error, IndexError):
-                self.draw.choice(self.database.processes()).kill()
-        elif target == "group" and self.flow is not None and self.flow.poll() is None:
-            os.killpg(self.flow.pid, signal.SIGKILL)
-        else:
-            alike = [
-                one
-                for one in processes_of(self.project.folder)
-                if of_kind(one) == target
-            ]
-            if not alike:
-                target = "flow"
-                alike = [psutil.Process(self.flow.pid)] if self.flow else []
-            with suppress(psutil.Error, IndexError):
-                self.draw.choice(alike).kill()
+    def kill(self) -> bool:
+        """One process of the kind whose turn it is; False while there is none, the flow after PATIENCE_S."""
+        if not self.turns:
+            self.turns = [*TARGETS, *(["database"] if self.database else [])]
+            self.draw.shuffle(self.turns)
+        target, now = self.turns[0], time.monotonic()
+        self.waits_since = self.waits_since or now
+        found = self.processes(target)
+        if not found and now - self.waits_since < PATIENCE_S:
+            return False
+        if not found:
+            target, found = "flow", self.processes("flow")
+        with suppress(psutil.Error, IndexError):
+            hit = self.draw.choice(found)
+            os.killpg(hit.pid, signal.SIGKILL) if target == "group" else hit.kill()
+        self.turns.pop(0)
+        self.waits_since = 0.0
         self.hit[target] += 1
         print(f"kill {sum(self.hit.values())}: {target}", flush=True)
+        return True
+
+    def processes(self, target: str) -> list[psutil.Process]:
+        """Those of a kind that are there now."""
+        if target == "database":
+            return self.database.processes()
+        if target == "group":
+            alive = self.flow is not None and self.flow.poll() is None
+            return [psutil.Process(self.flow.pid)] if alive else []
+        return [p for p in processes_of(self.project.folder) if of_kind(p) == target]
 
     def look_at_runs(self) -> None:
         """A file of a finished run that is there for a second time was trained twice."""
