@@ -251,7 +251,9 @@ def test_a_tiny_share_does_not_repeat_the_rest_beyond_what_is_known(
     shares = {"good": 0.999, "noise": 0.001}
     passes = shares["good"] / unique["good"] / (shares["noise"] / unique["noise"])
     record = conftest.search(proposal=shares)
-    with pytest.raises(InputError, match=f"with {passes:.3g} passes of good.*4 are"):
+    with pytest.raises(
+        InputError, match=re.escape(f"with {passes:.3g} passes of good")
+    ):
         export(wanted(), arms_section)
     assert not Path("out").exists()
     # the tokens that it names are four passes

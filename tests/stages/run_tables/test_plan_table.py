@@ -209,6 +209,8 @@ def test_next_runs_tell_which_of_all_arms_is_best_as_a_decision_advises():
     values = np.stack([path.draws[arm][:, 0] for arm in ARMS], axis=1)
     for run in runs:
         now, after = run["p_best"]
-        assert now == chances(values).max() and after > now
+        # what a run is expected to tell is known to about half a draw of a hundred
+        assert now == chances(values).max() and after > now - 0.005
+    assert runs[0]["p_best"][1] > runs[0]["p_best"][0]
     shown = shown_next_runs(runs, 1e21)
     assert shown[0]["P(best)"].startswith(f"{runs[0]['p_best'][0]:.2f}, then ")
