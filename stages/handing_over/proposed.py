@@ -16,8 +16,8 @@ from stages.searched.compared import mixed_tokens
 from stages.searched.record import Decision, SearchedRecord, values_of
 from stages.settings.arms import Arm, ArmsParams
 
-# passes that are worth nearly as much as new text (Muennighoff et al. 2023)
-FEW = 4.0
+# passes after which another adds little: the half-life of repeats is about 15 epochs (Muennighoff et al. 2023, R_D*)
+KNOWN_PASSES = 16.0
 
 
 def arm_of(
@@ -79,13 +79,13 @@ def tokens_of(
 
 
 def most_uses(record: Decision, arm: Arm) -> dict[str, float] | None:
-    """Part of a mixture -> passes that something is known of: those of the proxies, or FEW. None for anything else: a
+    """Part of a mixture -> passes that something is known of: those of the proxies, or KNOWN_PASSES. None for anything else: a
     curve names its uses itself.
     """
     if not isinstance(record, SearchedRecord) or arm.mixture is None:
         return None
     read = {part: repeats.proxy_passes for part, repeats in record.repetition.items()}
-    return {part: max(FEW, read.get(part, 0.0)) for part in arm.mixture}
+    return {part: max(KNOWN_PASSES, read.get(part, 0.0)) for part in arm.mixture}
 
 
 def require_question(

@@ -256,12 +256,12 @@ def test_a_tiny_share_does_not_repeat_the_rest_beyond_what_is_known(
     ):
         export(wanted(), arms_section)
     assert not Path("out").exists()
-    # the tokens that it names are four passes
-    fits = 4 * unique["good"] / shares["good"]
+    # the tokens that it names are sixteen passes
+    fits = 16 * unique["good"] / shares["good"]
     with pytest.raises(InputError, match=rf"--tokens {re.escape(f'{fits:.3g}')}$"):
         export(wanted(), arms_section)
     manifest = export(wanted(tokens=fits), arms_section)
-    assert max(group.uses for group in manifest.groups) == pytest.approx(4)
+    assert max(group.uses for group in manifest.groups) == pytest.approx(16)
     # proxies that read it more often are known of
     read = Repeats(target_passes=None, proxy_passes=1.01 * passes, agree=True)
     conftest.search(proposal=record.proposal, repetition={"good": read})
