@@ -6,8 +6,7 @@ a service manager does. `assay run` is started again and again, as cron does; a 
 --change seconds, whatever is running. At random moments one process is killed by SIGKILL: the flow, the
 stage, one of its workers, DVC's shell, the flow's whole process group, the Prefect server or the MLflow server;
 with --postgres, which asks for PostgreSQL and psycopg2, both servers keep theirs in it and one of its processes is
-hit too (SQLite has none of its own). The kinds take
-turns in a drawn order, and a kill waits for a process of its kind.
+hit too (SQLite has none of its own). The kinds take turns in a drawn order, and a kill waits for a process of its kind.
 At the end, after one undisturbed start: the decision must be that of a project which has the last pools from the
 beginning; no file of a finished run may have changed; MLflow holds each trunk once; neither Prefect nor MLflow says
 Running; no process is left. Prints each event and, as its last line, one JSON object; exit code 1 for any fault.
