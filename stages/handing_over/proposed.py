@@ -79,8 +79,9 @@ def tokens_of(
 
 
 def most_uses(record: Decision, arm: Arm) -> dict[str, float] | None:
-    """Part of a mixture -> passes that something is known of: those of the proxies, or KNOWN_PASSES. None for anything else: a
-    curve names its uses itself.
+    """Part of a mixture -> passes that something is known of: those of the proxies, or KNOWN_PASSES.
+
+    None for anything else: a curve names its uses itself.
     """
     if not isinstance(record, SearchedRecord) or arm.mixture is None:
         return None
