@@ -49,10 +49,6 @@ class Misfit:
     signal: float = 0.0
     own_share: float = 0.0
     noise: float = 0.0
-    # (draws, seed) -> what the runs correct in each drawn function, (cells, draws); the last alone
-    _corrections: dict[tuple[int, int], np.ndarray] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
 
     @classmethod
     def of(cls, rows: table.Rows, arms: np.ndarray, residuals: np.ndarray) -> "Misfit":
@@ -157,6 +153,11 @@ class Misfit:
         from scipy.linalg import cho_solve  # here: it is slow to import
 
         return cho_solve(self._factor, right)
+
+    @cached_property
+    def _corrections(self) -> dict[tuple[int, int], np.ndarray]:
+        """(draws, seed) -> `_correction`, the last alone: a record is asked hundreds of times with one seed."""
+        return {}
 
     @cached_property
     def _factor(self):
