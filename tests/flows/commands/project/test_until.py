@@ -140,7 +140,7 @@ def test_what_was_added_before_counts_and_is_gone_on_with(project, capsys):
     assert follow(Path("params.yaml"), Until(0.9, 1.5 * COST), bring) == 0
     assert asked == [("decide", 1)] and written() == [ADDED]
     assert capsys.readouterr().out == (
-        "until: 3.87e+11 of 5.8e+11 FLOPs are used up and the next run costs 3.87e+11;"
+        "until: 2.9e+11 of 5.8e+11 FLOPs are used up and the next run costs 3.87e+11;"
         " P(best) at the target is filter 0.600, wanted 0.95\n"
     )
 
