@@ -228,9 +228,10 @@ def likely(errors: np.ndarray) -> np.ndarray:
     Pseudo-BMA (Yao et al. 2018, section 3.4) with normal errors of the surface's own size: what errs
     a tenth more counts for nothing where runs are many.
     """
-    squared = np.mean(errors**2, axis=0)
-    logs = -0.5 * TEMPER * len(errors) * np.log(squared / squared.min() + 1e-300)
-    weights = np.exp(logs)
+    logs = np.log(
+        np.mean(errors**2, axis=0) + 1e-12
+    )  # errors are in units of the least
+    weights = np.exp(-0.5 * TEMPER * len(errors) * (logs - logs.min()))
     return weights / weights.sum()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.laws.mixing.tangent import PRIOR_SD, scaled_basis
+from stages.laws.mixing.tangent import LEAST_NOISE, PRIOR_SD, scaled_basis
 
 LOG_WORTH_SD = 2.0  # assumed: of log w about 0
 LOG_POWER, LOG_POWER_SD = -1.0, 1.0  # assumed: p about .37, published .1 to 1
@@ -24,7 +24,6 @@ STARTS = (  # ours: log p, and log w of the domains that help least
     (0.3, -3.0),
 )
 LEAST_WORTH = 1e-9
-LEAST_NOISE = 0.01  # assumed: of the spread of values, where the law goes through all
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,11 @@ def _starts(shares: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
         log_worth = np.where(helps > 0, 0.0, little)
         theta = np.concatenate([[0.0, 0.0, log_power], log_worth[1:] - log_worth[0]])
         term = Effective(theta, np.eye(theta.size)).term(shares)
-        slope, level = np.polyfit(term, values, 1)
-        size = max(slope, float(values.std()) / (float(term.std()) + 1e-12) * 0.1)
-        found.append(np.append([level, np.log(size + 1e-300)], theta[2:]))
+        apart, spread = term - term.mean(), float(term.std()) + 1e-12
+        slope = float(apart @ values) / (apart.size * spread**2)
+        size = max(slope, 0.1 * float(values.std()) / spread, 1e-12)
+        level = float(values.mean() - slope * term.mean())
+        found.append(np.append([level, np.log(size)], theta[2:]))
     return found
 
 

@@ -67,3 +67,9 @@ def test_a_surface_that_errs_a_tenth_more_counts_little_where_runs_are_many():
     assert weights[0] == pytest.approx(weights[1])
     # (1.21)^(200 / 4): half of the likelihood's exponent
     assert weights[0] / weights[2] == pytest.approx(1.21**50, rel=1e-6)
+
+
+def test_surfaces_without_any_error_share_and_one_of_them_has_all():
+    np.testing.assert_allclose(likely(np.zeros((8, 3))), np.full(3, 1 / 3))
+    weights = likely(np.array([[0.0, 1.0]] * 24))
+    np.testing.assert_allclose(weights, [1, 0], atol=1e-12)
