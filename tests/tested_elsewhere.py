@@ -20,6 +20,7 @@ COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
+    "stages/faults/arm_faults.py": "stages/settings/test_params.py",
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",

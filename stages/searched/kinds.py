@@ -18,10 +18,10 @@ PARTS = (
 )
 # of questions about branches, reached in functions alone
 OF_BRANCHES = (
+    "stages.faults.branch_faults",
     "stages.proxy.specs.checkpoint_file",
     "stages.proxy.specs.layout",
     "stages.proxy.specs.shape",
-    "stages.searched.branch_faults",
     "stages.settings.model_forms",
 )
 

@@ -56,7 +56,9 @@ FOLDERS = {
     "dedup": {"curation", "images", "pools", "proxy", "settings"},
     "pack": {"curation", "images", "pools", "proxy", "settings"},
     "score": {"curation", "images", "pool_scores", "pools", "proxy", "settings"},
-    "arms": {"curation", "images", "pools", "searched", "settings", "target"},
+    "arms": {
+        *("curation", "faults", "images", "pools", "searched", "settings", "target"),
+    },
     "sweep": {"images", "runs", "target", *TRAINER},
     "fit": {
         *("decision", "images", "judges", "presentation", "proxy", "runs", "searched"),

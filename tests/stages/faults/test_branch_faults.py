@@ -5,11 +5,11 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from stages.faults.branch_faults import branch_fault
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
 from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape
-from stages.searched.branch_faults import branch_fault
 from stages.settings.params import load_params
 
 BRANCH = {"base": "keep_100", "at_tokens": 131_072, "tokens": [16_384, 32_768]}

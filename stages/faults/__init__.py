@@ -1,0 +1,1 @@
+"""What questions, arms and branches may not ask for, said before any work starts."""
