@@ -21,5 +21,5 @@ def test_the_best_mixture_leans_to_the_domain_that_helps_and_stays_on_the_simple
 
 
 def test_too_few_mixtures_are_refused_with_the_cure():
-    with pytest.raises(InputError, match="`assay mix` needs fewer"):
+    with pytest.raises(InputError, match="`assay mix`, which needs fewer"):
         fit_trees(np.eye(17), np.ones(17))
