@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def _watched(work: Callable[[Server | None], int]) -> int:
     """The exit code of the work, with Prefect's server where there is one."""
     server = None
     try:
-        server = None if WITHOUT in os.environ else find_server()
+        server = None if WITHOUT in os.environ else find_server(_import_ahead)
         if server is not None:
             watch(server)
             crash_leftovers(server)
@@ -152,6 +153,13 @@ def _watched(work: Callable[[Server | None], int]) -> int:
             leave(stop.number)
     finally:
         stop_watching()
+
+
+def _import_ahead() -> None:
+    """The modules of the flow and of its end: seconds, in which a server starts on another core."""
+    for name in ("flows.pipeline", "mlflow"):
+        with contextlib.suppress(ImportError):  # said where it is needed
+            import_module(name)
 
 
 def _without_prefect(

@@ -8,31 +8,29 @@ Cost: seconds to a minute.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from threadpoolctl import threadpool_limits
 
 from stages import images
-from stages.decision.question_laws import JUDGE, MIXTURE, law_named, tier_laws, twins
+from stages.decision.question_laws import JUDGE, twins
 from stages.decision.record import Heldout, QuestionFit
+from stages.fits.choosing import Choosing
+from stages.fits.heldout import heldout_check
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
+from stages.foundation.processes.pool import second_process
 from stages.foundation.sealed import AGAIN, read_sealed, write_sealed
-from stages.foundation.stage import Section, Stage
+from stages.foundation.stage import Stage
 from stages.judges.resampled import resampled, resampled_suite
-from stages.laws import LAWS, Law
 from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
-from stages.laws.choosing.choose import Choice, choose_law
-from stages.laws.choosing.cuts import largest_rungs
-from stages.laws.choosing.eligible import eligible_laws
+from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.record import fit_record, prediction_state, ranked_law
 from stages.laws.fitting.onset import LEAST_RUNGS, Onset, power_law_onset
-from stages.laws.fitting.variant import Variant, with_variants
 from stages.presentation.metric_words import SUITE
 from stages.proxy.tokens.packed import Packed
 from stages.runs.judge_record import Judge
@@ -48,122 +46,15 @@ from stages.searched.kinds import (
     MIXTURE_KIND,
     unused_without_searches,
 )
+from stages.settings.fit import FitParams, is_measured
 
 log = logging.getLogger("assay")
-AUTO = "auto"
-ITEM_METRICS = ("correct_nats", "correct_bpb", "brier")  # of sweep.items
+PROCESS_FROM_RUNS = 100  # assumed: fewer are fitted before a process has started
 
 
-class FitParams(Section):
-    seed: int = Field(1, ge=0)
-    domain: str | None = Field(
-        None, description="held-out domain whose loss decides; null: the first by name"
-    )
-    metric: Literal["loss", "error", "bpb", "correct_nats", "correct_bpb", "brier"] = (
-        Field(
-            "loss",
-            description=(
-                "what decides: the loss, of text bits a byte (bpb), of images the share"
-                " that is classified wrongly (error), or of scored items, named by"
-                " `domain`, correct_nats, correct_bpb or brier"
-            ),
-        )
-    )
-    judges: dict[str, PositiveFloat] = Field(
-        {},
-        description=(
-            "several judges in place of one domain: held-out domain (or correct_bpb_ and"
-            " the name of items) -> weight; their mean in bits a byte decides"
-        ),
-    )
-    least_signal_to_noise: float = Field(
-        1.0,
-        ge=0,
-        description=(
-            "a judge whose arms differ by less than so many times the noise of one run"
-            " is left out, with the reason; 0 keeps all"
-        ),
-    )
-    laws: list[str] = Field(
-        ["auto"],
-        min_length=1,
-        description=(
-            "candidates, by name (see `assay laws`); auto: every law that the runs can"
-            " tell apart"
-        ),
-    )
-    draws: int = Field(400, ge=50, le=20_000, description="bootstrap refits")
-    starts: int = Field(32, ge=8, le=10_000, description="starting points of a law")
-    held_out_rungs: int = Field(
-        1,
-        ge=1,
-        description="largest compute budgets that the check leaves out and predicts",
-    )
-    leave_out_early: bool = Field(
-        True,
-        description=(
-            "of five token budgets or more, leave out those before the power law"
-            " begins, with the reason"
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "FitParams":
-        if self.judges and (self.domain is not None or self.metric != "loss"):
-            raise ValueError(
-                "judges take the place of domain and metric; leave those out"
-            )
-        return self
-
-    @field_validator("laws")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in LAWS and name not in (MIXTURE, AUTO):
-                raise ValueError(
-                    f"no law {name!r}; choose among {', '.join([AUTO, *LAWS, MIXTURE])}"
-                )
-        return names
-
-
-def is_measured(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where the section names what no run is judged by: the keys and the fault."""
-    section: FitParams = params["fit"]
-    image = params["ingest"].modality == "image"
-    measured = ["loss", "error"] if image else ["loss", "bpb"]
-    if params["sweep"].items is not None and not image:
-        measured += ITEM_METRICS
-    if section.metric not in measured:
-        return ["fit", "metric"], (
-            f"{section.metric} is measured of"
-            f" {'images' if section.metric == 'error' else 'text'}"
-            f"{', of the items of sweep.items' if section.metric in ITEM_METRICS else ''};"
-            f" here there are {', '.join(measured)}"
-        )
-    if image and section.judges:
-        return ["fit", "judges"], "are for text; name a domain for images"
-    held = [name for name, pool in params["ingest"].pools.items() if pool.heldout]
-    if (
-        not image
-        and section.metric in ("loss", "bpb")
-        and section.domain not in (None, *held)
-    ):
-        return ["fit", "domain"], _not_held(section.domain, held)
-    of_items = "correct_bpb" in measured
-    for judge in section.judges:
-        if judge.removeprefix("bpb_") in held or judge in held:
-            continue
-        if not of_items or not judge.startswith("correct_bpb_"):
-            return ["fit", "judges", judge], _not_held(judge, held)
-    return None
-
-
-def _not_held(name: str | None, held: list[str]) -> str:
-    return f"no held-out domain {name!r}; there are {', '.join(held)}"
-
-
+@threadpool_limits.wrap(limits=1)
 def run(params: FitParams) -> None:
-    """Choose, fit and bootstrap for every question."""
+    """Choose, fit and bootstrap for every question, by one thread a process: the matrices are small."""
     runs = pl.read_parquet(artefacts.RUNS)
     arms = read_sealed(artefacts.ARMS, AGAIN)
     metric = SUITE if params.judges else metric_of(params.domain, runs, params.metric)
@@ -244,56 +135,49 @@ def fit_question(
             )
         )
     best = best_regularised(runs)
-    candidates = candidates_of(params.laws, law_rows(best), tiers)
-    if curves:
-        candidates = [*with_variants(usable_tier_laws(law_rows(best), tiers))]
-    choose = partial(
-        choose_law,
-        candidates,
-        by_arm=() if curves else None,
-        n_starts=params.starts,
-        seed=params.seed,
-        delta=None,
-    )
-    choice = choose(law_rows(best))
-    onset = (
-        early_budgets(choice, law_rows(best), params)
-        if params.leave_out_early
-        else None
-    )
-    if onset and not onset.keep.all():
-        best = best.filter(onset.keep)
+    choose = Choosing(law_rows(best), tiers, params, curves)
+    with second_process(len(best) >= PROCESS_FROM_RUNS) as start:
+        checked = start(heldout_check, choose, law_rows(best), params)
         choice = choose(law_rows(best))
-        choice = replace(choice, reason=f"{choice.reason}; {onset.reason}")
-    rows = law_rows(best)
-    log.info("fit: %s: %s", name, choice.reason)
-    values = (
-        resampled_suite(judges, best, every, draws=params.draws, seed=params.seed)
-        if judges
-        else resampled_values(best, metric, params)
-    )
-    drawn: dict[str, Any] = {
-        "clusters": "pool_draw",
-        "n_draws": params.draws,
-        "values": values,
-        "seed": params.seed,
-    }
-    boots: dict[str, Prediction] = {"law": mixture(choice, rows, **drawn)}
-    if choice.runner_up:
-        boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
-    for judge in judges:
-        log.info("fit: %s: judge %s: %s", name, judge.name, judge.reason)
-        boots[f"{JUDGE}{judge.name}"] = judged_alone(
-            judge, best, every, choose=choose, drawn=drawn
+        onset = (
+            early_budgets(choice, law_rows(best), params)
+            if params.leave_out_early
+            else None
         )
-    check = heldout_check(choose, rows=rows, params=params)
+        if onset and not onset.keep.all():
+            best = best.filter(onset.keep)
+            checked = start(heldout_check, choose, law_rows(best), params)
+            choice = choose(law_rows(best))
+            choice = replace(choice, reason=f"{choice.reason}; {onset.reason}")
+        log.info("fit: %s: %s", name, choice.reason)
+        rows = law_rows(best)
+        values = (
+            resampled_suite(judges, best, every, draws=params.draws, seed=params.seed)
+            if judges
+            else resampled_values(best, metric, params)
+        )
+        drawn: dict[str, Any] = {
+            "clusters": "pool_draw",
+            "n_draws": params.draws,
+            "values": values,
+            "seed": params.seed,
+        }
+        boots: dict[str, Prediction] = {"law": mixture(choice, rows, **drawn)}
+        if choice.runner_up:
+            boots["runner_up"] = bootstrap(choice.runner_up, rows, **drawn)
+        for judge in judges:
+            log.info("fit: %s: judge %s: %s", name, judge.name, judge.reason)
+            boots[f"{JUDGE}{judge.name}"] = judged_alone(
+                judge, best, every, choose=choose, drawn=drawn
+            )
+        alone = bootstrap(choice.fit, rows, **drawn)
+        check = checked()
     write_sealed(
         artefacts.fit_refits(name),
         {role: prediction_state(boot) for role, boot in boots.items()},
     )
     with whole_file(artefacts.fitted_rows(name)) as temporary:
         best.write_parquet(temporary)
-    alone = bootstrap(choice.fit, rows, **drawn)
     fitted = record(choice, alone, check=check, best=best, metric=metric, judges=judges)
     write_sealed(artefacts.fit_record(name), fitted.model_dump())
     return {
@@ -317,25 +201,6 @@ def judged_alone(
     values = resampled(judge.metric, own, draws=drawn["n_draws"], seed=drawn["seed"])
     rows = law_rows(own)
     return mixture(choose(rows), rows, **drawn | {"values": values})
-
-
-def candidates_of(
-    names: list[str], rows: dict[str, np.ndarray], tiers: list[str]
-) -> list[Law | Variant]:
-    """The laws named, `auto` being all that such runs can tell apart, with their variants."""
-    found: list[Law | Variant] = []
-    for name in names:
-        laws = eligible_laws(rows) if name == AUTO else [law_named(name, tiers)]
-        found += with_variants(laws)
-    return found
-
-
-def usable_tier_laws(rows: dict[str, np.ndarray], tiers: list[str]) -> list[Law]:
-    """The laws over tiers; those with model size only where there are several sizes."""
-    several = np.unique(rows["n_params"]).size > 1
-    return [
-        law for law in tier_laws(tiers) if ("n_params" in law.variable_names) == several
-    ]
 
 
 def early_budgets(
@@ -387,51 +252,6 @@ def n_scored(losses: pl.DataFrame) -> int:
 def least_error(losses: pl.DataFrame) -> float:
     """Half a wrong image: what an error of none counts as, since laws are fitted to logarithms."""
     return 0.5 / n_scored(losses)
-
-
-def heldout_check(
-    choose: Callable[[dict[str, np.ndarray]], Choice],
-    rows: dict[str, np.ndarray],
-    params: FitParams,
-) -> Heldout:
-    """The laws weighed below the largest compute, against what was measured there; means over draws by cell."""
-    held = largest_rungs(rows["flops"], params.held_out_rungs)
-    below, above = (
-        {key: column[mask] for key, column in rows.items()} for mask in (~held, held)
-    )
-    boot = mixture(
-        choose(below),
-        below,
-        clusters="pool_draw",
-        n_draws=params.draws,
-        seed=params.seed,
-    )
-    low, high = boot.interval(above, level=LEVEL, new_run=True)
-    table = pl.DataFrame(
-        {
-            **{
-                key: above[key] for key in ("arm", "n_params", "n_tokens_seen", "flops")
-            },
-            "measured": above["value"],
-            "predicted": boot.central(above),
-            "low": low,
-            "high": high,
-        }
-    )
-    cells = table.group_by(
-        "arm", "n_params", "n_tokens_seen", "flops", maintain_order=True
-    ).agg(pl.all().mean())
-    error = table["predicted"] - table["measured"]
-    inside = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
-    return Heldout(
-        n=len(table),
-        from_flops=float(above["flops"].min()),
-        mape=float((error / table["measured"]).abs().mean()),
-        rmse=float((error**2).mean() ** 0.5),
-        bias=float(error.mean()),
-        coverage=float(inside.mean()),
-        rows=cells.to_dicts(),
-    )
 
 
 def record(

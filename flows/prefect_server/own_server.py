@@ -12,6 +12,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,11 @@ class Server:
         return fault(self.url, seconds=seconds)
 
 
-def find_server() -> Server | None:
-    """The server that Prefect talks to from now on; None, with one line, where there is none."""
+def find_server(meanwhile: Callable[[], None] = lambda: None) -> Server | None:
+    """The server that Prefect talks to from now on; None, with one line, where there is none.
+
+    meanwhile: called while a server of our own starts, which is a process that takes one core for 8 to 24 s.
+    """
     try:
         named = named_address()
     except (ValueError, OSError, ImportError) as error:
@@ -84,6 +88,7 @@ def find_server() -> Server | None:
         )
         # after what Prefect registers later: it sends its last log lines at the end
         atexit.register(stop, [process])
+        meanwhile()
         wait_for(f"{url}/health", process)
     except (InputError, OSError) as error:
         _go_without(f"Prefect's server did not start: {_line(error)}")

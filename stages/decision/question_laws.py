@@ -11,21 +11,21 @@ from stages.foundation.sealed import AGAIN, read_sealed
 from stages.laws import LAWS, Law
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.record import prediction_of
-from stages.laws.repetition.half_life import half_life
+from stages.laws.repetition.half_life import OVER_TIERS, half_life
 from stages.laws.repetition.recipe import recipe
 
-# the half-life law over the quality tiers of the pool, with model size
-MIXTURE = "half_life_mix"
 JUDGE = "judge "  # before the name of a judge: its prediction among the refits of a question
 
 
 def law_named(name: str, tiers: list[str]) -> Law:
-    """A law as `fit.laws` names it; the mixture is made for the tiers of the pool, with model size."""
-    return half_life(tiers, sized=True) if name == MIXTURE else fitted_law(name, tiers)
+    """A law as `fit.laws` names it; the one over tiers is made for those of the pool, with model size."""
+    return (
+        half_life(tiers, sized=True) if name == OVER_TIERS else fitted_law(name, tiers)
+    )
 
 
 def fitted_law(name: str, tiers: list[str]) -> Law:
-    """A law by its own name, as a stored fit has it: without model size the mixture is called MIXTURE too."""
+    """A law by its own name, as a stored fit has it: without model size the one over tiers is called OVER_TIERS too."""
     if name in LAWS:
         return LAWS[name]
     return next(law for law in tier_laws(tiers) if law.name == name)

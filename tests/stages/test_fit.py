@@ -10,17 +10,10 @@ import pytest
 import yaml
 
 from stages import fit
+from stages.decision.question_laws import law_named, twins
 from stages.decision.record import read_question_fit
-from stages.fit import (
-    FitParams,
-    early_budgets,
-    law_named,
-    least_error,
-    metric_of,
-    n_scored,
-    resampled_values,
-    twins,
-)
+from stages.fit import early_budgets, least_error, metric_of, n_scored, resampled_values
+from stages.fits.heldout import heldout_check
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed
@@ -31,6 +24,7 @@ from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.record import prediction_of
 from stages.laws.fitting.fit import fit_law
 from stages.pipeline import PIPELINE
+from stages.settings.fit import FitParams
 from stages.settings.params import load_params
 
 PARAMS = FitParams(laws=["power_floor", "chinchilla"], starts=32)
@@ -376,6 +370,15 @@ def test_the_seed_settles_every_draw(swept_folder, tmp_path, monkeypatch):
     assert one.law.params["beta"].low != other.law.params["beta"].low
 
 
+def test_a_second_process_changes_nothing(swept_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(swept_folder, tmp_path / "copy")
+    beside, refits = fitted_with(folder, monkeypatch, seed=3)
+    monkeypatch.setattr(fit, "PROCESS_FROM_RUNS", 10_000)
+    alone, same = fitted_with(folder, monkeypatch, seed=3)
+    assert np.allclose(bands(beside), bands(alone), rtol=1e-9, atol=0)
+    assert all(np.allclose(refits[role], same[role], rtol=1e-9) for role in refits)
+
+
 def test_refits_are_made_of_the_resampled_documents(
     swept_folder, tmp_path, monkeypatch
 ):
@@ -475,7 +478,7 @@ def checked(off):
     law = get_law("power_floor_tokens")
     choose = partial(choose_law, [law], by_arm=(), n_starts=16, delta=None)
     params = FitParams(laws=[law.name], draws=200, starts=16)
-    return fit.heldout_check(choose, rows, params)
+    return heldout_check(choose, rows, params)
 
 
 LARGEST = 2 + 60 / 64_000**0.5

@@ -6,18 +6,15 @@ machines, the work folder must be one that all of them see.
 Cost: a worker process takes 1 s to start; Ray 5 s (measured).
 """
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, Protocol
 
 from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.processes.pool import process_pool
 
 EXECUTORS = ("local", "ray")
 AHEAD = 4  # tasks handed out a worker, so that none waits and a long list costs nothing
@@ -39,25 +36,8 @@ def executor(kind: str, workers: int) -> Iterator[Executor]:
     elif workers == 1:
         yield _Here()
     else:
-        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS"):
-            # of the workers: this process has read them already
-            os.environ.setdefault(name, "1")
-        pool = ProcessPoolExecutor(
-            workers,
-            mp_context=get_context("spawn"),
-            initializer=_die_with_parent,
-            initargs=(os.getpid(),),
-        )
-        try:
+        with process_pool(workers) as pool:
             yield _Processes(pool, workers)
-        except Exception:
-            raise
-        except BaseException:  # a signal: a task may take minutes, and can be run again
-            for process in list(pool._processes.values()):
-                process.kill()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 class _Here:
@@ -92,16 +72,6 @@ class _Processes:
 
 def _some(items: Iterator[Any], n: int) -> Iterable[Any]:
     return (item for _, item in zip(range(n), items, strict=False))
-
-
-def _die_with_parent(parent: int) -> None:
-    """A killed run leaves no worker behind (Linux); Ctrl-C is for the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 @contextmanager

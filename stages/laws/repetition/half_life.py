@@ -34,6 +34,9 @@ from stages.laws.interface.law import (
 from stages.laws.repetition.pass_sums import between_nodes
 
 CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code (locuslab/scaling_laws_data_filtering)
+OVER_TIERS = (
+    "half_life_mix"  # made for the tiers of a pool, so it is not in the library
+)
 EXACT_PASSES = 64  # ours: below this every pass is one term; the 2 % steps beyond change log value by < 1e-5 (tested)
 
 
@@ -232,7 +235,7 @@ def _paper_mixture(pools: tuple[str, ...], sized: bool) -> Law:
     one, data_term = _paper(), _mixed_pools(pools)
     law = replace(
         one,
-        name="half_life_mix",
+        name=OVER_TIERS,
         title=f"{one.title}, mixture",
         formula=(
             f"value = E + B exp(-sum_i s_i beta_i S_i); {STEPS}, passes over U_i / s_i"

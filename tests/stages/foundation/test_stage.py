@@ -61,7 +61,8 @@ FOLDERS = {
     },
     "sweep": {"images", "runs", "target", *TRAINER},
     "fit": {
-        *("decision", "images", "judges", "presentation", "proxy", "runs", "searched"),
+        *("decision", "fits", "images", "judges", "presentation", "proxy", "runs"),
+        *("searched", "settings"),
         *LAWS,
     },
     "decide": {
