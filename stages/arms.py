@@ -14,11 +14,13 @@ from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.arm_views import (
     OWN_SCORES,
     arm_view,
+    counted_policy,
     deduplicated,
     resamples,
     tier_labels,
     view_hash,
 )
+from stages.curation.selecting.groups import with_groups
 from stages.curation.selecting.ledger import Ledger
 from stages.faults.arm_faults import names_exist
 from stages.foundation import artefacts
@@ -170,9 +172,8 @@ def require_documents(arm: Arm, own: pl.DataFrame, topics: pl.DataFrame) -> None
 
 def tokens_by_pool(documents: pl.DataFrame) -> dict[str, int]:
     """pool -> tokens, copies removed as a resample counts them."""
-    policy = "semantic" if "group" in documents.columns else "near"
     sums = (
-        deduplicated(documents, policy)
+        deduplicated(documents, counted_policy(documents))
         .group_by("pool")
         .agg(pl.col("n_tokens").sum())
         .sort("pool")
@@ -269,23 +270,6 @@ def joined_documents(params: ArmsParams) -> pl.DataFrame:
     return documents.join(
         rows, on="id", how="left", maintain_order="left", validate="1:1"
     )
-
-
-def with_groups(clusters: pl.DataFrame) -> pl.DataFrame:
-    """Adds `group`, where semantic copies are known: the clusters of copies and of what they are
-    like come into a draw together.
-    """
-    if "semantic_of" not in clusters.columns:
-        return clusters
-    like = clusters.filter(pl.col("semantic_of").is_not_null()).select(
-        "cluster", id="semantic_of"
-    )
-    kept = like.join(
-        clusters.select("id", group="cluster"), on="id", how="left"
-    ).select("cluster", "group")
-    return clusters.join(
-        kept, on="cluster", how="left", maintain_order="left"
-    ).with_columns(group=pl.coalesce("group", "cluster"))
 
 
 def _scores(params: ArmsParams) -> pl.DataFrame:

@@ -3,9 +3,10 @@ pools. Output: a cluster for every document (named by its smallest id), whether 
 is a copy and how alike, and the weakest test that found it to be one (exact, words, near); where
 params ask for it, what one shared band joins (`bands_cluster`), what the first of each cluster says
 again in other words (`semantic_of`), and the texts that are shorter without lines of earlier
-documents. Nothing is removed here: removal is an arm's choice. What a pool loses beyond the stated
-shares is said in a line. Cost: about 1 s per 25 MB; memory of the signatures, 320 bytes a document; see
-pools/semantic_copies.py and pools/line_copies.py for theirs.
+documents; where a pool was made of another, the source of what is reworded (`origin`, that of the
+source itself too). Nothing is removed here: removal is an arm's choice. What a pool loses beyond the
+stated shares is said in a line. Cost: about 1 s per 25 MB; memory of the signatures, 320 bytes a
+document; see pools/semantic_copies.py and pools/line_copies.py for theirs.
 """
 
 import logging
@@ -134,6 +135,10 @@ def run(params: DedupParams) -> None:
             twins, on="id", how="left", maintain_order="left", validate="1:1"
         )
         metrics["semantic_duplicates"] = twins.height
+    if (origins := origins_of(shards)) is not None:
+        clusters = clusters.join(
+            origins, on="id", how="left", maintain_order="left", validate="1:1"
+        )
     shortened = write_shortened(
         shards, firsts, params=params.lines, path=Path(artefacts.LINE_COPIES)
     )
@@ -174,6 +179,19 @@ def _documents(
                 if ids is None
                 else frame.filter(pl.col("id").is_in(ids.implode()))
             )
+
+
+def origins_of(shards: Sequence[Path]) -> pl.DataFrame | None:
+    """Columns id and origin, the id of the whole document that a text was made of: of reworded documents and of those
+    that they were made of; None where no pool was made of another.
+    """
+    columns = ["id", "parent", "origin"]
+    if not any("origin" in pl.read_parquet_schema(shard) for shard in shards):
+        return None
+    table = pl.concat([frame for shard in shards for frame in batches(shard, columns)])
+    known = table["origin"].drop_nulls().unique().implode()
+    own = pl.when(pl.col("parent").is_in(known)).then("parent")
+    return table.select("id", origin=pl.coalesce("origin", own)).drop_nulls()
 
 
 def _joined(

@@ -25,6 +25,7 @@ from stages.foundation.files import remove_orphans, whole_folder, write_json
 from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
 from stages.pools.removal import entries_of, list_files
+from stages.pools.reworded import Sources, in_order, sources_of
 from stages.pools.staged_pools import StagedPool, stage_pool
 from stages.settings.pools import ROLES, IngestParams
 
@@ -69,6 +70,7 @@ def run(params: IngestParams) -> None:
         return
     url = any(pool.url is not None for pool in params.pools.values())
     prompts = any(pool.prompt is not None for pool in params.pools.values())
+    origins = any(pool.source is not None for pool in params.pools.values())
     removed = entries_of(list_files(params.removed))
     remove_orphans(FOLDER)
     with whole_folder(FOLDER) as folder:
@@ -81,12 +83,14 @@ def run(params: IngestParams) -> None:
                 path=folder / "staged" / f"{name}.parquet",
                 url=url,
                 prompts=prompts,
+                origins=origins,
                 removed=removed,
             )
             for name, pool in params.pools.items()
         }
+        sources = sources_of(params, pools)
         known = Reference(_held_out(pools, folder))
-        tallies = _written(pools, known, folder)
+        tallies = _written(params, pools, sources, known=known, folder=folder)
         sizes = {
             role: _sum(tally.kept[role] for tally in tallies.values())
             for role in ("reference", "pool")
@@ -141,24 +145,38 @@ def _held_out(pools: dict[str, StagedPool], folder: Path) -> Iterator[pl.DataFra
 
 
 def _written(
-    pools: dict[str, StagedPool], known: Reference, folder: Path
+    params: IngestParams,
+    pools: dict[str, StagedPool],
+    sources: dict[str, Sources],
+    *,
+    known: Reference,
+    folder: Path,
 ) -> dict[str, "Tally"]:
-    """Judge and write all that is not held out; what each pool holds."""
+    """Judge and write all that is not held out, what is reworded after its sources; what each pool holds."""
     tallies = {name: Tally() for name in pools}
     reference, dropped = (
         RowGroups(folder / "reference.parquet"),
         RowGroups(folder / "dropped.parquet"),
     )
-    for name, pool in pools.items():
+    for name in in_order(params.pools):
         shards = Shards(folder / "pools" / name)
-        for frame in pool.batches():
+        made_of = params.pools[name].source
+        for frame in pools[name].batches():
+            own_reason = pl.lit(None, dtype=pl.String)
+            if made_of is not None:
+                frame = sources[made_of.pool].judged(frame)
+                own_reason = pl.col("own_reason")
             tallies[name].add(frame)
             frame = frame.filter(pl.col("role") != "heldout")
-            frame = frame.with_columns(known.judge(frame)["reason"])
+            frame = frame.with_columns(
+                reason=pl.coalesce(own_reason, known.judge(frame)["reason"])
+            ).drop("own_reason", strict=False)
             gone, kept = (
                 frame.filter(pl.col("reason").is_not_null()),
                 frame.filter(pl.col("reason").is_null()).drop("reason"),
             )
+            if name in sources:
+                sources[name].dropped.update(gone["parent"])
             tallies[name].split(gone, kept)
             dropped.add(gone)
             reference.add(kept.filter(pl.col("role") == "reference").drop("role"))

@@ -22,6 +22,7 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/faults/arm_faults.py": "stages/settings/test_params.py",
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/curation/selecting/groups.py": "stages/pools/test_reworded.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",
     "stages/pools/prompt_texts.py": "stages/pools/test_prompts.py",

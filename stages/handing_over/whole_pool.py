@@ -17,7 +17,7 @@ from stages.curation.reading.row_groups import batches
 from stages.curation.rules.rule_list import named_rules
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
-from stages.pools.removal import named_by
+from stages.pools.removal import made_of, named_by
 from stages.settings.arms import Arm
 
 HEX_DIGITS = 16  # of an id
@@ -165,12 +165,16 @@ def with_lines(documents: pl.DataFrame, packed: pl.DataFrame) -> pl.DataFrame:
 
 
 def removed_ids(entries: frozenset[str]) -> np.ndarray:
-    """Ids, as numbers, of the ingested documents that entries of removal lists name."""
+    """Ids, as numbers, of the ingested documents that entries of removal lists name, and of those made of them."""
     found = [np.empty(0, dtype=np.uint64)]
-    for file in sorted(Path(artefacts.POOLS).rglob("*.parquet")) if entries else []:
+    parents = [pl.Series("parent", [], dtype=pl.String)]
+    files = sorted(Path(artefacts.POOLS).rglob("*.parquet")) if entries else []
+    for file in files:
         there = pl.read_parquet_schema(file)
         columns = [name for name in ("id", "parent", "url", "source") if name in there]
         for frame in batches(file, columns):
             named = frame.filter(named_by(frame, entries).is_not_null())
             found.append(numbers_of(named["id"]))
+            parents.append(named["parent"].cast(pl.String))
+    found.append(numbers_of(made_of(pl.concat(parents), files)["id"]))
     return np.concatenate(found)

@@ -13,7 +13,7 @@ import polars as pl
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches
 from stages.foundation import artefacts
-from stages.pools.removal import NAMES, named_by
+from stages.pools.removal import NAMES, made_of, named_by
 from stages.searched.record import Decision, read_decisions
 
 POOL, HELD_OUT, REFERENCE = "pool", "held out", "reference"
@@ -48,20 +48,25 @@ def holders(entries: frozenset[str]) -> list[Held]:
 
 
 def documents_named(entries: frozenset[str]) -> pl.DataFrame:
-    """Columns entry, id, pool, role of every ingested document that an entry names."""
-    parts = [
-        pl.DataFrame(schema=dict.fromkeys(("entry", "id", "pool", "role"), pl.String))
-    ]
+    """Columns entry, id, pool, role of every ingested document that an entry names, or that was made of one."""
+    kept = ("entry", "id", "pool", "role")
+    parts = [pl.DataFrame(schema=dict.fromkeys((*kept, "parent"), pl.String))]
     for file, role in _ingested():
         there = pl.read_parquet_schema(file)
         columns = [name for name in (*NAMES, "pool") if name in there]
         for frame in batches(file, columns):
             named = frame.with_columns(named_by(frame, entries), role=pl.lit(role))
             named = named.filter(pl.col("entry").is_not_null())
-            parts.append(
-                named.select(pl.col("entry", "id", "pool", "role").cast(pl.String))
-            )
-    return pl.concat(parts)
+            parts.append(named.select(pl.col(*kept, "parent").cast(pl.String)))
+    found = pl.concat(parts)
+    made = made_of(
+        found["parent"], [file for file, role in _ingested() if role == POOL]
+    )
+    by_source = found.select("entry", origin="parent").unique(maintain_order=True)
+    more = made.join(by_source, on="origin", maintain_order="left")
+    return pl.concat(
+        [found.select(kept), more.with_columns(role=pl.lit(POOL)).select(kept)]
+    )
 
 
 def _ingested() -> Iterator[tuple[Path, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.curation.reading.row_groups import batches
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash
@@ -85,12 +86,36 @@ def entries_hash(entries: frozenset[str]) -> str:
 def named_by(frame: pl.DataFrame, entries: frozenset[str]) -> pl.Series:
     """The entry that names each document (documents,), null for none. frame: id, parent, source and maybe url."""
     known = pl.Series(sorted(entries), dtype=pl.String)
-    whole = (
+    names = [pl.col(name) for name in NAMES if name in frame.columns]
+    names += [whole_source(), own_id()]
+    found = [pl.when(name.is_in(known.implode())).then(name) for name in names]
+    return frame.select(pl.coalesce(found).alias("entry")).to_series()
+
+
+def made_of(parents: pl.Series, files: Iterable[Path]) -> pl.DataFrame:
+    """Columns id, pool, origin of the documents that were made of others by rewording them. parents: ids of whole
+    documents; files: document tables.
+    """
+    parts = [pl.DataFrame(schema=dict.fromkeys(("id", "pool", "origin"), pl.String))]
+    wanted = parents.unique().implode()
+    for file in files:
+        if "origin" not in pl.read_parquet_schema(file):
+            continue
+        for frame in batches(file, ["id", "pool", "origin"]):
+            made = frame.filter(pl.col("origin").is_in(wanted))
+            parts.append(made.select(pl.all().cast(pl.String)))
+    return pl.concat(parts)
+
+
+def whole_source() -> pl.Expr:
+    """The source of the whole document that a passage was cut from."""
+    return (
         pl.when(pl.col("id") != pl.col("parent"))
         .then(pl.col("source").str.replace(r"/\d+$", ""))
         .otherwise("source")
     )
-    own = whole.str.replace(r"^[^#]*#", "")  # the user's id stands behind the file
-    names = [pl.col(name) for name in NAMES if name in frame.columns] + [whole, own]
-    found = [pl.when(name.is_in(known.implode())).then(name) for name in names]
-    return frame.select(pl.coalesce(found).alias("entry")).to_series()
+
+
+def own_id() -> pl.Expr:
+    """The user's own id of a document, which stands behind the file; its source where the pool maps none."""
+    return whole_source().str.replace(r"^[^#]*#", "")

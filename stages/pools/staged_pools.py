@@ -19,7 +19,7 @@ from stages.curation.reading.row_groups import RowGroups, batches
 from stages.curation.sample_data.wheels import read_pool
 from stages.foundation.errors import ParamsError
 from stages.pools.prompt_texts import COLUMN, with_prompt
-from stages.pools.removal import named_by
+from stages.pools.removal import named_by, own_id
 from stages.settings.pools import UNKNOWN, IngestParams, LicenceColumn, Pool
 
 log = logging.getLogger("assay")
@@ -36,6 +36,8 @@ class StagedPool:
     last: tuple[float, int] | None
     # entry of a removal list -> documents that it names, which are not here
     removed: dict[str, int] = field(default_factory=dict)
+    # the user's id of each of them -> the entry
+    removed_ids: dict[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Document tables with `role`, in reading order."""
@@ -81,14 +83,16 @@ def stage_pool(
     *,
     url: bool = False,
     prompts: bool = False,
+    origins: bool = False,
     removed: frozenset[str] = frozenset(),
 ) -> StagedPool:
-    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none, and
-    `prompts` one that says how much of the text is a prompt. `removed`: entries of removal lists, whose documents are
-    left out before anything else sees them.
+    """Read a pool once; `url` gives every document a column of this name, null where the pool maps none, `prompts`
+    one that says how much of the text is a prompt, and `origins` one that names its source. `removed`: entries of
+    removal lists, whose documents are left out before anything else sees them.
     """
     report, known, addresses, with_prompts = ReadReport(), _Places(), 0, 0
     gone: dict[str, int] = {}
+    gone_ids: dict[str, str] = {}
     groups, documents, characters = (
         RowGroups(
             path, compression="lz4", dictionaries=("pool", "lang", "role", "licence")
@@ -98,7 +102,7 @@ def stage_pool(
     )
     for frame in _read(name, pool, params=params, report=report):
         addresses += frame["url"].count() if "url" in frame.columns else 0
-        frame = _without_removed(frame, removed, gone)
+        frame = _without_removed(frame, removed, gone, ids=gone_ids)
         if frame.is_empty():
             continue
         frame = frame.select(
@@ -106,6 +110,7 @@ def stage_pool(
             _licence(frame, pool),
             *([_url(frame)] if url else []),
             *([_prompt_chars(frame)] if prompts else []),
+            *([_origin(frame)] if origins else []),
         )
         with_prompts += int((frame[COLUMN] > 0).sum()) if prompts else 0
         place = pl.Series(uniform(params.seed, frame["parent"], "split"))
@@ -167,16 +172,22 @@ def stage_pool(
             sum(gone.values()),
         )
     last = known.last(pool.max_chars) if pool.max_chars is not None else None
-    return StagedPool(path, report, last, gone)
+    return StagedPool(path, report, last, gone, gone_ids)
 
 
 def _without_removed(
-    frame: pl.DataFrame, removed: frozenset[str], gone: dict[str, int]
+    frame: pl.DataFrame,
+    removed: frozenset[str],
+    gone: dict[str, int],
+    *,
+    ids: dict[str, str],
 ) -> pl.DataFrame:
-    """The documents that no entry names; those that one names are counted in `gone`."""
+    """The documents that no entry names; those that one names are counted in `gone` and named in `ids`."""
     if not removed:
         return frame
     entries = named_by(frame, removed)
+    named = frame.select(own_id().alias("own"), entry=entries).drop_nulls("entry")
+    ids.update(named.iter_rows())
     for entry, documents in entries.drop_nulls().value_counts().iter_rows():
         gone[entry] = gone.get(entry, 0) + documents
     return frame.filter(entries.is_null())
@@ -203,6 +214,8 @@ def _read(
     carried = {}
     if pool.prompt is not None:
         carried[f"extra_{pool.prompt}"] = "prompt"
+    if pool.source is not None:
+        carried[f"extra_{pool.source.column}"] = "origin"
     if pool.url is not None:
         carried[f"extra_{pool.url}"] = "url"
     if isinstance(pool.licence, LicenceColumn):
@@ -214,6 +227,7 @@ def _read(
         extra=tuple(name.removeprefix("extra_") for name in carried),
         prompt=pool.prompt,
         strict=True,
+        naming=(pool.source.column,) if pool.source is not None else (),
     )
     for frame in read_documents(
         pool.path,
@@ -232,6 +246,14 @@ def _url(frame: pl.DataFrame) -> pl.Expr:
         pl.col("url")
         if "url" in frame.columns
         else pl.lit(None, dtype=pl.String).alias("url")
+    )
+
+
+def _origin(frame: pl.DataFrame) -> pl.Expr:
+    return (
+        pl.col("origin")
+        if "origin" in frame.columns
+        else pl.lit(None, dtype=pl.String).alias("origin")
     )
 
 

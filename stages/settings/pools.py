@@ -21,6 +21,18 @@ class LicenceColumn(Section):
     column: str = Field(description="column or key that holds the licence")
 
 
+class Source(Section):
+    """The documents of another pool that those of a pool were made of, by rewording them."""
+
+    pool: str = Field(description="the other pool")
+    column: str = Field(
+        description=(
+            "column or key that names the other pool's document: its id where that pool"
+            " maps one, else FILE:LINE"
+        )
+    )
+
+
 class Pool(Section):
     """Where a pool's documents come from: `path` (a file, folder or glob) or `extract` (text in a wheel)."""
 
@@ -48,6 +60,14 @@ class Pool(Section):
         description=(
             "licence of all documents, or {column: NAME} where it differs; arms may ask"
             " for some"
+        ),
+    )
+    source: Source | None = Field(
+        None,
+        exclude_if=lambda source: source is None,
+        description=(
+            "where documents were made of those of another pool, by rewording them: they"
+            " are set apart and drawn with these"
         ),
     )
     extract: str | None = None
@@ -129,6 +149,28 @@ class Pool(Section):
             raise ValueError("heldout and reference together exceed 1")
         return self
 
+    @model_validator(mode="after")
+    def _made_of_others(self) -> "Pool":
+        if self.source is None:
+            return self
+        if self.path is None:
+            raise ValueError(
+                "source names a column, which only your own files have; leave it out"
+            )
+        if self.heldout or self.reference:
+            raise ValueError(
+                "a pool with a source is set apart as its sources are; leave heldout and"
+                " reference out"
+            )
+        licence = getattr(self.licence, "column", None)
+        taken = (self.text, self.lang, self.url, self.prompt, licence)
+        if self.source.column in taken:
+            raise ValueError(
+                f"source maps the column {self.source.column!r}, which holds something"
+                " else; map another"
+            )
+        return self
+
 
 class IngestParams(Section):
     seed: int = Field(1, ge=0)
@@ -161,13 +203,19 @@ class IngestParams(Section):
             )
         for name, pool in self.pools.items():
             odd = (
-                (pool.extract, pool.max_chars, pool.url, pool.reference or None)
+                (
+                    pool.extract,
+                    pool.max_chars,
+                    pool.url,
+                    pool.reference or None,
+                    pool.source,
+                )
                 if self.modality == "image"
                 else (pool.images,)
             )
             if odd != (None,) * len(odd):
                 allowed = (
-                    "extract, max_chars, url or reference"
+                    "extract, max_chars, url, reference or source"
                     if self.modality == "image"
                     else "images"
                 )
@@ -182,4 +230,23 @@ class IngestParams(Section):
                 "no pool has a reference fraction; the quality classifier needs text to"
                 " look up to"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_pools(self) -> "IngestParams":
+        for name, pool in self.pools.items():
+            if pool.source is None:
+                continue
+            source = self.pools.get(pool.source.pool)
+            if source is None or source is pool:
+                others = ", ".join(each for each in self.pools if each != name)
+                raise ValueError(
+                    f"pool {name!r}: source.pool names {pool.source.pool!r}; other pools"
+                    f" are {others}"
+                )
+            if source.source is not None:
+                raise ValueError(
+                    f"pool {name!r}: source.pool names {pool.source.pool!r}, which has a"
+                    f" source itself; name {source.source.pool!r}, and its documents"
+                )
         return self

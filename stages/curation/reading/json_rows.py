@@ -154,6 +154,8 @@ def _extra(
         return from_folders(file.path, name)
     if name == columns.prompt and isinstance(value, list):
         return joined(value, f"{file.path}:{number}: column {name!r}")
+    if name in columns.naming and type(value) is int:
+        return str(value)
     if columns.strict and not isinstance(value, str | None):
         raise not_text(f"{file.path}:{number}", name, _held(value))
     return as_text(value)

@@ -249,8 +249,11 @@ def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> li
         raise prompt_is_text(where, columns.text)
     for name in columns.extra if columns.strict else ():
         kind = found[name]
-        chat = kind is not None and name == columns.prompt and _is_chat(kind)
-        if kind is not None and not (_is_text_or_null(kind) or chat):
+        if kind is None:
+            continue
+        chat = name == columns.prompt and _is_chat(kind)
+        number = name in columns.naming and pa.types.is_integer(kind)
+        if not (_is_text_or_null(kind) or chat or number):
             raise not_text(where, name, f"is {kind}")
     kind = found.get(columns.id or "")
     if kind is not None and not (_is_text(kind) or pa.types.is_integer(kind)):

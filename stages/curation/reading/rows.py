@@ -51,6 +51,8 @@ class Columns:
     prompt: str | None = None
     # whether a value of `extra` that is no text is refused
     strict: bool = False
+    # of `extra`, the names of documents, which may be whole numbers as ids may
+    naming: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> list[str]:

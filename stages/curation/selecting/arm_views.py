@@ -5,8 +5,9 @@ A draw is what another crawl of the same size would have given: whole duplicate 
 that draws differ in documents and not only in seeds, and copies come along with what they copy.
 Frames hold: id, row (in the packed index), pool, n_tokens, cluster, is_first, duplicate, quality,
 difficulty, rules_pass, the scores and `pass_<rule>` that arms name; where the dedup stage looked
-for them also semantic_of and group (semantic copies together), and line_row, line_tokens (the text
-without repeated lines; null: it lost none, row -1: all of it).
+for them also semantic_of and group (semantic copies together, and what is reworded with its
+source), and line_row, line_tokens (the text without repeated lines; null: it lost none, row -1: all
+of it).
 """
 
 import hashlib
@@ -89,7 +90,7 @@ def resamples(
     clusters come in; the pools keep their proportions. Raises ParamsError where the pool is smaller than one draw.
     """
     unit = "group" if "group" in documents.columns else "cluster"
-    firsts = deduplicated(documents, "near" if unit == "cluster" else "semantic")
+    firsts = deduplicated(documents, counted_policy(documents))
     total = int(firsts["n_tokens"].sum())
     if total < draw_tokens:
         raise ParamsError(
@@ -108,6 +109,11 @@ def resamples(
         documents.join(part.select(unit), on=unit, how="semi").sort("id")
         for part in chosen
     ], disjoint
+
+
+def counted_policy(documents: pl.DataFrame) -> str:
+    """The policy by which a resample counts different tokens: what says the same counts once where it is known."""
+    return "semantic" if "semantic_of" in documents.columns else "near"
 
 
 def deduplicated(documents: pl.DataFrame, policy: str) -> pl.DataFrame:

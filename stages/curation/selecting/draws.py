@@ -74,6 +74,8 @@ def _cut(
     order = order.with_columns(_share=middle / whole)
     if unit != "id":  # a parent goes where its first passage goes
         order = order.with_columns(_share=pl.col("_share").min().over("pool", "_unit"))
+        # and what lies in several pools to one place, between those that it has in each
+        order = order.with_columns(_share=pl.col("_share").mean().over("_unit"))
     shares = [edge / max(total, 1) for edge in edges]
     parts = itertools.pairwise(shares)
     kept = [
