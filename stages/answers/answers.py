@@ -1,11 +1,17 @@
 """What is said of a case: the comparison at every budget, the run to make next, the answer in words."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import polars as pl
 
 from stages.answers.case import Case
-from stages.decision.at_target import answer_of, headline, target_run
+from stages.decision.at_target import (
+    answer_of,
+    generation_text,
+    headline,
+    target_run,
+)
 from stages.decision.controls import lr_check, lr_runs, under_lower_lr
 from stages.decision.next_run import Advised, advised, next_best
 from stages.decision.record import Flip, LrCheck, Stretch, Target, TargetRun, Worth
@@ -16,7 +22,9 @@ from stages.decision.worth import spoken_worth, worth_records
 from stages.judges.veto import judged_targets
 from stages.laws.deciding.compare import compare
 from stages.laws.deciding.crossover import Crossovers
+from stages.laws.deciding.generation import generation_flops
 from stages.laws.deciding.objections import withheld
+from stages.laws.deciding.path import ArmColumns
 from stages.presentation.metric_words import metric_words
 from stages.runs.study import law_rows
 
@@ -124,8 +132,18 @@ def compared(case: Case) -> list[Target]:
             runner_up=case.known.rival,
         )
         judged = withheld(decision, law_rows(rows), case.columns)
-        targets.append(Target(**asdict(judged)))
+        spent = generated(case.columns, judged.n_tokens)
+        targets.append(Target(**asdict(judged), generation_flops=spent))
     return targets
+
+
+def generated(columns: ArmColumns, n_tokens: Mapping[str, float]) -> dict[str, float]:
+    """Arm -> FLOPs of generating what it uses of these tokens; arms without generated text are left out."""
+    spent = {
+        arm: float(generation_flops(columns[arm], tokens))
+        for arm, tokens in n_tokens.items()
+    }
+    return {arm: flops for arm, flops in spent.items() if flops}
 
 
 def at_lower_lr(
@@ -169,7 +187,10 @@ def said(
     if run is None or target is None:
         return along + spoken
     unit = metric_words(case.metric.unit).unit
-    head = headline(run, answer_of(target, targets), case.labels, unit)
+    answer = answer_of(target, targets)
+    head = headline(run, answer, case.labels, unit) + generation_text(
+        answer, case.labels
+    )
     return f"{head}{spoken} By compute at this size: {along[0].lower()}{along[1:]}"
 
 

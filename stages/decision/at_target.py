@@ -29,20 +29,45 @@ def columns_at(
 
     arms: data/arms/arms.json; names: arms and their twins. Pools of the size of a resample are the resample.
     """
-    if are_drawn(target, arms):
-        return recipes(views, names, arms["tiers"])
     settings = {
         name: arms["arms"][arms["controls"].get(name, {}).get("like", name)]
         for name in names
     }
+    generated = {
+        name: generated_flops(target, arms["pool_tokens"], arm)
+        for name, arm in settings.items()
+        if target.generation_flops_per_token
+    }
+    if are_drawn(target, arms):
+        return recipes(views, names, arms["tiers"], generated=generated)
     fixed = [
         name
         for name, arm in settings.items()
         if arm["mixture"] or arm["upweight"] or arm.get("uses")
     ]
     return recipes(
-        views, names, arms["tiers"], times=times_of(target, arms), fixed=fixed
+        views,
+        names,
+        arms["tiers"],
+        times=times_of(target, arms),
+        fixed=fixed,
+        generated=generated,
     )
+
+
+def generated_flops(
+    target: Target, ingested: Mapping[str, float], arm: Mapping[str, Any]
+) -> dict[str, float]:
+    """Pool -> FLOPs of generating what an arm chooses from: all of it, unless it takes documents at random.
+
+    ingested: pool -> tokens, duplicates removed; arm: its settings.
+    """
+    pools = target.pools(ingested)
+    part = arm["keep"] if arm["take"] == "random" else 1.0
+    return {
+        pool: price * part * pools.get(pool, 0.0)
+        for pool, price in target.generation_flops_per_token.items()
+    }
 
 
 def times_of(target: Target, arms: Mapping[str, Any]) -> dict[str, float]:
@@ -91,7 +116,16 @@ def target_run(
         best=answer.best,
         status=answer.status,
         repetition=[
-            repetition(arm, target, columns[arm], rows=rows, label=labels[arm])
+            repetition(
+                arm,
+                target,
+                columns[arm],
+                rows=rows,
+                label=labels[arm],
+                n_tokens=answer.n_tokens[arm]
+                if arm in answer.generation_flops
+                else None,
+            )
             for arm in answer.values
         ],
         text=(
@@ -114,10 +148,13 @@ def repetition(
     *,
     rows: pl.DataFrame,
     label: str,
+    n_tokens: float | None = None,
 ) -> Repetition:
-    """Passes of one arm at the target beside those of its runs. rows: the runs that were fitted, of all arms."""
+    """Passes of one arm at the target beside those of its runs. rows: the runs that were fitted, of all arms; n_tokens:
+    that it sees there, where generating its text leaves fewer than the target has.
+    """
     every, own = law_rows(rows), law_rows(rows.filter(pl.col("arm") == arm))
-    asked = {**columns, "n_tokens_seen": target.n_tokens}
+    asked = {**columns, "n_tokens_seen": n_tokens or target.n_tokens}
     whole = {"there": _passes(asked), "own": _passes(own), "every": _passes(every)}
     part = {
         "there": _passes(asked, parts=True),
@@ -187,6 +224,17 @@ def headline(
         f" (P(best) {answer.p_best[answer.best]:.2f},"
         f" {value:.3f} [{low:.3f}, {high:.3f}] {unit})."
     )
+
+
+def generation_text(answer: Compared, labels: Mapping[str, str]) -> str:
+    """What generating takes of the compute, arm by arm; empty where nothing is generated."""
+    if not answer.generation_flops:
+        return ""
+    parts = [
+        f"{100 * flops / answer.flops:.2g} % of the compute of {labels[arm]}"
+        for arm, flops in answer.generation_flops.items()
+    ]
+    return f" Generating text takes {', '.join(parts)}."
 
 
 def count_text(number: float) -> str:

@@ -100,6 +100,11 @@ class Target(Record):
         " the winner falls behind at a lower learning rate; veto where a judge speaks against it; empty"
         " for nothing",
     )
+    generation_flops: dict[str, float] = Field(
+        {},
+        exclude_if=lambda flops: not flops,
+        description="arm -> part of the compute that goes into generating its text, FLOPs",
+    )
     judged: list[JudgedLoss] = Field(
         [],
         description="how each arm stands against the baseline by each judge; empty without",

@@ -135,7 +135,9 @@ def shown_scope(
     params: DecideParams,
 ) -> Shown:
     """The scope of the answer, or, where no proxy is of the target's size and pools, the largest proxy on its own."""
-    if params.target is None or is_trained(params.target, rows, arms):
+    # what generating costs at the target is no part of what the runs cost
+    apart = params.target and params.target.generation_flops_per_token
+    if params.target is None or (is_trained(params.target, rows, arms) and not apart):
         return Shown(scope_of(rows, params), offered.there)
     scope = scope_of(rows, without_target(params))
     found = searched(boot, offered.drawn, scope=scope, level=params.level)

@@ -14,6 +14,7 @@ from stages.searched.kinds import branches_asked
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.pools import Pool
 from stages.settings.questions import Designed, MixtureQuestion, Question
+from stages.target.target import Target
 
 LEAST_TOKENS = 4_096  # of a draw of text
 # policies that the dedup stage finds only where this key of its section asks
@@ -24,13 +25,11 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
     image = params["ingest"].modality == "image"
     target, pools = params["decide"].target, params["ingest"].pools
-    if target is not None and isinstance(target.pool_tokens, dict):
-        unknown = [name for name in target.pool_tokens if name not in pools]
-        if unknown:
-            return [
-                "target",
-                "pool_tokens",
-            ], f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+    if target is not None and (fault := _target_fault(target, pools)):
+        return ["target", fault[0]], fault[1]
+    if target is not None and target.generation_flops_per_token:
+        if uncounted := _uncounted(target, params["arms"]):
+            return ["target", "generation_flops_per_token"], uncounted
     if not image and (params["arms"].draw_tokens or LEAST_TOKENS) < LEAST_TOKENS:
         return [
             "arms",
@@ -89,6 +88,41 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
                     f" judges {', '.join(judged) or 'none'} (score.rules)"
                 ),
             )
+    return None
+
+
+def _target_fault(target: Target, pools: dict[str, Pool]) -> tuple[str, str] | None:
+    """A pool that the target names and that is not there: the key and the fault."""
+    stated = target.pool_tokens
+    for key, named in (
+        ("pool_tokens", stated if isinstance(stated, dict) else {}),
+        ("generation_flops_per_token", target.generation_flops_per_token),
+    ):
+        if unknown := [name for name in named if name not in pools]:
+            return key, f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+    return None
+
+
+def _uncounted(target: Target, arms: ArmsParams) -> str | None:
+    """A question whose answer would not count what generating costs."""
+    generated = {*target.generation_flops_per_token}
+    for name, question in arms.questions.items():
+        if isinstance(question, Question):
+            if question.branch is None:
+                continue
+            what = "branches off a trunk"
+        elif (
+            isinstance(question, MixtureQuestion)
+            and isinstance(question.over, list)
+            and not generated & {*question.over}
+        ):
+            continue
+        else:
+            what = "searches among runs of as many tokens"
+        return (
+            f"is not counted by the question {name!r}, which {what}; ask it between"
+            " arms, or leave the question out"
+        )
     return None
 
 

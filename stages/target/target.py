@@ -6,6 +6,7 @@ What a stage is not told follows from it (derived.py); without the section every
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -45,6 +46,18 @@ class Target(Section):
             "different tokens of the whole pool, duplicates removed, or of each pool by"
             " name; null, and pools not named: as ingested"
         ),
+    )
+
+    generation_flops_per_token: dict[str, Annotated[float, Field(gt=0, le=1e18)]] = (
+        Field(
+            {},
+            exclude_if=lambda flops: not flops,
+            description=(
+                "pool -> FLOPs spent on generating one of its tokens, where it was not written"
+                " by people; taken from the compute of the arms that use it, once however"
+                " often it repeats"
+            ),
+        )
     )
 
     @model_validator(mode="after")

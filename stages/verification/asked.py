@@ -70,6 +70,8 @@ class Asked:
             return self.said
         if self.decision.n_params.value != self.claim.n_params:
             return []
+        if any(target.generation_flops for target in self.decision.targets):
+            return []  # its budgets hold more than the training that is measured
         run = self.decision.target
         there = {each.arm: each.unique_tokens for each in run.repetition} if run else {}
         alike = all(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.laws.deciding.compare import Decision
+from stages.laws.deciding.generation import generation_flops
 from stages.laws.deciding.hull import SHARE, beyond_mixtures
 from stages.laws.deciding.kink import Kink, budget_means, kink
 from stages.laws.deciding.path import ArmColumns
@@ -47,22 +48,30 @@ def withheld(
     if decision.status not in DOUBTED or decision.second is None:
         return decision
     found = (
-        _contradicted(decision, rows, arm_column)
-        or _turning_arm(decision, rows, arm_column)
+        _contradicted(decision, rows, columns, arm_column)
+        or _turning_arm(decision, rows, columns, arm_column)
         or _beyond_repeats(decision, rows, columns)
         or _beyond_mixtures(decision, rows, columns)
-        or _late_curve(decision, rows, arm_column)
-        or _late_lead(decision, rows, arm_column)
+        or _late_curve(decision, rows, columns, arm_column)
+        or _late_lead(decision, rows, columns, arm_column)
     )
     if found is None:
         return decision
     return replace(decision, status=found.status, reason=found.message, code=found.code)
 
 
-def _contradicted(decision, rows, arm_column: str) -> Objection | None:
+def _training_flops(decision, columns: ArmColumns, arm: str) -> float:
+    """Compute that an arm trains with at the budget: what generating its text leaves, as the runs count it."""
+    own = columns.get(arm, {})
+    return decision.flops - float(generation_flops(own, decision.n_tokens[arm]))
+
+
+def _contradicted(
+    decision, rows, columns: ArmColumns, arm_column: str
+) -> Objection | None:
     """Runs at the budget whose means put the second arm before the best."""
     best, second = (
-        _near(decision, rows, arm, arm_column)
+        _near(decision, rows, columns, arm=arm, arm_column=arm_column)
         for arm in (decision.best, decision.second)
     )
     if not best.size or not second.size:
@@ -83,22 +92,29 @@ def _contradicted(decision, rows, arm_column: str) -> Objection | None:
     )
 
 
-def _near(decision, rows, arm: str, arm_column: str) -> np.ndarray:
+def _near(
+    decision, rows, columns: ArmColumns, *, arm: str, arm_column: str
+) -> np.ndarray:
     """Values of an arm's runs at the budget and, where sizes are compared, near the size."""
     own = _arms(rows, arm_column) == arm
-    own &= np.abs(np.log(table.run_flops(rows) / decision.flops)) <= NEAR
+    own &= (
+        np.abs(np.log(table.run_flops(rows) / _training_flops(decision, columns, arm)))
+        <= NEAR
+    )
     size = decision.n_params[arm]
     if "n_params" in rows and np.isfinite(size):
         own &= np.abs(np.log(np.asarray(rows["n_params"], float) / size)) <= NEAR
     return np.asarray(rows["value"], float)[own]
 
 
-def _turning_arm(decision, rows, arm_column: str) -> Objection | None:
+def _turning_arm(
+    decision, rows, columns: ArmColumns, arm_column: str
+) -> Objection | None:
     """One of the two arms whose values turn below the budget."""
     for arm in (decision.best, decision.second):
         own = _arms(rows, arm_column) == arm
         at = turn_of(rows, own, decision.n_params[arm])
-        if at is not None and decision.flops > at:
+        if at is not None and _training_flops(decision, columns, arm) > at:
             return Objection(
                 "turns",
                 status="insufficient_evidence",
@@ -201,11 +217,15 @@ def _beyond_mixtures(decision, rows, columns: ArmColumns) -> Objection | None:
     return None
 
 
-def _late_curve(decision, rows, arm_column: str) -> Objection | None:
+def _late_curve(
+    decision, rows, columns: ArmColumns, arm_column: str
+) -> Objection | None:
     """One of the two arms whose power law begins or ends among its runs, at a budget above them."""
     for arm in (decision.best, decision.second):
         own = _arms(rows, arm_column) == arm
-        if not own.any() or not _above(decision, table.run_flops(rows)[own]):
+        if not own.any() or not _above(
+            _training_flops(decision, columns, arm), table.run_flops(rows)[own]
+        ):
             continue
         found = bend_of(rows, own, decision.n_params[arm])
         if found is not None:
@@ -220,11 +240,21 @@ def _late_curve(decision, rows, arm_column: str) -> Objection | None:
     return None
 
 
-def _late_lead(decision, rows, arm_column: str) -> Objection | None:
-    """A lead that bends at the last budgets: carried on from before or from beyond the bend it is another verdict."""
+def _late_lead(
+    decision, rows, columns: ArmColumns, arm_column: str
+) -> Objection | None:
+    """A lead that bends at the last budgets: carried on from before or from beyond the bend it is another verdict.
+
+    Runs of one training budget are not compared where generating takes another part of it from each arm.
+    """
+    if any(
+        _training_flops(decision, columns, arm) < decision.flops
+        for arm in (decision.best, decision.second)
+    ):
+        return None
     x, ahead = _leads(decision, rows, arm_column)
     found = kink(x, ahead)
-    if found is None or not _above(decision, np.exp(x)):
+    if found is None or not _above(decision.flops, np.exp(x)):
         return None
     late = found.falls_late() or _mirrored(found).falls_late()
     if found.n_beyond > FEW_BEYOND or not late:
@@ -269,9 +299,9 @@ def _leads(decision, rows, arm_column: str) -> tuple[np.ndarray, np.ndarray]:
     return x[shared], (best - second[nearest])[shared]
 
 
-def _above(decision, flops: np.ndarray) -> bool:
+def _above(budget: float, flops: np.ndarray) -> bool:
     """Whether the budget lies above all of these runs, not just at them."""
-    return bool(np.log(decision.flops / flops.max()) > NEAR)
+    return bool(np.log(budget / flops.max()) > NEAR)
 
 
 def _arms(rows, arm_column: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """An arm's value along compute: FLOPs -> (N, D) -> value, for the point estimate and for every draw.
 
-D is what the budget pays for by the cost of the fitted table (cost.py), C / 6 N without one of its own.
+D is what the budget pays for by the cost of the fitted table (cost.py), C / 6 N without one of its own, less what goes
+into generating an arm's text (generation.py).
 N is either given or, at each budget and for each arm, the one that the point estimate says is best among a log
 grid. The draws are evaluated at that plan rather than at a best N of their own: this is what a team would run,
 and near an optimum the difference is of second order.
@@ -13,6 +14,11 @@ import numpy as np
 
 from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction
+from stages.laws.deciding.generation import (
+    parts_of,
+    trained_tokens,
+    without_generation,
+)
 from stages.laws.fitting.fit import Fit
 from stages.laws.interface.cost import SIX, Cost
 
@@ -91,14 +97,21 @@ def path_cost(cost: Cost, n_params: float | None = None) -> Cost:
 
 
 def path_rows(flops, n_params, columns, cost: Cost = SIX) -> dict[str, np.ndarray]:
-    """Columns of the runs table along a path. Shapes follow flops."""
+    """Columns of the runs table along a path. Shapes follow flops, which hold what generating costs; as a column they
+    are those of training.
+    """
+    n_tokens = cost.tokens(flops, n_params)
+    if parts_of(columns)[0].size:
+        per_token = cost.flops(n_params, 1.0)
+        n_tokens = trained_tokens(columns, flops, per_token)
+        flops = per_token * n_tokens
     return {
         "flops": flops,
         "n_params": n_params,
-        "n_tokens_seen": cost.tokens(flops, n_params),
+        "n_tokens_seen": n_tokens,
         **{
             name: np.full(np.shape(flops), float(value))
-            for name, value in columns.items()
+            for name, value in without_generation(columns).items()
         },
     }
 

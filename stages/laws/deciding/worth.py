@@ -13,7 +13,8 @@ import numpy as np
 
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.crossover import PER_DECADE, ROUNDING, Crossover, Crossovers
-from stages.laws.deciding.path import ArmColumns, arm_path
+from stages.laws.deciding.generation import parts_of
+from stages.laws.deciding.path import ArmColumns, arm_path, path_cost, path_rows
 
 LEAST_TIMES, MOST_TIMES = 1e-2, 1e4  # ours: further away a ratio has no use
 IN_THE_LIMIT = 1e12  # ours: what is not reached at so many times the budget never is
@@ -92,13 +93,15 @@ def worths(
         if other is None:
             continue
         compute = _ratio(boot, one, other, arms=arms, level=level, sizes=sizes)
-        size = one.n_params[one.best]
+        size, pair = one.n_params[one.best], (one.best, other)
         tokens = compute
         if not np.isfinite(size):
             tokens = (None, None, None)
         elif n_params is None:
             fixed = {"n_params": size, "n_params_range": None}
             tokens = _ratio(boot, one, other, arms=arms, level=level, sizes=fixed)
+        if np.isfinite(size) and any(parts_of(arms[arm])[0].size for arm in pair):
+            tokens = _in_tokens(tokens, boot, one, other, arms=arms, size=size)
         made.append(
             Worth(
                 flops=one.flops,
@@ -134,6 +137,28 @@ def _ratio(boot, one: Compared, other: str, *, arms, level: float, sizes) -> End
         MOST_TIMES if low > MOST_TIMES else _inside(low),
         LEAST_TIMES if high < LEAST_TIMES else _inside(high),
     )
+
+
+def _in_tokens(
+    times: Ends, boot, one: Compared, other: str, *, arms, size: float
+) -> Ends:
+    """Ratios of compute as ratios of the tokens trained on, which differ where text is generated. Ends stay open."""
+
+    def n_tokens(arm: str, flops: float) -> float:
+        rows = path_rows(
+            np.array([flops]),
+            np.array([size]),
+            arms[arm],
+            cost=path_cost(boot.fit.cost, size),
+        )
+        return float(rows["n_tokens_seen"][0])
+
+    own = n_tokens(one.best, one.flops)
+    low, middle, high = (
+        None if each is None else n_tokens(other, each * one.flops) / own
+        for each in (times[1], times[0], times[2])
+    )
+    return middle, low, high
 
 
 def first_reached(

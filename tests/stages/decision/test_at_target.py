@@ -166,6 +166,95 @@ def test_mixtures_keep_their_shares_and_others_follow_the_pools():
     assert found["mix"]["unique_t0"] == 300
 
 
+@pytest.fixture(scope="module")
+def generated(question_folder, tmp_path_factory):
+    """The worse part of the pool, 400 of 900 tokens that keep_100 alone uses, is generated for 3.6e8 FLOPs."""
+    folder = shutil.copytree(question_folder, tmp_path_factory.mktemp("made") / "copy")
+    path = folder / "data/arms/views.parquet"
+    pool = pl.when(pl.col("tier") == 0).then(pl.lit("web")).otherwise(pl.lit("qa"))
+    pl.read_parquet(path).with_columns(pool=pool).write_parquet(path)
+    arms = read_json(folder / "data/arms/arms.json") | {
+        "pool_tokens": {"web": 500, "qa": 400},
+        "draw_tokens": {"web": 500.0, "qa": 400.0},
+    }
+    target = Target(params=2_000, tokens=40_000, generation_flops_per_token={"qa": 9e5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        params = {"target_flops": [target.n_flops], "target": target, "n_params": 2_000}
+        return decide("filter", arms, DecideParams(**params))
+
+
+def test_what_is_spent_on_generating_is_not_spent_on_training(generated, near):
+    record, _ = generated
+    assert near[0].target.best == "keep_100"
+    [target] = record.targets
+    # 4.8e8 FLOPs at 12,000 a token, of one arm less 3.6e8
+    assert target.flops == pytest.approx(4.8e8)
+    assert target.n_tokens == pytest.approx({"keep_20": 40_000, "keep_100": 10_000})
+    assert target.generation_flops == pytest.approx({"keep_100": 3.6e8})
+    # 2 + 60 / 200 and 1.6 + 100 / 100
+    assert target.best == record.target.best == "keep_20"
+    assert target.values["keep_20"][0] == pytest.approx(2.3, rel=0.02)
+    assert target.values["keep_100"][0] == pytest.approx(2.6, rel=0.02)
+    assert (
+        " Generating text takes 75 % of the compute of keep everything."
+        in record.sentence
+    )
+
+
+def test_the_answer_flips_where_the_whole_compute_pays(generated):
+    record, _ = generated
+    # .4 + 60 / sqrt(x) = 100 / sqrt(x - 30,000) at x = 52,850 tokens of 12,000 FLOPs
+    assert record.crossovers[-1].flops == pytest.approx(12_000 * 52_850, rel=0.06)
+    [worth] = record.worth
+    # 1.6 + 100 / sqrt(20,408) = 2.3: as many tokens and 3.6e8 FLOPs beside
+    assert worth.times == pytest.approx((20_408 * 12_000 + 3.6e8) / 4.8e8, rel=0.05)
+    assert worth.tokens_times == pytest.approx(20_408 / 40_000, rel=0.08)
+    assert worth.tokens_low < worth.tokens_times < worth.tokens_high
+    repeats = {each.arm: each.target_passes for each in record.target.repetition}
+    assert repeats == pytest.approx({"keep_20": 80, "keep_100": 10_000 / 900})
+
+
+def test_figures_of_the_proxies_show_their_training(generated, near):
+    record, curves = generated
+    assert curves["flops"].max() == pytest.approx(10 * REACH)
+    assert record.crossovers_by_size == near[0].crossovers_by_size
+
+
+def test_a_record_without_generated_text_is_written_as_before(near):
+    assert "generation_flops" not in near[0].targets[0].model_dump()
+    plain = Target(params=1e6, tokens=1e6)
+    assert "generation_flops_per_token" not in plain.model_dump()
+
+
+@pytest.mark.parametrize(("take", "flops"), [("high", 4_000.0), ("random", 1_000.0)])
+def test_what_a_filter_drops_was_generated_too(take, flops):
+    """A quarter of 400 tokens at 10 FLOPs each: by quality all of them are made, at random a quarter is."""
+    views = pl.DataFrame(
+        {
+            "arm": ["some"] * 2,
+            "draw": [0] * 2,
+            "pool": ["qa", "web"],
+            "weight": [1.0, 3.0],
+            "tier": [0, 0],
+            "n_tokens": [100, 100],
+        }
+    )
+    arm = {"keep": 0.25, "take": take, "mixture": None, "upweight": None}
+    arms = {
+        "arms": {"some": arm},
+        "controls": {},
+        "tiers": ["t0"],
+        "pool_tokens": {"qa": 400, "web": 400},
+        "draw_tokens": {"qa": 400.0, "web": 400.0},
+    }
+    target = Target(params=1e6, tokens=1e6, generation_flops_per_token={"qa": 10.0})
+    found = columns_at(target, views, ["some"], arms)["some"]
+    # of 400 tokens one pass reads 100 of qa
+    assert found["generation_flops_qa_0"] == flops
+    assert found["generation_tokens_qa_0"] == 400
+
+
 def test_counts_as_one_would_write_them():
     assert count_text(4e11) == "4e11" and count_text(7.25e9) == "7.25e9"
 

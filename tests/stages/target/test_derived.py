@@ -127,6 +127,30 @@ def test_what_is_watched_is_carried_to_the_target_whatever_else_the_file_has(loa
             {"target": {"pool_tokens": {"wib": 1e9}}},
             "target.pool_tokens: no pool 'wib'",
         ),
+        (
+            {"target": {"generation_flops_per_token": {"wib": 1e9}}},
+            "target.generation_flops_per_token: no pool 'wib'",
+        ),
+        (
+            {"target": {"generation_flops_per_token": {"web": 0}}},
+            "target.generation_flops_per_token.web: must be above 0",
+        ),
+        (
+            {
+                "target": {"generation_flops_per_token": {"web": 1e9}},
+                "arms": {"questions": {"up": {"kind": "upsampling"}}},
+            },
+            "target.generation_flops_per_token: is not counted by the question 'up'",
+        ),
+        (
+            {
+                "target": {"generation_flops_per_token": {"web": 1e9}},
+                "arms": {
+                    "questions": {"mix": {"kind": "mixture", "over": ["web", "books"]}}
+                },
+            },
+            "is not counted by the question 'mix', which searches",
+        ),
         ({"decide": {"n_params": 5}}, "decide.n_params: 5 is not the size of target"),
         ({"sweep": {"sizes": ["9k"]}}, "sweep: no proxy size '9k'"),
         ({"sweep": {"budgets_tokens": ["x"]}}, "sweep.budgets_tokens.0"),
@@ -138,6 +162,21 @@ def test_what_is_wrong_is_one_line(load, changes, message):
     with pytest.raises(InputError, match=message) as error:
         load(**changes)
     assert "\n" not in str(error.value)
+
+
+def test_a_mixture_of_pools_that_people_wrote_may_stand_beside_generated_ones(load):
+    pools = {"web": {"path": "web", "heldout": 0.1}, "more": {"path": "more"}} | {
+        "books": {"path": "books", "reference": 0.5},
+        "qa": {"path": "qa"},
+    }
+    questions = {
+        "mix": {"kind": "mixture", "over": ["web", "books", "more"]},
+        "data": {"title": "Which?", "arms": ["keep_20", "keep_100"]},
+    }
+    prices = {"generation_flops_per_token": {"qa": 2e9}}
+    found = load(target=prices, ingest={"pools": pools}, arms={"questions": questions})
+    target = found["decide"].target
+    assert target.generation_flops_per_token == {"qa": 2e9}
 
 
 def test_stages_that_follow_depend_on_what_they_follow(load):
