@@ -97,7 +97,6 @@ TESTED_ELSEWHERE = {
     "stages/curation/score_kinds/ngram.py": KINDS,
     "stages/curation/score_kinds/proxy.py": KINDS,
     "stages/curation/score_kinds/saved.py": KINDS,
-    "stages/curation/score_kinds/skills.py": KINDS,
     "stages/curation/score_kinds/transport.py": KINDS,
     # compiled loops: held to slow Python over whole texts
     "stages/curation/kernels/affixes.py": RULES,

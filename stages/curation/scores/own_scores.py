@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -93,15 +94,56 @@ def column_scores(
 
     frame: document table with `source`; a passage's source is that of its document and "/k".
     """
+    values = _joined(frame, path, column=column, id=id, read=_number)
+    values = values.cast(pl.Float64)
+    if lacking := int(
+        (values.is_null() | values.is_nan() | values.is_infinite()).sum()
+    ):
+        first = frame["source"].filter(
+            values.is_null() | values.is_nan() | values.is_infinite()
+        )[0]
+        raise InputError(
+            f"column {column!r} has no finite number for {lacking} of {frame.height}"
+            f" documents, the first is {first}; mend the column"
+        )
+    return values.to_numpy()
+
+
+def column_labels(
+    frame: pl.DataFrame, path: str | list[str], column: str, *, id: str | None = None
+) -> list[list[str]]:
+    """Labels of each document (n,) from a column of the input files that holds a text or a list of texts; null and an
+    empty list are none. Arguments as in column_scores; a document whose row is not there is an InputError.
+    """
+    values = _joined(frame, path, column=column, id=id, read=_labels)
+    if lacking := values.null_count():
+        first = frame["source"].filter(values.is_null())[0]
+        raise InputError(
+            f"column {column!r}: {lacking} of {frame.height} documents have no row in"
+            f" {path}, the first is {first}; give the files that ingest reads"
+        )
+    return [list(json.loads(value)) for value in values]
+
+
+def _joined(
+    frame: pl.DataFrame,
+    path: str | list[str],
+    *,
+    column: str,
+    id: str | None,
+    read: Callable[[Any, str], Any],
+) -> pl.Series:
+    """What `read` makes of each document's row (n,), null where there is none."""
     files, _ = find_files(path)
     rows = [
         (source, value)
         for file in files
-        for source, value in _file_values(file, column, id)
+        for source, value in _file_values(file, column, id, read)
     ]
+    kind = pl.Float64 if read is _number else pl.String
     table = pl.DataFrame(
         rows,
-        schema={"source": pl.String, "value": pl.Float64},
+        schema={"source": pl.String, "value": kind},
         orient="row",
         strict=False,
     )
@@ -124,23 +166,36 @@ def column_scores(
         maintain_order="left",
         validate="m:1",
     )["value"]
-    values = exact.fill_null(whole)
-    if lacking := int(
-        (values.is_null() | values.is_nan() | values.is_infinite()).sum()
-    ):
-        first = frame["source"].filter(
-            values.is_null() | values.is_nan() | values.is_infinite()
-        )[0]
+    return exact.fill_null(whole)
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(
-            f"column {column!r} has no finite number for {lacking} of {frame.height}"
-            f" documents, the first is {first}; mend the column"
+            f"{where} holds {str(value)[:30]!r}, not a number; mend the row"
         )
-    return values.to_numpy()
+    return float(value)
+
+
+def _labels(value: Any, where: str) -> str:
+    """A list of texts, as JSON."""
+    labels = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(labels, list) or not all(
+        isinstance(label, str) and label.strip() for label in labels
+    ):
+        raise InputError(
+            f"{where} holds {str(value)[:30]!r}, not a text or a list of texts; mend"
+            " the row"
+        )
+    return json.dumps(labels)
 
 
 def _file_values(
-    file: InputFile, column: str, id_column: str | None
-) -> Iterator[tuple[str, float]]:
+    file: InputFile,
+    column: str,
+    id_column: str | None,
+    read: Callable[[Any, str], Any],
+) -> Iterator[tuple[str, Any]]:
     """(source, value) of every row, sources named as the readers name them."""
     if file.kind == "text":
         raise InputError(
@@ -150,19 +205,14 @@ def _file_values(
     for number, row in (_parquet_rows if file.kind == "parquet" else _json_rows)(
         file, [column, *([id_column] if id_column else [])]
     ):
-        value = row[column]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(
-                f"{file.path}:{number}: column {column!r} holds {str(value)[:30]!r},"
-                " not a number; mend the row"
-            )
+        value = read(row[column], f"{file.path}:{number}: column {column!r}")
         yield (
             (
                 f"{file.name}:{number}"
                 if id_column is None
                 else f"{file.name}#{row[id_column]}"
             ),
-            float(value),
+            value,
         )
 
 

@@ -7,13 +7,15 @@ Output: a score. The skill graph A has each skill's share of reference documents
 the share of documents that hold both skills off it; a document scores
     sum_s (b_x A)[s],   b_x[s] its cosine to skill s, cut below a threshold.   High = keep.
 The paper lets a language model name the skills; offline they are keyphrases of the reference
-(`keyphrases`) or cluster labels. The published text gives the idea, the exact normalisation is
-ours. Cost: two sparse products. Fails where one common phrase ("all rights reserved") goes with
+(`keyphrases`), phrases that the user names (`named_phrases`) or labels (`label_likeness`). The
+published text gives the idea, the exact normalisation is ours.
+Cost: two sparse products. Fails where one common phrase ("all rights reserved") goes with
 everything: the hub then outweighs every real skill, and boilerplate wins (a test); name the phrases
 to leave out in `stop`.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -22,6 +24,7 @@ from stages.curation.vectors.products import unit_rows
 from stages.foundation.errors import InputError
 
 THRESHOLD = 0.05  # assumed: weaker likeness is noise
+WORD = r"(?u)\b[^\W\d_]\w+\b"  # a letter and more
 
 
 def skill_graph(holds: np.ndarray | csr_matrix) -> np.ndarray:
@@ -84,7 +87,7 @@ def keyphrases(
         min_df=2,
         max_df=0.5,
         sublinear_tf=True,
-        token_pattern=r"(?u)\b[^\W\d_]\w+\b",
+        token_pattern=WORD,
     )
     try:
         weights = np.asarray(words.fit_transform(reference).sum(axis=0)).ravel()
@@ -98,20 +101,76 @@ def keyphrases(
     return [name for name in ranked if name not in set(stop)][:count]
 
 
+def named_phrases(names: Sequence[str], reference: Sequence[str]) -> list[str]:
+    """The phrases that a user names as skills, as they are looked for: in lower case, without function words.
+
+    Raises InputError where one has no word that is looked for, or no reference text holds it.
+
+    >>> named_phrases(["The Oven", "linear algebra"], ["an oven", "on linear algebra"])
+    ['oven', 'linear algebra']
+    """
+    taken = _words().build_analyzer()
+    phrases = [" ".join(taken(name)) for name in names]
+    for name, phrase in zip(names, phrases, strict=True):
+        if not phrase:
+            raise InputError(
+                f"the skill {name!r} has no word of two letters or more that is no"
+                " function word; name another"
+            )
+    for name, phrase in zip(names, phrases, strict=True):
+        if phrases.count(phrase) > 1:
+            raise InputError(
+                f"the skill {name!r} is looked for as {phrase!r}, and so is another;"
+                " name it once"
+            )
+    held = np.asarray((phrase_likeness(reference, phrases) > 0).sum(axis=0)).ravel()
+    for name, count in zip(names, held, strict=True):
+        if not count:
+            raise InputError(
+                f"the skill {name!r} is in no reference document; name another, or give"
+                " more reference text"
+            )
+    return phrases
+
+
+def _words(**options: Any) -> Any:
+    """What counts English words in texts but for function words."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    return CountVectorizer(stop_words="english", token_pattern=WORD, **options)
+
+
+def label_likeness(labels: Sequence[Sequence[str]], names: Sequence[str]) -> csr_matrix:
+    """1 for each skill (n, skills) that labels name a document with.
+
+    >>> label_likeness([["sums"], [], ["sums", "cakes"]], ["cakes", "sums"]).toarray()
+    array([[0., 1.],
+           [0., 0.],
+           [1., 1.]])
+    """
+    place = {name: at for at, name in enumerate(names)}
+    found = [[place[each] for each in {*own} if each in place] for own in labels]
+    rows = np.repeat(np.arange(len(labels)), [len(own) for own in found])
+    columns = np.array([at for own in found for at in own], int)
+    ones = np.ones(rows.size)
+    return csr_matrix((ones, (rows, columns)), shape=(len(labels), len(names)))
+
+
 def phrase_likeness(texts: Sequence[str], phrases: Sequence[str]) -> csr_matrix:
     """Weight (n, skills) of each phrase in each text: (1 + log(count)) / sqrt(words of the text),
     near its cosine to the whole text.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    longest = max(2, *(len(phrase.split()) for phrase in phrases), 2)
     counted = TfidfVectorizer(
-        vocabulary=list(phrases),
-        ngram_range=(1, 2),
+        vocabulary=list(dict.fromkeys(phrases)),
+        ngram_range=(1, longest),
         stop_words="english",
         sublinear_tf=True,
         use_idf=False,
         norm=None,
-        token_pattern=r"(?u)\b[^\W\d_]\w+\b",
+        token_pattern=WORD,
     )
     rows = counted.fit_transform(texts).tocsr()
     n_words = np.array([max(1, len(text.split())) for text in texts])
