@@ -18,9 +18,13 @@ from stages.runs.schema import COLUMNS
 from stages.runs.table import filter_rows, read_table
 
 
-def parse_map(pairs: list[str]) -> dict[str, str]:
-    """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does."""
+def parse_map(pairs: list[str], also: tuple[str, ...] = ()) -> dict[str, str]:
+    """law_var=column pairs as a dict; a name that no law reads is refused, with the nearest one that a law does.
+
+    also: further names that the command reads.
+    """
     known = {
+        *also,
         "distance",
         *COLUMNS,
         *(name for law in LAWS.values() for name in law.variable_names),

@@ -1,4 +1,4 @@
-"""`assay isoflop`, `assay pruning-theory`, `assay contained`: read, call, print."""
+"""`assay isoflop`, `items`, `pruning-theory`, `contained`: read, call, print."""
 
 import json
 from pathlib import Path
@@ -32,6 +32,47 @@ def isoflop_command(
                 " their smallest or largest size, or they have under four sizes"
             )
         )
+
+
+def items_command(
+    table: str,
+    pairs: list[str],
+    *,
+    where: str | None,
+    at: list[float],
+    n_clusters: int | None,
+    n_held: int,
+    as_json: bool,
+) -> None:
+    """The clusters of items, the score at other budgets, and how the largest ones were foretold."""
+    from stages.item_tables.items_table import items_table
+
+    mapping = parse_map(pairs, also=("item", "tries"))
+    found = items_table(
+        load_table(table, mapping, where),
+        str(table),
+        at=at,
+        n_clusters=n_clusters,
+        n_held=n_held,
+    )
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    rows = [
+        {"cluster": number}
+        | {key: each[key] for key in ("items", "first", "last")}
+        | {"foretold": "yes" if each["foretold"] else "no"}
+        for number, each in enumerate(found["clusters"])
+    ]
+    show(rows, False, title=f"{found['n_items']} items by the compute that they need")
+    if found["at"]:
+        print()
+        show(found["at"], False, title="Score of all items, 90 % intervals")
+    if found["held_out"]:
+        print()
+        title = "Largest budgets, foretold from below: by clusters, and by one law"
+        show(found["held_out"], False, title=title)
+    show_warnings(found["warnings"])
 
 
 def pruning_theory_command(

@@ -301,6 +301,50 @@ def isoflop(
     isoflop_command(table, map_, where=where, at=budgets, as_json=as_json)
 
 
+@app.command()
+def items(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="CSV or parquet with item, flops, value; maybe tries"
+        ),
+    ],
+    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
+    where: Annotated[
+        str | None, typer.Option(metavar="SQL", help="rows to use")
+    ] = None,
+    at: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FLOPS",
+            callback=as_flops,
+            help="a budget to foretell the score at, FLOPs or hours as 40h; repeat",
+        ),
+    ] = [],  # noqa: B006
+    flops_per_s: FlopsPerS = None,
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=1, help="clusters of items; as many as they bear by default"),
+    ] = None,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="largest budgets that are foretold from below")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Score of a task at a budget, by clusters of its items that become easy at the same compute."""
+    from flows.commands.theory import items_command
+
+    items_command(
+        table,
+        map_,
+        where=where,
+        at=[float(each) for each in at],
+        n_clusters=clusters,
+        n_held=held_out,
+        as_json=as_json,
+    )
+
+
 @app.command("pruning-theory")
 def pruning_theory(
     pool: Annotated[

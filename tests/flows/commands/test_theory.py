@@ -47,6 +47,38 @@ def test_isoflop_finds_the_size_of_least_loss(said, runs):
     assert max(map(len, printed.splitlines())) <= 100
 
 
+def test_items_are_clustered_before_their_score_is_foretold(said, tmp_path):
+    flops = [1e18 * 2**k for k in range(7)]
+    rows = [
+        {
+            "task": f"t{i}",
+            "C": budget,
+            "pass": 1
+            - (2 + 60 * (i % 2)) ** -0.1 * (1e18 / budget) ** (0.9 - 0.6 * (i % 2)),
+            "n": 30,
+        }
+        for i in range(40)
+        for budget in flops
+    ]
+    pl.DataFrame(rows).with_columns(pl.col("pass").clip(0, 1)).write_csv(
+        tmp_path / "items.csv"
+    )
+    table = [tmp_path / "items.csv", "--map", "item=task", "--map", "flops=C"]
+    table += ["--map", "value=pass", "--map", "tries=n"]
+    found = json.loads(said("items", *table, "--at", 2e20, "--json"))
+    assert [each["items"] for each in found["clusters"]] == [20, 20]
+    assert {found["items"][f"t{i}"] for i in range(0, 40, 2)} != {
+        found["items"][f"t{i}"] for i in range(1, 40, 2)
+    }
+    last = found["held_out"][0]["measured"]
+    assert last < found["at"][0]["value"] <= 1
+    printed = said("items", *table, "--at", 2e20)
+    assert "40 items by the compute" in printed and "foretold from below" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    with pytest.raises(InputError, match="no column 'item'"):
+        said("items", tmp_path / "items.csv")
+
+
 def test_pruning_theory_keeps_easy_in_small_pools_and_hard_in_large_ones(said):
     rows = json.loads(said("pruning-theory", "--pool", 1, "--pool", 8, "--json"))
     assert [row["better"] for row in rows] == ["easy", "hard"]
