@@ -3,8 +3,8 @@
 Question: which items share one curve, so that a law of each curve says more than a law of their mean? Input: passes
 and tries of every item at every budget. Output: the cluster of each item and the pass rate of each cluster. Source: the
 clustering on difficulty of Xu et al. 2025, arXiv 2502.17262; ours is that clusters are latent classes, found by their
-likelihood (EM) and counted by the BIC, in place of mean shift: single tries are too noisy for distances. Cost: 0.4 s for
-1,000 items, 10 budgets and up to six clusters (measured).
+likelihood (EM) and counted by the BIC, in place of mean shift: single tries are too noisy for distances. Cost: 0.4 s
+for 1,000 items, 10 budgets and up to six clusters (measured).
 """
 
 from dataclasses import dataclass
