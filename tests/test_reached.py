@@ -73,6 +73,16 @@ def test_every_file_is_reached_by_a_command_or_listed_with_the_reason():
     )
 
 
+def test_what_no_command_reaches_is_on_a_page_with_an_example_that_runs():
+    page = (ROOT / "docs/python.md").read_text("utf-8")
+    for name in API_ONLY:
+        [file] = ROOT.glob(f"stages/**/{name}")
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        # tests/test_examples.py runs every example
+        assert ">>> " in file.read_text("utf-8"), f"{module} has no example"
+        assert f"::: {module}\n" in page, f"docs/python.md does not show {module}"
+
+
 def test_workers_that_are_started_by_name_count_as_reached():
     names = {file.name for file in reached()}
     assert {"worker_main.py", "rank_main.py", "perceptron.py", "sweep.py"} <= names

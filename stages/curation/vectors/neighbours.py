@@ -24,6 +24,11 @@ def neighbours(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices (q, k) int64 into `table` and cosines (q, k) float32, most similar first; ties go to
     the lower index (exact only).
+
+    >>> table = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> index, cosine = neighbours(np.array([[2.0, 0.1]]), table, 2)
+    >>> index.tolist(), bool(cosine[0, 0] > cosine[0, 1])
+    ([[0, 2]], True)
     """
     queries, table = unit_rows(queries), unit_rows(table)
     if (

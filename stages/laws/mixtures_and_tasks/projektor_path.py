@@ -51,6 +51,17 @@ def descend(
     """Follow the projected gradient from `start` (sources,). `first` and `second` are (size, stage 1 fitted there).
 
     `distance_at(mixture)` gives the transport distance to the target and its gradient (sources,) at a mixture.
+
+    >>> from stages.laws.mixtures_and_tasks.projektor import fit_mixture_score
+    >>> def distance_at(mixture):  # a target of 70 % of the first source
+    ...     off = mixture - np.array([0.7, 0.3])
+    ...     return float(1 + off @ off), 2 * off
+    >>> runs = np.stack([np.linspace(0.05, 0.95, 9), np.linspace(0.95, 0.05, 9)], axis=1)
+    >>> distances = np.array([distance_at(run)[0] for run in runs])
+    >>> small, large = (fit_mixture_score(runs, distances, c + distances) for c in (2, 1))
+    >>> path = descend((1e6, small), (1e7, large), 1e9, distance_at, np.array([0.5, 0.5]))
+    >>> path.best.round(2)
+    array([0.7, 0.3])
     """
     mixture = np.asarray(start, dtype=np.float64)
     if mixture.min() < 0 or abs(mixture.sum() - 1) > 1e-9:

@@ -40,6 +40,11 @@ def effective_tokens(p, loss, n_params) -> np.ndarray:
 
     Of a curated set: effective_tokens(baseline, its loss, N) / its tokens is its density, how many
     baseline tokens one is worth.
+
+    >>> baseline = {"E": 1.7, "A": 400.0, "alpha": 0.34, "B": 410.0, "beta": 0.28}
+    >>> loss = 1.7 + 400 / 1e8**0.34 + 410 / 2e10**0.28  # as of 2e10 tokens
+    >>> round(float(effective_tokens(baseline, loss, n_params=1e8) / 1e10), 3)
+    2.0
     """
     left = np.asarray(loss, float) - p["E"] - p["A"] * np.power(n_params, -p["alpha"])
     return _inverted(left, p["B"], p["beta"])

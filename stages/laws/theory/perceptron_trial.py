@@ -88,7 +88,12 @@ def trials(
     theta_degrees: float = 0.0,
     seed: int = 0,
 ) -> Trials:
-    """Mean over trials with seeds from `seed` on: the same seeds mean the same pools, so sides compare in pairs."""
+    """Mean over trials with seeds from `seed` on: the same seeds mean the same pools, so sides compare in pairs.
+
+    >>> hard, easy = (trials(1, 0.5, side, 8, dimension=50) for side in ("hard", "easy"))
+    >>> bool(easy.error < hard.error)  # of a small pool the easy half is worth more
+    True
+    """
     errors = np.array(
         [
             trial(

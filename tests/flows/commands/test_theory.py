@@ -79,6 +79,32 @@ def test_items_are_clustered_before_their_score_is_foretold(said, tmp_path):
         said("items", tmp_path / "items.csv")
 
 
+def test_projektor_predicts_mixtures_at_a_size_that_was_never_run(said, tmp_path):
+    rows = [
+        {
+            "share_a": a,
+            "share_b": 1 - a,
+            "n_params": size,
+            "distance": 1 + a**2,
+            "value": 3 + a - 0.1 * k,
+        }
+        for k, size in enumerate((1e6, 1e8))
+        for a in (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.5)
+    ]
+    pl.DataFrame(rows).write_csv(tmp_path / "runs.csv")
+    wanted = {
+        "share_a": [0.3],
+        "share_b": [0.7],
+        "n_params": [1e10],
+        "distance": [1.09],
+    }
+    pl.DataFrame(wanted).write_csv(tmp_path / "wanted.csv")
+    asked = ["--method", "projektor", "--predict", tmp_path / "wanted.csv", "--json"]
+    found = json.loads(said("mixture", tmp_path / "runs.csv", *asked))
+    # .1 less with every hundredfold of the size
+    assert found["predictions"] == pytest.approx([3.3 - 0.2], abs=1e-6)
+
+
 def test_pruning_theory_keeps_easy_in_small_pools_and_hard_in_large_ones(said):
     rows = json.loads(said("pruning-theory", "--pool", 1, "--pool", 8, "--json"))
     assert [row["better"] for row in rows] == ["easy", "hard"]
