@@ -6,13 +6,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages import dedup, ingest
+from stages import arms, dedup, ingest, pack, score
 from stages.curation.selecting.arm_views import resamples
 from stages.curation.selecting.groups import with_groups
 from stages.dedup import DedupParams
 from stages.foundation.errors import InputError
 from stages.handing_over.whole_pool import numbers_of, removed_ids
 from stages.lineage.removal import documents_named
+from stages.pack import PackParams
+from stages.score import ScoreParams
+from stages.settings.arms import ArmsParams
 from stages.settings.pools import IngestParams
 
 N = 120
@@ -236,3 +239,21 @@ def test_what_a_reworded_pool_cannot_have_is_said_before_any_work(said, message)
 def test_a_pool_without_a_source_is_written_as_before():
     pool = IngestParams(pools={"web": WEB}).pools["web"]
     assert not {"source"} & set(pool.model_dump())
+
+
+def test_the_stages_behind_carry_it_to_the_views_and_the_ledger(folder):
+    read()
+    dedup.run(DedupParams())
+    pack.run(PackParams(vocab_size=300, tokenizer_chars=10_000, heldout_tokens=1_000))
+    score.run(ScoreParams(folds=2, prototypes=4))
+    settings = {"all": {}, "mixed": {"mixture": {"web": 0.5, "said": 0.5}}}
+    questions = {"q": {"title": "?", "arms": ["all", "mixed"]}}
+    arms.run(ArmsParams(draws=2, draw_tokens=4_000, arms=settings, questions=questions))
+    views = pl.read_parquet("data/arms/views.parquet")
+    pools = pl.read_parquet("data/ingest/pools/**/*.parquet")
+    whole = pools.select("id", whole=pl.coalesce("origin", "parent"))
+    held = views.filter(arm="all").join(whole, on="id")
+    first, second = (set(held.filter(draw=draw)["whole"]) for draw in range(2))
+    assert first and second and not first & second
+    reasons = set(pl.read_csv("data/arms/ledger.csv")["reason"].drop_nulls())
+    assert {"source held out", "source in the reference"} <= reasons
