@@ -38,7 +38,7 @@ from stages.settings.verify import VerifyParams
 from stages.sweeping.branches import phases, train_lost_again, trained_data
 from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
 from stages.sweeping.trunks import planned
-from stages.sweeping.views import proxy_data
+from stages.verification.branched import order_and_data
 
 LIMIT = "assay-proxies"  # groups of runs at once, on the Prefect page under Concurrency
 
@@ -85,7 +85,9 @@ def fill_verify(
         plan = verify.planned(params)
         if missing := verify.missing_trunks(plan.asked.values()):
             fan = Fan(executor, params.device, n_workers, gpus, folder=CARRIED_ON)
-            _train(missing, proxy_data(plan.data), fan)
+            phases_left, given = order_and_data(missing, plan.data)
+            for phase in phases_left:
+                _train(phase, given, fan)
 
 
 def require_inputs(name: str) -> None:

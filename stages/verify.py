@@ -25,8 +25,9 @@ from stages.laws.choosing.bootstrap import Bootstrap
 from stages.runs.run_files import CARRIED_ON
 from stages.searched.kinds import is_searched, unused_without_searches
 from stages.settings.verify import VerifyParams
-from stages.sweeping.views import Views, load_views, proxy_data
+from stages.sweeping.views import Views, load_views
 from stages.verification.asked import Asked, ask
+from stages.verification.branched import order_and_data
 from stages.verification.carried_on import Trunk, is_trained, table_after
 from stages.verification.judged import Rows
 from stages.verification.outcome import metrics, verified
@@ -67,11 +68,6 @@ class Plan:
 def planned(params: VerifyParams) -> Plan:
     """What is asked of every question; nothing is trained. Image proxies are not carried on."""
     questions = read_sealed(artefacts.ARMS, AGAIN)["questions"]
-    if branched := [name for name, asked in questions.items() if asked.get("branch")]:
-        log.info("verify: %s: branches are not carried on", ", ".join(branched))
-    questions = {
-        name: asked for name, asked in questions.items() if name not in branched
-    }
     if unknown := set(params.questions or []) - set(questions):
         raise ParamsError(
             f"verify.questions: no question {min(unknown)!r}; there are"
@@ -145,7 +141,9 @@ def train(asked: list[Asked], data: Views, device: str) -> None:
     if missing:
         from stages.sweeping.train_trunks import train as train_trunks  # loads torch
 
-        train_trunks(missing, proxy_data(data), device, folder=CARRIED_ON)
+        phases, given = order_and_data(missing, data)
+        for phase in phases:
+            train_trunks(phase, given, device, folder=CARRIED_ON)
 
 
 def write_runs(tables: list[pl.DataFrame]) -> None:
@@ -159,16 +157,12 @@ def write_runs(tables: list[pl.DataFrame]) -> None:
 
 
 def questions_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where the section names what is no question, or one that is not carried on: the keys and the fault."""
+    """Where the section names what is no question: the keys and the fault."""
     questions = params["arms"].questions
     for name in params["verify"].questions or []:
         if name not in questions:
             known = ", ".join(questions)
             return ["verify", "questions"], f"no question {name!r}; there are {known}"
-        if getattr(questions[name], "branch", None):
-            return ["verify", "questions"], (
-                f"{name!r} is about branches, which are not carried on; take it out"
-            )
     return None
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +137,19 @@ def whole_folder(
 
 
 def remove_orphans(path: Path | str) -> None:
-    """Temporary folders beside `path` of runs on this machine that were killed; those of a run that is alive stay."""
+    """Remove what runs on this machine that were killed left of `path` half written; that of a run that is alive
+    stays.
+    """
     path = Path(path)
-    for folder in path.parent.glob(f".{path.name}.*.tmp"):
-        number = folder.name.split(".")[-2]
-        if number.isdigit() and not _alive(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        number = left.name.split(".")[-2]
+        if not number.isdigit() or _alive(int(number)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                left.unlink()
 
 
 def _alive(process: int) -> bool:

@@ -6,7 +6,7 @@ the same. Its branches are runs that go on from its weights, each of its own arm
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from stages.proxy.specs.branch import Branch
 from stages.proxy.specs.checkpoint_file import read_header
 from stages.proxy.specs.shape import whole_batches
 from stages.proxy.specs.spec import RunSpec
-from stages.runs.run_files import SWEPT, is_finished
+from stages.runs.run_files import SWEPT, RunFolder, is_finished
 from stages.settings.sweep import SweepParams
 from stages.sweeping.views import TOKENIZER, Views, proxy_data
 
@@ -121,7 +121,7 @@ def _branch(
             reads_on=is_control,
         )
     else:
-        _require_file(asked, spec, making.data)
+        require_checkpoint(asked, spec)
         start = Branch(
             trunk=asked["hash"],
             trunk_tokens=asked["at_tokens"],
@@ -173,7 +173,7 @@ def _whole(tokens: Sequence[int], params: SweepParams) -> tuple[int, ...]:
     return tuple(sorted({whole_batches(each, params.batch_tokens) for each in tokens}))
 
 
-def _require_file(asked: Mapping[str, Any], spec: RunSpec, data: Views) -> None:
+def require_checkpoint(asked: Mapping[str, Any], spec: RunSpec) -> None:
     """Raises InputError where the user's trunk is not what arms.json names, or of another model or tokenizer."""
     path = asked["checkpoint"]
     header = read_header(path)
@@ -221,7 +221,7 @@ def trained_data(
 ) -> "ProxyData":
     """What the trainer reads, and where it finds and leaves the weights of trunks. watch: as sweep.watch."""
     given = dataclasses.replace(proxy_data(data), watched=watch)
-    wanted = _left_by(trunks)
+    wanted = trunks_left(trunks)
     if not wanted:
         return given
     files = {
@@ -237,22 +237,22 @@ def trained_data(
     )
 
 
-def train_lost_again(trunks: Sequence[Trunk]) -> None:
+def train_lost_again(trunks: Sequence[Trunk], folder: RunFolder = SWEPT) -> None:
     """Set aside the run file of a trunk whose weights are gone while a branch of it is still to be trained."""
-    waiting = [trunk for trunk in trunks if not is_finished(trunk)]
-    wanted = _left_by(waiting)
+    waiting = [trunk for trunk in trunks if not is_finished(trunk, folder)]
+    wanted = trunks_left(waiting)
     for trunk in trunks:
         name = trunk["trunk_id"]
-        if name in wanted and is_finished(trunk) and not weights_file(name).is_file():
-            file = SWEPT.file(name)
+        there = name in wanted and is_finished(trunk, folder)
+        if there and not weights_file(name).is_file():
             set_aside(
-                file,
-                f"sweep: the weights of the trunk {name} are not in {artefacts.TRUNKS};"
+                folder.file(name),
+                f"{folder.stage}: the weights of the trunk {name} are not in {artefacts.TRUNKS};"
                 " it is trained again",
             )
 
 
-def _left_by(trunks: Sequence[Trunk]) -> set[str]:
+def trunks_left(trunks: Iterable[Trunk]) -> set[str]:
     """The trunks that branches among these leave."""
     branches = (trunk["spec"].branch for trunk in trunks)
     return {branch.trunk for branch in branches if branch is not None}

@@ -17,7 +17,9 @@ from stages.proxy.specs.spec import RunSpec
 from stages.runs.suite import with_suite, with_weighted
 from stages.searched.record import Decision, SearchedRecord
 from stages.settings.verify import VerifyParams
+from stages.sweeping.branches import require_checkpoint
 from stages.sweeping.views import Views
+from stages.verification.branched import Kin, at_every_setting
 from stages.verification.carried_on import (
     Trunk,
     carried_specs,
@@ -27,6 +29,7 @@ from stages.verification.carried_on import (
     untrained,
 )
 from stages.verification.chosen import (
+    Setting,
     arms_to_train,
     budgets_to_train,
     settings_by_budget,
@@ -38,13 +41,14 @@ from stages.verification.judged import Claim, Prediction, Said
 
 log = logging.getLogger("assay")
 WEIGHTED = "loss_weighted"  # a sum of losses of several held-out domains, nats a token
+CONTROL = ("the control, 100 % replay", "the control")
 SAME_POOL = 0.05  # assumed: arms whose different tokens differ by less are one
 
 
 @dataclass(frozen=True)
 class Asked:
     """One question with what is to be trained for it. arms: arm -> why; parents: the sweep's trunks; said: of a search
-    what it says of its target.
+    what it says of its target; kin: of branches the parents at every setting that has a trunk.
     """
 
     decision: Decision
@@ -53,6 +57,22 @@ class Asked:
     arms: dict[str, str] = field(default_factory=dict)
     trunks: list[Trunk] = field(default_factory=list)
     said: Sequence[Said] = ()
+    kin: Kin = field(default_factory=dict)
+
+    @property
+    def family(self) -> dict[Any, RunSpec]:
+        """All that what is trained may carry on."""
+        return {**self.parents, **self.kin}
+
+    def parent_at(
+        self, arm: str, draw: int, setting: Setting
+    ) -> tuple[RunSpec, Setting]:
+        """What is carried on at a setting, and the setting: of branches one that has a trunk."""
+        parent = self.parents[arm, draw]
+        if parent.branch is None:
+            return parent, setting
+        own = self.kin.get((arm, draw, setting), parent)
+        return own, (own.weight_decay, own.dropout)
 
     @property
     def metric(self) -> str:
@@ -82,7 +102,7 @@ class Asked:
 
     def trained(self, data: Views) -> list[dict[str, Any]]:
         """Every run on disk that carries on one of the trunks."""
-        return trained_after(self.parents, self.trunks, data)
+        return trained_after(self.family, self.trunks, data)
 
 
 def metric_of(decision: Decision) -> str:
@@ -124,12 +144,26 @@ def ask(name: str, data: Views, prediction: Prediction, params: VerifyParams) ->
         reach=float(runs["flops"].max()),
         level=decision.level,
     )
-    asked = Asked(decision, claim=claim, parents=parents_of(runs))
+    parents = parents_of(runs)
+    asked = Asked(
+        decision, claim=claim, parents=parents, kin=at_every_setting(parents, runs)
+    )
     if params.questions is not None and name not in params.questions:
         return asked
     top = top_of(params, claim.reach)
-    arms = chosen_arms(claim, names, top=top, pairs=pairs, data=data, params=params)
+    branch = data.arms["questions"][name].get("branch")
+    arms = chosen_arms(
+        claim,
+        names,
+        top=top,
+        pairs=pairs,
+        data=data,
+        params=params,
+        control=branch["control"] if branch else None,
+    )
     trunks = plan(asked, arms, runs=runs, data=data, top=top, n_draws=params.draws)
+    if branch and branch["checkpoint"] and trunks:
+        require_checkpoint(branch, trunks[0]["spec"])
     return replace(asked, arms=arms, trunks=trunks)
 
 
@@ -141,13 +175,18 @@ def chosen_arms(
     pairs: dict[str, str],
     data: Views,
     params: VerifyParams,
+    control: str | None = None,
 ) -> dict[str, str]:
-    """Arm -> why it is trained. top: FLOPs; pairs: twin -> arm."""
-    unfiltered = unfiltered_arm(
-        {arm: data.arms["arms"][arm] for arm in names}, claim.columns
-    )
+    """Arm -> why it is trained. top: FLOPs; pairs: twin -> arm; control: of branches, for the unfiltered arm."""
     predicted = claim.values(names, top)
-    chosen = arms_to_train(predicted, unfiltered, n_best=params.best_arms)
+    if control is not None:
+        chosen = arms_to_train(
+            predicted, control, n_best=params.best_arms, words=CONTROL
+        )
+    else:
+        offered = {arm: data.arms["arms"][arm] for arm in names}
+        unfiltered = unfiltered_arm(offered, claim.columns)
+        chosen = arms_to_train(predicted, unfiltered, n_best=params.best_arms)
     if not params.control:
         return chosen
     controls = {
@@ -222,7 +261,8 @@ def plan(
                 continue
             by_setting = settings_by_budget(won, arm, tokens, n_unique=n_unique)
             for setting, budgets in by_setting.items():
-                pool = data.views[parent.arm].n_tokens
-                specs += carried_specs(parent, budgets, setting, pool_tokens=pool)
-    there = trained_after(asked.parents, [], data)
+                own, setting = asked.parent_at(arm, draw, setting)
+                pool = data.views[own.arm].n_tokens
+                specs += carried_specs(own, budgets, setting, pool_tokens=pool)
+    there = trained_after(asked.family, [], data)
     return trunks_of(untrained(specs, there), data)

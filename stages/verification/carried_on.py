@@ -115,14 +115,18 @@ def untrained(
 
 
 def trained_after(
-    parents: Mapping[tuple[str, int], RunSpec], planned: Sequence[Trunk], data: Views
+    parents: Mapping[Any, RunSpec], planned: Sequence[Trunk], data: Views
 ) -> list[dict[str, Any]]:
     """Every run on disk that carries on one of these trunks on the same data with the same trainer: those that
-    are planned, and those of earlier calls that asked for other budgets.
+    are planned, and those of earlier calls that asked for other budgets. parents: by names that do not matter.
     """
     code = code_hash()
     wanted = {
-        (kin(spec.to_dict()), data.data_hash(spec.arm, spec.decay_arm), code)
+        (
+            kin(spec.to_dict()),
+            data.data_hash(spec.arm, spec.decay_arm, spec.loss),
+            code,
+        )
         for spec in parents.values()
     }
     runs = sound(trunk_files(CARRIED_ON), CARRIED_ON)

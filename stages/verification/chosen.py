@@ -33,10 +33,13 @@ def unfiltered_arm(
 
 
 def arms_to_train(
-    predicted: Mapping[str, float], unfiltered: str, n_best: int
+    predicted: Mapping[str, float],
+    unfiltered: str,
+    n_best: int,
+    words: tuple[str, str] = ("the unfiltered pool", "the unfiltered"),
 ) -> dict[str, str]:
     """Arm -> why: the best by prediction at the largest budget, then the unfiltered one or, where it is
-    among them, the next.
+    among them, the next. words: for the unfiltered one, alone and in a sentence.
     """
     order = sorted(predicted, key=lambda arm: predicted[arm])
     places = ("best", "second", "third", "fourth")
@@ -45,9 +48,9 @@ def arms_to_train(
         for arm, place in zip(order[:n_best], places, strict=False)
     }
     if unfiltered not in chosen:
-        return chosen | {unfiltered: "the unfiltered pool"}
+        return chosen | {unfiltered: words[0]}
     rest = [arm for arm in order if arm not in chosen]
-    return chosen | dict.fromkeys(rest[:1], "next, the unfiltered is among the best")
+    return chosen | dict.fromkeys(rest[:1], f"next, {words[1]} is among the best")
 
 
 def budgets_to_train(

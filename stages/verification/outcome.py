@@ -18,7 +18,7 @@ from stages.verification.asked import Asked
 from stages.verification.carried_on import best_settings
 from stages.verification.judged import judge
 from stages.verification.record import VERSION, Verification
-from stages.verification.words import lead_row, outcome, run_row
+from stages.verification.words import lead_row, outcome, run_row, trunk_words
 
 
 def verified(asked: Asked, table: pl.DataFrame) -> Verification:
@@ -50,7 +50,13 @@ def verified(asked: Asked, table: pl.DataFrame) -> Verification:
         lead_coverage=share(lead.inside for lead in found.leads),
         decided_right=sum(right),
         decided_wrong=len(right) - sum(right),
-        sentence=outcome(found.runs, found.leads, found.verdicts, level=claim.level),
+        sentence=outcome(
+            found.runs,
+            found.leads,
+            found.verdicts,
+            level=claim.level,
+            of=trunk_words(decision),
+        ),
         table=[run_row(run, labels) for run in found.runs],
         lead_table=[lead_row(lead, found.verdicts, labels) for lead in found.leads],
     )

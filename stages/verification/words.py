@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from stages.decision.record import TableRow
+from stages.decision.record import DecisionRecord, TableRow
 from stages.presentation.numbers import flops_text
+from stages.searched.record import Decision
 from stages.verification.record import Verdict, VerifiedLead, VerifiedRun
 
 Labels = Mapping[str, str]
@@ -14,8 +15,9 @@ def outcome(
     leads: Sequence[VerifiedLead],
     verdicts: Sequence[Verdict],
     level: float,
+    of: str = "",
 ) -> str:
-    """The outcome in one sentence."""
+    """The outcome in one sentence. of: what was trained, where it is no whole run."""
     if not runs and not leads:
         return "Nothing has been trained after this decision."
     times = [run.times for run in runs] + [lead.times for lead in leads]
@@ -26,7 +28,8 @@ def outcome(
         f"{sum(lead.inside for lead in leads)} of {len(leads)} leads lie in their"
     )
     interval = f"{100 * level:.0f} % interval"
-    head = f"Trained afterwards at {reach} times the fitted compute:"
+    what = f", {of}" if of else ""
+    head = f"Trained afterwards at {reach} times the fitted compute{what}:"
     if runs:
         error = sum(abs(run.predicted / run.measured - 1) for run in runs) / len(runs)
         parts = [
@@ -43,6 +46,15 @@ def outcome(
             f"of {len(judged)} budgets called decided {sum(judged)} were right"
         )
     return "; ".join(parts) + "."
+
+
+def trunk_words(decision: Decision) -> str:
+    """What carries on a question about branches; empty of whole runs."""
+    if not isinstance(decision, DecisionRecord) or decision.trunk is None:
+        return ""
+    n_tokens = decision.trunk.n_tokens
+    length = f"{n_tokens:,} tokens" if n_tokens else "unknown length"
+    return f"branches from a trunk of {length}"
 
 
 def times_text(times: float) -> str:

@@ -32,7 +32,9 @@ def handed(monkeypatch):
     monkeypatch.setattr(
         sweep.verify, "is_trained", lambda trunk: trunk["trunk_id"] == "done"
     )
-    monkeypatch.setattr(sweep, "proxy_data", lambda data: data)
+    monkeypatch.setattr(
+        sweep, "order_and_data", lambda missing, data: ([missing], data)
+    )
     monkeypatch.setattr(
         sweep,
         "runs_lease",

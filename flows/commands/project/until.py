@@ -14,6 +14,7 @@ from flows.commands.project.ladder import edited
 from stages.decision.record import DecisionRecord, NextRun, Target, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
+from stages.foundation.files import remove_orphans
 from stages.laws.deciding.hopeless import enough
 from stages.pipeline import PIPELINE
 from stages.proxy.specs.shape import LADDER, Shape
@@ -93,6 +94,7 @@ def follow(params_file: Path, until: Until, bring: Callable[[str], int]) -> int:
 
     bring: brings all stages up to the one named up to date, and gives an exit code. The code of the last round.
     """
+    remove_orphans(params_file)
     code = bring(LAST)
     while code == 0:
         params = load_params(params_file, PIPELINE)

@@ -87,10 +87,14 @@ def test_what_branches_alone_train_has_no_run_from_the_start(
     refused(params, f"sweep.{key}: the arm 'late' is trained in branches alone")
 
 
-def test_branches_are_not_verified(refused):
+def test_branches_are_verified_by_name_and_others_are_no_question(refused, tmp_path):
+    asked = with_branch({}, verify={"questions": ["mid"]})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(asked))
+    params = load_params(tmp_path / "params.yaml", PIPELINE)
+    assert params["verify"].questions == ["mid"]
     refused(
-        with_branch({}, verify={"questions": ["mid"]}),
-        "verify.questions: 'mid' is about branches, which are not carried on",
+        with_branch({}, verify={"questions": ["mid-web"]}),
+        "verify.questions: no question 'mid-web'; there are",
     )
 
 

@@ -1,6 +1,8 @@
 """The outcome in words: what was inside, and what was decided rightly."""
 
-from stages.verification.words import lead_row, outcome, run_row
+from stages.decision.record import TrunkRecord, read_decision
+from stages.foundation.stage import ROOT
+from stages.verification.words import lead_row, outcome, run_row, trunk_words
 
 
 def test_the_sentence_counts_runs_leads_and_decided_budgets(verification):
@@ -17,6 +19,20 @@ def test_the_sentence_counts_runs_leads_and_decided_budgets(verification):
     assert outcome([], [], [], level=0.9) == (
         "Nothing has been trained after this decision."
     )
+
+
+def test_branches_say_from_which_trunk(verification):
+    known = verification()
+    record = read_decision(ROOT / "data/decisions/filter.json")
+    assert trunk_words(record) == ""
+    for n_tokens, length in ((131_072, "131,072 tokens"), (None, "unknown length")):
+        trunk = TrunkRecord.model_construct(n_tokens=n_tokens)
+        of = trunk_words(record.model_copy(update={"trunk": trunk}))
+        said = outcome(known.runs[:1], [], [], level=0.9, of=of)
+        assert said.startswith(
+            "Trained afterwards at 2 times the fitted compute, branches from a trunk of"
+            f" {length}: 1 of 1 runs"
+        )
 
 
 def test_a_run_is_a_row(verification):

@@ -1,6 +1,9 @@
 """The loop of `assay run --until`, with stages that write records of known P(best)."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +146,19 @@ def test_what_was_added_before_counts_and_is_gone_on_with(project, capsys):
         "until: 2.9e+11 of 5.8e+11 FLOPs are used up and the next run costs 3.87e+11;"
         " P(best) at the target is filter 0.600, wanted 0.95\n"
     )
+
+
+def test_what_a_killed_start_left_half_written_is_removed(project):
+    """A file of the same form whose process lives is its own affair."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = Path(f".params.yaml.{ended.pid}.tmp")
+    alive = Path(f".params.yaml.{os.getpid()}.tmp")
+    left.write_text("sweep: {ad")
+    alive.write_text("")
+    bring, _ = project([(0.99, None, {})])
+    assert follow(Path("params.yaml"), Until(0.9, 1e13), bring) == 0
+    assert alive.is_file() and not left.exists()
 
 
 def test_a_round_that_fails_ends_it_with_its_code(project):
