@@ -32,6 +32,7 @@ import polars as pl
 import yaml
 from scipy import stats
 
+from stages.curation.sample_data.wheels import read_pool
 from stages.decision.record import DecisionRecord, Target
 from stages.foundation import artefacts
 from stages.foundation.stage import ROOT
@@ -55,8 +56,8 @@ POOLS = {
     "speech": {"extract": "speech_en"},
     "docstrings": {"extract": "docstrings"},
     "apidocs": {"extract": "apidocs"},
-    "code": {"extract": "code"},
-    "mirror": {"extract": "code"},
+    "code": {"path": "code.jsonl"},
+    "mirror": {"path": "code.jsonl"},
     "tweets": {"extract": "tweets"},
 }
 CHARS = {
@@ -65,10 +66,9 @@ CHARS = {
     "speech": 600_000,
     "docstrings": 700_000,
     "apidocs": 700_000,
-    "code": 2_000_000,
-    "mirror": 2_000_000,
     "tweets": 800_000,
 }
+CODE_CHARS = 2_000_000  # of code, which is read twice
 ARMS: dict[str, dict[str, Any]] = {
     EVERYTHING: {},
     "none": {"dedup": "none"},
@@ -119,7 +119,7 @@ PICKERS = ("Assay", *PROXIES, "strictest", "everything")
 class Scale:
     """How large the study is. shrink: of the pools' characters."""
 
-    budgets: tuple[int, ...] = (16_384, 49_152, 131_072, 262_144)
+    budgets: tuple[int, ...] = (16_384, 32_768, 65_536, 131_072)
     draw_tokens: int = 98_304
     heldout_tokens: int = 16_000
     runs: int = 24
@@ -193,6 +193,7 @@ def main() -> None:
     started = time.perf_counter()
     scale = TOY if options.toy else Scale()
     made = params(scale, draws=options.draws, seed=options.seed, cache=cache)
+    write_code(cache, round(scale.shrink * CODE_CHARS))
     Path("params.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
     asked, after = run_stages()
     found = {name: judged(name, asked[name], after[name]) for name in QUESTIONS}
@@ -226,6 +227,8 @@ def params(scale: Scale, *, draws: int, seed: int, cache: str) -> dict[str, Any]
     }
     pools = {
         name: pool | {"max_chars": round(scale.shrink * CHARS[name])}
+        if name in CHARS
+        else pool
         for name, pool in POOLS.items()
     }
     made["ingest"] |= {"pools": pools, "wheel_cache": cache}
@@ -258,6 +261,13 @@ def params(scale: Scale, *, draws: int, seed: int, cache: str) -> dict[str, Any]
     made["decide"]["target_flops"] = [scale.target_flops]
     made["verify"] = {"flops": scale.target_flops, "best_arms": 4, "draws": draws}
     return made
+
+
+def write_code(cache: str, n_chars: int) -> None:
+    """code.jsonl: files of the pool of code in random order, up to so many characters."""
+    files = read_pool("code", cache).sample(fraction=1, shuffle=True, seed=1)
+    kept = files.filter(pl.col("text").str.len_chars().cum_sum() <= n_chars)
+    kept.select("text").write_ndjson("code.jsonl")
 
 
 def run_stages() -> tuple[dict[str, Asked], dict[str, pl.DataFrame]]:
