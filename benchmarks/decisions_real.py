@@ -13,6 +13,7 @@ Assay's pick, the best of the smallest proxies (least size and budget), of the s
 the largest ones, always the strictest arm, always everything.
 
     python benchmarks/decisions_real.py [--folder DIR] [--wheel-cache DIR] [--draws 4] [--seed 1] [--toy]
+                                        [--questions NAME ...]
 """
 
 import argparse
@@ -185,6 +186,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1, help="of the resamples")
     parser.add_argument("--toy", action="store_true", help="small and meaningless")
+    every = [*QUESTIONS, SEARCHED]
+    parser.add_argument("--questions", nargs="+", choices=every, default=every)
     options = parser.parse_args()
     cache = str(Path(options.wheel_cache).resolve())
     folder = options.folder or Path(tempfile.mkdtemp(prefix="decisions-real-"))
@@ -192,15 +195,25 @@ def main() -> None:
     os.chdir(folder)
     started = time.perf_counter()
     scale = TOY if options.toy else Scale()
-    made = params(scale, draws=options.draws, seed=options.seed, cache=cache)
+    names = [name for name in every if name in options.questions]
+    made = params(
+        scale, draws=options.draws, seed=options.seed, cache=cache, names=names
+    )
     write_code(cache, round(scale.shrink * CODE_CHARS))
     Path("params.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
     asked, after = run_stages()
-    found = {name: judged(name, asked[name], after[name]) for name in QUESTIONS}
-    total = totals([*found.values()])
-    show(found, total)
-    searched = judged_search(asked[SEARCHED], after[SEARCHED])
-    show_search(searched, found[MIX])
+    found = {
+        name: judged(name, asked[name], after[name])
+        for name in names
+        if name in QUESTIONS
+    }
+    total = totals([*found.values()]) if found else None
+    if total:
+        show(found, total)
+    searched = None
+    if SEARCHED in names:
+        searched = judged_search(asked[SEARCHED], after[SEARCHED])
+        show_search(searched, found.get(MIX))
     print(
         json.dumps(
             {
@@ -217,7 +230,9 @@ def main() -> None:
     )
 
 
-def params(scale: Scale, *, draws: int, seed: int, cache: str) -> dict[str, Any]:
+def params(
+    scale: Scale, *, draws: int, seed: int, cache: str, names: Sequence[str]
+) -> dict[str, Any]:
     """The demo's parameters with these pools, questions, arms and budgets, and a target of the larger size."""
     made = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     made["target"] = {
@@ -237,19 +252,22 @@ def params(scale: Scale, *, draws: int, seed: int, cache: str) -> dict[str, Any]
     questions: dict[str, Any] = {
         name: {"title": TITLES[name], "arms": list(arms)}
         for name, arms in QUESTIONS.items()
+        if name in names
     }
-    questions[SEARCHED] = {
-        "kind": "mixture",
-        "over": list(MIXED),
-        "runs": scale.runs,
-        "weights": {"news": 1.0},
-    }
+    wanted = {EVERYTHING, *(arm for each in questions.values() for arm in each["arms"])}
+    if SEARCHED in names:
+        questions[SEARCHED] = {
+            "kind": "mixture",
+            "over": list(MIXED),
+            "runs": scale.runs,
+            "weights": {"news": 1.0},
+        }
     made["arms"] = {
         "seed": seed,
         "draws": draws,
         "draw_tokens": scale.draw_tokens,
         "questions": questions,
-        "arms": ARMS,
+        "arms": {name: arm for name, arm in ARMS.items() if name in wanted},
         "controls": {"same": {"like": EVERYTHING, "kind": "same"}},
     }
     made["sweep"] |= {
@@ -495,26 +513,29 @@ def share(inside: Sequence[bool]) -> str:
     return f"{sum(inside)} of {len(inside)}"
 
 
-def show_search(searched: Mapping[str, Any], mix: Mapping[str, Any]) -> None:
+def show_search(searched: Mapping[str, Any], mix: Mapping[str, Any] | None) -> None:
     """What was searched for, beside the best of the arms that mix pools too."""
     print(f"\nsearched: {searched['status']}: {searched['reason']}")
     rows = []
     for part, shares in searched["shares"].items():
         said = [r for r in searched["runs"] if r["arm"] == arm_name(SEARCHED, part)]
-        text = (
-            f"{said[0]['predicted']:.3f} [{said[0]['low']:.3f}, {said[0]['high']:.3f}]"
-        )
+        text = ""
+        if said:
+            first = said[0]
+            text = f"{first['predicted']:.3f} [{first['low']:.3f}, {first['high']:.3f}]"
         rows.append(
             [
                 part,
                 ", ".join(f"{shares.get(pool, 0):.2f}" for pool in MIXED),
                 f"{searched['measured'][part]:.3f}",
-                text if said else "",
+                text,
                 share([run["inside"] for run in said]),
             ]
         )
-    best = mix["best"]
-    rows.append([f"{best}, best of {MIX}", "", f"{mix['measured'][best]:.3f}", "", ""])
+    if mix is not None:
+        best = mix["best"]
+        value = f"{mix['measured'][best]:.3f}"
+        rows.append([f"{best}, best of {MIX}", "", value, "", ""])
     heads = ["mixture", ", ".join(MIXED), "measured", "predicted", "losses inside"]
     table(heads, rows)
     for lead in searched["leads"]:

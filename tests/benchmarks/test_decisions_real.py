@@ -69,7 +69,8 @@ def test_every_arm_of_every_question_is_carried_to_the_target(
 ):
     monkeypatch.chdir(tmp_path)
     asked = benchmark.TOY if scale == "toy" else benchmark.Scale()
-    made = benchmark.params(asked, draws=4, seed=1, cache="wheels")
+    names = [*benchmark.QUESTIONS, benchmark.SEARCHED]
+    made = benchmark.params(asked, draws=4, seed=1, cache="wheels", names=names)
     Path("params.yaml").write_text(yaml.safe_dump(made))
     sections = load_params("params.yaml", PIPELINE)
     questions = sections["arms"].questions.values()
