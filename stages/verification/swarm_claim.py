@@ -26,6 +26,12 @@ from stages.laws.mixing.blocks import ROUGH
 from stages.laws.mixing.process import fit_process
 from stages.laws.mixing.search import Goal
 from stages.laws.mixing.surface import Process
+from stages.laws.repetition.bending import (
+    BRACKET_LOG,
+    OVERFIT_LOG,
+    OVERFIT_LOG_ONE,
+    OVERFIT_LOG_TWO,
+)
 from stages.laws.repetition.half_life import half_life
 from stages.mixtures.phases import in_search, overall
 from stages.mixtures.proposal import N_DRAWS
@@ -37,6 +43,11 @@ from stages.settings.decide import DecideParams
 from stages.verification.judged import Rows
 
 log = logging.getLogger("assay")
+RISING = {
+    law.name for law in (OVERFIT_LOG, OVERFIT_LOG_ONE, OVERFIT_LOG_TWO, BRACKET_LOG)
+}
+# cited: up to four passes are nearly as good as new text (Muennighoff et al. 2023)
+RISES_FROM = 4.0
 LEAST_BUDGETS = 3  # ours: fewer settle no floor and no exponent
 N_STARTS = 16
 WHOLE = "all"
@@ -186,11 +197,15 @@ def fall_of(
 
 def candidates_of(table: Rows) -> list[Law]:
     """The laws that such runs can tell apart and, where they repeat their documents, one that knows repeats without
-    model size.
+    model size. Laws by which repeats make the value rise need runs that repeat often: all runs stand for one pool, and
+    a rise over its last budget or two looks as the curve of the fall does.
     """
     laws = eligible_laws(table)
-    if np.any(table["n_tokens_seen"] > REPEATED * table["n_tokens_unique"]):
+    most = np.max(table["n_tokens_seen"] / table["n_tokens_unique"])
+    if most > REPEATED:
         laws.append(half_life((WHOLE,)))
+    if most < RISES_FROM:
+        laws = [law for law in laws if law.name not in RISING]
     return laws
 
 

@@ -81,3 +81,21 @@ def test_one_budget_predicts_differences_alone(searched_record):
     assert value[0] - value[1] == pytest.approx(truth[0] - truth[1], abs=0.01)
     drawn = prediction.new_runs(rows)
     assert drawn.shape[1] == 2 and (drawn[:, 0] < drawn[:, 1]).mean() > 0.9
+
+
+@pytest.mark.parametrize(("passes", "rises"), [(0.5, False), (2.5, False), (5, True)])
+def test_repeats_make_no_swarm_rise_whose_runs_do_not_repeat_often(passes, rises):
+    """A kink between budgets was read as a rise: .3 nats too much at three times the compute."""
+    budgets = LARGEST * np.array([0.125, 0.25, 0.5, 1.0])
+    table = swarm_claim.fall_rows(
+        {
+            "n_params": np.repeat([2_000.0, 8_000.0], 4),
+            "n_tokens_seen": np.tile(budgets, 2),
+            "flops": 6 * np.repeat([2_000.0, 8_000.0], 4) * np.tile(budgets, 2),
+        },
+        read=PRIOR,
+        unique=PRIOR * LARGEST / passes,
+    )
+    found = {law.name for law in swarm_claim.candidates_of(table)}
+    assert bool(swarm_claim.RISING & found) == rises and len(found) >= 2
+    assert ("half_life_mix" in found) == (passes > 1)
