@@ -3,6 +3,7 @@
 No Prefect here, so that `assay run` can look before it starts a server.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, RWLockFileFormatError
 from dvc.scm import SCMError
 
+from flows.kept_lock import LOCK
 from stages.decision.provenance import locked_stages
 from stages.foundation.errors import InputError
 
-LOCK = Path("dvc.lock")
+# DVC's note of which paths it reads and writes, not written whole: a kill may leave it cut
+DAMAGED = (RWLockFileCorruptedError, RWLockFileFormatError)
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def opened_project() -> Iterator[Repo]:
         raise InputError(
             f"{error}; DVC needs one: run `git init` here, nothing need be committed"
         ) from None
-    except LockError:
+    except (LockError, *DAMAGED):
         raise
     except DvcException as error:
         if LOCK.is_file():
@@ -38,6 +42,22 @@ def opened_project() -> Iterator[Repo]:
         raise InputError(
             f"DVC: {error}; `assay dvc-yaml` writes dvc.yaml again"
         ) from None
+
+
+def forget_what_was_held() -> bool:
+    """Remove a damaged note of what DVC's commands hold, with a line; False where there is none.
+
+    DVC reads it under a lock before it writes it, so whoever left it damaged has ended, and nobody can mend it.
+    """
+    note = Path(".dvc/tmp") / RWLOCK_FILE
+    if not note.is_file():
+        return False
+    note.unlink()
+    print(
+        f"assay: {note} was left half written by a killed command; removed",
+        file=sys.stderr,
+    )
+    return True
 
 
 def check_project() -> None:

@@ -15,7 +15,8 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from flows.dvc_project import LOCK, opened_project
+from flows.dvc_project import DAMAGED, forget_what_was_held, opened_project
+from flows.kept_lock import LOCK, kept_lock
 from stages.decision.changes import differences
 from stages.decision.provenance import locked_stages
 from stages.foundation.processes.stopping import STOPPED_CODES
@@ -97,9 +98,10 @@ def reproduce(name: str, is_forced: bool = False) -> None:
     or DVC itself refused.
     """
     try:
-        waiting_for_dvc(
-            lambda repo: repo.reproduce(name, single_item=True, force=is_forced)
-        )
+        with kept_lock():
+            waiting_for_dvc(
+                lambda repo: repo.reproduce(name, single_item=True, force=is_forced)
+            )
     except DvcException as error:
         cause = error.__cause__ or error
         if isinstance(cause, StageCmdFailedError):
@@ -125,6 +127,8 @@ def waiting_for_dvc(
             with opened() as repo:
                 return call(repo)
         except DvcException as error:
+            if caused_by(error, DAMAGED) and forget_what_was_held():
+                continue
             if not (busy := _busy(error)):
                 raise
             if not told:
@@ -135,11 +139,19 @@ def waiting_for_dvc(
             time.sleep(BUSY_SECONDS)
 
 
-def _busy(error: BaseException | None) -> str:
-    """Who holds DVC's lock; empty for any other error."""
-    while error is not None and not isinstance(error, LockError):
+def caused_by(
+    error: BaseException | None, kinds: tuple[type[BaseException], ...]
+) -> BaseException | None:
+    """The error itself or the cause behind it that is of one of the kinds; None for none."""
+    while error is not None and not isinstance(error, kinds):
         error = error.__cause__
-    if error is None:
+    return error
+
+
+def _busy(error: BaseException) -> str:
+    """Who holds DVC's lock; empty for any other error."""
+    held = caused_by(error, (LockError,))
+    if held is None:
         return ""
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.strip() for line in str(held).splitlines()]
     return next((line for line in lines if line.startswith("(PID")), "its lock is held")

@@ -85,7 +85,6 @@ def main_job(
     environment.prepare()
     from flows.dvc_project import check_project
 
-    check_project()
     environment.find_python()
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
@@ -93,6 +92,7 @@ def main_job(
     say_when_stopped(STOPPED)
 
     with run_lease():
+        check_project()
         code = _watched(
             lambda server: _rounds(
                 params_file,

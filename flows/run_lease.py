@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from flows.kept_lock import take_back_lock
 from stages.foundation import artefacts
 from stages.foundation.processes.one_holder import one_holder
 
@@ -38,6 +39,7 @@ def run_lease() -> Iterator[None]:
             )
         _Held.by_this_process = True
         try:
+            take_back_lock()
             yield
         finally:
             _Held.by_this_process = False

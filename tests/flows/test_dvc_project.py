@@ -5,8 +5,10 @@ import subprocess
 import pytest
 
 from flows.dvc_project import check_project
+from flows.dvc_stages import stale_reasons
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
+from stages.pipeline import PIPELINE
 
 
 @pytest.fixture
@@ -41,3 +43,17 @@ def test_a_damaged_dvc_yaml_names_the_cure(project, content):
     (project / "dvc.yaml").write_bytes(content)
     with pytest.raises(InputError, match="`assay dvc-yaml` writes dvc.yaml again"):
         check_project()
+
+
+@pytest.mark.parametrize("left", ["", '{"read": {"data/x', '{"read": 3}'])
+def test_what_a_killed_command_held_is_forgotten_with_a_line(project, capsys, left):
+    """DVC itself would refuse every command from then on."""
+    subprocess.run(["git", "init", "-q"], check=True)
+    (project / "dvc.yaml").write_text(
+        "stages: {ingest: {cmd: echo, deps: [input], outs: [data]}}\n"
+    )
+    (project / ".dvc/tmp").mkdir()
+    (project / ".dvc/tmp/rwlock").write_text(left)
+    assert stale_reasons(PIPELINE[0])
+    said = capsys.readouterr().err
+    assert said.count("rwlock was left half written by a killed command; removed") == 1
