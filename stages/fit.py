@@ -19,6 +19,7 @@ from stages.decision.question_laws import JUDGE, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.fits.choosing import Choosing
 from stages.fits.heldout import heldout_check
+from stages.fits.section import FitParams, is_measured
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
@@ -46,7 +47,6 @@ from stages.searched.kinds import (
     MIXTURE_KIND,
     unused_without_searches,
 )
-from stages.settings.fit import FitParams, is_measured
 
 log = logging.getLogger("assay")
 PROCESS_FROM_RUNS = 100  # assumed: fewer are fitted before a process has started

@@ -32,7 +32,7 @@ TESTED_ELSEWHERE = {
     "stages/answers/parts.py": "stages/test_decide.py",
     "stages/fits/choosing.py": "stages/test_fit.py",
     "stages/fits/heldout.py": "stages/test_fit.py",
-    "stages/settings/fit.py": "stages/test_fit.py",
+    "stages/fits/section.py": "stages/test_fit.py",
     "stages/settings/decide.py": "stages/target/test_derived.py",
     "stages/target/ladder_words.py": "stages/target/test_ladder.py",
     "stages/pack.py": "stages/pool_scores/test_extra_scores.py",

@@ -1,1 +1,1 @@
-"""What the stage fit does for one question: which laws are candidates, how they are chosen and checked."""
+"""Behind the stage fit: its section, which laws are candidates for a question, and how they are chosen and checked."""

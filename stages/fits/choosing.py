@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.decision.question_laws import law_named, tier_laws
+from stages.fits.section import AUTO, FitParams
 from stages.laws import Law
 from stages.laws.choosing.choose import Choice, choose_law
 from stages.laws.choosing.eligible import eligible_laws
 from stages.laws.fitting.variant import Variant, with_variants
-from stages.settings.fit import AUTO, FitParams
 
 
 @dataclass(frozen=True)

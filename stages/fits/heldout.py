@@ -7,11 +7,11 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from stages.decision.record import Heldout
+from stages.fits.section import FitParams
 from stages.laws.choosing.averaged import mixture
 from stages.laws.choosing.bootstrap import LEVEL
 from stages.laws.choosing.choose import Choice
 from stages.laws.choosing.cuts import largest_rungs
-from stages.settings.fit import FitParams
 
 
 @threadpool_limits.wrap(limits=1)

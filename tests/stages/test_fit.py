@@ -14,6 +14,7 @@ from stages.decision.question_laws import law_named, twins
 from stages.decision.record import read_question_fit
 from stages.fit import early_budgets, least_error, metric_of, n_scored, resampled_values
 from stages.fits.heldout import heldout_check
+from stages.fits.section import FitParams
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import read_json
 from stages.foundation.sealed import read_sealed
@@ -24,7 +25,6 @@ from stages.laws.choosing.choose import choose_law
 from stages.laws.choosing.record import prediction_of
 from stages.laws.fitting.fit import fit_law
 from stages.pipeline import PIPELINE
-from stages.settings.fit import FitParams
 from stages.settings.params import load_params
 
 PARAMS = FitParams(laws=["power_floor", "chinchilla"], starts=32)
