@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.dvc_stages import stale_reasons
+from flows.with_dvc.reproduced import stale_reasons
 from stages.decision.changes import changes_since
 from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts

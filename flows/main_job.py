@@ -83,7 +83,7 @@ def main_job(
         require_target(params, params_file)
     _follow_params(params_file)
     environment.prepare()
-    from flows.dvc_project import check_project
+    from flows.with_dvc.project import check_project
 
     environment.find_python()
     if jobs:
@@ -176,9 +176,9 @@ def _without_prefect(
 def _with_prefect(
     params_file: str, jobs: int, executor: str, gpus: float, upto: str
 ) -> int:
-    from flows.dvc_stages import BAD_INPUT, StageFailure
-    from flows.dvc_tasks import failure_of
     from flows.pipeline import pipeline
+    from flows.with_dvc.reproduced import BAD_INPUT, StageFailure
+    from flows.with_dvc.tasks import failure_of
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
     state = pipeline(

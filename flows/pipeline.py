@@ -19,14 +19,14 @@ from prefect.states import Completed, Failed, State
 from pydantic import Field
 
 from flows.deployments.cancelling import end_children_when_cancelled
-from flows.dvc_stages import BAD_INPUT, StageFailure, retries_of, stale_reasons
-from flows.dvc_tasks import failure_of, run_stage
 from flows.prefect_server import leftovers
 from flows.prefect_server.own_server import ADDRESS, Server
 from flows.reporting.artifacts import publish_to_mlflow, show_decisions
 from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from flows.reporting.resume import hooks
 from flows.run_lease import run_lease
+from flows.with_dvc.reproduced import BAD_INPUT, StageFailure, retries_of, stale_reasons
+from flows.with_dvc.tasks import failure_of, run_stage
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.foundation.processes.lifeline import end_with_other_starter

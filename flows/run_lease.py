@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from flows.kept_lock import take_back_lock
+from flows.with_dvc.kept_lock import take_back_lock
 from stages.foundation import artefacts
 from stages.foundation.processes.one_holder import one_holder
 

@@ -21,8 +21,8 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.dvc_stages import BACKOFF_SECONDS, RETRIES
 from flows.prefect_server.own_server import WITHOUT
+from flows.with_dvc.reproduced import BACKOFF_SECONDS, RETRIES
 from stages import verify
 from stages.foundation import hashes
 from stages.foundation.errors import InputError, RefusedError

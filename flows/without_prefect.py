@@ -3,7 +3,8 @@
 import sys
 import time
 
-from flows.dvc_stages import (
+from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
+from flows.with_dvc.reproduced import (
     BACKOFF_SECONDS,
     BAD_INPUT,
     FINAL_CODES,
@@ -12,7 +13,6 @@ from flows.dvc_stages import (
     retries_of,
     stale_reasons,
 )
-from flows.reporting.mlflow_reports import TRAINING, tell_of_failure
 from stages import images
 from stages.foundation.errors import InputError, RefusedError, in_file
 from stages.foundation.stage import Stage

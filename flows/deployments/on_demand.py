@@ -15,10 +15,10 @@ from prefect.states import State
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from flows.dvc_stages import BAD_INPUT, StageFailure
 from flows.pipeline import failed, noted, pipeline
 from flows.reporting.resume import hooks
 from flows.run_lease import run_lease
+from flows.with_dvc.reproduced import BAD_INPUT, StageFailure
 from stages.decide import DecideParams
 from stages.foundation.dvc_file import write_pipeline_file
 from stages.foundation.errors import InputError, in_file

@@ -5,7 +5,7 @@ MLflow only watches: an outage is the line of whoever called.
 
 from collections.abc import Callable
 
-from flows.dvc_stages import FINAL_CODES, StageFailure
+from flows.with_dvc.reproduced import FINAL_CODES, StageFailure
 
 TRAINING = ("sweep", "verify")  # stages whose runs an executor may train
 

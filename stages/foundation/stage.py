@@ -2,7 +2,7 @@
 
 A stage module holds a frozen pydantic model (its section of params.yaml), one function and
 `stage = Stage(...)`. From that come dvc.yaml (`dvc_yaml`), the command that DVC runs
-(`python -m stages NAME`) and the Prefect task (flows/dvc_tasks.py). Code dependencies are not listed
+(`python -m stages NAME`) and the Prefect task (flows/with_dvc/tasks.py). Code dependencies are not listed
 by hand: they are the modules that the stage file imports, directly or through others, read from the
 sources without running them. What only functions import, as the trainer behind a score that few
 projects ask for, a stage may declare to be unused with the parameters at hand; all else counts.

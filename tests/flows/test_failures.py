@@ -4,8 +4,13 @@ from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import JSONSerializer
 from prefect.states import Completed, Failed
 
-from flows.dvc_stages import BACKOFF_SECONDS, BAD_INPUT, StageFailure, retries_of
-from flows.dvc_tasks import _worth_a_retry, failure_of
+from flows.with_dvc.reproduced import (
+    BACKOFF_SECONDS,
+    BAD_INPUT,
+    StageFailure,
+    retries_of,
+)
+from flows.with_dvc.tasks import _worth_a_retry, failure_of
 from stages.pipeline import PIPELINE
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from flows.dvc_stages import StageFailure
 from flows.reporting.mlflow_reports import tell_of_failure
+from flows.with_dvc.reproduced import StageFailure
 from stages.runs.mlflow_store import publish
 from stages.runs.mlflow_store.store import TrackingOutage
 

@@ -15,8 +15,8 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from flows.dvc_project import DAMAGED, forget_what_was_held, opened_project
-from flows.kept_lock import LOCK, kept_lock
+from flows.with_dvc.kept_lock import LOCK, kept_lock
+from flows.with_dvc.project import DAMAGED, forget_what_was_held, opened_project
 from stages.decision.changes import differences
 from stages.decision.provenance import locked_stages
 from stages.foundation.processes.stopping import STOPPED_CODES

@@ -2,8 +2,8 @@
 
 import pytest
 
-from flows.kept_lock import KEPT, LOCK, kept_lock, take_back_lock
 from flows.run_lease import run_lease
+from flows.with_dvc.kept_lock import KEPT, LOCK, kept_lock, take_back_lock
 
 BEFORE = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n  b:\n    cmd: echo\n"
 AFTER = BEFORE.replace("  a:\n    cmd: echo", "  a:\n    cmd: echo 2")

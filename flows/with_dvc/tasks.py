@@ -6,8 +6,13 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.dvc_stages import BACKOFF_SECONDS, FINAL_CODES, StageFailure, reproduce
 from flows.prefect_server.watch import a_whole_stage
+from flows.with_dvc.reproduced import (
+    BACKOFF_SECONDS,
+    FINAL_CODES,
+    StageFailure,
+    reproduce,
+)
 from stages.foundation import artefacts
 
 

@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, RWLockFileFormatError
 from dvc.scm import SCMError
 
-from flows.kept_lock import LOCK
+from flows.with_dvc.kept_lock import LOCK
 from stages.decision.provenance import locked_stages
 from stages.foundation.errors import InputError
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from flows.dvc_project import check_project
-from flows.dvc_stages import stale_reasons
+from flows.with_dvc.project import check_project
+from flows.with_dvc.reproduced import stale_reasons
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
