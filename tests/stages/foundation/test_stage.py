@@ -62,7 +62,7 @@ FOLDERS = {
     "sweep": {"images", "runs", "target", *TRAINER},
     "fit": {
         *("decision", "fits", "images", "judges", "presentation", "proxy", "runs"),
-        *("searched", "settings"),
+        "searched",
         *LAWS,
     },
     "decide": {
