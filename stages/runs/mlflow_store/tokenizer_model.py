@@ -3,6 +3,7 @@
 from typing import Any
 
 import mlflow.pyfunc
+import pandas as pd
 from mlflow.models import set_model
 
 
@@ -14,10 +15,10 @@ class TokenizerModel(mlflow.pyfunc.PythonModel):
 
         self.tokenizer = Tokenizer.from_file(context.artifacts["tokenizer"])
 
-    # without types: MLflow would take them for the signature
-    def predict(self, context, model_input, params=None):
-        import pandas as pd
-
+    # of a frame MLflow infers no signature, and without a type it warns
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: Any = None
+    ) -> pd.DataFrame:
         encoded = self.tokenizer.encode_batch(model_input["text"].tolist())
         return pd.DataFrame({"tokens": [each.ids for each in encoded]})
 

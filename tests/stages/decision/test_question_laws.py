@@ -1,17 +1,17 @@
 from stages.decision.question_laws import (
-    MIXTURE,
     fitted_law,
     law_named,
     tier_laws,
     twins,
 )
 from stages.laws import get_law
+from stages.laws.repetition.half_life import OVER_TIERS
 
 TIERS = ["good", "rest"]
 
 
 def test_the_mixture_is_made_for_the_tiers_of_the_pool():
-    law = law_named(MIXTURE, TIERS)
+    law = law_named(OVER_TIERS, TIERS)
     assert law.name == "half_life_sized_mix"
     assert {f"share_{tier}" for tier in TIERS} <= set(law.variable_names)
     assert law_named(law.name, TIERS).variable_names == law.variable_names
@@ -38,4 +38,4 @@ def test_every_law_over_tiers_is_found_by_the_name_that_its_fit_has():
         assert found.name == law.name
         assert found.variable_names == law.variable_names
     # which in fit.laws is the one with model size
-    assert "n_params" not in fitted_law(MIXTURE, TIERS).variable_names
+    assert "n_params" not in fitted_law(OVER_TIERS, TIERS).variable_names
