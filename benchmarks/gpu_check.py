@@ -1,13 +1,14 @@
-"""All that only a card can show, in at most eight minutes on a bare GPU machine.
+"""All that only a card can show, in at most nine minutes on a bare GPU machine.
 
 On a machine where the demo's data stages have run: python benchmarks/gpu_check.py --gather FOLDER
 On the GPU machine (torch, numpy, pyarrow, polars, pydantic, pytest; nothing else):
-python benchmarks/gpu_check.py --project FOLDER [--peer NANOGPT_FOLDER] [--parts tests,sweep,...]
+python benchmarks/gpu_check.py --project FOLDER [--peer NANOGPT_FOLDER] [--parts tests,sweep,...] [--keep FOLDER]
 
 Parts, each a process with a time limit of its own, so that one that fails or hangs stops no other:
 tests     the tests marked gpu
 sweep     the demo's sweep from its pack and arms, cold: seconds to the first steps, and in all
 resumed   the same sweep killed half-way and run again: finished runs stay, all losses are the same
+float32   the same sweep in float32: its best arms beside those in bfloat16
 cases     64 x 1M, 64 x 10M and 124M beside the plain loop and nanoGPT; planned and seen memory
 profile   where a step of 64 x 10M goes, by kernel
 
@@ -17,6 +18,7 @@ which tests the script and says nothing about a card.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -36,11 +38,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ("data/pack", "data/arms")
 SECTION = "sweep.json"
-LIMITS_S = {"tests": 120, "sweep": 90, "resumed": 100, "cases": 120, "profile": 40}
+LIMITS_S = {
+    "tests": 90,
+    "sweep": 60,
+    "resumed": 80,
+    "float32": 60,
+    "cases": 240,
+    "profile": 60,
+}
 PROGRESS = re.compile(
     r"sweep: (\d+) %"
 )  # a line of the sweep's log, the first at its first steps
 KILLED_PERCENT = 20
+PARTS_OF = {"first": "sweep", "second": "resumed", "float32": "float32"}
 
 SWEEP = """
 import json, logging, sys
@@ -48,6 +58,10 @@ logging.getLogger("assay").addHandler(logging.StreamHandler())
 logging.getLogger("assay").setLevel(logging.INFO)
 from stages import sweep
 from stages.settings.sweep import SweepParams
+from stages.proxy.workforce import planner
+if len(sys.argv) > 2:
+    ways = planner.candidates
+    planner.candidates = lambda shape, device, _, **more: ways(shape, device, sys.argv[2], **more)
 sweep.run(SweepParams.model_validate(json.load(open("sweep.json")) | {"device": sys.argv[1]}))
 """
 PROFILE = """
@@ -58,8 +72,8 @@ from torch.profiler import ProfilerActivity, profile
 toy = sys.argv[1] == "cpu"
 device, dtype, _ = proxy_gpu.choose_device(sys.argv[1])
 case = proxy_gpu.cases(toy, 64)[0 if toy else 1]
-step = proxy_gpu.stacked(case, case.n_runs, device, dtype, graphs=False)
-for _ in range(5):
+step = proxy_gpu.stacked(case, case.n_runs, device, dtype)
+for _ in range(8):
     step()
 kind = ProfilerActivity.CPU if toy else ProfilerActivity.CUDA
 with profile(activities=[kind]) as seen:
@@ -67,7 +81,10 @@ with profile(activities=[kind]) as seen:
     if not toy:
         torch.cuda.synchronize()
 by = "self_cpu_time_total" if toy else "self_device_time_total"
-print(seen.key_averages().table(sort_by=by, row_limit=20, max_name_column_width=60))
+rows = [(getattr(e, by) / 1e3, e.count, e.key) for e in seen.key_averages()]
+for ms, count, name in sorted(rows, reverse=True)[:24]:
+    print(f"{ms:8.3f} ms {count:5d} x  {name[:110]}")
+print(f"{sum(row[0] for row in rows):8.3f} ms all")
 """
 
 
@@ -102,7 +119,7 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONPATH": _paths(), "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         ) as process:
             watchdog = threading.Timer(self.limit_s, _kill, [process])
@@ -133,6 +150,11 @@ class Child:
         )
 
 
+def _paths() -> str:
+    """This repository before what the user names: packages can lie there."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
 def _kill(process: subprocess.Popen) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -154,8 +176,11 @@ class Check:
             if self.device == "cpu"
             else ["tests/stages/proxy"]
         )
-        command = [sys.executable, "-m", "pytest", "-q", "-m", mark, *files]
-        command += ["-p", "no:cacheprovider", "--confcutdir", "tests/stages/proxy"]
+        command = [sys.executable, "-m", "pytest", "-q", "-rP", "-m", mark, *files]
+        if importlib.util.find_spec("xdist"):  # what they compile keeps one core busy
+            command += ["-n", "6"]
+        command += ["-p", "no:cacheprovider", "-p", "no:benchmark"]
+        command += ["--confcutdir", "tests/stages/proxy"]
         done = Child(command, LIMITS_S["tests"]).run()
         yield Figure(
             "tests", f"tests marked {mark}", done.ending, "pass", not done.code
@@ -201,8 +226,19 @@ class Check:
             bool(whole) and alike == len(whole),
         )
 
+    def float32(self) -> Iterator[Figure]:
+        command, limit, folder = self._sweep("float32")
+        done = Child([*command, "float32"], limit, folder).run()
+        yield Figure("float32", "ends", done.ending, "exit code 0", done.code == 0)
+        if done.code == 0:
+            apart = _apart(self.work / "first", folder)
+            yield Figure(
+                "float32", "losses, largest relative difference", f"{apart:.1e}"
+            )
+
     def cases(self) -> Iterator[Figure]:
-        command = [sys.executable, "benchmarks/proxy_gpu.py", "--seconds", "2"]
+        command = [sys.executable, "benchmarks/proxy_gpu.py", "--quick"]
+        command += ["--seconds", "2"]
         command += ["--toy"] if self.device == "cpu" else []
         command += ["--peer", str(self.peer)] if self.peer else []
         done = Child(command, LIMITS_S["cases"]).run()
@@ -220,7 +256,20 @@ class Check:
         if not folder.exists():
             shutil.copytree(self.project, folder)
         command = [sys.executable, "-c", SWEEP, self.device]
-        return command, LIMITS_S["sweep" if name == "first" else "resumed"], folder
+        return command, LIMITS_S[PARTS_OF[name]], folder
+
+
+def _apart(one: Path, other: Path) -> float:
+    """The largest relative difference of a held-out loss between two sweeps of the same runs."""
+    most = 0.0
+    for file in _run_files(one):
+        for a, b in zip(
+            _losses(file), _losses(other / file.relative_to(one)), strict=True
+        ):
+            for domain, found in a.items():
+                gap = abs(found["loss_nats"] / b[domain]["loss_nats"] - 1)
+                most = max(most, gap)
+    return most
 
 
 def _case_figures(found: dict[str, Any]) -> Iterator[Figure]:
@@ -304,6 +353,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--project", type=Path, help="a folder made by --gather")
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
     parser.add_argument("--parts", default=",".join(LIMITS_S))
+    parser.add_argument("--keep", type=Path, help="where the runs of the sweeps go")
     parser.add_argument("--toy", action="store_true", help="on CPU: tests the script")
     asked = parser.parse_args(argv)
     if asked.gather:
@@ -328,6 +378,9 @@ def main(argv: list[str] | None = None) -> int:
             except Exception as error:
                 line = f"{type(error).__name__}: {error}".splitlines()[0][:80]
                 figures.append(Figure(part, "failed", line, "", False))
+        for name in PARTS_OF if asked.keep else ():
+            if (runs := Path(work) / name / "data/sweep").is_dir():
+                shutil.copytree(runs, asked.keep / name, dirs_exist_ok=True)
     print(f"\n{table(figures)}")
     print(json.dumps({"figures": [vars(f) for f in figures], "machine": _machine()}))
     return int(any(figure.holds is False for figure in figures))

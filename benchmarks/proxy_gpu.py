@@ -2,7 +2,7 @@
 and the floors of each.
 
 python benchmarks/proxy_gpu.py [--toy] [--floors CARD] [--peer NANOGPT_FOLDER] [--runs 64]
-[--seconds 5]
+[--seconds 5] [--quick]
 
 Compares in one run, on random tokens, after compiling: 64 proxies of 1M and of 10M parameters
 trained as one batched model, by the trainer of a sweep and fed as there, with the same proxy alone
@@ -13,6 +13,7 @@ train, and without. For each: tokens/s, model FLOPs over the card's peak (MFU), 
 its operations and bytes allow, and peak memory beside the planner's estimate.
 
 --toy does the same with tiny shapes on CPU: it tests the script; its ratios say nothing about a GPU.
+--quick leaves out what has to be compiled beside that: one proxy at a time, and steps unrecorded.
 --floors H100 prints the operations and bytes of the cases on that card, and trains nothing.
 Prints tables and, as its last line, one JSON object.
 """
@@ -199,6 +200,7 @@ def plain(
 def run_case(
     case: Case,
     peer: Path | None,
+    quick: bool,
     seconds: float,
     device: torch.device,
     dtype: torch.dtype,
@@ -207,17 +209,18 @@ def run_case(
     """Every way of training the case, each built, measured and let go before the next."""
     torch.manual_seed(0)
     ways: dict[str, tuple[int, Callable[[], Callable[[], None]]]] = {}
-    for n_runs in dict.fromkeys((case.n_runs, 1)):
+    for n_runs in dict.fromkeys((case.n_runs,) if quick else (case.n_runs, 1)):
         name = (
             "ours, one at a time"
             if n_runs == 1 < case.n_runs
             else f"ours, {n_runs} at once"
         )
         ways[name] = n_runs, partial(stacked, case, n_runs, device, dtype)
-        ways[f"{name}, no graph"] = (
-            n_runs,
-            partial(stacked, case, n_runs, device, dtype, graphs=False),
-        )
+        if not quick:
+            ways[f"{name}, no graph"] = (
+                n_runs,
+                partial(stacked, case, n_runs, device, dtype, graphs=False),
+            )
     ways["plain loop, one at a time"] = (
         1,
         lambda: plain(case, PlainGPT(case.shape), device, dtype),
@@ -238,6 +241,7 @@ def run_case(
             seconds,
             device,
         )
+        print(f"  {name}: {found[name]['step_ms']:.2f} ms a step", flush=True)
         del step
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -357,6 +361,9 @@ def main(argv: list[str] | None = None) -> None:
         help="only the floors, of a card that need not be here",
     )
     parser.add_argument("--peer", type=Path, help="a checkout of nanoGPT")
+    parser.add_argument(
+        "--quick", action="store_true", help="ours, the plain loop and the peer alone"
+    )
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="of each measurement"
@@ -375,13 +382,23 @@ def main(argv: list[str] | None = None) -> None:
             "\nfloors of a step,"
             f" {case.name}\n{printed(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth)}"
         )
-        found = run_case(case, arguments.peer, arguments.seconds, device, dtype, peak)
+        found = run_case(
+            case,
+            peer=arguments.peer,
+            quick=arguments.quick,
+            seconds=arguments.seconds,
+            device=device,
+            dtype=dtype,
+            peak=peak,
+        )
         highest, expected = (
             highest_mfu(case.shape, case.batch_tokens, case.n_runs, peak, bandwidth),
             estimate(case, device.type),
         )
         single = (
-            "ours, one at a time" if case.n_runs > 1 else "plain loop, one at a time"
+            "ours, one at a time"
+            if case.n_runs > 1 and not arguments.quick
+            else "plain loop, one at a time"
         )
         show(case, found, highest, expected, single)
         ours = found[f"ours, {case.n_runs} at once"]

@@ -58,7 +58,10 @@ class AdamW:
             torch.zeros_like(weights.flat),
             torch.zeros_like(weights.flat),
         )
-        self._work = torch.empty_like(weights.flat)
+        # of the update on CPU
+        self._work = torch.empty_like(
+            weights.flat[:, :0] if weights.flat.is_cuda else weights.flat
+        )
         self.n_steps = 0
         self._lr_factor: torch.Tensor | None
         self._decay_factor: torch.Tensor | float
@@ -182,7 +185,7 @@ def one_update(
     columns) for columns begin..end.
     """
     norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
-    grad.mul_((CLIP_NORM / (norm + 1e-6)).clamp(max=1.0))
+    grad = grad * (CLIP_NORM / (norm + 1e-6)).clamp(max=1.0)
     first.lerp_(grad, 1 - BETA1)
     second.mul_(BETA2).addcmul_(grad, grad, value=1 - BETA2)
     flat[:, begin:end].mul_(shrink)

@@ -1,9 +1,11 @@
 """Loss, gradients and held-out losses of R runs on a device: the one place that chooses between implementations."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from stages.proxy.card.parts import copy_rows, parts_here
 from stages.proxy.network import model
 from stages.proxy.network.accumulate import parts_that_fit
 from stages.proxy.network.answers import n_scored
@@ -47,10 +49,15 @@ class AutogradEngine:
         self._turns: dict[int, model.Turn] = {}
         # experts differ in rows each step
         self.compiled = compiled and not weights.shape.n_experts
-        self._losses = model.losses_and_more
+        self._losses: Callable = model.losses_and_more
+        self.parts = parts_here(self.device) if self.compiled else None
+        self.leaves = weights.named
+        self._half: torch.Tensor | None = None
+        if self.parts and dtype != weights.flat.dtype:
+            self._half, self.leaves = _half_copy(weights, dtype)
         if self.compiled:
             self._losses = program(model.losses_and_more)
-            runs_open(weights.named.values())
+            runs_open(self.leaves.values())
 
     def step_loss(
         self,
@@ -73,6 +80,7 @@ class AutogradEngine:
         """
         n_sequences = batch.shape[1]
         n_whole = n_scored(batch) if self.answer_only else None
+        self._refresh()
         size = self._at_once(inputs)
         total = torch.zeros(
             len(inputs),
@@ -83,7 +91,7 @@ class AutogradEngine:
             part = slice(first, first + size)
             with self._precision():
                 losses, more = self._losses(
-                    self.weights.named,
+                    self.leaves,
                     self.shape,
                     *self._given(
                         inputs[:, part],
@@ -94,6 +102,7 @@ class AutogradEngine:
                     self.z_loss,
                     self.eos_id,
                     self.recompute,
+                    parts=self.parts,
                 )
             share = losses.shape[1] / n_sequences
             if n_whole is None:
@@ -101,15 +110,28 @@ class AutogradEngine:
             else:
                 mean = losses.sum((1, 2)) / n_whole
             gradients = torch.autograd.grad(
-                (mean + more * share).sum(), list(self.weights.named.values())
+                (mean + more * share).sum(), list(self.leaves.values())
             )
-            into = list(self.weights.named_grad.values())
-            if first:
-                torch._foreach_add_(into, gradients)
-            else:
-                torch._foreach_copy_(into, gradients)
+            self._keep(gradients, add=bool(first))
             total += mean.detach()
         return total
+
+    @torch.no_grad()
+    def _refresh(self) -> None:
+        """Round the weights to what this step's products read."""
+        if self._half is not None:
+            begin = self.weights.inner.start
+            copy_rows(self.weights.flat[:, begin:], self._half)
+
+    def _keep(self, gradients: Sequence[torch.Tensor], add: bool) -> None:
+        into = list(self.weights.named_grad.values())
+        if self.parts:
+            for place, gradient in zip(into, gradients, strict=True):
+                copy_rows(gradient.flatten(1), place.flatten(1), add=add)
+        elif add:
+            torch._foreach_add_(into, gradients)
+        else:
+            torch._foreach_copy_(into, gradients)
 
     def _given(
         self, inputs: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor | None
@@ -168,6 +190,23 @@ class AutogradEngine:
         return torch.autocast(
             self.device.type, self.dtype, enabled=self.dtype != torch.float32
         )
+
+
+def _half_copy(
+    weights: Weights, dtype: torch.dtype
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """A buffer for all weights but the embedding in `dtype`, and the leaves that a step differentiates."""
+    begin = weights.inner.start
+    half = torch.empty_like(weights.flat[:, begin:], dtype=dtype)
+    leaves = {"embedding": weights.named["embedding"]}
+    start = 0
+    for name, (rows, columns) in weights.sizes.items():
+        if name == "embedding":
+            continue
+        view = half[:, start : start + rows * columns]
+        leaves[name] = view.view(len(half), rows, columns).requires_grad_()
+        start += rows * columns
+    return half, leaves
 
 
 class DropoutMasks:

@@ -15,15 +15,16 @@ from stages.proxy.network.kernel import Buffers
 from stages.proxy.network.model import n_dropout_sites
 from stages.proxy.specs.shape import MLP_RATIO, Shape
 
-# weights, gradient, work, two moments; the trunk behind an open branch (3); a checkpoint being
-# written (3)
-FLAT_COPIES = 11
+# weights, gradient, two moments, and on CPU the update's work
+CUDA_COPIES, CPU_COPIES = 4, 5
+# weights and moments of the trunk behind an open branch, and of a checkpoint being written
+TRUNK_COPIES = CHECKPOINT_COPIES = 3
 # assumed: the rest is for other processes, held-out batches and fragments
 SAFE_FRACTION = 0.8
 LARGEST_STACK = 1024  # assumed
 # Bytes of d_model each, a token and layer, in bfloat16 but for the residual stream: it twice,
-# normed twice, query and key as multiplied, value and heads as split and joined, wide and squared.
-CUDA_LAYER_BYTES = 2 * 4 + 2 * 2 + 2 * 2 + 5 * 2 + 2 * 2 * MLP_RATIO
+# normed twice, query, key, value and joined heads, wide and squared.
+CUDA_LAYER_BYTES = 2 * 4 + 2 * 2 + 4 * 2 + 2 * 2 * MLP_RATIO
 # a token and layer: scales of both norms; of each head, of query and key, and the sum of its softmax
 CUDA_SCALE_BYTES, CUDA_HEAD_BYTES = 2 * 4, 3 * 4
 
@@ -36,19 +37,21 @@ def training_bytes(
     dropout: bool = False,
 ) -> int:
     """Bytes of weights, optimiser and activations of `n_runs` stacked runs."""
-    flat = FLAT_COPIES * n_runs * shape.n_params_total * 4
+    copies = CUDA_COPIES if device == "cuda" else CPU_COPIES
+    copies += TRUNK_COPIES + CHECKPOINT_COPIES
+    flat = copies * n_runs * shape.n_params_total * 4
     masks = (
         2 * 4 * n_runs * batch_tokens * shape.d_model * n_dropout_sites(shape)
         if dropout
         else 0
     )
     if device == "cuda":
-        # all but the embedding in bfloat16
-        n_cast = shape.n_params_total - shape.vocab_size * shape.d_model
+        n_embedded = shape.vocab_size * shape.d_model
+        half = 2 * n_runs * (shape.n_params_total - n_embedded)
         # as they leave the backward pass, when the activations are gone
-        gradients = 4 * n_runs * shape.n_params_total
+        gradients = 4 * n_runs * n_embedded + half
         kept = cuda_activation_bytes(shape, n_runs * batch_tokens)
-        return flat + masks + 2 * n_runs * n_cast + max(kept, gradients)
+        return flat + masks + half + max(kept, gradients)
     return flat + masks + _buffer_bytes(shape, n_runs, batch_tokens // shape.context)
 
 
@@ -81,7 +84,7 @@ def cuda_activation_bytes(shape: Shape, n_tokens: int) -> int:
         + CUDA_HEAD_BYTES * shape.n_heads
         + CUDA_SCALE_BYTES
     )
-    outer = (4 + 2) * shape.d_model  # embedded, and the last normed state
+    outer = 2 * shape.d_model  # the last normed state
     logits = 2 * 2 * shape.vocab_size  # in bfloat16, and their gradient
     return n_tokens * (shape.n_layers * each_layer + outer + logits)
 

@@ -8,6 +8,8 @@ Axes: R runs, B sequences, T context, D d_model, H heads, K head width, V words,
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,22 @@ NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
 # cosines and sines of the rotary positions, (T, K / 2) each
 Turn = tuple[torch.Tensor, torch.Tensor]
+
+
+class Parts(NamedTuple):
+    """What a card has kernels of its own for (`card/parts.py`); `PLAIN` is the reference.
+
+    heads: (N, T, 3, H, K), turn, whether to norm -> queries and keys as they are multiplied, and values, (N, H, T, K)
+    each. losses: logits (M, V), targets (M,), whether sums are wanted -> losses (M,), log of the softmax's sum (M,),
+    both float32 or better.
+    """
+
+    heads: Callable[
+        [torch.Tensor, Turn, bool], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    ]
+    losses: Callable[
+        [torch.Tensor, torch.Tensor, bool], tuple[torch.Tensor, torch.Tensor | None]
+    ]
 
 
 class Weights:
@@ -161,10 +179,19 @@ def one_layer(
     turn: Turn,
     keep: torch.Tensor | None,
     mask: torch.Tensor | None,
+    heads: Callable | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | float]:
     """The residual stream (R, B, T, D) after a layer, and the balance of its experts."""
     x = x + _dropped(
-        _attention(_normed(x), weights, layer=layer, shape=shape, turn=turn, mask=mask),
+        _attention(
+            _normed(x),
+            weights,
+            layer=layer,
+            shape=shape,
+            turn=turn,
+            mask=mask,
+            heads=heads or _turned,
+        ),
         keep,
         2 * layer + 1,
     )
@@ -185,12 +212,9 @@ def token_losses(
     turn: Turn | None = None,
 ) -> torch.Tensor:
     """Loss in nats of every target (R, B, T), cross-entropy in fp32 or better."""
-    logits = _logits(
-        hidden(weights, shape, inputs=inputs, keep=keep, turn=turn), weights
-    )
-    return F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
-        inputs.shape
-    )
+    state = hidden(weights, shape, inputs=inputs, keep=keep, turn=turn)
+    logits = linear(state, weights["head"]).flatten(0, -2)
+    return _losses(logits, targets.reshape(-1), False)[0].view(inputs.shape)
 
 
 def losses_and_more(
@@ -204,11 +228,14 @@ def losses_and_more(
     eos_id: int | None = None,
     recompute: bool = False,
     run_layer: Callable | None = None,
+    parts: Parts | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | float]:
     """Losses (R, B, T) as above, and what is added to the mean loss of each run in training (R,), 0.0 for nothing.
 
-    That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts.
+    That is z_loss times the mean of (log of the softmax's sum)^2, and the balance of experts. `parts` take the place of
+    `PLAIN`, in layers where `run_layer` is not given.
     """
+    parts = parts or PLAIN
     state, more = hidden_and_balance(
         weights,
         shape,
@@ -217,23 +244,21 @@ def losses_and_more(
         turn=turn,
         eos_id=eos_id,
         recompute=recompute,
-        run_layer=run_layer,
+        run_layer=run_layer or partial(one_layer, heads=parts.heads),
     )
-    logits = _logits(state, weights)
-    losses = F.cross_entropy(logits, targets.reshape(-1), reduction="none").view(
-        inputs.shape
-    )
+    logits = linear(state, weights["head"]).flatten(0, -2)
+    losses, sums = parts.losses(logits, targets.reshape(-1), bool(z_loss))
     if z_loss:
-        more = more + z_loss * logits.logsumexp(-1).square().view(inputs.shape).mean(
-            (1, 2)
-        )
-    return losses, more
+        more = more + z_loss * sums.square().view(inputs.shape).mean((1, 2))
+    return losses.view(inputs.shape), more
 
 
-def _logits(state: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """(R B T, V) in fp32 or better."""
-    logits = linear(state, weights["head"])
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, -2)
+def _losses(
+    logits: torch.Tensor, targets: torch.Tensor, with_sums: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return losses, logits.logsumexp(-1) if with_sums else None
 
 
 def same_document(inputs: torch.Tensor, eos_id: int) -> torch.Tensor:
@@ -250,13 +275,34 @@ def n_dropout_sites(shape: Shape) -> int:
     return 1 + 2 * shape.n_layers
 
 
+class Products(torch.autograd.Function):
+    """x (R, M, columns) times weight (R, rows, columns) transposed, or both without R. As torch writes it, the weight's
+    gradient comes transposed and is copied.
+    """
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return x @ weight.mT
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, weight = ctx.saved_tensors
+        return gradient @ weight, gradient.mT @ x
+
+
 def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """x (R, ..., columns) times weight (R, rows, columns) transposed: (R, ..., rows)."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device):  # which does not reach into a backward pass
+        dtype = torch.get_autocast_dtype(device)
+        x, weight = x.to(dtype), weight.to(dtype)
+    n_rows = weight.shape[1]
     if len(weight) == 1:
-        return F.linear(x, weight[0])
-    return torch.bmm(x.flatten(1, -2), weight.transpose(1, 2)).view(
-        *x.shape[:-1], weight.shape[1]
-    )
+        made = Products.apply(x.flatten(0, -2), weight.squeeze(0))
+    else:
+        made = Products.apply(x.flatten(1, -2), weight)
+    return made.view(*x.shape[:-1], n_rows)
 
 
 def _attention(
@@ -265,9 +311,11 @@ def _attention(
     layer: int,
     shape: Shape,
     turn: Turn,
-    mask: torch.Tensor | None = None,
+    mask: torch.Tensor | None,
+    heads: Callable,
 ) -> torch.Tensor:
-    query, key, value = _heads(x, weights, layer=layer, shape=shape, turn=turn)
+    split = _split_heads(x, weights, layer, shape)
+    query, key, value = heads(split, turn, shape.qk_norm)
     mixed = F.scaled_dot_product_attention(
         query.to(value.dtype),
         key.to(value.dtype),
@@ -278,20 +326,21 @@ def _attention(
     return linear(mixed.transpose(1, 2).reshape(x.shape), weights[f"{layer}.out"])
 
 
-def _heads(
-    x: torch.Tensor,
-    weights: dict[str, torch.Tensor],
-    layer: int,
-    shape: Shape,
-    turn: Turn,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Queries and keys as they are multiplied, and values, each (R B, H, T, K), of a normed state (R, B, T, D)."""
+def _split_heads(
+    x: torch.Tensor, weights: dict[str, torch.Tensor], layer: int, shape: Shape
+) -> torch.Tensor:
+    """Queries, keys and values (R B, T, 3, H, K) of a normed state (R, B, T, D)."""
     n_runs, n_sequences, context, _ = x.shape
-    qkv = linear(x, weights[f"{layer}.qkv"]).view(
+    return linear(x, weights[f"{layer}.qkv"]).view(
         n_runs * n_sequences, context, 3, shape.n_heads, shape.head_width
     )
-    query, key, value = qkv.permute(2, 0, 3, 1, 4)
-    if shape.qk_norm:
+
+
+def _turned(
+    split: torch.Tensor, turn: Turn, normed: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    query, key, value = split.permute(2, 0, 3, 1, 4)
+    if normed:
         query, key = _normed(query), _normed(key)
     return _rotated(query, turn), _rotated(key, turn), value
 
@@ -304,7 +353,8 @@ def attention_logits(
     turn: Turn,
 ) -> torch.Tensor:
     """What the softmax of a layer's attention sees, (R B, H, T, T), of the residual stream (R, B, T, D); no mask."""
-    query, key, _ = _heads(_normed(x), weights, layer=layer, shape=shape, turn=turn)
+    split = _split_heads(_normed(x), weights, layer, shape)
+    query, key, _ = _turned(split, turn, shape.qk_norm)
     return query @ key.transpose(-1, -2) * shape.head_width**-0.5
 
 
@@ -317,6 +367,9 @@ def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
     return torch.cat(
         [real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1
     )
+
+
+PLAIN = Parts(_turned, _losses)
 
 
 def _normed(x: torch.Tensor) -> torch.Tensor:

@@ -196,6 +196,13 @@ class Trainer:
             "recompute": recompute,
             "answer_only": first.loss == "answer",
         }
+        self.record = Record(
+            self.specs,
+            plan=self.plan,
+            courses=self.courses,
+            device=self.device,
+            reason=self.reason,
+        )
         self._build(grow.first_shape(first))
         if first.branch is not None:
             self.optimiser.load(trunks_state(self.specs, data.trunks))
@@ -216,13 +223,6 @@ class Trainer:
             )
             if data.items
             else None
-        )
-        self.record = Record(
-            self.specs,
-            plan=self.plan,
-            courses=self.courses,
-            device=self.device,
-            reason=self.reason,
         )
         self.place = Place()
 
@@ -267,7 +267,7 @@ class Trainer:
         self.train_step = step_runner(
             self.engine,
             self.optimiser,
-            note=lambda text: self.record.note(text),
+            note=self.record.note,
             graphs=self.graphs,
         )
         self.dropout = DropoutMasks(

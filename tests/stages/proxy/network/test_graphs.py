@@ -2,6 +2,8 @@
 told, and nothing is lost. The strict stand-in refuses what CUDA refuses.
 """
 
+import gc
+import weakref
 from contextlib import nullcontext
 
 import pytest
@@ -101,6 +103,21 @@ def test_replays_see_the_batch_rate_and_step_of_their_time(
         assert [x.held_out["held"].loss_nats for x in a.budgets] == pytest.approx(
             [x.held_out["held"].loss_nats for x in b.budgets], rel=1e-4
         )
+
+
+def test_memory_of_a_group_is_free_when_the_next_one_begins(data, make_spec, recorded):
+    """Without waiting for the collector of cycles: a card has no room for two."""
+    recorded(stand_in)
+    trainer = Trainer([make_spec()], data, "cpu")
+    trainer.run()
+    gc.collect()
+    gc.disable()
+    try:
+        alive = weakref.ref(trainer)
+        del trainer
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What a GPU computes by kernels of our own."""
