@@ -306,3 +306,16 @@ def test_a_run_that_blows_up_is_marked_and_its_neighbour_is_not(data):
 def test_zero_head_starts_undecided():
     scores = logits(ImageWeights(MLP, [0]).named, MLP, torch.randn(1, 4, 1, 6, 6))
     assert (scores == 0).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("shape", [MLP, RESIDUAL])
+def test_cuda_ends_where_cpu_does(data, shape):
+    specs = [spec(shape=shape, seed=1), spec(shape=shape, arm="few", seed=2)]
+    found = (train_images(specs, data, device=device) for device in ("cpu", "cuda"))
+    for one, other in zip(*found, strict=True):
+        for mine, theirs in zip(one.budgets, other.budgets, strict=True):
+            np.testing.assert_allclose(
+                mine.sample_loss_nats, theirs.sample_loss_nats, rtol=2e-3, atol=2e-3
+            )

@@ -144,3 +144,14 @@ def test_what_does_not_fit_is_named(reader, packed, tmp_path):
         document_embeddings(reader, packed, np.array([0]), pooling="max")
     with pytest.raises(InputError, match="asked for twice"):
         document_el2n(reader, packed, np.array([4, 4]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_card_finds_what_the_processor_does(reader, packed):
+    rows = np.arange(100, 180)
+    for measure in (document_embeddings, document_el2n, document_gradients):
+        here, there = (
+            measure(reader, packed, rows, device=device) for device in ("cpu", "cuda")
+        )
+        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from stages.foundation.errors import InputError
 from stages.proxy.readers.reader import load_reader, train_reader
@@ -94,3 +95,14 @@ def test_another_vocabulary_is_refused(reader, tmp_path):
     )
     with pytest.raises(InputError, match="packed with 32 words, the proxy reads 64"):
         reader.document_nats(other, np.array([0]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_card_reads_as_the_processor_does(packed, reader):
+    rows = np.arange(400, 520)
+    here, there = (
+        reader.document_nats(packed, rows, device=device)[0]
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(here, there, rtol=1e-4)
