@@ -39,12 +39,12 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ("data/pack", "data/arms")
 SECTION = "sweep.json"
 LIMITS_S = {
-    "tests": 90,
+    "tests": 110,
     "sweep": 60,
     "resumed": 80,
     "float32": 60,
-    "cases": 240,
-    "profile": 60,
+    "cases": 170,
+    "profile": 50,
 }
 PROGRESS = re.compile(
     r"sweep: (\d+) %"
@@ -176,10 +176,20 @@ class Check:
             if self.device == "cpu"
             else ["tests/stages/proxy"]
         )
-        command = [sys.executable, "-m", "pytest", "-q", "-rP", "-m", mark, *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--tb=short",
+            "-m",
+            mark,
+            *files,
+        ]
         if importlib.util.find_spec("xdist"):  # what they compile keeps one core busy
             command += ["-n", "6"]
         command += ["-p", "no:cacheprovider", "-p", "no:benchmark"]
+        command += ["--show-capture=stdout"]
         command += ["--confcutdir", "tests/stages/proxy"]
         done = Child(command, LIMITS_S["tests"]).run()
         yield Figure(
