@@ -25,7 +25,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/assay run
 
+# Triton, whose interpreter runs the kernels of a GPU without one, is 1 GB and for tests alone; never an error
 test: setup
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt triton \
+	    || echo 'test: Triton could not be installed; the tests of kernels of a GPU will be skipped'
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not install'
 
 # for the tests of the pages, which are skipped without it: Debian's browser and what drives it, 160 MB and more;

@@ -58,10 +58,10 @@ logging.getLogger("assay").addHandler(logging.StreamHandler())
 logging.getLogger("assay").setLevel(logging.INFO)
 from stages import sweep
 from stages.settings.sweep import SweepParams
-from stages.proxy.workforce import planner
+from stages.proxy.training import train
 if len(sys.argv) > 2:
-    ways = planner.candidates
-    planner.candidates = lambda shape, device, _, **more: ways(shape, device, sys.argv[2], **more)
+    choose = train.choose_device
+    train.choose_device = lambda device, _: choose(device, sys.argv[2])
 sweep.run(SweepParams.model_validate(json.load(open("sweep.json")) | {"device": sys.argv[1]}))
 """
 PROFILE = """

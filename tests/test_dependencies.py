@@ -25,6 +25,7 @@ BROUGHT_BY = {
     "requests": "mlflow",
     "sqlalchemy": "mlflow",
     "transformers": "sentence-transformers",
+    "triton": "torch",  # for CUDA; without it, the parts of a step are torch's
 }
 
 

@@ -141,6 +141,7 @@ TESTED_ELSEWHERE = {
     "stages/images/pools.py": IMAGE_STUDY,
     "stages/images/scores.py": IMAGE_STUDY,
     "stages/images/sweep.py": IMAGE_STUDY,
+    "stages/proxy/card/kernels.py": "stages/proxy/card/test_parts.py",
     "stages/proxy/images/data.py": IMAGE_RUNS,
     "stages/proxy/images/model.py": IMAGE_RUNS,
     "stages/proxy/images/observe.py": IMAGE_RUNS,

@@ -11,6 +11,7 @@ import triton.language as tl
 HEAD_ROWS = 32  # assumed: rows of heads a program
 LOSS_ELEMENTS = 4096  # assumed: logits a program
 COPIED = 4096  # assumed: numbers of a row a program
+SUMMED = 512  # assumed: columns a program
 
 
 @triton.jit
@@ -202,6 +203,43 @@ def _losses_back(
 
 
 @triton.jit
+def _sum_by_key(
+    taken,
+    keys,
+    order,
+    given,
+    n_rows,
+    width: tl.constexpr,
+    columns: tl.constexpr,
+    at_once: tl.constexpr,
+):
+    """Sums of the rows of equal keys, each in the order of the rows: nothing is added by two programs."""
+    first = tl.program_id(0)
+    key = tl.load(keys + first)
+    before = tl.load(keys + first - 1, mask=first > 0, other=-1)
+    if key != before:
+        column = tl.program_id(1) * columns + tl.arange(0, columns)
+        inside = (column < width)[None, :]
+        total = tl.zeros((columns,), tl.float32)
+        n_same = at_once
+        while n_same == at_once:
+            at = first + tl.arange(0, at_once)
+            exists = at < n_rows
+            same = exists & (tl.load(keys + at, mask=exists, other=-1) == key)
+            row = tl.load(order + at, mask=same, other=0).to(tl.int64) * width
+            x = tl.load(
+                taken + row[:, None] + column[None, :],
+                mask=same[:, None] & inside,
+                other=0.0,
+            )
+            total += tl.sum(x.to(tl.float32), 0)
+            n_same = tl.sum(same.to(tl.int32), 0)
+            first += at_once
+        place = given + key.to(tl.int64) * width + column
+        tl.store(place, total, mask=column < width)
+
+
+@triton.jit
 def _copy_rows(
     taken,
     given,
@@ -357,6 +395,26 @@ def _tile(n_words: int) -> tuple[int, int]:
     """Words and rows of a program."""
     words = min(LOSS_ELEMENTS, triton.next_power_of_2(n_words))
     return words, LOSS_ELEMENTS // words
+
+
+def sum_by_key(
+    taken: torch.Tensor, keys: torch.Tensor, order: torch.Tensor, given: torch.Tensor
+) -> None:
+    """Fill the rows of `given` (K, D) that have keys with sums of rows of `taken` (M, D): `keys` (M,) is sorted, and
+    `order` says which row each was.
+    """
+    n_rows, width = taken.shape
+    columns = min(SUMMED, triton.next_power_of_2(width))
+    _sum_by_key[(n_rows, triton.cdiv(width, columns))](
+        taken,
+        keys,
+        order,
+        given,
+        n_rows,
+        width=width,
+        columns=columns,
+        at_once=8,
+    )
 
 
 def copy_rows(taken: torch.Tensor, given: torch.Tensor, add: bool = False) -> None:

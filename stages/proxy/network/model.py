@@ -9,12 +9,12 @@ Axes: R runs, B sequences, T context, D d_model, H heads, K head width, V words,
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+from stages.proxy.card.parts import Parts, Turn
 from stages.proxy.network import experts
 from stages.proxy.specs.layout import weight_sizes
 from stages.proxy.specs.shape import Shape
@@ -22,24 +22,6 @@ from stages.proxy.specs.transfer import Factors, kind_of_weight
 
 NORM_EPS = 1e-6  # assumed
 ROPE_BASE = 10_000.0  # cited: Su et al. 2021
-# cosines and sines of the rotary positions, (T, K / 2) each
-Turn = tuple[torch.Tensor, torch.Tensor]
-
-
-class Parts(NamedTuple):
-    """What a card has kernels of its own for (`card/parts.py`); `PLAIN` is the reference.
-
-    heads: (N, T, 3, H, K), turn, whether to norm -> queries and keys as they are multiplied, and values, (N, H, T, K)
-    each. losses: logits (M, V), targets (M,), whether sums are wanted -> losses (M,), log of the softmax's sum (M,),
-    both float32 or better.
-    """
-
-    heads: Callable[
-        [torch.Tensor, Turn, bool], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    ]
-    losses: Callable[
-        [torch.Tensor, torch.Tensor, bool], tuple[torch.Tensor, torch.Tensor | None]
-    ]
 
 
 class Weights:
@@ -137,18 +119,19 @@ def hidden_and_balance(
     eos_id: int | None = None,
     recompute: bool = False,
     run_layer: Callable | None = None,
+    embedded: Callable | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | float]:
     """`hidden`, and what unevenly used experts add to the training loss (R,): 0.0 where there are
     none.
 
     Given `eos_id`, a token sees its own document alone. `recompute` keeps one state a layer and
     makes the rest again in the backward pass: less memory for a third more arithmetic (Chen et al.
-    2016). `run_layer` takes the place of `one_layer`.
+    2016). `run_layer` takes the place of `one_layer`, `embedded` that of reading the embedding's rows.
     """
     turn = turn or rotary(shape, inputs.shape[-1], weights["embedding"])
     mask = None if eos_id is None else same_document(inputs, eos_id)
-    rows = torch.arange(len(inputs), device=inputs.device)[:, None, None]
-    x, balance = _dropped(weights["embedding"][rows, inputs], keep, 0), 0.0
+    x = (embedded or _embedded)(weights["embedding"], inputs)
+    x, balance = _dropped(x, keep, 0), 0.0
     for layer in range(shape.n_layers):
         if recompute:
             x, more = checkpoint(
@@ -169,6 +152,11 @@ def hidden_and_balance(
             )
         balance = balance + more
     return _normed(x), balance
+
+
+def _embedded(weight: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    rows = torch.arange(inputs.shape[0], device=inputs.device)[:, None, None]
+    return weight[rows, inputs]
 
 
 def one_layer(
@@ -245,10 +233,11 @@ def losses_and_more(
         eos_id=eos_id,
         recompute=recompute,
         run_layer=run_layer or partial(one_layer, heads=parts.heads),
+        embedded=parts.embedded,
     )
     logits = linear(state, weights["head"]).flatten(0, -2)
     losses, sums = parts.losses(logits, targets.reshape(-1), bool(z_loss))
-    if z_loss:
+    if z_loss and sums is not None:
         more = more + z_loss * sums.square().view(inputs.shape).mean((1, 2))
     return losses.view(inputs.shape), more
 
@@ -315,7 +304,7 @@ def _attention(
     heads: Callable,
 ) -> torch.Tensor:
     split = _split_heads(x, weights, layer, shape)
-    query, key, value = heads(split, turn, shape.qk_norm)
+    query, key, value = heads(split, turn, NORM_EPS if shape.qk_norm else None)
     mixed = F.scaled_dot_product_attention(
         query.to(value.dtype),
         key.to(value.dtype),
@@ -337,10 +326,10 @@ def _split_heads(
 
 
 def _turned(
-    split: torch.Tensor, turn: Turn, normed: bool
+    split: torch.Tensor, turn: Turn, eps: float | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     query, key, value = split.permute(2, 0, 3, 1, 4)
-    if normed:
+    if eps is not None:
         query, key = _normed(query), _normed(key)
     return _rotated(query, turn), _rotated(key, turn), value
 
@@ -354,7 +343,7 @@ def attention_logits(
 ) -> torch.Tensor:
     """What the softmax of a layer's attention sees, (R B, H, T, T), of the residual stream (R, B, T, D); no mask."""
     split = _split_heads(_normed(x), weights, layer, shape)
-    query, key, _ = _turned(split, turn, shape.qk_norm)
+    query, key, _ = _turned(split, turn, NORM_EPS if shape.qk_norm else None)
     return query @ key.transpose(-1, -2) * shape.head_width**-0.5
 
 
@@ -369,7 +358,7 @@ def _rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
     )
 
 
-PLAIN = Parts(_turned, _losses)
+PLAIN = Parts(_turned, _losses, _embedded)
 
 
 def _normed(x: torch.Tensor) -> torch.Tensor:

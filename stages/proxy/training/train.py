@@ -3,7 +3,8 @@
 One loop serves a single run and a stack of R runs: they differ only in the leading axis of the tensors.
 A checkpoint holds weights, optimiser, place in the schedule, the trunk behind an open branch, training losses and
 finished branches. Data order and dropout are functions of (seed, step), so no generator state is needed; a resumed
-run repeats the rest bit for bit on the same device and number of stacked runs.
+run repeats the rest bit for bit on the same device and number of stacked runs; on CUDA for contexts of up to 128
+tokens, since beyond cuDNN sums the gradient of a query in no fixed order, which moves the last digits.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,9 +1,10 @@
 """How fast stacked runs will train on a GPU, from operations, bytes and kernels alone: nothing is
 run, so a sweep starts at once.
 
-A step takes floor / REACHED + kernels * KERNEL_S. The two constants fit five timings of recorded
-steps on one H100 within 5 % (64 and 1 runs of 1M and 10M parameters, one of 124M). What the first
-groups really do corrects the time left (`progress.py`).
+A step takes floor / REACHED + kernels * KERNEL_S. The two constants fit seven timings of recorded
+and compiled steps on one H200 within 3 % (1 to 64 runs of 1M and 10M parameters) and an eighth, of
+124M, within 6 %; those of plain steps fit six within a fifth. What the first groups really do
+corrects the time left (`progress.py`).
 """
 
 from collections.abc import Sequence
@@ -16,17 +17,14 @@ from stages.proxy.workforce.cards import Limits, limits_here
 from stages.proxy.workforce.floors import Part, floor_seconds, step_parts
 from stages.proxy.workforce.probe import Candidate
 
-REACHED = 0.6  # measured, as above: of the floor of a step
-KERNEL_S = 4e-6  # measured, as above: of one kernel in a recorded step
-KERNELS, KERNELS_A_LAYER = 25, 25  # assumed: of a compiled step
-# measured on an H100: 10 to 15 s for the loss, some 5 s for the update
-COMPILE_SECONDS = 17.0
+REACHED = 0.72  # measured, as above: of the floor of a step
+KERNEL_S = 2e-6  # measured, as above: of one kernel in a recorded step
+KERNELS, KERNELS_A_LAYER = 50, 50  # assumed: of a compiled step; 126 to 630 were seen
+COMPILE_SECONDS = 17.0  # measured on an H200: 11 to 27 s, loss and update together
+START_SECONDS = 6.0  # measured on an H200: of a process until its first step is done
 FULL_FLOPS = 1 / 15  # cited: NVIDIA's H100 data sheet, fp32 against dense bfloat16
-PLAIN_KERNELS = (
-    2.0  # assumed: kernels of a step as it is written, over those of a compiled one
-)
-# assumed: elementwise work as it is written passes over memory twice as often, in fp32
-PLAIN_BYTES = 4.0
+PLAIN_KERNELS = 1.9  # measured, as above: of a step as it is written, over compiled
+PLAIN_BYTES = 5.9  # measured, as above: likewise, bytes of elementwise work
 
 
 def step_seconds(

@@ -28,7 +28,11 @@ from stages.proxy.network.memory import (
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.stack import n_tokens_trained, stacks
 from stages.proxy.workforce.cards import Limits
-from stages.proxy.workforce.expected import COMPILE_SECONDS, seconds_saved
+from stages.proxy.workforce.expected import (
+    COMPILE_SECONDS,
+    START_SECONDS,
+    seconds_saved,
+)
 from stages.proxy.workforce.probe import Candidate, candidates, measured_rates
 
 NEAR_BEST = 0.95  # assumed: of stacks this close to the fastest the smallest is taken, since it makes finer jobs
@@ -269,6 +273,9 @@ def packed(
         for kind in kinds
     }
     saved = _saved_by_compiling(groups, device, limits)
+    if limits is not None:
+        more = _beside_steps(groups, saved, limits)
+        seconds = [a + b for a, b in zip(seconds, more, strict=True)]
     for kind, gain in saved.items():
         reasons[kind] += f"; {_why_compiled(gain)}"
     return TrainingPlan(
@@ -299,6 +306,25 @@ def _saved_by_compiling(
             spec.shape, spec.batch_tokens, len(group), n_steps, limits
         )
     return saved
+
+
+def _beside_steps(
+    groups: Sequence[Sequence[RunSpec]], saved: Mapping[str, float], limits: Limits
+) -> list[float]:
+    """Seconds of each group that the rates of a GPU leave out: they are those of compiled steps."""
+    found, begun = [], set()
+    for group in groups:
+        spec, kind = group[0], kind_of(group[0], "cuda")
+        n_steps = n_tokens_trained(spec) // spec.batch_tokens
+        if saved[kind] <= 0:
+            size = spec.shape, spec.batch_tokens, len(group), n_steps
+            found.append(seconds_saved(*size, limits))
+        else:
+            found.append(0.0 if kind in begun else COMPILE_SECONDS)
+        begun.add(kind)
+    if found:
+        found[0] += START_SECONDS
+    return found
 
 
 def _why_compiled(gain_s: float) -> str:

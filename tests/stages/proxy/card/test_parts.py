@@ -35,13 +35,13 @@ def near(found, expected, tolerance):
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)]
 )
-@pytest.mark.parametrize("normed", [True, False])
+@pytest.mark.parametrize("eps", [model.NORM_EPS, None])
 @pytest.mark.parametrize(
     ("n_sequences", "context", "n_heads", "width"),
     [(2, 5, 3, 16), (1, 8, 1, 24), (3, 4, 2, 64), (1, 1, 1, 2)],
 )
 def test_heads_and_their_gradient(
-    dtype, tolerance, normed, n_sequences, context, n_heads, width
+    dtype, tolerance, eps, n_sequences, context, n_heads, width
 ):
     split = numbers(n_sequences, context, 3, n_heads, width, dtype=dtype)
     turn = tuple(numbers(context, width // 2, seed=seed) for seed in (1, 2))
@@ -50,7 +50,7 @@ def test_heads_and_their_gradient(
     found = []
     for parts, wanted in ((PLAIN, torch.float64), (CARD, dtype)):
         given = split.to(wanted).requires_grad_()
-        made = parts.heads(given, tuple(t.to(torch.float32) for t in turn), normed)
+        made = parts.heads(given, tuple(t.to(torch.float32) for t in turn), eps)
         ways = [numbers(*m.shape, seed=3 + i) for i, m in enumerate(made)]
         # one gradient comes in another layout, as attention gives it
         ways[1] = ways[1].transpose(1, 2).contiguous().transpose(1, 2)
@@ -80,6 +80,23 @@ def test_losses_and_their_gradient(dtype, tolerance, n_rows, n_words):
     for exact, ours in zip(*found, strict=True):
         assert torch.allclose(ours.double(), exact, rtol=tolerance, atol=tolerance)
     assert found[1][0].dtype == torch.float32 and not found[1][0][2::3].any()
+
+
+@pytest.mark.parametrize(("n_runs", "width"), [(1, 24), (3, 600), (2, 8)])
+def test_the_gradient_of_the_embedding(n_runs, width):
+    """Words that occur once, often and never."""
+    inputs = torch.randint(0, 9, (n_runs, 4, 11), device=DEVICE)
+    inputs[:, :2] = 3
+    weight = numbers(n_runs, 12, width)
+    way = numbers(n_runs, 4, 11, width, seed=1)
+    found = []
+    for parts in (PLAIN, CARD):
+        given = weight.clone().requires_grad_()
+        made = parts.embedded(given, inputs)
+        found.append((made, *torch.autograd.grad((made * way).sum(), given)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-5, atol=1e-5)
+    assert not found[1][1][:, 9:].any()
 
 
 def test_rows_are_copied_and_added_into_a_wider_buffer():

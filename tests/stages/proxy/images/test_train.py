@@ -310,6 +310,7 @@ def test_zero_head_starts_undecided():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.filterwarnings("ignore")  # torch's own while compiling
 @pytest.mark.parametrize("shape", [MLP, RESIDUAL])
 def test_cuda_ends_where_cpu_does(data, shape):
     specs = [spec(shape=shape, seed=1), spec(shape=shape, arm="few", seed=2)]

@@ -148,6 +148,7 @@ def test_what_does_not_fit_is_named(reader, packed, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.filterwarnings("ignore")  # torch's own while compiling
 def test_a_card_finds_what_the_processor_does(reader, packed):
     rows = np.arange(100, 180)
     for measure in (document_embeddings, document_el2n, document_gradients):

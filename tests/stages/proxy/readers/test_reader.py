@@ -99,6 +99,7 @@ def test_another_vocabulary_is_refused(reader, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.filterwarnings("ignore")  # torch's own while compiling
 def test_a_card_reads_as_the_processor_does(packed, reader):
     rows = np.arange(400, 520)
     here, there = (

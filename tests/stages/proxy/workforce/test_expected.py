@@ -1,4 +1,4 @@
-"""Expected rates against what was measured on one H100, and what follows from them in a plan that runs nothing."""
+"""Expected rates against what was measured on one H200, and what follows from them in a plan that runs nothing."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from stages.proxy.workforce.expected import expected_rates, step_seconds
 from stages.proxy.workforce.planner import Kind, kind_of, packed
 from stages.proxy.workforce.probe import Candidate, candidates
 
-H100 = CARDS["H100"]
+H100, H200 = CARDS["H100"], CARDS["H200"]
 ONE_M, TEN_M = Shape(192, 2, 3, 512, 4096), Shape(512, 3, 8, 512, 4096)
 LARGE = Shape(768, 12, 12, 1024, 50_304)
 
@@ -17,18 +17,38 @@ LARGE = Shape(768, 12, 12, 1024, 50_304)
 @pytest.mark.parametrize(
     ("shape", "batch_tokens", "n_runs", "tokens_per_second"),
     [
-        (TEN_M, 4096, 64, 2.92e6),
-        (TEN_M, 4096, 1, 2.45e6),
-        (ONE_M, 4096, 64, 11.4e6),
-        (ONE_M, 4096, 1, 5.87e6),
-        (LARGE, 65_536, 1, 469e3),
+        (TEN_M, 4096, 64, 4.57e6),
+        (TEN_M, 4096, 8, 4.45e6),
+        (TEN_M, 4096, 1, 3.26e6),
+        (ONE_M, 4096, 64, 19.2e6),
+        (ONE_M, 4096, 16, 17.7e6),
+        (ONE_M, 4096, 4, 14.1e6),
+        (ONE_M, 4096, 1, 7.92e6),
+        (LARGE, 65_536, 1, 561e3),
     ],
 )
-def test_recorded_steps_of_an_h100_are_expected_within_a_tenth(
+def test_recorded_steps_of_an_h200_are_expected_within_a_tenth(
     shape, batch_tokens, n_runs, tokens_per_second
 ):
-    seconds = step_seconds(shape, batch_tokens, n_runs, H100)
+    seconds = step_seconds(shape, batch_tokens, n_runs, H200)
     assert n_runs * batch_tokens / seconds == pytest.approx(tokens_per_second, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch_tokens", "n_runs", "seconds"),
+    [
+        (Shape(48, 2, 1, 128, 512), 512, 1, 0.536e-3),
+        (Shape(48, 2, 1, 128, 512), 512, 16, 0.984e-3),
+        (Shape(16, 2, 1, 128, 512), 512, 16, 0.867e-3),
+        (ONE_M, 4096, 1, 1.40e-3),
+        (ONE_M, 4096, 16, 13.2e-3),
+    ],
+)
+def test_plain_steps_of_an_h200_are_expected_within_a_fifth(
+    shape, batch_tokens, n_runs, seconds
+):
+    found = step_seconds(shape, batch_tokens, n_runs, H200, compiled=False)
+    assert found == pytest.approx(seconds, rel=0.2)
 
 
 def test_small_models_gain_most_from_stacking():
