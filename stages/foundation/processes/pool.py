@@ -9,10 +9,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from typing import Protocol, TypeVar
+
+from stages.foundation.errors import InputError
 
 Result = TypeVar("Result")
 
@@ -53,7 +56,8 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def second_process(is_worth_it: bool) -> Iterator[Start]:
     """What is started here is worked out by another process; by this one, once called for, where that is not worth it.
 
-    Task and arguments are pickled. An error is raised where the result is called for.
+    Task and arguments are pickled. An error is raised where the result is called for: InputError where the process
+    was killed.
     """
     if not is_worth_it:
         yield partial
@@ -65,7 +69,14 @@ def second_process(is_worth_it: bool) -> Iterator[Start]:
         ) -> Callable[[], Result]:
             return pool.submit(task, *arguments).result
 
-        yield start
+        try:
+            yield start
+        except BrokenProcessPool:
+            why = (
+                "the second process was killed, most likely for memory; give the"
+                " machine more or run less beside it, and run the same command again"
+            )
+            raise InputError(why) from None
 
 
 def _die_with_parent(parent: int) -> None:

@@ -35,6 +35,18 @@ def test_a_result_and_an_error_come_back_when_called_for(is_worth_it):
             refused()
 
 
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_one_that_is_killed_is_told_with_its_cure():
+    with (
+        pytest.raises(InputError, match=r"killed, most likely for memory; give"),
+        second_process(True) as start,
+    ):
+        start(die)()
+
+
 def test_it_does_not_outlive_a_kill():
     command = [sys.executable, "-c", WAITING]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as run:
