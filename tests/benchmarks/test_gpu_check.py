@@ -101,6 +101,19 @@ def test_all_parts_together_end_in_eight_minutes():
     assert sum(gpu_check.LIMITS_S.values()) <= 480
 
 
+def test_two_sweeps_are_as_far_apart_as_their_farthest_loss(tmp_path):
+    for name, losses in (("one", (4.0, 5.0)), ("other", (4.0, 5.5))):
+        runs = tmp_path / name / "data/sweep/runs"
+        runs.mkdir(parents=True)
+        for number, loss in enumerate(losses):
+            held_out = {"news": {"loss_nats": loss}}
+            result = {"budgets": [{"held_out": held_out}]}
+            run = {"trunk_id": str(number), "result": result}
+            (runs / f"{number}.json").write_text(json.dumps(run))
+    apart = gpu_check._apart(tmp_path / "one", tmp_path / "other")
+    assert apart == pytest.approx(abs(5.0 / 5.5 - 1))
+
+
 def test_cases_are_held_to_what_is_asked():
     row = {"tokens_per_second": 4.0, "mfu": 0.2, "peak_bytes": 100}
     case = {
