@@ -71,7 +71,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, lr_factor: float) -> None:
-        """One update from `weights.grad` at `lr_factor` times each run's learning rate; spoils the gradient."""
+        """One update from `weights.grad` at `lr_factor` times each run's learning rate; spoils it on CPU."""
         flat, grad, work = self.weights.flat, self.weights.grad, self._work
         self.n_steps += 1
         if flat.is_cuda:

@@ -154,7 +154,12 @@ class AutogradEngine:
                 - torch.cuda.memory_allocated()
             )
             self.micro_sequences, again = parts_that_fit(
-                self.shape, len(inputs), n_sequences=inputs.shape[1], free_bytes=free
+                self.shape,
+                len(inputs),
+                n_sequences=inputs.shape[1],
+                free_bytes=free,
+                float32=self.dtype == torch.float32,
+                compiled=self.compiled,
             )
             self.recompute = self.recompute or again
         return self.micro_sequences or inputs.shape[1]

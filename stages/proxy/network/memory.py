@@ -27,6 +27,9 @@ LARGEST_STACK = 1024  # assumed
 CUDA_LAYER_BYTES = 2 * 4 + 2 * 2 + 4 * 2 + 2 * 2 * MLP_RATIO
 # a token and layer: scales of both norms; of each head, of query and key, and the sum of its softmax
 CUDA_SCALE_BYTES, CUDA_HEAD_BYTES = 2 * 4, 3 * 4
+# measured on tensors without memory, at most 1.88 and 1.48: what a step keeps in float32, and one in bfloat16 that no
+# compiler fuses, over a compiled one in bfloat16
+FLOAT32_TIMES, PLAIN_TIMES = 2.0, 1.5
 
 
 def training_bytes(
@@ -35,8 +38,9 @@ def training_bytes(
     n_runs: int,
     device: str = "cpu",
     dropout: bool = False,
+    dtype: str = "auto",
 ) -> int:
-    """Bytes of weights, optimiser and activations of `n_runs` stacked runs."""
+    """Bytes of weights, optimiser and activations of `n_runs` stacked runs; `dtype` of the products, on CUDA."""
     copies = CUDA_COPIES if device == "cuda" else CPU_COPIES
     copies += TRUNK_COPIES + CHECKPOINT_COPIES
     flat = copies * n_runs * shape.n_params_total * 4
@@ -47,10 +51,12 @@ def training_bytes(
     )
     if device == "cuda":
         n_embedded = shape.vocab_size * shape.d_model
-        half = 2 * n_runs * (shape.n_params_total - n_embedded)
+        others = n_runs * (shape.n_params_total - n_embedded)
+        float32 = dtype == "float32"
+        half = 0 if float32 else 2 * others
         # as they leave the backward pass, when the activations are gone
-        gradients = 4 * n_runs * n_embedded + half
-        kept = cuda_activation_bytes(shape, n_runs * batch_tokens)
+        gradients = 4 * n_runs * n_embedded + (4 if float32 else 2) * others
+        kept = cuda_activation_bytes(shape, n_runs * batch_tokens, float32)
         return flat + masks + half + max(kept, gradients)
     return flat + masks + _buffer_bytes(shape, n_runs, batch_tokens // shape.context)
 
@@ -77,8 +83,12 @@ def _buffer_bytes(shape: Shape, n_runs: int, n_sequences: int) -> int:
     )
 
 
-def cuda_activation_bytes(shape: Shape, n_tokens: int) -> int:
-    """Of so many tokens of all runs together, at the peak: where the backward pass begins."""
+def cuda_activation_bytes(
+    shape: Shape, n_tokens: int, float32: bool = False, compiled: bool = True
+) -> int:
+    """Of so many tokens of all runs together, at the peak: where the backward pass begins; bfloat16 products unless
+    `float32`.
+    """
     each_layer = (
         CUDA_LAYER_BYTES * shape.d_model
         + CUDA_HEAD_BYTES * shape.n_heads
@@ -86,7 +96,8 @@ def cuda_activation_bytes(shape: Shape, n_tokens: int) -> int:
     )
     outer = 2 * shape.d_model  # the last normed state
     logits = 2 * 2 * shape.vocab_size  # in bfloat16, and their gradient
-    return n_tokens * (shape.n_layers * each_layer + outer + logits)
+    times = FLOAT32_TIMES if float32 else 1.0 if compiled else PLAIN_TIMES
+    return round(times * n_tokens * (shape.n_layers * each_layer + outer + logits))
 
 
 def available_bytes(device: str = "cpu") -> int:
@@ -127,13 +138,19 @@ def runs_that_fit(
     n_bytes: float,
     device: str = "cpu",
     dropout: bool = False,
+    dtype: str = "auto",
 ) -> int:
     """The largest power of two of runs that train together in `n_bytes`; 0 where not even one does."""
     fits, n_runs = 0, 1
     while (
         n_runs <= LARGEST_STACK
         and training_bytes(
-            shape, batch_tokens, n_runs=n_runs, device=device, dropout=dropout
+            shape,
+            batch_tokens,
+            n_runs=n_runs,
+            device=device,
+            dropout=dropout,
+            dtype=dtype,
         )
         <= n_bytes
     ):

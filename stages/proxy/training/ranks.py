@@ -4,8 +4,8 @@ summed (data parallel).
 Weights, optimiser, schedule and checkpoints are those of `train.py`, the same in every process; a
 step differs from one device's by the order of a sum. Processes are started by torchrun:
 `train_on_ranks` from a stage, `rank_main.py` in each. Cost: one all-reduce of the gradient a step,
-4 bytes a parameter. Every device holds 20 bytes a parameter, 44 while a branch is open and a
-checkpoint is written; where that does not fit, the run is sharded (`sharded.py`: 16 and 28, over
+4 bytes a parameter. Every device holds 18 bytes a parameter, 42 while a branch is open and a
+checkpoint is written (in float32 16 and 40); where that does not fit, the run is sharded (`sharded.py`: 16 and 28, over
 the devices).
 """
 
@@ -105,7 +105,12 @@ def replicas_fit(spec: RunSpec, card_bytes: float) -> bool:
     """Whether a card holds all of a run, a sequence at a time, so that its weights need not be sharded."""
     return (
         training_bytes(
-            spec.shape, spec.context, n_runs=1, device="cuda", dropout=spec.dropout > 0
+            spec.shape,
+            spec.context,
+            n_runs=1,
+            device="cuda",
+            dropout=spec.dropout > 0,
+            dtype=spec.dtype,
         )
         <= SAFE_FRACTION * card_bytes
     )

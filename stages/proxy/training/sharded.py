@@ -6,7 +6,7 @@ backward pass and let go again; embedding and head are gathered for a whole step
 torch's AdamW on the local shards with the factors of `adamw.py`, so losses differ from one device's
 by the order of sums (fp32: 1e-4 relative, tested). One run at a time. Cost a step: weights of a
 layer gathered twice, in the precision of the products, its gradients reduced once in fp32. Bytes a
-parameter and device, n devices: 16 / n, 12 / n more behind an open branch (`ranks.py`: 20 and 12),
+parameter and device, n devices: 16 / n, 12 / n more behind an open branch (`ranks.py`: 18 and 12),
 and one layer whole. States of files are whole, (1, P) as in `adamw.py`, so a run goes on with any
 number of devices, or with one.
 """

@@ -71,13 +71,21 @@ def expected_rates(
 
 
 def seconds_saved(
-    shape: Shape, batch_tokens: int, n_runs: int, n_steps: int, limits: Limits
+    shape: Shape,
+    batch_tokens: int,
+    n_runs: int,
+    n_steps: int,
+    limits: Limits,
+    dtype: str = "bfloat16",
 ) -> float:
     """By a program over the kernels as they are written, in `n_steps` of such a stack; compiling takes
     COMPILE_SECONDS a shape.
     """
-    size = shape, batch_tokens, n_runs, limits
-    return n_steps * (step_seconds(*size, compiled=False) - step_seconds(*size))
+    plain, compiled = (
+        step_seconds(shape, batch_tokens, n_runs, limits, compiled=way, dtype=dtype)
+        for way in (False, True)
+    )
+    return n_steps * (plain - compiled)
 
 
 def _as_written(part: Part) -> Part:

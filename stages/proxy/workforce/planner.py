@@ -192,12 +192,18 @@ def measured(
         n_bytes=each,
         device=device,
         dropout=spec.dropout > 0,
+        dtype=spec.dtype,
     )
     if (
         not most
         and device == "cuda"
         and training_bytes(
-            spec.shape, spec.context, n_runs=1, device=device, dropout=spec.dropout > 0
+            spec.shape,
+            spec.context,
+            n_runs=1,
+            device=device,
+            dropout=spec.dropout > 0,
+            dtype=spec.dtype,
         )
         <= each
     ):
@@ -209,6 +215,7 @@ def measured(
             n_runs=1,
             device=device,
             dropout=spec.dropout > 0,
+            dtype=spec.dtype,
         )
         raise InputError(
             f"one run of d_model {spec.shape.d_model}, batch {spec.batch_tokens} needs"
@@ -274,8 +281,9 @@ def packed(
     }
     saved = _saved_by_compiling(groups, device, limits)
     if limits is not None:
-        more = _beside_steps(groups, saved, limits)
-        seconds = [a + b for a, b in zip(seconds, more, strict=True)]
+        more = _beside_steps([groups[i] for i in order], saved, limits)
+        for place, extra in zip(order, more, strict=True):
+            seconds[place] += extra
     for kind, gain in saved.items():
         reasons[kind] += f"; {_why_compiled(gain)}"
     return TrainingPlan(
@@ -295,30 +303,44 @@ def packed(
 def _saved_by_compiling(
     groups: Sequence[Sequence[RunSpec]], device: str, limits: Limits | None
 ) -> dict[str, float]:
-    """Seconds of all groups of a kind together, less what compiling takes; of a GPU alone."""
+    """Seconds of all groups of a kind together, less what compiling takes; of a GPU alone, and not of experts, which
+    are never compiled.
+    """
     saved: dict[str, float] = {}
     if limits is None:
         return saved
     for group in groups:
-        spec, kind = group[0], kind_of(group[0], device)
-        n_steps = n_tokens_trained(spec) // spec.batch_tokens
-        saved[kind] = saved.get(kind, -COMPILE_SECONDS) + seconds_saved(
-            spec.shape, spec.batch_tokens, len(group), n_steps, limits
-        )
+        if not group[0].shape.n_experts:
+            kind = kind_of(group[0], device)
+            more = _saved_in(group, limits)
+            saved[kind] = saved.get(kind, -COMPILE_SECONDS) + more
     return saved
+
+
+def _saved_in(group: Sequence[RunSpec], limits: Limits) -> float:
+    """Seconds that a group's compiled steps take less than plain ones."""
+    spec = group[0]
+    return seconds_saved(
+        spec.shape,
+        spec.batch_tokens,
+        len(group),
+        n_steps=n_tokens_trained(spec) // spec.batch_tokens,
+        limits=limits,
+        dtype="float32" if spec.dtype == "float32" else "bfloat16",
+    )
 
 
 def _beside_steps(
     groups: Sequence[Sequence[RunSpec]], saved: Mapping[str, float], limits: Limits
 ) -> list[float]:
-    """Seconds of each group that the rates of a GPU leave out: they are those of compiled steps."""
+    """Seconds of each group, in the order in which they start, that the rates of a GPU leave out: they are those of
+    compiled steps.
+    """
     found, begun = [], set()
     for group in groups:
-        spec, kind = group[0], kind_of(group[0], "cuda")
-        n_steps = n_tokens_trained(spec) // spec.batch_tokens
-        if saved[kind] <= 0:
-            size = spec.shape, spec.batch_tokens, len(group), n_steps
-            found.append(seconds_saved(*size, limits))
+        kind = kind_of(group[0], "cuda")
+        if saved.get(kind, 0.0) <= 0:
+            found.append(_saved_in(group, limits))
         else:
             found.append(0.0 if kind in begun else COMPILE_SECONDS)
         begun.add(kind)
@@ -454,6 +476,7 @@ def _peak_bytes(
             n_runs=len(group),
             device=device,
             dropout=any(spec.dropout for spec in group),
+            dtype=group[0].dtype,
         )
         for key, group in sizes.items()
     }

@@ -1,12 +1,8 @@
 """The kernels of a card against what torch writes: on a card where there is one, else by Triton's interpreter."""
 
-import os
-
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 pytest.importorskip("triton", reason="Triton is not installed")
 
 from stages.proxy.card.parts import CARD, copy_rows

@@ -22,3 +22,10 @@ def test_large_shapes_are_named_by_their_parameters():
         Shape.named("85M").n_params == 84_934_656
         and Shape.named("9.4M").n_params == 9_437_184
     )
+
+
+def test_float32_and_plain_steps_keep_more():
+    one = cuda_activation_bytes(LARGE, 1024) / SAFE_FRACTION
+    assert parts_that_fit(LARGE, 1, 64, 20 * one, float32=True) == (8, False)
+    assert parts_that_fit(LARGE, 1, 64, 20 * one, compiled=False) == (8, False)
+    assert parts_that_fit(LARGE, 1, 64, 1.01 * one, compiled=False) == (1, True)

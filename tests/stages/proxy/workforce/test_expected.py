@@ -4,9 +4,16 @@ import pytest
 import torch
 
 from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.stack import n_tokens_trained
 from stages.proxy.workforce.cards import CARDS
-from stages.proxy.workforce.expected import expected_rates, step_seconds
-from stages.proxy.workforce.planner import Kind, kind_of, packed
+from stages.proxy.workforce.expected import (
+    COMPILE_SECONDS,
+    START_SECONDS,
+    expected_rates,
+    seconds_saved,
+    step_seconds,
+)
+from stages.proxy.workforce.planner import Kind, group_seconds, kind_of, packed
 from stages.proxy.workforce.probe import Candidate, candidates
 
 H100, H200 = CARDS["H100"], CARDS["H200"]
@@ -92,6 +99,55 @@ def test_a_plan_for_a_card_compiles_nothing_and_says_why(make_spec, monkeypatch)
     assert "33 runs" in first and "one process on the GPU" in first
     assert "tokens/s expected by stack" in why
     assert "recorded as written: compiling would cost about 1" in why
+
+
+def test_a_plan_counts_what_a_start_plain_steps_and_compiling_take(make_spec):
+    """By hand: the first group starts the process; a kind that is compiled pays for it once, others run plain steps."""
+    small = [make_spec(seed=seed) for seed in range(40)]
+    large = [
+        make_spec(
+            shape=TEN_M, batch_tokens=4096, budgets_tokens=(81_920_000,), seed=seed
+        )
+        for seed in range(2)
+    ]
+    plan = plan_of(small + large)
+    kinds = {kind_of(spec, "cuda"): spec for spec in (small[0], large[0])}
+    assert plan.compiled == {kind_of(large[0], "cuda")}
+    rates = {
+        kind: expected_rates(
+            spec.shape,
+            spec.batch_tokens,
+            candidates(spec.shape, "cuda", "auto", largest=1024),
+            limits=H100,
+        )
+        for kind, spec in kinds.items()
+    }
+    at_rates = sum(
+        group_seconds(group, rates[kind], plan.chosen[kind])
+        for group in plan.groups
+        for kind in [kind_of(group[0], "cuda")]
+    )
+    plain = sum(
+        seconds_saved(
+            group[0].shape,
+            group[0].batch_tokens,
+            len(group),
+            n_tokens_trained(group[0]) // group[0].batch_tokens,
+            H100,
+        )
+        for group in plan.groups
+        if kind_of(group[0], "cuda") not in plan.compiled
+    )
+    beside = START_SECONDS + COMPILE_SECONDS + plain
+    assert plan.seconds == pytest.approx(at_rates + beside)
+
+
+def test_experts_are_never_said_to_be_compiled(make_spec):
+    shape = TEN_M.with_experts(4, 1)
+    plan = plan_of(
+        [make_spec(shape=shape, batch_tokens=4096, budgets_tokens=(81_920_000,))]
+    )
+    assert not plan.compiled and "compil" not in plan.lines()[1]
 
 
 def test_long_runs_of_large_models_are_compiled(make_spec):
