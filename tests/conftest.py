@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -23,6 +24,13 @@ WORDS = (
     " have from or had an they which one you were all her she there would their we him"
     " been has when who will more no if out so".split()
 )
+
+
+@pytest.fixture(autouse=True)
+def environment_of_its_own() -> Iterator[None]:
+    """What a test, or the code that it calls, sets in this process's environment reaches no other test."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def sentence(rng: random.Random, words: list[str]) -> str:
