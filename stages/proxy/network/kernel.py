@@ -80,12 +80,14 @@ class Buffers:
         )
         self.wide, self.losses = new(n_runs, n, MLP_RATIO * d), new(n_runs, n)
         self.logits = new(min(n, HEAD_ROWS), shape.vocab_size)
-        self.future = torch.full((context, context), -math.inf, dtype=like.dtype).triu_(
-            1
-        )
-        self.rotation = rotary_complex(shape, context).to(
-            torch.complex64 if like.dtype == torch.float32 else torch.complex128
-        )
+        # even where memory alone is counted: on meta tensors these import torch's compiler, which takes seconds
+        with torch.device("cpu"):
+            self.future = torch.full(
+                (context, context), -math.inf, dtype=like.dtype
+            ).triu_(1)
+            self.rotation = rotary_complex(shape, context).to(
+                torch.complex64 if like.dtype == torch.float32 else torch.complex128
+            )
         self.rotation_back = self.rotation.conj().resolve_conj()
 
 

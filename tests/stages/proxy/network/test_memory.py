@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch._functorch.aot_autograd import aot_function
@@ -23,6 +26,17 @@ SHAPE = Shape.named("25k")
 
 def n_bytes(*tensors):
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def test_counting_memory_imports_no_compiler():
+    """Torch's takes seconds to import, which every sweep on CPU would pay."""
+    counted = (
+        "import sys; from stages.proxy.network.memory import training_bytes as counted;"
+        " from stages.proxy.specs.shape import Shape;"
+        " counted(Shape.named('6k'), 512, n_runs=2);"
+        " sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", counted]).returncode == 0
 
 
 def test_the_estimate_holds_what_a_group_in_training_keeps(make_spec, data):
