@@ -72,9 +72,11 @@ def run(params: ArmsParams) -> None:
             require_documents(arm, own, topics)
             view = arm_view(own, arm, seed=params.seed, control=control)
             views.append(view.with_columns(arm=pl.lit(name), draw=pl.lit(draw)))
-    every = pl.concat(views)
+    # stages where an arm has some, null of all others
+    every = pl.concat(views, how="diagonal")
+    staged = ["stage"] if "stage" in every.columns else []
     table = every.select(
-        "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens"
+        "arm", "draw", "id", "row", "weight", "tier", "pool", "n_tokens", *staged
     )
     with whole_file(artefacts.VIEWS) as temporary:
         table.write_parquet(temporary)
@@ -291,6 +293,7 @@ def _scores(params: ArmsParams) -> pl.DataFrame:
             *OWN_SCORES,
             "rules_pass",
             *(arm.by for arm in params.arms.values()),
+            *(arm.curriculum.by for arm in params.arms.values() if arm.curriculum),
             *(f"pass_{name}" for name in named),
         ]
     )

@@ -120,6 +120,11 @@ def decays_exist(params: dict[str, Any]) -> tuple[str, str] | None:
     for name in itertools.chain(*params["sweep"].decay_mix.items()):
         if name not in known and not name.startswith(designed):
             return "decay_mix", f"no arm {name!r}; arms are {', '.join(known)}"
+        if name in params["arms"].arms and params["arms"].arms[name].curriculum:
+            return "decay_mix", (
+                f"the arm {name!r} has a curriculum, in whose last stage its decays lie;"
+                " take one of both out"
+            )
     return None
 
 

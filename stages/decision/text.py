@@ -50,6 +50,11 @@ def arm_label(name: str, arm: dict[str, Any]) -> str:
     beside = ""
     if replay := arm.get("replay"):
         beside = f", with {100 * replay['share']:g} % replay"
+    if curriculum := arm.get("curriculum"):
+        beside += (
+            f", in {curriculum['stages']} stages from {curriculum['first']} to"
+            f" {'low' if curriculum['first'] == 'high' else 'high'} {curriculum['by']}"
+        )
     return text + DEDUP[arm["dedup"]] + rules_label(arm["rules"]) + licence + beside
 
 

@@ -57,12 +57,16 @@ def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
             continue
         if unlicensed := _licence_fault(arm, params["ingest"].pools):
             return [*place, "licence"], unlicensed
-        if arm.by not in [*own, *measures]:
-            known = (
-                f"scores are {', '.join(own)} (further ones go under score.extra),"
-                f" measures of rules are {', '.join(measures)}"
-            )
-            return [*place, "by"], f"no score {arm.by!r}; {known}"
+        named: dict[tuple[str, ...], str] = {("by",): arm.by}
+        if arm.curriculum:
+            named["curriculum", "by"] = arm.curriculum.by
+        for keys, by in named.items():
+            if by not in [*own, *measures]:
+                known = (
+                    f"scores are {', '.join(own)} (further ones go under score.extra),"
+                    f" measures of rules are {', '.join(measures)}"
+                )
+                return [*place, *keys], f"no score {by!r}; {known}"
         key = DEDUP_KEYS.get(arm.dedup)
         if key is not None and getattr(params["dedup"], key) is None:
             return (
@@ -200,6 +204,7 @@ def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | No
         ("uses", arm.uses is not None),
         ("rules", arm.rules is not False),
         ("licence", arm.licence is not None),
+        ("curriculum", arm.curriculum is not None),
     ):
         if wrong:
             return (

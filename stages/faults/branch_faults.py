@@ -16,8 +16,16 @@ def branch_fault(params: Mapping[str, Any]) -> tuple[list[str], str] | None:
     """The keys and the fault of the first such question. params: every section by its name."""
     for name, question in params["arms"].questions.items():
         branch = question.branch if isinstance(question, Question) else None
-        if branch is not None and (fault := _fault(branch, params)):
+        if branch is None:
+            continue
+        if fault := _fault(branch, params):
             return ["arms", "questions", name, "branch", fault[0]], fault[1]
+        for arm in (*question.arms, branch.base):
+            if params["arms"].arms[arm].curriculum:
+                return ["arms", "arms", arm, "curriculum"], (
+                    f"the question {name!r} reads it in branches, which begin in the"
+                    " middle of a run; name an arm without a curriculum there"
+                )
     return _taken_name(params["arms"]) or _not_trained_whole(params)
 
 

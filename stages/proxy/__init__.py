@@ -4,7 +4,8 @@ runs on a bare GPU box.
     packed    write_packed, Packed             tokenised documents on disk
     view      View                             an arm: rows and weights over a pack
     stream    Stream, Counts                   its token order, exact counts
-    course    Course                           two streams for a curriculum, counted together
+    staged    reading, StagedStream            a curriculum: parts of a view one after the other
+    course    Course                           a trunk's stream and that of its decays, counted together
     shrink    shrunk                           a view cut so that it repeats as often as a larger
                                                run's (simulated epoching)
     shape     Shape, whole_batches             model sizes and FLOPs

@@ -23,6 +23,18 @@ class Replay(Section):
     of: "Arm" = Field(description="the other arm")
 
 
+class Curriculum(Section):
+    """An order of an arm's documents: parts by a score, one after the other, within every run."""
+
+    by: str = Field(
+        "difficulty", description="the score that orders documents, as `by` of an arm"
+    )
+    stages: int = Field(4, ge=2, le=64, description="parts of as many tokens each")
+    first: Literal["low", "high"] = Field(
+        "low", description="which end of the score is read first"
+    )
+
+
 class Arm(Section):
     """A data set to compare: a part of the draw, and how often its documents are used."""
 
@@ -86,6 +98,14 @@ class Arm(Section):
             " have it from there"
         ),
     )
+    curriculum: Curriculum | None = Field(
+        None,
+        exclude_if=lambda curriculum: curriculum is None,
+        description=(
+            "documents are read in stages by a score; every budget is then a run of its"
+            " own"
+        ),
+    )
     rules: bool | str | list[str] = Field(
         False,
         description=(
@@ -118,6 +138,14 @@ class Arm(Section):
     def _clusters_are_mixed(self) -> "Arm":
         if self.clusters_of is not None and self.mixture is None:
             raise ValueError("clusters_of says what a mixture names; give a mixture")
+        return self
+
+    @model_validator(mode="after")
+    def _replay_is_in_no_order(self) -> "Arm":
+        if self.curriculum is not None and self.replay is not None:
+            raise ValueError(
+                "an arm has a curriculum or a replay, not both; make two arms"
+            )
         return self
 
     @model_validator(mode="after")

@@ -246,8 +246,8 @@ def _epochs(params: SweepParams, view: str, data: Views) -> float:
 def _specs(
     params: SweepParams, cell: Cell, data: Views, budgets: tuple[int, ...] = ()
 ) -> list[RunSpec]:
-    """The trunk of one cell of the sweep; with simulated epoching one a budget, since each has its
-    own part of the arm. budgets: in place of those of the sweep.
+    """The trunk of one cell of the sweep; one a budget with simulated epoching, where each has its own part of
+    the arm, and of a view in stages. budgets: in place of those of the sweep.
     """
     dense = Shape.named(
         cell.size,
@@ -287,7 +287,9 @@ def _specs(
     if params.tuning.sets_batch:
         budgets = whole_budgets(list(budgets), rule["batch_tokens"])
     if not isinstance(params.pool_passes, float):
-        return [RunSpec(budgets_tokens=budgets, **shared)]
+        whole = data.views[cell.view].stages is None
+        together = [budgets] if whole else [(budget,) for budget in budgets]
+        return [RunSpec(budgets_tokens=each, **shared) for each in together]
     specs = []
     for budget in budgets:
         part = pool_share(

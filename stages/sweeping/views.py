@@ -92,7 +92,9 @@ def load_views(items: str | None = None) -> Views:
 def views_of(
     packed: Packed, table: pl.DataFrame, tiers: Sequence[str]
 ) -> dict[str, View]:
-    """ "arm/draw" -> its view. table: arm, draw, row, weight, pool and tier (number), one row a document."""
+    """ "arm/draw" -> its view. table: arm, draw, row, weight, pool and tier (number), one row a document; `stage` where
+    arms have a curriculum.
+    """
     pools = sorted(table["pool"].unique())
     names = [f"{pool}|{tier}" for pool in pools for tier in tiers]
     label = pl.col("pool").replace_strict(
@@ -105,6 +107,7 @@ def views_of(
         groups = np.zeros(packed.n_documents, np.int64)
         groups[part["row"].to_numpy()] = part["label"].to_numpy()
         name = f"{arm}/{draw}"
+        staged = "stage" in part.columns and part["stage"].null_count() == 0
         views[name] = View(
             packed,
             part["row"].to_numpy(),
@@ -112,6 +115,7 @@ def views_of(
             arm=name,
             groups=groups,
             group_names=names,
+            stages=part["stage"].to_numpy() if staged else None,
         )
     return views
 

@@ -262,7 +262,6 @@ def plan(
             by_setting = settings_by_budget(won, arm, tokens, n_unique=n_unique)
             for setting, budgets in by_setting.items():
                 own, setting = asked.parent_at(arm, draw, setting)
-                pool = data.views[own.arm].n_tokens
-                specs += carried_specs(own, budgets, setting, pool_tokens=pool)
+                specs += carried_specs(own, budgets, setting, data.views[own.arm])
     there = trained_after(asked.family, [], data)
     return trunks_of(untrained(specs, there), data)

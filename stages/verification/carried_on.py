@@ -12,6 +12,7 @@ import polars as pl
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash
 from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.view import View
 from stages.runs.run_files import (
     CARRIED_ON,
     SWEPT,
@@ -51,23 +52,25 @@ def parents_of(runs: pl.DataFrame) -> dict[tuple[str, int], RunSpec]:
 
 
 def carried_specs(
-    parent: RunSpec, budgets: Sequence[int], setting: Setting, pool_tokens: int
+    parent: RunSpec, budgets: Sequence[int], setting: Setting, view: View
 ) -> list[RunSpec]:
-    """The parent with these budgets and this setting; with simulated epoching a run a budget, on as much more
-    of the arm as it trains longer. pool_tokens: of the whole arm; InputError where it is too small for that.
+    """The parent with these budgets and this setting; a run a budget where the arm is read in stages, and with
+    simulated epoching, on as much more of the arm as it trains longer. view: the whole arm; InputError where it is
+    too small for that.
     """
     decay, dropout = setting
     longer = replace(parent, weight_decay=decay, dropout=dropout)
     if parent.unique_tokens is None:
-        return [replace(longer, budgets_tokens=tuple(budgets))]
+        together = [budgets] if view.stages is None else [[each] for each in budgets]
+        return [replace(longer, budgets_tokens=tuple(each)) for each in together]
     specs = []
     for budget in budgets:
         times = budget / parent.budgets_tokens[-1]
         needed = round(parent.unique_tokens * times)
-        if needed > pool_tokens:
+        if needed > view.n_tokens:
             raise InputError(
                 f"verify: {parent.arm} at {budget} tokens needs {needed} different"
-                f" tokens to repeat as often as the target run, it has {pool_tokens};"
+                f" tokens to repeat as often as the target run, it has {view.n_tokens};"
                 " lower verify.times"
             )
         specs.append(replace(longer, budgets_tokens=(budget,), unique_tokens=needed))

@@ -59,6 +59,22 @@ class ArmLike(Protocol):
     @property
     def replay(self) -> "ReplayLike | None": ...
 
+    @property
+    def curriculum(self) -> "CurriculumLike | None": ...
+
+
+class CurriculumLike(Protocol):
+    """Documents in parts of as many tokens, one read after the other."""
+
+    @property
+    def by(self) -> str: ...
+
+    @property
+    def stages(self) -> int: ...
+
+    @property
+    def first(self) -> str: ...
+
 
 class ReplayLike(Protocol):
     """Data of another arm that are read beside an arm's own."""
@@ -172,7 +188,8 @@ def tier_labels(resample: pl.DataFrame, edges: list[float]) -> pl.DataFrame:
 def arm_view(
     resample: pl.DataFrame, arm: ArmLike, *, seed: int, control: str | None = None
 ) -> pl.DataFrame:
-    """The documents of an arm in one draw with `weight`, the mean number of uses a pass; ordered by row.
+    """The documents of an arm in one draw with `weight`, the mean number of uses a pass; ordered by row. With a
+    curriculum also `stage`, the part of a run in which each is read, 0 first.
 
     control: same and lr (nothing changes), drop_half (a random half of the tokens goes), duplicate_half (a random
     half of the tokens is used twice a pass).
@@ -211,7 +228,25 @@ def arm_view(
         )
     if arm.replay is not None:
         view = _replayed(view, arm_view(resample, arm.replay.of, seed=seed), arm.replay)
+    if arm.curriculum is not None:
+        view = staged(view, arm.curriculum)
     return view.sort("row")
+
+
+def staged(view: pl.DataFrame, curriculum: CurriculumLike) -> pl.DataFrame:
+    """The documents with `stage`, from 0: parts of as many tokens of a pass, in the order of a score.
+
+    Equal scores go by id; documents without a score come last.
+    """
+    ranked = view.sort(
+        [curriculum.by, "id"],
+        descending=[curriculum.first == "high", False],
+        nulls_last=True,
+    )
+    used = pl.col("weight") * pl.col("n_tokens")
+    middle = (used.cum_sum() - used / 2) / used.sum()
+    stage = (middle * curriculum.stages).floor().clip(0, curriculum.stages - 1)
+    return ranked.with_columns(stage=stage.cast(pl.Int64))
 
 
 def _upweighted(pool: pl.DataFrame, kept: pl.DataFrame, share: float) -> pl.DataFrame:
@@ -299,8 +334,11 @@ def _used(kept: pl.DataFrame, uses: dict[float, float]) -> pl.DataFrame:
 
 
 def view_hash(view: pl.DataFrame) -> str:
-    """16 hex characters over the ids and weights of a view, whatever the order."""
+    """16 hex characters over the ids and weights of a view, and its stages if it has some, whatever the order."""
     digest = hashlib.blake2b(digest_size=8)
     for id_, weight in view.select("id", "weight").sort("id").iter_rows():
         digest.update(f"{id_}{weight!r}".encode())
+    if "stage" in view.columns and view["stage"].null_count() < view.height:
+        for stage in view.sort("id")["stage"]:
+            digest.update(f"|{stage}".encode())
     return digest.hexdigest()

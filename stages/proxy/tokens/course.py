@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.foundation.errors import InputError
-from stages.proxy.tokens.order import Counts, Stream
+from stages.proxy.tokens.order import Counts, Reading
 from stages.proxy.tokens.view import View
 
 
@@ -19,13 +19,19 @@ from stages.proxy.tokens.view import View
 class Course:
     """The streams of one run. Example: `Course(Stream(view, 1)).counts(512, 128)`."""
 
-    trunk: Stream
-    decay: Stream | None = None
+    trunk: Reading
+    decay: Reading | None = None
 
     def __post_init__(self):
         if self.decay is None:
             return
         one, other = self.trunk.view, self.decay.view
+        for view in (one, other):
+            if view.stages is not None:
+                raise InputError(
+                    f"arm {view.arm!r} is read in {view.n_stages} stages and arm"
+                    f" {one.arm!r} decays into {other.arm!r}; take one of both out"
+                )
         if one.packed.tokens_sha256 != other.packed.tokens_sha256 or tuple(
             one.group_names
         ) != tuple(other.group_names):
@@ -58,7 +64,7 @@ class Course:
         )
 
     def _merged(
-        self, n_trunk: int, decay: Stream, n_decay: int
+        self, n_trunk: int, decay: Reading, n_decay: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each document in either view: tokens read, group, and tokens; (documents,) each."""
         parts = (self.trunk, n_trunk), (decay, n_decay)

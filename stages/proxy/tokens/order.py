@@ -12,7 +12,9 @@ relative order, which pairs their noise.
 Example: `stream = Stream(view, seed=1); x, y = stream.batch(0, batch_tokens=512, context=128); stream.counts(512)`.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -50,14 +52,11 @@ class _Pass:
         return int(self.ends[-1]) if len(self.ends) else 0
 
 
-class Stream:
-    """Random access to the token stream of a view under one seed."""
+class Reading(ABC):
+    """Random access to the tokens of a view in some order."""
 
-    def __init__(self, view: View, seed: int):
-        self.view, self.seed = view, seed
-        self._passes: dict[int, _Pass] = {}
-        self._pass_starts = [0]  # stream position at which each pass begins
-        self._progress = _Progress(view)
+    view: View
+    seed: int
 
     def batch(
         self, step: int, batch_tokens: int, context: int
@@ -76,14 +75,46 @@ class Stream:
 
     def tokens(self, first: int, n_tokens: int) -> np.ndarray:
         """Stream tokens first..first+n_tokens-1 as int64."""
-        return self.view.packed.tokens[self._places(first, n_tokens)].astype(np.int64)
+        return self.view.packed.tokens[self.places(first, n_tokens)].astype(np.int64)
 
     def is_scored(self, first: int, n_tokens: int) -> np.ndarray:
         """Which of the same tokens are of no prompt (n_tokens,)."""
-        return self.view.packed.is_scored(self._places(first, n_tokens))
+        return self.view.packed.is_scored(self.places(first, n_tokens))
 
-    def _places(self, first: int, n_tokens: int) -> np.ndarray:
+    @abstractmethod
+    def again(self) -> Self:
+        """The same stream for another thread: one that reads caches where it is."""
+
+    @abstractmethod
+    def places(self, first: int, n_tokens: int) -> np.ndarray:
         """Where in the pack stream tokens first..first+n_tokens-1 lie (n_tokens,)."""
+
+    @abstractmethod
+    def counts(self, n_tokens_seen: int) -> Counts:
+        """Exact counts after the first `n_tokens_seen` tokens; asking in rising order costs each pass once."""
+
+    @abstractmethod
+    def counts_from(self, first: int, n_tokens: int) -> Counts:
+        """Exact counts over `n_tokens` of the stream from `first`: what was read before does not count."""
+
+    @abstractmethod
+    def reach(self, n_tokens_seen: int) -> np.ndarray:
+        """Tokens read of each document of the view within the first `n_tokens_seen` (rows,)."""
+
+
+class Stream(Reading):
+    """Pass after pass over the whole view, each in an order of its own."""
+
+    def __init__(self, view: View, seed: int):
+        self.view, self.seed = view, seed
+        self._passes: dict[int, _Pass] = {}
+        self._pass_starts = [0]  # stream position at which each pass begins
+        self._progress = _Progress(view)
+
+    def again(self) -> "Stream":
+        return Stream(self.view, self.seed)
+
+    def places(self, first: int, n_tokens: int) -> np.ndarray:
         pieces, stop = [], first + n_tokens
         while first < stop:
             index, offset = self.locate(first)
@@ -102,7 +133,6 @@ class Stream:
         return index, position - self._pass_starts[index]
 
     def counts(self, n_tokens_seen: int) -> Counts:
-        """Exact counts after the first `n_tokens_seen` tokens; asking in rising order costs each pass once."""
         seen, unique = self._progress_to(n_tokens_seen).after(*self._at)
         return Counts(
             n_tokens_seen,
@@ -113,7 +143,6 @@ class Stream:
         )
 
     def counts_from(self, first: int, n_tokens: int) -> Counts:
-        """Exact counts over `n_tokens` of the stream from `first`: what was read before does not count."""
         if not first:
             return self.counts(n_tokens)
         read, different = self._stretch(first, n_tokens)
@@ -154,7 +183,6 @@ class Stream:
         return read, np.minimum(size, head + tail)
 
     def reach(self, n_tokens_seen: int) -> np.ndarray:
-        """Tokens read of each document of the view within the first `n_tokens_seen` (rows,)."""
         return self._progress_to(n_tokens_seen).reach(*self._at)
 
     def _progress_to(self, n_tokens_seen: int) -> "_Progress":

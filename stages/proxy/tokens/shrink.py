@@ -30,15 +30,7 @@ def shrunk(view: View, n_tokens: int, seed: int) -> View:
     totals = np.cumsum(view.n_tokens_each[order])
     n_documents = int(np.abs(totals - n_tokens).argmin()) + 1
     kept = np.sort(order[:n_documents])
-    assert view.weights is not None  # a view has them once it is made
-    return View(
-        view.packed,
-        view.rows[kept],
-        view.weights[kept],
-        arm=view.arm,
-        groups=view.groups,
-        group_names=view.group_names,
-    )
+    return view.part(kept)
 
 
 def simulated_unique_tokens(

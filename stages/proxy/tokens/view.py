@@ -23,6 +23,7 @@ class View:
     fixed by seed, pass and row). None means 1.0 for all; documents of weight 0 are dropped.
     `groups` (documents of the pack,): integer label of every document of the pack, named by `group_names`
     (the pools or domains whose shares are reported).
+    `stages` (rows,): the part of a run in which each document is read, 0 first; None reads all in one.
 
     Example: `View(pool, rows=np.arange(100), arm="first_hundred")`.
     """
@@ -33,6 +34,7 @@ class View:
     arm: str = "all"
     groups: np.ndarray | None = None
     group_names: Sequence[str] = field(default_factory=tuple)
+    stages: np.ndarray | None = None
 
     def __post_init__(self):
         rows = np.asarray(self.rows, dtype=np.int64).ravel()
@@ -53,6 +55,10 @@ class View:
         used = weights > 0
         object.__setattr__(self, "rows", rows[used])
         object.__setattr__(self, "weights", weights[used])
+        if self.stages is not None:
+            stages = np.asarray(self.stages, dtype=np.int64).ravel()
+            _check_stages(self.arm, stages, used=used)
+            object.__setattr__(self, "stages", stages[used])
 
     @cached_property
     def n_tokens_each(self) -> np.ndarray:
@@ -69,6 +75,29 @@ class View:
         """Mean tokens of a pass, which differs from `n_tokens` where weights differ from 1."""
         return float(self.weights @ self.n_tokens_each)
 
+    @property
+    def n_stages(self) -> int:
+        return 1 if self.stages is None else int(self.stages.max()) + 1
+
+    def stage(self, number: int) -> "View":
+        """The documents of one stage. Example: `view.stage(0)`."""
+        if self.stages is None:
+            return self
+        return self.part(np.flatnonzero(self.stages == number), staged=False)
+
+    def part(self, kept: np.ndarray, staged: bool = True) -> "View":
+        """The view of documents at some positions, with their weights and groups. kept: (documents,) of the view's."""
+        assert self.weights is not None  # a view has them once it is made
+        return View(
+            self.packed,
+            self.rows[kept],
+            self.weights[kept],
+            arm=self.arm,
+            groups=self.groups,
+            group_names=self.group_names,
+            stages=self.stages[kept] if staged and self.stages is not None else None,
+        )
+
     @cached_property
     def group_of_row(self) -> np.ndarray:
         """Group label of each document of the view (rows,); all 0 without groups."""
@@ -84,16 +113,24 @@ class View:
         digest = hashlib.sha256(self.packed.tokens_sha256.encode())
         for array in (self.rows, self.weights, self.n_tokens_each):
             digest.update(np.ascontiguousarray(array).data)
+        if self.stages is not None:
+            digest.update(self.stages.data)
         return digest.hexdigest()
 
     def require(self, batch_tokens: int) -> None:
         """Refuse a view that cannot fill one batch: such a run would be nothing but repetition inside a step."""
-        smallest = min(self.n_tokens, self.n_tokens_per_pass)
-        if smallest < batch_tokens:
+        for number in range(self.n_stages):
+            part = self.stage(number)
+            smallest = min(part.n_tokens, part.n_tokens_per_pass)
+            if smallest >= batch_tokens:
+                continue
+            what, cure = "", "lower batch_tokens"
+            if self.stages is not None:
+                what = f", in stage {number + 1} of {self.n_stages},"
+                cure = "ask for fewer stages"
             raise InputError(
-                f"arm {self.arm!r} has {smallest:.0f} tokens a pass, fewer than one"
-                f" batch of {batch_tokens}; keep more documents in the arm or lower"
-                " batch_tokens"
+                f"arm {self.arm!r}{what} has {smallest:.0f} tokens a pass, fewer than"
+                f" one batch of {batch_tokens}; keep more documents in the arm or {cure}"
             )
 
 
@@ -122,6 +159,23 @@ def _check_rows(
         raise InputError(
             f"arm {arm!r} has weights from {weights.min()} to {weights.max()}; "
             "give finite weights of at least 0, one above 0"
+        )
+
+
+def _check_stages(arm: str, stages: np.ndarray, used: np.ndarray) -> None:
+    if len(stages) != len(used):
+        raise InputError(
+            f"arm {arm!r} has {len(stages)} stages for {len(used)} documents; give one"
+            " stage a document"
+        )
+    n_stages = int(stages.max()) + 1
+    if stages.min() < 0:
+        raise InputError(f"arm {arm!r} has a stage {stages.min()}; stages count from 0")
+    empty = np.flatnonzero(np.bincount(stages[used], minlength=n_stages) == 0)
+    if len(empty):
+        raise InputError(
+            f"arm {arm!r} has no document in stage {empty[0] + 1} of {n_stages}; ask for"
+            " fewer stages, or keep more documents"
         )
 
 

@@ -15,8 +15,9 @@ from stages.proxy.network.answers import IGNORED
 from stages.proxy.network.device import card_is_quiet
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.course import Course
-from stages.proxy.tokens.order import Stream
+from stages.proxy.tokens.order import Reading, Stream
 from stages.proxy.tokens.shrink import shrunk
+from stages.proxy.tokens.staged import reading
 from stages.proxy.tokens.view import View
 
 CHUNK_STEPS = 64  # assumed: batches gathered from the memory map at once
@@ -48,7 +49,7 @@ class ProxyData:
 
     def course(self, spec: RunSpec) -> Course:
         """What the run reads: its arm, and in its decays that of its curriculum."""
-        trunk = Stream(self.view(spec), spec.data_seed)
+        trunk = reading(self.view(spec), spec.data_seed, spec.budgets_tokens)
         return Course(
             trunk,
             (
@@ -83,7 +84,7 @@ class Feed:
 
     def __init__(
         self,
-        streams: list[Stream],
+        streams: Sequence[Reading],
         batch_tokens: int,
         context: int,
         device: torch.device,
@@ -93,7 +94,7 @@ class Feed:
         answer_only: bool = False,
     ):
         self.streams, self.batch_tokens, self.context, self.device = (
-            streams,
+            list(streams),
             batch_tokens,
             context,
             device,
@@ -106,7 +107,7 @@ class Feed:
         self._next: tuple[int, Future | None] = (-1, None)
         if ahead if ahead is not None else device.type == "cuda":
             # a stream caches passes: not for two threads
-            self.streams = [Stream(stream.view, stream.seed) for stream in streams]
+            self.streams = [stream.again() for stream in streams]
             self._thread = ThreadPoolExecutor(1, "feed")
 
     def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,7 @@
 """Which trunks a sweep plans from its parameters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -98,6 +100,27 @@ def test_a_curriculum_names_the_view_of_its_own_draw_and_changes_the_data_hash(v
         InputError, match="sweep.decay_mix names the arm 'gone', which arms.arms lacks"
     ):
         specs(views, decay_mix={"all": "gone"})
+
+
+def test_a_view_in_stages_is_trained_once_a_budget(views):
+    staged = replace(views.views["tenth/0"], stages=np.arange(20) % 2)
+    assert views.data_hash("tenth/0") != Views(
+        views.packed, {"tenth/0": staged}, views.held_out, views.arms
+    ).data_hash("tenth/0")
+    both = Views(
+        views.packed,
+        {"all/0": views.views["all/0"], "tenth/0": staged},
+        views.held_out,
+        views.arms,
+    )
+    budgets = {
+        (spec.arm, spec.shape.d_model, spec.budgets_tokens) for spec in specs(both)
+    }
+    assert budgets == {
+        ("all/0", 32, (1024, 2048)),
+        ("all/0", 16, (1024, 2048)),
+        *(("tenth/0", width, (n,)) for width in (16, 32) for n in (1024, 2048)),
+    }
 
 
 def test_what_decays_of_a_designed_arm_read_is_not_trained_alone(views):

@@ -58,7 +58,8 @@ def finish(whole_run):
 
 
 def test_budgets_and_setting_change_and_nothing_else():
-    [longer] = carried_specs(SPEC, [1024, 4096], (1.0, 0.1), pool_tokens=10_000)
+    view = SimpleNamespace(n_tokens=10_000, stages=None)
+    [longer] = carried_specs(SPEC, [1024, 4096], (1.0, 0.1), view)
     assert (longer.budgets_tokens, longer.weight_decay, longer.dropout) == (
         (1024, 4096),
         1.0,
@@ -77,13 +78,20 @@ def test_another_run_is_no_kin(change):
 
 def test_simulated_epoching_grows_the_part_of_the_arm_with_the_budget():
     parent = replace(SPEC, unique_tokens=100)
-    specs = carried_specs(parent, [1024, 4096], (0.1, 0.0), pool_tokens=800)
+    view = SimpleNamespace(n_tokens=800, stages=None)
+    specs = carried_specs(parent, [1024, 4096], (0.1, 0.0), view)
     assert [(spec.budgets_tokens, spec.unique_tokens) for spec in specs] == [
         ((1024,), 200),
         ((4096,), 800),
     ]
     with pytest.raises(InputError, match="needs 800 different tokens .* has 799"):
-        carried_specs(parent, [4096], (0.1, 0.0), pool_tokens=799)
+        carried_specs(parent, [4096], (0.1, 0.0), SimpleNamespace(n_tokens=799))
+
+
+def test_an_arm_in_stages_is_carried_on_by_a_run_a_budget():
+    view = SimpleNamespace(n_tokens=10_000, stages=[0, 1])
+    specs = carried_specs(SPEC, [1024, 4096], (0.1, 0.0), view)
+    assert [spec.budgets_tokens for spec in specs] == [(1024,), (4096,)]
 
 
 def test_a_trunk_is_named_by_spec_data_and_trainer_and_says_whether_it_is_a_control():

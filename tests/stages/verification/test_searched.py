@@ -138,7 +138,9 @@ class Data:
             by_pool = dict(zip(part["pool"], part["weight"], strict=True))
             share = np.array([by_pool.get(pool, 0.0) for pool in POOLS])
             shares[f"{arm}/{draw}"] = SimpleNamespace(
-                share=share / share.sum(), n_tokens=int(part["n_tokens"].sum())
+                share=share / share.sum(),
+                n_tokens=int(part["n_tokens"].sum()),
+                stages=None,
             )
         SHARES.update(shares)
         return Data(self.arms, self.views | shares)

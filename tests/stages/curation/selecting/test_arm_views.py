@@ -1,5 +1,6 @@
 """Arms as views: equal token counts, controls, weights, resamples."""
 
+import itertools
 from types import SimpleNamespace
 
 import polars as pl
@@ -70,6 +71,32 @@ def test_draws_overlap_where_the_pool_is_small_and_a_pool_below_one_draw_is_refu
     assert not disjoint
     with pytest.raises(InputError, match="arms.draw_tokens is 9000000, the pool holds"):
         resamples(documents, 9_000_000, draws=3, seed=5)
+
+
+@pytest.mark.parametrize("first", ["low", "high"])
+def test_a_curriculum_is_parts_of_as_many_tokens_in_the_order_of_a_score(
+    resample, first
+):
+    plain = arm_view(resample, Arm(upweight=0.5, keep=0.2), seed=1)
+    order = {"by": "difficulty", "stages": 4, "first": first}
+    view = arm_view(resample, Arm(upweight=0.5, keep=0.2, curriculum=order), seed=1)
+    assert view.drop("stage").equals(plain)
+    parts = [view.filter(stage=number) for number in range(4)]
+    used = [(part["weight"] * part["n_tokens"]).sum() for part in parts]
+    # a part ends at a document: of 149 tokens at most, up to four times used
+    assert used == pytest.approx([sum(used) / 4] * 4, abs=600)
+    for easier, harder in itertools.pairwise(parts if first == "low" else parts[::-1]):
+        assert easier["difficulty"].max() <= harder["difficulty"].min()
+    assert view_hash(view) != view_hash(plain)
+
+
+def test_documents_without_a_score_are_read_last(resample):
+    lacking = resample.with_columns(
+        rare=pl.when(pl.col("id").rank("ordinal") > 30).then("difficulty")
+    )
+    order = {"by": "rare", "stages": 3, "first": "high"}
+    view = arm_view(lacking, Arm(curriculum=order), seed=1)
+    assert set(view.filter(pl.col("rare").is_null())["stage"]) == {2}
 
 
 @pytest.mark.parametrize("take", ["high", "low", "middle", "random"])

@@ -3,6 +3,7 @@ branches against separate runs.
 """
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -211,6 +212,28 @@ def test_the_decay_of_a_curriculum_reads_the_other_mix(make_spec, data):
         one != other
         for one, other in zip(losses(trainer.record.results(10)[0]), plain, strict=True)
     )
+
+
+def test_a_curriculum_of_stages_is_trained_in_its_order_beside_other_arms(
+    make_spec, data
+):
+    """Counts are exact, the decay lies in the last stage, and a stack trains what each run trains alone."""
+    whole = data.views["all"]
+    stages = np.arange(120) // 40
+    own = replace(data, views={**data.views, "staged": replace(whole, stages=stages)})
+    spec = make_spec(arm="staged", budgets_tokens=(6400,))
+    staged, plain = train_group([spec, make_spec(budgets_tokens=(6400,))], own)
+    [budget] = staged.budgets
+    assert budget.epochs == pytest.approx(6400 / whole.n_tokens)
+    reader = own.course(spec).trunk
+    assert budget.n_tokens_unique == len({*reader.places(0, 6400).tolist()})
+    assert reader.stage_ends[1] < 6400 * 0.8  # the decay is the last fifth
+    assert losses(staged) != losses(plain)
+    assert losses(staged) == pytest.approx(losses(train_run(spec, own)), rel=1e-4)
+    with pytest.raises(InputError, match="arm .* is read in 3 stages"):
+        train_run(make_spec(arm="staged"), own)
+    with pytest.raises(InputError, match="decays into"):
+        train_run(replace(spec, decay_arm="half"), own)
 
 
 def test_options_differ_in_a_stack_only_where_they_may(make_spec, data):
