@@ -42,8 +42,8 @@ from stages.handing_over.answer import (
     answer_of,
     decision_hash,
 )
-from stages.handing_over.arm_documents import ArmDocuments, arm_documents
-from stages.handing_over.payloads import Encoded, PackedTokens, Payload, Texts
+from stages.handing_over.choosing.arm_documents import ArmDocuments, arm_documents
+from stages.handing_over.choosing.whole_pool import ANEW, packed_documents, removed_ids
 from stages.handing_over.proposed import (
     arm_of,
     most_uses,
@@ -60,12 +60,16 @@ from stages.handing_over.record import (
     UsedTokenizer,
 )
 from stages.handing_over.register import register
-from stages.handing_over.scatter import Progress, Scatter
-from stages.handing_over.shards import Format, ShardWriter
-from stages.handing_over.text_formats import HuggingFace, JsonLines, Nanochat
-from stages.handing_over.token_formats import Megatron, Olmo
-from stages.handing_over.tokenised import TokenizerFile, open_tokenizer, token_ratios
-from stages.handing_over.whole_pool import ANEW, packed_documents, removed_ids
+from stages.handing_over.writing.payloads import Encoded, PackedTokens, Payload, Texts
+from stages.handing_over.writing.scatter import Progress, Scatter
+from stages.handing_over.writing.shards import Format, ShardWriter
+from stages.handing_over.writing.text_formats import HuggingFace, JsonLines, Nanochat
+from stages.handing_over.writing.token_formats import Megatron, Olmo
+from stages.handing_over.writing.tokenised import (
+    TokenizerFile,
+    open_tokenizer,
+    token_ratios,
+)
 from stages.pools.removal import entries_hash, entries_of, list_files
 from stages.searched.branched import with_branches
 from stages.searched.record import (
