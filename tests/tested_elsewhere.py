@@ -57,6 +57,9 @@ TESTED_ELSEWHERE = {
     "stages/searched/verdict.py": SEARCHED,
     # assay export: whole exports, read back
     "stages/handing_over/writing/payloads.py": EXPORTS,
+    "stages/handing_over/handover.py": EXPORTS,
+    "stages/handing_over/manifest.py": EXPORTS,
+    "stages/handing_over/plan.py": EXPORTS,
     "stages/handing_over/record.py": EXPORTS,
     "stages/handing_over/writing/scatter.py": EXPORTS,
     "stages/handing_over/writing/shards.py": EXPORTS,
