@@ -38,7 +38,8 @@ from stages.proxy.tokens.order import Stream
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
-from stages.proxy.workforce.planner import kind_of, measured, packed
+from stages.proxy.workforce.kinds import kind_of, measured
+from stages.proxy.workforce.planner import packed
 from stages.proxy.workforce.probe import CPU_SIZES, rates_together
 from stages.proxy.workforce.workers import Workers
 from stages.sweeping.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS

@@ -108,7 +108,7 @@ def export(
 ) -> None:
     """The winning arm over the whole pools, in shards that your trainer reads."""
     from flows.commands.handing_over.export import export_command
-    from stages.handing_over.export import Request
+    from stages.handing_over.handover import Request
 
     export_command(
         params,

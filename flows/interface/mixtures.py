@@ -8,14 +8,21 @@ from typing import Annotated
 
 import typer
 
-from flows.interface.options import Json, app, countable, here
+from flows.interface.options import (
+    Columns,
+    Figures,
+    Json,
+    RunsTable,
+    Where,
+    app,
+    countable,
+    here,
+)
 
 
 @app.command()
 def mixture(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
-    ],
+    table: RunsTable,
     method: Annotated[
         str,
         typer.Option(
@@ -23,10 +30,8 @@ def mixture(
             help="the laws of `assay mix`, boosted trees, or two sizes and transport distances",
         ),
     ] = "surface",
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="rows to use")
-    ] = None,
+    map_: Columns = [],  # noqa: B006
+    where: Where = None,
     predict: Annotated[
         Path | None,
         typer.Option(callback=here, metavar="TABLE2", help="mixtures to predict"),
@@ -139,12 +144,7 @@ def mix(
             callback=here, metavar="CSV", help="file of the design; default printed"
         ),
     ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            callback=here, metavar="DIR", help="write the figures there as PNG"
-        ),
-    ] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """The best mixture of a swarm of runs, with intervals: laws compete and are averaged."""

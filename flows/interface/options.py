@@ -65,8 +65,6 @@ ParamsFile = Annotated[
         "--params", callback=here, metavar="FILE", help="the parameters of every stage"
     ),
 ]
-
-
 TargetParams = Annotated[
     float | None,
     typer.Option(
@@ -91,3 +89,18 @@ Hours = Annotated[
         help="choose proxies that train in so many hours on this machine",
     ),
 ]
+RunsTable = Annotated[
+    str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
+]
+Columns = Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")]
+Where = Annotated[str | None, typer.Option(metavar="SQL", help="rows to use")]
+Figures = Annotated[
+    Path | None,
+    typer.Option(callback=here, metavar="DIR", help="write the figures there as PNG"),
+]
+
+
+def budget_to(purpose: str) -> Any:
+    """The option that names budgets of a table of FLOPs, each to some purpose."""
+    words = f"a budget to {purpose}, FLOPs or hours as 40h; repeat"
+    return typer.Option(metavar="FLOPS", callback=as_flops, help=words)

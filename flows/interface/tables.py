@@ -9,14 +9,19 @@ from typing import Annotated
 import typer
 
 from flows.interface.options import (
+    Columns,
+    Figures,
     FlopsPerS,
     Hours,
     Json,
     ParamsFile,
+    RunsTable,
     TargetParams,
     TargetTokens,
+    Where,
     app,
     as_flops,
+    budget_to,
     countable,
     here,
 )
@@ -56,13 +61,9 @@ def fit(
             help="auto: chosen by what it predicts above the compute it saw",
         ),
     ],
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
-    ],
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="rows to use")
-    ] = None,
+    table: RunsTable,
+    map_: Columns = [],  # noqa: B006
+    where: Where = None,
     holdout: Annotated[
         str | None, typer.Option(metavar="SQL", help="rows to predict and not to fit")
     ] = None,
@@ -90,12 +91,7 @@ def fit(
         Path | None,
         typer.Option(callback=here, metavar="FILE", help="write the fit as JSON"),
     ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            callback=here, metavar="DIR", help="write the figures there as PNG"
-        ),
-    ] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Fit a law to a table of runs, with intervals, a held-out check and predictions."""
@@ -119,9 +115,7 @@ def fit(
 
 @app.command()
 def compare(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
-    ],
+    table: RunsTable,
     arm: Annotated[
         str,
         typer.Option(metavar="COLUMN", help="column that names the data set of a run"),
@@ -143,10 +137,8 @@ def compare(
             help="auto: chosen by what it predicts above the compute it saw",
         ),
     ] = "auto",
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="rows to use")
-    ] = None,
+    map_: Columns = [],  # noqa: B006
+    where: Where = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -179,12 +171,7 @@ def compare(
     bootstrap: Annotated[
         int, typer.Option(min=50, help="refits for the intervals")
     ] = 500,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            callback=here, metavar="DIR", help="write the figures there as PNG"
-        ),
-    ] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Which data set wins at a budget, P(best), and where the answer flips."""
@@ -241,12 +228,7 @@ def plan(
     next_run: Annotated[
         bool, typer.Option(help="also the proxy runs that would say most")
     ] = False,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            callback=here, metavar="DIR", help="write the figures there as PNG"
-        ),
-    ] = None,
+    figures: Figures = None,
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
@@ -276,21 +258,10 @@ def plan(
 
 @app.command()
 def isoflop(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="CSV, parquet, or mlflow:EXPERIMENT")
-    ],
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="rows to use")
-    ] = None,
-    at: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FLOPS",
-            callback=as_flops,
-            help="a budget to read off the line, FLOPs or hours as 40h; repeat",
-        ),
-    ] = [],  # noqa: B006
+    table: RunsTable,
+    map_: Columns = [],  # noqa: B006
+    where: Where = None,
+    at: Annotated[list[str], budget_to("read off the line")] = [],  # noqa: B006
     flops_per_s: FlopsPerS = None,
     as_json: Json = False,
 ) -> None:
@@ -309,18 +280,9 @@ def items(
             metavar="TABLE", help="CSV or parquet with item, flops, value; maybe tries"
         ),
     ],
-    map_: Annotated[list[str], typer.Option("--map", metavar="LAW_VAR=COLUMN")] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="rows to use")
-    ] = None,
-    at: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FLOPS",
-            callback=as_flops,
-            help="a budget to foretell the score at, FLOPs or hours as 40h; repeat",
-        ),
-    ] = [],  # noqa: B006
+    map_: Columns = [],  # noqa: B006
+    where: Where = None,
+    at: Annotated[list[str], budget_to("foretell the score at")] = [],  # noqa: B006
     flops_per_s: FlopsPerS = None,
     clusters: Annotated[
         int | None,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.foundation.errors import InputError, ParamsError, RefusedError
-from stages.handing_over.whole_pool import ANEW
+from stages.handing_over.choosing.whole_pool import ANEW
 from stages.presentation.phase_names import of_phase
 from stages.searched.asked import asked
 from stages.searched.compared import mixed_tokens

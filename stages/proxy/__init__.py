@@ -18,7 +18,8 @@ runs on a bare GPU box.
     data      ProxyData                        arms and domains by name
     train     train_group, train_run           train one run, or several of a shape as one batched model
     probe     measured_rates                   tokens/s by stack size, threads and precision
-    planner   measured, packed                 how a sweep is packed, its expected time and cost
+    kinds     kind_of, measured                runs that train equally fast, and how fast that is
+    planner   packed                           how a sweep is packed, its expected time and cost
     progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
     gpus      gpus_held, train_on_gpus         leased cards: stacks on one, a large run on all

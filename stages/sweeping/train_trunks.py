@@ -31,15 +31,9 @@ from stages.proxy.training.noise_scale import gradient_noise_scale
 from stages.proxy.workforce.cards import Limits, limits_here
 from stages.proxy.workforce.expected import expected_rates
 from stages.proxy.workforce.gpus import gpus_held, train_on_gpus
+from stages.proxy.workforce.kinds import Kind, kind_of, measured
 from stages.proxy.workforce.lease import folder_lease
-from stages.proxy.workforce.planner import (
-    Kind,
-    TrainingPlan,
-    kind_of,
-    measured,
-    packed,
-    spoken,
-)
+from stages.proxy.workforce.planner import TrainingPlan, packed, spoken
 from stages.proxy.workforce.probe import Candidate, rates_together
 from stages.proxy.workforce.progress import Progress
 from stages.proxy.workforce.workers import Workers, run_groups

@@ -69,7 +69,7 @@ def test_messages_that_advise_options_are_found():
     assert sum(map(len, SAID.values())) > 60
     assert any(
         "up to --tokens" in text
-        for text in SAID["stages/handing_over/arm_documents.py"]
+        for text in SAID["stages/handing_over/choosing/arm_documents.py"]
     )
 
 

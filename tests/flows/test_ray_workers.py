@@ -18,7 +18,8 @@ from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
 from stages.proxy.training.train import train_group
-from stages.proxy.workforce.planner import Kind, kind_of, packed
+from stages.proxy.workforce.kinds import Kind, kind_of
+from stages.proxy.workforce.planner import packed
 from stages.proxy.workforce.probe import Candidate
 from stages.sweeping.train_trunks import Work
 

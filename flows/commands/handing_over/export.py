@@ -11,7 +11,8 @@ from flows.commands.curate import Bar
 from flows.commands.show import show
 from stages.foundation.errors import InputError
 from stages.foundation.processes.stopping import say_when_stopped
-from stages.handing_over.export import Request, export
+from stages.handing_over.export import export
+from stages.handing_over.handover import Request
 from stages.handing_over.record import ExportManifest, FormatName
 from stages.pipeline import PIPELINE
 from stages.settings.arms import ArmsParams

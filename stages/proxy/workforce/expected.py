@@ -7,14 +7,17 @@ and compiled steps on one H200 within 3 % (1 to 64 runs of 1M and 10M parameters
 corrects the time left (`progress.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from stages.proxy.specs.shape import Shape
+from stages.proxy.specs.spec import RunSpec
+from stages.proxy.specs.stack import n_tokens_trained
 from stages.proxy.workforce.cards import Limits, limits_here
 from stages.proxy.workforce.floors import Part, floor_seconds, step_parts
+from stages.proxy.workforce.kinds import kind_of
 from stages.proxy.workforce.probe import Candidate
 
 REACHED = 0.72  # measured, as above: of the floor of a step
@@ -86,6 +89,53 @@ def seconds_saved(
         for way in (False, True)
     )
     return n_steps * (plain - compiled)
+
+
+def saved_by_compiling(
+    groups: Sequence[Sequence[RunSpec]], limits: Limits
+) -> dict[str, float]:
+    """Kind -> seconds that its compiled groups take less than plain ones, less what compiling takes; without experts,
+    which are never compiled.
+    """
+    saved: dict[str, float] = {}
+    for group in groups:
+        if not group[0].shape.n_experts:
+            kind = kind_of(group[0], "cuda")
+            more = _saved_in(group, limits)
+            saved[kind] = saved.get(kind, -COMPILE_SECONDS) + more
+    return saved
+
+
+def _saved_in(group: Sequence[RunSpec], limits: Limits) -> float:
+    """Seconds that a group's compiled steps take less than plain ones."""
+    spec = group[0]
+    return seconds_saved(
+        spec.shape,
+        spec.batch_tokens,
+        len(group),
+        n_steps=n_tokens_trained(spec) // spec.batch_tokens,
+        limits=limits,
+        dtype="float32" if spec.dtype == "float32" else "bfloat16",
+    )
+
+
+def beside_steps(
+    groups: Sequence[Sequence[RunSpec]], saved: Mapping[str, float], limits: Limits
+) -> list[float]:
+    """Seconds of each group, in the order in which they start, that the rates of a GPU leave out: they are those of
+    compiled steps.
+    """
+    found, begun = [], set()
+    for group in groups:
+        kind = kind_of(group[0], "cuda")
+        if saved.get(kind, 0.0) <= 0:
+            found.append(_saved_in(group, limits))
+        else:
+            found.append(0.0 if kind in begun else COMPILE_SECONDS)
+        begun.add(kind)
+    if found:
+        found[0] += START_SECONDS
+    return found
 
 
 def _as_written(part: Part) -> Part:

@@ -1,9 +1,9 @@
 """How a sweep is packed: which runs are stacked, on how many workers and threads, in which
 precision, and what it will take.
 
-1. `measured` probes each kind of run (a shape, batch and dtype) for a second or two: tokens/s by
-   stack size, within memory. On a GPU nothing is probed, since every probe would have to be
-   compiled: rates come from operations, bytes and kernels (`expected.py`).
+1. `measured` of `kinds.py` probes each kind of run (a shape, batch and dtype) for a second or two:
+   tokens/s by stack size, within memory. On a GPU nothing is probed, since every probe would have
+   to be compiled: rates come from operations, bytes and kernels (`expected.py`).
 2. `packed` picks for each kind the stack with which all workers together finish first, by laying
    the groups out.
 3. `TrainingPlan.lines` says what was chosen, why, and the expected time and cost, before anything
@@ -18,53 +18,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stages.foundation.errors import InputError
-from stages.proxy.network.memory import (
-    SAFE_FRACTION,
-    available_bytes,
-    runs_that_fit,
-    training_bytes,
-)
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.stack import n_tokens_trained, stacks
 from stages.proxy.workforce.cards import Limits
-from stages.proxy.workforce.expected import (
-    COMPILE_SECONDS,
-    START_SECONDS,
-    seconds_saved,
+from stages.proxy.workforce.expected import beside_steps, saved_by_compiling
+from stages.proxy.workforce.kinds import (
+    WORKER_BYTES,
+    Kind,
+    alike,
+    group_bytes,
+    kind_of,
 )
-from stages.proxy.workforce.probe import Candidate, candidates, measured_rates
+from stages.proxy.workforce.probe import Candidate
 
 NEAR_BEST = 0.95  # assumed: of stacks this close to the fastest the smallest is taken, since it makes finer jobs
 # assumed: what bfloat16 and a second thread must gain to be worth their risks
 HALF_GAIN, THREAD_GAIN = (1.25, 1.15)
 FORWARD_SHARE = 1 / 3  # of a training step: held-out tokens are only read forward
-# measured: a worker with torch and its data that has trained nothing (226 MB and more)
-WORKER_BYTES = 300 * 2**20
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a probe found for one kind of run: `rates` tokens/s by candidate, `most` runs that fit a worker's memory."""
-
-    rates: dict[Candidate, float]
-    most: int
-
-    def to_dict(self) -> dict:
-        return {
-            "most": self.most,
-            "rates": [
-                [way.stack_size, way.threads, way.dtype, round(rate)]
-                for way, rate in self.rates.items()
-            ],
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> "Kind":
-        return cls(
-            {Candidate(*way): float(rate) for *way, rate in values["rates"]},
-            values["most"],
-        )
 
 
 @dataclass(frozen=True)
@@ -149,86 +119,6 @@ class TrainingPlan:
         return [first, *sorted(set(self.reasons.values()))]
 
 
-def kind_of(spec: RunSpec, device: str) -> str:
-    """Runs of one kind train equally fast. Example: `cpu d32 x 2 vocabulary 512 batch 512 x 128`."""
-    shape = spec.shape
-    dtype = "" if spec.dtype == "auto" else f" {spec.dtype}"
-    experts = (
-        f" {shape.top_k} of {shape.n_experts} experts of {shape.expert_width}"
-        if shape.n_experts
-        else ""
-    )
-    experts += (
-        f" in every {shape.expert_every}. layer" if shape.expert_every > 1 else ""
-    )
-    return (
-        f"{device} d{shape.d_model} x {shape.n_layers} vocabulary {shape.vocab_size}"
-        f" batch {spec.batch_tokens} x {shape.context}{experts}{dtype}"
-    )
-
-
-def measured(
-    spec: RunSpec,
-    *,
-    n_workers: int,
-    n_threads: int = 1,
-    device: str = "cpu",
-    seconds: float = 1.5,
-    free_bytes: int | None = None,
-    rates: Callable[..., dict[Candidate, float]] = measured_rates,
-) -> Kind:
-    """Probe one kind of run, to be trained on `n_workers` processes; `rates` as
-    `probe.measured_rates`. InputError where not one fits.
-    """
-    free = available_bytes(device) if free_bytes is None else free_bytes
-    each = (
-        free * SAFE_FRACTION
-        if device == "cuda"
-        else free * SAFE_FRACTION / n_workers - WORKER_BYTES
-    )
-    most = runs_that_fit(
-        spec.shape,
-        spec.batch_tokens,
-        n_bytes=each,
-        device=device,
-        dropout=spec.dropout > 0,
-        dtype=spec.dtype,
-    )
-    if (
-        not most
-        and device == "cuda"
-        and training_bytes(
-            spec.shape,
-            spec.context,
-            n_runs=1,
-            device=device,
-            dropout=spec.dropout > 0,
-            dtype=spec.dtype,
-        )
-        <= each
-    ):
-        most = 1  # a sequence at a time: `accumulate.py`
-    if not most:
-        needed = training_bytes(
-            spec.shape,
-            spec.batch_tokens,
-            n_runs=1,
-            device=device,
-            dropout=spec.dropout > 0,
-            dtype=spec.dtype,
-        )
-        raise InputError(
-            f"one run of d_model {spec.shape.d_model}, batch {spec.batch_tokens} needs"
-            f" {needed / 1e9:.2f} GB, a worker has {max(0, each) / 1e9:.2f} GB; lower"
-            " batch_tokens, the size or the number of workers"
-        )
-    threads = (1, n_threads) if n_threads > 1 else (1,)
-    ways = candidates(spec.shape, device, spec.dtype, largest=most, threads=threads)
-    return Kind(
-        rates(spec.shape, spec.batch_tokens, ways, seconds=seconds, device=device), most
-    )
-
-
 def packed(
     specs: Sequence[RunSpec],
     kinds: Mapping[str, Kind],
@@ -279,9 +169,9 @@ def packed(
         kind: reason(kind, kinds[kind], way=chosen[kind], best=best[kind])
         for kind in kinds
     }
-    saved = _saved_by_compiling(groups, device, limits)
+    saved = {} if limits is None else saved_by_compiling(groups, limits)
     if limits is not None:
-        more = _beside_steps([groups[i] for i in order], saved, limits)
+        more = beside_steps([groups[i] for i in order], saved, limits)
         for place, extra in zip(order, more, strict=True):
             seconds[place] += extra
     for kind, gain in saved.items():
@@ -298,55 +188,6 @@ def packed(
         device=device,
         compiled=frozenset(kind for kind, gain in saved.items() if gain > 0),
     )
-
-
-def _saved_by_compiling(
-    groups: Sequence[Sequence[RunSpec]], device: str, limits: Limits | None
-) -> dict[str, float]:
-    """Seconds of all groups of a kind together, less what compiling takes; of a GPU alone, and not of experts, which
-    are never compiled.
-    """
-    saved: dict[str, float] = {}
-    if limits is None:
-        return saved
-    for group in groups:
-        if not group[0].shape.n_experts:
-            kind = kind_of(group[0], device)
-            more = _saved_in(group, limits)
-            saved[kind] = saved.get(kind, -COMPILE_SECONDS) + more
-    return saved
-
-
-def _saved_in(group: Sequence[RunSpec], limits: Limits) -> float:
-    """Seconds that a group's compiled steps take less than plain ones."""
-    spec = group[0]
-    return seconds_saved(
-        spec.shape,
-        spec.batch_tokens,
-        len(group),
-        n_steps=n_tokens_trained(spec) // spec.batch_tokens,
-        limits=limits,
-        dtype="float32" if spec.dtype == "float32" else "bfloat16",
-    )
-
-
-def _beside_steps(
-    groups: Sequence[Sequence[RunSpec]], saved: Mapping[str, float], limits: Limits
-) -> list[float]:
-    """Seconds of each group, in the order in which they start, that the rates of a GPU leave out: they are those of
-    compiled steps.
-    """
-    found, begun = [], set()
-    for group in groups:
-        kind = kind_of(group[0], "cuda")
-        if saved.get(kind, 0.0) <= 0:
-            found.append(_saved_in(group, limits))
-        else:
-            found.append(0.0 if kind in begun else COMPILE_SECONDS)
-        begun.add(kind)
-    if found:
-        found[0] += START_SECONDS
-    return found
 
 
 def _why_compiled(gain_s: float) -> str:
@@ -369,14 +210,9 @@ def fastest(rates: Mapping[Candidate, float]) -> Candidate:
         for way, rate in rates.items()
     }
     top = max(discounted, key=lambda way: discounted[way])
-    alike = {
-        way: rate
-        for way, rate in rates.items()
-        if (way.threads, way.dtype) == (top.threads, top.dtype)
-    }
-    return min(
-        way for way, rate in alike.items() if rate >= NEAR_BEST * max(alike.values())
-    )
+    by_size = alike(rates, top)
+    enough = NEAR_BEST * max(by_size.values())
+    return min(way for way, rate in by_size.items() if rate >= enough)
 
 
 def balanced(
@@ -387,15 +223,8 @@ def balanced(
     """`best`, with smaller stacks where coarse groups would leave workers idle at the end."""
     chosen, least = dict(best), finish(best)
     for kind, way in best.items():
-        alike = sorted(
-            (
-                w
-                for w in kinds[kind].rates
-                if (w.threads, w.dtype) == (way.threads, way.dtype) and w < way
-            ),
-            reverse=True,
-        )
-        for smaller in alike:
+        by_size = alike(kinds[kind].rates, way)
+        for smaller in sorted((w for w in by_size if w < way), reverse=True):
             seconds = finish(chosen | {kind: smaller})
             if seconds < 0.98 * least:  # assumed: less is not worth another layout
                 chosen, least = chosen | {kind: smaller}, seconds
@@ -409,12 +238,9 @@ def group_seconds(
     held_out_tokens: int = 0,
 ) -> float:
     """Expected time of one group alone in its process; a group smaller than its stack runs at the rate of its size."""
-    alike = {
-        other.stack_size: rate
-        for other, rate in rates.items()
-        if (other.threads, other.dtype) == (way.threads, way.dtype)
-    }
-    rate = alike[max(size for size in alike if size <= max(len(group), min(alike)))]
+    by_size = {like.stack_size: rate for like, rate in alike(rates, way).items()}
+    most = max(len(group), min(by_size))
+    rate = by_size[max(size for size in by_size if size <= most)]
     spec = group[0]
     return (
         len(group)
@@ -469,18 +295,7 @@ def _peak_bytes(
 ) -> int:
     """The largest groups at once, one a worker, with what a worker takes by itself."""
     sizes = {(group[0].stack_key, len(group)): group for group in groups}
-    needs = {
-        key: training_bytes(
-            group[0].shape,
-            group[0].batch_tokens,
-            n_runs=len(group),
-            device=device,
-            dropout=any(spec.dropout for spec in group),
-            dtype=group[0].dtype,
-        )
-        for key, group in sizes.items()
-    }
-    largest = sorted(
-        (needs[group[0].stack_key, len(group)] for group in groups), reverse=True
-    )[:n_workers]
+    needs = {key: group_bytes(group, device) for key, group in sizes.items()}
+    of_groups = (needs[group[0].stack_key, len(group)] for group in groups)
+    largest = sorted(of_groups, reverse=True)[:n_workers]
     return sum(largest) + (0 if device == "cuda" else n_workers * WORKER_BYTES)

@@ -14,9 +14,10 @@ from tokenizers import Tokenizer
 from stages.arms import joined_documents
 from stages.curation.selecting.arm_views import arm_view, tier_labels
 from stages.foundation.errors import InputError, RefusedError
-from stages.handing_over import payloads, scatter, shards
-from stages.handing_over.export import Request, export
+from stages.handing_over.export import export
+from stages.handing_over.handover import Request
 from stages.handing_over.record import ExportManifest
+from stages.handing_over.writing import payloads, scatter, shards
 from stages.pools.tokens import EOS, train_tokenizer
 
 

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from stages.foundation.errors import InputError, RefusedError
-from stages.handing_over.export import Request, export
+from stages.handing_over.export import export
+from stages.handing_over.handover import Request
 from stages.handing_over.register import registered, staleness
 from stages.searched.record import Repeats
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stages.foundation.errors import InputError
-from stages.handing_over.export import Request, export
+from stages.handing_over.export import export
+from stages.handing_over.handover import Request
 from stages.handing_over.register import registered, staleness
 
 FILE = Path(__file__).with_name("conftest.py")

@@ -14,7 +14,8 @@ from stages.curation.selecting.arm_views import deduplicated, licensed
 from stages.decision.record import read_decision
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.sealed import read_sealed
-from stages.handing_over.export import Request, export
+from stages.handing_over.export import export
+from stages.handing_over.handover import Request
 from stages.handing_over.register import registered, staleness
 from stages.lineage.removal import holders
 from stages.pipeline import PIPELINE

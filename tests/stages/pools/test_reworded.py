@@ -11,7 +11,7 @@ from stages.curation.selecting.arm_views import resamples
 from stages.curation.selecting.groups import with_groups
 from stages.dedup import DedupParams
 from stages.foundation.errors import InputError
-from stages.handing_over.whole_pool import numbers_of, removed_ids
+from stages.handing_over.choosing.whole_pool import numbers_of, removed_ids
 from stages.lineage.removal import documents_named
 from stages.pack import PackParams
 from stages.score import ScoreParams

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.proxy.workforce import planner, progress, worker_main, workers
+from stages.proxy.workforce import kinds, planner, progress, worker_main, workers
 from stages.runs.trainer_version import (
     IMAGE_TRAINER,
     TEXT_TRAINER,
@@ -56,7 +56,7 @@ def test_every_file_of_the_trainer_is_there_and_workers_are_not_among_them():
     assert all(file.is_file() for file in IMAGE_TRAINER)
     assert set(TEXT_TRAINER) < set(IMAGE_TRAINER)
     names = {file.as_posix() for file in IMAGE_TRAINER}
-    for module in (planner, progress, workers, worker_main):
+    for module in (kinds, planner, progress, workers, worker_main):
         assert module.__file__ not in names
 
 

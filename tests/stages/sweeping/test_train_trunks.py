@@ -13,7 +13,7 @@ from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
-from stages.proxy.workforce.planner import Kind, kind_of
+from stages.proxy.workforce.kinds import Kind, kind_of
 from stages.proxy.workforce.probe import Candidate
 from stages.runs.run_files import RUNS
 from stages.sweeping import train_trunks

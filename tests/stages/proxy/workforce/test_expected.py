@@ -13,7 +13,8 @@ from stages.proxy.workforce.expected import (
     seconds_saved,
     step_seconds,
 )
-from stages.proxy.workforce.planner import Kind, group_seconds, kind_of, packed
+from stages.proxy.workforce.kinds import Kind, kind_of
+from stages.proxy.workforce.planner import group_seconds, packed
 from stages.proxy.workforce.probe import Candidate, candidates
 
 H100, H200 = CARDS["H100"], CARDS["H200"]

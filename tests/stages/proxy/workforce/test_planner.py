@@ -4,17 +4,9 @@ from itertools import product
 
 import pytest
 
-from stages.foundation.errors import InputError
 from stages.proxy.specs.stack import n_tokens_trained
-from stages.proxy.workforce.planner import (
-    Kind,
-    fastest,
-    kind_of,
-    makespan,
-    measured,
-    packed,
-    spoken,
-)
+from stages.proxy.workforce.kinds import Kind, kind_of
+from stages.proxy.workforce.planner import fastest, makespan, packed, spoken
 from stages.proxy.workforce.probe import Candidate
 
 RATES = {
@@ -98,26 +90,6 @@ def test_makespan_is_close_to_the_best_assignment(n_workers):
         for who in product(range(n_workers), repeat=len(seconds))
     )
     assert best <= makespan(seconds, n_workers) <= 4 / 3 * best
-
-
-def test_memory_caps_the_stack_and_refuses_in_one_line(make_spec):
-    spec = make_spec()
-    roomy = measured(spec, n_workers=1, seconds=0.05)
-    assert [way.stack_size for way in roomy.rates] == [1, 2, 4, 8]
-    assert Kind.from_dict(roomy.to_dict()).rates.keys() == roomy.rates.keys()
-    tight = measured(
-        spec, n_workers=1, seconds=0.05, free_bytes=int((300 + 3) * 2**20 / 0.8)
-    )
-    assert 1 <= tight.most < 8
-    assert max(way.stack_size for way in tight.rates) == tight.most
-    with pytest.raises(
-        InputError,
-        match=(
-            r"one run of d_model 16, batch 128 needs 0.00 GB, a worker has 0.00 GB;"
-            r" lower batch_tokens"
-        ),
-    ):
-        measured(spec, n_workers=2, free_bytes=0)
 
 
 def test_seconds_for_a_person():

@@ -1,7 +1,8 @@
 import pytest
 
 from stages.proxy.workforce.cards import limits_of
-from stages.proxy.workforce.planner import Kind, kind_of, packed
+from stages.proxy.workforce.kinds import Kind, kind_of
+from stages.proxy.workforce.planner import packed
 from stages.proxy.workforce.probe import Candidate
 from stages.proxy.workforce.progress import Progress
 

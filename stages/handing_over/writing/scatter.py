@@ -17,8 +17,8 @@ import polars as pl
 import pyarrow as pa
 
 from stages.foundation.files import read_json, write_json
-from stages.handing_over.arm_documents import ArmDocuments, mixed
-from stages.handing_over.payloads import Batch, Payload, arrow_table
+from stages.handing_over.choosing.arm_documents import ArmDocuments, mixed
+from stages.handing_over.writing.payloads import Batch, Payload, arrow_table
 
 WAITING_BYTES = 96_000_000  # held while shards wait (assumed)
 SLICE_DOCUMENTS = 1024  # written at a time; a row group of parquet

@@ -20,9 +20,9 @@ from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
-from stages.handing_over.arm_documents import ArmDocuments
-from stages.handing_over.tokenised import TokenizerFile
-from stages.handing_over.whole_pool import ANEW, numbers_of
+from stages.handing_over.choosing.arm_documents import ArmDocuments
+from stages.handing_over.choosing.whole_pool import ANEW, numbers_of
+from stages.handing_over.writing.tokenised import TokenizerFile
 from stages.proxy.tokens.packed import TOKENS
 
 UNIT_BYTES = 32_000_000  # of packed tokens read as one unit (assumed)

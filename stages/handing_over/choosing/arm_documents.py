@@ -14,7 +14,7 @@ import polars as pl
 
 from stages.curation.selecting.arm_views import arm_view, with_firsts
 from stages.foundation.errors import InputError
-from stages.handing_over.whole_pool import clusters_of, whole_pool
+from stages.handing_over.choosing.whole_pool import clusters_of, whole_pool
 from stages.settings.arms import Arm, tier_names
 from stages.settings.pools import UNKNOWN
 

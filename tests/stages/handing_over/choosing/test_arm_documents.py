@@ -7,8 +7,8 @@ import pytest
 from stages.arms import joined_documents
 from stages.curation.selecting.arm_views import arm_view, tier_labels
 from stages.foundation.errors import InputError
-from stages.handing_over.arm_documents import arm_documents, with_copies
-from stages.handing_over.whole_pool import packed_documents
+from stages.handing_over.choosing.arm_documents import arm_documents, with_copies
+from stages.handing_over.choosing.whole_pool import packed_documents
 from stages.settings.arms import tier_names
 
 ONE = {"good": 1.0, "noise": 1.0}

@@ -13,9 +13,9 @@ from typing import Protocol
 import polars as pl
 
 from stages.foundation.files import file_hash, read_json, sync, write_json
-from stages.handing_over.arm_documents import Group
-from stages.handing_over.payloads import written_id
-from stages.handing_over.scatter import scattered, shard_file
+from stages.handing_over.choosing.arm_documents import Group
+from stages.handing_over.writing.payloads import written_id
+from stages.handing_over.writing.scatter import scattered, shard_file
 
 
 class Format(Protocol):
