@@ -62,7 +62,8 @@ def export(
     phase: Annotated[
         str | None,
         typer.Option(
-            metavar="stable|decay", help="of a search with a mixture for each phase"
+            metavar="stable|decay|N",
+            help="of a search with a mixture for each phase, or of a curriculum's stages",
         ),
     ] = None,
     budget: Annotated[

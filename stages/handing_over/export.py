@@ -30,7 +30,7 @@ from stages.handing_over.register import register
 from stages.handing_over.writing.scatter import Progress, Scatter
 from stages.handing_over.writing.shards import ShardWriter
 from stages.pools.removal import entries_of, list_files
-from stages.searched.record import Decision, SearchedRecord, read_any_decision
+from stages.searched.record import Decision, read_any_decision
 from stages.settings.arms import ArmsParams
 
 log = logging.getLogger("assay")
@@ -52,10 +52,6 @@ def export(
         raise InputError("assay export writes text; the pools here are images")
     record = _decision(request.question)
     answer = answer_of(record, request.arm, request.budget)
-    if request.phase is not None and not isinstance(record, SearchedRecord):
-        raise InputError(
-            f"--phase {request.phase}: {request.question} is between arms; leave it out"
-        )
     out = request.out
     refuse_no_folder(out)
     work.check_free(out)

@@ -107,6 +107,7 @@ class Handover:
                 f" decided (params: arms.arms.{name}); {ANEW}"
             )
         self._require_tiers()
+        _require_stage(name, asked, self.request.phase)
         return asked
 
     def _require_tiers(self) -> None:
@@ -176,6 +177,7 @@ class Handover:
             ratios=self.ratios,
             removed=self.removed,
             most_uses=most_uses(self.record, self.arm),
+            stage=int(str(self.request.phase)) - 1 if self.arm.curriculum else None,
         )
 
     @cached_property
@@ -243,3 +245,20 @@ class Handover:
         known = read_json(artefacts.MANIFEST)["pools"]
         used = dict.fromkeys(group.pool for group in self.chosen.groups)
         return {name: known[name]["content_hash"] for name in used}
+
+
+def _require_stage(name: str, arm: Arm, phase: str | None) -> None:
+    """InputError unless a stage is named where the arm is read in some, and there alone."""
+    if arm.curriculum is None:
+        if phase is not None:
+            raise InputError(
+                f"--phase {phase}: the arm {name} is read in no stages; leave it out"
+            )
+        return
+    n_stages = arm.curriculum.stages
+    if phase not in [str(number + 1) for number in range(n_stages)]:
+        said = "" if phase is None else f"--phase {phase}: "
+        raise InputError(
+            f"{said}the arm {name} is read in {n_stages} stages, each an export of its"
+            f" own; say which with --phase 1 to --phase {n_stages}"
+        )

@@ -100,7 +100,10 @@ class ExportManifest(FileRecord):
     )
     phase: str | None = Field(
         None,
-        description="of a mixture for each phase: stable or decay; null: the whole run",
+        description=(
+            "of a mixture for each phase: stable or decay; of an arm with a curriculum"
+            " the number of its stage; null: the whole run"
+        ),
     )
     format: FormatName = Field(description="how the shards are written")
     decision: Bound = Field(description="what the export stands on")

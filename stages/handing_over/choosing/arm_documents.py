@@ -74,12 +74,14 @@ def arm_documents(
     ratios: Mapping[str, float],
     removed: np.ndarray | None = None,
     most_uses: Mapping[str, float] | None = None,
+    stage: int | None = None,
 ) -> ArmDocuments:
     """The arm over all documents of `packed` (which need no ids) but those `removed` (ids as numbers).
 
     edges: kept fractions between tiers. tokens: to be written in all; None writes each document once or, `repeated`,
     as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. most_uses: part of a
-    mixture -> passes above which weights are not written where no tokens are given. Raises InputError where nothing is
+    mixture -> passes above which weights are not written where no tokens are given. stage: of a curriculum, from 0;
+    None: all of the arm. Raises InputError where nothing is
     left, the tokens are too few for a document, or a part has too many passes.
     """
     pool = whole_pool(arm)
@@ -93,6 +95,8 @@ def arm_documents(
     pool = by_cluster(pool, arm.clusters_of)
     view = with_source(arm_view(pool, arm, seed=seed), arm.clusters_of)
     del pool
+    if stage is not None:
+        view = view.filter(pl.col("stage") == stage)
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
     if "licence" not in view.columns:

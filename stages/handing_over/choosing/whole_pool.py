@@ -115,7 +115,8 @@ def score_columns(arm: Arm) -> list[str]:
     licence = (
         ["licence"] if "licence" in pl.read_parquet_schema(artefacts.SCORES) else []
     )
-    return list(dict.fromkeys(["pool", "quality", arm.by, *rules, *licence]))
+    order = [arm.curriculum.by] if arm.curriculum else []
+    return list(dict.fromkeys(["pool", "quality", arm.by, *order, *rules, *licence]))
 
 
 def compact_table(path: str, columns: Sequence[str]) -> pl.DataFrame:

@@ -34,6 +34,7 @@ ARMS = {
     "random_50": {"keep": 0.5, "take": "random"},
     "with_copies": {"dedup": "none"},
     "without_lines": {"dedup": "lines"},
+    "in_stages": {"curriculum": {"by": "difficulty", "stages": 3}},
 }
 TIERS = {"q000_020": 2.4, "q020_100": 0.6}
 

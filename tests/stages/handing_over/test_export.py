@@ -1,6 +1,7 @@
 """Whole exports: what is written, what never is, kills, and folders of others."""
 
 import importlib.util
+import itertools
 import json
 import shutil
 from collections import Counter
@@ -59,6 +60,50 @@ def test_text_holds_each_document_of_the_arm_once(arm, project, arms_section):
     assert counted == {(g.source, g.tier): g.documents for g in manifest.groups}
     n_bytes = sum(len(row["text"].encode()) for row in rows)
     assert manifest.totals.bytes == n_bytes == sum(g.bytes for g in manifest.groups)
+
+
+def test_a_curriculum_is_an_export_a_stage_which_hold_each_document_once(
+    project, arms_section
+):
+    stages = []
+    for number in ("1", "2", "3"):
+        request = wanted("text", out=number, arm="in_stages", phase=number)
+        manifest = export(request, arms_section)
+        assert manifest.phase == number
+        stages.append(
+            {row["id"]: row["text"] for row in readers.read_text(Path(number))}
+        )
+    texts = texts_of_arm("in_stages", arms_section)
+    assert sum(map(len, stages)) == len(texts)
+    assert stages[0] | stages[1] | stages[2] == texts
+    difficulty = dict(
+        pl.read_parquet(
+            "data/score/scores.parquet", columns=["id", "difficulty"]
+        ).iter_rows()
+    )
+    for easier, harder in itertools.pairwise(stages):
+        assert max(map(difficulty.get, easier)) <= min(map(difficulty.get, harder))
+
+
+@pytest.mark.parametrize(
+    ("arm", "phase", "message"),
+    [
+        (
+            "in_stages",
+            None,
+            "is read in 3 stages, each an export of its own; say which",
+        ),
+        ("in_stages", "4", "--phase 4: the arm in_stages is read in 3 stages"),
+        ("in_stages", "decay", "say which with --phase 1 to --phase 3"),
+        ("keep_20", "1", "--phase 1: the arm keep_20 is read in no stages; leave it"),
+    ],
+)
+def test_a_stage_is_named_where_there_are_some(
+    arm, phase, message, project, arms_section
+):
+    with pytest.raises(InputError, match=message):
+        export(wanted("text", arm=arm, phase=phase), arms_section)
+    assert not Path("out").exists()
 
 
 def test_weights_stand_beside_the_text_where_no_repeat_stands_for_them(
