@@ -7,7 +7,7 @@ Cost: seconds.
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class ReportParams(Section):
 class Shown:
     """A decision on the page: the record, the words for its metric, figure name -> <svg>, what was trained after it.
 
-    anchor: the id of its part of the page, which begins the ids of its figures.
+    anchor: the id of its part of the page, which begins the ids of its figures. time: what the run to make next takes.
     """
 
     record: DecisionRecord | SearchedRecord
@@ -55,6 +55,7 @@ class Shown:
     figures: dict[str, str]
     anchor: str
     verification: Verification | None = None
+    time: str = ""
 
     @property
     def headline(self) -> str:
@@ -83,12 +84,15 @@ def run(params: ReportParams) -> None:
     with whole_folder(artefacts.REPORT) as folder:
         after = verifications(every)
         shown = [
-            show(
-                decision,
-                folder,
-                params.png_dpi,
-                anchor=f"question{number}",
-                verification=after.get(decision.question.name),
+            replace(
+                show(
+                    decision,
+                    folder,
+                    params.png_dpi,
+                    anchor=f"question{number}",
+                    verification=after.get(decision.question.name),
+                ),
+                time=training_time(decision, runs),
             )
             for number, decision in enumerate(decisions, start=1)
         ]
@@ -334,6 +338,32 @@ def counted_runs(runs: pl.DataFrame) -> CountedRuns:
         n_draws=runs["pool_draw"].n_unique(),
         device=", ".join(runs["device"].unique().sort()),
     )
+
+
+def training_time(decision: Decision, runs: pl.DataFrame) -> str:
+    """`About 0.02 core-hours at the speed of this sweep.`, of the run to make next; empty where there is none.
+
+    At the seconds a FLOP of the sweep's runs of its size on the device that trained most of them, each by its largest
+    budget. A record does not say it, as it is of the machine.
+    """
+    advised = decision.next_run if isinstance(decision, DecisionRecord) else None
+    if advised is None:
+        return ""
+    timed = (
+        runs.filter(n_params=round(advised.n_params))
+        .sort("n_tokens_seen")
+        .unique("trunk_id", keep="last")
+        .group_by("device")
+        .agg(pl.col("seconds").sum(), pl.col("flops").sum())
+        .filter(pl.col("seconds") > 0)
+        .sort("flops", "device")
+    )
+    if timed.is_empty():
+        return ""
+    device, seconds, flops = timed.row(-1)
+    hours = advised.flops * seconds / flops / 3600
+    unit = "GPU-hours" if device.startswith("cuda") else "core-hours"
+    return f"About {hours:.2g} {unit} at the speed of this sweep."
 
 
 def render(**values: Any) -> str:

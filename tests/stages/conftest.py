@@ -194,6 +194,7 @@ def hand_made_runs():
                 "pool_draw": draw,
                 "diverged": False,
                 "device": "cpu",
+                "seconds": 1.0,
                 "metric": "loss_news",
                 "value": float(value),
                 "data_hash": f"data-{arm}-{draw}",

@@ -29,6 +29,7 @@ from stages.report import (
     number,
     pool_rows,
     run,
+    training_time,
 )
 from stages.verification.words import lead_row, run_row
 
@@ -365,6 +366,34 @@ def test_runs_are_counted_by_what_they_are():
     found = counted_runs(runs)
     assert (found.n_trunks, found.n_rows, found.n_sizes) == (2, 3, 2)
     assert (found.n_budgets, found.n_draws, found.device) == (2, 1, "cpu, cuda")
+
+
+def test_the_next_run_is_priced_in_hours_of_what_trained_its_size(record):
+    """1,000 parameters trained for 30 and 60 s on 1e9 and 3e9 FLOPs: 3.6e12 FLOPs are 81,000 s, 22.5 hours."""
+    runs = pl.DataFrame(
+        {
+            "trunk_id": ["a", "a", "b", "c", "d"],
+            "n_params": [1000, 1000, 1000, 500, 1000],
+            "n_tokens_seen": [1, 2, 2, 2, 1],
+            "seconds": [10.0, 30.0, 60.0, 5.0, 100.0],
+            "flops": [5e8, 1e9, 3e9, 1e9, 1e8],
+            "device": ["cpu", "cpu", "cpu", "cpu", "cuda"],
+        }
+    )
+    wanted = {"n_params": 1000.0, "flops": 3.6e12}
+    advised = record.next_run.model_copy(update=wanted)
+    asked = record.model_copy(update={"next_run": advised})
+    assert training_time(asked, runs) == (
+        "About 22 core-hours at the speed of this sweep."
+    )
+    on_cards = runs.with_columns(device=pl.lit("cuda (NVIDIA H200)"))
+    assert "GPU-hours" in training_time(asked, on_cards)
+    assert training_time(asked, runs.with_columns(seconds=pl.lit(0.0))) == ""
+    other = asked.model_copy(
+        update={"next_run": advised.model_copy(update={"n_params": 7.0})}
+    )
+    assert training_time(other, runs) == ""
+    assert training_time(record.model_copy(update={"next_run": None}), runs) == ""
 
 
 @pytest.mark.parametrize(
