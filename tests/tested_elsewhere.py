@@ -130,6 +130,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
     "stages/decision/figures.py": "stages/test_report.py",
     "stages/laws/fitting/learnt_exponents.py": "stages/laws/fitting/test_hierarchy.py",
+    "stages/laws/fitting/posed.py": "stages/laws/interface/test_table.py",
     "stages/laws/mixing/interacting.py": "stages/laws/mixing/test_process.py",
     "stages/laws/mixing/surface.py": "stages/laws/mixing/test_process.py",
     "stages/laws/mixing/polynomial.py": "stages/laws/mixing/test_process.py",
