@@ -128,6 +128,7 @@ TESTED_ELSEWHERE = {
     "stages/curation/scores/model_card.py": "stages/curation/scores/test_quality_card.py",
     "stages/curation/scores/ngram_table.py": "stages/curation/scores/test_ngram_model.py",
     "stages/curation/vectors/products.py": "stages/curation/vectors/test_neighbours.py",
+    "stages/decision/at_budgets.py": "stages/decision/test_record.py",
     "stages/reporting/figures.py": "stages/test_report.py",
     "stages/reporting/page.py": "stages/test_report.py",
     "stages/reporting/plot_tables.py": "stages/test_report.py",

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from stages.decision.record import DecisionRecord, Worth
+from stages.decision.at_budgets import Worth
+from stages.decision.record import DecisionRecord
 from stages.decision.text import headline, worth_shown
 from stages.foundation import artefacts
 from stages.presentation.inline_svg import inline_svg
