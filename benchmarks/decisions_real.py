@@ -34,7 +34,8 @@ import yaml
 from scipy import stats
 
 from stages.curation.sample_data.wheels import read_pool
-from stages.decision.record import DecisionRecord, Target
+from stages.decision.at_budgets import Target
+from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts
 from stages.foundation.stage import ROOT
 from stages.pipeline import stages_upto

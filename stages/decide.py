@@ -27,13 +27,7 @@ from stages.answers.parts import (
 from stages.decision.controls import control_effects, detectable
 from stages.decision.curves import curves
 from stages.decision.provenance import provenance
-from stages.decision.record import (
-    VERSION,
-    DecisionRecord,
-    Findings,
-    Question,
-    RunnerUp,
-)
+from stages.decision.record import VERSION, DecisionRecord, Findings, Question, RunnerUp
 from stages.decision.scope import Shown, searched, shown_scope
 from stages.decision.tables import tables
 from stages.decision.verdict import crossings, drawn_flips, stretches

@@ -118,7 +118,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
         name for name in sources() if name.startswith(("flows/", "stages/"))
     }
     for part in ("page.html.j2", "page.css", "page.js"):
-        assert f"stages/decision/{part}" in held
+        assert f"stages/reporting/{part}" in held
 
 
 def test_the_environment_has_neither_pipeline_nor_training(environment, tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from stages.answers.case import Case
+from stages.decision.at_budgets import Flip, Stretch, Target, TargetRun, Worth
 from stages.decision.at_target import (
     answer_of,
     generation_text,
@@ -14,7 +15,7 @@ from stages.decision.at_target import (
 )
 from stages.decision.controls import lr_check, lr_runs, under_lower_lr
 from stages.decision.next_run import Advised, advised, next_best
-from stages.decision.record import Flip, LrCheck, Stretch, Target, TargetRun, Worth
+from stages.decision.record import LrCheck
 from stages.decision.scope import scope_of, searched, without_target
 from stages.decision.text import sentence
 from stages.decision.verdict import overall, path_of, stretches

@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from stages.decision.at_budgets import Flip
 from stages.decision.question_laws import twins
-from stages.decision.record import Flip, TokenFlip, TrunkRecord
+from stages.decision.record import TokenFlip, TrunkRecord
 from stages.foundation import artefacts
 from stages.presentation.numbers import flops_text
 from stages.settings.decide import DecideParams

@@ -1,1 +1,1 @@
-"""Behind fit, decide and report."""
+"""Behind fit and decide: the record of a decision, and what it is made of."""

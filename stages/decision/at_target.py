@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from stages.curation.selecting.recipes import recipes
-from stages.decision.record import Repetition, TargetRun
-from stages.decision.record import Target as Compared
+from stages.decision.at_budgets import Repetition, TargetRun
+from stages.decision.at_budgets import Target as Compared
 from stages.laws.deciding.objections import are_covered, part_passes, whole_passes
 from stages.laws.deciding.path import ArmColumns
 from stages.laws.mixing.repeats import PUBLISHED

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.decision.record import ControlEffect, LrCheck, Target
+from stages.decision.at_budgets import Target
+from stages.decision.record import ControlEffect, LrCheck
 from stages.foundation import artefacts
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.compare import (

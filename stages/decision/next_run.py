@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from stages.decision.record import Flip, NextRun, Target
+from stages.decision.at_budgets import Flip, Target
+from stages.decision.record import NextRun
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import residual_noise
 from stages.laws.deciding import advisor, plan

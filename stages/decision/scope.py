@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from stages.curation.selecting.recipes import recipes
+from stages.decision.at_budgets import Flip
 from stages.decision.at_target import columns_at, is_trained
-from stages.decision.record import Flip
 from stages.decision.verdict import drawn_flips, path_of
 from stages.foundation import artefacts
 from stages.laws.choosing.averaged import Prediction

@@ -1,16 +1,7 @@
 """The tables of a decision as rows for a person: the page, the markdown and the terminal show the same ones."""
 
-from stages.decision.record import (
-    ControlEffect,
-    Findings,
-    Flip,
-    HeldoutRow,
-    Stretch,
-    TableRow,
-    Tables,
-    Target,
-    Worth,
-)
+from stages.decision.at_budgets import Flip, Stretch, Target, Worth
+from stages.decision.record import ControlEffect, Findings, HeldoutRow, TableRow, Tables
 from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.fitted import Parameters, RankedLaw, parameter_rows
 from stages.presentation.metric_words import MetricWords, metric_words

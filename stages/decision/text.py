@@ -5,14 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from stages.decision.record import (
-    Crossing,
-    DecisionRecord,
-    QuestionFit,
-    TableRow,
-    Target,
-    Worth,
-)
+from stages.decision.at_budgets import Crossing, Target, Worth
+from stages.decision.record import DecisionRecord, QuestionFit, TableRow
 from stages.presentation.metric_words import metric_unit, metric_words
 from stages.presentation.numbers import interval_text
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from stages.decision.record import Crossing, Flip, Status, Stretch, Target
+from stages.decision.at_budgets import Crossing, Flip, Status, Stretch, Target
 from stages.laws.deciding.crossover import Crossovers
 
 # rounding of 6ND: a budget that is the largest measured run is within what was measured

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from stages.decision.record import Crossing, Target, Worth
+from stages.decision.at_budgets import Crossing, Target, Worth
 from stages.decision.verdict import ROUNDING
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.deciding.crossover import Crossovers

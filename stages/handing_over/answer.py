@@ -5,7 +5,8 @@ searched for; and whether it still says what an export was made of.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.decision.record import DecisionRecord, Target
+from stages.decision.at_budgets import Target
+from stages.decision.record import DecisionRecord
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash
 from stages.handing_over.record import ExportManifest

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stages.decision.record import Target
+from stages.decision.at_budgets import Target
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, arm_path

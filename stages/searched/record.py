@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from stages.decision.at_budgets import Status
 from stages.decision.record import (
     DecisionRecord,
     Provenance,
     Question,
     SpokenSize,
-    Status,
     TableRow,
 )
 from stages.foundation.record_files import FileRecord, Record, validated

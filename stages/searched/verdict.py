@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stages.decision.record import Status
+from stages.decision.at_budgets import Status
 from stages.searched.record import Rung, SearchedRecord
 from stages.searched.words import REFERENCES, difference_unit, sentence, tables
 from stages.settings.decide import DecideParams

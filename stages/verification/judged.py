@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from stages.decision.record import Status
+from stages.decision.at_budgets import Status
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, path_rows
 from stages.verification.record import Verdict, VerifiedLead, VerifiedRun

@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.decision.record import Status, TableRow
+from stages.decision.at_budgets import Status
+from stages.decision.record import TableRow
 from stages.foundation.record_files import FileRecord, Record
 
 VERSION = 1

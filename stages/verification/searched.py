@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from stages.curation.selecting.recipes import recipes
+from stages.decision.at_budgets import Status
 from stages.decision.at_target import SAME_POOLS
 from stages.decision.question_laws import load
-from stages.decision.record import Status
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.laws.choosing.averaged import Prediction

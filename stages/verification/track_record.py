@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from stages.decision.record import Status
+from stages.decision.at_budgets import Status
 from stages.foundation.errors import InputError
 from stages.foundation.files import content_hash, whole_file
 from stages.foundation.record_files import Record

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stages import fit
-from stages.decision.record import Flip, Target
+from stages.decision.at_budgets import Flip, Target
 from stages.foundation.errors import InputError
 from stages.foundation.files import write_json
 from stages.laws.interface.cost import Cost

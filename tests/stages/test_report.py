@@ -12,25 +12,22 @@ import pytest
 
 from stages.decide import DecideParams
 from stages.decide import run as run_decide
-from stages.decision import figures
 from stages.decision.record import read_decision
 from stages.foundation.files import write_json
 from stages.foundation.sealed import read_sealed, write_sealed
 from stages.foundation.stage import ROOT
 from stages.presentation.numbers import flops_text
 from stages.presentation.plot_style import plt, svg
-from stages.report import (
-    STYLE,
-    ReportParams,
+from stages.report import ReportParams, run
+from stages.reporting import figures
+from stages.reporting.page import STYLE, number
+from stages.reporting.rows import (
     counted_runs,
-    draw,
-    draw_verification,
     ledger_rows,
-    number,
     pool_rows,
-    run,
     training_time,
 )
+from stages.reporting.shown import draw, draw_verification
 from stages.verification.words import lead_row, run_row
 
 LEDGER = pl.DataFrame(

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.commands.project.ladder import edited
-from stages.decision.record import DecisionRecord, NextRun, Target, read_decision
+from stages.decision.at_budgets import Target
+from stages.decision.record import DecisionRecord, NextRun, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import remove_orphans

@@ -8,7 +8,8 @@ import numpy as np
 from stages.foundation.errors import InputError
 from stages.laws.choosing.discrepancy import Reach
 from stages.laws.choosing.folds import Fold
-from stages.laws.fitting.fit import Fit, Start, start_law
+from stages.laws.fitting.fit import Fit
+from stages.laws.fitting.posed import Start, start_law
 from stages.laws.fitting.solver import minimise
 from stages.laws.fitting.variant import Variant
 from stages.laws.interface import table

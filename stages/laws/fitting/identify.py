@@ -134,6 +134,27 @@ def profile(
     )
 
 
+def profiled(
+    problem: Problem, theta: np.ndarray, best: float, frozen: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """(theta, its objective, the span of each slot in decades): where the profile stumbles on a lower objective the fit
+    goes on from there, at most three times.
+    """
+    for _ in range(3):
+        found = profile(problem, theta, objective=best, frozen=frozen)
+        if found.best_objective >= best * (1 - 1e-9):
+            break
+        final = minimise(
+            problem,
+            found.best_theta[None],
+            frozen=frozen,
+            tolerance=1e-13,
+            max_iterations=300,
+        )
+        theta, best = final.theta[0], float(final.objective[0])
+    return theta, best, found.span
+
+
 def _span(reached: np.ndarray, best: float, power: float) -> np.ndarray:
     """Decades around the optimum, contiguous, that the data do not reject. (slots,)"""
     tiny = 1e-300
@@ -142,3 +163,18 @@ def _span(reached: np.ndarray, best: float, power: float) -> np.ndarray:
     up, down = accepted[:, len(DECADES) :], accepted[:, : len(DECADES)][:, ::-1]
     steps = np.diff([0.0, *DECADES])
     return (np.cumprod(up, axis=1) @ steps) + (np.cumprod(down, axis=1) @ steps)
+
+
+def condition_number(problem: Problem, theta: np.ndarray, frozen: np.ndarray) -> float:
+    """Of the curvature at the optimum, each unknown scaled to unit curvature; 1 where none is free."""
+    weights = np.ones(1) if problem.weights is None else problem.weights
+    means = None if problem.priors is None else problem.priors.mean[None]
+    with np.errstate(all="ignore"):
+        curvature = problem.normal_equations(
+            theta[None], weights[None], problem.observed[None], means
+        )[2][0]
+    curvature = curvature[np.ix_(~frozen, ~frozen)]
+    if not curvature.size:
+        return 1.0
+    scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    return float(np.linalg.cond(curvature / np.outer(scale, scale)))

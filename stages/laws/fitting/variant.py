@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.laws.fitting.exponent_range import bounded
-from stages.laws.fitting.fit import Fit, Start, finish, start_law
+from stages.laws.fitting.fit import Fit, finish
 from stages.laws.fitting.hierarchy import learnt_prior
+from stages.laws.fitting.posed import Start, start_law
 from stages.laws.fitting.prior import Prior
 from stages.laws.interface import table
 from stages.laws.interface.law import Law

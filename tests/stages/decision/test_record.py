@@ -6,12 +6,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from stages.decision.record import (
-    DecisionRecord,
-    Target,
-    read_decision,
-    read_question_fit,
-)
+from stages.decision.at_budgets import Target
+from stages.decision.record import DecisionRecord, read_decision, read_question_fit
 from stages.foundation.errors import InputError
 from stages.foundation.sealed import write_sealed
 from stages.foundation.stage import ROOT

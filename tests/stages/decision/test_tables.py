@@ -2,13 +2,8 @@
 
 import pytest
 
-from stages.decision.record import (
-    ControlEffect,
-    Crossing,
-    HeldoutRow,
-    Stretch,
-    read_decision,
-)
+from stages.decision.at_budgets import Crossing, Stretch
+from stages.decision.record import ControlEffect, HeldoutRow, read_decision
 from stages.decision.tables import (
     control_row,
     counted,

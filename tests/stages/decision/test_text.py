@@ -2,7 +2,8 @@
 
 import pytest
 
-from stages.decision.record import Flip, read_decision
+from stages.decision.at_budgets import Flip
+from stages.decision.record import read_decision
 from stages.decision.text import (
     arm_label,
     check_text,

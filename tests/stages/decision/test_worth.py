@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.decision.record import Worth
+from stages.decision.at_budgets import Worth
 from stages.decision.worth import baseline_of, spoken_worth
 
 ARMS = {

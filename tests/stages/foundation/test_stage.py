@@ -75,7 +75,10 @@ FOLDERS = {
         *("searched", "verification"),
         *(*LAWS, *TRAINER),
     },
-    "report": {"decision", "presentation", "runs", "searched", "verification", *LAWS},
+    "report": {
+        *("decision", "presentation", "reporting", "runs", "searched", "verification"),
+        *LAWS,
+    },
 }
 # of the trainer, what only reads and writes tokens on disk
 PACKED = {"stages/proxy/tokens/packed.py"}

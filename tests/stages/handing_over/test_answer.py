@@ -2,7 +2,8 @@
 
 import pytest
 
-from stages.decision.record import TargetRun, read_decision
+from stages.decision.at_budgets import TargetRun
+from stages.decision.record import read_decision
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.stage import ROOT
 from stages.handing_over.answer import Answer, answer_hash, answer_of, decision_hash

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages.foundation import artefacts
-from stages.report import CountedRuns, draw_searched, render, show_figures
+from stages.reporting.page import render
+from stages.reporting.rows import CountedRuns
+from stages.reporting.shown import draw_searched, show_figures
 from stages.runs.mlflow_store.descriptions import decision_of, description
 from stages.searched.record import law_name, read_decisions
 from stages.searched.words import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
-from stages.decision.record import Flip
+from stages.decision.at_budgets import Flip
 from stages.presentation.inline_svg import arm_gid
 from stages.presentation.metric_words import MetricWords
 from stages.presentation.plot_style import COLOURS, HEIGHT, STYLE, WIDTH, colour_of, plt

@@ -1,0 +1,1 @@
+"""Behind report: the page, its figures, and the rows of tables that no record holds."""
