@@ -1,6 +1,7 @@
 """Question: what does a person need to see to act on the decisions, and to distrust them?
 Input: decision records, curves, runs, ledger, manifest. Output: one self-contained HTML page, PNG figures,
-and the tables behind `dvc plots`. The page shows what the records hold and computes nothing of its own.
+and the tables behind `dvc plots`. The page shows what the records hold and computes nothing of its own but how long
+the next run takes.
 Cost: seconds.
 """
 
