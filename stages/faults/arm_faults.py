@@ -55,8 +55,10 @@ def _target_fault(
         ("generation_flops_per_token", target.generation_flops_per_token),
     ):
         if unknown := [name for name in named if name not in pools]:
-            why = f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
-            return ["target", key], why
+            return (
+                ["target", key],
+                f"no pool {unknown[0]!r}; pools are {', '.join(pools)}",
+            )
     if target.generation_flops_per_token and (why := _uncounted(target, arms)):
         return ["target", "generation_flops_per_token"], why
     return None
