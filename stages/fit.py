@@ -125,25 +125,14 @@ def fit_question(
     every: the runs table of its arms and their twins, all metrics; curves: by laws over tiers alone, whose parameters
     all arms share, so that curves are asked that nobody trained.
     """
-    runs = with_suite(every, judges).filter(metric=metric)
-    if metric.startswith("error_"):
-        runs = runs.with_columns(
-            pl.col("value").clip(
-                lower_bound=least_error(
-                    pl.read_parquet(artefacts.HELD_OUT_LOSSES).filter(metric=metric)
-                )
-            )
-        )
-    best = best_regularised(runs)
+    best = best_regularised(decided_by(metric, every, judges))
     choose = Choosing(law_rows(best), tiers, params, curves)
     with second_process(len(best) >= PROCESS_FROM_RUNS) as start:
         checked = start(heldout_check, choose, law_rows(best), params)
         choice = choose(law_rows(best))
-        onset = (
-            early_budgets(choice, law_rows(best), params)
-            if params.leave_out_early
-            else None
-        )
+        onset = None
+        if params.leave_out_early:
+            onset = early_budgets(choice, law_rows(best), params)
         if onset and not onset.keep.all():
             best = best.filter(onset.keep)
             checked = start(heldout_check, choose, law_rows(best), params)
@@ -186,6 +175,18 @@ def fit_question(
         "heldout_coverage": round(check.coverage, 3),
         "rms_log": round(choice.fit.rms_log, 5),
     }
+
+
+def decided_by(
+    metric: str, every: pl.DataFrame, judges: Sequence[Judge]
+) -> pl.DataFrame:
+    """The runs with the metric that decides, all of whose values have a logarithm."""
+    runs = with_suite(every, judges).filter(metric=metric)
+    if not metric.startswith("error_"):
+        return runs
+    losses = pl.read_parquet(artefacts.HELD_OUT_LOSSES).filter(metric=metric)
+    least = least_error(losses)
+    return runs.with_columns(pl.col("value").clip(lower_bound=least))
 
 
 def judged_alone(

@@ -232,7 +232,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
-    from flows.commands.compare import plan_command
+    from flows.commands.plan import plan_command
 
     if ladder:
         require_extras("train")

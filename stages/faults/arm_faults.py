@@ -4,6 +4,7 @@ or pool has, too few runs of a swarm, branches that cannot be.
 Each fault is the keys in params.yaml and one line.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from stages.curation.rules.rule_list import named_rules
@@ -21,90 +22,115 @@ LEAST_TOKENS = 4_096  # of a draw of text
 DEDUP_KEYS = {"semantic": "semantic", "lines": "lines", "bands": "fineweb"}
 
 
-def names_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
+Fault = tuple[list[str], str]  # the keys, and the fault in one line
+FieldFault = tuple[str, str]  # the same below a section, an arm or a question
+
+
+def names_exist(params: dict[str, Any]) -> Fault | None:
     """Where an arm names a score, a rule or a policy that no stage computes: its keys and the fault."""
-    image = params["ingest"].modality == "image"
-    target, pools = params["decide"].target, params["ingest"].pools
-    if target is not None and (fault := _target_fault(target, pools)):
-        return ["target", fault[0]], fault[1]
-    if target is not None and target.generation_flops_per_token:
-        if uncounted := _uncounted(target, params["arms"]):
-            return ["target", "generation_flops_per_token"], uncounted
-    if not image and (params["arms"].draw_tokens or LEAST_TOKENS) < LEAST_TOKENS:
-        return [
-            "arms",
-            "draw_tokens",
-        ], f"must be at least {LEAST_TOKENS} (value {params['arms'].draw_tokens})"
-    for name, question in params["arms"].questions.items():
-        if isinstance(question, Question):
-            continue
-        if fault := question.fault(pools, image=image) or too_few_runs(question):
-            return ["arms", "questions", name, fault[0]], fault[1]
-    if wrong := _branch_fault(params):
-        return wrong
-    if lost := _lines_of_prompts(params["arms"], params["ingest"].pools):
-        return lost
-    own, measures, judged = (
-        [*OWN_SCORES, *params["score"].extra],
-        params["score"].measures(),
-        params["score"].judged_names(),
+    pools = params["ingest"].pools
+    return (
+        _target_fault(params["decide"].target, params["arms"], pools)
+        or _draw_fault(params)
+        or _question_fault(params)
+        or _branch_fault(params)
+        or _lines_of_prompts(params["arms"], pools)
+        or _arm_fault(params)
     )
-    for name, arm in params["arms"].arms.items():
-        place = ["arms", "arms", name]
-        if image:
-            if fault := _image_fault(arm, params["score"].images):
-                return [*place, fault[0]], fault[1]
-            continue
-        if unlicensed := _licence_fault(arm, params["ingest"].pools):
-            return [*place, "licence"], unlicensed
-        named: dict[tuple[str, ...], str] = {("by",): arm.by}
-        if arm.curriculum:
-            named["curriculum", "by"] = arm.curriculum.by
-        for keys, by in named.items():
-            if by not in [*own, *measures]:
-                known = (
-                    f"scores are {', '.join(own)} (further ones go under score.extra),"
-                    f" measures of rules are {', '.join(measures)}"
-                )
-                return [*place, *keys], f"no score {by!r}; {known}"
-        key = DEDUP_KEYS.get(arm.dedup)
-        if key is not None and getattr(params["dedup"], key) is None:
-            return (
-                [*place, "dedup"],
-                (
-                    f"the dedup stage does not look for {arm.dedup}; add to its section"
-                    f" `{key}: {{}}`"
-                ),
-            )
-        try:
-            unjudged = (
-                []
-                if isinstance(arm.rules, bool)
-                else [rule for rule in named_rules(arm.rules) if rule not in judged]
-            )
-        except InputError as error:
-            return [*place, "rules"], str(error)
-        if unjudged:
-            return (
-                [*place, "rules"],
-                (
-                    f"the rule {unjudged[0]} is not judged by the score stage; it"
-                    f" judges {', '.join(judged) or 'none'} (score.rules)"
-                ),
-            )
-    return None
 
 
-def _target_fault(target: Target, pools: dict[str, Pool]) -> tuple[str, str] | None:
-    """A pool that the target names and that is not there: the key and the fault."""
+def _is_image(params: dict[str, Any]) -> bool:
+    return params["ingest"].modality == "image"
+
+
+def _target_fault(
+    target: Target | None, arms: ArmsParams, pools: dict[str, Pool]
+) -> Fault | None:
+    """A pool that the target names and that is not there, or a question that would not count what it states."""
+    if target is None:
+        return None
     stated = target.pool_tokens
     for key, named in (
         ("pool_tokens", stated if isinstance(stated, dict) else {}),
         ("generation_flops_per_token", target.generation_flops_per_token),
     ):
         if unknown := [name for name in named if name not in pools]:
-            return key, f"no pool {unknown[0]!r}; pools are {', '.join(pools)}"
+            return (
+                ["target", key],
+                f"no pool {unknown[0]!r}; pools are {', '.join(pools)}",
+            )
+    if target.generation_flops_per_token and (why := _uncounted(target, arms)):
+        return ["target", "generation_flops_per_token"], why
     return None
+
+
+def _draw_fault(params: dict[str, Any]) -> Fault | None:
+    """A draw of text that is too small to train on."""
+    tokens = params["arms"].draw_tokens
+    if _is_image(params) or not tokens or tokens >= LEAST_TOKENS:
+        return None
+    return ["arms", "draw_tokens"], f"must be at least {LEAST_TOKENS} (value {tokens})"
+
+
+def _question_fault(params: dict[str, Any]) -> Fault | None:
+    """What a question that is searched for cannot have."""
+    for name, question in params["arms"].questions.items():
+        if isinstance(question, Question):
+            continue
+        own = question.fault(params["ingest"].pools, image=_is_image(params))
+        if fault := own or too_few_runs(question):
+            return ["arms", "questions", name, fault[0]], fault[1]
+    return None
+
+
+def _arm_fault(params: dict[str, Any]) -> Fault | None:
+    """What an arm cannot have."""
+    for name, arm in params["arms"].arms.items():
+        fault = (
+            _image_fault(arm, params["score"].images)
+            if _is_image(params)
+            else _text_fault(arm, params)
+        )
+        if fault:
+            return ["arms", "arms", name, fault[0]], fault[1]
+    return None
+
+
+def _text_fault(arm: Arm, params: dict[str, Any]) -> FieldFault | None:
+    """What an arm of text cannot have."""
+    if unlicensed := _licence_fault(arm, params["ingest"].pools):
+        return "licence", unlicensed
+    own, measures = [*OWN_SCORES, *params["score"].extra], params["score"].measures()
+    order = arm.curriculum.by if arm.curriculum else arm.by
+    for key, by in (("by", arm.by), ("curriculum", order)):
+        if by not in [*own, *measures]:
+            known = (
+                f"scores are {', '.join(own)} (further ones go under score.extra),"
+                f" measures of rules are {', '.join(measures)}"
+            )
+            return key, f"no score {by!r}; {known}"
+    key = DEDUP_KEYS.get(arm.dedup)
+    if key is not None and getattr(params["dedup"], key) is None:
+        why = f"the dedup stage does not look for {arm.dedup}; add to its section"
+        return "dedup", f"{why} `{key}: {{}}`"
+    return _rule_fault(arm, params["score"].judged_names())
+
+
+def _rule_fault(arm: Arm, judged: Sequence[str]) -> FieldFault | None:
+    """A rule that is none, or that the score stage does not judge. judged: names of rules."""
+    if isinstance(arm.rules, bool):
+        return None
+    try:
+        unjudged = [rule for rule in named_rules(arm.rules) if rule not in judged]
+    except InputError as error:
+        return "rules", str(error)
+    if not unjudged:
+        return None
+    return (
+        "rules",
+        f"the rule {unjudged[0]} is not judged by the score stage; it judges"
+        f" {', '.join(judged) or 'none'} (score.rules)",
+    )
 
 
 def _uncounted(target: Target, arms: ArmsParams) -> str | None:
@@ -130,7 +156,7 @@ def _uncounted(target: Target, arms: ArmsParams) -> str | None:
     return None
 
 
-def _branch_fault(params: dict[str, Any]) -> tuple[list[str], str] | None:
+def _branch_fault(params: dict[str, Any]) -> Fault | None:
     """What a question about branches cannot have: the keys and the fault."""
     if not branches_asked(params):
         return None
@@ -140,9 +166,7 @@ def _branch_fault(params: dict[str, Any]) -> tuple[list[str], str] | None:
     return branch_fault(params)
 
 
-def _lines_of_prompts(
-    arms: ArmsParams, pools: dict[str, Pool]
-) -> tuple[list[str], str] | None:
+def _lines_of_prompts(arms: ArmsParams, pools: dict[str, Pool]) -> Fault | None:
     """Where texts lose lines and it matters which of them are a prompt: the keys and the fault."""
     if not any(pool.prompt is not None for pool in pools.values()):
         return None
@@ -155,7 +179,7 @@ def _lines_of_prompts(
     return None
 
 
-def too_few_runs(question: Designed) -> tuple[str, str] | None:
+def too_few_runs(question: Designed) -> FieldFault | None:
     """Where a swarm has fewer runs than its fit needs: the key and why."""
     if not isinstance(question, MixtureQuestion):
         return None
@@ -179,24 +203,20 @@ def _licence_fault(arm: Arm, pools: dict[str, Pool]) -> str | None:
     return f"no pool has the licence {lost[0]!r}; licences are {there}"
 
 
-def _image_fault(arm: Arm, scoring: ImageScoring | None) -> tuple[str, str] | None:
+def _image_fault(arm: Arm, scoring: ImageScoring | None) -> FieldFault | None:
     """What an arm of images cannot have: the key and why."""
     scores = [*OWN_SCORES, *(scoring or ImageScoring()).metrics]
     if arm.by not in scores:
         return (
             "by",
-            (
-                f"no score {arm.by!r}; scores of images are {', '.join(scores)}"
-                " (score.images.metrics)"
-            ),
+            f"no score {arm.by!r}; scores of images are {', '.join(scores)}"
+            " (score.images.metrics)",
         )
     if arm.dedup not in ("none", "exact", "near"):
         return (
             "dedup",
-            (
-                "images are searched for exact copies only; choose none or exact"
-                f" (value {arm.dedup!r})"
-            ),
+            "images are searched for exact copies only; choose none or exact"
+            f" (value {arm.dedup!r})",
         )
     for key, wrong in (
         ("upweight", arm.upweight is not None),

@@ -75,6 +75,30 @@ class _Places:
         return float(place[at]), int(at)
 
 
+@dataclass
+class _Removals:
+    """What removal lists take from a pool: documents by entry, and the user's id of each with its entry."""
+
+    entries: frozenset[str]
+    documents: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.documents.values())
+
+    def left(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The documents that no entry names; the others are counted."""
+        if not self.entries:
+            return frame
+        entries = named_by(frame, self.entries)
+        named = frame.select(own_id().alias("own"), entry=entries).drop_nulls("entry")
+        self.ids.update(named.iter_rows())
+        for entry, documents in entries.drop_nulls().value_counts().iter_rows():
+            self.documents[entry] = self.documents.get(entry, 0) + documents
+        return frame.filter(entries.is_null())
+
+
 def stage_pool(
     name: str,
     pool: Pool,
@@ -90,19 +114,13 @@ def stage_pool(
     one that says how much of the text is a prompt, and `origins` one that names its source. `removed`: entries of
     removal lists, whose documents are left out before anything else sees them.
     """
-    report, known, addresses, with_prompts = ReadReport(), _Places(), 0, 0
-    gone: dict[str, int] = {}
-    gone_ids: dict[str, str] = {}
-    groups, documents, characters = (
-        RowGroups(
-            path, compression="lz4", dictionaries=("pool", "lang", "role", "licence")
-        ),
-        0,
-        0,
-    )
+    report, known, removals = ReadReport(), _Places(), _Removals(removed)
+    addresses = with_prompts = documents = characters = 0
+    kept_small = ("pool", "lang", "role", "licence")
+    groups = RowGroups(path, compression="lz4", dictionaries=kept_small)
     for frame in _read(name, pool, params=params, report=report):
         addresses += frame["url"].count() if "url" in frame.columns else 0
-        frame = _without_removed(frame, removed, gone, ids=gone_ids)
+        frame = removals.left(frame)
         if frame.is_empty():
             continue
         frame = frame.select(
@@ -113,45 +131,65 @@ def stage_pool(
             *([_origin(frame)] if origins else []),
         )
         with_prompts += int((frame[COLUMN] > 0).sum()) if prompts else 0
-        place = pl.Series(uniform(params.seed, frame["parent"], "split"))
-        role = pl.when(place < pool.heldout).then(pl.lit("heldout"))
-        role = (
-            role.when(place < pool.heldout + pool.reference)
-            .then(pl.lit("reference"))
-            .otherwise(pl.lit("pool"))
-        )
-        frame = frame.with_columns(role=role)
+        frame = frame.with_columns(role=_role(frame, pool, params.seed))
         if pool.max_chars is not None:
             frame = frame.with_columns(
                 _u=pl.Series(uniform(params.seed, frame["parent"], "max_chars"))
             )
             known.add(frame)
         groups.add(frame)
-        documents, characters = (
-            documents + frame.height,
-            characters + int(frame["n_chars"].sum()),
+        documents += frame.height
+        characters += int(frame["n_chars"].sum())
+    _refuse_none(name, documents, removals.total)
+    groups.close()
+    _refuse_unmapped(
+        name, pool, no_address=url and not addresses, no_prompt=not with_prompts
+    )
+    _log_read(name, report, documents=documents, characters=characters)
+    if removals.total:
+        log.info(
+            "ingest: %s: %d documents left out that removal lists name",
+            name,
+            removals.total,
         )
-    if not documents and gone:
+    last = known.last(pool.max_chars) if pool.max_chars is not None else None
+    return StagedPool(path, report, last, removals.documents, removals.ids)
+
+
+def _refuse_none(name: str, documents: int, n_removed: int) -> None:
+    """ParamsError where a pool has no document."""
+    if documents:
+        return
+    if n_removed:
         raise ParamsError(
-            f"ingest.pools.{name}: removal lists name all {sum(gone.values())}"
+            f"ingest.pools.{name}: removal lists name all {n_removed}"
             " documents; leave the pool out"
         )
-    if not documents:
-        raise ParamsError(
-            f"ingest.pools.{name}: no document with text in it; give other"
-            " files or leave the pool out"
-        )
-    groups.close()
-    if url and pool.url is not None and not addresses:
+    raise ParamsError(
+        f"ingest.pools.{name}: no document with text in it; give other"
+        " files or leave the pool out"
+    )
+
+
+def _refuse_unmapped(
+    name: str, pool: Pool, *, no_address: bool, no_prompt: bool
+) -> None:
+    """ParamsError where a column that the pool maps is in no document."""
+    if pool.url is not None and no_address:
         raise ParamsError(
             f"ingest.pools.{name}.url: no document has the column {pool.url!r}; map the"
             " column that holds the address, or leave url out"
         )
-    if pool.prompt is not None and not with_prompts:
+    if pool.prompt is not None and no_prompt:
         raise ParamsError(
             f"ingest.pools.{name}.prompt: no document has anything in the column"
             f" {pool.prompt!r}; map the one that holds what is asked, or leave prompt out"
         )
+
+
+def _log_read(
+    name: str, report: ReadReport, *, documents: int, characters: int
+) -> None:
     if report.empty:
         log.info(
             "ingest: %s: %d empty documents left out, the first is %s",
@@ -165,32 +203,18 @@ def stage_pool(
         documents,
         characters / 1e6,
     )
-    if gone:
-        log.info(
-            "ingest: %s: %d documents left out that removal lists name",
-            name,
-            sum(gone.values()),
-        )
-    last = known.last(pool.max_chars) if pool.max_chars is not None else None
-    return StagedPool(path, report, last, gone, gone_ids)
 
 
-def _without_removed(
-    frame: pl.DataFrame,
-    removed: frozenset[str],
-    gone: dict[str, int],
-    *,
-    ids: dict[str, str],
-) -> pl.DataFrame:
-    """The documents that no entry names; those that one names are counted in `gone` and named in `ids`."""
-    if not removed:
-        return frame
-    entries = named_by(frame, removed)
-    named = frame.select(own_id().alias("own"), entry=entries).drop_nulls("entry")
-    ids.update(named.iter_rows())
-    for entry, documents in entries.drop_nulls().value_counts().iter_rows():
-        gone[entry] = gone.get(entry, 0) + documents
-    return frame.filter(entries.is_null())
+def _role(frame: pl.DataFrame, pool: Pool, seed: int) -> pl.Expr:
+    """Held out, reference or pool, by where the hash of a document falls."""
+    place = pl.Series(uniform(seed, frame["parent"], "split"))
+    return (
+        pl.when(place < pool.heldout)
+        .then(pl.lit("heldout"))
+        .when(place < pool.heldout + pool.reference)
+        .then(pl.lit("reference"))
+        .otherwise(pl.lit("pool"))
+    )
 
 
 def _licence(frame: pl.DataFrame, pool: Pool) -> pl.Expr:

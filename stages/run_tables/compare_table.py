@@ -130,57 +130,38 @@ def compare_table(
     """The decision at each budget, the crossovers up to ten times the largest run, why this law,
     and the coded warnings.
     """
-    bad = next((budget for budget in at if not 1 <= budget <= LARGEST), None)
-    if bad is not None:
-        raise InputError(
-            f"--at {bad:g}: a budget is a number of FLOPs of 1 to {LARGEST:g}, for example --at"
-            " 1e21, or of tokens where the table has no FLOPs and no sizes"
-        )
+    _refuse_budgets(at)
     if not len(table):
         raise InputError(f"{name}: no rows to compare; change --where")
     table, metric_notes = one_metric(table, name)
     table, few = thinned(table, name, arm)
-    metric_notes += few
     rows = arm_rows(table, arm, name=name, cluster=cluster)
     cost = path_cost(Cost.of(rows), n_params)
     if cost != Cost.of(rows):  # tokens alone, and the caller names the size
         rows["flops"] = cost.flops(n_params, rows["n_tokens_seen"])
     _refuse_two_costs(cost, name)
-    if len(set(rows["arm"])) < 2:
-        raise InputError(
-            f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
-            " needs two"
-        )
+    _refuse_one_arm(rows, arm, name)
     # refuses a table without the law's variables before anything is computed
     candidates(law, rows)
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
     whole = baseline_arm(columns, name, baseline)
-    if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
-        raise InputError(
-            f"{name}: --share all leaves nothing to tell the arms apart, since no"
-            " column of unique tokens or shares differs; share less"
-        )
+    if share == "all":
+        _refuse_nothing_apart(columns, name)
     fitted = fitted_arms(law, rows, cluster=cluster, n_draws=n_draws, share=share)
-    boot = fitted.boot
-    options: dict[str, Any] = {"n_params": n_params}
-    if n_params is None and "n_params" in rows:
-        options["n_params_range"] = (
-            float(rows["n_params"].min()),
-            float(rows["n_params"].max()),
-        )
+    boot, options = fitted.boot, _sizes(rows, n_params)
     flops = run_flops(rows)
+    by_law = compare(
+        boot,
+        at,
+        columns,
+        level=LEVEL,
+        runner_up=fitted.runner_up,
+        own_exponents=fitted.own_exponents,
+        **options,
+    )
     decisions = [
-        withheld(_within_reach(d, rows, cost.unit), rows, columns)
-        for d in compare(
-            boot,
-            at,
-            columns,
-            level=LEVEL,
-            runner_up=fitted.runner_up,
-            own_exponents=fitted.own_exponents,
-            **options,
-        )
+        withheld(_within_reach(each, rows, cost.unit), rows, columns) for each in by_law
     ]
     found = crossovers(
         boot,
@@ -190,31 +171,69 @@ def compare_table(
         level=LEVEL,
         **options,
     )
+    worth = worths(
+        boot,
+        decisions,
+        columns,
+        baseline=whole,
+        found=found,
+        level=LEVEL,
+        **options,
+    )
     return Comparison(
         decisions,
-        worth=worths(
-            boot,
-            decisions,
-            columns,
-            baseline=whole,
-            found=found,
-            level=LEVEL,
-            **options,
-        ),
+        worth=worth,
         found=found,
         unit=cost.unit,
         reason=fitted.reason,
-        warnings=boot.fit.warnings
-        + boot.warnings
-        + metric_notes
-        + cost.notes()
-        + duplicate_notes(table)
-        + short_arm_notes(rows, at, cost.unit),
+        warnings=[
+            *boot.fit.warnings,
+            *boot.warnings,
+            *metric_notes,
+            *few,
+            *cost.notes(),
+            *duplicate_notes(table),
+            *short_arm_notes(rows, at, cost.unit),
+        ],
         boot=boot,
         rows=rows,
         columns=columns,
         options=options,
     )
+
+
+def _sizes(rows: dict[str, np.ndarray], n_params: float | None) -> dict[str, Any]:
+    """At which model size arms are compared: the one asked for, else the best within the measured ones."""
+    if n_params is not None or "n_params" not in rows:
+        return {"n_params": n_params}
+    low, high = float(rows["n_params"].min()), float(rows["n_params"].max())
+    return {"n_params": None, "n_params_range": (low, high)}
+
+
+def _refuse_budgets(at: list[float]) -> None:
+    bad = next((budget for budget in at if not 1 <= budget <= LARGEST), None)
+    if bad is not None:
+        raise InputError(
+            f"--at {bad:g}: a budget is a number of FLOPs of 1 to {LARGEST:g}, for example --at"
+            " 1e21, or of tokens where the table has no FLOPs and no sizes"
+        )
+
+
+def _refuse_one_arm(rows: dict[str, np.ndarray], arm: str, name: str) -> None:
+    if len(set(rows["arm"])) < 2:
+        raise InputError(
+            f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
+            " needs two"
+        )
+
+
+def _refuse_nothing_apart(columns: ArmColumns, name: str) -> None:
+    """Arms that share every parameter differ by their columns alone."""
+    if len({tuple(own.items()) for own in columns.values()}) == 1:
+        raise InputError(
+            f"{name}: --share all leaves nothing to tell the arms apart, since no"
+            " column of unique tokens or shares differs; share less"
+        )
 
 
 def _refuse_two_costs(cost: Cost, name: str) -> None:

@@ -91,24 +91,12 @@ def fit_table(
         notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))
     if arm is None:
         notes += unread_notes(fit.law, given.design_columns())
-    held = (
-        None
-        if given.holdout is None
-        else law_columns(
-            fit.law,
-            given.holdout,
-            name=name,
-            cluster=None,
-            cost=fit.cost,
-            arm=arm,
-        )
-    )
+    held = given.held_rows(fit, arm)
     checked = None
     if held is not None:
-        unseen = held
-        if choice:
-            unseen = held | numeric_rows(given.holdout, name, cost=fit.cost)
-        checked = check(fit, wide, unseen)
+        # what the candidates of a choice read beside what its law reads
+        more = numeric_rows(given.holdout, name, cost=fit.cost) if choice else {}
+        checked = check(fit, wide, held | more)
     predicted = []
     if given.predict is not None:
         predicted = predictions(
@@ -116,13 +104,11 @@ def fit_table(
         )
         predicted, mixture_said = with_mixtures(predicted, given.table, name)
         notes += mixture_said
-    drawn = (
-        []
-        if figures is None
-        else _figures(
+    drawn = []
+    if figures is not None:
+        drawn = _figures(
             fit, boot, rows=rows, held=held, value_label=value_label, folder=figures
         )
-    )
     return FitFile(
         **dict(fitted)
         | {"warnings": fitted.warnings + [Note(**each) for each in notes]},
@@ -174,6 +160,19 @@ class _Given:
         names = [c for c in self.table.columns if c.startswith(MIXTURE)]
         others = {"n_tokens_unique", "n_params"} & set(self.table.columns)
         return positive_numbers(self.table, names + sorted(others), self.name)
+
+    def held_rows(self, fit: Fit, arm: str | None) -> dict[str, Any] | None:
+        """What the law reads of the runs that are held out; None where none are."""
+        if self.holdout is None:
+            return None
+        return law_columns(
+            fit.law,
+            self.holdout,
+            name=self.name,
+            cluster=None,
+            cost=fit.cost,
+            arm=arm,
+        )
 
     def law(self, law_name: str) -> Law:
         """The law of that name for these tables."""

@@ -81,40 +81,17 @@ def arm_documents(
     edges: kept fractions between tiers. tokens: to be written in all; None writes each document once or, `repeated`,
     as often as its weight says. ratios: pool -> what `tokens` counts for each token of the pack. most_uses: part of a
     mixture -> passes above which weights are not written where no tokens are given. stage: of a curriculum, from 0;
-    None: all of the arm. Raises InputError where nothing is
-    left, the tokens are too few for a document, or a part has too many passes.
+    None: all of the arm. Raises InputError where nothing is left, the tokens are too few for a document, or a part has
+    too many passes.
     """
-    pool = whole_pool(arm)
-    if removed is not None and len(removed):
-        pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
-        pool = with_firsts(pool)
-    pool = pool.with_columns(tier=tiers_of(pool, edges))
-    if arm.licence is None and (arm.replay is None or arm.replay.of.licence is None):
-        # who asks for some looks at clusters again
-        pool = pool.drop("cluster")
-    pool = by_cluster(pool, arm.clusters_of)
-    view = with_source(arm_view(pool, arm, seed=seed), arm.clusters_of)
-    del pool
-    if stage is not None:
-        view = view.filter(pl.col("stage") == stage)
+    view = _view(arm, edges=edges, seed=seed, removed=removed, stage=stage)
     if view.is_empty():
         raise InputError(f"the arm {name} keeps no document; loosen its selection")
-    if "licence" not in view.columns:
-        view = view.with_columns(licence=pl.lit(UNKNOWN, pl.Categorical))
-    view = view.select("id", "row", "n_tokens", *GROUP)
-    groups = (
-        view.group_by(GROUP)
-        .agg(pl.len(), pl.col("n_tokens").cast(pl.Int64).sum())
-        .sort(
-            *(pl.col(name).cast(pl.String) if name in NAMED else name for name in GROUP)
-        )
-        .with_row_index("group")
-    )
-    view = view.join(groups.select("group", *GROUP), on=GROUP, how="left").drop(GROUP)
-    ratio = groups["pool"].cast(pl.String).replace_strict(dict(ratios))
-    per_pass = float((groups["weight"] * groups["n_tokens"] * ratio).sum())
+    groups, view = _grouped(view)
     uses = groups["weight"].to_numpy() if repeated else np.ones(groups.height)
     if tokens is not None:
+        ratio = groups["pool"].cast(pl.String).replace_strict(dict(ratios))
+        per_pass = float((groups["weight"] * groups["n_tokens"] * ratio).sum())
         uses = groups["weight"].to_numpy() * tokens / per_pass
     elif repeated and most_uses is not None:
         _require_few_passes(name, groups, uses, most_uses=most_uses)
@@ -145,6 +122,45 @@ def arm_documents(
             for row in groups.iter_rows(named=True)
         ],
     )
+
+
+def _view(
+    arm: Arm,
+    *,
+    edges: list[float],
+    seed: int,
+    removed: np.ndarray | None,
+    stage: int | None,
+) -> pl.DataFrame:
+    """The arm's documents, of one stage where one is asked for: id, row, n_tokens and GROUP."""
+    pool = whole_pool(arm)
+    if removed is not None and len(removed):
+        pool = pool.filter(~pl.col("id").is_in(pl.Series(removed).implode()))
+        pool = with_firsts(pool)
+    pool = pool.with_columns(tier=tiers_of(pool, edges))
+    if arm.licence is None and (arm.replay is None or arm.replay.of.licence is None):
+        # who asks for some looks at clusters again
+        pool = pool.drop("cluster")
+    pool = by_cluster(pool, arm.clusters_of)
+    view = with_source(arm_view(pool, arm, seed=seed), arm.clusters_of)
+    if stage is not None:
+        view = view.filter(pl.col("stage") == stage)
+    if "licence" not in view.columns:
+        view = view.with_columns(licence=pl.lit(UNKNOWN, pl.Categorical))
+    return view.select("id", "row", "n_tokens", *GROUP)
+
+
+def _grouped(view: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(groups: GROUP, len and n_tokens in the order of their words; the view with `group` in place of GROUP)."""
+    order = [pl.col(name).cast(pl.String) if name in NAMED else name for name in GROUP]
+    groups = (
+        view.group_by(GROUP)
+        .agg(pl.len(), pl.col("n_tokens").cast(pl.Int64).sum())
+        .sort(*order)
+        .with_row_index("group")
+    )
+    numbers = groups.select("group", *GROUP)
+    return groups, view.join(numbers, on=GROUP, how="left").drop(GROUP)
 
 
 def _require_few_passes(
