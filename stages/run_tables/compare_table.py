@@ -155,6 +155,7 @@ def compare_table(
     candidates(law, rows)
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
+    only_size = _only_size(rows)
     whole = baseline_arm(columns, name, baseline)
     if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
         raise InputError(
@@ -164,7 +165,9 @@ def compare_table(
     fitted = fitted_arms(law, rows, cluster=cluster, n_draws=n_draws, share=share)
     boot = fitted.boot
     options: dict[str, Any] = {"n_params": n_params}
-    if n_params is None and "n_params" in rows:
+    if n_params is None and only_size is not None:
+        options["n_params"] = only_size
+    elif n_params is None and "n_params" in rows:
         options["n_params_range"] = (
             float(rows["n_params"].min()),
             float(rows["n_params"].max()),
@@ -215,6 +218,12 @@ def compare_table(
         columns=columns,
         options=options,
     )
+
+
+def _only_size(rows: dict[str, np.ndarray]) -> float | None:
+    """The model size of all runs; None where they have several or none."""
+    sizes = np.unique(rows.get("n_params", []))
+    return float(sizes[0]) if sizes.size == 1 else None
 
 
 def _refuse_two_costs(cost: Cost, name: str) -> None:

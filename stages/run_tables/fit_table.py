@@ -32,6 +32,7 @@ from stages.run_tables.candidates import (
     duplicate_notes,
     numeric_rows,
     one_metric,
+    repeats_notes,
     unread_notes,
 )
 from stages.run_tables.fit_file import (
@@ -91,6 +92,8 @@ def fit_table(
         notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))
     if arm is None:
         notes += unread_notes(fit.law, given.design_columns())
+    weighed = [each.law for each, _ in choice.members] if choice else [fit.law]
+    notes += repeats_notes(weighed, given.table)
     held = (
         None
         if given.holdout is None

@@ -180,3 +180,23 @@ def test_rates_of_whole_curves_may_be_in_any_unit():
         for unit in (1.0, 1e-3)
     ]
     assert said[0] == pytest.approx(said[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("law", "unique", "said"),
+    [
+        ("power_floor_tokens", 1e8, True),
+        ("power_floor_tokens", 1e10, False),
+        ("half_life", 1e8, False),
+        ("auto", 1e8, False),
+    ],
+)
+def test_repeats_that_no_law_reads_are_said(law, unique, said):
+    """16 runs of up to 16 passes over 1e8 tokens, or none over 1e10."""
+    seen = np.geomspace(2e7, 1.6e9, 16)
+    value = 2.0 + 50 / np.minimum(seen, 4e8) ** 0.25 * (1 + 0.001 * np.cos(7 * seen))
+    table = pl.DataFrame(
+        {"n_tokens_seen": seen, "n_tokens_unique": unique, "value": value}
+    )
+    done = fit_table(law, table, "runs.csv", n_draws=50)
+    assert ("repeats_not_read" in {note.code for note in done.warnings}) == said
