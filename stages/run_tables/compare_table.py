@@ -15,7 +15,7 @@ from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import LEAST_VALUE, ArmColumns, path_cost
 from stages.laws.deciding.worth import Worth, worths
-from stages.laws.interface.cost import Cost, Unit
+from stages.laws.interface.cost import Cost, Unit, units_notes
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
 from stages.run_columns.thinned import thinned
@@ -211,6 +211,7 @@ def compare_table(
         + boot.warnings
         + metric_notes
         + cost.notes()
+        + units_notes(rows)
         + duplicate_notes(table)
         + short_arm_notes(rows, at, cost.unit),
         boot=boot,

@@ -18,6 +18,7 @@ from stages.laws.deciding.turning import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
+from stages.laws.interface.cost import units_notes
 from stages.laws.interface.fitted import Note
 from stages.laws.interface.law import Law
 from stages.laws.interface.table import note
@@ -87,6 +88,7 @@ def fit_table(
     )
     fitted = fit_record(fit, boot, LEVEL)
     notes += (choice.warnings if choice else []) + fit.cost.notes()
+    notes += units_notes(rows)
     notes += _derived_notes(fit, given.table)
     if choice and arm is None:
         notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))

@@ -47,7 +47,7 @@ def isoflop_table(
         "at": [
             point(budget, float(found.best_size(budget)), cost) for budget in at or []
         ],
-        "warnings": cost.notes(),
+        "warnings": cost.notes() + units_notes(columns),
     }
 
 

@@ -45,7 +45,9 @@ MAX_LEVERAGE = 0.9  # ours: beyond it weights of variance 100 would drop the run
 # 4
 STRETCH_LEVEL = 0.90
 NEARLY_EXACT = 0.6  # measured: 5 runs of 3 unknowns cover .85 by weights, 6 runs .93
-UNKNOWN_NOISE = 0.005  # assumed: that of a seed of small proxies, as a share of the loss
+UNKNOWN_NOISE = (
+    0.005  # assumed: that of a seed of small proxies, as a share of the loss
+)
 LEVEL = 0.9  # coverage of an interval that nobody asked otherwise
 
 

@@ -200,3 +200,26 @@ def test_repeats_that_no_law_reads_are_said(law, unique, said):
     )
     done = fit_table(law, table, "runs.csv", n_draws=50)
     assert ("repeats_not_read" in {note.code for note in done.warnings}) == said
+
+
+def units_said(**columns):
+    """What a fit of the table says of the units of its columns."""
+    loss = 1.8 + 400 / N**0.34 + 410 / D**0.28
+    table = pl.DataFrame({"n_params": N, "n_tokens_seen": D, "value": loss})
+    result = fitted("chinchilla", table.with_columns(**columns))
+    return [note.message for note in result.warnings if note.code == "units"]
+
+
+def test_columns_in_millions_and_billions_are_said_to_be_counted_one_by_one():
+    millions, billions = pl.col("n_params") / 1e6, pl.col("n_tokens_seen") / 1e9
+    assert units_said() == []
+    [sizes_and_tokens] = units_said(n_params=millions, n_tokens_seen=billions)
+    assert sizes_and_tokens.startswith(
+        "n_params is at most 300 and n_tokens_seen is at most 6: these are counted one by one"
+    )
+    # 6 N D in units of 1e18: 6e-18 of n_params n_tokens_seen
+    flops = 6 * pl.col("n_params") * pl.col("n_tokens_seen") / 1e18
+    [flops_said] = units_said(flops=flops)
+    assert flops_said.startswith("the table's FLOPs are 6e-18 n_params n_tokens_seen")
+    # 8 N D with recomputation is no other unit
+    assert units_said(flops=8 * pl.col("n_params") * pl.col("n_tokens_seen")) == []
