@@ -102,13 +102,13 @@ def _text_fault(arm: Arm, params: dict[str, Any]) -> FieldFault | None:
         return "licence", unlicensed
     own, measures = [*OWN_SCORES, *params["score"].extra], params["score"].measures()
     order = arm.curriculum.by if arm.curriculum else arm.by
-    for key, by in (("by", arm.by), ("curriculum", order)):
+    for field, by in (("by", arm.by), ("curriculum", order)):
         if by not in [*own, *measures]:
             known = (
                 f"scores are {', '.join(own)} (further ones go under score.extra),"
                 f" measures of rules are {', '.join(measures)}"
             )
-            return key, f"no score {by!r}; {known}"
+            return field, f"no score {by!r}; {known}"
     key = DEDUP_KEYS.get(arm.dedup)
     if key is not None and getattr(params["dedup"], key) is None:
         why = f"the dedup stage does not look for {arm.dedup}; add to its section"

@@ -7,7 +7,7 @@ import polars as pl
 
 from stages.foundation.errors import InputError
 from stages.laws import LAWS, Law
-from stages.laws.choosing.eligible import eligible_laws, table_kind
+from stages.laws.choosing.eligible import eligible_laws, runs_repeat, table_kind
 from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.table import note
 from stages.run_columns.named_law import law_for, varying_shares
@@ -120,6 +120,27 @@ def unread_notes(law: Law, rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
             )
         )
     return notes
+
+
+def repeats_notes(laws: list[Law], runs: pl.DataFrame) -> list[dict[str, str]]:
+    """A coded warning where runs repeat their data and none of the laws reads how often."""
+    read = {name for law in laws for name in law.variable_names}
+    tokens = {"n_tokens_seen", "n_tokens_unique"}
+    if any("unique" in name for name in read) or not tokens <= set(runs.columns):
+        return []
+    known = runs.select(pl.col(*sorted(tokens)).cast(pl.Float64, strict=False))
+    known = known.filter(pl.all_horizontal(pl.all().is_finite() & (pl.all() > 0)))
+    if not runs_repeat({name: known[name].to_numpy() for name in tokens}):
+        return []
+    return [
+        note(
+            "repeats_not_read",
+            "warning",
+            f"runs pass more than once over their data, and law '{laws[0].name}' does"
+            " not read n_tokens_unique: repeats count as new tokens; fit half_life, of"
+            " several sizes data_constrained or overfit_log",
+        )
+    ]
 
 
 def duplicate_notes(table: pl.DataFrame) -> list[dict[str, str]]:

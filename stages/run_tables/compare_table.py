@@ -15,7 +15,7 @@ from stages.laws.deciding.crossover import Crossovers, crossovers
 from stages.laws.deciding.objections import withheld
 from stages.laws.deciding.path import LEAST_VALUE, ArmColumns, path_cost
 from stages.laws.deciding.worth import Worth, worths
-from stages.laws.interface.cost import Cost, Unit
+from stages.laws.interface.cost import Cost, Unit, units_notes
 from stages.laws.interface.table import note, run_flops
 from stages.presentation.numbers import flops_text
 from stages.run_columns.thinned import thinned
@@ -192,6 +192,7 @@ def compare_table(
             *metric_notes,
             *few,
             *cost.notes(),
+            *units_notes(rows),
             *duplicate_notes(table),
             *short_arm_notes(rows, at, cost.unit),
         ],
@@ -203,9 +204,11 @@ def compare_table(
 
 
 def _sizes(rows: dict[str, np.ndarray], n_params: float | None) -> dict[str, Any]:
-    """At which model size arms are compared: the one asked for, else the best within the measured ones."""
+    """At which model size arms are compared: the one asked for or the only one, else the best within the measured."""
     if n_params is not None or "n_params" not in rows:
         return {"n_params": n_params}
+    if (only := _only_size(rows)) is not None:
+        return {"n_params": only}
     low, high = float(rows["n_params"].min()), float(rows["n_params"].max())
     return {"n_params": None, "n_params_range": (low, high)}
 
@@ -234,6 +237,12 @@ def _refuse_nothing_apart(columns: ArmColumns, name: str) -> None:
             f"{name}: --share all leaves nothing to tell the arms apart, since no"
             " column of unique tokens or shares differs; share less"
         )
+
+
+def _only_size(rows: dict[str, np.ndarray]) -> float | None:
+    """The model size of all runs; None where they have several or none."""
+    sizes = np.unique(rows.get("n_params", []))
+    return float(sizes[0]) if sizes.size == 1 else None
 
 
 def _refuse_two_costs(cost: Cost, name: str) -> None:

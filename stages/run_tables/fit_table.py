@@ -18,6 +18,7 @@ from stages.laws.deciding.turning import turning_notes
 from stages.laws.fitting.fit import Fit, fit_law
 from stages.laws.fitting.sharing import separate
 from stages.laws.fitting.variant import with_variants
+from stages.laws.interface.cost import units_notes
 from stages.laws.interface.fitted import Note
 from stages.laws.interface.law import Law
 from stages.laws.interface.table import note
@@ -32,6 +33,7 @@ from stages.run_tables.candidates import (
     duplicate_notes,
     numeric_rows,
     one_metric,
+    repeats_notes,
     unread_notes,
 )
 from stages.run_tables.fit_file import (
@@ -86,11 +88,14 @@ def fit_table(
     )
     fitted = fit_record(fit, boot, LEVEL)
     notes += (choice.warnings if choice else []) + fit.cost.notes()
+    notes += units_notes(rows)
     notes += _derived_notes(fit, given.table)
     if choice and arm is None:
         notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))
     if arm is None:
         notes += unread_notes(fit.law, given.design_columns())
+    weighed = [each.law for each, _ in choice.members] if choice else [fit.law]
+    notes += repeats_notes(weighed, given.table)
     held = given.held_rows(fit, arm)
     checked = None
     if held is not None:

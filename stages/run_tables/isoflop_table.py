@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.laws.interface.cost import SIX, Cost
+from stages.laws.interface.cost import SIX, Cost, units_notes
 from stages.laws.interface.table import run_flops
 from stages.laws.theory.isoflop import isoflop
 from stages.run_columns.positive import positive_numbers
@@ -47,7 +47,7 @@ def isoflop_table(
         "at": [
             point(budget, float(found.best_size(budget)), cost) for budget in at or []
         ],
-        "warnings": cost.notes(),
+        "warnings": cost.notes() + units_notes(columns),
     }
 
 

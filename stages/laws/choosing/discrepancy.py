@@ -83,7 +83,7 @@ class Reach:
 
     def inside(self, rows: table.Rows) -> dict[str, np.ndarray]:
         """The rows with size, tokens and compute cut at the edge of the runs."""
-        if not {"n_params", "n_tokens_seen"} <= set(self.limits):
+        if not {"n_params", "n_tokens_seen"} <= set(self.limits) & set(rows):
             return {
                 **rows,
                 **self._cut(rows, "flops"),

@@ -17,16 +17,38 @@ def table_kind(rows: table.Rows) -> Table:
         return "compute alone"
     if np.unique(rows["n_params"]).size == 1:
         return "compute alone"
+    return "repeats" if runs_repeat(rows) else "sizes and tokens"
+
+
+def runs_repeat(rows: table.Rows) -> bool:
+    """Whether a run passes more than once over its data; False where the rows do not tell."""
+    if not {"n_tokens_seen", "n_tokens_unique"} <= set(rows):
+        return False
     seen = np.asarray(rows["n_tokens_seen"], float)
-    unique = table.unique_tokens(rows) if "n_tokens_unique" in rows else seen
-    return "repeats" if np.any(seen > REPEATED * unique) else "sizes and tokens"
+    return bool(np.any(seen > REPEATED * table.unique_tokens(rows)))
+
+
+def table_kinds(rows: table.Rows) -> list[Table]:
+    """The kind of the table and, where one size or none repeats its data, that of repeats too.
+
+    Without a size, FLOPs would not say how many tokens they pay for, so laws over tokens are left out.
+
+    >>> one = {"n_tokens_seen": np.array([1e8, 4e8]), "n_tokens_unique": np.array([1e8, 1e8])}
+    >>> table_kinds(one), table_kinds(one | {"flops": np.array([6e17, 2.4e18])})
+    (['tokens alone', 'repeats of one size'], ['compute alone'])
+    """
+    kind = table_kind(rows)
+    if kind == "tokens alone" or (kind == "compute alone" and "n_params" in rows):
+        return [kind, "repeats of one size"] if runs_repeat(rows) else [kind]
+    return [kind]
 
 
 def eligible_laws(rows: table.Rows) -> list[Law]:
     """Every law that names such a table as one to be tried on and whose variables the rows have."""
     found = [
         law
-        for law in automatic_laws(table_kind(rows))
+        for kind in table_kinds(rows)
+        for law in automatic_laws(kind)
         if set(law.variable_names) <= set(rows)
     ]
     if not found:

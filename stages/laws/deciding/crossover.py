@@ -144,6 +144,8 @@ def _crossover(first, second, at, by_draw, last, level) -> Crossover:
     low, high = np.quantile(
         drawn, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf"
     )
+    # draws of a crossing that many of them lack may all lie on one side of it
+    low, high = min(low, at), max(high, at)
     return Crossover(
         first,
         second=second,

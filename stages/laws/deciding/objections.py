@@ -146,8 +146,17 @@ def _beyond_repeats(decision, rows, columns: ArmColumns) -> Objection | None:
 
 
 def _uncovered(arm: str, what: str, wanted: float, trained: np.ndarray) -> str:
-    """Why no run stands for so many passes, with both numbers; empty where one does. trained: (runs,)."""
-    if are_covered(wanted, trained):
+    """Why no run stands for so many passes, with both numbers; empty where one does. trained: (runs,).
+
+    wanted: nan where the law does not say what size and tokens a budget buys.
+    """
+    if np.isnan(wanted) and trained.max() > 1.0 + SHARES_SLACK:
+        return (
+            f"the law does not know model size, so nothing says how often {arm} would"
+            f" pass over {what}, and runs passed up to {trained.max():.3g} times; name a"
+            " size, or a law that reads n_params"
+        )
+    if np.isnan(wanted) or are_covered(wanted, trained):
         return ""
     over = f"{what} of it" if what == "a part" else what
     least, most = float(trained.min()), float(trained.max())

@@ -77,6 +77,7 @@ def arm_path(
         )
         rows = path_rows(budgets, sizes[arm], columns, cost)
         tokens[arm] = rows["n_tokens_seen"]
+        rows = _known(rows)
         own = arm if boot.fit.by_arm else None
         # a law without a floor may fall below 0; its draws stop there too (bootstrap.py)
         values[arm] = np.maximum(boot.central(rows, own), LEAST_VALUE)
@@ -114,6 +115,11 @@ def path_rows(flops, n_params, columns, cost: Cost = SIX) -> dict[str, np.ndarra
             for name, value in without_generation(columns).items()
         },
     }
+
+
+def _known(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns without those that a law of compute alone leaves open: size and tokens, nan everywhere."""
+    return {name: value for name, value in rows.items() if not np.isnan(value).all()}
 
 
 def _sizes(boot, flops, arm, columns, n_params, n_params_range, cost):

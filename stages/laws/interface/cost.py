@@ -16,6 +16,8 @@ from stages.laws.interface.table import Rows, n_rows, note, number_column
 PER_PARAM_TOKEN = 6.0  # cited: Kaplan et al. 2020, forward 2 and backward 4
 SAME = 0.02  # assumed: ratios that differ by less are rounding
 CLOSE = 0.01  # assumed: a factor this close to 6 is 6 to its readers
+FAR_OFF = 100.0  # ours: nothing that a run computes beside 6 N D makes it cost so many times more or less
+FEWEST = 1000.0  # ours: the largest run of a table has more parameters and tokens, counted one by one
 READ = ("flops", "n_params", "n_tokens_seen")
 Unit = Literal["FLOPs", "tokens"]
 
@@ -83,6 +85,17 @@ class Cost:
                 )
             ]
         low, high = min(self.factors), max(self.factors)
+        if high > FAR_OFF * PER_PARAM_TOKEN or low < PER_PARAM_TOKEN / FAR_OFF:
+            return [
+                note(
+                    "units",
+                    "warning",
+                    f"the table's FLOPs are {low:.3g} n_params n_tokens_seen and not near"
+                    " 6: a column seems to count millions, billions or PFLOPs; what is"
+                    " said of FLOPs, parameters and tokens is in the table's own units,"
+                    " and rules that need them one by one (batch, learning rate) are off",
+                )
+            ]
         if max(high / PER_PARAM_TOKEN, PER_PARAM_TOKEN / low) - 1 <= CLOSE:
             return []
         if high == low:
@@ -97,6 +110,31 @@ class Cost:
         if self.spread > SAME:
             said += f"; runs of one size differ by up to {self.spread:.0%}"
         return [note("own_flops", "warning", said)]
+
+
+def units_notes(rows: Rows) -> list[dict[str, str]]:
+    """A coded warning where sizes or tokens are so few that they must be counted in millions or more.
+
+    >>> [said] = units_notes({"n_params": [70.0, 7000.0], "n_tokens_seen": [1.4, 140.0]})
+    >>> said["message"].split(":")[0]
+    'n_tokens_seen is at most 140'
+    """
+    few = [
+        f"{name} is at most {max(rows[name]):.4g}"
+        for name in ("n_params", "n_tokens_seen")
+        if name in rows and len(rows[name]) and max(rows[name]) < FEWEST
+    ]
+    if not few:
+        return []
+    return [
+        note(
+            "units",
+            "warning",
+            f"{' and '.join(few)}: these are counted one by one; if the column counts"
+            " millions or billions, budgets of 6 n_params n_tokens_seen and what is said"
+            " of parameters, tokens, batch and learning rate are in its units: multiply it",
+        )
+    ]
 
 
 SIX = Cost()

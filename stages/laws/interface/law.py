@@ -15,7 +15,13 @@ import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
 Quantity = Callable[[Arrays], np.ndarray]
-Table = Literal["sizes and tokens", "repeats", "tokens alone", "compute alone"]
+Table = Literal[
+    "sizes and tokens",
+    "repeats",
+    "repeats of one size",
+    "tokens alone",
+    "compute alone",
+]
 
 
 UNRANKED = 10_000
@@ -84,7 +90,8 @@ class Law:
     `automatic` names the tables in which `assay fit auto` tries the law, beside the other laws that name
     them: those that have n_params and n_tokens_seen ("sizes and tokens"; "repeats" where runs repeat their
     data), those with n_tokens_seen and neither n_params nor flops ("tokens alone"), and the others
-    ("compute alone"); a law whose variables the table lacks is passed over. Empty: tried only by name.
+    ("compute alone"); of the last two, those that repeat their data at one size or without sizes are also
+    "repeats of one size". A law whose variables the table lacks is passed over. Empty: tried only by name.
     `prior_weight`: how much it counts in a weighted mean of laws before its errors on a table are seen.
     `rank`: files of lower rank stand first in LAWS and `assay laws`, one ranked law a file is enough;
     a file of unranked laws stands at the end.

@@ -215,6 +215,7 @@ def _paper() -> Law:
         source="Goyal et al. 2024, arXiv 2404.07177, eq. 3",
         reduces_to=Reduction("power_floor_tokens", variables=SEEN_ONCE),
         arm_parameters=("E", "beta", "tau"),
+        automatic=("repeats of one size",),
         rank=110,
     )
 
@@ -226,6 +227,7 @@ def _paper_sized() -> Law:
         law,
         name="half_life_sized",
         title=f"{law.title}, with model size",
+        automatic=(),
         reduces_to=Reduction("chinchilla", variables=SEEN_ONCE),
     )
 
@@ -250,6 +252,7 @@ def _paper_mixture(pools: tuple[str, ...], sized: bool) -> Law:
         source=f"{one.source}; unequal shares ours",
         reduces_to=None,
         arm_parameters=("E", "B"),
+        automatic=(),
     )
     if not sized:
         return law

@@ -195,3 +195,75 @@ def test_an_arm_measured_far_below_the_budget_decides_nothing():
         and far.status == "extrapolating"
         and "a1 was measured only up to" in far.reason
     )
+
+
+def repeating_runs(**columns):
+    """Two arms of one size, 10^8 parameters. Tokens D of `strict` beyond its 3e8 different ones stop counting after
+    about five passes, 2.5 + 500 / D'^.3 with D' = U (1 + 4 (1 - e^-(D / U - 1) / 4)), so it cannot fall below
+    3.3837; `loose`, 2.5 + 620 / D^.3, reaches that at (620 / .8837)^(1 / .3) = 3.1e9 tokens.
+    """
+    rng, seen = np.random.default_rng(1), np.geomspace(1e8, 2.4e9, 9)
+    frames = []
+    for arm, unique, scale in (("strict", 3e8, 500.0), ("loose", 3e10, 620.0)):
+        fresh = np.minimum(seen, unique)
+        worth = fresh + unique * 4 * (1 - np.exp(-(seen / fresh - 1) / 4))
+        value = 2.5 + scale / np.where(seen > unique, worth, seen) ** 0.3
+        noise = np.exp(0.003 * rng.standard_normal(9))
+        frames.append(
+            pl.DataFrame(
+                {"n_tokens_seen": seen, "value": value * noise, "data": arm}
+                | {"n_tokens_unique": unique}
+                | columns
+            )
+        )
+    return pl.concat(frames)
+
+
+def test_arms_of_one_size_that_repeat_their_data_flip_where_the_repeats_stop_helping():
+    done = compare_table(
+        repeating_runs(n_params=1e8),
+        "runs.csv",
+        arm="data",
+        at=[6e17],
+        law="auto",
+        cluster=None,
+        n_params=None,
+        n_draws=100,
+    )
+    assert "half_life" in done.reason
+    [decision] = done.decisions
+    assert (decision.best, decision.status) == ("strict", "decided")
+    assert decision.n_tokens["strict"] == pytest.approx(1e9)
+    [flip] = done.found.switches
+    # they meet where D / D' = 1.24^(1 / .3), at D = 9.18 U = 2.75e9 tokens: 6 * 1e8 * D = 1.65e18 FLOPs
+    assert flip.low < 1.65e18 < (flip.high or np.inf)
+    assert flip.flops < 3e18
+
+
+@pytest.mark.parametrize("law", ["auto", "power_floor"])
+def test_a_budget_that_says_nothing_of_tokens_says_nothing_of_passes(law):
+    """FLOPs and unique tokens without sizes: no passes are known, and none are called nan."""
+    table = repeating_runs().with_columns(flops=pl.col("n_tokens_seen") * 6e8)
+    done = compare_table(
+        table,
+        "runs.csv",
+        arm="data",
+        at=[6e17],
+        law=law,
+        cluster=None,
+        n_params=None,
+        n_draws=100,
+    )
+    [decision] = done.decisions
+    assert decision.best == "strict" and np.isfinite(decision.lead).all()
+    assert decision.status == "extrapolating"
+    assert decision.reason.startswith("the law does not know model size")
+    assert "nan" not in decision.reason and "up to 8 times" in decision.reason
+
+
+def test_unique_tokens_of_runs_that_never_repeat_withhold_nothing_from_a_law_of_compute():
+    table = crossing_runs().with_columns(
+        n_tokens_seen=pl.col("flops") / 6e9, n_tokens_unique=pl.col("flops") / 6e9
+    )
+    [decision] = compared(table, [3e17]).decisions
+    assert (decision.best, decision.status) == ("a0", "decided")

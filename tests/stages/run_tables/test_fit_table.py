@@ -180,3 +180,46 @@ def test_rates_of_whole_curves_may_be_in_any_unit():
         for unit in (1.0, 1e-3)
     ]
     assert said[0] == pytest.approx(said[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("law", "unique", "said"),
+    [
+        ("power_floor_tokens", 1e8, True),
+        ("power_floor_tokens", 1e10, False),
+        ("half_life", 1e8, False),
+        ("auto", 1e8, False),
+    ],
+)
+def test_repeats_that_no_law_reads_are_said(law, unique, said):
+    """16 runs of up to 16 passes over 1e8 tokens, or none over 1e10."""
+    seen = np.geomspace(2e7, 1.6e9, 16)
+    value = 2.0 + 50 / np.minimum(seen, 4e8) ** 0.25 * (1 + 0.001 * np.cos(7 * seen))
+    table = pl.DataFrame(
+        {"n_tokens_seen": seen, "n_tokens_unique": unique, "value": value}
+    )
+    done = fit_table(law, table, "runs.csv", n_draws=50)
+    assert ("repeats_not_read" in {note.code for note in done.warnings}) == said
+
+
+def units_said(**columns):
+    """What a fit of the table says of the units of its columns."""
+    loss = 1.8 + 400 / N**0.34 + 410 / D**0.28
+    table = pl.DataFrame({"n_params": N, "n_tokens_seen": D, "value": loss})
+    result = fitted("chinchilla", table.with_columns(**columns))
+    return [note.message for note in result.warnings if note.code == "units"]
+
+
+def test_columns_in_millions_and_billions_are_said_to_be_counted_one_by_one():
+    millions, billions = pl.col("n_params") / 1e6, pl.col("n_tokens_seen") / 1e9
+    assert units_said() == []
+    [sizes_and_tokens] = units_said(n_params=millions, n_tokens_seen=billions)
+    assert sizes_and_tokens.startswith(
+        "n_params is at most 300 and n_tokens_seen is at most 6: these are counted one by one"
+    )
+    # 6 N D in units of 1e18: 6e-18 of n_params n_tokens_seen
+    flops = 6 * pl.col("n_params") * pl.col("n_tokens_seen") / 1e18
+    [flops_said] = units_said(flops=flops)
+    assert flops_said.startswith("the table's FLOPs are 6e-18 n_params n_tokens_seen")
+    # 8 N D with recomputation is no other unit
+    assert units_said(flops=8 * pl.col("n_params") * pl.col("n_tokens_seen")) == []

@@ -350,3 +350,32 @@ def test_refits_that_failed_are_said_to_have():
         "message": "2 of 10 refits failed and were left out",
     }
     assert _notes(4, [np.array(["x"])], 0, 10) == []
+
+
+def test_few_runs_of_many_unknowns_have_the_interval_of_a_line_through_three_points():
+    """A line in log compute through values 1 with errors of +e, -2e, +e: e is all residual, the noise is
+    s = e sqrt(6 / 1) by one degree of freedom, and the line's middle is known to s / sqrt(3).
+    """
+    e = 0.001
+    rows = {"flops": np.array([1e17, 1e18, 1e19])}
+    rows["value"] = np.exp(e * np.array([1.0, -2.0, 1.0]))
+    law = get_law("log_linear_compute")
+    fit = fit_law(law, rows, delta=1.0)
+    boot = bootstrap(fit, rows, n_draws=4000)
+    low, high = boot.interval({"flops": np.array([1e18])})
+    half = np.log(high / low)[0] / 2
+    t_one = 6.3138  # 95 % point of t with one degree of freedom; sqrt((n + 1) / (n - 1)) widens it
+    by_hand = t_one * np.sqrt(4 / 2) * e * np.sqrt(6) / np.sqrt(3)
+    assert half == pytest.approx(by_hand, rel=0.06)
+    assert boot.warnings == []
+
+
+def test_as_many_unknowns_as_runs_leave_no_interval_of_no_width():
+    rows = {"flops": np.array([1e17, 1e18, 1e19]), "value": np.array([4.2, 3.5, 3.0])}
+    fit = fit_law(get_law("power_floor"), rows)
+    assert fit.n_free == fit.n_points == 3
+    boot = bootstrap(fit, rows, n_draws=400)
+    low, high = boot.interval({"flops": np.array([1e17, 1e21])})
+    assert (np.log(high / low) > 0.03).all()  # 2 * 1.645 * .005 * 4.5 = .074 at a run
+    assert [note["code"] for note in boot.warnings] == ["noise_assumed"]
+    assert "3 runs and 3 unknowns" in boot.warnings[0]["message"]

@@ -40,3 +40,27 @@ def test_size_and_compute_laws_are_tried_together():
 def test_a_table_of_nothing_is_refused():
     with pytest.raises(InputError, match="has the variables of no law"):
         eligible_laws({"value": np.ones(3)})
+
+
+ONE_SIZE = SIZES | FLOPS | {"n_params": np.array([1e6, 1e6])}
+TOKENS = {"n_tokens_seen": np.array([1e8, 1e9])}
+REPEATED = {"n_tokens_unique": np.array([1e8, 1e8])}
+FRESH = {"n_tokens_unique": np.array([1e8, 1e9])}
+
+
+@pytest.mark.parametrize(
+    ("rows", "tried"),
+    [
+        (ONE_SIZE | REPEATED, True),
+        (TOKENS | REPEATED, True),
+        (ONE_SIZE | FRESH, False),
+        (ONE_SIZE, False),
+        # FLOPs without a size do not say how many tokens they pay for
+        (TOKENS | FLOPS | REPEATED, False),
+    ],
+)
+def test_repeats_of_one_size_are_told_apart_from_new_tokens(rows, tried):
+    names = [law.name for law in eligible_laws(rows)]
+    assert ("half_life" in names) == tried
+    assert {"power_floor", "power_floor_tokens"} & set(names)
+    assert not {"half_life_sized", "half_life_mix"} & set(names)

@@ -228,3 +228,12 @@ def test_crossings_of_a_pair_stand_in_order_whichever_arm_leads_first(cross):
     crossings = found.pairs["b", "a"]
     assert [c.first for c in crossings] == ["b", "a", "b"]
     assert [c.flops for c in crossings] == pytest.approx([1e7, 1e8, 1e9], rel=1e-2)
+
+
+def test_an_interval_holds_the_crossing_of_the_arms_themselves(cross):
+    """All draws cross above it, at 1e8 / (1 - s / 3)^2 with s of .3 to .9."""
+    steps = np.linspace(0.3, 0.9, 11)
+    found = cross({"a": flat, "b": falling(1e8)}, {"a": 0 * steps, "b": steps})
+    [switch] = found.switches
+    assert switch.low == switch.flops == pytest.approx(1e8, rel=1e-4)
+    assert switch.high == pytest.approx(1e8 / 0.7**2, rel=1e-3)

@@ -304,6 +304,7 @@ def test_auto_tries_the_laws_that_say_so():
         "power_floor_tokens",
         "log_linear_tokens",
     ]
+    assert [law.name for law in automatic_laws("repeats of one size")] == ["half_life"]
 
 
 def test_a_law_for_tables_of_compute_alone_does_not_read_sizes_and_tokens():
