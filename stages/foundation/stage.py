@@ -171,8 +171,7 @@ def _nodes_below(
             deferred
             or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             or (
-                isinstance(child, ast.If)
-                and ast.unparse(child.test) == "TYPE_CHECKING"
+                isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
             )
         )
         yield child, is_deferred
