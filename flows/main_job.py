@@ -104,7 +104,7 @@ def main_job(
 
 
 def _ready(params_file: Path) -> None:
-    """The project's own files brought in line and looked at, and what the flow imports: all that needs no server yet."""
+    """What needs no server yet: the project brought in line and looked at, and what the flow imports."""
     _follow_params(params_file)
     from flows.with_dvc.project import check_project
 
