@@ -43,7 +43,8 @@ STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
 LAST_LINES_SECONDS = 15.0  # assumed
 LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
-MLFLOW = ("mlflow",)  # what the runs are published with at the end
+# what the runs are published with at the end
+MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.pyfunc")
 
 
 def check_executor(executor: str) -> None:
