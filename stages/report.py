@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader
 from pydantic import Field
 
 from stages.decision.controls import CONTROL_LEVEL
@@ -338,6 +337,8 @@ def counted_runs(runs: pl.DataFrame) -> CountedRuns:
 
 def render(**values: Any) -> str:
     """The page."""
+    from jinja2 import Environment, FileSystemLoader
+
     from stages.presentation.plot_style import COLOURS
 
     environment = Environment(
