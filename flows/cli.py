@@ -16,7 +16,12 @@ from flows.interface import curation, handing_over, mixtures, project, tables
 from flows.interface.options import app
 from stages.foundation.errors import told
 from stages.foundation.one_line import one_line
-from stages.foundation.processes.stopping import Stopped, leave, obey_signals
+from stages.foundation.processes.stopping import (
+    Stopped,
+    leave,
+    obey_signals,
+    quick_exit,
+)
 
 # as `assay --help` lists their commands
 FAMILIES = [
@@ -32,13 +37,14 @@ USAGE: Any = next(
 
 def main() -> None:
     """Entry point: our own errors and those of the options become one line and an exit code."""
+    leave_with = quick_exit()
     obey_signals("assay: stopped")
     for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         environment.prepare()
-        sys.exit(app(standalone_mode=False))
+        leave_with(int(app(standalone_mode=False) or 0))
     except Stopped as stop:
         leave(stop.number)
     except typer.Abort:

@@ -15,7 +15,7 @@ DEFAULTS = {
     "PREFECT_HOME": str(HOME / "prefect"),
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": (
         "180"
-    ),  # measured: 8-24 s on two idle cores
+    ),  # measured: 8-24 s on two idle cores, with its migrations
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "INFO",

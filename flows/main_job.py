@@ -43,6 +43,8 @@ STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
 LAST_LINES_SECONDS = 15.0  # assumed
 LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
+# what the runs are published with at the end
+MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.pyfunc")
 
 
 def check_executor(executor: str) -> None:
@@ -81,31 +83,42 @@ def main_job(
     params = load_params(params_file, PIPELINE, files_of=PIPELINE)
     if until is not None:
         require_target(params, params_file)
-    _follow_params(params_file)
     environment.prepare()
-    from flows.with_dvc.project import check_project
-
     environment.find_python()
     if jobs:
         os.environ["ASSAY_JOBS"] = str(jobs)
     sign()
     say_when_stopped(STOPPED)
 
+    def work(server: Server | None) -> int:
+        way = _Way(server, executor=executor, jobs=jobs, gpus=gpus)
+        return _rounds(params_file, until, way)
+
     with run_lease():
-        check_project()
-        code = _watched(
-            lambda server: _rounds(
-                params_file,
-                until,
-                _Way(server, executor=executor, jobs=jobs, gpus=gpus),
-            )
-        )
+        code = _watched(lambda: _ready(params_file), work)
     if code == 0:
         print(printed_decisions())
         print(f"\nthe page: {Path(artefacts.PAGE).resolve()}")
         print(spoken_links() or "the runs: assay ui")
     _leave_in_time(code)
     return code
+
+
+def _ready(params_file: Path) -> None:
+    """What needs no server yet: the project brought in line and looked at, and what the flow imports."""
+    _follow_params(params_file)
+    from flows.with_dvc.project import check_project
+
+    check_project()
+    if WITHOUT not in os.environ:
+        _import("flows.pipeline")
+
+
+def _import(*names: str) -> None:
+    """Ahead of their first use, which says what keeps them from being imported."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            import_module(name)
 
 
 def _follow_params(params_file: Path) -> None:
@@ -137,14 +150,21 @@ def _rounds(params_file: Path, until: Until | None, way: _Way) -> int:
     return code or bring()
 
 
-def _watched(work: Callable[[Server | None], int]) -> int:
-    """The exit code of the work, with Prefect's server where there is one."""
+def _watched(
+    get_ready: Callable[[], None], work: Callable[[Server | None], int]
+) -> int:
+    """The exit code of the work, with Prefect's server where there is one. get_ready: called while it starts."""
     server = None
     try:
-        server = None if WITHOUT in os.environ else find_server(_import_ahead)
+        if WITHOUT in os.environ:
+            get_ready()
+        else:
+            server = find_server(get_ready)
         if server is not None:
             watch(server)
             crash_leftovers(server)
+        # seconds of a core that has nothing to do in the first stages
+        threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
         return work(server)
     except Stopped as stop:
         try:
@@ -153,13 +173,6 @@ def _watched(work: Callable[[Server | None], int]) -> int:
             leave(stop.number)
     finally:
         stop_watching()
-
-
-def _import_ahead() -> None:
-    """The modules of the flow and of its end: seconds, in which a server starts on another core."""
-    for name in ("flows.pipeline", "mlflow"):
-        with contextlib.suppress(ImportError):  # said where it is needed
-            import_module(name)
 
 
 def _without_prefect(

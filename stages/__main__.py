@@ -15,7 +15,12 @@ from pathlib import Path
 from stages.foundation import artefacts
 from stages.foundation.errors import told
 from stages.foundation.processes.lifeline import STARTER, end_with_starter
-from stages.foundation.processes.stopping import Stopped, leave, obey_signals
+from stages.foundation.processes.stopping import (
+    Stopped,
+    leave,
+    obey_signals,
+    quick_exit,
+)
 
 STOPPED = "{}: stopped; finished work is kept, run the same command to go on"
 LOGS = Path(artefacts.LOGS)  # the flow relays these lines to Prefect; git ignores them
@@ -98,6 +103,7 @@ def start_logging(name: str) -> None:
 
 def tied_main() -> None:
     """Tied to who started it before anything else is loaded; a flow says itself how to go on."""
+    leave_with = quick_exit()
     name = next(iter(sys.argv[1:]), "stages")
     obey_signals("" if STARTER in os.environ else STOPPED.format(name))
     try:
@@ -105,7 +111,7 @@ def tied_main() -> None:
         code = main()
     except Stopped as stop:
         leave(stop.number)
-    sys.exit(code)
+    leave_with(code)
 
 
 if __name__ == "__main__":

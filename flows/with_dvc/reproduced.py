@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from flows.with_dvc.kept_lock import LOCK, kept_lock
+from flows.with_dvc.lock_entry import reproduced
 from flows.with_dvc.project import DAMAGED, forget_what_was_held, opened_project
 from stages.decision.changes import differences
 from stages.decision.provenance import locked_stages
@@ -100,7 +101,9 @@ def reproduce(name: str, is_forced: bool = False) -> None:
     try:
         with kept_lock():
             waiting_for_dvc(
-                lambda repo: repo.reproduce(name, single_item=True, force=is_forced)
+                lambda repo: repo.reproduce(
+                    name, single_item=True, force=is_forced, repro_fn=reproduced
+                )
             )
     except DvcException as error:
         cause = error.__cause__ or error

@@ -88,64 +88,126 @@ class Stage:
 
 def imported_modules(module_file: Path) -> set[Path]:
     """Our own files that `module_file` imports at any depth of its body, itself not included."""
-    return set(_imported_modules(module_file, module_file.stat().st_mtime_ns))
+    return set(_files(module_file, module_file.stat().st_mtime_ns))
 
 
 def deferred_imports(module_file: Path) -> set[Path]:
     """Those of them that stand inside functions or for types alone: importing the file does not import them."""
     changed_ns = module_file.stat().st_mtime_ns
-    at_once = _imported_modules(module_file, changed_ns, at_once=True)
-    return imported_modules(module_file) - at_once
+    return set(
+        _files(module_file, changed_ns) - _files(module_file, changed_ns, at_once=True)
+    )
 
 
 @cache
-def _imported_modules(
+def _files(
     module_file: Path, changed_ns: int, at_once: bool = False
 ) -> frozenset[Path]:
     """Remembered for a file as it is, since every stage asks for the files that many stages share."""
     found: set[Path] = set()
-    tree = ast.parse(module_file.read_text("utf-8"))
-    for node in _run_at_import(tree) if at_once else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names: Iterable[str] = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            package = (
-                module_file.relative_to(ROOT).parts[: -node.level] if node.level else ()
-            )
-            base = ".".join([*package, *([node.module] if node.module else [])])
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call):
-            found.update(_discovered(node))
-            continue
-        else:
-            continue
-        found.update(file for name in names if (file := _module_file(name)))
+    for imported in _source(module_file).imported:
+        if not (at_once and imported.is_deferred):
+            found.update(imported.files())
     return frozenset(found - {module_file})
 
 
-def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes below this one, without the bodies of functions and what is for type checkers."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from _run_at_import(child)
+@dataclass(frozen=True)
+class _Import:
+    """What one statement imports, or one call of `modules_of`, as dotted names.
+
+    is_deferred: it stands in the body of a function, or is for type checkers.
+    """
+
+    names: tuple[str, ...]
+    is_deferred: bool
+    is_folders: bool = False
+
+    def files(self) -> Iterator[Path]:
+        """Those of ours that do something when they are imported."""
+        if not self.is_folders:
+            yield from filter(None, map(_module_file, self.names))
+            return
+        for name in self.names:
+            for file in ROOT.joinpath(*name.split(".")).glob("*.py"):
+                if _source(file).does_something:
+                    yield file
 
 
-def _discovered(call: ast.Call) -> Iterable[Path]:
-    """The files that a call of `discovery.modules_of` imports; none of any other call."""
-    if not (isinstance(call.func, ast.Name) and call.func.id == "modules_of"):
-        return
+@dataclass(frozen=True)
+class _Source:
+    """What is read from a file. does_something: not empty, nor a docstring alone, as many an `__init__.py` of ours."""
+
+    imported: tuple[_Import, ...]
+    does_something: bool
+
+
+def _source(file: Path) -> _Source:
+    return _read_source(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _read_source(file: Path, changed_ns: int) -> _Source:
+    text = file.read_text("utf-8")
+    tree = ast.parse(text)
+    # imports are statements, but a call may stand in any expression
+    below = ast.iter_child_nodes if "modules_of" in text else _statements
+    found = [
+        _import(node, file, is_deferred)
+        for node, is_deferred in _nodes_below(tree, below)
+    ]
+    does_something = any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in tree.body
+    )
+    return _Source(tuple(filter(None, found)), does_something)
+
+
+def _nodes_below(
+    node: ast.AST, below: Callable[[ast.AST], Iterable[ast.AST]], deferred: bool = False
+) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node, and whether it is deferred. below: the parts of a node."""
+    for child in below(node):
+        is_deferred = (
+            deferred
+            or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            or (
+                isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            )
+        )
+        yield child, is_deferred
+        yield from _nodes_below(child, below, is_deferred)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements of a block, a function or a class; none of an expression."""
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        yield from getattr(node, block, ())
+
+
+def _import(node: ast.AST, file: Path, is_deferred: bool) -> _Import | None:
+    """What one node of a file imports, None where it is no import."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+        return _Import(tuple(names), is_deferred)
+    if isinstance(node, ast.ImportFrom):
+        package = file.relative_to(ROOT).parts[: -node.level] if node.level else ()
+        base = ".".join([*package, *([node.module] if node.module else [])])
+        names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        return _Import(tuple(names), is_deferred)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == "modules_of":
+            return _Import(_folders(node), is_deferred, is_folders=True)
+    return None
+
+
+def _folders(call: ast.Call) -> tuple[str, ...]:
+    """The folders that a call of `discovery.modules_of` imports."""
     for folder in call.args:
         if not isinstance(folder, ast.Constant) or not isinstance(folder.value, str):
             raise TypeError(
                 f"modules_of({ast.unparse(folder)}): write the folder's dotted name out"
             )
-        for file in ROOT.joinpath(*folder.value.split(".")).glob("*.py"):
-            if _does_something(file, file.stat().st_mtime_ns):
-                yield file
+    return tuple(str(ast.literal_eval(folder)) for folder in call.args)
 
 
 def code_deps(stage: Stage, unused: Sequence[str] = ()) -> list[str]:
@@ -178,18 +240,9 @@ def _module_file(name: str) -> Path | None:
         return None
     base = ROOT.joinpath(*name.split("."))
     for file in (base.with_suffix(".py"), base / "__init__.py"):
-        if file.is_file() and _does_something(file, file.stat().st_mtime_ns):
+        if file.is_file() and _source(file).does_something:
             return file
     return None
-
-
-@cache
-def _does_something(file: Path, changed_ns: int) -> bool:
-    """An empty file or a docstring alone, as the `__init__.py` of a folder, changes nothing."""
-    return any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in ast.parse(file.read_text("utf-8")).body
-    )
 
 
 def dvc_stage(

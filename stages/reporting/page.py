@@ -4,7 +4,6 @@ import base64
 import hashlib
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 
 from stages.foundation.stage import ROOT
 
@@ -15,7 +14,9 @@ SEARCHED_TEMPLATE = "stages/searched/section.html.j2"
 
 def render(**values: Any) -> str:
     """The page."""
-    # matplotlib takes 0.9 s to import, which every stage would wait for: the list of stages imports this file
+    # the list of stages imports this file, so every stage would wait for these: matplotlib takes .9 s
+    from jinja2 import Environment, FileSystemLoader
+
     from stages.presentation.plot_style import COLOURS
 
     environment = Environment(

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.curation.reading import storage
@@ -314,12 +313,14 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
         outer, *inner = name.split(".")
         if not inner or outer not in batch.schema.names:
             return None
+        from pyarrow.compute import struct_field  # a quarter of a second
+
         column = batch.column(outer)
         for part in inner:
             kind = column.type
             if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
                 return None
-            column = pc.struct_field(column, part)
+            column = struct_field(column, part)
     if pa.types.is_dictionary(column.type):
         return column.dictionary_decode()
     return column

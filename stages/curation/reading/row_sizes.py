@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 PIECE_BYTES = 32_000_000
 NUMBER_BYTES = 8  # of any value that is no text (assumed)
@@ -45,13 +44,15 @@ def _bytes(column: pa.Array) -> np.ndarray:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
         ends = np.concatenate([[0], np.cumsum(_bytes(column.values))])
         return np.diff(ends[column.offsets.to_numpy(zero_copy_only=False)])
-    return _of_each(None, pc.binary_length(column.cast(pa.large_binary())))
+    from pyarrow.compute import binary_length  # a quarter of a second
+
+    return _of_each(None, binary_length(column.cast(pa.large_binary())))
 
 
 def _of_each(sizes: np.ndarray | None, found: pa.Array) -> np.ndarray:
     """The sizes at `found`, or `found` itself, 0 for null (rows,)."""
-    present = pc.is_valid(found).to_numpy(zero_copy_only=False)
-    values = pc.fill_null(found.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    present = found.is_valid().to_numpy(zero_copy_only=False)
+    values = found.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if sizes is None:
         return values
     return np.where(present, np.append(sizes, 0)[np.where(present, values, -1)], 0)

@@ -324,8 +324,10 @@ def _map_tokens(folder: Path, meta: dict) -> np.ndarray:
 
 def _read_index(folder: Path, columns: list[str]) -> pa.Table:
     try:
-        return pq.read_table(folder / INDEX, columns=columns)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        # not by read_table, which imports pandas where it is there: half a second of every process
+        with pq.ParquetFile(folder / INDEX) as file:
+            return file.read(columns=columns).select(columns)
+    except (FileNotFoundError, KeyError, pa.ArrowInvalid) as error:
         raise InputError(
             f"{folder / INDEX} cannot be read ({str(error).splitlines()[0]}); pack the"
             " documents again"

@@ -1,4 +1,4 @@
-"""A project that DVC cannot read is refused in one line with the cure, before a server is started."""
+"""A project that DVC cannot read is refused in one line with the cure, before any work."""
 
 import subprocess
 

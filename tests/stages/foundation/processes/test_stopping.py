@@ -75,3 +75,39 @@ def test_a_second_signal_does_not_wait():
     command.communicate(timeout=10)
     assert time.monotonic() - start < 2
     assert command.returncode == 130
+
+
+LEAVING = """
+import atexit, sys, threading, time
+from stages.foundation.processes.stopping import quick_exit
+leave_with = quick_exit()
+atexit.register(lambda: print("registered later"))
+class Kept:
+    def __del__(self):
+        print("taken apart")
+kept = Kept()
+sys.modules["kept"] = kept
+threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
+print("work")
+leave_with({code})
+"""
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_quick_exit_does_all_but_take_modules_apart(code):
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING.replace("{code}", str(code))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code and done.stderr == ""
+    assert done.stdout.splitlines() == ["work", "thread", "registered later"]
+
+
+def test_an_error_before_a_quick_exit_is_told_as_ever():
+    code = LEAVING.replace("leave_with({code})", "raise ValueError('what')")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "ValueError: what" in done.stderr
