@@ -2,10 +2,8 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 from flows import environment
-from flows.prefect_server.empty_database import make_database
 from flows.prefect_server.leftovers import crash_leftovers
 from flows.prefect_server.own_server import ADDRESS, Server
 from flows.prefect_server.tied import start_tied, stop, wait_for
@@ -59,7 +57,6 @@ def _crash_leftovers(servers: list[subprocess.Popen]) -> None:
 
 
 def _prefect_server() -> subprocess.Popen:
-    make_database(Path(os.environ["PREFECT_HOME"]) / "prefect.db")
     return start_tied(
         "-m",
         "prefect",

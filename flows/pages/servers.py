@@ -7,7 +7,6 @@ from pathlib import Path
 
 from flows.pages.ports import HOST
 from flows.pages.session import end_session
-from flows.prefect_server.empty_database import make_database
 from flows.prefect_server.own_server import named_address
 from flows.prefect_server.tied import answers, start_tied
 from stages.foundation import artefacts
@@ -78,7 +77,6 @@ def prefect_page(port: int) -> Page:
     if named := named_address():
         return Page("Prefect", named.removesuffix("/").removesuffix("/api"))
     page = Page("Prefect", f"http://{HOST}:{port}", health="/api/health")
-    make_database(Path(os.environ["PREFECT_HOME"]) / "prefect.db")
     # what its page asks; without this it is port 4200, wherever the server listens
     os.environ["PREFECT_UI_API_URL"] = f"{page.url}/api"
     options = ("--host", HOST, "--port", str(port))

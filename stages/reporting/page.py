@@ -4,7 +4,6 @@ import base64
 import hashlib
 from typing import Any
 
-
 from stages.foundation.stage import ROOT
 
 TEMPLATE = "stages/reporting/page.html.j2"
