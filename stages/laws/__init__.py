@@ -17,7 +17,8 @@ from stages.foundation.errors import InputError
 from stages.laws.interface.law import Law, Parameter, Reduction, Table, Variable
 from stages.laws.mixtures_and_tasks.chinchilla_mix import chinchilla_mix
 from stages.laws.mixtures_and_tasks.exponential_mix import exponential_mix, implicit_mix
-from stages.laws.repetition.half_life import half_life, half_life_code
+from stages.laws.repetition.half_life import half_life
+from stages.laws.repetition.half_life_code import half_life_code
 from stages.laws.repetition.information import information
 from stages.laws.repetition.recipe import recipe
 from stages.laws.schedules.multi_power import multi_power

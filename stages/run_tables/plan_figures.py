@@ -100,17 +100,7 @@ def isoflop_figure(
         xlabel="model size (parameters)",
         ylabel=value_label,
     )
-    lowest = min(
-        line.get_ydata().min() for line in plot.lines if line.get_gid() == "curve"
-    )
-    ends = sorted(
-        float(line.get_ydata()[i])
-        for line in plot.lines
-        if line.get_gid() == "curve"
-        for i in (0, -1)
-    )
-    top = min(ends[-1], lowest + 2.5 * (float(np.median(ends)) - lowest))
-    plot.set_ylim(lowest - 0.06 * (top - lowest), top + 0.03 * (top - lowest))
+    _near_the_lowest(plot)
     plain_ticks(plot)
     per_token = float(boot.fit.cost.factor(rows[0]["n_params"]))
     _repeats(plot, flops, unique=unique, per_token=per_token)
@@ -122,6 +112,20 @@ def isoflop_figure(
     return figure
 
 
+def _curves(plot) -> list[np.ndarray]:
+    """The ordinates of the curves that are drawn, each (points,)."""
+    return [line.get_ydata() for line in plot.lines if line.get_gid() == "curve"]
+
+
+def _near_the_lowest(plot) -> None:
+    """Show the curves from the lowest point to where most of them end, so that one steep end hides no optimum."""
+    curves = _curves(plot)
+    lowest = min(curve.min() for curve in curves)
+    ends = [float(curve[i]) for curve in curves for i in (0, -1)]
+    top = min(max(ends), lowest + 2.5 * (float(np.median(ends)) - lowest))
+    plot.set_ylim(lowest - 0.06 * (top - lowest), top + 0.03 * (top - lowest))
+
+
 def frontier_figure(
     boot: Prediction, rows: list[dict[str, Any]], unique: float | None, value_label: str
 ) -> Figure:
@@ -131,11 +135,8 @@ def frontier_figure(
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(WIDTH * 1.15, HEIGHT), layout="constrained"
     )
-    columns, seen, target = (
-        {} if unique is None else {"n_tokens_unique": unique},
-        boot.fit.problem,
-        rows[0]["flops"],
-    )
+    columns = {} if unique is None else {"n_tokens_unique": unique}
+    seen, target = boot.fit.problem, rows[0]["flops"]
     ran = np.asarray(fitted_budgets(boot.fit), float)
     budgets = np.geomspace(
         min(float(ran.min()), target), max(float(ran.max()), target) * 2, N_BUDGETS
@@ -153,9 +154,7 @@ def frontier_figure(
             columns=columns,
             alone=len(rows) == 1,
         )
-    shown = np.concatenate(
-        [line.get_ydata() for line in left.lines if line.get_gid() == "curve"]
-    )
+    shown = np.concatenate(_curves(left))
     top = max(float(shown.max()), float(np.quantile(seen.observed, 0.98)))
     left.set(
         ylabel=value_label,

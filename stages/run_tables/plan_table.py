@@ -127,46 +127,12 @@ def plan_notes(
     boot: Prediction, rows: list[dict[str, Any]], unique_tokens: float | None
 ) -> list[dict[str, str]]:
     """Coded warnings about what the plan rests on."""
-    law, largest = boot.fit.law, measured_flops(boot.fit)
     notes = boot.fit.cost.notes()
     notes += [_of_arm(row, len(rows)) for row in rows if row["contradiction"]]
-    beyond = float(np.log10(rows[0]["flops"] / largest))
-    if beyond > FAR_DECADES:
-        notes.append(
-            note(
-                "extrapolating",
-                "warning",
-                f"the budget is {beyond:.1f} decades above the largest fitted run"
-                f" ({flops_text(largest)} FLOPs)",
-            )
-        )
-    budgets = fitted_budgets(boot.fit)
-    assert budgets is not None  # check_law refused laws without sizes and tokens
-    smallest = float(budgets.min())
-    if rows[0]["flops"] < smallest / 10**FAR_DECADES:
-        notes.append(
-            note(
-                "extrapolating",
-                "warning",
-                "the budget is far below the smallest fitted run"
-                f" ({flops_text(smallest)} FLOPs); was it meant in FLOPs?",
-            )
-        )
+    notes += _far_notes(boot, rows[0]["flops"])
     epochs = max((row["epochs"] or 1.0 for row in rows), default=1.0)
-    if epochs > 1.0 and "n_tokens_unique" not in law.variable_names:
-        worth = (
-            "little is lost up to 4 epochs"
-            if epochs <= FREE_REPEATS
-            else "the value is too good and the model too small"
-        )
-        notes.append(
-            note(
-                "repetition_not_in_law",
-                "warning",
-                f"the plan repeats its data {epochs:.1f} times and law '{law.name}'"
-                f" counts a repeat as new: {worth}; fit data_constrained or overfit",
-            )
-        )
+    if epochs > 1.0 and "n_tokens_unique" not in boot.fit.law.variable_names:
+        notes.append(_repeats_note(boot.fit.law.name, epochs))
     if any(row["at_edge_of_search"] for row in rows):
         notes.append(
             note(
@@ -187,6 +153,41 @@ def plan_notes(
             )
         )
     return notes
+
+
+def _far_notes(boot: Prediction, flops: float) -> list[dict[str, str]]:
+    """Where the budget lies far from the runs that were fitted."""
+    budgets, largest = fitted_budgets(boot.fit), measured_flops(boot.fit)
+    assert budgets is not None  # check_law refused laws without sizes and tokens
+    smallest = float(budgets.min())
+    beyond = float(np.log10(flops / largest))
+    said = []
+    if beyond > FAR_DECADES:
+        said.append(
+            f"the budget is {beyond:.1f} decades above the largest fitted run"
+            f" ({flops_text(largest)} FLOPs)"
+        )
+    if flops < smallest / 10**FAR_DECADES:
+        said.append(
+            "the budget is far below the smallest fitted run"
+            f" ({flops_text(smallest)} FLOPs); was it meant in FLOPs?"
+        )
+    return [note("extrapolating", "warning", text) for text in said]
+
+
+def _repeats_note(law: str, epochs: float) -> dict[str, str]:
+    """A plan with repeats by a law that does not know them."""
+    worth = (
+        "little is lost up to 4 epochs"
+        if epochs <= FREE_REPEATS
+        else "the value is too good and the model too small"
+    )
+    return note(
+        "repetition_not_in_law",
+        "warning",
+        f"the plan repeats its data {epochs:.1f} times and law '{law}'"
+        f" counts a repeat as new: {worth}; fit data_constrained or overfit",
+    )
 
 
 def _of_arm(row: dict[str, Any], n_arms: int) -> dict[str, str]:

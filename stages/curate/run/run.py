@@ -93,15 +93,13 @@ def _finished(
         )
         return manifest
     work = content_hash([result_hash, request.settings.shard_mb, request.strict])
-    if work_folder.open_plan(
-        folder,
-        {
-            "hash": work,
-            "result_hash": result_hash,
-            "segments": segments,
-            "out": request.out,
-        },
-    ):
+    begun = {
+        "hash": work,
+        "result_hash": result_hash,
+        "segments": segments,
+        "out": request.out,
+    }
+    if work_folder.open_plan(folder, begun):
         log.info("%s: going on with an earlier run", request.out)
     with executor(request.executor, request.workers) as workers:
         return Run(
@@ -153,35 +151,9 @@ class Run:
                 embed=self.request.embed,
             )
         )
-        bounds = tuple(part_bounds(units, self.request.settings.part_chars))
-        task = PartTask(
-            units,
-            bounds=bounds,
-            folder=self.folder / "copies",
-            out=self.request.out,
-            settings=self.request.settings,
-        )
-        parts = sorted(
-            self._each("write the output", task, range(len(bounds) - 1)),
-            key=lambda part: part["part"],
-        )
+        parts = self._parts(units)
         if self.request.index is not None:
-            self._each(
-                "add to the index",
-                signature_index.AddTask(
-                    units,
-                    self.folder / "copies",
-                    self.folder / "segment",
-                    self.request.settings.dedup,
-                ),
-                range(units.n_new),
-            )
-            signature_index.add(
-                self.request.index,
-                self.folder / "segment",
-                result_hash,
-                self.request.settings.dedup,
-            )
+            self._index(self.request.index, units, result_hash)
         found = findings(units, self.folder / "copies", self.request.settings, parts)
         manifest = build_manifest(
             self.request.settings,
@@ -202,22 +174,35 @@ class Run:
         )
         return manifest
 
-    def _numbered(self, shards: list[dict]) -> Units:
-        known = signature_index.units(self.request.index, self.segments)
-        folders = [
-            unit_folder(self.folder / "units", shard["number"]) for shard in shards
-        ] + [folder for folder, _ in known]
-        return Units(
-            tuple(folders),
-            (
-                0,
-                *accumulate(
-                    [shard["documents"] for shard in shards]
-                    + [size for _, size in known]
-                ),
-            ),
-            len(shards),
+    def _parts(self, units: Units) -> list[dict]:
+        """Write the output; the marker of every part."""
+        bounds = tuple(part_bounds(units, self.request.settings.part_chars))
+        task = PartTask(
+            units,
+            bounds=bounds,
+            folder=self.folder / "copies",
+            out=self.request.out,
+            settings=self.request.settings,
         )
+        parts = self._each("write the output", task, range(len(bounds) - 1))
+        return sorted(parts, key=lambda part: part["part"])
+
+    def _index(self, index: Path, units: Units, result_hash: str) -> None:
+        """Add the signatures of what was read to the index."""
+        segment, dedup = self.folder / "segment", self.request.settings.dedup
+        task = signature_index.AddTask(units, self.folder / "copies", segment, dedup)
+        self._each("add to the index", task, range(units.n_new))
+        signature_index.add(index, segment, result_hash, dedup)
+
+    def _numbered(self, shards: list[dict]) -> Units:
+        """The units of this run, then those of the index, with the number of the first document of each."""
+        known = signature_index.units(self.request.index, self.segments)
+        units = self.folder / "units"
+        folders = [unit_folder(units, shard["number"]) for shard in shards]
+        sizes = [shard["documents"] for shard in shards]
+        folders += [folder for folder, _ in known]
+        sizes += [size for _, size in known]
+        return Units(tuple(folders), (0, *accumulate(sizes)), len(shards))
 
     def _shards(self) -> list[dict]:
         fit_models(self.plan.units, self.request.settings, self.folder / "models")

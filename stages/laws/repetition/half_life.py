@@ -6,12 +6,11 @@ The letters are those of the other laws: E, B, beta are the paper's d, a, -b. Un
 leaves open, are ours: a pool of U_i tokens with share s_i of the mix is passed once every U_i / s_i
 tokens of the mix, and the exponent at a moment is the share-weighted mean of beta_i (1/2)^((k_i-1)/tau_i).
 
-The authors' code differs and is kept apart (`half_life_code*`): passes are over the union, `a` multiplies the
-tokens inside the power, and in the utility form the floor is added BEFORE the product over passes, so the
-value can fall below d. Cost of a value: (points x passes) products; past 64 passes they go in 2 % steps.
+The authors' code differs and is kept apart (half_life_code.py). Cost of a value: (points x passes) products; past 64
+passes they go in 2 % steps.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -33,7 +32,6 @@ from stages.laws.interface.law import (
 )
 from stages.laws.repetition.pass_sums import between_nodes
 
-CODE_SAMPLES = 1e5  # cited: the normaliser of the authors' code (locuslab/scaling_laws_data_filtering)
 OVER_TIERS = (
     "half_life_mix"  # made for the tiers of a pool, so it is not in the library
 )
@@ -133,11 +131,16 @@ def _mixed_pools(pools):
     return data_term
 
 
-def _pool_parameters(pools):
+def endings(pools):
+    """What the names of a pool's parameters end in; nothing for the only one."""
+    return [f"_{pool}" for pool in pools] or [""]
+
+
+def pool_parameters(pools):
     """beta and tau of each pool; without names those of the only one."""
     return tuple(
         parameter
-        for ending in _endings(pools)
+        for ending in endings(pools)
         for parameter in (
             exponent(f"beta{ending}", "utility of a new token"),
             Parameter(
@@ -209,7 +212,7 @@ def _paper() -> Law:
         parameters=(
             floor(),
             amplitude("B", "amplitude over tokens", *_per_token(())),
-            *_pool_parameters(()),
+            *pool_parameters(()),
         ),
         value=_with_floor(_one_pool),
         source="Goyal et al. 2024, arXiv 2404.07177, eq. 3",
@@ -246,7 +249,7 @@ def _paper_mixture(pools: tuple[str, ...], sized: bool) -> Law:
         parameters=(
             floor(),
             amplitude("B", "amplitude over tokens", *_per_token(pools)),
-            *_pool_parameters(pools),
+            *pool_parameters(pools),
         ),
         value=_with_floor(data_term),
         source=f"{one.source}; unequal shares ours",
@@ -295,150 +298,5 @@ def _with_size(law: Law, data_term) -> Law:
     )
 
 
-def half_life_code(pools: Sequence[str] = (), form: str = "utility") -> Law:
-    """The authors' code, passes over the union of the pools. form: 'utility' (floor inside) or 'data'."""
-    return _code_data(tuple(pools)) if form == "data" else _code_utility(tuple(pools))
-
-
-def _code_utility(pools: tuple[str, ...]) -> Law:
-    """The mean of beta_i w_i is the exponent of a pass; the floor stands inside the product."""
-
-    def value(p, v):
-        seen, unique = _union(v)
-        log_first = np.log(unique)
-        shares = [v[f"share_{pool}"] for pool in pools] or [1.0]
-        beta, repeats = 0.0, 0.0
-        for part, ending in zip(shares, _endings(pools), strict=True):
-            own = part * p[f"beta{ending}"]
-            beta = beta + own
-            log_all = utility(1.0, p[f"tau{ending}"], seen=seen, unique=unique)
-            repeats = repeats + own * (log_all - log_first)
-        first = np.exp(-beta * (np.log(p["a"] / CODE_SAMPLES) + log_first))
-        return (first + p["d"]) * np.exp(-repeats)
-
-    return _code_law(
-        pools,
-        name="half_life_code",
-        form="utility",
-        formula=(
-            "value = ((a n_1 / 1e5)^-beta + d) prod_{k>=2} (n_k / n_{k-1})^-(beta"
-            " (1/2)^((k-1)/tau))"
-        ),
-        # d may lie far above the values seen, because the product over passes lowers it
-        own_floor=replace(floor("d"), high=20.0),
-        value=value,
-    )
-
-
-def _code_data(pools: tuple[str, ...]) -> Law:
-    """sum(beta_i w_i) / sum(w_i) is the exponent of a pass, whose tokens are worth the mean of w_i."""
-
-    def one_pool(p, v):  # one exponent: the passes telescope to their decayed sum
-        seen, unique = _union(v)
-        log_sum = np.log(stepped_tokens(p["tau"], seen, unique))
-        log_scaled = np.log(p["a"] / CODE_SAMPLES) + log_sum
-        return np.exp(-p["beta"] * log_scaled) + p["d"]
-
-    def value(p, v):
-        by_pass, age = _passes_over_union(p, v)
-        decays = _decays(p, v, pools=pools, age=age)
-        worths = sum(decays)
-        shares = zip(_endings(pools), decays, strict=True)
-        exponents = sum(_beta(p, ending) * decay for ending, decay in shares) / worths
-        new = np.diff(by_pass, axis=-1, prepend=0.0)
-        decayed = np.cumsum(new * worths, axis=-1)
-        first, repeats = _first_and_repeats(exponents * log_steps(decayed))
-        return first * repeats + p["d"]
-
-    return _code_law(
-        pools,
-        name="half_life_code_data",
-        form="data",
-        formula=(
-            "value = d + prod_k (m_k / m_{k-1})^-beta_k, m_k = a sum of decayed tokens"
-            " / 1e5"
-        ),
-        own_floor=floor("d"),
-        value=value if pools else one_pool,
-    )
-
-
-def _union(v):
-    """Tokens seen and the different ones among them over all pools, (points,) each."""
-    seen, unique = (
-        np.atleast_1d(np.asarray(v[name], float))
-        for name in ("n_tokens_seen", "n_tokens_unique")
-    )
-    return seen, np.minimum(unique, seen)
-
-
-def _passes_over_union(p, v):
-    """Scaled tokens seen at the end of each pass over all pools (..., points, blocks), and its age (blocks,)."""
-    by_pass, age = passes(*_union(v))
-    return np.asarray(p["a"])[..., None] * by_pass / CODE_SAMPLES, age
-
-
-def _endings(pools):
-    """What the names of a pool's parameters end in; nothing for the only one."""
-    return [f"_{pool}" for pool in pools] or [""]
-
-
-def _beta(p, ending):
-    return np.asarray(p[f"beta{ending}"])[..., None]
-
-
-def _decays(p, v, pools, age):
-    """Share of each pool times the worth of its tokens in each pass, (..., points, blocks) a pool."""
-    shares = [v[f"share_{pool}"] for pool in pools] or [1.0]
-    return [
-        np.asarray(part)[..., None] * worth(p[f"tau{ending}"], age)
-        for ending, part in zip(_endings(pools), shares, strict=True)
-    ]
-
-
-def _first_and_repeats(terms):
-    """The factor of the first pass and that of all others, (..., points) each."""
-    return np.exp(-terms[..., 0]), np.exp(-np.sum(terms[..., 1:], axis=-1))
-
-
-def _code_law(
-    pools: tuple[str, ...],
-    *,
-    name: str,
-    form: str,
-    formula: str,
-    own_floor: Parameter,
-    value: Callable,
-) -> Law:
-    """What both forms of the code share."""
-    shares = [x for x in pool_variables(pools) if x.name.startswith("share_")]
-    scale = Parameter(
-        "a",
-        "1 / 1e5 tokens",
-        low=1e-12,
-        high=1e6,
-        start_low=0.005,
-        start_high=1.0,
-        transform="log",
-        meaning="scale of tokens inside the power",
-    )
-    return Law(
-        name=name + ("_mix" if pools else ""),
-        title=f"Half-life law as coded by its authors, {form} form"
-        + (", mixture" if pools else ""),
-        formula=formula,
-        variables=(N_TOKENS_SEEN, N_TOKENS_UNIQUE, *shares),
-        parameters=(own_floor, scale, *_pool_parameters(pools)),
-        value=value,
-        source=(
-            "authors' code of arXiv 2404.07177, repository"
-            " locuslab/scaling_laws_data_filtering, objective.py"
-        ),
-        arm_parameters=("d",) if pools else ("beta", "tau"),
-    )
-
-
 HALF_LIFE = half_life()
 HALF_LIFE_SIZED = half_life(sized=True)
-HALF_LIFE_CODE = half_life_code()
-HALF_LIFE_CODE_DATA = half_life_code(form="data")
