@@ -33,6 +33,7 @@ SEARCH_DECADES = 1.0
 MAX_SPREAD = (
     0.2  # assumed: up to here rounding of columns explains it, and the fit says so
 )
+SAME_SIZE = 0.1  # assumed: sizes counted with and without embeddings differ by less
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
 # names of an arm that keeps everything, in lower case and without signs between the words
 WHOLE = (
@@ -156,6 +157,11 @@ def compare_table(
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
     only_size = _only_size(rows)
+    if only_size and n_params and abs(n_params / only_size - 1) > SAME_SIZE:
+        raise InputError(
+            f"{name}: --n-params {n_params:g}: all runs have {only_size:g} parameters, so"
+            " nothing says what another size does; leave it out, or add runs of it"
+        )
     whole = baseline_arm(columns, name, baseline)
     if share == "all" and len({tuple(own.items()) for own in columns.values()}) == 1:
         raise InputError(
