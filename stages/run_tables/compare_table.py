@@ -33,6 +33,7 @@ SEARCH_DECADES = 1.0
 MAX_SPREAD = (
     0.2  # assumed: up to here rounding of columns explains it, and the fit says so
 )
+SAME_SIZE = 0.1  # assumed: sizes counted with and without embeddings differ by less
 FAR_DECADES = 1.0  # assumed: as in compare, further than this is extrapolation
 # names of an arm that keeps everything, in lower case and without signs between the words
 WHOLE = (
@@ -145,6 +146,7 @@ def compare_table(
     candidates(law, rows)
     _refuse_scores(rows, name)
     columns = arm_columns(rows)
+    _refuse_another_size(_only_size(rows), n_params, name)
     whole = baseline_arm(columns, name, baseline)
     if share == "all":
         _refuse_nothing_apart(columns, name)
@@ -227,6 +229,16 @@ def _refuse_one_arm(rows: dict[str, np.ndarray], arm: str, name: str) -> None:
         raise InputError(
             f"{name}: column {arm!r} holds one arm, {rows['arm'][0]!r}; a comparison"
             " needs two"
+        )
+
+
+def _refuse_another_size(
+    only_size: float | None, n_params: float | None, name: str
+) -> None:
+    if only_size and n_params and abs(n_params / only_size - 1) > SAME_SIZE:
+        raise InputError(
+            f"{name}: --n-params {n_params:g}: all runs have {only_size:g} parameters, so"
+            " nothing says what another size does; leave it out, or add runs of it"
         )
 
 

@@ -267,3 +267,12 @@ def test_unique_tokens_of_runs_that_never_repeat_withhold_nothing_from_a_law_of_
     )
     [decision] = compared(table, [3e17]).decisions
     assert (decision.best, decision.status) == ("a0", "decided")
+
+
+def test_a_size_that_no_run_had_is_refused_where_all_runs_have_one():
+    options = {"arm": "data", "at": [6e17], "law": "auto", "cluster": None}
+    table = repeating_runs(n_params=1e8)
+    with pytest.raises(InputError, match="--n-params 1e\\+09: all runs have 1e\\+08"):
+        compare_table(table, "runs.csv", n_params=1e9, n_draws=50, **options)
+    done = compare_table(table, "runs.csv", n_params=1e8, n_draws=50, **options)
+    assert done.decisions[0].n_tokens["strict"] == pytest.approx(1e9)
