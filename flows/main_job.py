@@ -113,6 +113,8 @@ def _ready(params_file: Path) -> None:
     check_project()
     if WITHOUT not in os.environ:
         _import("flows.pipeline")
+    # on a core that has little to do until the first stages are over
+    threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
 
 
 def _import(*names: str) -> None:
@@ -165,8 +167,6 @@ def _watched(
         if server is not None:
             watch(server)
             crash_leftovers(server)
-        # seconds of a core that has nothing to do in the first stages
-        threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
         return work(server)
     except Stopped as stop:
         try:
