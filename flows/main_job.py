@@ -38,6 +38,7 @@ from stages.pipeline import PIPELINE
 from stages.runs.mlflow_store.links import spoken_links
 from stages.searched.words import printed_decisions
 from stages.settings.params import load_params
+from stages.target.checked_params import note_checked
 
 STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
 LAST_LINES_SECONDS = 15.0  # assumed
@@ -112,6 +113,8 @@ def _ready(params_file: Path) -> None:
     check_project()
     if WITHOUT not in os.environ:
         _import("flows.pipeline")
+    # on a core that has little to do until the first stages are over
+    threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
 
 
 def _import(*names: str) -> None:
@@ -124,6 +127,7 @@ def _import(*names: str) -> None:
 def _follow_params(params_file: Path) -> None:
     """Bring dvc.yaml in line with the parameters."""
     params = load_params(params_file, PIPELINE)
+    note_checked(params_file)
     if write_pipeline_file(PIPELINE, params, str(params_file)):
         print(f"dvc.yaml follows {params_file} now", file=sys.stderr)
 
@@ -163,8 +167,6 @@ def _watched(
         if server is not None:
             watch(server)
             crash_leftovers(server)
-        # seconds of a core that has nothing to do in the first stages
-        threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
         return work(server)
     except Stopped as stop:
         try:

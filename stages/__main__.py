@@ -10,7 +10,9 @@ import os
 import resource
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from stages.foundation import artefacts
 from stages.foundation.errors import told
@@ -22,27 +24,27 @@ from stages.foundation.processes.stopping import (
     quick_exit,
 )
 
+if TYPE_CHECKING:
+    from stages.foundation.stage import Stage
+
 STOPPED = "{}: stopped; finished work is kept, run the same command to go on"
 LOGS = Path(artefacts.LOGS)  # the flow relays these lines to Prefect; git ignores them
+STAGES = sorted(
+    {file.stem for file in Path(__file__).parent.glob("*.py")}
+    - {"__init__", "__main__", "pipeline"}
+)
 log = logging.getLogger("assay")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 done, 1 refused on evidence, 2 bad input with a one-line reason."""
-    from stages.pipeline import PIPELINE  # seconds of imports
-    from stages.settings.params import load_params
-
-    names = [stage.name for stage in PIPELINE]
     parser = argparse.ArgumentParser(prog="python -m stages", description=__doc__)
-    parser.add_argument("name", choices=[*names, "dvc-yaml", "publish"])
+    parser.add_argument("name", choices=[*STAGES, "dvc-yaml", "publish"])
     parser.add_argument("--params", default="params.yaml", metavar="FILE")
     arguments = parser.parse_args(argv)
     start_logging(arguments.name)
     try:
-        ahead = (
-            PIPELINE[names.index(arguments.name) :] if arguments.name in names else ()
-        )
-        params = load_params(arguments.params, PIPELINE, files_of=ahead)
+        params = sections_for(arguments.name, arguments.params)
         run(arguments.name, params, arguments.params)
     except (SystemExit, KeyboardInterrupt, Stopped):
         raise
@@ -53,12 +55,31 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def run(name: str, params: dict, params_file: str) -> None:
-    from stages.foundation.dvc_file import write_pipeline_file
-    from stages.foundation.readme_table import write_stage_table
-    from stages.pipeline import PIPELINE
+def sections_for(name: str, params_file: str) -> dict[str, Any]:
+    """Stage -> its section: all of them, or that of one stage where the file was checked whole before."""
+    from stages.target.checked_params import is_checked, own_section
 
+    if name in STAGES and is_checked(params_file):
+        return {name: own_section(params_file, stage_named(name))}
+    from stages.pipeline import PIPELINE  # a second of imports
+    from stages.settings.params import load_params
+
+    names = [stage.name for stage in PIPELINE]
+    ahead = PIPELINE[names.index(name) :] if name in names else ()
+    return load_params(params_file, PIPELINE, files_of=ahead)
+
+
+def stage_named(name: str) -> "Stage":
+    """The stage of this name, without the others."""
+    return import_module(f"stages.{name}").stage
+
+
+def run(name: str, params: dict[str, Any], params_file: str) -> None:
     if name == "dvc-yaml":
+        from stages.foundation.dvc_file import write_pipeline_file
+        from stages.foundation.readme_table import write_stage_table
+        from stages.pipeline import PIPELINE
+
         write_pipeline_file(PIPELINE, params, params_file)
         write_stage_table(PIPELINE)
     elif name == "publish":
@@ -70,8 +91,7 @@ def run(name: str, params: dict, params_file: str) -> None:
     else:
         start = time.monotonic()
         log.info("%s: started", name)
-        stage = next(stage for stage in PIPELINE if stage.name == name)
-        stage.carry_out(params[name])
+        stage_named(name).carry_out(params[name])
         peak_gb = (
             _peak_bytes(resource.RUSAGE_SELF) + _peak_bytes(resource.RUSAGE_CHILDREN)
         ) / 1e9

@@ -1,4 +1,4 @@
-"""dvc.lock through a kill: DVC writes it in place, half a second for each stage, and a kill would leave it cut.
+"""dvc.lock through a kill: where DVC itself writes it, in place for half a second, a kill would leave it cut.
 
 As it was before a stage it lies beside it until the stage is written down; the next start takes it back where it was
 cut. The stage that was killed then runs again from what it has kept, and no other.
