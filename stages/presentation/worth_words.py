@@ -92,9 +92,10 @@ def worth_text(
             f"{best} is worth {times_text(worth.times)} times the {counted}"
             f" {ratio_text(worth.low, worth.high)} of {baseline} at {at}"
         )
-    elif worth.low is None:
+    elif worth.low is None or worth.low < 1:
+        how = ", where it never gets by this law," if worth.never else ""
         said = (
-            f"what {best} is worth in {counted} of {baseline} at {at} is open:"
+            f"what {best} is worth in {counted} of {baseline} at {at}{how} is open:"
             f" {ratio_text(worth.low, worth.high)} times"
         )
     else:

@@ -51,8 +51,12 @@ def test_what_is_never_reached_says_so():
         "keep the best 20 % is worth more than 10,000 times the compute of keep"
     )
     assert said(**open_ended, low=None, never=True) == (
-        "what keep the best 20 % is worth in compute of keep everything at 1.0e21 FLOPs is"
-        " open: [below 0.01, above 10,000] times"
+        "what keep the best 20 % is worth in compute of keep everything at 1.0e21 FLOPs,"
+        " where it never gets by this law, is open: [below 0.01, above 10,000] times"
+    )
+    # "worth more than .94 times" would say that it may be worth less, and sound as if it were worth something
+    assert said(**open_ended, low=0.94, never=True).endswith(
+        "where it never gets by this law, is open: [0.94, above 10,000] times"
     )
     assert said(high=None).endswith(
         "[1.5, above 10,000] of keep everything at 1.0e21 FLOPs"
