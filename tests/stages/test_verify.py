@@ -108,7 +108,7 @@ def folder(question_folder, tmp_path, monkeypatch, trained, whole_run):
             save_run(*whole_run(row["trunk_id"], spec, arm=row["arm"]))
     arms = read_json("data/arms/arms.json")
     views = {
-        f"{arm}/{draw}": SimpleNamespace(n_tokens=900)
+        f"{arm}/{draw}": SimpleNamespace(n_tokens=900, stages=None)
         for arm in ("keep_20", "keep_100", "twin")
         for draw in range(4)
     }
