@@ -108,7 +108,9 @@ class Pages:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "ui", "--no-browser", *options],
             cwd=project.folder,
-            env=project.environment,
+            # a module that a test imports may have named the home of the folder that the tests run in
+            env=project.environment
+            | {"PREFECT_HOME": str(project.folder / ".assay/prefect")},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
