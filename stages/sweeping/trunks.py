@@ -9,6 +9,7 @@ from stages.foundation.errors import ParamsError
 from stages.foundation.files import content_hash
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
+from stages.proxy.tokens.shrink import shrunk
 from stages.runs.study import ADDED_SEED
 from stages.runs.trainer_version import code_hash
 from stages.settings.hyperparameters import (
@@ -300,7 +301,12 @@ def _specs(
             clipped=params.target is not None,
             least_tokens=rule["batch_tokens"],
         )
-        tokens = round(part * data.views[cell.view].n_tokens)
+        view = data.views[cell.view]
+        tokens = round(part * view.n_tokens)
+        if (
+            view.stages is not None
+        ):  # known before any training: a stage of the part may be less than a batch
+            shrunk(view, tokens, cell.draw).require(rule["batch_tokens"])
         spec = RunSpec(budgets_tokens=(budget,), unique_tokens=tokens, **shared)
         specs.append(spec)
     return specs

@@ -123,6 +123,14 @@ def test_a_view_in_stages_is_trained_once_a_budget(views):
     }
 
 
+def test_a_part_with_a_stage_below_one_batch_is_refused_before_any_training(views):
+    """2,048 tokens that pass 8 times over the pool of 4,000 leave a sixteenth of each arm: 125 tokens a stage."""
+    staged = replace(views.views["all/0"], stages=np.arange(80) % 2)
+    apart = Views(views.packed, {"all/0": staged}, views.held_out, views.arms)
+    with pytest.raises(InputError, match="in stage [12] of 2, has .* fewer stages"):
+        specs(apart, pool_passes=8.0)
+
+
 def test_what_decays_of_a_designed_arm_read_is_not_trained_alone(views):
     arms = views.arms | {"decays": {"all": "tenth"}}
     phased = Views(views.packed, views.views, views.held_out, arms)
