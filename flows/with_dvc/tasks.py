@@ -1,5 +1,6 @@
 """A declared stage as a Prefect task: DVC decides whether and how it runs, Prefect when and where."""
 
+import logging
 from pathlib import Path
 
 from prefect import get_run_logger, task
@@ -15,13 +16,22 @@ from flows.with_dvc.reproduced import (
 )
 from stages.foundation import artefacts
 
+RELAYED = {"relayed": True}  # marks a line that its stage has printed already
+
 
 def relay_log(name: str) -> None:
-    """The stage's own lines, into the Prefect run."""
+    """The stage's own lines, into the Prefect run; not once more onto the terminal, where the stage printed them."""
     file = Path(artefacts.log_file(name))
-    if file.is_file():
-        for line in file.read_text("utf-8", errors="replace").splitlines():
-            get_run_logger().info(line)
+    if not file.is_file():
+        return
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_printed_first_here)  # added once, however often
+    for line in file.read_text("utf-8", errors="replace").splitlines():
+        get_run_logger().info(line, extra=RELAYED)
+
+
+def _printed_first_here(record: logging.LogRecord) -> bool:
+    return not getattr(record, "relayed", False)
 
 
 def failure_of(state: State) -> BaseException | None:
