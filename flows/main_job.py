@@ -44,8 +44,6 @@ STOPPED = "assay: stopped; finished work is kept, `assay run` goes on"
 LAST_LINES_SECONDS = 15.0  # assumed
 LOOK_SECONDS = 0.2
 EXECUTORS = ("local", "prefect", "ray")
-# what the runs are published with at the end
-MLFLOW = ("mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.pyfunc")
 
 
 def check_executor(executor: str) -> None:
@@ -112,16 +110,16 @@ def _ready(params_file: Path) -> None:
 
     check_project()
     if WITHOUT not in os.environ:
-        _import("flows.pipeline")
+        with contextlib.suppress(ImportError):  # its first use says what is missing
+            import_module("flows.pipeline")
     # on a core that has little to do until the first stages are over
-    threading.Thread(target=_import, args=MLFLOW, daemon=True).start()
+    threading.Thread(target=_publisher_ahead, daemon=True).start()
 
 
-def _import(*names: str) -> None:
-    """Ahead of their first use, which says what keeps them from being imported."""
-    for name in names:
-        with contextlib.suppress(ImportError):
-            import_module(name)
+def _publisher_ahead() -> None:
+    from stages.runs.mlflow_store.ahead import get_ready
+
+    get_ready()
 
 
 def _follow_params(params_file: Path) -> None:

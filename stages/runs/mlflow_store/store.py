@@ -1,11 +1,13 @@
 """Which MLflow store, and its client: an outage is one line, and no call is waited for without end."""
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stages.foundation import artefacts
 from stages.foundation.errors import RefusedError
 from stages.foundation.one_line import one_line, redacted
 from stages.foundation.processes.deadlines import InTime, service_seconds, within
@@ -24,7 +26,11 @@ class TrackingOutage(RefusedError):
 
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, else an absolute sqlite path (a relative one would follow the caller)."""
-    return os.environ.get(ADDRESS) or f"sqlite:///{Path('mlflow.db').resolve()}"
+    return os.environ.get(ADDRESS) or f"sqlite:///{_own_file()}"
+
+
+def _own_file() -> Path:
+    return Path("mlflow.db").resolve()
 
 
 def artifact_location() -> str | None:
@@ -86,8 +92,29 @@ def open_client() -> Any:
 
     # it would sleep for as long as the store says
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    make_own_store()
     client = within(service_seconds(), mlflow.MlflowClient, tracking_uri())
     return InTime(client, service_seconds())
+
+
+def make_own_store() -> None:
+    """The project's own store with its tables, where it has none and no other is named.
+
+    It is made elsewhere and then moved, so that a process killed on the way leaves no half of one, of which
+    MLflow would refuse to make the rest. A store that another process has made meanwhile stays.
+    """
+    file = _own_file()
+    if os.environ.get(ADDRESS) or file.exists():
+        return
+    import mlflow
+
+    work = Path(artefacts.WORK)
+    work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mlflow.", dir=work) as folder:
+        made = Path(folder).resolve() / file.name
+        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments(max_results=1)
+        with suppress(FileExistsError):
+            os.link(made, file)
 
 
 def pages(client: Any, experiment: str, is_finished: str = "=") -> Iterator[Any]:

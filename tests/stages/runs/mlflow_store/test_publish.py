@@ -26,6 +26,7 @@ def swept(tmp_path, monkeypatch, client, finished, image_run):
     """A folder with three trunks, of which one is no longer wanted, and the client that mlflow gives."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").touch()
     stores = {f"sqlite:///{tmp_path / 'mlflow.db'}": client}
     stores["http://127.0.0.1:9"] = client
     monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: stores[uri])
