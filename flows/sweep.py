@@ -31,6 +31,7 @@ from stages.proxy.network.device import choose_device
 from stages.proxy.training.data import ProxyData
 from stages.proxy.workforce.gpus import gpus_held
 from stages.proxy.workforce.workers import Workers
+from stages.runs.machine_load import machine_load_noted
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder
 from stages.settings.params import load_params
 from stages.settings.sweep import SweepParams
@@ -141,7 +142,8 @@ def _here(trunks: list, data: ProxyData, fan: Fan) -> None:
                 if failures:
                     raise RuntimeError(failures[0])
 
-            _run(work, train, n_tasks)
+            with machine_load_noted(fan.folder.stage):
+                _run(work, train, n_tasks)
 
 
 def _on_ray(trunks: list, data: ProxyData, fan: Fan) -> None:

@@ -53,6 +53,7 @@ TRAINING_CURVES = "data/sweep/curves.parquet"
 SWEEP_METRICS = "data/metrics/sweep.json"
 CHECKS = ".assay/checks"  # verdicts of commands on documents
 CHECKPOINTS = ".assay/checkpoints"  # of trunks in training
+MACHINE_LOAD = ".assay/load"  # what training used of the machine, a file a stage
 TRUNKS = ".assay/trunks"  # weights that branches go on from, safetensors
 
 # fit, decide

@@ -26,6 +26,7 @@ EXTRA_OF = {
     "pandas": "pipeline",
     "prefect": "pipeline",
     "ruamel": "pipeline",
+    "pynvml": "train",
     "safetensors": "train",
     "tokenizers": "train",
     "torch": "train",

@@ -19,7 +19,8 @@ from stages.foundation.files import content_hash, whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.proxy.images.data import ImageData
 from stages.proxy.images.spec import ImageBudget, ImageResult, ImageShape, ImageSpec
-from stages.runs.run_files import finished, is_finished, save_run
+from stages.runs.machine_load import machine_load_noted
+from stages.runs.run_files import SWEPT, finished, is_finished, save_run
 from stages.runs.schema import keys_of, row_of, table_of
 from stages.runs.trainer_version import IMAGE_TRAINER, code_hash
 from stages.settings.model_forms import IMAGE_SIZE
@@ -39,8 +40,9 @@ def run(params: SweepParams) -> None:
     data, domains, hashes = opened(_arms())
     trunks = plan(params, data, hashes)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
-    for group in _stacks(missing):
-        _train(group, data, domains=domains, device=params.device)
+    with machine_load_noted(SWEPT.stage):
+        for group in _stacks(missing):
+            _train(group, data, domains=domains, device=params.device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     tables = {

@@ -37,6 +37,7 @@ from stages.proxy.workforce.planner import TrainingPlan, packed, spoken
 from stages.proxy.workforce.probe import Candidate, rates_together
 from stages.proxy.workforce.progress import Progress
 from stages.proxy.workforce.workers import Workers, run_groups
+from stages.runs.machine_load import machine_load_noted
 from stages.runs.run_files import SWEPT, RunFolder, is_finished, save_run
 from stages.sweeping.views import proxy_data
 
@@ -190,7 +191,8 @@ def train(
             work = missing_work(
                 trunks, data, device=device, workers=workers, folder=folder
             )
-            _train_all(work, workers)
+            with machine_load_noted(folder.stage):
+                _train_all(work, workers)
 
 
 def runs_lease(

@@ -133,6 +133,7 @@ def _publish_question(
         flow_run=flow_run,
     )
     n_new = _send_missing(to, name, runs)
+    questions.send_machine_load(client, parent, stages=runs)
     questions.send_verification(client, parent, name)
     questions.send_files(client, parent, questions.files_of(name))
     questions.send_coefficients(client, parent, decision)

@@ -1,6 +1,7 @@
 """The experiment of a question and its parent run: what it holds beside the runs, and when it is over."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from stages.decision.record import DecisionRecord
 from stages.foundation import artefacts
 from stages.foundation.files import content_hash, read_json
 from stages.foundation.sealed import AGAIN, read_sealed
+from stages.runs.machine_load import samples_of
 from stages.runs.mlflow_store.descriptions import DESCRIPTION, KIND, MODEL_TRAINING
 from stages.runs.mlflow_store.store import artifact_location
-from stages.runs.mlflow_store.trunks import Sending
+from stages.runs.mlflow_store.trunks import Sending, send_metrics
 from stages.searched.record import Decision
 
 PARENT = "assay.sweep"
@@ -40,6 +42,26 @@ def send_verification(client: Any, parent: str, question: str) -> None:
     # the record of the decision has the name of the question
     client.log_dict(parent, record, f"{question}-verification.json")
     client.set_tag(parent, tag, digest)
+
+
+def send_machine_load(client: Any, parent: str, stages: Iterable[str]) -> None:
+    """What training used of the machine, on MLflow's tab of system metrics; each sample once."""
+    from mlflow.entities import Metric
+
+    for stage in stages:
+        tag = f"sent.load.{stage}"
+        sent_s = float(client.get_run(parent).data.tags.get(tag, 0))
+        samples = samples_of(stage)
+        metrics = [
+            Metric(key, value, int(1000 * sample["time_s"]), step)
+            for step, sample in enumerate(samples)
+            if sample["time_s"] > sent_s
+            for key, value in sample.items()
+            if key != "time_s"
+        ]
+        if metrics:
+            send_metrics(client, parent, metrics)
+            client.set_tag(parent, tag, str(samples[-1]["time_s"]))
 
 
 def send_coefficients(client: Any, parent: str, decision: Decision | None) -> None:

@@ -1,6 +1,7 @@
 """A finished trunk as a child run: name, tags, parameters, metrics, inputs, spec. Its budgets are steps."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,16 +46,23 @@ def send_trunk(to: Sending, run: dict[str, Any], stage: str = SWEPT.stage) -> No
     metrics = [
         Metric(point.key, point.value, now, point.step) for point in points_of(run)
     ]
-    for start in range(0, len(metrics), BATCH):
-        to.client.log_batch(
-            child,
-            metrics=metrics[start : start + BATCH],
-            params=params if not start else [],
-        )
+    send_metrics(to.client, child, metrics, params)
     reads = what_was_read(run, to.digests)
     to.client.log_inputs(child, datasets=dataset_inputs(reads))
     to.client.log_dict(child, run["result"]["spec"], "spec.json")
     to.client.set_terminated(child, "FINISHED")
+
+
+def send_metrics(
+    client: Any, run_id: str, metrics: list[Any], params: Sequence[Any] = ()
+) -> None:
+    """As many calls as MLflow's limit asks for; the parameters with the first."""
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(
+            run_id,
+            metrics=metrics[start : start + BATCH],
+            params=list(params) if not start else [],
+        )
 
 
 def name_of(run: dict[str, Any]) -> str:

@@ -256,3 +256,24 @@ def test_every_run_names_the_law_that_the_decision_rests_on_now(swept, monkeypat
     assert {run.data.tags["law"] for run in swept.runs.values()} == {"overfit"}
     flows = {run.data.tags["prefect_flow_run"] for run in swept.runs.values()}
     assert flows == {"f1", "f2"}, "a run keeps the flow that sent it"
+
+
+def test_the_load_of_the_machine_is_sent_once_to_the_parent(swept):
+    load = Path(".assay/load/sweep.jsonl")
+    load.parent.mkdir(parents=True)
+    key = "system/cpu_utilization_percentage"
+    load.write_text(f'{{"time_s": 10.0, "{key}": 80.0}}\n')
+    publish()
+    parent = next(iter(swept.runs.values()))
+
+    def sent():
+        return [point for point in parent.points if point[0].startswith("system/")]
+
+    assert sent() == [(key, 80.0, 0)]
+    assert 10_000 in parent.times
+    publish()
+    assert sent() == [(key, 80.0, 0)]
+    with load.open("a") as opened:
+        opened.write(f'{{"time_s": 20.0, "{key}": 90.0}}\n')
+    publish()
+    assert sent() == [(key, 80.0, 0), (key, 90.0, 1)]
