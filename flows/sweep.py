@@ -9,7 +9,7 @@ Cost: 2 s a sweep and 0.1 s a task over the local executor; a worker or a Ray pr
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -29,7 +29,7 @@ from stages.foundation.errors import InputError, RefusedError
 from stages.pipeline import PIPELINE
 from stages.proxy.network.device import choose_device
 from stages.proxy.training.data import ProxyData
-from stages.proxy.workforce.gpus import gpus_held
+from stages.proxy.workforce.gpus import check_seen, gpus_held
 from stages.proxy.workforce.workers import Workers
 from stages.runs.machine_load import machine_load_noted
 from stages.runs.run_files import CARRIED_ON, SWEPT, RunFolder
@@ -37,7 +37,7 @@ from stages.settings.params import load_params
 from stages.settings.sweep import SweepParams
 from stages.settings.verify import VerifyParams
 from stages.sweeping.branches import phases, train_lost_again, trained_data
-from stages.sweeping.train_trunks import Work, jobs, missing_work, runs_lease
+from stages.sweeping.train_trunks import Work, missing_work, runs_lease
 from stages.sweeping.trunks import planned
 from stages.verification.branched import order_and_data
 
@@ -114,24 +114,20 @@ def _train(trunks: list, data: ProxyData, fan: Fan) -> None:
 
 
 def _here(trunks: list, data: ProxyData, fan: Fan) -> None:
-    """On this machine: groups in worker processes, or one after another on the GPU that is held."""
+    """On this machine: groups in worker processes, on CPU or one and more a card, or one after another on the GPU
+    that is held.
+    """
     place = choose_device(fan.device)[0].type
-    with gpus_held([trunk["spec"] for trunk in trunks], place):
-        work = missing_work(trunks, data, fan.device, folder=fan.folder)
-        n_tasks = (
-            1
-            if work.place == "cuda"
-            else max(1, min(fan.n_workers or jobs(), len(work.groups)))
-        )
+    specs = [trunk["spec"] for trunk in trunks]
+    with gpus_held(specs, place, most=fan.n_workers or len(specs)) as cards:
+        work = missing_work(trunks, data, fan.device, folder=fan.folder, cards=cards)
+        environments = work.environments(fan.n_workers)
+        n_tasks = len(environments)
         with contextlib.ExitStack() as stack:
             # a process that has loaded torch goes from task to task
             idle: SimpleQueue[Workers | None] = SimpleQueue()
-            for _ in range(n_tasks):
-                idle.put(
-                    stack.enter_context(Workers(work.data, 1, device=work.device))
-                    if work.place == "cpu"
-                    else None
-                )
+            for workers in _started(work, environments, stack):
+                idle.put(workers)
 
             def train(number: int) -> None:
                 worker = idle.get()
@@ -146,13 +142,34 @@ def _here(trunks: list, data: ProxyData, fan: Fan) -> None:
                 _run(work, train, n_tasks)
 
 
+def _started(
+    work: Work,
+    environments: Sequence[Mapping[str, str] | None],
+    stack: contextlib.ExitStack,
+) -> list[Workers | None]:
+    """A worker for each environment, None where this process trains; all start before one is waited for."""
+    started = [
+        None
+        if one is None
+        else stack.enter_context(Workers(work.data, 1, [one], device=work.device))
+        for one in environments
+    ]
+    for workers, one in zip(started, environments, strict=True):
+        if workers and one is not None and work.place == "cuda":
+            check_seen(workers, [one])
+    return started
+
+
 def _on_ray(trunks: list, data: ProxyData, fan: Fan) -> None:
     """On Ray, whose processes hold their own part of a GPU; this one holds a whole one only while it measures."""
     from flows.ray_workers import ray_workers
 
     place = choose_device(fan.device)[0].type
     with gpus_held([trunk["spec"] for trunk in trunks], place):
-        work = missing_work(trunks, data, fan.device, folder=fan.folder)
+        per_card = int(1 / fan.gpus) if 0 < fan.gpus < 1 else 1
+        work = missing_work(
+            trunks, data, fan.device, folder=fan.folder, per_card=per_card
+        )
     with ray_workers(work, fan.n_workers, fan.gpus) as (train, n_tasks):
         _run(work, train, n_tasks)
 

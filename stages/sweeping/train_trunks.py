@@ -1,5 +1,5 @@
 """Train the trunks of a sweep that are not on disk yet: worker processes on CPU, one process on a
-GPU.
+GPU, one and more a card on several.
 
 The packing is planned from rates that are measured once and kept with the runs; expected time and
 cost are printed first, and the time left follows what is measured on the way.
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from stages.foundation import artefacts
-from stages.foundation.errors import RefusedError
+from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash
 from stages.foundation.sealed import kept, write_sealed
 from stages.proxy.network.compiled import keep_programs_in
@@ -30,8 +30,14 @@ from stages.proxy.training.data import ProxyData
 from stages.proxy.training.noise_scale import gradient_noise_scale
 from stages.proxy.workforce.cards import Limits, limits_here
 from stages.proxy.workforce.expected import expected_rates
-from stages.proxy.workforce.gpus import gpus_held, train_on_gpus
-from stages.proxy.workforce.kinds import Kind, kind_of, measured
+from stages.proxy.workforce.gpus import (
+    Cards,
+    gpus_held,
+    is_large,
+    train_on_gpus,
+    worker_environments,
+)
+from stages.proxy.workforce.kinds import Kind, kind_of, measured, parts_in_share
 from stages.proxy.workforce.lease import folder_lease
 from stages.proxy.workforce.planner import TrainingPlan, packed, spoken
 from stages.proxy.workforce.probe import Candidate, rates_together
@@ -55,7 +61,22 @@ def jobs() -> int:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count() or 1
     )
-    return int(os.environ.get("ASSAY_JOBS") or 0) or cores
+    return _whole_number("ASSAY_JOBS", least=0) or cores
+
+
+def groups_per_card() -> int:
+    """Groups of runs that train on one GPU at once: ASSAY_GROUPS_PER_CARD, else 1. A property of the machine, so it
+    stands in no parameter and changes no run.
+    """
+    return _whole_number("ASSAY_GROUPS_PER_CARD", least=1) or 1
+
+
+def _whole_number(variable: str, least: int) -> int:
+    """Of the environment; 0 where it is not set or empty."""
+    text = os.environ.get(variable, "").strip()
+    if text and not (text.isdecimal() and int(text) >= least):
+        raise InputError(f"{variable}={text}: must be a whole number from {least} on")
+    return int(text or 0)
 
 
 @dataclass(frozen=True)
@@ -68,12 +89,13 @@ class Work:
     device: str
     place: str  # cpu or cuda
     folder: RunFolder = SWEPT
+    cards: tuple[str, ...] = ()  # names of those that are held
 
     @property
     def peak_flops(self) -> float | None:
-        """Dense bfloat16 FLOP/s of the card."""
+        """Dense bfloat16 FLOP/s of the cards together."""
         limits = _limits(self.place)
-        return limits.flops if limits else None
+        return limits.flops * self.plan.n_cards if limits else None
 
     @property
     def groups(self) -> list[list[RunSpec]]:
@@ -93,7 +115,7 @@ class Work:
         on_result: Callable[[RunResult], None],
         on_progress: Callable[[Sequence[RunSpec], float, float], None] | None = None,
     ) -> list[str]:
-        """Train these groups, on worker processes or in this one; the messages of those that failed."""
+        """Train these groups, on these worker processes or on the cards; the messages of those that failed."""
         if workers:
             failures = workers.train(
                 groups,
@@ -107,6 +129,8 @@ class Work:
                 groups,
                 self.data,
                 device=self.device,
+                cards=self.cards,
+                per_card=self.plan.per_card,
                 on_result=on_result,
                 on_progress=on_progress,
                 checkpoint=checkpoint_file,
@@ -117,9 +141,30 @@ class Work:
     def settings(self, group: Sequence[RunSpec]) -> dict[str, Any]:
         """How the plan trains a group; a GPU chooses its own precision."""
         if self.place == "cuda":
-            return {"compiled": kind_of(group[0], self.place) in self.plan.compiled}
+            compiled = kind_of(group[0], self.place) in self.plan.compiled
+            return {"compiled": compiled} | self._parts(group, compiled)
         way = self.plan.chosen[kind_of(group[0], self.place)]
         return {"threads": way.threads, "dtype": way.dtype}
+
+    def _parts(self, group: Sequence[RunSpec], compiled: bool) -> dict[str, Any]:
+        per_card = self.plan.per_card
+        if per_card == 1 or (self.plan.n_cards > 1 and is_large(group[0])):
+            return {}
+        room = torch.cuda.get_device_properties(0).total_memory
+        return parts_in_share(group, room, per_card=per_card, compiled=compiled)
+
+    def environments(self, n_asked: int = 0) -> Sequence[dict[str, str] | None]:
+        """Of each process that trains groups for a caller who hands them out: at most `n_asked`, 0 for all that fit.
+
+        None stands for this process: of a GPU that nobody shares, or where a large run takes all cards.
+        """
+        most = max(1, len(self.groups))
+        if self.place == "cpu":
+            return [{}] * min(n_asked or jobs(), most)
+        found = worker_environments(self.cards, self.plan.per_card)
+        found = found[: min(n_asked or most, most)]
+        large = any(is_large(group[0]) for group in self.groups)
+        return [None] if len(found) < 2 or (large and len(self.cards) > 1) else found
 
 
 def missing_work(
@@ -128,18 +173,29 @@ def missing_work(
     device: str,
     workers: Workers | None = None,
     folder: RunFolder = SWEPT,
+    cards: Cards | None = None,
+    per_card: int | None = None,
 ) -> Work:
     """Groups of the runs without a file, packed as they are in the plan of the whole sweep; the
     plan is printed.
 
     trunks: the whole plan, {trunk_id, arm, control, data_hash, code_hash, spec}. workers: those
-    that measure what is not known yet.
+    that measure what is not known yet. cards: those that are held; what is more than the groups is
+    given back. per_card: groups on a card at once, as `groups_per_card` by default.
     """
     place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
-    n_workers = jobs() if place.type == "cpu" else 1
+    on_card = place.type == "cuda"
+    n_workers = torch.cuda.device_count() if on_card else jobs()
+    per_card = (per_card or groups_per_card()) if on_card else 1
+    cards = cards or Cards()
     specs = [trunk["spec"] for trunk in trunks]
     kinds = known_kinds(
-        trunks, place.type, n_workers=n_workers, workers=workers, folder=folder
+        trunks,
+        place.type,
+        n_workers=n_workers,
+        workers=workers,
+        folder=folder,
+        per_card=per_card,
     )
     held_out_tokens = sum(
         int(domain.n_tokens_each.sum()) for domain in data.held_out.values()
@@ -149,7 +205,10 @@ def missing_work(
         "device": place.type,
         "held_out_tokens": held_out_tokens,
         "limits": _limits(place.type),
+        "per_card": per_card,
     }
+    if on_card:
+        options["n_held"] = len(cards.names) or 1
     whole = packed(specs, kinds, **options)
     done = [trunk for trunk in trunks if is_finished(trunk, folder)]
     plan = whole.without(
@@ -157,6 +216,7 @@ def missing_work(
         lambda spec: content_hash(spec.to_dict()),
         begun=lambda group: checkpoint_file(group).is_file(),
     )
+    cards.keep(plan.n_cards)
     there = f"{len(done)} of {len(trunks)} runs are done"
     for line in (reason, there, *plan.lines()):
         log.info("%s: %s", folder.stage, line)
@@ -167,6 +227,7 @@ def missing_work(
         device=device,
         place=place.type,
         folder=folder,
+        cards=tuple(cards.names),
     )
 
 
@@ -182,14 +243,20 @@ def train(
         sum(not is_finished(trunk, folder) for trunk in trunks),
     )
     keep_programs_in(CHECKPOINTS.parent / "compiled")
-    with runs_lease(folder), gpus_held([trunk["spec"] for trunk in trunks], place):
+    specs = [trunk["spec"] for trunk in trunks]
+    with runs_lease(folder), gpus_held(specs, place, most=n_missing) as cards:
         with (
             Workers(data, min(jobs(), n_missing), device=device)
             if place == "cpu"
             else contextlib.nullcontext()
         ) as workers:
             work = missing_work(
-                trunks, data, device=device, workers=workers, folder=folder
+                trunks,
+                data,
+                device=device,
+                workers=workers,
+                folder=folder,
+                cards=cards,
             )
             with machine_load_noted(folder.stage):
                 _train_all(work, workers)
@@ -287,6 +354,7 @@ def known_kinds(
     n_workers: int,
     workers: Workers | None = None,
     folder: RunFolder = SWEPT,
+    per_card: int = 1,
 ) -> dict[str, Kind]:
     """What was measured of each kind of run, probed now where the runs folder has nothing yet.
 
@@ -294,8 +362,9 @@ def known_kinds(
     """
     file = folder.path / PROBES
     found = kept(file)
-    # of another sweep, another load of the machine
-    known = found["kinds"] if found.get("sweep") == sweep_id(trunks) else {}
+    # of another sweep, another load of the machine; of another share of a card, another memory
+    now = {"sweep": sweep_id(trunks)} | ({"per_card": per_card} if per_card > 1 else {})
+    known = found["kinds"] if {**found, "kinds": {}} == {**now, "kinds": {}} else {}
     specs = [trunk["spec"] for trunk in trunks]
     by_kind: dict[str, list[RunSpec]] = {}
     for spec in specs:
@@ -307,12 +376,13 @@ def known_kinds(
             n_workers=n_workers,
             n_threads=threads,
             device=device,
+            per_card=per_card,
             seconds=max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
         )
         with _measuring(device, min(n_workers, len(specs)), workers) as rates:
             for kind in unknown:
                 known[kind] = probe(by_kind[kind][0], rates=rates).to_dict()
-                write_sealed(file, {"sweep": sweep_id(trunks), "kinds": known})
+                write_sealed(file, now | {"kinds": known})
     return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
 
 
@@ -344,9 +414,11 @@ def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float
             ) / len(last.held_out)
 
     groups, given = stacks(specs, 2), proxy_data(data)
-    with gpus_held(specs, place.type):
+    with gpus_held(specs, place.type, most=len(groups)) as cards:
         failures = (
-            train_on_gpus(groups, given, on_result=keep, device=device)
+            train_on_gpus(
+                groups, given, on_result=keep, device=device, cards=cards.names
+            )
             if place.type == "cuda"
             else run_groups(
                 groups, given, n_workers=jobs(), on_result=keep, device=device

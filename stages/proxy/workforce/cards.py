@@ -35,7 +35,11 @@ def limits_of(card: str) -> Limits | None:
 def limits_here(device: torch.device) -> Limits:
     """Of the card in this machine: of its data sheet, else measured in well under a second."""
     known = limits_of(torch.cuda.get_device_name()) if device.type == "cuda" else None
-    return known or measured_limits(device)
+    if known:
+        return known
+    limits = measured_limits(device)
+    torch.cuda.empty_cache()  # else the 2 GB that it took would be missing where memory is planned
+    return limits
 
 
 def measured_limits(

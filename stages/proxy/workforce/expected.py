@@ -7,6 +7,8 @@ and compiled steps on one H200 within 3 % (1 to 64 runs of 1M and 10M parameters
 corrects the time left (`progress.py`).
 """
 
+import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -92,18 +94,22 @@ def seconds_saved(
 
 
 def saved_by_compiling(
-    groups: Sequence[Sequence[RunSpec]], limits: Limits
+    groups: Sequence[Sequence[RunSpec]], limits: Limits, n_cards: int = 1
 ) -> dict[str, float]:
-    """Kind -> seconds that its compiled groups take less than plain ones, less what compiling takes; without experts,
-    which are never compiled.
+    """Kind -> seconds that its compiled groups take less than plain ones on all cards together, less what compiling
+    takes on each; without experts, which are never compiled.
     """
     saved: dict[str, float] = {}
+    times: Counter[str] = Counter()
     for group in groups:
         if not group[0].shape.n_experts:
             kind = kind_of(group[0], "cuda")
-            more = _saved_in(group, limits)
-            saved[kind] = saved.get(kind, -COMPILE_SECONDS) + more
-    return saved
+            times[kind] += 1
+            saved[kind] = saved.get(kind, 0.0) + _saved_in(group, limits)
+    return {
+        kind: gain - COMPILE_SECONDS * min(times[kind], n_cards)
+        for kind, gain in saved.items()
+    }
 
 
 def _saved_in(group: Sequence[RunSpec], limits: Limits) -> float:
@@ -120,21 +126,33 @@ def _saved_in(group: Sequence[RunSpec], limits: Limits) -> float:
 
 
 def beside_steps(
-    groups: Sequence[Sequence[RunSpec]], saved: Mapping[str, float], limits: Limits
+    groups: Sequence[Sequence[RunSpec]],
+    saved: Mapping[str, float],
+    limits: Limits,
+    *,
+    seconds: Sequence[float] | None = None,
+    n_cards: int = 1,
 ) -> list[float]:
     """Seconds of each group, in the order in which they start, that the rates of a GPU leave out: they are those of
     compiled steps.
+
+    seconds: of the groups at these rates, by which they come to one of `n_cards`, the first that is free; the process
+    of each starts and compiles for itself.
     """
-    found, begun = [], set()
-    for group in groups:
+    found = []
+    cards: list[tuple[float, int]] = [(0.0, card) for card in range(n_cards)]
+    begun: list[set[str]] = [set() for _ in cards]
+    for group, steps_s in zip(groups, seconds or [0.0] * len(groups), strict=True):
+        end, card = heapq.heappop(cards)
         kind = kind_of(group[0], "cuda")
+        more = 0.0 if begun[card] else START_SECONDS
         if saved.get(kind, 0.0) <= 0:
-            found.append(_saved_in(group, limits))
-        else:
-            found.append(0.0 if kind in begun else COMPILE_SECONDS)
-        begun.add(kind)
-    if found:
-        found[0] += START_SECONDS
+            more += _saved_in(group, limits)
+        elif kind not in begun[card]:
+            more += COMPILE_SECONDS
+        begun[card].add(kind)
+        found.append(more)
+        heapq.heappush(cards, (end + steps_s + more, card))
     return found
 
 

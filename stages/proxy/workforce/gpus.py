@@ -1,15 +1,25 @@
-"""Groups of runs on the GPUs of this machine: small ones stacked on one card, a large one on all
-cards together.
+"""Groups of runs on the GPUs of this machine: small ones stacked and spread over the cards, a large
+one on all cards together.
 
-Cards are leased first (`lease.py`), so that a second sweep waits in place of sharing one; a large
-run takes all of them.
+Cards are leased first (`lease.py`), so that a second sweep waits in place of sharing one: all where
+a run is large, else those that are free. On one card groups are trained one after another in this
+process; on several, or where several groups share a card, each has a worker process that sees one
+card alone. Large runs come first, since they need every card.
+
+Sharing a card is not timed on one. Kernels of two processes take turns unless NVIDIA's MPS runs, so
+what it can gain is the host's time: compiling, reading, held-out losses. Every group is trained by
+the same `train_group`, wherever it lies.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from stages.foundation.errors import InputError, RefusedError
+from stages.proxy.network.device import choose_device
 from stages.proxy.specs.outcome import Failure, Outcome, first_line
 from stages.proxy.specs.spec import RunResult, RunSpec
 from stages.proxy.training.data import ProxyData
@@ -22,24 +32,60 @@ from stages.proxy.workforce.backlog import (
     train_here,
 )
 from stages.proxy.workforce.lease import device_lease, gpu_names
+from stages.proxy.workforce.workers import Workers
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+# NVIDIA's drivers and CUDA_VISIBLE_DEVICES write them before a UUID, torch does not
+GPU, MIG = "GPU-", "MIG-"
+
+
+@dataclass
+class Cards:
+    """Cards that are held, by their names (`lease.gpu_names`); none on CPU."""
+
+    names: list[str] = field(default_factory=list)
+    leases: list[contextlib.ExitStack] = field(default_factory=list)
+
+    def take(self, names: Sequence[str], timeout_s: float | None = None) -> int:
+        """Hold the first of these that is free, as `lease.device_lease`; its place in `names`."""
+        lease = contextlib.ExitStack()
+        place = lease.enter_context(device_lease(names, timeout_s=timeout_s))
+        self.leases.append(lease)
+        self.names.append(names[place])
+        return place
+
+    def keep(self, n: int) -> None:
+        """Give back all but the first n."""
+        for lease in self.leases[n:]:
+            lease.close()
+        del self.leases[n:], self.names[n:]
 
 
 @contextlib.contextmanager
-def gpus_held(specs: Sequence[RunSpec], place: str) -> Iterator[None]:
-    """Hold what these runs need: nothing on CPU, every card where one of them is large, else the
-    first card that is free.
+def gpus_held(specs: Sequence[RunSpec], place: str, most: int = 1) -> Iterator[Cards]:
+    """Hold what these runs need: nothing on CPU, every card where one of them is large, else up to
+    `most`.
+
+    Those are the first card that is free, which is waited for and becomes this process's own, and
+    the others that are free by then. Example: `with gpus_held(specs, "cuda", most=len(groups)) as
+    cards: train_on_gpus(groups, data, cards=cards.names, on_result=save)`.
     """
-    with contextlib.ExitStack() as held:
-        if place == "cuda":
-            names = gpu_names()
-            if len(names) > 1 and any(is_large(spec) for spec in specs):
-                for name in sorted(
-                    names
-                ):  # in one order everywhere, so that two sweeps cannot wait for each other
-                    held.enter_context(device_lease([name]))
-            else:
-                torch.cuda.set_device(held.enter_context(device_lease(names)))
-        yield
+    names = gpu_names() if place == "cuda" else []
+    cards = Cards()
+    try:
+        if len(names) > 1 and any(is_large(spec) for spec in specs):
+            # in one order everywhere, so that two sweeps cannot wait for each other
+            for name in sorted(names):
+                cards.take([name])
+        elif names:
+            torch.cuda.set_device(cards.take(names))
+            for name in names:
+                if len(cards.names) < most and name not in cards.names:
+                    with contextlib.suppress(InputError):  # another sweep has it
+                        cards.take([name], timeout_s=0)
+        yield cards
+    finally:
+        cards.keep(0)
 
 
 def is_large(spec: RunSpec, least: int = LARGE_PARAMS) -> bool:
@@ -59,12 +105,34 @@ def spread(
         )
 
 
+def worker_environments(
+    cards: Sequence[str], per_card: int = 1
+) -> list[dict[str, str]]:
+    """Of worker processes, `per_card` on each card: what shows it that card alone. The first ones lie on different
+    cards.
+
+    Where this process sees a single device its workers see it too, whatever part of a card it is.
+    """
+    alone = len(cards) == 1 and torch.cuda.device_count() == 1
+    each: list[dict[str, str]] = [
+        {} if alone else {VISIBLE: visible(card)} for card in cards
+    ]
+    return each * per_card
+
+
+def visible(name: str) -> str:
+    """A card's name as CUDA_VISIBLE_DEVICES takes it. Example: `visible("8932f937-d72c") == "GPU-8932f937-d72c"`."""
+    return name if name.startswith((GPU, MIG)) else GPU + name
+
+
 def train_on_gpus(
     groups: Sequence[Sequence[RunSpec]],
     data: ProxyData,
     *,
     on_result: Callable[[RunResult], None],
     device: str = "cuda",
+    cards: Sequence[str] = (),
+    per_card: int = 1,
     checkpoint: CheckpointOf | None = None,
     settings: Settings | None = None,
     on_progress: Tell | None = None,
@@ -75,8 +143,10 @@ def train_on_gpus(
     """Train every group; returns those that failed. Arguments as in `workers.Workers.train`; large
     runs report at their end alone.
 
+    cards: names of those that are held, over which small groups are spread; per_card: groups on each
+    at once. Without cards, or with one and one group on it, small groups are trained in this process.
     A large run that does not fit a card of `card_bytes` (default: the first card's) is sharded over
-    the cards.
+    all `n_gpus`.
     """
     n_gpus = torch.cuda.device_count() if n_gpus is None else n_gpus
     room = card_bytes or (
@@ -105,12 +175,28 @@ def train_on_gpus(
         except RuntimeError as error:
             outcome = Outcome(message=first_line(error))
         backlog.settle(job, outcome, on_result)
-    return backlog.failures + train_here(
-        small,
-        data,
-        on_result=on_result,
-        checkpoint=checkpoint,
-        settings=settings,
-        on_progress=on_progress,
-        device=device,
-    )
+    how: dict[str, Any] = {
+        "on_result": on_result,
+        "checkpoint": checkpoint,
+        "settings": settings,
+        "on_progress": on_progress,
+    }
+    environments = worker_environments(cards, per_card)[: len(small)]
+    if len(environments) < 2:
+        return backlog.failures + train_here(small, data, device=device, **how)
+    with Workers(data, len(environments), environments, device=device) as workers:
+        if choose_device(device)[0].type == "cuda":
+            check_seen(workers, environments)
+        return backlog.failures + workers.train(small, **how)
+
+
+def check_seen(workers: Workers, environments: Sequence[Mapping[str, str]]) -> None:
+    """Raises RefusedError where a worker does not see its card alone: it would train on another, or on none."""
+    for own, seen in zip(environments, workers.ask(gpu_names), strict=True):
+        found = [visible(name) for name in seen]
+        if len(found) != 1 or own.get(VISIBLE, found[0]) != found[0]:
+            raise RefusedError(
+                f"the worker of card {own.get(VISIBLE, 'alone')} sees"
+                f" {', '.join(found) or 'no card'}; set {VISIBLE} to one card, and run"
+                " again to train on it alone"
+            )

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.foundation.errors import InputError
+from stages.proxy.network.accumulate import parts_that_fit
 from stages.proxy.network.memory import (
     SAFE_FRACTION,
     available_bytes,
+    cuda_activation_bytes,
     runs_that_fit,
     training_bytes,
 )
@@ -18,6 +20,8 @@ from stages.proxy.workforce.probe import Candidate, candidates, measured_rates
 
 # measured: a worker with torch and its data that has trained nothing (226 MB and more)
 WORKER_BYTES = 300 * 2**20
+# assumed: what CUDA takes of a card for each process on it
+CONTEXT_BYTES = 600 * 10**6
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,17 @@ def measured(
     n_workers: int,
     n_threads: int = 1,
     device: str = "cpu",
+    per_card: int = 1,
     seconds: float = 1.5,
     free_bytes: int | None = None,
     rates: Callable[..., dict[Candidate, float]] = measured_rates,
 ) -> Kind:
-    """Probe one kind of run, to be trained on `n_workers` processes; `rates` as
-    `probe.measured_rates`. InputError where not one fits.
+    """Probe one kind of run, to be trained on `n_workers` processes, on a GPU `per_card` at once on each card;
+    `rates` as `probe.measured_rates`. InputError where not one fits.
     """
     free = available_bytes(device) if free_bytes is None else free_bytes
     each = (
-        free * SAFE_FRACTION
+        share_of_card(free, per_card)
         if device == "cuda"
         else free * SAFE_FRACTION / n_workers - WORKER_BYTES
     )
@@ -101,6 +106,7 @@ def measured(
             f"one run of d_model {spec.shape.d_model}, batch {spec.batch_tokens} needs"
             f" {needed / 1e9:.2f} GB, a worker has {max(0, each) / 1e9:.2f} GB; lower"
             " batch_tokens, the size or the number of workers"
+            + (f" on a card, which is {per_card}" if per_card > 1 else "")
         )
     threads = (1, n_threads) if n_threads > 1 else (1,)
     ways = candidates(spec.shape, device, spec.dtype, largest=most, threads=threads)
@@ -131,3 +137,35 @@ def group_bytes(
         dropout=any(each.dropout > 0 for each in group),
         dtype=spec.dtype,
     )
+
+
+def share_of_card(card_bytes: float, per_card: int) -> float:
+    """Bytes that a group may plan for where `per_card` processes train on a card; one alone has its context already."""
+    context = CONTEXT_BYTES if per_card > 1 else 0
+    return card_bytes * SAFE_FRACTION / per_card - context
+
+
+def parts_in_share(
+    group: Sequence[RunSpec], card_bytes: float, per_card: int, compiled: bool
+) -> dict[str, object]:
+    """Options of `train_group` for a group that does not fit its share of a card whole; else none.
+
+    Alone on a card the engine counts what is free at its first step; here that would be its neighbours' room.
+    """
+    spec = group[0]
+    if group_bytes(group, "cuda") <= share_of_card(card_bytes, per_card):
+        return {}
+    float32 = spec.dtype == "float32"
+    one_each = cuda_activation_bytes(
+        spec.shape, len(group) * spec.context, float32, compiled
+    )
+    kept = group_bytes(group, "cuda", spec.context) - one_each
+    at_once, again = parts_that_fit(
+        spec.shape,
+        len(group),
+        n_sequences=spec.batch_tokens // spec.context,
+        free_bytes=card_bytes / per_card - kept,
+        float32=float32,
+        compiled=compiled,
+    )
+    return {"micro_sequences": at_once, "recompute": again}

@@ -4,8 +4,8 @@ precision, and what it will take.
 1. `measured` of `kinds.py` probes each kind of run (a shape, batch and dtype) for a second or two:
    tokens/s by stack size, within memory. On a GPU nothing is probed, since every probe would have
    to be compiled: rates come from operations, bytes and kernels (`expected.py`).
-2. `packed` picks for each kind the stack with which all workers together finish first, by laying
-   the groups out.
+2. `packed` picks for each kind the stack with which all workers, or all cards, together finish
+   first, by laying the groups out.
 3. `TrainingPlan.lines` says what was chosen, why, and the expected time and cost, before anything
    is trained.
 
@@ -17,12 +17,15 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.specs.stack import n_tokens_trained, stacks
 from stages.proxy.workforce.cards import Limits
 from stages.proxy.workforce.expected import beside_steps, saved_by_compiling
+from stages.proxy.workforce.gpus import is_large
 from stages.proxy.workforce.kinds import (
+    CONTEXT_BYTES,
     WORKER_BYTES,
     Kind,
     alike,
@@ -50,7 +53,14 @@ class TrainingPlan:
     busy_seconds: float  # of all workers together
     n_bytes: int  # of all workers together
     device: str
+    n_cards: int = 0  # on which the processes lie; 0 on CPU
+    per_card: int = 1  # groups on a card at once
     compiled: frozenset[str] = frozenset()  # kinds whose programs are worth compiling
+
+    @property
+    def n_lanes(self) -> int:
+        """What works side by side: workers, on GPUs cards, since processes on one card take turns."""
+        return self.n_cards or self.n_workers
 
     @property
     def flops(self) -> float:
@@ -84,15 +94,20 @@ class TrainingPlan:
             s * len(now) / len(group)
             for s, now, group in zip(self.group_seconds, left, self.groups, strict=True)
         ]
-        share = sum(seconds) / max(sum(self.group_seconds), 1e-9)
         kept = [index for index, group in enumerate(left) if group]
+        groups, seconds = [left[i] for i in kept], [seconds[i] for i in kept]
         return replace(
             self,
-            groups=[left[i] for i in kept],
-            group_seconds=[seconds[i] for i in kept],
-            n_workers=max(1, min(self.n_workers, len(kept))),
-            seconds=self.seconds * share,
-            busy_seconds=self.busy_seconds * share,
+            groups=groups,
+            group_seconds=seconds,
+            busy_seconds=sum(seconds),
+            **laid_out(
+                groups,
+                seconds,
+                n_lanes=self.n_lanes,
+                per_card=self.per_card,
+                device=self.device,
+            ),
         )
 
     def lines(self) -> list[str]:
@@ -106,17 +121,20 @@ class TrainingPlan:
             if self.device == "cuda"
             else max((way.threads for way in self.chosen.values()), default=1)
         )
-        workers = (
-            "one process on the GPU"
-            if self.device == "cuda"
-            else f"{self.n_workers} workers"
-        )
         first = (
-            f"{n_runs} runs in {len(self.groups)} groups on {workers}: about"
+            f"{n_runs} runs in {len(self.groups)} groups on {self._workers()}: about"
             f" {spoken(self.seconds)}, {self.busy_seconds * cores / 3600:.3g} {unit},"
             f" {self.flops:.2g} FLOPs, at most {self.n_bytes / 1e9:.1f} GB"
         )
         return [first, *sorted(set(self.reasons.values()))]
+
+    def _workers(self) -> str:
+        if self.device != "cuda":
+            return f"{self.n_workers} workers"
+        if self.n_workers == 1:
+            return "one process on the GPU"
+        cards = "one card" if self.n_cards == 1 else f"{self.n_cards} cards"
+        return f"{self.n_workers} processes on {cards}"
 
 
 def packed(
@@ -127,10 +145,15 @@ def packed(
     device: str = "cpu",
     held_out_tokens: int = 0,
     limits: Limits | None = None,
+    n_held: int | None = None,
+    per_card: int = 1,
 ) -> TrainingPlan:
     """The groups with which `n_workers` finish first, from what was measured of every kind.
 
-    held_out_tokens: scored at every budget of every run. limits: of the card, on a GPU.
+    held_out_tokens: scored at every budget of every run. limits: of the card, on a GPU. There
+    `n_workers` are all cards of the machine, for which runs are packed however many are free, so
+    that a sweep that goes on keeps its groups; `n_held` (default: all) those that will be used, by
+    which time and memory are counted; `per_card` groups lie on each at once.
     Example: `packed(specs, {kind_of(s, "cpu"): measured(s, ...)}, n_workers=2)`.
     """
     n_alike = Counter(kind_of(spec, device) for spec in specs)
@@ -161,31 +184,39 @@ def packed(
             for group in groups
         ]
 
-    chosen = balanced(best, kinds, lambda ways: makespan(layout(ways)[1], n_workers))
+    chosen = balanced(
+        best, kinds, lambda ways: finished(*layout(ways), n_workers, device)
+    )
     groups, seconds = layout(chosen)
-    n_used = max(1, min(n_workers, len(groups)))
+    n_lanes = n_workers if n_held is None else n_held
     order = sorted(range(len(groups)), key=lambda i: -seconds[i])
     reasons = {
         kind: reason(kind, kinds[kind], way=chosen[kind], best=best[kind])
         for kind in kinds
     }
-    saved = {} if limits is None else saved_by_compiling(groups, limits)
+    saved = {} if limits is None else saved_by_compiling(groups, limits, n_workers)
     if limits is not None:
-        more = beside_steps([groups[i] for i in order], saved, limits)
+        more = beside_steps(
+            [groups[i] for i in order],
+            saved,
+            limits,
+            seconds=[seconds[i] for i in order],
+            n_cards=n_lanes,
+        )
         for place, extra in zip(order, more, strict=True):
             seconds[place] += extra
     for kind, gain in saved.items():
         reasons[kind] += f"; {_why_compiled(gain)}"
+    groups, seconds = [groups[i] for i in order], [seconds[i] for i in order]
     return TrainingPlan(
-        [groups[i] for i in order],
+        groups,
         chosen=chosen,
         reasons=reasons,
-        n_workers=n_used,
-        group_seconds=[seconds[i] for i in order],
-        seconds=makespan(seconds, n_used),
+        group_seconds=seconds,
         busy_seconds=sum(seconds),
-        n_bytes=_peak_bytes(groups, n_used, device),
         device=device,
+        per_card=per_card,
+        **laid_out(groups, seconds, n_lanes=n_lanes, per_card=per_card, device=device),
         compiled=frozenset(kind for kind, gain in saved.items() if gain > 0),
     )
 
@@ -260,6 +291,55 @@ def makespan(seconds: Sequence[float], n_workers: int) -> float:
     return max(ends)
 
 
+def finished(
+    groups: Sequence[Sequence[RunSpec]],
+    seconds: Sequence[float],
+    n_lanes: int,
+    device: str,
+) -> float:
+    """When all groups are done: large ones on all cards together, one after another, then the small ones side by side.
+
+    assumed: n cards train a large run n times as fast as one.
+    """
+    small, large = small_and_large(groups, n_lanes, device)
+    together = sum(seconds[i] for i in large) / n_lanes
+    return together + makespan([seconds[i] for i in small], n_lanes)
+
+
+def laid_out(
+    groups: Sequence[Sequence[RunSpec]],
+    seconds: Sequence[float],
+    *,
+    n_lanes: int,
+    per_card: int,
+    device: str,
+) -> dict[str, Any]:
+    """`n_workers`, `n_cards`, `seconds` and `n_bytes` of a plan with these groups on so many workers or cards."""
+    small, large = small_and_large(groups, n_lanes, device)
+    n_used = n_lanes if large else max(1, min(n_lanes, len(groups)))
+    n_side_by_side = max(1, min(n_used * per_card, len(small)))
+    n_bytes = _peak_bytes([groups[i] for i in small], n_side_by_side, device)
+    if large:
+        n_bytes = max(
+            n_bytes, n_used * _peak_bytes([groups[i] for i in large], 1, device)
+        )
+    return {
+        "n_workers": max(n_side_by_side, n_used),
+        "n_cards": n_used if device == "cuda" else 0,
+        "seconds": finished(groups, seconds, n_used, device),
+        "n_bytes": n_bytes,
+    }
+
+
+def small_and_large(
+    groups: Sequence[Sequence[RunSpec]], n_lanes: int, device: str
+) -> tuple[list[int], list[int]]:
+    """Places of the groups that take one worker or card each, and of those that take all cards."""
+    alone = device != "cuda" or n_lanes == 1
+    large = [i for i, group in enumerate(groups) if not alone and is_large(group[0])]
+    return [i for i in range(len(groups)) if i not in large], large
+
+
 def reason(kind: str, found: Kind, way: Candidate, best: Candidate) -> str:
     """Why a kind is trained this way, with every rate that was measured."""
     single = min(found.rates)
@@ -268,7 +348,8 @@ def reason(kind: str, found: Kind, way: Candidate, best: Candidate) -> str:
         "stacking does not pay" if way.stack_size == 1 else f"{gain:.2f} times one run"
     )
     if way != best:
-        why += f"; {best.stack_size} would leave workers idle at the end"
+        idle = "cards" if kind.startswith("cuda ") else "workers"
+        why += f"; {best.stack_size} would leave {idle} idle at the end"
     if len(found.rates) == 1:
         why = "nothing else to choose from"
     rates = ", ".join(f"{way}: {rate / 1000:.0f}k" for way, rate in found.rates.items())
@@ -298,4 +379,5 @@ def _peak_bytes(
     needs = {key: group_bytes(group, device) for key, group in sizes.items()}
     of_groups = (needs[group[0].stack_key, len(group)] for group in groups)
     largest = sorted(of_groups, reverse=True)[:n_workers]
-    return sum(largest) + (0 if device == "cuda" else n_workers * WORKER_BYTES)
+    own = CONTEXT_BYTES * (n_workers > 1) if device == "cuda" else WORKER_BYTES
+    return sum(largest) + n_workers * own

@@ -25,7 +25,7 @@ class Progress:
         peak_flops: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ):
-        self.n_workers, self.peak_flops, self.now = plan.n_workers, peak_flops, now
+        self.n_lanes, self.peak_flops, self.now = plan.n_lanes, peak_flops, now
         self._seconds = {
             spec: seconds / len(group)
             for group, seconds in zip(plan.groups, plan.group_seconds, strict=True)
@@ -53,7 +53,7 @@ class Progress:
     def speed(self) -> float:
         """Seconds of the plan that pass in a second of a worker, 1 where all goes as planned."""
         return (self._planned_done() + TRUST_AFTER_S) / (
-            self.elapsed_s * self.n_workers + TRUST_AFTER_S
+            self.elapsed_s * self.n_lanes + TRUST_AFTER_S
         )
 
     @property
@@ -61,7 +61,7 @@ class Progress:
         """At the speed measured, with all workers busy to the end."""
         return (
             (sum(self._seconds.values()) - self._planned_done())
-            / self.n_workers
+            / self.n_lanes
             / self.speed
         )
 

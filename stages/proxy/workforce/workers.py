@@ -5,6 +5,9 @@ groups, since loading torch takes 1.5 s. It measures how fast it trains while th
 same, which is how it will train. Groups go out one at a time, the longest first. What becomes of a
 group that fails is in `backlog.py`; a worker that dies is replaced and the other groups go on.
 Workers die with the parent.
+
+Workers on cards get an environment each, which shows them one card alone (`gpus.py`); one that replaces a
+dead one gets the same.
 """
 
 import contextlib
@@ -12,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,15 +41,22 @@ STOP_SECONDS = 5.0  # assumed: time for a worker to end by itself
 
 class Workers:
     """`n_workers` processes that read `data`; options hold for all groups (device, curve_every).
-    Ctrl-C ends them and is raised again.
+    Ctrl-C ends them and is raised again. environments: variables of each worker beside this process's.
 
     Example: `with Workers(data, 2, device="cpu") as workers: failures = workers.train(stacks(specs,
     2), on_result=save)`.
     """
 
-    def __init__(self, data: "ProxyData | None", n_workers: int, **options):
-        self._new = lambda: _Worker(data, options)
-        self._workers = [self._new() for _ in range(n_workers)]
+    def __init__(
+        self,
+        data: "ProxyData | None",
+        n_workers: int,
+        environments: Sequence[Mapping[str, str]] = (),
+        **options,
+    ):
+        each = environments or [{}] * n_workers
+        self._new = lambda place: _Worker(data, options, each[place])
+        self._workers = [self._new(place) for place in range(n_workers)]
 
     def __enter__(self) -> "Workers":
         return self
@@ -108,7 +118,7 @@ class Workers:
                 continue
             if worker.dead:
                 worker.stop()
-                self._workers[place] = worker = self._new()
+                self._workers[place] = worker = self._new(place)
             worker.give(job, backlog.options(job))
 
 
@@ -139,7 +149,12 @@ def run_groups(
 class _Worker:
     """One process and the two pipes to it."""
 
-    def __init__(self, data: "ProxyData | None", options: dict):
+    def __init__(
+        self,
+        data: "ProxyData | None",
+        options: dict,
+        environment: Mapping[str, str],
+    ):
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -152,7 +167,7 @@ class _Worker:
                 str(child_writes),
                 str(os.getpid()),
             ],
-            env=os.environ | ONE_THREAD | {"PYTHONPATH": path},
+            env=os.environ | ONE_THREAD | {"PYTHONPATH": path} | dict(environment),
             pass_fds=(child_reads, child_writes),
             start_new_session=True,
         )  # Ctrl-C reaches the parent alone, which ends its workers
@@ -178,8 +193,8 @@ class _Worker:
         except (EOFError, OSError):
             self.dead = True
             return RefusedError(
-                f"a worker process {self._ending()} while it measured how fast it"
-                " trains; free memory, or lower sweep.sizes, and run again"
+                f"a worker process {self._ending()} before it trained anything;"
+                " free memory, or lower sweep.sizes, and run again"
             )
 
     def give(self, job: Job, options: dict) -> None:
