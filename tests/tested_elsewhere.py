@@ -160,7 +160,6 @@ TESTED_ELSEWHERE = {
     "stages/proxy/specs/outcome.py": "stages/proxy/workforce/test_backlog.py",
     "stages/proxy/training/rank_main.py": "stages/proxy/training/test_ranks.py",
     "stages/proxy/workforce/attempt.py": "stages/proxy/workforce/test_backlog.py",
-    "stages/proxy/workforce/gpus.py": "stages/proxy/training/test_ranks.py",
     "stages/proxy/workforce/worker_main.py": "stages/proxy/workforce/test_workers.py",
     # tables of runs: the commands' results on small tables
     "stages/run_columns/positive.py": "stages/run_tables/test_fit_table.py",

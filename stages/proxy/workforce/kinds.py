@@ -153,7 +153,8 @@ def parts_in_share(
     Alone on a card the engine counts what is free at its first step; here that would be its neighbours' room.
     """
     spec = group[0]
-    if group_bytes(group, "cuda") <= share_of_card(card_bytes, per_card):
+    share = share_of_card(card_bytes, per_card)
+    if group_bytes(group, "cuda") <= share:
         return {}
     float32 = spec.dtype == "float32"
     one_each = cuda_activation_bytes(
@@ -164,7 +165,7 @@ def parts_in_share(
         spec.shape,
         len(group),
         n_sequences=spec.batch_tokens // spec.context,
-        free_bytes=card_bytes / per_card - kept,
+        free_bytes=(share - kept) / SAFE_FRACTION,
         float32=float32,
         compiled=compiled,
     )

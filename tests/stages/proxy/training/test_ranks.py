@@ -10,7 +10,7 @@ from stages.proxy.network.engine import AutogradEngine
 from stages.proxy.network.model import Weights
 from stages.proxy.training.ranks import RankEngine
 from stages.proxy.training.train import train_group
-from stages.proxy.workforce.gpus import gpus_held, train_on_gpus
+from stages.proxy.workforce.gpus import train_on_gpus
 
 
 def test_two_processes_train_as_one_with_accumulation_and_recomputing(
@@ -65,8 +65,3 @@ def test_a_batch_that_does_not_divide_is_one_line(make_spec, monkeypatch):
         RankEngine(AutogradEngine(Weights(make_spec().shape, [0]))).step_loss(
             tokens, tokens
         )
-
-
-def test_cpu_runs_hold_no_card(make_spec):
-    with gpus_held([make_spec()], "cpu"):
-        pass

@@ -10,6 +10,7 @@ from stages.proxy.workforce.expected import (
     COMPILE_SECONDS,
     START_SECONDS,
     expected_rates,
+    saved_by_compiling,
     seconds_saved,
     step_seconds,
 )
@@ -73,7 +74,7 @@ def test_fp32_is_slower_than_bfloat16():
     assert rates[half] > 2 * rates[full]
 
 
-def plan_of(specs, held_out_tokens=0):
+def plan_of(specs, held_out_tokens=0, n_cards=1):
     kinds = {}
     for spec in specs:
         ways = candidates(spec.shape, "cuda", "auto", largest=1024)
@@ -82,7 +83,7 @@ def plan_of(specs, held_out_tokens=0):
     return packed(
         specs,
         kinds,
-        n_workers=1,
+        n_workers=n_cards,
         device="cuda",
         held_out_tokens=held_out_tokens,
         limits=H100,
@@ -141,6 +142,38 @@ def test_a_plan_counts_what_a_start_plain_steps_and_compiling_take(make_spec):
     )
     beside = START_SECONDS + COMPILE_SECONDS + plain
     assert plan.seconds == pytest.approx(at_rates + beside)
+
+
+def test_every_card_starts_a_process_and_compiles_for_itself(make_spec):
+    """Of two cards each has one large run, whose programs are worth compiling twice."""
+    specs = [
+        make_spec(
+            shape=TEN_M, batch_tokens=4096, budgets_tokens=(81_920_000,), seed=seed
+        )
+        for seed in range(2)
+    ]
+    plan = plan_of(specs, n_cards=2)
+    assert [len(group) for group in plan.groups] == [1, 1] and plan.compiled
+    ways = candidates(TEN_M, "cuda", "auto", largest=1)
+    [rate] = expected_rates(TEN_M, 4096, ways, limits=H100).values()
+    each = n_tokens_trained(specs[0]) / rate + START_SECONDS + COMPILE_SECONDS
+    assert plan.group_seconds == [pytest.approx(each)] * 2
+    assert plan.seconds == pytest.approx(each)
+
+
+def test_a_program_saves_what_it_saves_less_compiling_on_each_card_that_trains_it(
+    make_spec,
+):
+    """Eight groups: on sixteen cards it is compiled eight times."""
+    specs = [
+        make_spec(shape=TEN_M, batch_tokens=4096, budgets_tokens=(40_960_000,), seed=n)
+        for n in range(8)
+    ]
+    groups = [[spec] for spec in specs]
+    kind = kind_of(specs[0], "cuda")
+    gains = {n: saved_by_compiling(groups, H100, n)[kind] for n in (1, 4, 16)}
+    assert gains[1] - gains[4] == pytest.approx(3 * COMPILE_SECONDS)
+    assert gains[4] - gains[16] == pytest.approx(4 * COMPILE_SECONDS)
 
 
 def test_experts_are_never_said_to_be_compiled(make_spec):

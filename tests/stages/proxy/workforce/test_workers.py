@@ -91,9 +91,10 @@ def test_a_pack_cut_short_fails_in_one_line(make_spec, make_pack):
     assert failures[0].message.endswith(expected)
 
 
-def kill_worker_once(checkpoint):
+def kill_worker_once(checkpoint, of=lambda: worker_pids(os.getpid())):
+    """Kill the one worker that `of` finds, once the checkpoint is there."""
     wait_for(checkpoint.exists, seconds=60)
-    [worker] = worker_pids(os.getpid())
+    [worker] = of()
     os.kill(worker, signal.SIGKILL)
 
 
@@ -138,10 +139,19 @@ SLEEPER = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent(tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "on_cards"),
+    [(signal.SIGKILL, False), (signal.SIGINT, False), (signal.SIGINT, True)],
+)
+def test_workers_end_with_their_parent(tmp_path, how, on_cards):
     script = tmp_path / "parent.py"
-    script.write_text(textwrap.dedent(SLEEPER))
+    here = textwrap.dedent(SLEEPER)
+    if on_cards:
+        here = here.replace("n_workers=2", "device='cpu', cards=['a', 'b']")
+        here = here.replace("run_groups(", "gpus.train_on_gpus(").replace(
+            "workers import run_groups", "import gpus"
+        )
+    script.write_text(here)
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "pack")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
