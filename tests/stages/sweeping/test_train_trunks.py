@@ -1,9 +1,11 @@
-"""A sweep from its plan to its files, with one worker; what a full disk leaves."""
+"""A sweep from its plan to its files, with one worker and over cards that are made up; what a full disk leaves."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, whole_file, write_json
@@ -13,7 +15,9 @@ from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.proxy.training.data import ProxyData
+from stages.proxy.workforce import gpus, kinds, lease
 from stages.proxy.workforce.kinds import Kind, kind_of
+from stages.proxy.workforce.lease import device_lease
 from stages.proxy.workforce.probe import Candidate
 from stages.runs.run_files import RUNS
 from stages.sweeping import train_trunks
@@ -160,3 +164,103 @@ def test_a_full_disk_stops_the_sweep_in_one_line_and_keeps_finished_runs(
     assert sorted(file.stem for file in RUNS.glob("t*.json")) == sorted(saved[:2])
     [[left]] = train_trunks.missing_work(*sweep, "cpu").groups
     assert f"t{left.seed}" == saved[2]
+
+
+@pytest.fixture
+def two_cards(tmp_path, monkeypatch):
+    """A machine with two cards, whose workers train on the processor; what each worker was shown."""
+    monkeypatch.setattr(lease, "lease_folder", lambda: tmp_path)
+    monkeypatch.setattr(gpus, "gpu_names", lambda: ["a", "b"])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    monkeypatch.setattr(kinds, "available_bytes", lambda device: 80 * 10**9)
+    cuda = torch.device("cuda"), torch.bfloat16, "device cuda (made up)"
+    monkeypatch.setattr(train_trunks, "choose_device", lambda *asked: cuda)
+    card = SimpleNamespace(name="NVIDIA H200", total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    shown = []
+    start = gpus.Workers
+
+    def started(data, n_workers, environments, **options):
+        shown.extend(each["CUDA_VISIBLE_DEVICES"] for each in environments)
+        return start(data, n_workers, environments, **options)
+
+    monkeypatch.setattr(gpus, "Workers", started)
+    return shown
+
+
+def test_a_sweep_on_two_cards_is_the_same_to_the_bit_when_one_of_them_is_taken(
+    sweep, two_cards, caplog
+):
+    caplog.set_level(logging.INFO, "assay")
+    train_trunks.train(*sweep, "cpu")
+    assert two_cards == ["GPU-a", "GPU-b"]
+    assert any("on 2 processes on 2 cards" in line for line in caplog.messages)
+    assert any(line.startswith("sweep: 100 %") for line in caplog.messages)
+    both = results()
+    assert len(both) == 3
+    for file in RUNS.glob("t*.json"):
+        file.unlink()
+    two_cards.clear()
+    with device_lease(["a"]):
+        train_trunks.train(*sweep, "cpu")
+    assert two_cards == [] and results() == both
+    assert any("on one process on the GPU" in line for line in caplog.messages)
+
+
+def test_groups_that_share_a_card_are_asked_for_by_the_machine_and_change_no_run(
+    sweep, two_cards, monkeypatch
+):
+    trunks, data = sweep
+    before = train_trunks.missing_work(*sweep, "cpu").headers
+    monkeypatch.setenv("ASSAY_GROUPS_PER_CARD", "2")
+    with device_lease(["b"]):
+        train_trunks.train(trunks, data, "cpu")
+    assert two_cards == ["GPU-a", "GPU-a"] and len(results()) == 3
+    work = train_trunks.missing_work(*sweep, "cpu")
+    assert work.groups == [] and work.headers == before
+    assert read_json(RUNS / train_trunks.PROBES)["per_card"] == 2
+
+
+def test_memory_is_counted_anew_where_a_card_is_shared_by_more(
+    sweep, two_cards, monkeypatch
+):
+    monkeypatch.setattr(kinds, "available_bytes", lambda device: 2 * 10**9)
+    train_trunks.missing_work(*sweep, "cpu")
+    [whole] = read_json(RUNS / train_trunks.PROBES)["kinds"].values()
+    monkeypatch.setenv("ASSAY_GROUPS_PER_CARD", "2")
+    train_trunks.missing_work(*sweep, "cpu")
+    [half] = read_json(RUNS / train_trunks.PROBES)["kinds"].values()
+    assert half["most"] < whole["most"]
+
+
+def test_processes_for_who_hands_out_groups(sweep, two_cards):
+    """One a card, as many as there are groups and as were asked for; None is this process."""
+    held = gpus.Cards(["a", "b"], [])
+    work = train_trunks.missing_work(*sweep, "cpu", cards=held)
+    assert [env and env["CUDA_VISIBLE_DEVICES"] for env in work.environments()] == [
+        "GPU-a",
+        "GPU-b",
+    ]
+    assert work.environments(1) == [None]
+    alone = train_trunks.missing_work(*sweep, "cpu", cards=gpus.Cards(["a"], []))
+    assert alone.environments() == [None]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "function"),
+    [
+        ("ASSAY_GROUPS_PER_CARD", "0", train_trunks.groups_per_card),
+        ("ASSAY_GROUPS_PER_CARD", "two", train_trunks.groups_per_card),
+        ("ASSAY_JOBS", "-1", train_trunks.jobs),
+        ("ASSAY_JOBS", "all", train_trunks.jobs),
+    ],
+)
+def test_a_variable_that_is_no_whole_number_is_one_line(
+    monkeypatch, variable, value, function
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InputError, match=rf"{variable}={value}: must be a whole"):
+        function()
+    monkeypatch.setenv(variable, "")
+    assert function() >= 1
