@@ -11,6 +11,8 @@ resumed   the same sweep killed half-way and run again: finished runs stay, all 
 float32   the same sweep in float32: its best arms beside those in bfloat16
 cases     64 x 1M, 64 x 10M and 124M beside the plain loop and nanoGPT; planned and seen memory
 profile   where a step of 64 x 10M goes, by kernel
+and, beyond the eight minutes, only where --parts names it, as in --parts sweep,shared:
+shared    the same sweep with two groups on the card at once: its seconds beside those alone, same losses
 
 Prints as it goes, then one table (figure, seen, asked, whether it holds) and, as its last line, one
 JSON object. Exit code 1 where a figure misses what is asked. --toy runs it at tiny size on CPU,
@@ -46,11 +48,17 @@ LIMITS_S = {
     "cases": 170,
     "profile": 50,
 }
+NAMED_S = {"shared": 50}  # parts that run only where they are named
 PROGRESS = re.compile(
     r"sweep: (\d+) %"
 )  # a line of the sweep's log, the first at its first steps
 KILLED_PERCENT = 20
-PARTS_OF = {"first": "sweep", "second": "resumed", "float32": "float32"}
+PARTS_OF = {
+    "first": "sweep",
+    "second": "resumed",
+    "float32": "float32",
+    "shared": "shared",
+}
 
 SWEEP = """
 import json, logging, sys
@@ -106,6 +114,7 @@ class Child:
     command: list[str]
     limit_s: float
     folder: Path = ROOT
+    variables: dict[str, str] = field(default_factory=dict)
     lines: list[tuple[float, str]] = field(default_factory=list)
     code: int | None = None
     seconds: float = 0.0
@@ -119,7 +128,9 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": _paths(), "PYTHONUNBUFFERED": "1"},
+            env=os.environ
+            | {"PYTHONPATH": _paths(), "PYTHONUNBUFFERED": "1"}
+            | self.variables,
             start_new_session=True,
         ) as process:
             watchdog = threading.Timer(self.limit_s, _kill, [process])
@@ -220,16 +231,34 @@ class Check:
         Child(command, limit / 2, folder).run(until=_far_enough)
         kept = {file: file.read_bytes() for file in _run_files(folder)}
         done = Child(command, limit / 2, folder).run()
-        whole = {file.name: _losses(file) for file in _run_files(self.work / "first")}
-        again = {file.name: _losses(file) for file in _run_files(folder)}
         stayed = all(file.read_bytes() == content for file, content in kept.items())
         yield Figure("resumed", "ends", done.ending, "exit code 0", done.code == 0)
         yield Figure(
             "resumed", "runs finished before the kill stay", len(kept), "", stayed
         )
-        alike = sum(whole[name] == again.get(name) for name in whole)
+        yield self._same_losses("resumed", folder)
+
+    def shared(self) -> Iterator[Figure]:
+        """Not said to be faster: kernels of two processes take turns."""
+        command, limit, folder = self._sweep("shared")
+        two = {"ASSAY_GROUPS_PER_CARD": "2"}
+        done = Child(command, limit, folder, two).run()
         yield Figure(
-            "resumed",
+            "shared",
+            "two groups a card, ends",
+            done.ending,
+            "exit code 0",
+            not done.code,
+        )
+        yield self._same_losses("shared", folder)
+
+    def _same_losses(self, part: str, folder: Path) -> Figure:
+        """Of a sweep beside those of the part `sweep`."""
+        whole = {file.name: _losses(file) for file in _run_files(self.work / "first")}
+        again = {file.name: _losses(file) for file in _run_files(folder)}
+        alike = sum(whole[name] == again.get(name) for name in whole)
+        return Figure(
+            part,
             "runs with the same losses to the bit",
             f"{alike} of {len(whole)}",
             "all",
@@ -266,7 +295,7 @@ class Check:
         if not folder.exists():
             shutil.copytree(self.project, folder)
         command = [sys.executable, "-c", SWEEP, self.device]
-        return command, LIMITS_S[PARTS_OF[name]], folder
+        return command, (LIMITS_S | NAMED_S)[PARTS_OF[name]], folder
 
 
 def _apart(one: Path, other: Path) -> float:
@@ -371,8 +400,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if not asked.project or not (asked.project / SECTION).is_file():
         sys.exit(f"{asked.project}: no folder made by --gather; give --project FOLDER")
-    if unknown := set(asked.parts.split(",")) - set(LIMITS_S):
-        sys.exit(f"{', '.join(unknown)}: no part; there are {', '.join(LIMITS_S)}")
+    limits = LIMITS_S | NAMED_S
+    if unknown := set(asked.parts.split(",")) - set(limits):
+        sys.exit(f"{', '.join(unknown)}: no part; there are {', '.join(limits)}")
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as work:
         check = Check(
@@ -382,7 +412,7 @@ def main(argv: list[str] | None = None) -> int:
             peer=asked.peer,
         )
         for part in asked.parts.split(","):
-            print(f"\n{part}, at most {LIMITS_S[part]} s", flush=True)
+            print(f"\n{part}, at most {limits[part]} s", flush=True)
             try:
                 figures.extend(getattr(check, part)())
             except Exception as error:

@@ -22,7 +22,7 @@ runs on a bare GPU box.
     planner   packed                           how a sweep is packed, its expected time and cost
     progress  Progress                         loss, tokens/s, MFU and a time left that follows what is measured
     workers   run_groups                       many groups over worker processes
-    gpus      gpus_held, train_on_gpus         leased cards: stacks on one, a large run on all
+    gpus      gpus_held, train_on_gpus         leased cards: stacks spread over them, a large run on all
     experts, grow                              mixtures of experts, growth in depth
     backlog   train_here                       the same in this process, and what becomes of a group that failed
     memory    training_bytes, runs_that_fit    what a group needs and what there is

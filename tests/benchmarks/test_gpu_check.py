@@ -97,6 +97,40 @@ def test_a_part_that_fails_is_named_and_stops_no_other(project, monkeypatch, cap
     assert any("KeyError" in line and "MISSES" in line for line in printed)
 
 
+def test_two_groups_a_card_are_asked_for_and_held_to_the_losses_of_the_sweep(
+    tmp_path, monkeypatch
+):
+    """Stand-in sweeps: each writes what its environment says."""
+    code = (
+        "import json, os, pathlib; runs = pathlib.Path('data/sweep/runs');"
+        " runs.mkdir(parents=True); loss = {} + float(os.environ.get('ASSAY_GROUPS_PER_CARD', 0));"
+        " run = dict(trunk_id='t', result=dict(budgets=[dict(held_out=loss)]));"
+        " (runs / 't.json').write_text(json.dumps(run))"
+    )
+
+    def figures(first, shared):
+        work = tmp_path / f"{first}{shared}"
+        for name in ("first", "shared"):
+            (work / name).mkdir(parents=True)
+        check = gpu_check.Check(tmp_path, work, "cpu", None)
+        losses = {"first": first, "shared": shared}
+        monkeypatch.setattr(
+            gpu_check.Check,
+            "_sweep",
+            lambda self, name: (
+                [sys.executable, "-c", code.format(losses[name])],
+                30,
+                work / name,
+            ),
+        )
+        list(check.sweep())
+        return [figure.holds for figure in check.shared()]
+
+    assert figures(first=5, shared=3) == [True, True]
+    assert figures(first=5, shared=4) == [True, False]
+    assert not set(gpu_check.NAMED_S) & set(gpu_check.LIMITS_S)
+
+
 def test_all_parts_together_end_in_eight_minutes():
     assert sum(gpu_check.LIMITS_S.values()) <= 480
 
