@@ -234,7 +234,7 @@ def test_memory_is_counted_anew_where_a_card_is_shared_by_more(
     assert half["most"] < whole["most"]
 
 
-def test_processes_for_who_hands_out_groups(sweep, two_cards):
+def test_processes_for_who_hands_out_groups(sweep, two_cards, monkeypatch):
     """One a card, as many as there are groups and as were asked for; None is this process."""
     held = gpus.Cards(["a", "b"], [])
     work = train_trunks.missing_work(*sweep, "cpu", cards=held)
@@ -245,6 +245,8 @@ def test_processes_for_who_hands_out_groups(sweep, two_cards):
     assert work.environments(1) == [None]
     alone = train_trunks.missing_work(*sweep, "cpu", cards=gpus.Cards(["a"], []))
     assert alone.environments() == [None]
+    monkeypatch.setattr(train_trunks, "is_large", lambda spec: True)
+    assert work.environments() == [None], "a large run takes both cards"
 
 
 @pytest.mark.parametrize(
