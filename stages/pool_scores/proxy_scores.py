@@ -1,11 +1,13 @@
 """Question: what do the project's own proxies say of every pool document? Input: the packed pool,
 its documents, the reference. Output: a difficulty of each (mean nats a token, EL2N or the norm of
 its gradient, all high = hard), or embeddings of pool and reference. A proxy is trained here for
-this alone; a difficulty of a document comes from one that has not read it (the reference's, or the
-other half of the pool's, by parent). Cost: training a proxy of the ladder, then a forward pass (a
-backward one for gradients) over all documents.
+this alone, on a GPU where that pays; a difficulty of a document comes from one that has not read it
+(the reference's, or the other half of the pool's, by parent). Cost: training a proxy of the ladder,
+then a forward pass (a backward one for gradients) over all documents.
 """
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -41,39 +43,64 @@ def proxy_difficulty(
     from stages.proxy.readers.reader import train_reader
 
     packed, rows = packed_rows(pool)
+    training["seed"] = seed
     if train_on == "reference":
-        with TemporaryDirectory() as folder:
+        with (
+            TemporaryDirectory() as folder,
+            _place(packed, rows, training, measure=measure) as device,
+        ):
             read = packed_texts(Path(folder) / "reference", reference)
-            reader = train_reader(
-                read, np.arange(read.n_documents), seed=seed, **training
-            )
-        values = measured(reader, packed, rows=rows, measure=measure)
+            every = np.arange(read.n_documents)
+            reader = train_reader(read, every, device=device, **training)
+            values = measured(reader, packed, rows, measure=measure, device=device)
     else:
         values, half = (
             np.zeros(len(rows)),
             uniform(seed, pool["parent"], "proxy half") < 0.5,
         )
-        for side in (half, ~half):
-            values[side] = measured(
-                train_reader(packed, rows[~side], seed=seed, **training),
-                packed,
-                rows=rows[side],
-                measure=measure,
-            )
+        with _place(packed, rows, training, measure=measure, times=2) as device:
+            for side in (half, ~half):
+                values[side] = measured(
+                    train_reader(packed, rows[~side], device=device, **training),
+                    packed,
+                    rows[side],
+                    measure=measure,
+                    device=device,
+                )
     return np.where(packed.n_tokens_each[rows] >= min_tokens, values, np.nan)
 
 
 def measured(
-    reader: "Reader", packed: "Packed", rows: np.ndarray, measure: str
+    reader: "Reader", packed: "Packed", rows: np.ndarray, *, measure: str, device: str
 ) -> np.ndarray:
     """One of MEASURES for documents `rows` (n,)."""
     from stages.proxy.readers.hidden_states import document_el2n, document_gradients
 
     if measure == "nats":
-        nats, tokens = reader.document_nats(packed, rows)
+        nats, tokens = reader.document_nats(packed, rows, device)
         return nats / tokens
     return {"el2n": document_el2n, "gradient": document_gradients}[measure](
-        reader, packed, rows
+        reader, packed, rows, device=device
+    )
+
+
+def _place(
+    packed: "Packed",
+    rows: np.ndarray,
+    training: Mapping[str, Any],
+    measure: str = "",
+    times: int = 1,
+) -> AbstractContextManager[str]:
+    """The device of readers that are trained so many times and together read all these documents."""
+    from stages.proxy.readers.place import reading_place
+
+    return reading_place(
+        training["size"],
+        context=training["context"],
+        vocab_size=packed.vocab_size,
+        trained_tokens=times * training["tokens"],
+        read_tokens=int(packed.n_tokens_each[rows].sum()),
+        backward=measure == "gradient",
     )
 
 
@@ -85,13 +112,15 @@ def proxy_embeddings(
     from stages.proxy.readers.reader import train_reader
 
     packed, rows = packed_rows(pool)
-    reader = train_reader(packed, rows, seed=seed, **training)
-    with TemporaryDirectory() as folder:
+    with (
+        TemporaryDirectory() as folder,
+        _place(packed, rows, training) as device,
+    ):
+        reader = train_reader(packed, rows, seed=seed, device=device, **training)
+        how = {"pooling": "weighted", "device": device}
         read = packed_texts(Path(folder) / "reference", reference)
-        target = document_embeddings(
-            reader, read, np.arange(read.n_documents), pooling="weighted"
-        )
-    return document_embeddings(reader, packed, rows, pooling="weighted"), target
+        target = document_embeddings(reader, read, np.arange(read.n_documents), **how)
+        return document_embeddings(reader, packed, rows, **how), target
 
 
 def packed_rows(pool: pl.DataFrame) -> tuple["Packed", np.ndarray]:

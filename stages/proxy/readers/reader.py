@@ -139,7 +139,7 @@ def train_reader(
     **settings,
 ) -> Reader:
     """Train a proxy of the ladder on documents `rows`; `settings` are fields of RunSpec (lr,
-    weight_decay, batch_tokens...).
+    weight_decay, batch_tokens...). On a GPU in float32, since documents are ordered by what it says.
 
     >>> from stages.proxy.tokens.packed import write_packed
     >>> documents = [(f"d{i}", np.tile([1, 2, 3, 4], 16), 64) for i in range(64)]
@@ -151,6 +151,8 @@ def train_reader(
     """
     shape = Shape.named(size, context=context, vocab_size=packed.vocab_size)
     batch = settings.pop("batch_tokens", RunSpec.batch_tokens)
+    if device != "cpu":
+        settings.setdefault("dtype", "float32")
     spec = RunSpec(
         arm="read",
         shape=shape,
