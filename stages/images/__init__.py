@@ -9,8 +9,8 @@ from typing import Any
 from stages.foundation import artefacts
 from stages.foundation.files import read_json
 
-# what only image pools lead to: their proxies, and what packs them for these
-OF_IMAGES = ("stages.proxy.images", "stages.images.pack")
+# what only image pools lead to: their proxies, what packs them for these, and where they are trained
+OF_IMAGES = ("stages.proxy.images", "stages.images.pack", "stages.images.device")
 
 
 def unused_by_texts(params: Mapping[str, Any]) -> Sequence[str]:

@@ -49,6 +49,7 @@ class ImageScoring(Section):
 
 def score(settings: ImageScoring, seed: int) -> None:
     """Write the scores of every pool image; the tables of the document rules stay empty."""
+    from stages.images.device import image_device
     from stages.proxy.images.data import ImageData
     from stages.proxy.images.spec import ImageShape, ImageSpec
 
@@ -80,11 +81,9 @@ def score(settings: ImageScoring, seed: int) -> None:
         seed=seed,
         data_seed=seed,
     )
-    found = image_difficulty(
-        settings.metrics,
-        data,
-        Scoring(spec=spec, models=settings.models, prototypes=classes, seed=seed),
-    )
+    how = Scoring(spec=spec, models=settings.models, prototypes=classes, seed=seed)
+    with image_device("auto", "score"):
+        found = image_difficulty(settings.metrics, data, how)
     first = pl.Series(found[settings.metrics[0]], dtype=pl.Float64)
     scores = pool.select("id", "pool", "n_chars", "label").with_columns(
         difficulty=first, quality=-first, rules_pass=pl.lit(True)

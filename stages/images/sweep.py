@@ -40,9 +40,15 @@ def run(params: SweepParams) -> None:
     data, domains, hashes = opened(_arms())
     trunks = plan(params, data, hashes)
     missing = [trunk for trunk in trunks if not is_finished(trunk)]
-    with machine_load_noted(SWEPT.stage):
-        for group in _stacks(missing):
-            _train(group, data, domains=domains, device=params.device)
+    if missing:
+        from stages.images.device import image_device
+
+        with (
+            image_device(params.device, "sweep") as device,
+            machine_load_noted(SWEPT.stage),
+        ):
+            for group in _stacks(missing):
+                _train(group, data, domains=domains, device=device)
     runs = finished([trunk["trunk_id"] for trunk in trunks])
     table = runs_table(runs)
     tables = {
