@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ class Work:
     place: str  # cpu or cuda
     folder: RunFolder = SWEPT
     cards: tuple[str, ...] = ()  # names of those that are held
+    unrecorded: list[str] = field(default_factory=list)  # notes of runs, as they end
 
     @property
     def peak_flops(self) -> float | None:
@@ -107,6 +108,14 @@ class Work:
         # else written before a kill, after which its group went on whole
         if not is_finished(trunk, self.folder):
             save_run(trunk, result.to_dict(), self.folder)
+        notes = [note for note in result.notes if note.startswith(UNRECORDED)]
+        if notes and not self.unrecorded:
+            log.warning(
+                "%s: runs take three to eight times as long as they need: %s",
+                self.folder.stage,
+                notes[0],
+            )
+        self.unrecorded.extend(notes)
 
     def train(
         self,
@@ -274,13 +283,8 @@ def _train_all(work: Work, workers: Workers | None) -> None:
     with _bar() as bar:
         shown = _Shown(progress, bar, work.folder.stage)
 
-        unrecorded: list[str] = []
-
         def keep(result: RunResult) -> None:
             work.save(result)
-            unrecorded.extend(
-                note for note in result.notes if note.startswith(UNRECORDED)
-            )
             shown([result.spec], 1.0)
 
         failures = work.train(work.groups, workers, keep, shown)
@@ -290,12 +294,11 @@ def _train_all(work: Work, workers: Workers | None) -> None:
         spoken(progress.elapsed_s),
         spoken(work.plan.seconds),
     )
-    if unrecorded:
+    if work.unrecorded:
         log.warning(
-            "%s: %d runs took three to eight times as long as they need: %s",
+            "%s: %d runs took their steps one by one",
             work.folder.stage,
-            len(unrecorded),
-            unrecorded[0],
+            len(work.unrecorded),
         )
     if failures:
         raise RefusedError(

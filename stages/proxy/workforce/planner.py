@@ -207,6 +207,11 @@ def packed(
             seconds[place] += extra
     for kind, gain in saved.items():
         reasons[kind] += f"; {_why_compiled(gain)}"
+    if device == "cuda":
+        for kind in {kind_of(s, device) for s in specs if s.shape.n_experts}:
+            reasons[kind] += (
+                "; experts are started step by step, which these rates do not count"
+            )
     groups, seconds = [groups[i] for i in order], [seconds[i] for i in order]
     return TrainingPlan(
         groups,

@@ -1,6 +1,7 @@
 """A sweep from its plan to its files, with one worker and over cards that are made up; what a full disk leaves."""
 
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json, whole_file, write_json
 from stages.proxy.heldout.evaluate import HeldOut
+from stages.proxy.network.graphs import UNRECORDED
 from stages.proxy.specs.shape import Shape
 from stages.proxy.specs.spec import RunSpec
 from stages.proxy.tokens.packed import write_packed
@@ -164,6 +166,33 @@ def test_a_full_disk_stops_the_sweep_in_one_line_and_keeps_finished_runs(
     assert sorted(file.stem for file in RUNS.glob("t*.json")) == sorted(saved[:2])
     [[left]] = train_trunks.missing_work(*sweep, "cpu").groups
     assert f"t{left.seed}" == saved[2]
+
+
+def test_steps_that_could_not_be_recorded_are_told_with_the_first_run_that_ends(
+    sweep, monkeypatch, caplog
+):
+    """Not only when the whole sweep has taken so long; the others are counted at its end."""
+    train_here, said = train_trunks.Workers.train, []
+
+    def unrecorded(self, groups, *, on_result, **how):
+        def noted(result):
+            note = f"{UNRECORDED}: a CUDA graph could not be recorded (why)"
+            on_result(replace(result, notes=(*result.notes, note)))
+            said.append([line for line in caplog.messages if "(why)" in line])
+
+        return train_here(self, groups, on_result=noted, **how)
+
+    monkeypatch.setattr(train_trunks.Workers, "train", unrecorded)
+    train_trunks.train(*sweep, "cpu")
+    assert (
+        said[0]
+        == said[-1]
+        == [
+            "sweep: runs take three to eight times as long as they need: steps are started"
+            " one by one: a CUDA graph could not be recorded (why)"
+        ]
+    )
+    assert "sweep: 3 runs took their steps one by one" in caplog.messages
 
 
 @pytest.fixture

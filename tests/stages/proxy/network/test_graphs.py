@@ -11,9 +11,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stages.proxy.network import compiled, engine
+from stages.proxy.network.adamw import AdamW
+from stages.proxy.network.answers import IGNORED
 from stages.proxy.network.device import card_is_quiet
 from stages.proxy.network.engine import AutogradEngine
 from stages.proxy.network.graphs import WARM_STEPS, GraphedStep, PlainStep, step_runner
+from stages.proxy.network.model import Weights
 from stages.proxy.training.train import Trainer, train_group
 
 
@@ -183,6 +186,20 @@ def test_a_number_that_the_host_waits_for_is_refused(
     made = recorded(strict)
     train_group([make_spec(), make_spec(seed=2)], data, device="cpu")
     assert made[0].failed
+
+
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_losses_of_answers_alone_keep_the_rules_of_recording(make_spec, n_runs):
+    weights = Weights(make_spec().shape, range(n_runs))
+    optimiser = AdamW(weights, [0.01] * n_runs, [0.1] * n_runs)
+    plain = AutogradEngine(weights, answer_only=True)
+    notes = []
+    step = GraphedStep(plain, optimiser, notes.append, strict)
+    batches = torch.randint(0, 64, (2, n_runs, 4, 32))
+    batches[1, :, :, :9] = IGNORED
+    losses = [step(*batches, None, 1.0).clone() for _ in range(WARM_STEPS + 3)]
+    assert step._replay and not notes
+    assert (losses[-1] < losses[0]).all()
 
 
 def test_a_killed_run_goes_on_recorded(data, make_spec, recorded, tmp_path):

@@ -182,6 +182,9 @@ def test_experts_are_never_said_to_be_compiled(make_spec):
         [make_spec(shape=shape, batch_tokens=4096, budgets_tokens=(81_920_000,))]
     )
     assert not plan.compiled and "compil" not in plan.lines()[1]
+    assert (
+        "experts are started step by step, which these rates do not" in plan.lines()[1]
+    )
 
 
 def test_long_runs_of_large_models_are_compiled(make_spec):
