@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 
 from stages.proxy.network.device import choose_device
-from stages.proxy.workforce.lease import device_lease, gpu_names
+from stages.proxy.workforce.lease import card_leased
 
 log = logging.getLogger("assay")
 
@@ -15,11 +15,5 @@ def image_device(wanted: str, stage: str) -> Iterator[str]:
     """Yields `cpu` or `cuda`; wanted: auto, cpu or cuda. Example: `with image_device("auto", "score"): ...`."""
     place, _, reason = choose_device(wanted, "float32")
     log.info("%s: %s", stage, reason)
-    if place.type == "cpu":
-        yield "cpu"
-        return
-    import torch
-
-    with device_lease(gpu_names()) as index:
-        torch.cuda.set_device(index)
+    with card_leased() if place.type == "cuda" else contextlib.nullcontext():
         yield place.type

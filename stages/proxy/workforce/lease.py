@@ -90,6 +90,16 @@ def gpu_names() -> list[str]:
     ]
 
 
+@contextlib.contextmanager
+def card_leased() -> Iterator[None]:
+    """Hold the first GPU that is free, as this process's own. Example: `with card_leased(): train_images(...)`."""
+    import torch
+
+    with device_lease(gpu_names()) as index:
+        torch.cuda.set_device(index)
+        yield
+
+
 def _first_free(
     names: Sequence[str], n_slots: int
 ) -> tuple[int, list[FileLock]] | None:

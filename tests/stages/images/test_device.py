@@ -24,7 +24,7 @@ def test_a_card_is_held_while_images_train_and_another_sweep_waits(
     cuda = torch.device("cuda"), torch.float32, "device cuda (made up)"
     monkeypatch.setattr(device, "choose_device", lambda *_asked: cuda)
     monkeypatch.setattr(lease, "lease_folder", lambda: tmp_path)
-    monkeypatch.setattr(device, "gpu_names", lambda: ["a"])
+    monkeypatch.setattr(lease, "gpu_names", lambda: ["a"])
     monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
     with image_device("auto", "score") as place:
         assert place == "cuda"
