@@ -149,7 +149,7 @@ def test_workers_end_with_their_parent(tmp_path, how, on_cards):
     if on_cards:
         here = here.replace("n_workers=2", "device='cpu', cards=['a', 'b']")
         here = here.replace("run_groups(", "gpus.train_on_gpus(").replace(
-            "workers import run_groups", "import gpus"
+            ".workers import run_groups", " import gpus"
         )
     script.write_text(here)
     parent = subprocess.Popen(
