@@ -11,8 +11,8 @@ import polars as pl
 
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.rules.rule_list import named_rules
+from stages.curation.scores.settings import OWN_SCORES
 from stages.curation.selecting.arm_views import (
-    OWN_SCORES,
     arm_view,
     counted_policy,
     deduplicated,

@@ -19,13 +19,8 @@ from pydantic import Field, model_validator
 
 from stages import images
 from stages.curation.duplicates.clusters import duplicates
-from stages.curation.duplicates.minhash import (
-    FINEWEB_BANDS,
-    FINEWEB_ROWS,
-    SHARED,
-    MinHash,
-    signatures,
-)
+from stages.curation.duplicates.minhash import SHARED, signatures
+from stages.curation.duplicates.settings import FINEWEB_BANDS, FINEWEB_ROWS, MinHash
 from stages.curation.reading.row_groups import batches
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json

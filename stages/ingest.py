@@ -18,7 +18,7 @@ import polars as pl
 
 from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.row_groups import RowGroups, compact
-from stages.curation.sample_data.wheels import POOLS, WHEELS
+from stages.curation.sample_data.listed import POOLS, WHEELS
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import remove_orphans, whole_folder, write_json

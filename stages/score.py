@@ -29,7 +29,6 @@ from stages.curation.score_kinds import AnyPipelineScore
 from stages.curation.score_kinds.kind import kind_name
 from stages.curation.scores.model_card import FILES
 from stages.curation.scores.quality import (
-    Quality,
     QualityModel,
     QualityResult,
     fit_sampled,
@@ -39,13 +38,13 @@ from stages.curation.scores.quality import (
     training_share,
 )
 from stages.curation.scores.quality_card import save_quality
-from stages.curation.selecting.arm_views import OWN_SCORES
+from stages.curation.scores.settings import OWN_SCORES, Quality
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import refuse_others, whole_file, write_json
 from stages.foundation.stage import Stage
-from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
+from stages.images.scoring import ImageScoring
 from stages.pool_scores.extra_scores import Scorer, extra_scorer, score_inputs
 from stages.pool_scores.rule_columns import RuleColumns, address_column
 from stages.settings.rules import RuleSettings

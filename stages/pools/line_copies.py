@@ -16,11 +16,11 @@ import polars as pl
 from pydantic import Field
 
 from stages.curation.duplicates.line_copies import (
-    MIN_CHARS,
     repeated_units,
     unit_keys,
     without_copies,
 )
+from stages.curation.duplicates.settings import MIN_CHARS
 from stages.curation.reading.documents import SCHEMA
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.foundation.files import whole_file

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from stages.curation.duplicates.semantic import LAST_EPS, semdedup
+from stages.curation.duplicates.semantic import semdedup
+from stages.curation.duplicates.settings import LAST_EPS
 from stages.curation.reading.documents import uniform
 from stages.curation.reading.row_groups import batches, compact
 from stages.curation.vectors.embeddings import Embed, embedded, fit_hashed_words

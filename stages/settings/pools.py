@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.curation.sample_data.image_pools import IMAGE_POOLS
-from stages.curation.sample_data.wheels import POOLS
+from stages.curation.sample_data.listed import IMAGE_POOL_NAMES, POOLS
 from stages.foundation import artefacts
 from stages.foundation.section import Name, Section
 
@@ -74,7 +73,7 @@ class Pool(Section):
     images: str | None = Field(
         None,
         description="real images by name, where ingest.modality is image: "
-        + ", ".join(IMAGE_POOLS),
+        + ", ".join(IMAGE_POOL_NAMES),
     )
     max_chars: int | None = Field(
         None, ge=1, description="characters taken, whole documents by hash"
@@ -111,8 +110,8 @@ class Pool(Section):
                 "needs exactly one of path (your files), extract (text in a wheel) and"
                 " images (an image pool by name)"
             )
-        if self.images is not None and self.images not in IMAGE_POOLS:
-            raise ValueError(f"images must be one of {', '.join(IMAGE_POOLS)}")
+        if self.images is not None and self.images not in IMAGE_POOL_NAMES:
+            raise ValueError(f"images must be one of {', '.join(IMAGE_POOL_NAMES)}")
         if self.extract is not None and self.extract not in POOLS:
             raise ValueError(f"extract must be one of {', '.join(POOLS)}")
         if self.prompt is not None and self.path is None:

@@ -11,7 +11,7 @@ from stages.curation.rules.by_language import SHORTER, note
 from stages.curation.rules.cleaning import c4_cleaned, refinedweb_cleaned
 from stages.curation.rules.rule_list import RULE_SETS
 from stages.curation.rules.rules import Thresholds, judge, measure, rule_table
-from stages.curation.text.words import TOKENISERS
+from stages.curation.tokeniser_names import TOKENISERS
 
 TEXTS = json.loads((Path(__file__).parent / "paragraphs.json").read_text("utf-8"))
 UNSPACED = ["zh", "ja", "th", "lo", "km", "my"]
