@@ -2,6 +2,8 @@
 what is set apart.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -249,3 +251,9 @@ class IngestParams(Section):
                     f" source itself; name {source.source.pool!r}, and its documents"
                 )
         return self
+
+
+def list_files(removed: str | Sequence[str] | None) -> list[str]:
+    """The files that are read: those of `ingest.removed` and, where it is there, that of `assay remove`."""
+    own = [removed] if isinstance(removed, str) else list(removed or [])
+    return [*own, *([artefacts.REMOVED] if Path(artefacts.REMOVED).is_file() else [])]

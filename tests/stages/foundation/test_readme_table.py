@@ -10,8 +10,19 @@ def run(params):
 
 
 PIPELINE = (
-    Stage(run=run, params=Section, question="Who?", outs=("data/a", "data/b")),
-    Stage(run=run, params=Section, question="Why?", outs=("data/c",), shown="`c`, d"),
+    Stage(
+        name="test_readme_table",
+        params=Section,
+        question="Who?",
+        outs=("data/a", "data/b"),
+    ),
+    Stage(
+        name="test_readme_table",
+        params=Section,
+        question="Why?",
+        outs=("data/c",),
+        shown="`c`, d",
+    ),
 )
 TABLE = (
     "| stage | question | main output |\n"

@@ -14,10 +14,10 @@ from stages.pools.removal import (
     entries_hash,
     entries_of,
     kept_lines,
-    list_files,
     named_by,
     read_entries,
 )
+from stages.settings.pools import list_files
 
 
 def frame():
