@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.names import OWN_SCORES
 from stages.curation.rules.rule_list import named_rules
-from stages.curation.scores.settings import OWN_SCORES
 from stages.curation.selecting.arm_views import (
     arm_view,
     counted_policy,

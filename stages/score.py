@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from stages import images
+from stages.curation.names import OWN_SCORES
 from stages.curation.pruning_metrics.prototypes import (
     TextPrototypes,
     fit_text_prototypes,
@@ -34,7 +35,7 @@ from stages.curation.scores.quality import (
     training_share,
 )
 from stages.curation.scores.quality_card import save_quality
-from stages.curation.scores.settings import MODEL_FILES, OWN_SCORES, Quality
+from stages.curation.scores.settings import MODEL_FILES, Quality
 from stages.declarations.score import CARRIED, ScoreParams
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError

@@ -22,6 +22,22 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/faults/arm_faults.py": "stages/settings/test_params.py",
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/curation/duplicates/settings.py": "stages/curation/duplicates/test_minhash.py",
+    "stages/curation/names.py": "stages/curation/text/test_words.py",
+    "stages/curation/rules/list_files.py": "stages/curation/rules/test_blocklists.py",
+    "stages/curation/sample_data/listed.py": "stages/curation/sample_data/test_wheels.py",
+    "stages/curation/scores/settings.py": "stages/curation/scores/test_quality.py",
+    "stages/foundation/dvc_lock.py": "stages/decision/test_provenance.py",
+    "stages/images/scoring.py": IMAGE_STUDY,
+    "stages/pools/copies_section.py": "stages/pools/test_semantic_copies.py",
+    **{
+        f"stages/declarations/{name}.py": "stages/foundation/test_stage.py"
+        for name in ("arms", "decide", "fit", "pack", "report", "verify")
+    },
+    "stages/declarations/dedup.py": "stages/test_dedup.py",
+    "stages/declarations/ingest.py": "stages/test_ingest.py",
+    "stages/declarations/score.py": "stages/test_score.py",
+    "stages/declarations/sweep.py": "stages/settings/test_params.py",
     "stages/curation/selecting/groups.py": "stages/pools/test_reworded.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from stages import images
+from stages.curation.names import OWN_SCORES
 from stages.curation.score_kinds import AnyPipelineScore
 from stages.curation.score_kinds.kind import PipelineScore
-from stages.curation.scores.settings import MODEL_FILES, OWN_SCORES, Quality
+from stages.curation.scores.settings import MODEL_FILES, Quality
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import refuse_others

@@ -7,8 +7,8 @@ Each fault is the keys in params.yaml and one line.
 from collections.abc import Sequence
 from typing import Any
 
+from stages.curation.names import OWN_SCORES
 from stages.curation.rules.rule_list import named_rules
-from stages.curation.scores.settings import OWN_SCORES
 from stages.foundation.errors import InputError
 from stages.images.scoring import ImageScoring
 from stages.searched.kinds import branches_asked

@@ -18,6 +18,7 @@ from stages.curation.duplicates.settings import (
     Limits,
     MinHash,
 )
+from stages.curation.names import TOKENISERS
 from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
 from stages.curation.rules.rule_list import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
@@ -25,7 +26,6 @@ from stages.curation.score_kinds.function import function_files
 from stages.curation.score_kinds.kind import Cut
 from stages.curation.scores.settings import Quality
 from stages.curation.text.language_codes import model_codes
-from stages.curation.tokeniser_names import TOKENISERS
 from stages.foundation.errors import InputError
 from stages.foundation.section import Section
 from stages.settings.curate_searches import (

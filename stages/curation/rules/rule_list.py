@@ -18,7 +18,7 @@ STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 class Thresholds:
     """The published cut-offs under datatrove's names; a document at the threshold stays. None switches a rule off."""
 
-    words: str = "datatrove"  # tokeniser, see `tokeniser_names`
+    words: str = "datatrove"  # tokeniser, see `names.TOKENISERS`
     # "datatrove" counts as its code does where that differs from the papers
     quirks: str = "none"
     # 1 lets an n-gram that occurs once count as repetition, as datatrove does

@@ -5,8 +5,6 @@ A file of parameters is checked against these by every command, so nothing here 
 
 from dataclasses import dataclass
 
-# columns that every score table has; others are asked for under score.extra
-OWN_SCORES = ("quality", "difficulty")
 # of the folder of a saved model, see model_card.py
 MODEL_FILES = ("card.json", "arrays.npz")
 MAX_POINTS = 2000  # assumed: rows of a side of optimal transport that are solved for

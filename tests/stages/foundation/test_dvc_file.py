@@ -17,12 +17,7 @@ class Oven(Section):
     heat: float = 180.0
 
 
-def run(params):
-    """A stage that makes one file."""
-
-
 # a name under which there is a stage file to read the imports from
-run.__module__ = "stages.dedup"
 STAGE = Stage(name="dedup", params=Oven, question="Done?", deps=("in",), outs=("out",))
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from stages import ingest
 from stages.curation.reading.documents import document_id
+from stages.declarations.ingest import input_files
 from stages.foundation.errors import InputError, ParamsError
-from stages.ingest import IngestParams, input_files
 from stages.pools.removal import (
     entries_hash,
     entries_of,
@@ -17,7 +17,7 @@ from stages.pools.removal import (
     named_by,
     read_entries,
 )
-from stages.settings.pools import list_files
+from stages.settings.pools import IngestParams, list_files
 
 
 def frame():
