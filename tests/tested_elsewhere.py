@@ -4,6 +4,8 @@ A file that has its mirror (stages/a/b.py and tests/stages/a/test_b.py) does not
 reaches the file by its imports; tests/test_mirrors.py says so where it does not.
 """
 
+from stages.pipeline import PIPELINE
+
 KERNELS = "stages/curation/kernels/test_loops.py"
 KINDS = "stages/curation/score_kinds/test_kinds.py"
 PRUNING = "stages/curation/pruning_metrics/test_pruning_scores.py"
@@ -31,13 +33,9 @@ TESTED_ELSEWHERE = {
     "stages/images/scoring.py": IMAGE_STUDY,
     "stages/pools/copies_section.py": "stages/pools/test_semantic_copies.py",
     **{
-        f"stages/declarations/{name}.py": "stages/foundation/test_stage.py"
-        for name in ("arms", "decide", "fit", "pack", "report", "verify")
+        f"stages/declarations/{stage.name}.py": "stages/foundation/test_stage.py"
+        for stage in PIPELINE
     },
-    "stages/declarations/dedup.py": "stages/test_dedup.py",
-    "stages/declarations/ingest.py": "stages/test_ingest.py",
-    "stages/declarations/score.py": "stages/test_score.py",
-    "stages/declarations/sweep.py": "stages/settings/test_params.py",
     "stages/curation/selecting/groups.py": "stages/pools/test_reworded.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",
