@@ -78,13 +78,14 @@ class RawRows:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row, or with `line` None a file or the end of one, that cannot be read; `raw` is what stood there, if held."""
+    """A row that cannot be read, or a file or the rest of one (`is_rest`); `raw` is what stood there, if held."""
 
     file: str
     line: int | None
     offset: int | None  # bytes, in the decompressed file
     error: InputError
     raw: bytes | None = None
+    is_rest: bool = False  # nothing of the file is read from there on
 
 
 BATCH_ROWS = 100_000  # a batch ends there however little its rows hold (assumed)
