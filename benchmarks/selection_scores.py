@@ -18,7 +18,8 @@ import polars as pl
 from sklearn.metrics import roc_auc_score
 
 from stages.curation.reading.documents import uniform
-from stages.curation.scores.quality import Quality, quality_scores
+from stages.curation.scores.quality import quality_scores
+from stages.curation.scores.settings import Quality
 from stages.curation.selecting.selection import keep_fraction
 from stages.foundation.errors import InputError
 from stages.score import ScoreParams, extra_columns

@@ -36,7 +36,6 @@ from stages.foundation.processes.stopping import (
 )
 from stages.pipeline import PIPELINE
 from stages.runs.mlflow_store.links import spoken_links
-from stages.searched.words import printed_decisions
 from stages.settings.params import load_params
 from stages.target.checked_params import note_checked
 
@@ -96,6 +95,8 @@ def main_job(
     with run_lease():
         code = _watched(lambda: _ready(params_file), work)
     if code == 0:
+        from stages.searched.words import printed_decisions
+
         print(printed_decisions())
         print(f"\nthe page: {Path(artefacts.PAGE).resolve()}")
         print(spoken_links() or "the runs: assay ui")

@@ -61,7 +61,7 @@ def sections_for(name: str, params_file: str) -> dict[str, Any]:
 
     if name in STAGES and is_checked(params_file):
         return {name: own_section(params_file, stage_named(name))}
-    from stages.pipeline import PIPELINE  # a second of imports
+    from stages.pipeline import PIPELINE
     from stages.settings.params import load_params
 
     names = [stage.name for stage in PIPELINE]
@@ -71,7 +71,7 @@ def sections_for(name: str, params_file: str) -> dict[str, Any]:
 
 def stage_named(name: str) -> "Stage":
     """The stage of this name, without the others."""
-    return import_module(f"stages.{name}").stage
+    return import_module(f"stages.declarations.{name}").stage
 
 
 def run(name: str, params: dict[str, Any], params_file: str) -> None:

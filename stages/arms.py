@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.names import OWN_SCORES
 from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.arm_views import (
-    OWN_SCORES,
     arm_view,
     counted_policy,
     deduplicated,
@@ -22,17 +22,12 @@ from stages.curation.selecting.arm_views import (
 )
 from stages.curation.selecting.groups import with_groups
 from stages.curation.selecting.ledger import Ledger
-from stages.faults.arm_faults import names_exist
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import write_sealed
-from stages.foundation.stage import Stage
-from stages.images import unused_by_texts
 from stages.searched.asked import Asked, asked
-from stages.searched.kinds import unused_without_searches
 from stages.settings.arms import Arm, ArmsParams, tier_names
-from stages.settings.questions import Question
 
 log = logging.getLogger("assay")
 VERIFIED = (
@@ -365,46 +360,3 @@ def metrics(views: pl.DataFrame) -> dict:
     )
     mean = tokens.group_by("arm", maintain_order=True).agg(pl.col("n_tokens").mean())
     return {"unique_tokens": {arm: round(value) for arm, value in mean.iter_rows()}}
-
-
-def checkpoints(params: ArmsParams | None) -> list[str]:
-    """The user's trunks that questions go on from, as DVC dependencies."""
-    questions = params.questions.values() if params else ()
-    branches = [q.branch for q in questions if isinstance(q, Question)]
-    return sorted({b.checkpoint for b in branches if b and b.checkpoint})
-
-
-def clustered_inputs(params: ArmsParams | None) -> list[str]:
-    """The texts, and saved models, that clusters are found with."""
-    asked = params.clustered.values() if params else ()
-    models = {question.model for question in asked if question.model}
-    return [artefacts.POOLS, *sorted(models)] if asked else []
-
-
-def read_beside(params: ArmsParams | None) -> list[str]:
-    """All that the stage reads of what no stage makes, and the texts."""
-    return [*clustered_inputs(params), *checkpoints(params)]
-
-
-stage = Stage(
-    run=run,
-    params=ArmsParams,
-    question="Which documents does each arm train on, in each resample of the pool?",
-    agrees=names_exist,
-    follows=("target", "sweep"),
-    deps=(
-        artefacts.PACKED_POOLS,
-        artefacts.CLUSTERS,
-        artefacts.LINE_COPIES,
-        artefacts.SCORES,
-    ),
-    inputs=read_beside,
-    outs=(artefacts.VIEWS, artefacts.TOPICS),
-    tracked=(artefacts.ARMS, artefacts.LEDGER),
-    metrics=(artefacts.ARMS_METRICS,),
-    unused=lambda params: [
-        *unused_by_texts(params),
-        *unused_without_searches(params),
-    ],
-    shown=f"`{artefacts.VIEWS}`, ledger",
-)

@@ -34,41 +34,15 @@ from stages.decision.verdict import crossings, drawn_flips, stretches
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
-from stages.foundation.stage import Stage
 from stages.searched.kinds import (
     CURVES_KIND,
     MIXTURE_KIND,
-    unused_without_searches,
 )
 from stages.searched.record import Decision, SearchedRecord
 from stages.settings.decide import DecideParams
 
 log = logging.getLogger("assay")
 RUNS = artefacts.RUNS
-
-
-def decide_agrees(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where decide.baseline names no arm, or decide.n_params another size than the target's: keys and fault."""
-    named, arms = params["decide"].baseline, params["arms"].arms
-    for judge in params["decide"].veto:
-        if judge not in params["fit"].judges:
-            judges = ", ".join(params["fit"].judges) or "none"
-            return (
-                ["decide", "veto"],
-                f"no judge {judge!r}; fit.judges are {judges}",
-            )
-    target, n_params = params["decide"].target, params["decide"].n_params
-    if target is not None and n_params != round(target.params):
-        return (
-            ["decide", "n_params"],
-            f"{n_params} is not the size of target.params, {target.params:g}; leave it out",
-        )
-    if named is None or named in arms:
-        return None
-    return (
-        ["decide", "baseline"],
-        f"no arm {named!r}; arms are {', '.join(arms)}",
-    )
 
 
 def run(params: DecideParams) -> None:
@@ -230,25 +204,3 @@ def runner_up_of(case: Case) -> RunnerUp:
             searched(rival, case.columns, scope=case.scope, level=level)
         )
     return RunnerUp(name=case.known.fitted.runner_up, sequence=sequence)
-
-
-stage = Stage(
-    run=run,
-    params=DecideParams,
-    agrees=decide_agrees,
-    follows=("target",),
-    unused=unused_without_searches,
-    question=(
-        "At each compute budget, which arm, how sure, and where does the answer flip?"
-    ),
-    deps=(
-        artefacts.FITS,
-        artefacts.ARMS,
-        artefacts.VIEWS,
-        RUNS,
-    ),
-    outs=(artefacts.CURVES,),
-    tracked=(artefacts.DECISIONS,),
-    metrics=(artefacts.DECIDE_METRICS,),
-    shown=f"`{artefacts.decision('<question>')}`",
-)

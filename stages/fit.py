@@ -19,13 +19,12 @@ from stages.decision.question_laws import JUDGE, twins
 from stages.decision.record import Heldout, QuestionFit
 from stages.fits.choosing import Choosing
 from stages.fits.heldout import heldout_check
-from stages.fits.section import FitParams, is_measured
+from stages.fits.section import FitParams
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.files import whole_file, write_json
 from stages.foundation.processes.pool import second_process
 from stages.foundation.sealed import AGAIN, read_sealed, write_sealed
-from stages.foundation.stage import Stage
 from stages.judges.resampled import resampled, resampled_suite
 from stages.laws.choosing.averaged import Prediction, mixture
 from stages.laws.choosing.bootstrap import LEVEL, Bootstrap, bootstrap
@@ -45,7 +44,6 @@ from stages.runs.suite import judged_rows, judges_of, with_suite
 from stages.searched.kinds import (
     CURVES_KIND,
     MIXTURE_KIND,
-    unused_without_searches,
 )
 
 log = logging.getLogger("assay")
@@ -276,23 +274,3 @@ def record(
         regularisation=regularisation_shares(best),
         judges=list(judges),
     )
-
-
-stage = Stage(
-    run=run,
-    params=FitParams,
-    agrees=is_measured,
-    unused=unused_without_searches,
-    question=(
-        "Which law carries these runs to larger compute, and with which uncertainty?"
-    ),
-    deps=(
-        artefacts.MANIFEST,
-        artefacts.RUNS,
-        artefacts.HELD_OUT_LOSSES,
-        artefacts.ARMS,
-        artefacts.PACKED_HELD_OUT,
-    ),
-    outs=(artefacts.FITS,),
-    metrics=(artefacts.FIT_METRICS,),
-)

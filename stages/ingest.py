@@ -9,7 +9,6 @@ held-out word (16 while they are sorted).
 
 import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,49 +17,20 @@ import polars as pl
 
 from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.row_groups import RowGroups, compact
-from stages.curation.sample_data.wheels import POOLS, WHEELS
+from stages.curation.sample_data.listed import POOLS, WHEELS
 from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import remove_orphans, whole_folder, write_json
-from stages.foundation.stage import Stage
 from stages.images.pools import ingest as ingest_images
-from stages.pools.removal import entries_of, list_files
+from stages.pools.removal import entries_of
 from stages.pools.reworded import Sources, in_order, sources_of
 from stages.pools.staged_pools import StagedPool, stage_pool
-from stages.settings.pools import ROLES, IngestParams
+from stages.settings.pools import ROLES, IngestParams, list_files
 
 log = logging.getLogger("assay")
 # a shard ends at the first of them (assumed)
 SHARD_DOCUMENTS, SHARD_CHARS = (50_000, 32_000_000)
 FOLDER = Path(artefacts.INGEST)
-
-
-def input_files(params: IngestParams) -> list[str]:
-    """The user's own files and folders, as DVC dependencies; of a glob the folder above its first wildcard."""
-    paths = [pool.path for pool in params.pools.values() if pool.path is not None]
-    paths += list_files(params.removed)
-    flat = [
-        path
-        for entry in paths
-        for path in ([entry] if isinstance(entry, str) else entry)
-    ]
-    return sorted({_fixed_part(path) for path in flat})
-
-
-def _fixed_part(path: str) -> str:
-    """The path itself if it exists, or the folder above its first wildcard: DVC knows files and folders, no globs."""
-    if os.path.exists(path):
-        return Path(path).as_posix()
-    parts = Path(path).parts
-    wild = next(
-        (i for i, part in enumerate(parts) if set("*?[") & set(part)), len(parts)
-    )
-    if wild == 0:
-        raise ParamsError(
-            f"ingest.pools: path {path!r} begins with a wildcard; put the"
-            " files into a folder of their own"
-        )
-    return Path(*parts[:wild]).as_posix()
 
 
 def run(params: IngestParams) -> None:
@@ -289,15 +259,3 @@ def _sum(sizes) -> dict[str, int]:
     return {
         unit: sum(size[unit] for size in sizes) for unit in ("documents", "characters")
     }
-
-
-stage = Stage(
-    run=run,
-    params=IngestParams,
-    question="What text do we have, and which of it may nobody train on?",
-    inputs=input_files,
-    reads_outside=True,
-    shown=f"`{artefacts.INGEST}/` pools, held-out, reference, manifest",
-    outs=(artefacts.INGEST,),
-    metrics=(artefacts.INGEST_METRICS,),
-)

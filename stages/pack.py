@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pydantic import Field
 
 from stages import images
 from stages.curation.duplicates.clusters import SHORTENED
 from stages.curation.reading.row_groups import batches, compact
+from stages.declarations.pack import PackParams
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, whole_folder, write_json
-from stages.foundation.stage import Section, Stage
 from stages.images.pack import pack as pack_images
 from stages.pools.prompt_texts import COLUMN as PROMPT_CHARS
 from stages.pools.prompts import prompted
@@ -28,36 +27,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 HEAD_DOCUMENTS = 2000  # of a held-out domain, read at a time
-
-
-class PackParams(Section):
-    vocab_size: int = Field(
-        1024,
-        ge=260,
-        le=1 << 20,
-        description="tokens in the vocabulary, 256 bytes and the end mark among them",
-    )
-    tokenizer_chars: int = Field(
-        4_000_000,
-        ge=10_000,
-        description=(
-            "characters of pool text the tokenizer learns from, taken in id order"
-        ),
-    )
-    tokenizer: str | None = Field(
-        None,
-        description=(
-            "tokenizer.json that another project trained, for a checkpoint of it; null:"
-            " one is trained on the pools"
-        ),
-    )
-    heldout_tokens: int = Field(
-        40_000,
-        ge=1_000,
-        description=(
-            "tokens scored on each held-out domain, whole documents in id order"
-        ),
-    )
 
 
 def run(params: PackParams) -> None:
@@ -194,20 +163,3 @@ def up_to(documents: Iterator[Document], tokens: int) -> Iterator[Document]:
             return
         total += len(document[1])
         yield document
-
-
-stage = Stage(
-    run=run,
-    params=PackParams,
-    question="What are the documents as tokens?",
-    deps=(artefacts.INGEST, artefacts.LINE_COPIES),
-    inputs=lambda params: (params.tokenizer,) if params and params.tokenizer else (),
-    outs=(
-        artefacts.TOKENIZER,
-        artefacts.PACKED_POOLS,
-        artefacts.PACKED_HELD_OUT,
-        artefacts.SET_ASIDE,
-    ),
-    metrics=(artefacts.PACK_METRICS,),
-    shown=f"`{artefacts.PACKED_POOLS}/` memmaps and index",
-)

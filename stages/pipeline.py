@@ -1,6 +1,6 @@
 """PIPELINE is the only list of stages, in the order in which they run: pack before score, which may read tokens."""
 
-from stages import (
+from stages.declarations import (
     arms,
     decide,
     dedup,

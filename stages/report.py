@@ -9,14 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from pydantic import Field
 
 from stages.decision.controls import CONTROL_LEVEL
 from stages.decision.record import DecisionRecord
+from stages.declarations.report import ReportParams
 from stages.foundation import artefacts
 from stages.foundation.files import read_json, whole_folder
-from stages.foundation.stage import Section, Stage
-from stages.reporting.page import SCRIPT, SEARCHED_TEMPLATE, STYLE, TEMPLATE, render
+from stages.reporting.page import render
 from stages.reporting.plot_tables import write_plot_tables
 from stages.reporting.rows import (
     counted_runs,
@@ -24,15 +23,8 @@ from stages.reporting.rows import (
     pool_rows,
     training_time,
 )
-from stages.searched.kinds import unused_without_searches
 from stages.searched.record import Decision, SearchedRecord, read_decisions
 from stages.verification.record import Verification, read_verification
-
-
-class ReportParams(Section):
-    png_dpi: int = Field(
-        140, ge=50, le=400, description="resolution of the PNG figures"
-    )
 
 
 def run(params: ReportParams) -> None:
@@ -101,29 +93,3 @@ def verifications(decisions: list[Decision]) -> dict[str, Verification]:
     return {
         name: read_verification(file) for name, file in files.items() if file.is_file()
     }
-
-
-stage = Stage(
-    run=run,
-    params=ReportParams,
-    unused=unused_without_searches,
-    question=(
-        "What does a person need to see to act on the decisions, and to distrust them?"
-    ),
-    deps=(
-        TEMPLATE,
-        STYLE,
-        SCRIPT,
-        SEARCHED_TEMPLATE,
-        artefacts.DECISIONS,
-        artefacts.VERIFICATIONS,
-        artefacts.CURVES,
-        artefacts.RUNS,
-        artefacts.SWEEP_METRICS,
-        artefacts.LEDGER,
-        artefacts.MANIFEST,
-    ),
-    outs=(artefacts.REPORT,),
-    tracked=(artefacts.PLOTS,),
-    shown=f"`{artefacts.PAGE}`",
-)

@@ -10,26 +10,22 @@ two thirds of the text while it runs.
 
 import logging
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import AfterValidator, Field
 
 from stages import images
+from stages.curation.names import OWN_SCORES
 from stages.curation.pruning_metrics.prototypes import (
     TextPrototypes,
     fit_text_prototypes,
 )
 from stages.curation.reading.ordered_pool import HeldPool, OrderedPool, ordered_pool
 from stages.curation.reading.row_groups import RowGroups, batches, compact
-from stages.curation.score_kinds import AnyPipelineScore
 from stages.curation.score_kinds.kind import kind_name
-from stages.curation.scores.model_card import FILES
 from stages.curation.scores.quality import (
-    Quality,
     QualityModel,
     QualityResult,
     fit_sampled,
@@ -39,105 +35,21 @@ from stages.curation.scores.quality import (
     training_share,
 )
 from stages.curation.scores.quality_card import save_quality
-from stages.curation.selecting.arm_views import OWN_SCORES
+from stages.curation.scores.settings import MODEL_FILES, Quality
+from stages.declarations.score import CARRIED, ScoreParams
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError, ParamsError
+from stages.foundation.errors import ParamsError
 from stages.foundation.files import refuse_others, whole_file, write_json
-from stages.foundation.stage import Stage
-from stages.images.scores import ImageScoring
 from stages.images.scores import score as score_images
-from stages.pool_scores.extra_scores import Scorer, extra_scorer, score_inputs
+from stages.images.scoring import ImageScoring
+from stages.pool_scores.extra_scores import Scorer, extra_scorer
 from stages.pool_scores.rule_columns import RuleColumns, address_column
-from stages.settings.rules import RuleSettings
 
 log = logging.getLogger("assay")
 REFERENCE = Path(artefacts.REFERENCE)
 WORK = Path(
     artefacts.SCORE_WORK
 )  # ranges of the pool while the stage runs; git ignores it
-CARRIED = ("licence",)  # of the pools, for arms to ask for
-TAKEN = {
-    *CARRIED,
-    *OWN_SCORES,
-    "id",
-    "row",
-    "pool",
-    "n_chars",
-    "n_tokens",
-    "cluster",
-    "is_first",
-    "duplicate",
-    "arm",
-    "draw",
-    "weight",
-    "tier",
-    "tier_name",
-    "text",
-    "source",
-    "lang",
-    "rules_lang",
-    "parent",
-    "url",
-    "group",
-    "semantic_of",
-    "line_row",
-    "line_tokens",
-}
-
-
-def names_are_free(extra: dict[str, AnyPipelineScore]) -> dict[str, AnyPipelineScore]:
-    """The columns asked for; ValueError where a name is taken or no plain name."""
-    for name in extra:
-        if (
-            not name.isidentifier()
-            or name != name.lower()
-            or name in TAKEN
-            or name.startswith("_")
-        ):
-            raise ValueError(
-                f"a column cannot be named {name!r}; a name is lower-case letters,"
-                f" digits and _ and none of {', '.join(sorted(TAKEN))}"
-            )
-    return extra
-
-
-class ScoreParams(RuleSettings):
-    seed: int = Field(1, ge=0)
-    save_quality: str | None = Field(
-        None,
-        description=(
-            "folder to keep the quality classifier in, with its card, for new data; DVC"
-            " does not track it"
-        ),
-    )
-    extra: Annotated[dict[str, AnyPipelineScore], AfterValidator(names_are_free)] = (
-        Field({}, description="further score columns by name, for arms to select by")
-    )
-    folds: int = Field(
-        5,
-        ge=2,
-        le=20,
-        description=(
-            "parts of the pool; each is scored by a model trained on the others"
-        ),
-    )
-    train_chars: int = Field(
-        20_000_000,
-        ge=10_000,
-        description=(
-            "pool characters that the quality classifier and the prototypes learn from"
-        ),
-    )
-    prototypes: int = Field(
-        64, ge=2, le=100_000, description="clusters for the difficulty score"
-    )
-
-    images: ImageScoring | None = Field(
-        None, description="how images are scored, where ingest.modality is image"
-    )
-
-    def quality(self) -> Quality:
-        return Quality(folds=self.folds, train_chars=self.train_chars, seed=self.seed)
 
 
 def run(params: ScoreParams) -> None:
@@ -146,7 +58,7 @@ def run(params: ScoreParams) -> None:
         score_images(params.images or ImageScoring(), params.seed)
         return
     if params.save_quality:
-        refuse_others(params.save_quality, FILES)
+        refuse_others(params.save_quality, MODEL_FILES)
     shutil.rmtree(WORK, ignore_errors=True)
     try:
         pool = ordered_pool(
@@ -303,53 +215,3 @@ def extra_columns(
             params, HeldPool(pool), reference=HeldPool(reference), taken=taken
         )
     ]
-
-
-def addresses_are_mapped(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where URL lists are given for pools without addresses: the key and the fault."""
-    if params["score"].url_lists is not None and all(
-        pool.url is None for pool in params["ingest"].pools.values()
-    ):
-        return (
-            ["score", "url_lists"],
-            (
-                "needs the addresses of documents; map the column that holds them at"
-                " ingest.pools.NAME.url"
-            ),
-        )
-    return None
-
-
-def folder_is_free(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where the quality classifier would be kept in a folder that holds something else."""
-    if folder := params["score"].save_quality:
-        try:
-            refuse_others(folder, FILES)
-        except InputError as error:
-            return ["score", "save_quality"], str(error)
-    return None
-
-
-# kinds of extra scores that train and read no proxy
-WITHOUT_PROXY = {"ngram", "function", "column", "saved"}
-
-
-def unused(params: Mapping[str, Any]) -> list[str]:
-    """The trainer where no score asks for it, image proxies where there are no images."""
-    kinds = {extra.kind for extra in params["score"].extra.values()}
-    parts = list(images.unused_by_texts(params))
-    return parts if kinds - WITHOUT_PROXY else [*parts, "stages.proxy.readers"]
-
-
-stage = Stage(
-    run=run,
-    params=ScoreParams,
-    question="How good and how hard is every document, and which rules does it break?",
-    agrees=lambda params: addresses_are_mapped(params) or folder_is_free(params),
-    deps=(artefacts.INGEST,),
-    inputs=lambda params: sorted({*score_inputs(params.extra), *params.rule_files()}),
-    unused=unused,
-    outs=(artefacts.SCORES,),
-    tracked=(artefacts.RULE_COUNTS, artefacts.CALIBRATION),
-    metrics=(artefacts.SCORE_METRICS,),
-)

@@ -7,7 +7,6 @@ Nothing is fitted to these runs. Cost: three to six trunks a question at `times`
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,11 +18,10 @@ from stages.foundation import artefacts
 from stages.foundation.errors import ParamsError
 from stages.foundation.files import whole_file, whole_folder, write_json
 from stages.foundation.sealed import AGAIN, read_sealed
-from stages.foundation.stage import Stage
 from stages.laws.choosing.averaged import Mixture
 from stages.laws.choosing.bootstrap import Bootstrap
 from stages.runs.run_files import CARRIED_ON
-from stages.searched.kinds import is_searched, unused_without_searches
+from stages.searched.kinds import is_searched
 from stages.settings.verify import VerifyParams
 from stages.sweeping.views import Views, load_views
 from stages.verification.asked import Asked, ask
@@ -154,39 +152,3 @@ def write_runs(tables: list[pl.DataFrame]) -> None:
     )
     with whole_file(artefacts.VERIFY_RUNS) as temporary:
         whole.write_parquet(temporary)
-
-
-def questions_exist(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where the section names what is no question: the keys and the fault."""
-    questions = params["arms"].questions
-    for name in params["verify"].questions or []:
-        if name not in questions:
-            known = ", ".join(questions)
-            return ["verify", "questions"], f"no question {name!r}; there are {known}"
-    return None
-
-
-stage = Stage(
-    run=run,
-    params=VerifyParams,
-    agrees=questions_exist,
-    unused=unused_without_searches,
-    question=("Does what was decided hold beyond the compute that it was fitted to?"),
-    deps=(
-        artefacts.DECISIONS,
-        artefacts.FITS,
-        artefacts.ARMS,
-        artefacts.VIEWS,
-        artefacts.RUNS,
-        artefacts.RUN_FILES,
-        artefacts.PACKED_POOLS,
-        artefacts.PACKED_HELD_OUT,
-        artefacts.MANIFEST,
-    ),
-    outs=(artefacts.VERIFY_RUNS,),
-    tracked=(artefacts.VERIFICATIONS,),
-    resumable=(artefacts.VERIFY_RUN_FILES,),
-    kept=(artefacts.TRACK_RECORD,),
-    metrics=(artefacts.VERIFY_METRICS,),
-    shown=f"`{artefacts.verification('<question>')}`, `{artefacts.TRACK_RECORD}`",
-)

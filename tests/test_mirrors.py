@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.foundation.stage import ROOT, imported_modules
+from stages.pipeline import PIPELINE
 
 MODULE = re.compile(r"(stages|flows)(\.\w+)+")
 
@@ -54,13 +55,15 @@ def started_by_name(file: Path) -> set[Path]:
 
 
 def reached_from(test: Path) -> set[Path]:
-    """Files that a test imports at any depth, or starts by name."""
+    """Files that a test imports at any depth, or starts by name; with the list of stages their work too."""
     todo, seen = [test], set()
     while todo:
         file = todo.pop()
         if file not in seen:
             seen.add(file)
             todo.extend(imported_modules(file) | started_by_name(file))
+            if file == ROOT / "stages/pipeline.py":
+                todo.extend(ROOT / f"stages/{stage.name}.py" for stage in PIPELINE)
     return seen
 
 

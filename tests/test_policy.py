@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.foundation.dvc_file import pipeline_text
-from stages.foundation.stage import ROOT, code_deps, imported_modules
+from stages.foundation.stage import ROOT, Stage, code_deps, imported_modules
 from stages.pipeline import PIPELINE
 from stages.settings.params import load_params
 
@@ -167,6 +167,12 @@ def paths_spelled(file: Path) -> list[str]:
     ]
 
 
+def homes_of(stage: Stage) -> tuple[Path, Path]:
+    """The files that hold a stage's declaration and its work."""
+    place = ROOT / "stages"
+    return place / f"declarations/{stage.name}.py", place / f"{stage.name}.py"
+
+
 def own_products(file: Path) -> set[str]:
     """What the stage declared in this file makes and no other stage names."""
     named_by_others = {
@@ -176,10 +182,7 @@ def own_products(file: Path) -> set[str]:
         for path in (*stage.products, *stage.deps)
     }
     return {
-        path
-        for stage in PIPELINE
-        if file == ROOT / f"stages/{stage.name}.py"
-        for path in stage.products
+        path for stage in PIPELINE if file in homes_of(stage) for path in stage.products
     } - named_by_others
 
 
@@ -203,10 +206,14 @@ def test_every_path_is_spelled_once():
 
 def test_a_path_that_a_stage_spells_is_used_by_that_stage_alone():
     for stage in PIPELINE:
-        home = ROOT / f"stages/{stage.name}.py"
-        if not paths_spelled(home):
+        homes = homes_of(stage)
+        if not any(map(paths_spelled, homes)):
             continue
-        users = [file.stem for file in SOURCES if home in imported_modules(file)]
+        users = [
+            file.stem
+            for file in SOURCES
+            if file not in homes and imported_modules(file) & {*homes}
+        ]
         assert set(users) <= {"pipeline"}, (
             f"{users} import stages/{stage.name}.py: what they share of its paths"
             " belongs in stages/foundation/artefacts.py"

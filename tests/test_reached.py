@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from stages.foundation.stage import ROOT, imported_modules
+from stages.pipeline import PIPELINE
 
 API_ONLY = {
     "d4.py": "D4 of one table in memory; `assay curate` has it as semantic.keep_diverse",
@@ -45,8 +46,11 @@ def packages_of(file: Path) -> set[Path]:
 
 
 def reached() -> set[Path]:
-    """All files that the commands `assay` and `python -m stages` import or start, at any depth."""
+    """All files that the commands `assay` and `python -m stages` import or start, at any depth; the work of a stage is
+    imported by its name.
+    """
     todo = {*ROOT.glob("flows/**/*.py"), ROOT / "stages/__main__.py"}
+    todo |= {ROOT / f"stages/{stage.name}.py" for stage in PIPELINE}
     seen: set[Path] = set()
     while todo:
         file = todo.pop()

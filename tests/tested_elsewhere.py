@@ -4,6 +4,8 @@ A file that has its mirror (stages/a/b.py and tests/stages/a/test_b.py) does not
 reaches the file by its imports; tests/test_mirrors.py says so where it does not.
 """
 
+from stages.pipeline import PIPELINE
+
 KERNELS = "stages/curation/kernels/test_loops.py"
 KINDS = "stages/curation/score_kinds/test_kinds.py"
 PRUNING = "stages/curation/pruning_metrics/test_pruning_scores.py"
@@ -22,6 +24,18 @@ TESTED_ELSEWHERE = {
     # stages: each with its neighbours, on small data
     "stages/faults/arm_faults.py": "stages/settings/test_params.py",
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",
+    "stages/curation/duplicates/settings.py": "stages/curation/duplicates/test_minhash.py",
+    "stages/curation/names.py": "stages/curation/text/test_words.py",
+    "stages/curation/rules/list_files.py": "stages/curation/rules/test_blocklists.py",
+    "stages/curation/sample_data/listed.py": "stages/curation/sample_data/test_wheels.py",
+    "stages/curation/scores/settings.py": "stages/curation/scores/test_quality.py",
+    "stages/foundation/dvc_lock.py": "stages/decision/test_provenance.py",
+    "stages/images/scoring.py": IMAGE_STUDY,
+    "stages/pools/copies_section.py": "stages/pools/test_semantic_copies.py",
+    **{
+        f"stages/declarations/{stage.name}.py": "stages/foundation/test_stage.py"
+        for stage in PIPELINE
+    },
     "stages/curation/selecting/groups.py": "stages/pools/test_reworded.py",
     "stages/settings/arms.py": "stages/curation/selecting/test_arm_views.py",
     "stages/searched/asked.py": "stages/searched/test_designed.py",

@@ -12,7 +12,7 @@ from flows.commands.show import show
 from stages.curate.run.estimate import estimate
 from stages.curate.run.run import Request, curate
 from stages.curate.work.executor import EXECUTORS
-from stages.curate.work.manifest_file import Fault, Manifest
+from stages.curate.work.manifest_file import Manifest
 from stages.curation.reading import storage
 from stages.curation.vectors.embeddings import Embed
 from stages.foundation.errors import InputError
@@ -158,7 +158,7 @@ def _print(manifest: Manifest, out: str, seconds: float) -> None:
         f"\n{counts.documents:,} documents, {kept.documents:,} kept"
         f" ({kept.documents / max(1, counts.documents):.1%}),"
         f" {counts.dropped:,} dropped; {counts.empty:,} rows without text,"
-        f" {counts.bad_rows:,} cannot be read.\n{out}: kept/ dropped/ report.md"
+        f" {counts.bad_rows:,} rows and {counts.bad_files:,} files cannot be read.\n{out}: kept/ dropped/ report.md"
         f" manifest.json; {seconds:.0f} s"
     )
     if (repeats := manifest.repeats) is not None:
@@ -166,7 +166,7 @@ def _print(manifest: Manifest, out: str, seconds: float) -> None:
             f"Repeated lines and paragraphs: {repeats['removed_chars']:,} characters"
             f" cut out of {repeats['shortened']:,} kept documents."
         )
-    faults = [_fault_line(fault) for fault in manifest.faults.values()]
+    faults = [line for fault in manifest.faults.values() for line in fault.lines()]
     faults += [f"{path}: the file is empty" for path in manifest.empty_files]
     for line in faults[:FAULT_LINES]:
         print(f"set aside: {line}", file=sys.stderr)
@@ -175,10 +175,3 @@ def _print(manifest: Manifest, out: str, seconds: float) -> None:
             f"and {len(faults) - FAULT_LINES} more files, see report.md",
             file=sys.stderr,
         )
-
-
-def _fault_line(fault: Fault) -> str:
-    """The first fault of a file, and how many more it has."""
-    if fault.rows == 1:
-        return fault.first
-    return f"{fault.first} (and {fault.rows - 1} more rows of this file)"

@@ -93,6 +93,10 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Only the curation steps, on your own files: rules, quality, decontamination, duplicates."""
+    if params is not None:
+        from stages.settings.params import load_curate
+
+        load_curate(params)  # a fault is told before polars is imported
     from flows.commands.curate import curate_command
 
     columns = {

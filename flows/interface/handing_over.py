@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.interface.options import Json, ParamsFile, app, countable, here
+from flows.interface.options import Json, ParamsFile, app, check_params, countable, here
 
 
 @app.command()
@@ -28,6 +28,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Leave documents out from now on, and name the arms, runs and decisions that held each."""
+    check_params(params)
     from flows.commands.handing_over.lineage import remove_command
 
     remove_command(params, entries, dry_run=dry_run, as_json=as_json)
@@ -108,6 +109,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The winning arm over the whole pools, in shards that your trainer reads."""
+    check_params(params)
     from flows.commands.handing_over.export import export_command
     from stages.handing_over.handover import Request
 

@@ -104,3 +104,11 @@ def budget_to(purpose: str) -> Any:
     """The option that names budgets of a table of FLOPs, each to some purpose."""
     words = f"a budget to {purpose}, FLOPs or hours as 40h; repeat"
     return typer.Option(metavar="FLOPS", callback=as_flops, help=words)
+
+
+def check_params(params: Path) -> None:
+    """InputError with one line for a fault of the parameters, before the command imports what it works with."""
+    from stages.pipeline import PIPELINE
+    from stages.settings.params import load_params
+
+    load_params(params, PIPELINE)

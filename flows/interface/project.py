@@ -15,6 +15,7 @@ from flows.interface.options import (
     TargetParams,
     TargetTokens,
     app,
+    check_params,
     countable,
     here,
 )
@@ -130,6 +131,7 @@ def verify(
 ) -> None:
     """Train the best arms beyond the fitted compute, and set predicted against measured."""
     require_extras("train")
+    check_params(params)
     from flows.commands.project.verify import verify_command
 
     verify_command(

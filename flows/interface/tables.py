@@ -232,7 +232,6 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Compute-optimal parameters, tokens and epochs for a budget; the next best proxy run; proxies for a target."""
-    from flows.commands.plan import plan_command
 
     if ladder:
         require_extras("train")
@@ -246,6 +245,8 @@ def plan(
         )
     if float(flops) < 1:
         raise typer.BadParameter(f"--flops {flops}: a budget is at least 1 FLOP")
+    from flows.commands.plan import plan_command
+
     plan_command(
         law,
         float(flops),

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages.decision.provenance import locked_stages
 from stages.foundation import artefacts
+from stages.foundation.dvc_lock import locked_stages
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 

@@ -15,7 +15,7 @@ from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, RWLockFileFormatEr
 from dvc.scm import SCMError
 
 from flows.with_dvc.kept_lock import LOCK
-from stages.decision.provenance import locked_stages
+from stages.foundation.dvc_lock import locked_stages
 from stages.foundation.errors import InputError
 
 # DVC's note of which paths it reads and writes, not written whole: a kill may leave it cut

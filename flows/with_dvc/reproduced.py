@@ -19,7 +19,7 @@ from flows.with_dvc.kept_lock import LOCK, kept_lock
 from flows.with_dvc.lock_entry import reproduced
 from flows.with_dvc.project import DAMAGED, forget_what_was_held, opened_project
 from stages.decision.changes import differences
-from stages.decision.provenance import locked_stages
+from stages.foundation.dvc_lock import locked_stages
 from stages.foundation.processes.stopping import STOPPED_CODES
 from stages.foundation.stage import Stage
 from stages.foundation.yaml_file import read_yaml

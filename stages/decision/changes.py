@@ -6,8 +6,8 @@ the disk and is not in dvc.lock yet is DVC's to say (flows/freshness.py).
 
 from typing import Any
 
-from stages.decision.provenance import LOCK, dvc_hashes, locked
 from stages.decision.record import Provenance
+from stages.foundation.dvc_lock import LOCK, dvc_hashes, locked
 
 MOST_CHARS = 60  # of a value that is shown
 

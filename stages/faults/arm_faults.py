@@ -7,10 +7,10 @@ Each fault is the keys in params.yaml and one line.
 from collections.abc import Sequence
 from typing import Any
 
+from stages.curation.names import OWN_SCORES
 from stages.curation.rules.rule_list import named_rules
-from stages.curation.selecting.arm_views import OWN_SCORES
 from stages.foundation.errors import InputError
-from stages.images.scores import ImageScoring
+from stages.images.scoring import ImageScoring
 from stages.searched.kinds import branches_asked
 from stages.settings.arms import Arm, ArmsParams
 from stages.settings.pools import Pool

@@ -1,10 +1,12 @@
 """What a stage is: declared once, here is everything that is derived from the declaration.
 
-A stage module holds a frozen pydantic model (its section of params.yaml), one function and
-`stage = Stage(...)`. From that come dvc.yaml (`dvc_yaml`), the command that DVC runs
-(`python -m stages NAME`) and the Prefect task (flows/with_dvc/tasks.py). Code dependencies are not listed
-by hand: they are the modules that the stage file imports, directly or through others, read from the
-sources without running them. What only functions import, as the trainer behind a score that few
+stages/declarations/NAME.py names the section of params.yaml (a frozen pydantic model), what is checked across sections,
+and `stage = Stage(...)`; stages/NAME.py holds the work, `run`, and is imported when it is done. From the declaration
+come dvc.yaml (`dvc_yaml`), the command that DVC runs (`python -m stages NAME`) and the Prefect task
+(flows/with_dvc/tasks.py). Every command checks params.yaml, so declarations import neither polars nor numpy.
+
+Code dependencies are not listed by hand: they are the modules that the file of the work imports, directly or through
+others, read from the sources without running them. What only functions import, as the trainer behind a score that few
 projects ask for, a stage may declare to be unused with the parameters at hand; all else counts.
 """
 
@@ -13,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ PLUMBING = {
 class Stage:
     """A step of the pipeline. Paths are relative to the repository root."""
 
-    run: Callable[[Any], None]
+    name: str  # the section of params.yaml, the file under stages/ and the name in dvc.yaml
     params: type[Section]
     question: str
     deps: tuple[str, ...] = ()
@@ -60,11 +63,6 @@ class Stage:
     shown: str = ""  # main output in the README, as Markdown; empty: the first product
 
     @property
-    def name(self) -> str:
-        """The section of params.yaml, the file under stages/ and the name in dvc.yaml."""
-        return self.run.__module__.rpartition(".")[2]
-
-    @property
     def main_output(self) -> str:
         """What the README's table shows of the products."""
         return self.shown or f"`{self.products[0]}`"
@@ -73,6 +71,10 @@ class Stage:
     def hashed(self) -> tuple[str, ...]:
         """Products that later stages read as this one left them."""
         return self.outs + self.tracked
+
+    def run(self, section: Section) -> None:
+        """The work alone: `run` of stages/NAME.py."""
+        import_module(f"stages.{self.name}").run(section)
 
     def carry_out(self, section: Section) -> None:
         """Run on inputs that are whole, and record what was made. Raises InputError where an input is damaged."""

@@ -29,9 +29,10 @@ from stages.handing_over.record import ExportManifest
 from stages.handing_over.register import register
 from stages.handing_over.writing.scatter import Progress, Scatter
 from stages.handing_over.writing.shards import ShardWriter
-from stages.pools.removal import entries_of, list_files
+from stages.pools.removal import entries_of
 from stages.searched.record import Decision, read_any_decision
 from stages.settings.arms import ArmsParams
+from stages.settings.pools import list_files
 
 log = logging.getLogger("assay")
 

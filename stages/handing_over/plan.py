@@ -3,8 +3,8 @@
 from importlib import metadata
 
 from stages.decision.changes import changes_since
-from stages.decision.provenance import LOCK, dvc_hashes
 from stages.foundation import artefacts, hashes
+from stages.foundation.dvc_lock import LOCK, dvc_hashes
 from stages.foundation.errors import RefusedError
 from stages.foundation.files import content_hash, file_hash
 from stages.handing_over.answer import answer_hash

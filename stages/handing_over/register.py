@@ -14,8 +14,9 @@ from stages.foundation.files import whole_file
 from stages.handing_over.answer import changed
 from stages.handing_over.record import ExportManifest
 from stages.handing_over.work import MANIFEST
-from stages.pools.removal import entries_hash, entries_of, list_files
+from stages.pools.removal import entries_hash, entries_of
 from stages.searched.record import read_any_decision
+from stages.settings.pools import list_files
 
 FILE = Path(artefacts.EXPORTS)
 

@@ -6,45 +6,14 @@ scores table of the pipeline: one column a metric, `difficulty` (the first metri
 difficulty.py.
 """
 
-from typing import Literal
-
 import polars as pl
-from pydantic import Field, field_validator
 
 from stages.curation.sample_data.arrays import stacked
 from stages.foundation import artefacts
 from stages.foundation.files import whole_file, write_json
-from stages.foundation.stage import Section
-from stages.images.difficulty import METRICS, Scoring, image_difficulty
+from stages.images.difficulty import Scoring, image_difficulty
 from stages.images.pools import pooled
-
-
-class ImageScoring(Section):
-    """How models are trained for scores."""
-
-    metrics: list[str] = Field(
-        ["el2n"],
-        min_length=1,
-        description="pruning metrics, one column each: " + ", ".join(METRICS),
-    )
-    kind: Literal["mlp", "residual"] = "mlp"
-    width: int = Field(32, ge=1)
-    depth: int = Field(1, ge=1)
-    samples: int = Field(
-        19_200, ge=32, description="samples that each model is trained on"
-    )
-    batch_samples: int = Field(32, ge=1)
-    lr: float = Field(0.003, gt=0)
-    models: int = Field(4, ge=1, description="models that a metric is averaged over")
-
-    @field_validator("metrics")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        if unknown := [name for name in names if name not in METRICS]:
-            raise ValueError(
-                f"no pruning metric {unknown[0]!r}; known are {', '.join(METRICS)}"
-            )
-        return names
+from stages.images.scoring import ImageScoring
 
 
 def score(settings: ImageScoring, seed: int) -> None:

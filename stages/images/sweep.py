@@ -73,28 +73,6 @@ def metrics(table: pl.DataFrame, n_trunks: int) -> dict[str, Any]:
     }
 
 
-def sizes_are_of_the_modality(params: dict[str, Any]) -> tuple[list[str], str] | None:
-    """Where a size is of another modality than the pools: the key and the fault."""
-    modality = params["ingest"].modality
-    if params["sweep"].added and modality == "image":
-        return ["sweep", "added"], "runs are added to text alone; take them out"
-    kinds = {name: each.kind for name, each in params["arms"].controls.items()}
-    if "lr" in kinds.values() and modality == "image":
-        named = next(name for name, kind in kinds.items() if kind == "lr")
-        return ["arms", "controls", named], "kind lr is for text; leave it out"
-    for key in ("sizes", "control_sizes"):
-        for size in getattr(params["sweep"], key):
-            if (IMAGE_SIZE.fullmatch(size) is not None) != (modality == "image"):
-                return (
-                    [
-                        "sweep",
-                        key,
-                    ],
-                    f"{size} is no {modality} proxy, and ingest.modality is {modality}",
-                )
-    return None
-
-
 def _arms() -> dict[str, np.ndarray]:
     """`arm/draw` -> rows of the packed pool."""
     views = pl.read_parquet(artefacts.VIEWS)

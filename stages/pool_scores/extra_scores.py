@@ -19,24 +19,12 @@ from stages.curation.reading.ordered_pool import Documents
 from stages.curation.score_kinds.kind import PipelineScore, Proxies, Sources
 from stages.foundation.errors import InputError, ParamsError
 from stages.pool_scores.proxy_scores import (
-    PACK,
-    TOKENIZER,
     proxy_difficulty,
     proxy_embeddings,
 )
 
 Scorer = Callable[[pl.DataFrame], pl.Series]
 PROXIES = Proxies(difficulty=proxy_difficulty, embeddings=proxy_embeddings)
-
-
-def score_inputs(extra: dict[str, PipelineScore]) -> list[str]:
-    """Files that the columns read, for DVC."""
-    found: set[str] = set()
-    for settings in extra.values():
-        found |= set(settings.input_files())
-        if settings.reads_pack():
-            found |= {PACK, TOKENIZER}
-    return sorted(found)
 
 
 def extra_scorer(

@@ -16,10 +16,10 @@ from stages.curation.duplicates.losses import (
     MOST_NAMED,
     WITNESSES,
     Group,
-    Limits,
     copy_warnings,
 )
 from stages.curation.duplicates.minhash import SHARED
+from stages.curation.duplicates.settings import Limits
 from stages.curation.reading.row_groups import batches
 
 

@@ -10,13 +10,10 @@ entry a line in memory.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
 from stages.curation.duplicates.line_copies import (
-    MIN_CHARS,
     repeated_units,
     unit_keys,
     without_copies,
@@ -24,14 +21,7 @@ from stages.curation.duplicates.line_copies import (
 from stages.curation.reading.documents import SCHEMA
 from stages.curation.reading.row_groups import RowGroups, batches
 from stages.foundation.files import whole_file
-from stages.foundation.stage import Section
-
-
-class LineParams(Section):
-    unit: Literal["line", "paragraph"] = "line"
-    min_chars: int = Field(
-        MIN_CHARS, ge=1, description="shorter ones are left alone: a bracket is no copy"
-    )
+from stages.pools.copies_section import LineParams
 
 
 def write_shortened(

@@ -6,7 +6,7 @@ by its source, or by the user's own id (where the pool maps `id`). Cost: 2 milli
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,6 @@ from stages.foundation.files import content_hash
 
 LIST = Path(artefacts.REMOVED)
 NAMES = ("id", "parent", "url", "source")
-
-
-def list_files(removed: str | Sequence[str] | None) -> list[str]:
-    """The files that are read: those of `ingest.removed` and, where it is there, that of `assay remove`."""
-    own = [removed] if isinstance(removed, str) else list(removed or [])
-    return [*own, *([LIST.as_posix()] if LIST.is_file() else [])]
 
 
 def entries_of(files: Iterable[str]) -> frozenset[str]:

@@ -21,12 +21,8 @@ from stages.curation.text.function_words import FUNCTION_WORDS
 from stages.curation.vectors.embeddings import embedded
 from stages.curation.vectors.spherical import spherical_kmeans
 from stages.foundation.errors import InputError
-from stages.pools.semantic_copies import (
-    SemanticParams,
-    embedding_maker,
-    pool_texts,
-    sampled_texts,
-)
+from stages.pools.copies_section import SemanticParams
+from stages.pools.semantic_copies import embedding_maker, pool_texts, sampled_texts
 
 log = logging.getLogger("assay")
 WORD = r"\p{L}{3,}"  # ours: shorter ones tell languages, not topics

@@ -37,22 +37,7 @@ def loss_by_flops(
                 curves.filter(pl.col("arm") == arm),
                 points.filter(pl.col("arm") == arm),
             )
-            axes.fill_between(
-                curve["flops"],
-                curve["low"],
-                curve["high"],
-                color=colour,
-                alpha=0.13,
-                lw=0,
-                gid=arm_gid(number, "band"),
-            )
-            axes.plot(
-                curve["flops"],
-                curve["value"],
-                color=colour,
-                lw=1.4,
-                gid=arm_gid(number, "curve"),
-            )
+            _draw_banded(axes, curve, number=number, colour=colour)
             axes.plot(
                 seen["flops"],
                 seen["value"],
@@ -106,23 +91,7 @@ def advantage(
             curve = differences.filter(pl.col("arm") == arm)
             if arm == base or curve.is_empty():
                 continue
-            axes.fill_between(
-                curve["flops"],
-                curve["low"],
-                curve["high"],
-                color=colour,
-                alpha=0.15,
-                lw=0,
-                gid=arm_gid(number, "band"),
-            )
-            axes.plot(
-                curve["flops"],
-                curve["value"],
-                color=colour,
-                lw=1.4,
-                label=labels[arm],
-                gid=arm_gid(number, "curve"),
-            )
+            _draw_banded(axes, curve, number=number, colour=colour, label=labels[arm])
         axes.axhline(0, color="0.2", lw=1)
         _mark_flips(axes, flips)
         axes.axvline(measured_to, color="0.55", lw=0.8, ls=":")
@@ -195,22 +164,8 @@ def verified(rows: pl.DataFrame, labels: dict[str, str], words: MetricWords) -> 
             part = rows.filter(pl.col("arm") == arm).sort("flops")
             if part.is_empty():
                 continue
-            axes.fill_between(
-                part["flops"],
-                part["low"],
-                part["high"],
-                color=colour,
-                alpha=0.13,
-                lw=0,
-                gid=arm_gid(number, "band"),
-            )
-            axes.plot(
-                part["flops"],
-                part["predicted"],
-                color=colour,
-                lw=1.4,
-                gid=arm_gid(number, "curve"),
-            )
+            line = part.rename({"predicted": "value"})
+            _draw_banded(axes, line, number=number, colour=colour)
             axes.plot(
                 part["flops"],
                 part["measured"],
@@ -239,6 +194,34 @@ def retention(ledger: pl.DataFrame) -> Figure:
         axes.invert_yaxis()
         axes.set(xlabel="million tokens")
     return figure
+
+
+def _draw_banded(
+    axes: plt.Axes,
+    curve: pl.DataFrame,
+    *,
+    number: int,
+    colour: str,
+    label: str | None = None,
+) -> None:
+    """A line within its band. curve: flops, value, low, high; number: of the arm, for the page's script."""
+    axes.fill_between(
+        curve["flops"],
+        curve["low"],
+        curve["high"],
+        color=colour,
+        alpha=0.13,
+        lw=0,
+        gid=arm_gid(number, "band"),
+    )
+    axes.plot(
+        curve["flops"],
+        curve["value"],
+        color=colour,
+        lw=1.4,
+        label=label,
+        gid=arm_gid(number, "curve"),
+    )
 
 
 def _mark_flips(axes: plt.Axes, flips: Sequence[Flip]) -> None:

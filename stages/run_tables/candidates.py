@@ -12,11 +12,16 @@ from stages.laws.interface.cost import SIX, Cost
 from stages.laws.interface.table import note
 from stages.run_columns.named_law import law_for, varying_shares
 from stages.run_columns.positive import positive_numbers
+from stages.runs.schema import COLUMNS
 from stages.runs.table import as_words
 
 N_STARTS = 32  # measured: 64 and more reach the same ends on the published tables
 MIXTURE_LAW = "chinchilla_mix"  # ours: the one law of sizes, tokens and shares
 SHOWN_COLUMNS = 6
+SHOWN_VALUES = 4
+# of the runs table, text that names no data set; `schedule` is read by a law of curves
+OTHER_LABELS = {*COLUMNS, "schedule"} - {"arm"}
+NAMED_NUMBERS = ("n_params", "n_tokens_seen", "flops", "lr", "batch_tokens")
 
 
 def numeric_rows(
@@ -120,6 +125,53 @@ def unread_notes(law: Law, rows: dict[str, np.ndarray]) -> list[dict[str, str]]:
             )
         )
     return notes
+
+
+def arms_notes(table: pl.DataFrame, cluster: str | None) -> list[dict[str, str]]:
+    """A coded warning where a column of text looks like the data sets of the runs, which are fitted as one.
+
+    cluster: the column whose rows are resampled together, which is asked for as such.
+    """
+    found = [
+        name
+        for name, kind in table.schema.items()
+        if kind in (pl.String, pl.Categorical, pl.Enum)
+        and name not in OTHER_LABELS | {cluster}
+        and _looks_like_arms(table, name)
+    ]
+    if not found:
+        return []
+    named = []
+    for name in found:
+        values = table[name].cast(pl.String).drop_nulls().unique().sort().to_list()
+        more = ", ..." if len(values) > SHOWN_VALUES else ""
+        named.append(f"{name!r} ({', '.join(values[:SHOWN_VALUES])}{more})")
+    return [
+        note(
+            "arms_not_read",
+            "warning",
+            f"runs differ in {' and in '.join(named)} and are fitted as one data set;"
+            f" where these name data sets, --arm {found[0]} fits each apart",
+        )
+    ]
+
+
+def _looks_like_arms(table: pl.DataFrame, name: str) -> bool:
+    """Whether a column of text has several values, each of two rows and more as a rule, and does not just say in
+    words what a number of the run says, as the name of a model does.
+    """
+    known = table.filter(
+        pl.col(name).is_not_null() & (pl.col(name).cast(pl.String) != "")
+    )
+    n_values = known[name].n_unique()
+    if n_values < 2 or 2 * n_values > known.height:
+        return False
+    return not any(
+        number in known.columns
+        and known[number].n_unique() <= known.height // 2
+        and known.select(number, name).n_unique() == known[number].n_unique()
+        for number in NAMED_NUMBERS
+    )
 
 
 def repeats_notes(laws: list[Law], runs: pl.DataFrame) -> list[dict[str, str]]:

@@ -29,6 +29,7 @@ from stages.run_columns.schedules import schedules_of
 from stages.run_columns.thinned import thinned
 from stages.run_tables.candidates import (
     N_STARTS,
+    arms_notes,
     candidates,
     duplicate_notes,
     numeric_rows,
@@ -94,6 +95,7 @@ def fit_table(
         notes += turning_notes(_auto_rows(given.table, name, cluster=cluster, arm=arm))
     if arm is None:
         notes += unread_notes(fit.law, given.design_columns())
+        notes += arms_notes(given.table, cluster)
     weighed = [each.law for each, _ in choice.members] if choice else [fit.law]
     notes += repeats_notes(weighed, given.table)
     held = given.held_rows(fit, arm)

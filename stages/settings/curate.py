@@ -10,17 +10,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
-from stages.curation.duplicates.contamination import NGRAM_WORDS, OVERLAP_SHARE
-from stages.curation.duplicates.losses import Limits
-from stages.curation.duplicates.minhash import FINEWEB_BANDS, FINEWEB_ROWS, MinHash
+from stages.curation.duplicates.settings import (
+    FINEWEB_BANDS,
+    FINEWEB_ROWS,
+    NGRAM_WORDS,
+    OVERLAP_SHARE,
+    Limits,
+    MinHash,
+)
+from stages.curation.names import TOKENISERS
 from stages.curation.reading.rows import MAX_ROW_BYTES, Columns
-from stages.curation.rules.rules import RULES, Thresholds, rule_names
+from stages.curation.rules.rule_list import RULES, Thresholds, rule_names
 from stages.curation.score_kinds import AnyCurateScore
 from stages.curation.score_kinds.function import function_files
 from stages.curation.score_kinds.kind import Cut
-from stages.curation.scores.quality import Quality
+from stages.curation.scores.settings import Quality
 from stages.curation.text.language_codes import model_codes
-from stages.curation.text.words import TOKENISERS
 from stages.foundation.errors import InputError
 from stages.foundation.section import Section
 from stages.settings.curate_searches import (

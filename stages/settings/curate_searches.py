@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.curation.duplicates.line_copies import MIN_CHARS
+from stages.curation.duplicates.settings import MIN_CHARS
 from stages.curation.score_kinds.kind import Cut
 from stages.foundation import artefacts
 from stages.foundation.section import Section

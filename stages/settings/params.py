@@ -80,8 +80,23 @@ def load_params(
             f"{path}: must hold one section a stage"
             f" ({', '.join(s.name for s in pipeline)})"
         )
+    sections = check_tree(Path(path), tree, values=values, pipeline=pipeline)
+    if files_of and (fault := missing_file(files_of, sections, pipeline)):
+        keys, rule = fault
+        dotted = ".".join(map(str, keys))
+        raise InputError(f"{path}:{_line(tree, keys)}: {dotted}: {rule}")
+    return sections
+
+
+def check_tree(
+    path: Path, tree: yaml.Node, values: dict[str, Any], pipeline: tuple[Stage, ...]
+) -> Sections:
+    """Every section of `values` by stage name. tree: the file that they come from, for the lines in errors.
+
+    Raises InputError with one line for the first fault.
+    """
     checked = _validated(
-        Path(path), tree, values=with_derived(values), model=params_model(pipeline)
+        path, tree, values=with_derived(values), model=params_model(pipeline)
     )
     sections = Sections(
         {stage.name: getattr(checked, stage.name) for stage in pipeline},
@@ -91,10 +106,6 @@ def load_params(
         if fault := stage.agrees(sections):
             keys, rule = fault
             raise InputError(f"{path}:{_line(tree, keys)}: {'.'.join(keys)}: {rule}")
-    if files_of and (fault := missing_file(files_of, sections, pipeline)):
-        keys, rule = fault
-        dotted = ".".join(map(str, keys))
-        raise InputError(f"{path}:{_line(tree, keys)}: {dotted}: {rule}")
     return sections
 
 

@@ -2,12 +2,13 @@
 what is set apart.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.curation.sample_data.image_pools import IMAGE_POOLS
-from stages.curation.sample_data.wheels import POOLS
+from stages.curation.sample_data.listed import IMAGE_POOL_NAMES, POOLS
 from stages.foundation import artefacts
 from stages.foundation.section import Name, Section
 
@@ -74,7 +75,7 @@ class Pool(Section):
     images: str | None = Field(
         None,
         description="real images by name, where ingest.modality is image: "
-        + ", ".join(IMAGE_POOLS),
+        + ", ".join(IMAGE_POOL_NAMES),
     )
     max_chars: int | None = Field(
         None, ge=1, description="characters taken, whole documents by hash"
@@ -111,8 +112,8 @@ class Pool(Section):
                 "needs exactly one of path (your files), extract (text in a wheel) and"
                 " images (an image pool by name)"
             )
-        if self.images is not None and self.images not in IMAGE_POOLS:
-            raise ValueError(f"images must be one of {', '.join(IMAGE_POOLS)}")
+        if self.images is not None and self.images not in IMAGE_POOL_NAMES:
+            raise ValueError(f"images must be one of {', '.join(IMAGE_POOL_NAMES)}")
         if self.extract is not None and self.extract not in POOLS:
             raise ValueError(f"extract must be one of {', '.join(POOLS)}")
         if self.prompt is not None and self.path is None:
@@ -250,3 +251,9 @@ class IngestParams(Section):
                     f" source itself; name {source.source.pool!r}, and its documents"
                 )
         return self
+
+
+def list_files(removed: str | Sequence[str] | None) -> list[str]:
+    """The files that are read: those of `ingest.removed` and, where it is there, that of `assay remove`."""
+    own = [removed] if isinstance(removed, str) else list(removed or [])
+    return [*own, *([artefacts.REMOVED] if Path(artefacts.REMOVED).is_file() else [])]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError, ValidationInfo, field_validator
 
-from stages.curation.rules.blocklists import read_list, url_lists
+from stages.curation.rules.list_files import read_list, url_lists
 from stages.curation.rules.rule_list import (
     DECONTAMINATION,
     RULE_SETS,

@@ -1,7 +1,7 @@
 """params.yaml as a command has checked it whole: a stage that it starts reads its own section and no other.
 
-The sections of other stages are models in the files of these stages, which take as long to import as a small stage
-takes to run. Under `dvc repro`, where nobody has checked the file, every stage checks all of it.
+The sections of all stages take .2 s of CPU to import and check (measured). Under `dvc repro`, where nobody has checked
+the file, every stage checks all of it.
 """
 
 import os

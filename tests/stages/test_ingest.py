@@ -10,8 +10,10 @@ import zstandard
 from stages import ingest
 from stages.curation.reading import row_groups
 from stages.curation.reading.documents import uniform
+from stages.declarations.ingest import input_files
 from stages.foundation.errors import InputError
-from stages.ingest import IngestParams, input_files, run
+from stages.ingest import run
+from stages.settings.pools import IngestParams
 
 
 @pytest.fixture

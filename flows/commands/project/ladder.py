@@ -16,7 +16,7 @@ from stages.foundation.files import whole_file
 from stages.foundation.sealed import AGAIN, read_sealed
 from stages.foundation.yaml_file import read_yaml
 from stages.pipeline import PIPELINE
-from stages.settings.params import load_params
+from stages.settings.params import check_tree, load_params
 from stages.target.derived import LADDER_KEYS, wanted_ladder, with_questions
 from stages.target.ladder import HOUR_S, Ladder, ladder
 from stages.target.ladder_words import ladder_rows, reason_lines, shown_ladder
@@ -60,13 +60,14 @@ class Chosen:
 
 
 def choose(params_file: Path, dial: Dial) -> Chosen:
-    """The ladder that fits the hours on this machine. InputError where there is no target."""
-    from stages.sweeping.ladder_here import machine_here  # loads torch
-
-    _, values = read_yaml(params_file)
-    if not isinstance(values, dict):
+    """The ladder that fits the hours on this machine. InputError where there is no target, or a fault in the file,
+    before anything is measured.
+    """
+    tree, values = read_yaml(params_file)
+    if tree is None or not isinstance(values, dict):
         raise InputError(f"{params_file}: must hold one section a stage")
     target = _target(values.get("target"), dial, params_file)
+    check_tree(params_file, tree, values=_aimed(values, target), pipeline=PIPELINE)
     if str((values.get("ingest") or {}).get("modality", "text")) != "text":
         raise InputError(
             f"{params_file}: a ladder is chosen for text; give the sizes of image"
@@ -75,6 +76,8 @@ def choose(params_file: Path, dial: Dial) -> Chosen:
     sweep = values.get("sweep") or {}
     hours = 1.0 if dial.hours is None else dial.hours
     batch_tokens, device = sweep.get("batch_tokens", 512), sweep.get("device", "auto")
+    from stages.sweeping.ladder_here import machine_here  # loads torch
+
     machine = machine_here(batch_tokens, device)
     wanted = wanted_ladder(
         with_questions({**values, "target": target.model_dump(exclude_none=True)}),
@@ -90,6 +93,18 @@ def choose(params_file: Path, dial: Dial) -> Chosen:
         if key in (values.get(section) or {})
     }
     return Chosen(target, hours, ladder(wanted, machine.rate), machine.words, replaced)
+
+
+def _aimed(values: dict[str, Any], target: Target) -> dict[str, Any]:
+    """The sections with this target, without the keys that the ladder or the target gives."""
+    aimed = values | {"target": target.model_dump(exclude_none=True)}
+    for section, keys in REPLACED.items():
+        if isinstance(aimed.get(section), dict):
+            kept = {
+                key: each for key, each in aimed[section].items() if key not in keys
+            }
+            aimed[section] = kept
+    return aimed
 
 
 def _target(stated: Any, dial: Dial, params_file: Path) -> Target:

@@ -8,21 +8,22 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.commands.project.ladder import edited
-from stages.decision.at_budgets import Target
-from stages.decision.record import DecisionRecord, NextRun, read_decision
 from stages.foundation import artefacts
 from stages.foundation.errors import InputError
 from stages.foundation.files import remove_orphans
-from stages.laws.deciding.hopeless import enough
 from stages.pipeline import PIPELINE
 from stages.proxy.specs.shape import LADDER, Shape
 from stages.settings.params import Sections, load_params
 from stages.settings.questions import Question
 from stages.settings.sweep import AddedRun
 from stages.target.target import PER_PARAM_TOKEN, is_budget_of
+
+if TYPE_CHECKING:
+    from stages.decision.at_budgets import Target
+    from stages.decision.record import DecisionRecord, NextRun
 
 GOAL = re.compile(r"p_best=(0?\.\d+)")
 LAST = "decide"  # what comes after it is done once, at the end
@@ -59,13 +60,13 @@ class Standing:
     """One question: its answer at the target, the run that is advised, the arms that are dropped."""
 
     name: str
-    answer: Target
-    run: NextRun | None
+    answer: "Target"
+    run: "NextRun | None"
     dropped: dict[str, float]
     p_best: float
 
 
-def standing_of(record: DecisionRecord, params: Sections) -> Standing:
+def standing_of(record: "DecisionRecord", params: Sections) -> Standing:
     """Where a decision stands at the target."""
     target = params["decide"].target
     answer = next(each for each in record.targets if is_budget_of(target, each.flops))
@@ -116,6 +117,8 @@ def follow(params_file: Path, until: Until, bring: Callable[[str], int]) -> int:
 
 def standings(params: Sections) -> list[Standing]:
     """Every question between arms as its record on disk says; a mixture that is searched for has no next run."""
+    from stages.decision.record import read_decision
+
     names = [
         name
         for name, question in params["arms"].questions.items()
@@ -130,6 +133,8 @@ def next_additions(
     now: Sequence[Standing], until: Until, params: Sections
 ) -> tuple[list[AddedRun], str]:
     """The runs to add, one a question that is open, and why there are none."""
+    from stages.laws.deciding.hopeless import enough
+
     if not now:
         return [], "until: no question between arms is asked, so there is no P(best)"
     look = 1 + len(params["sweep"].added)
@@ -162,7 +167,7 @@ def next_additions(
     return list(runs), ""
 
 
-def added_run(run: NextRun) -> AddedRun:
+def added_run(run: "NextRun") -> AddedRun:
     """The advised run as an entry of sweep.added. InputError where no proxy has its size."""
     named = {Shape.named(name).n_params: name for name in LADDER}
     if round(run.n_params) not in named:

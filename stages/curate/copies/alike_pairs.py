@@ -35,7 +35,7 @@ from stages.curation.duplicates.alike import (
     candidates,
     certain_bytes,
 )
-from stages.curation.duplicates.minhash import MinHash
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.reading.storage import disk_errors
 from stages.foundation.files import whole_file
 

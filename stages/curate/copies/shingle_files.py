@@ -14,7 +14,7 @@ from stages.curate.work.numbering import Units
 from stages.curate.work.sorted_runs import mapped, write_records
 from stages.curate.work.staged import staged_rows
 from stages.curation.duplicates.alike import ShingleSets, shingle_sets, together
-from stages.curation.duplicates.minhash import MinHash
+from stages.curation.duplicates.settings import MinHash
 from stages.foundation.files import whole_folder
 
 ROW, HASH, PLACE = np.dtype("<i8"), np.dtype("<u4"), np.dtype("<i8")

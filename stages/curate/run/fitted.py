@@ -21,7 +21,8 @@ from stages.curate.work.unit_rows import unit_documents
 from stages.curate.work.units import Unit
 from stages.curation.reading.readers import read_all
 from stages.curation.reading.rows import Columns
-from stages.curation.scores.quality import Quality, QualityModel, fit_quality
+from stages.curation.scores.quality import QualityModel, fit_quality
+from stages.curation.scores.settings import Quality
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 from stages.settings.curate import CurateSettings, QualitySettings

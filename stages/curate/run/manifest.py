@@ -66,6 +66,9 @@ def build_manifest(
     return Manifest(
         counts=Counts(
             **{name: total[name] for name in counted},
+            bad_files=sum(
+                fault["rest"] is not None for fault in total["faults"].values()
+            ),
             kept=kept.documents,
             dropped=dropped.documents,
         ),
@@ -246,7 +249,7 @@ def write_result(
     out: str, folder: Path, manifest: Manifest, units: Iterable[Path]
 ) -> None:
     """Quarantine and report, and the manifest last: where it is, the run is complete."""
-    if manifest.counts.bad_rows:
+    if manifest.counts.bad_rows or manifest.counts.bad_files:
         target = folder / "quarantine.jsonl"
         with storage.disk_errors(out), open(target, "wb") as file:
             for unit in units:

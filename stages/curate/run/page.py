@@ -20,6 +20,7 @@ def page(manifest: "Manifest") -> str:
         "",
         f"{counts.rows:,} rows: {counts.bad_rows:,} cannot be read (quarantine.jsonl),"
         f" {counts.empty:,} without text, {counts.documents:,} documents.",
+        *_unread_files(manifest),
         f"Kept: {kept.documents:,} documents ({share:.1%}), {kept.characters:,}"
         f" characters, hash `{kept.hash}`.",
         "",
@@ -55,6 +56,17 @@ def page(manifest: "Manifest") -> str:
             "",
         ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _unread_files(manifest: "Manifest") -> list[str]:
+    """How many files are counted by no row, since they could not be read."""
+    n_files = manifest.counts.bad_files
+    if not n_files:
+        return []
+    return [
+        f"{n_files:,} {'file' if n_files == 1 else 'files'} could not be read, or not to"
+        " the end: what they hold is in none of these counts, see below."
+    ]
 
 
 def _warnings(manifest: "Manifest") -> list[str]:
@@ -111,9 +123,9 @@ def _repeats(manifest: "Manifest") -> list[str]:
 
 def _faults(manifest: "Manifest") -> list[str]:
     rows = [
-        f"- {_plain(fault.first)}"
-        + (f" ({fault.rows:,} rows)" if fault.rows > 1 else "")
+        f"- {_plain(line)}"
         for fault in manifest.faults.values()
+        for line in fault.lines()
     ]
     rows += [f"- {_plain(path)}: the file is empty" for path in manifest.empty_files]
     rows += [

@@ -17,14 +17,10 @@ from stages.curate.work.steps import Step, Verdicts
 from stages.curation.duplicates.contamination import Reference
 from stages.curation.reading.readers import read_all
 from stages.curation.reading.rows import Columns
-from stages.curation.rules.blocklists import (
-    bad_word_counts,
-    read_list,
-    url_lists,
-    url_measures,
-)
-from stages.curation.rules.by_language import RULES_LANG
+from stages.curation.rules.blocklists import bad_word_counts, url_measures
+from stages.curation.rules.by_language import RULES_LANG, passes_as_it_is
 from stages.curation.rules.cleaning import c4_cleaned, refinedweb_cleaned
+from stages.curation.rules.list_files import read_list, url_lists
 from stages.curation.rules.rules import RULES, judge, measure, rule_names
 from stages.curation.scores.own_scores import function_scores
 from stages.curation.scores.quality_card import load_quality
@@ -248,7 +244,7 @@ def _by_rules(
     return Verdicts(
         measured,
         measured.select(
-            (~RULES[name].passes(thresholds)).alias(name) for name in names
+            (~passes_as_it_is(RULES[name], thresholds)).alias(name) for name in names
         ),
     )
 

@@ -15,6 +15,13 @@ class Counts(Record):
 
     rows: int = Field(description="rows that were read")
     bad_rows: int = Field(description="rows that cannot be read; in quarantine.jsonl")
+    bad_files: int = Field(
+        0,
+        description=(
+            "files that cannot be read, or not to their end, and are counted by no row;"
+            " in quarantine.jsonl and faults"
+        ),
+    )
     empty: int = Field(description="rows without text")
     documents: int = Field(description="documents judged")
     characters: int = Field(description="Unicode characters of the documents")
@@ -88,6 +95,19 @@ class Fault(Record):
 
     rows: int = Field(description="rows that cannot be read")
     first: str = Field(description="the first fault, with file and line")
+    rest: str | None = Field(
+        None,
+        description="why the file, or the rest of it, is not read; null where it is",
+    )
+
+    def lines(self) -> list[str]:
+        """The first bad row and how many more there are; why the file, or its rest, is not read."""
+        if self.rest == self.first:
+            more = f" (and {self.rows:,} rows of this file)" if self.rows else ""
+            return [self.first + more]
+        more = f" (and {self.rows - 1:,} more rows of this file)" * (self.rows > 1)
+        rest = [] if self.rest is None else [self.rest]
+        return [self.first + more, *rest]
 
 
 class OutputFile(Record):

@@ -1,8 +1,8 @@
-"""Rows that cannot be read, kept aside with the place and the reason.
+"""Rows and files that cannot be read, kept aside with the place and the reason.
 
-Question: what was not read, where did it stand and why? Input: bad rows as they come. Output: one
-JSON line a row (file, line, offset in bytes, reason, and what stood there as text or base64), and
-for each file its count and first reason.
+Question: what was not read, where did it stand and why? Input: bad rows, files and rests of files as they come. Output:
+one JSON line each (file, line, offset in bytes, reason, what stood there as text or base64, and `rest` where nothing of
+the file is read from there on), and for each file how many rows, the first reason, and why its rest is not read.
 """
 
 import base64
@@ -27,9 +27,14 @@ class Quarantine:
     def __call__(self, bad: BadRow) -> None:
         if self.strict:
             raise bad.error
-        self.rows += 1
-        fault = self.faults.setdefault(bad.file, {"rows": 0, "first": str(bad.error)})
-        fault["rows"] += 1
+        fault = self.faults.setdefault(
+            bad.file, {"rows": 0, "first": str(bad.error), "rest": None}
+        )
+        if bad.is_rest:
+            fault["rest"] = fault["rest"] or str(bad.error)
+        else:
+            self.rows += 1
+            fault["rows"] += 1
         self.file.write(json.dumps(_quarantined(bad), ensure_ascii=False) + "\n")
 
     def __exit__(self, *_: object) -> None:
@@ -37,12 +42,14 @@ class Quarantine:
 
 
 def _quarantined(bad: BadRow) -> dict:
-    entry = {
+    entry: dict[str, Any] = {
         "file": bad.file,
         "line": bad.line,
         "offset": bad.offset,
         "reason": str(bad.error),
     }
+    if bad.is_rest:
+        entry["rest"] = True
     if bad.raw is None:
         return entry
     try:

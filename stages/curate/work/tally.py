@@ -114,7 +114,8 @@ def merge(parts: Iterable[dict]) -> dict:
             )
         for file, fault in part.get("faults", {}).items():
             known = total["faults"].setdefault(
-                file, {"rows": 0, "first": fault["first"]}
+                file, {"rows": 0, "first": fault["first"], "rest": None}
             )
             known["rows"] += fault["rows"]
+            known["rest"] = known["rest"] or fault["rest"]
     return total

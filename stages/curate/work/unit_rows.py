@@ -7,7 +7,7 @@ Small files share a batch, for a batch costs 15 ms whatever it holds (measured).
 batch, 4 to 12 million characters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -16,7 +16,7 @@ from stages.curate.work.units import Unit
 from stages.curation.reading.documents import document_id, documents
 from stages.curation.reading.named_files import InputFile
 from stages.curation.reading.readers import read_rows
-from stages.curation.reading.rows import BATCH_ROWS, OnBad, RawRows, text_series
+from stages.curation.reading.rows import BATCH_ROWS, OnBad, RawRows
 from stages.foundation.errors import InputError
 from stages.settings.curate import RESERVED, CurateSettings
 
@@ -101,7 +101,7 @@ def _table(
     sources = [
         source for rows, file in waiting for source in _sources(rows, file, settings)
     ]
-    frame = documents(text_series(texts), sources, settings.pool, langs=langs).select(
+    frame = documents(_text_series(texts), sources, settings.pool, langs=langs).select(
         "id", "source", "text", "lang", "n_chars"
     )
     if settings.id is not None:
@@ -118,6 +118,10 @@ def _table(
     return frame.with_columns(
         pl.Series(name, values, dtype=pl.String) for name, values in extra.items()
     )
+
+
+def _text_series(texts: Sequence[str | None] | pl.Series) -> pl.Series:
+    return texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
 
 
 def _sources(rows: RawRows, file: InputFile, settings: CurateSettings) -> list[str]:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from stages.curation.duplicates.minhash import MinHash, shingles
+from stages.curation.duplicates.minhash import shingles
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.kernels.alike import (
     compare_in_groups,
     compare_pairs,

@@ -24,8 +24,9 @@ from stages.curation.duplicates.alike import (
     shingle_sets,
     together,
 )
-from stages.curation.duplicates.minhash import MinHash, signatures, sketch_matrix
+from stages.curation.duplicates.minhash import signatures, sketch_matrix
 from stages.curation.duplicates.semantic import Pairs, greedy
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.kernels.union import flatten, join_equal
 from stages.foundation.errors import InputError
 

@@ -20,17 +20,11 @@ from stages.curation.duplicates.alike import (
     shingle_sets,
     together,
 )
-from stages.curation.duplicates.minhash import (
-    MinHash,
-    shingles,
-    signatures,
-    sketch_matrix,
-)
+from stages.curation.duplicates.minhash import shingles, signatures, sketch_matrix
+from stages.curation.duplicates.settings import NGRAM_WORDS, OVERLAP_SHARE, MinHash
 from stages.curation.kernels.alike import compare_pairs
 from stages.curation.text.characters import blocks, composed, plain_words
 
-NGRAM_WORDS = 13  # Brown et al. 2020, appendix C
-OVERLAP_SHARE = 0.2  # a fifth of a document's 13-grams (assumed; paragraph-level removal in DCLM uses 0.8)
 SLICE = 1 << 20
 EQUAL = ("exact", "words")
 # of a reference document: exact for 512 shingles, a standard error of .018 at .8 for more

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import polars as pl
 
+from stages.curation.duplicates.settings import MIN_CHARS
 from stages.curation.kernels.lines import joined
 from stages.curation.text.characters import Block, blocks, mixed
 from stages.curation.text.lines import lines_of
@@ -21,7 +22,6 @@ from stages.curation.text.spans import without_spans
 from stages.foundation.errors import InputError
 
 UNITS = ("line", "paragraph")
-MIN_CHARS = 20  # assumed: shorter ones are structure (a bracket, a heading, a date), not copied prose
 
 
 def unit_keys(

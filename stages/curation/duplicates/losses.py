@@ -12,21 +12,14 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from stages.curation.duplicates.settings import Limits
+
 LEAST_DOCUMENTS = 10  # fewer are no pattern (assumed)
 LEAST_RUN = 12  # words in a row that two documents share by chance seldom (assumed)
 COMPARED_WORDS = 3_000
 SHOWN_CHARS = 100
 WITNESSES = 4  # documents of a group whose texts are read
 MOST_NAMED = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Shares of a pool's documents from which something is said."""
-
-    lost: float
-    cluster: float
-    shared: float
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ CPU-second, memory of one block and the signatures (measured).
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import xxhash
 
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.kernels.hashing import MULTIPLIER
 from stages.curation.kernels.minhash import shingle_minima
 from stages.curation.text.characters import (
@@ -30,73 +30,17 @@ from stages.curation.text.characters import (
     word_blocks,
 )
 
-LEAST_MET = 0.9  # of the pairs at the threshold (assumed)
-MOST_SKETCH_BYTES = 1024  # the standard error at .8 is then .0125
 # minima that are also keys by themselves: half of the documents that share half of their text have
 # one in common, where bands only join what is like as a whole (losses.py)
 SHARED = ("shared_0", "shared_1")
-# FineWeb's setting, for what is joined by a band alone
-FINEWEB_BANDS, FINEWEB_ROWS = 14, 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class MinHash:
-    """Parameters of the signature. Shingles are words, lower case, punctuation dropped.
-
-    `threshold` is the Jaccard similarity of shingles from which documents are near duplicates.
-    """
-
-    shingle_words: int = 5
-    bands: int = 20
-    rows: int = 6
-    seed: int = 1
-    threshold: float = 0.8
-
-    def __post_init__(self) -> None:
-        for name in ("shingle_words", "bands", "rows"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"MinHash {name} is {getattr(self, name)}; give at least 1"
-                )
-        if not 0 < self.threshold <= 1:
-            raise ValueError(
-                f"MinHash threshold is {self.threshold}; give one above 0, at most 1"
-            )
-
-    def fault(self) -> str | None:
-        """Why these bands do not find what is alike, if so."""
-        met = self.probability(self.threshold)
-        if met >= LEAST_MET:
-            return None
-        return (
-            f"{self.bands} bands of {self.rows} rows meet {met:.0%} of the pairs at the"
-            f" threshold {self.threshold:g}; give more bands or fewer rows (at .8 20 of"
-            " 6 meet 99.8 %, at .5 60 of 4 meet 98 %)"
-        )
-
-    @property
-    def sketch_bytes(self) -> int:
-        """Permutations of which a byte is kept."""
-        return min(self.bands * self.rows, MOST_SKETCH_BYTES)
-
-    @property
-    def sketch_words(self) -> int:
-        """Columns of a sketch, eight bytes each; the last is filled up with zeros."""
-        return -(-self.sketch_bytes // 8)
-
-    def band_names(self) -> list[str]:
-        return [f"band_{index:02d}" for index in range(self.bands)]
-
-    def permutations(self) -> tuple[np.ndarray, np.ndarray]:
-        """Odd factors and offsets (bands * rows,) of the maps x -> a x + b modulo 2^32."""
-        drawn = np.random.default_rng(self.seed).integers(
-            0, 1 << 32, size=(2, self.bands * self.rows), dtype=np.uint32
-        )
-        return drawn[0] | np.uint32(1), drawn[1]
-
-    def probability(self, similarity: float) -> float:
-        """Chance that two documents of this Jaccard similarity become candidates."""
-        return 1 - (1 - similarity**self.rows) ** self.bands
+def permutations(params: MinHash) -> tuple[np.ndarray, np.ndarray]:
+    """Odd factors and offsets (bands * rows,) of the maps x -> a x + b modulo 2^32."""
+    drawn = np.random.default_rng(params.seed).integers(
+        0, 1 << 32, size=(2, params.bands * params.rows), dtype=np.uint32
+    )
+    return drawn[0] | np.uint32(1), drawn[1]
 
 
 def signatures(
@@ -125,11 +69,13 @@ def _empty(params: MinHash) -> pl.DataFrame:
 
 
 def _frame_signatures(frame: pl.DataFrame, params: MinHash) -> Iterator[pl.DataFrame]:
-    permutations = params.permutations()
+    factors_and_offsets = permutations(params)
     exact = text_hashes(frame["text"])
     for rows, hashes, docs in word_blocks(composed(frame["text"])):
         whole = document_hashes(hashes, docs, exact[rows])
-        minima = shingle_minima(hashes, docs, params.shingle_words, *permutations)
+        minima = shingle_minima(
+            hashes, docs, params.shingle_words, *factors_and_offsets
+        )
         keys = band_keys(minima, docs, whole=whole, params=params)
         columns = {"id": frame["id"][rows], "exact": exact[rows], "words": whole}
         columns |= dict(zip(params.band_names(), keys, strict=True))

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.curation.duplicates.settings import LAST_EPS
 from stages.curation.reading.documents import uniform
 from stages.curation.vectors.products import ROUNDING, close_pairs, unit_rows
 from stages.curation.vectors.spherical import Clustering, spherical_kmeans
@@ -34,7 +35,7 @@ KEEP_FIRST = {
     "random": "by hash(seed, id)",
 }
 # searched for a wanted fraction; 2 joins opposite directions
-FIRST_EPS, LAST_EPS = (2.0**-9, 2.0)
+FIRST_EPS = 2.0**-9
 
 
 @dataclass(frozen=True, eq=False)

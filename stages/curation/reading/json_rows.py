@@ -45,7 +45,7 @@ def json_rows(
     on_bad: OnBad = refuse,
     max_row_bytes: int | None = None,
 ) -> Iterator[RawRows]:
-    """Batches of about `batch_chars` characters. Blank lines are no rows; a cut-off end is one bad row."""
+    """Batches of about `batch_chars` characters. Blank lines are no rows; a cut-off end is the rest of a file."""
     rows, size = _empty(columns), 0
     lines = byte_lines(file, span, max_row_bytes)
     while True:
@@ -61,6 +61,7 @@ def json_rows(
                     offset=error.offset,
                     error=error,
                     raw=error.rest,
+                    is_rest=True,
                 )
             )
             break

@@ -109,7 +109,7 @@ def parquet_rows(
                     )
                 row += batch.num_rows
     except InputError as error:
-        on_bad(BadRow(file.name, line=None, offset=None, error=error))
+        on_bad(BadRow(file.name, line=None, offset=None, error=error, is_rest=True))
 
 
 def _text_leaves(table: pq.ParquetFile, wanted: list[str]) -> list[str]:

@@ -201,7 +201,14 @@ def _text_file(
         text = decoded(b"".join(parts), str(file.path), 0)
     except InputError as error:
         on_bad(
-            BadRow(file.name, line=None, offset=None, error=error, raw=b"".join(parts))
+            BadRow(
+                file.name,
+                line=None,
+                offset=None,
+                error=error,
+                raw=b"".join(parts),
+                is_rest=True,
+            )
         )
         return
     yield RawRows(

@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-
-import polars as pl
 
 from stages.curation.reading.named_files import InputFile
 from stages.foundation.errors import InputError
 from stages.foundation.one_line import printable
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BREAK = "\n"  # between two messages, and between a prompt and its answer
 ANSWERS = "assistant"  # the role whose last message is the answer
@@ -77,13 +78,14 @@ class RawRows:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row, or with `line` None a file or the end of one, that cannot be read; `raw` is what stood there, if held."""
+    """A row that cannot be read, or a file or the rest of one (`is_rest`); `raw` is what stood there, if held."""
 
     file: str
     line: int | None
     offset: int | None  # bytes, in the decompressed file
     error: InputError
     raw: bytes | None = None
+    is_rest: bool = False  # nothing of the file is read from there on
 
 
 BATCH_ROWS = 100_000  # a batch ends there however little its rows hold (assumed)
@@ -212,14 +214,10 @@ def mapping_hint(seen: list[str], wanted: str) -> str:
     return f"columns seen: {', '.join(seen[:20]) or '(none)'}{guess}"
 
 
-def _chars(texts: Sequence[str | None]) -> int:
-    if isinstance(texts, pl.Series):
-        return int(texts.str.len_chars().sum())
-    return sum(map(len, filter(None, texts)))
-
-
-def text_series(texts: Sequence[str | None]) -> pl.Series:
-    return texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
+def _chars(texts: "Sequence[str | None] | pl.Series") -> int:
+    if isinstance(texts, Sequence):
+        return sum(map(len, filter(None, texts)))
+    return int(texts.str.len_chars().sum())
 
 
 def missing_column(

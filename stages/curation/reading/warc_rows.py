@@ -80,6 +80,7 @@ def warc_rows(
                     f"{file.path}: holds web pages, not text; give the WET file of the"
                     " same name, or extract the text first"
                 ),
+                is_rest=True,
             )
         )
 
@@ -104,7 +105,7 @@ def _records(file: InputFile, most_bytes: int, on_bad: OnBad) -> Iterator[Record
         while held.more():
             yield _record(held, most_bytes)
     except InputError as error:
-        on_bad(BadRow(file.name, line=None, offset=None, error=error))
+        on_bad(BadRow(file.name, line=None, offset=None, error=error, is_rest=True))
 
 
 def _record(held: "_Held", most_bytes: int) -> Record:

@@ -7,54 +7,14 @@ Cost: bad words 95 MB a CPU-second, 200,000 URLs a CPU-second (measured).
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from stages.curation.rules.list_files import UrlLists
 from stages.curation.text.characters import block_of, blocks, ngram_hashes, plain_words
-from stages.foundation.errors import InputError
 
 HOST = r"^(?:[a-z][a-z0-9+.\-]*:)?(?://)?(?:[^/?#@]*@)?([^/?#:]+)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class UrlLists:
-    """Lists in lower case. A domain stands for its subdomains too; a soft word counts, it takes several to drop."""
-
-    domains: frozenset[str] = frozenset()
-    urls: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
-    soft_words: frozenset[str] = frozenset()
-    substrings: frozenset[str] = frozenset()
-
-
-def url_lists(**files: Path | str) -> UrlLists:
-    """`UrlLists` from one file for each of its fields.
-
-    >>> _ = Path("domains.txt").write_text("casino.example  # gambling\\nspam.example")
-    >>> sorted(url_lists(domains="domains.txt").domains)
-    ['casino.example', 'spam.example']
-    """
-    return UrlLists(**{name: read_list(file) for name, file in files.items()})
-
-
-def read_list(file: Path | str) -> frozenset[str]:
-    """The entries of a list file, lower case."""
-    try:
-        lines = Path(file).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file}: cannot read the list ({error}); give a UTF-8 text file with one"
-            " entry a line"
-        ) from None
-    entries = frozenset(line.partition("#")[0].strip().lower() for line in lines) - {""}
-    if not entries:
-        raise InputError(
-            f"{file}: the list has no entry; give one a line, or leave the list out"
-        )
-    return entries
 
 
 def url_measures(urls: pl.Series, lists: UrlLists) -> dict[str, np.ndarray]:

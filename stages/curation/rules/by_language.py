@@ -68,7 +68,7 @@ def passes(rule: Rule, thresholds: Thresholds) -> pl.Expr:
     """Whether a document stays, from the rule's measure and `rules_lang`; never null."""
     limit = getattr(thresholds, rule.threshold)
     if rule.language == "free" or limit is None:
-        return rule.passes(thresholds)
+        return passes_as_it_is(rule, thresholds)
     known, other = FACTORS[rule.language]
     factors = pl.col(RULES_LANG).replace_strict(
         dict(known), default=other, return_dtype=pl.Float64
@@ -76,8 +76,20 @@ def passes(rule: Rule, thresholds: Thresholds) -> pl.Expr:
     if (
         rule.language == "marks"
     ):  # in a text at the limit, (1 - limit) / limit marks a word
-        return rule.within(limit / (limit + factors * (1 - limit))).fill_null(True)
-    return rule.within(factors * limit).fill_null(True)
+        return _within(rule, limit / (limit + factors * (1 - limit))).fill_null(True)
+    return _within(rule, factors * limit).fill_null(True)
+
+
+def passes_as_it_is(rule: Rule, thresholds: Thresholds) -> pl.Expr:
+    """The same by the limit as it is, whatever the language."""
+    limit = getattr(thresholds, rule.threshold)
+    return pl.lit(True) if limit is None else _within(rule, limit)
+
+
+def _within(rule: Rule, limit: float | pl.Expr) -> pl.Expr:
+    """Whether the measure keeps to the limit."""
+    measure = pl.col(rule.measure)
+    return measure >= limit if rule.keeps == "at least" else measure <= limit
 
 
 def shorter_lines(langs: np.ndarray) -> np.ndarray | None:

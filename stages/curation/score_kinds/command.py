@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field
 
 from stages.curation.score_kinds.kind import (
@@ -15,9 +13,14 @@ from stages.curation.score_kinds.kind import (
     Scorer,
     Sources,
 )
-from stages.curation.scores.command_checks import CommandCheck
 from stages.foundation import artefacts
 from stages.foundation.section import Section
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from stages.curation.scores.command_checks import CommandCheck
 
 
 class Command(Section):
@@ -36,7 +39,9 @@ class Command(Section):
     memory_mb: int = Field(1024, ge=16, description="most address space of a check")
     jobs: int = Field(2, ge=1, le=256, description="checks at a time")
 
-    def check(self) -> CommandCheck:
+    def check(self) -> "CommandCheck":
+        from stages.curation.scores.command_checks import CommandCheck
+
         return CommandCheck(
             command=tuple(self.command),
             seconds=self.seconds,
@@ -44,7 +49,7 @@ class Command(Section):
             jobs=self.jobs,
         )
 
-    def passed(self, frame: pl.DataFrame) -> np.ndarray:
+    def passed(self, frame: "pl.DataFrame") -> "np.ndarray":
         """1 or 0 for each document (n,)."""
         kept = Path(artefacts.CHECKS) / "verdicts.sqlite"
         return self.check().verdicts(frame["text"].to_list(), kept)
@@ -54,7 +59,7 @@ class PipelineCommand(Command, PipelineScore):
     def input_files(self) -> list[str]:
         return [part for part in self.command if Path(part).is_file()]
 
-    def scorer(self, sources: Sources) -> Callable[[pl.DataFrame], np.ndarray]:
+    def scorer(self, sources: Sources) -> "Callable[[pl.DataFrame], np.ndarray]":
         self.check()  # a command that is not there is said before any work
         return self.passed
 
@@ -64,6 +69,8 @@ class CurateCommand(Command, CurateScore):
         return [part for part in self.command if Path(part).is_file()]
 
     def scorer(self, folder: Path | None) -> Scorer:
+        import polars as pl
+
         self.check()
         return lambda frame: pl.Series(self.passed(frame))
 

@@ -1,13 +1,14 @@
 """Settings of scores that compare documents in a space, and that space."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field
 
 from stages.curation.score_kinds.kind import PipelineScore, Sources
-from stages.curation.vectors.embeddings import embedded, hashed_words, sentence_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 WHOLE_POOL = (
     "it holds all texts and compares them with a reference at once; use score.extra of"
@@ -41,8 +42,8 @@ class Embedded(Training):
         return self.embed == "proxy" and self.model is None
 
     def embeddings(
-        self, pool: pl.DataFrame, reference: pl.DataFrame, sources: Sources
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, pool: "pl.DataFrame", reference: "pl.DataFrame", sources: Sources
+    ) -> "tuple[np.ndarray, np.ndarray]":
         """Pool (n, d) and reference (m, d) in one space."""
         if self.embed == "proxy" and not self.model:
             return sources.proxies.embeddings(
@@ -53,6 +54,12 @@ class Embedded(Training):
                 tokens=self.tokens,
                 context=self.context,
             )
+        from stages.curation.vectors.embeddings import (
+            embedded,
+            hashed_words,
+            sentence_model,
+        )
+
         texts = [*pool["text"], *reference["text"]]
         both = (
             embedded(sentence_model(self.model), texts)

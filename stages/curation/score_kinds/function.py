@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field
 
 from stages.curation.score_kinds.kind import (
@@ -15,7 +13,10 @@ from stages.curation.score_kinds.kind import (
     Scorer,
     Sources,
 )
-from stages.curation.scores.own_scores import function_scores
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
@@ -38,7 +39,9 @@ class PipelineFunction(PipelineScore):
     def input_files(self) -> list[str]:
         return function_files(self.function)
 
-    def scorer(self, sources: Sources) -> Callable[[pl.DataFrame], np.ndarray]:
+    def scorer(self, sources: Sources) -> "Callable[[pl.DataFrame], np.ndarray]":
+        from stages.curation.scores.own_scores import function_scores
+
         return lambda frame: function_scores(frame["text"], self.function)
 
 
@@ -54,6 +57,10 @@ class CurateFunction(CurateScore):
         return function_files(self.function)
 
     def scorer(self, folder: Path | None) -> Scorer:
+        import polars as pl
+
+        from stages.curation.scores.own_scores import function_scores
+
         return lambda frame: pl.Series(function_scores(frame["text"], self.function))
 
 

@@ -3,24 +3,28 @@
 A kind is one file of this folder that ends in `KIND = ScoreKind(...)`, and one line in KINDS of `__init__`.
 The pipeline reads `score.extra.NAME: {kind: ...}`, `assay curate` reads `scores.NAME: {kind: ...}`;
 both find the kind there and ask it for the column, so nothing else is to be written. A required setting
-names an example (`Field(examples=[...])`): the tests of all kinds run on it.
+names an example (`Field(examples=[...])`): the tests of all kinds run on it. These files declare: every command
+that reads params.yaml imports them, so what computes, with polars and numpy, is imported where it is called.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field, create_model, model_validator
 
-from stages.curation.reading.ordered_pool import Documents
 from stages.foundation.section import Section
 
-Scorer = Callable[[pl.DataFrame], pl.Series]
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from stages.curation.reading.ordered_pool import Documents
+
+Scorer = Callable[["pl.DataFrame"], "pl.Series"]
 # (most characters, seed) -> documents of the input, drawn by hash
-Sample = Callable[[int, int], pl.DataFrame]
+Sample = Callable[[int, int], "pl.DataFrame"]
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,16 @@ class Proxies:
     embeddings(pool, reference, seed=, size=, tokens=, context=): two arrays (n, d).
     """
 
-    difficulty: Callable[..., np.ndarray]
-    embeddings: Callable[..., tuple[np.ndarray, np.ndarray]]
+    difficulty: "Callable[..., np.ndarray]"
+    embeddings: "Callable[..., tuple[np.ndarray, np.ndarray]]"
 
 
 @dataclass(frozen=True)
 class Sources:
     """What a score of the pipeline may read."""
 
-    pool: Documents
-    reference: Documents
+    pool: "Documents"
+    reference: "Documents"
     seed: int
     proxies: Proxies
 
@@ -56,22 +60,26 @@ class PipelineScore(Section):
         """Whether the packed pools and their tokenizer are read too."""
         return False
 
-    def values(self, sources: Sources) -> np.ndarray | pl.Series:
+    def values(self, sources: Sources) -> "np.ndarray | pl.Series":
         """The column of the whole pool (n,), in the order of the ids; NaN or null where there is none."""
         raise NotImplementedError(f"{type(self).__name__} has no scorer and no values")
 
     def scorer(
         self, sources: Sources
-    ) -> Callable[[pl.DataFrame], np.ndarray | pl.Series]:
+    ) -> "Callable[[pl.DataFrame], np.ndarray | pl.Series]":
         """What gives a table of pool documents its column (rows of the table,)."""
+        import polars as pl
+
         table = sources.pool.columns("id").with_columns(
             value=pl.Series(self.values(sources), dtype=pl.Float64, nan_to_null=True)
         )
         return lambda frame: _looked_up(frame, table)
 
 
-def _looked_up(frame: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+def _looked_up(frame: "pl.DataFrame", table: "pl.DataFrame") -> "pl.Series":
     """The values of these documents; `table` is sorted by id."""
+    import polars as pl
+
     first, last = pl.lit(frame["id"].min()), pl.lit(frame["id"].max())
     near = table.filter(pl.col("id").is_between(first, last))
     found = frame.select("id").join(near, on="id", how="left", maintain_order="left")

@@ -1,14 +1,14 @@
 """Likeness to the reference by turns (RDS+): high = near to one of its documents."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field
 
-from stages.curation.reading.documents import uniform
 from stages.curation.score_kinds.embedded import WHOLE_POOL, Embedded
 from stages.curation.score_kinds.kind import ScoreKind, Sources
-from stages.curation.scores.rds_plus import cosines, round_robin_scores
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class PipelineNearest(Embedded):
@@ -22,7 +22,10 @@ class PipelineNearest(Embedded):
         ),
     )
 
-    def values(self, sources: Sources) -> np.ndarray:
+    def values(self, sources: Sources) -> "np.ndarray":
+        from stages.curation.reading.documents import uniform
+        from stages.curation.scores.rds_plus import cosines, round_robin_scores
+
         pool, reference = sources.pool.whole(), sources.reference.whole()
         drawn = uniform(sources.seed, reference["id"], "query")
         queries = reference.with_columns(_u=drawn).sort("_u").head(self.queries)

@@ -4,17 +4,11 @@ In the pipeline the model reads the reference, or two models each score the half
 read. `assay curate` fits the same before it judges, on reference files or on a hash sample of the input.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field
 
-from stages.curation.reading.documents import uniform
-from stages.curation.reading.ordered_pool import HeldPool
-from stages.curation.reading.readers import read_all
 from stages.curation.reading.rows import Columns
 from stages.curation.score_kinds.kind import (
     CurateScore,
@@ -24,19 +18,13 @@ from stages.curation.score_kinds.kind import (
     Scorer,
     Sources,
 )
-from stages.curation.scores.ngram_model import (
-    Ngram,
-    NgramModel,
-    load_ngram,
-    train_ngram,
-)
-from stages.curation.scores.perplexity import (
-    Perplexity,
-    fit_perplexity,
-    sampled_texts,
-    score_documents,
-)
 from stages.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from stages.curation.scores.ngram_model import NgramModel
 
 
 class PipelineNgram(PipelineScore):
@@ -54,7 +42,9 @@ class PipelineNgram(PipelineScore):
         8, ge=1, description="shorter documents have no score and come last"
     )
 
-    def scorer(self, sources: Sources) -> Callable[[pl.DataFrame], pl.Series]:
+    def scorer(self, sources: Sources) -> Scorer:
+        from stages.curation.scores.perplexity import Perplexity, fit_perplexity
+
         settings = Perplexity(**self.model_dump(exclude={"kind"}), seed=sources.seed)
         fitted = fit_perplexity(sources.pool, sources.reference, settings)
         return lambda frame: fitted.score(frame)["nats"]
@@ -101,17 +91,25 @@ class CurateNgram(CurateScore):
         sides = ("reference",) if self.reference else ("0", "1")
         if all((folder / side).exists() for side in sides):
             return
+        from stages.curation.scores.ngram_model import Ngram, train_ngram
+
         parts = [self._reference()] if self.reference else self._halves(sample)
         model = Ngram(unit=self.unit, order=self.order)
         for side, part in zip(sides, parts, strict=True):
             train_ngram(part, model).save(folder / side, {})
 
     def _reference(self):
+        from stages.curation.reading.ordered_pool import HeldPool
+        from stages.curation.reading.readers import read_all
+        from stages.curation.scores.perplexity import Perplexity, sampled_texts
+
         texts = read_all(self.reference, "reference", columns=Columns(text=self.text))
         settings = Perplexity(train_chars=self.train_chars, seed=self.seed)
         return sampled_texts(HeldPool(texts), settings)
 
-    def _halves(self, sample: Sample) -> list[pl.Series]:
+    def _halves(self, sample: Sample) -> "list[pl.Series]":
+        import polars as pl
+
         drawn = sample(2 * self.train_chars, self.seed).sort("id")
         first = pl.Series(in_first_half(drawn, self.seed), dtype=pl.Boolean)
         halves = [drawn.filter(side)["text"] for side in (first, ~first)]
@@ -123,6 +121,11 @@ class CurateNgram(CurateScore):
         return halves
 
     def scorer(self, folder: Path | None) -> Scorer:
+        import numpy as np
+        import polars as pl
+
+        from stages.curation.scores.perplexity import score_documents
+
         models = load_ngrams(folder) if folder else []
 
         def score(frame: pl.DataFrame) -> pl.Series:
@@ -139,8 +142,10 @@ class CurateNgram(CurateScore):
         return score
 
 
-def load_ngrams(folder: Path) -> list[NgramModel]:
+def load_ngrams(folder: Path) -> "list[NgramModel]":
     """The model of the reference, or those of the two halves."""
+    from stages.curation.scores.ngram_model import load_ngram
+
     return [
         load_ngram(side)[0]
         for side in sorted(folder.iterdir())
@@ -148,8 +153,10 @@ def load_ngrams(folder: Path) -> list[NgramModel]:
     ]
 
 
-def in_first_half(frame: pl.DataFrame, seed: int) -> np.ndarray:
+def in_first_half(frame: "pl.DataFrame", seed: int) -> "np.ndarray":
     """Which documents the first of two models may read (n,) bool."""
+    from stages.curation.reading.documents import uniform
+
     return uniform(seed, frame["id"], "perplexity half") < 0.5
 
 

@@ -1,12 +1,14 @@
 """What one of the project's own proxies says of a document: a difficulty, high = hard to predict."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field
 
 from stages.curation.score_kinds.embedded import Training
 from stages.curation.score_kinds.kind import ScoreKind, Sources
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class PipelineProxy(Training):
@@ -23,7 +25,7 @@ class PipelineProxy(Training):
     def reads_pack(self) -> bool:
         return True
 
-    def values(self, sources: Sources) -> np.ndarray:
+    def values(self, sources: Sources) -> "np.ndarray":
         return sources.proxies.difficulty(
             sources.pool.columns("id", "parent"),
             sources.reference.whole(),

@@ -12,11 +12,6 @@ from stages.curation.score_kinds.kind import (
     Scorer,
     Sources,
 )
-from stages.curation.scores.model_card import read_card
-from stages.curation.scores.ngram_model import KIND as NGRAM
-from stages.curation.scores.ngram_model import load_ngram
-from stages.curation.scores.perplexity import score_documents
-from stages.curation.scores.quality_card import load_quality
 
 
 class PipelineSaved(PipelineScore):
@@ -32,6 +27,8 @@ class PipelineSaved(PipelineScore):
     def scorer(self, sources: Sources) -> Scorer:
         if is_ngram(self.folder):
             return ngram_scorer(self.folder)
+        from stages.curation.scores.quality_card import load_quality
+
         quality = load_quality(self.folder)
         return lambda frame: quality.score(frame)["score"]
 
@@ -48,16 +45,24 @@ class CurateSaved(CurateScore):
     def scorer(self, folder: Path | None) -> Scorer:
         if is_ngram(self.folder):
             return ngram_scorer(self.folder)
+        from stages.curation.scores.quality_card import load_quality
+
         classifier = load_quality(self.folder).model
         return lambda frame: classifier.score(frame.with_columns(parent="id"))["score"]
 
 
 def is_ngram(folder: str) -> bool:
+    from stages.curation.scores.model_card import read_card
+    from stages.curation.scores.ngram_model import KIND as NGRAM
+
     return read_card(folder)["kind"] == NGRAM
 
 
 def ngram_scorer(folder: str) -> Scorer:
     """Mean nats of every document that has a token."""
+    from stages.curation.scores.ngram_model import load_ngram
+    from stages.curation.scores.perplexity import score_documents
+
     model = load_ngram(folder)[0]
     return lambda frame: score_documents(model, frame, 1)["nats"]
 

@@ -3,15 +3,17 @@ keyphrases that are found, phrases that the user names, or labels in a column of
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from stages.curation.score_kinds.embedded import WHOLE_POOL
 from stages.curation.score_kinds.kind import PipelineScore, ScoreKind, Sources
 from stages.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 
 class PipelineSkills(PipelineScore):
@@ -77,7 +79,7 @@ class PipelineSkills(PipelineScore):
     def input_files(self) -> list[str]:
         return list((self.files or {}).values())
 
-    def values(self, sources: Sources) -> np.ndarray:
+    def values(self, sources: Sources) -> "np.ndarray":
         from stages.curation.scores.skills import (
             keyphrases,
             named_phrases,
@@ -97,7 +99,7 @@ class PipelineSkills(PipelineScore):
         graph = skill_graph(phrase_likeness(reference, phrases))
         return skill_scores(phrase_likeness(pool, phrases), graph)
 
-    def _by_label(self, sources: Sources) -> np.ndarray:
+    def _by_label(self, sources: Sources) -> "np.ndarray":
         from stages.curation.scores.skills import (
             label_likeness,
             skill_graph,
@@ -123,7 +125,7 @@ class PipelineSkills(PipelineScore):
         graph = skill_graph(label_likeness(taught, names))
         return skill_scores(label_likeness(held, names), graph)
 
-    def _labels(self, documents: pl.DataFrame) -> Sequence[Sequence[str]]:
+    def _labels(self, documents: "pl.DataFrame") -> Sequence[Sequence[str]]:
         """Labels of each document, in its order."""
         from stages.curation.scores.own_scores import column_labels
 

@@ -16,18 +16,18 @@ import numpy as np
 import polars as pl
 import xxhash
 
+from stages.curation.scores.settings import MODEL_FILES
 from stages.foundation.errors import InputError
 from stages.foundation.files import file_hash, read_json, whole_folder, write_json
 
 FORMAT = 1
-FILES = ("card.json", "arrays.npz")
 
 
 def save_model(
     folder: Path | str, kind: str, card: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> None:
     """Write a model of a kind; one that is there is replaced."""
-    with whole_folder(folder, holds=FILES) as temporary:
+    with whole_folder(folder, holds=MODEL_FILES) as temporary:
         np.savez(temporary / "arrays.npz", allow_pickle=False, **arrays)
         header = {
             "kind": kind,

@@ -18,6 +18,7 @@ from stages.curation.duplicates.minhash import shingles
 from stages.curation.reading.documents import uniform
 from stages.curation.reading.ordered_pool import Documents, HeldPool
 from stages.curation.reading.row_groups import compact
+from stages.curation.scores.settings import Quality
 from stages.curation.text.characters import blocks, plain_words
 from stages.foundation.errors import InputError
 
@@ -32,22 +33,6 @@ if TYPE_CHECKING:
 # .33, .58, .67 where the
 # whole scores .93; area under the curve, news and wiki against the rest, .9990, .9990, .9979.
 LENGTH_POWER, ROW_SCALE = 0.75, 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quality:
-    """Settings of the classifier."""
-
-    folds: int = 5
-    hash_bits: int = 18  # 262,144 weights a fold
-    ngram_words: int = 2  # word 1- to 2-grams, as fastText in DCLM
-    # measured, news against code, documentation and tweets: AUC .984 at 1e-6 and 1e-5, .983 at
-    # 1e-4, best calibrated at 1e-5
-    l2: float = 1e-5
-    passes: int = 8
-    train_chars: int = 50_000_000  # a larger pool is subsampled by hash for training; every document is scored
-    bins: int = 10
-    seed: int = 0
 
 
 @dataclass(frozen=True)

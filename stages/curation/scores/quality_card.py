@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from stages.curation.scores.model_card import load_model, save_model, training_data
-from stages.curation.scores.quality import Quality, QualityModel, QualityResult
+from stages.curation.scores.quality import QualityModel, QualityResult
+from stages.curation.scores.settings import Quality
 
 KIND = "quality"
 

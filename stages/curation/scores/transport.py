@@ -23,10 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.curation.scores.settings import MAX_POINTS
 from stages.curation.vectors.products import ROUNDING, blocks, unit_rows
 from stages.foundation.errors import InputError, RefusedError
 
-MAX_POINTS = 2000  # assumed: rows of a side that are solved for
 REGULARISATION = 0.1  # assumed: of the mean cost; smaller is sharper and slower
 # assumed; error of the marginals, L2: where to stop, and what is refused
 ITERATIONS, TOLERANCE, GOOD_ENOUGH = (2000, 1e-7, 1e-4)

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix, diags_array
 
-from stages.curation.scores.quality import Quality, features
+from stages.curation.scores.quality import features
+from stages.curation.scores.settings import Quality
 from stages.foundation.errors import InputError
 from stages.foundation.files import whole_file
 

@@ -17,13 +17,11 @@ from typing import Protocol
 import polars as pl
 
 from stages.curation.duplicates.clusters import SHORTENED
+from stages.curation.names import OWN_SCORES
 from stages.curation.rules.rule_list import named_rules
 from stages.curation.selecting.draws import disjoint_draws, draw
 from stages.curation.selecting.selection import keep_fraction, tiers
 from stages.foundation.errors import ParamsError
-
-# columns that every score table has; others are asked for under score.extra
-OWN_SCORES = ("quality", "difficulty")
 
 
 class ArmLike(Protocol):

@@ -15,11 +15,10 @@ import polars as pl
 
 from stages.curation.kernels import affixes as affix_kernel
 from stages.curation.kernels import words as word_kernel
+from stages.curation.names import TOKENISERS
 from stages.curation.text.characters import Block, block_of
 from stages.curation.text.scripts import UNSPACED_WRITING
 from stages.foundation.errors import InputError
-
-TOKENISERS = ("datatrove", "regex", "whitespace")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.decision.provenance import LOCK, locked_stages
 from stages.foundation import artefacts
+from stages.foundation.dvc_lock import LOCK, locked_stages
 
 CONTEXTS = {
     "pool": artefacts.PACKED_POOLS,

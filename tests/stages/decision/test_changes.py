@@ -7,8 +7,8 @@ import yaml
 
 from stages.decision import changes, provenance
 from stages.decision.changes import changes_since
-from stages.decision.provenance import dvc_hashes, locked
 from stages.decision.record import read_decision
+from stages.foundation.dvc_lock import dvc_hashes, locked
 from stages.foundation.stage import ROOT
 
 LOCKED = {

@@ -7,12 +7,8 @@ import pytest
 import yaml
 
 from stages.decision import provenance as module
-from stages.decision.provenance import (
-    dvc_hashes,
-    git_commit,
-    provenance,
-    upstream_stages,
-)
+from stages.decision.provenance import git_commit, provenance
+from stages.foundation.dvc_lock import dvc_hashes, upstream_stages
 
 
 def entry(deps, outs):

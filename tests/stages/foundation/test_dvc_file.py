@@ -17,13 +17,8 @@ class Oven(Section):
     heat: float = 180.0
 
 
-def run(params):
-    """A stage that makes one file."""
-
-
 # a name under which there is a stage file to read the imports from
-run.__module__ = "stages.dedup"
-STAGE = Stage(run=run, params=Oven, question="Done?", deps=("in",), outs=("out",))
+STAGE = Stage(name="dedup", params=Oven, question="Done?", deps=("in",), outs=("out",))
 
 
 def entry(section: Oven, params_file: str = "params.yaml") -> dict:

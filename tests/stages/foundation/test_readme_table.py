@@ -4,20 +4,26 @@ from stages.foundation.readme_table import stage_table, write_stage_table
 from stages.foundation.section import Section
 from stages.foundation.stage import Stage
 
-
-def run(params):
-    """A stage that makes nothing."""
-
-
 PIPELINE = (
-    Stage(run=run, params=Section, question="Who?", outs=("data/a", "data/b")),
-    Stage(run=run, params=Section, question="Why?", outs=("data/c",), shown="`c`, d"),
+    Stage(
+        name="first",
+        params=Section,
+        question="Who?",
+        outs=("data/a", "data/b"),
+    ),
+    Stage(
+        name="second",
+        params=Section,
+        question="Why?",
+        outs=("data/c",),
+        shown="`c`, d",
+    ),
 )
 TABLE = (
     "| stage | question | main output |\n"
     "|---|---|---|\n"
-    "| test_readme_table | Who? | `data/a` |\n"
-    "| test_readme_table | Why? | `c`, d |\n"
+    "| first | Who? | `data/a` |\n"
+    "| second | Why? | `c`, d |\n"
 )
 
 

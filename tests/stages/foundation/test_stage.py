@@ -53,12 +53,13 @@ LAWS = {"laws"}
 TRAINER = {"proxy", "settings", "sweeping"}
 FOLDERS = {
     "ingest": {"curation", "images", "pools", "settings"},
-    "dedup": {"curation", "images", "pools", "proxy", "settings"},
-    "pack": {"curation", "images", "pools", "proxy", "settings"},
-    "score": {"curation", "images", "pool_scores", "pools", "proxy", "settings"},
-    "arms": {
-        *("curation", "faults", "images", "pools", "searched", "settings", "target"),
+    "dedup": {"curation", "declarations", "images", "pools", "proxy", "settings"},
+    "pack": {"curation", "declarations", "images", "pools", "proxy", "settings"},
+    "score": {
+        *("curation", "declarations", "images", "pool_scores", "pools", "proxy"),
+        "settings",
     },
+    "arms": {"curation", "searched", "settings", "target"},
     "sweep": {"images", "runs", "target", *TRAINER},
     "fit": {
         *("decision", "fits", "images", "judges", "presentation", "proxy", "runs"),
@@ -77,6 +78,7 @@ FOLDERS = {
     },
     "report": {
         *("decision", "presentation", "reporting", "runs", "searched", "verification"),
+        "declarations",
         *LAWS,
     },
 }

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import arms, dedup, ingest, pack, score
+from stages import ingest
 from stages.decision.record import Question, SpokenSize, read_decision
 from stages.foundation.stage import ROOT
-from stages.pipeline import PIPELINE
+from stages.pipeline import PIPELINE, stages_upto
 from stages.searched.record import (
     Aimed,
     BestRun,
@@ -188,8 +188,8 @@ def staged_folder(tmp_path_factory):
         write_pools(Path("raw"))
         Path("params.yaml").write_text(yaml.safe_dump(params()))
         sections = load_params("params.yaml", PIPELINE)
-        for stage in (ingest, dedup, pack, score, arms):
-            stage.stage.carry_out(sections[stage.stage.name])
+        for stage in stages_upto("arms"):
+            stage.carry_out(sections[stage.name])
         decide()
     return folder
 

@@ -12,6 +12,7 @@ from flows.commands.handing_over.lineage import remove_command
 from stages import arms, ingest, score
 from stages.curation.selecting.arm_views import deduplicated, licensed
 from stages.decision.record import read_decision
+from stages.declarations.ingest import input_files
 from stages.foundation.errors import InputError, ParamsError
 from stages.foundation.sealed import read_sealed
 from stages.handing_over.export import export
@@ -130,7 +131,7 @@ def test_what_was_noted_of_a_document_stays_when_it_is_gone(views, project, caps
     remove_command(Path("params.yaml"), Path("gone.txt"), dry_run=False, as_json=True)
     noted = json.loads(capsys.readouterr().out)
     sections = load_params("params.yaml", PIPELINE)
-    assert ingest.input_files(sections["ingest"])[0] == "data/removed.jsonl"
+    assert input_files(sections["ingest"])[0] == "data/removed.jsonl"
     ingest.run(sections["ingest"])
     pools = pl.read_parquet("data/ingest/pools/**/*.parquet")
     assert first not in pools["id"].to_list()

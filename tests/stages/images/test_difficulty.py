@@ -7,6 +7,7 @@ from stages.curation.sample_data.arrays import stacked
 from stages.curation.sample_data.image_pools import read_images
 from stages.foundation.errors import InputError
 from stages.images.difficulty import METRICS, Scoring, image_arms, image_difficulty
+from stages.images.scoring import METRIC_NAMES
 from stages.proxy.images.data import ImageData
 from stages.proxy.images.spec import ImageShape, ImageSpec
 
@@ -115,3 +116,4 @@ def test_unknown_metrics_are_named(planted):
     ):
         image_difficulty(["luck"], planted, None)
     assert len(METRICS) == 12
+    assert tuple(METRICS) == METRIC_NAMES

@@ -132,8 +132,9 @@ def project(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         sections = load_params("params.yaml", PIPELINE)
-        for stage in (ingest, dedup, pack):
-            stage.run(sections[stage.stage.name])
+        ingest.run(sections["ingest"])
+        dedup.run(sections["dedup"])
+        pack.run(sections["pack"])
         reference = pl.read_parquet("data/ingest/reference.parquet")
         train_ngram(reference["text"]).save(
             "models/ngram", {"trained_on": training_data(reference)}

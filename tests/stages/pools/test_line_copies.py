@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from stages.curation.reading.documents import documents
-from stages.pools.line_copies import LineParams, write_shortened
+from stages.pools.copies_section import LineParams
+from stages.pools.line_copies import write_shortened
 
 MENU = "home about contact imprint and more"
 BODY = "a sentence that only this document holds"

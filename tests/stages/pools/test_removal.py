@@ -8,16 +8,16 @@ import pytest
 
 from stages import ingest
 from stages.curation.reading.documents import document_id
+from stages.declarations.ingest import input_files
 from stages.foundation.errors import InputError, ParamsError
-from stages.ingest import IngestParams, input_files
 from stages.pools.removal import (
     entries_hash,
     entries_of,
     kept_lines,
-    list_files,
     named_by,
     read_entries,
 )
+from stages.settings.pools import IngestParams, list_files
 
 
 def frame():

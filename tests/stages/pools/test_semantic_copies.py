@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from stages.curation.reading.documents import documents
-from stages.pools.semantic_copies import EPS, SemanticParams, semantic_twins
+from stages.pools.copies_section import EPS, SemanticParams
+from stages.pools.semantic_copies import semantic_twins
 
 FOX = "the quick brown fox jumps over the lazy dog near the river bank"
 TEXTS = [

@@ -223,3 +223,49 @@ def test_columns_in_millions_and_billions_are_said_to_be_counted_one_by_one():
     assert flops_said.startswith("the table's FLOPs are 6e-18 n_params n_tokens_seen")
     # 8 N D with recomputation is no other unit
     assert units_said(flops=8 * pl.col("n_params") * pl.col("n_tokens_seen")) == []
+
+
+def of_arms(table, **options):
+    """What a fit as one data set says of the labels of a table."""
+    found = fitted("chinchilla", table, **options).warnings
+    return [each.message for each in found if each.code == "arms_not_read"]
+
+
+def test_data_sets_that_are_fitted_as_one_are_named_with_the_cure():
+    [said] = of_arms(two_arms())
+    assert "runs differ in 'data' (a, b) and are fitted as one data set" in said
+    assert "--arm data fits each apart" in said
+    assert not of_arms(two_arms(), arm="data")
+    [both] = of_arms(
+        two_arms(recipe=pl.Series(["xy"[i % 3 % 2] for i in range(2 * N.size)]))
+    )
+    assert "'data' (a, b) and in 'recipe' (x, y)" in both and "--arm data" in both
+    [own] = of_arms(two_arms().rename({"data": "arm"}))
+    assert "--arm arm" in own
+    many = two_arms().with_columns(
+        data=pl.Series([f"d{i % 7}" for i in range(2 * N.size)])
+    )
+    assert "(d0, d1, d2, d3, ...)" in of_arms(many)[0]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        pl.lit("web"),  # constant
+        pl.int_range(pl.len()).cast(pl.String),  # a name of each run
+        pl.format("runs/{}/{}.json", "n_params", pl.int_range(pl.len())),
+        pl.format("{}M", pl.col("n_params") / 1e6),  # the size in words
+        pl.lit(None, dtype=pl.String),
+        pl.lit(""),
+    ],
+    ids=["constant", "unique", "paths", "size", "null", "empty"],
+)
+def test_labels_that_name_no_data_set_are_passed_over(label):
+    assert not of_arms(two_arms(extra=0.0, data=label))
+
+
+def test_the_column_of_clusters_and_those_of_the_runs_table_are_no_data_sets():
+    assert not of_arms(two_arms(), cluster="data", n_draws=20)
+    for name in ("device", "data_hash", "metric_note"):
+        said = of_arms(two_arms().rename({"data": name}))
+        assert bool(said) == (name == "metric_note")

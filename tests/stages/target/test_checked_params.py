@@ -51,12 +51,14 @@ import json, os, sys
 from stages.__main__ import sections_for
 sections = sections_for("arms", sys.argv[1])
 others = ("ingest", "dedup", "pack", "score", "sweep", "fit", "decide", "report")
-print(json.dumps([sorted(sections), [m for m in others if f"stages.{m}" in sys.modules]]))
+declared = [name for name in others if f"stages.declarations.{name}" in sys.modules]
+assert not any(f"stages.{name}" in sys.modules for name in ("arms", *others))
+print(json.dumps([sorted(sections), declared]))
 """
 
 
 def loaded(file, **variables):
-    """Sections that a process of the stage arms reads, and the other stages that it imports."""
+    """Sections that the stage arms reads, and the other declarations that it imports; no work is imported."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED, str(file)],
         cwd=ROOT,

@@ -12,6 +12,7 @@ import yaml
 
 from stages import sweep, verify
 from stages.decision.record import read_decision
+from stages.declarations import sweep as sweep_declared
 from stages.foundation import artefacts
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
@@ -156,7 +157,7 @@ def test_a_longer_branch_is_what_the_sweep_would_have_trained(here, tmp_path):
     branch["tokens"] = [*TOKENS, 8192]
     (tmp_path / "longer.yaml").write_text(yaml.safe_dump(params))
     sections = load_params(tmp_path / "longer.yaml", PIPELINE)
-    kept = {path: (here / path).read_bytes() for path in sweep.stage.outs}
+    kept = {path: (here / path).read_bytes() for path in sweep_declared.stage.outs}
     arms = (here / artefacts.ARMS).read_bytes()
     try:
         arms_stage = next(stage for stage in PIPELINE if stage.name == "arms")

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from stages.curate.work import staged
 from stages.curation.reading import row_groups, storage
@@ -41,9 +42,11 @@ def curated(tmp_path, run, read):
             if file.exists()
             else []
         )
-        assert manifest["counts"]["rows"] == len(kept) + len(dropped) + manifest[
-            "counts"
-        ]["empty"] + len(aside)
+        counts, rests = manifest["counts"], [bad for bad in aside if "rest" in bad]
+        assert counts["bad_rows"] == len(aside) - len(rests)
+        assert counts["bad_files"] == len({bad["file"] for bad in rests})
+        judged = len(kept) + len(dropped) + counts["empty"]
+        assert counts["rows"] == judged + counts["bad_rows"]
         return manifest, kept, dropped, aside
 
     (tmp_path / "raw").mkdir()
@@ -86,6 +89,54 @@ def test_a_truncated_gzip_gives_what_is_there(curated, tmp_path):
     strict_refuses(
         curated, r"a\.jsonl\.gz: gz stream cut off at byte .* fetch the file again"
     )
+
+
+def damaged_files(folder):
+    """Good rows, and seven files that cannot be read, or not to their end; their names."""
+    texts = [f"good text {i}" for i in range(60)]
+    pq.write_table(pa.table({"text": texts}), folder / "good.parquet")
+    whole = (folder / "good.parquet").read_bytes()
+    lines = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+    packed = zstandard.compress(lines)
+    damaged = {
+        "cut.parquet": whole[: len(whole) // 2],
+        "hole.parquet": whole[:40]
+        + bytes(len(whole) // 3)
+        + whole[40 + len(whole) // 3 :],
+        "cut.jsonl.zst": packed[: len(packed) // 2],
+        "no.jsonl.zst": b"no zst at all",
+        "no.jsonl.gz": b"no gzip at all",
+        "no.wet.gz": b"no wet at all",
+        "latin.txt": b"caf\xe9",
+    }
+    for name, content in damaged.items():
+        (folder / name).write_bytes(content)
+    return sorted(damaged)
+
+
+def test_a_file_that_cannot_be_read_is_counted_as_a_file_and_named(curated, tmp_path):
+    damaged = damaged_files(tmp_path / "raw")
+    manifest, kept, _, aside = curated()
+    assert sorted({bad["file"] for bad in aside}) == damaged
+    assert manifest["counts"]["bad_files"] == 7 and manifest["counts"]["bad_rows"] == 0
+    assert len(kept) >= 60
+    report = (tmp_path / "outFalse/report.md").read_text("utf-8")
+    assert (
+        "0 cannot be read" in report and "\n7 files could not be read, or not" in report
+    )
+    for name in damaged:
+        assert f"/{name}: " in report.replace("\\", "")
+
+
+def test_a_file_with_a_bad_row_and_a_lost_end_says_both(curated, tmp_path):
+    lines = b'{"text": "broken\n' + b"no json\n" + LINES * 40
+    (tmp_path / "raw/a.jsonl.gz").write_bytes(gzip.compress(lines)[:-30])
+    manifest, *_ = curated()
+    fault = manifest["faults"]["a.jsonl.gz"]
+    assert fault["rows"] == 2 and "a.jsonl.gz:1: broken JSON" in fault["first"]
+    assert "gz stream cut off" in fault["rest"]
+    report = (tmp_path / "outFalse/report.md").read_text("utf-8")
+    assert "broken JSON" in report and "gz stream cut off" in report
 
 
 def test_invalid_utf8_is_kept_as_base64(curated, tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from stages.curation.reading.documents import documents
-from stages.curation.scores.quality import Quality, quality_scores
+from stages.curation.scores.quality import quality_scores
 from stages.curation.scores.quality_card import load_quality, save_quality
+from stages.curation.scores.settings import Quality
 from stages.foundation.errors import InputError
 from stages.settings.curate import CurateSettings
 

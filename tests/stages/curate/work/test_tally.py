@@ -52,15 +52,19 @@ def test_batches_and_units_add_up_to_the_whole():
     assert {key: merged[key] for key in whole} == whole
 
 
+def fault(rows, first, rest):
+    return {"rows": rows, "first": first, "rest": rest}
+
+
 def test_faults_of_a_file_add_up_under_the_first_that_was_seen():
     nothing = {"reasons": {}, "examples": {}}
     parts = [
-        nothing | {"bad_rows": 2, "faults": {"a": {"rows": 2, "first": "a:1"}}},
-        nothing | {"bad_rows": 1, "faults": {"a": {"rows": 1, "first": "a:9"}}},
+        nothing | {"bad_rows": 2, "faults": {"a": fault(2, "a:1", None)}},
+        nothing | {"bad_rows": 1, "faults": {"a": fault(1, "a:9", "a: cut off")}},
     ]
     merged = merge(parts)
     assert merged["bad_rows"] == 3
-    assert merged["faults"] == {"a": {"rows": 3, "first": "a:1"}}
+    assert merged["faults"] == {"a": fault(3, "a:1", "a: cut off")}
 
 
 def test_no_more_examples_are_kept_than_are_shown_and_they_are_the_same_ones():

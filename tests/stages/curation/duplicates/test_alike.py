@@ -17,7 +17,8 @@ from stages.curation.duplicates.alike import (
     shingle_sets,
 )
 from stages.curation.duplicates.clusters import deduplicate, duplicates
-from stages.curation.duplicates.minhash import MinHash, signatures, sketch_matrix
+from stages.curation.duplicates.minhash import signatures, sketch_matrix
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.reading.documents import documents
 
 

@@ -2,12 +2,8 @@
 
 import pytest
 
-from stages.curation.duplicates.losses import (
-    Group,
-    Limits,
-    common_run,
-    copy_warnings,
-)
+from stages.curation.duplicates.losses import Group, common_run, copy_warnings
+from stages.curation.duplicates.settings import Limits
 
 LIMITS = Limits(lost=0.5, cluster=0.1, shared=0.1)
 LICENCE = "one two three four five six seven eight nine ten eleven twelve thirteen"

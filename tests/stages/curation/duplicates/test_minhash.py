@@ -5,7 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.curation.duplicates.minhash import MinHash, signatures, sketch_matrix
+from stages.curation.duplicates.minhash import permutations, signatures, sketch_matrix
+from stages.curation.duplicates.settings import MinHash
 from stages.curation.kernels.minhash import shingle_minima
 from stages.curation.reading.documents import documents
 
@@ -34,7 +35,7 @@ def test_equal_rows_estimate_jaccard_similarity():
     )
     both = np.concatenate([shared, first, shared, second])
     minima = shingle_minima(
-        both, np.array([0, 800, 1600]), 1, *MinHash(bands=250, rows=8).permutations()
+        both, np.array([0, 800, 1600]), 1, *permutations(MinHash(bands=250, rows=8))
     )
     assert (minima[0] == minima[1]).mean() == pytest.approx(
         0.6, abs=0.035
@@ -135,7 +136,7 @@ def test_minima_are_those_of_a_plain_loop():
         rng.integers(0, 1 << 63, 30, dtype=np.uint64),
         np.array([0, 12, 14, 14, 30]),
     )
-    factors, offsets = MinHash(bands=2, rows=3).permutations()
+    factors, offsets = permutations(MinHash(bands=2, rows=3))
     found = shingle_minima(words, docs, n, factors, offsets)
     for doc in range(4):
         inside = [int(word) for word in words[docs[doc] : docs[doc + 1]]]

@@ -2,13 +2,8 @@ import polars as pl
 import pytest
 
 from stages.curation.reading.documents import documents
-from stages.curation.rules.blocklists import (
-    UrlLists,
-    bad_word_counts,
-    read_list,
-    url_lists,
-    url_measures,
-)
+from stages.curation.rules.blocklists import bad_word_counts, url_measures
+from stages.curation.rules.list_files import UrlLists, read_list, url_lists
 from stages.curation.rules.rules import Thresholds, rule_table
 from stages.foundation.errors import InputError
 

