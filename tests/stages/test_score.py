@@ -12,6 +12,7 @@ import yaml
 from stages import score
 from stages.curation.reading import ordered_pool
 from stages.decision.text import arm_label
+from stages.declarations import score as declared
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
@@ -253,7 +254,7 @@ def test_a_mistake_in_params_is_one_line(project, refused, section, change, mess
 
 def test_dvc_sees_the_files_of_the_rules(project, monkeypatch):
     monkeypatch.chdir(project)
-    assert score.stage.inputs(load_params("params.yaml", PIPELINE)["score"]) == [
+    assert declared.stage.inputs(load_params("params.yaml", PIPELINE)["score"]) == [
         "lists/bad.txt",
         "lists/domains.txt",
         "lists/exam.jsonl",

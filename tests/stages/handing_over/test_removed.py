@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows.commands.handing_over.lineage import remove_command
-from stages import arms, ingest, score
+from stages import arms, ingest
 from stages.curation.selecting.arm_views import deduplicated, licensed
 from stages.decision.record import read_decision
 from stages.declarations.ingest import input_files
@@ -156,8 +156,9 @@ def test_an_arm_of_some_licences_holds_no_others(project, arms_section):
         "noise": sections["ingest"].pools["noise"].model_copy(update={"licence": "x"}),
     }
     licensed_pools = sections["ingest"].model_copy(update={"pools": pools})
-    ingest.stage.carry_out(licensed_pools)
-    score.stage.carry_out(sections["score"])
+    stages = {stage.name: stage for stage in PIPELINE}
+    stages["ingest"].carry_out(licensed_pools)
+    stages["score"].carry_out(sections["score"])
     params = with_licences(arms_section, licence=["mit"])
     arms.run(params)
     made = read_sealed("data/arms/arms.json", "")

