@@ -113,6 +113,7 @@ def topics_of(params: ArmsParams) -> pl.DataFrame:
             seed=params.seed,
             model=question.model,
             taken=folders,
+            device=question.device or "auto",
         )
         found.append(table.select(pl.lit(name).alias("question"), "id", "cluster"))
     return pl.concat(found)

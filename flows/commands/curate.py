@@ -82,7 +82,7 @@ def curate_command(
         _print(manifest, out, time.monotonic() - start)
 
 
-def _proxy(settings: CurateSettings) -> Callable[[], Embed] | None:
+def _proxy(settings: CurateSettings) -> Callable[..., Embed] | None:
     if settings.semantic is None:
         return None
     from stages.pools.embed_documents import proxy_of  # loads the tokenizers

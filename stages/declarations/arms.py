@@ -23,6 +23,11 @@ def clustered_inputs(params: ArmsParams | None) -> list[str]:
     return [artefacts.POOLS, *sorted(models)] if asked else []
 
 
+def unused_without_clusters(params: ArmsParams) -> list[str]:
+    """How a card is held, which only the search for clusters may need."""
+    return [] if params.clustered else ["stages.proxy.workforce.lease"]
+
+
 def read_beside(params: ArmsParams | None) -> list[str]:
     """All that the stage reads of what no stage makes, and the texts."""
     return [*clustered_inputs(params), *checkpoints(params)]
@@ -47,6 +52,7 @@ stage = Stage(
     unused=lambda params: [
         *unused_by_texts(params),
         *unused_without_searches(params),
+        *unused_without_clusters(params["arms"]),
     ],
     shown=f"`{artefacts.VIEWS}`, ledger",
 )

@@ -83,12 +83,13 @@ class DedupParams(Section):
         )
 
 
-READERS = ("stages.proxy.readers",)
+READERS, LEASE = "stages.proxy.readers", "stages.proxy.workforce.lease"
 
 
-def asks_for_a_reader(params: DedupParams) -> bool:
-    """Whether a proxy reads the documents, which needs the code of the trainer."""
-    return bool(params.semantic and params.semantic.reader)
+def unused(params: DedupParams) -> list[str]:
+    """The trainer where no proxy reads the documents; how a card is held where no semantic copies are sought."""
+    parts = [] if params.semantic else [LEASE]
+    return parts if params.semantic and params.semantic.reader else [*parts, READERS]
 
 
 stage = Stage(
@@ -97,7 +98,7 @@ stage = Stage(
     question="Which documents are copies of which?",
     deps=(artefacts.INGEST,),
     inputs=lambda params: params.semantic.files() if params.semantic else [],
-    unused=lambda params: () if asks_for_a_reader(params["dedup"]) else READERS,
+    unused=lambda params: unused(params["dedup"]),
     outs=(artefacts.CLUSTERS, artefacts.LINE_COPIES),
     metrics=(artefacts.DEDUP_METRICS,),
 )

@@ -53,6 +53,14 @@ class SemanticParams(Section):
     reader: str | None = Field(
         None, description="folder of a trained proxy, in place of hashed words"
     )
+    device: str = Field(
+        "auto",
+        pattern="^(auto|cpu|cuda)$",
+        description=(
+            "where rows are compared, and where a model or reader reads; auto: on a GPU"
+            " where one core would need longer than a card takes to begin"
+        ),
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "SemanticParams":

@@ -69,10 +69,12 @@ def proxy_embed(
     return embed
 
 
-def proxy_of(asked: SemanticSettings | None) -> Callable[[], Embed] | None:
-    """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one."""
+def proxy_of(asked: SemanticSettings | None) -> Callable[..., Embed] | None:
+    """What makes the embeddings of a proxy in each worker of `assay curate`, where its semantic search asks for one;
+    it is called with the `device`.
+    """
     return (
-        partial(proxy_embed, asked.folder, asked.tokenizer, device=asked.device)
+        partial(proxy_embed, asked.folder, asked.tokenizer)
         if asked is not None and asked.embed == "proxy" and asked.folder is not None
         else None
     )
@@ -82,16 +84,20 @@ def choose_embed(
     reader_folder: str | None = None,
     tokenizer_file: str = artefacts.TOKENIZER,
     sentence_folder: str | None = None,
+    *,
+    device: str = "cpu",
 ) -> tuple[Embed, str]:
-    """The maker a project gets, and one line saying why: its sentence model, else its proxy, else hashed words."""
+    """The maker a project gets, and one line saying why: its sentence model, else its proxy, else hashed words, which
+    know no device.
+    """
     if sentence_folder:
         return (
-            sentence_model(sentence_folder),
+            sentence_model(sentence_folder, device=device),
             f"sentence-transformers model of {sentence_folder}",
         )
     if reader_folder:
         return (
-            proxy_embed(reader_folder, tokenizer_file),
+            proxy_embed(reader_folder, tokenizer_file, device=device),
             f"hidden states of the proxy in {reader_folder}, {POOLING} over tokens",
         )
     return hashed_words, "hashed words (no proxy was named)"

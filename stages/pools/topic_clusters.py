@@ -13,16 +13,15 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from stages.curation.reading.row_groups import compact
 from stages.curation.text.function_words import FUNCTION_WORDS
-from stages.curation.vectors.embeddings import embedded
+from stages.curation.vectors.place import clusters_cost
 from stages.curation.vectors.spherical import spherical_kmeans
 from stages.foundation.errors import InputError
 from stages.pools.copies_section import SemanticParams
-from stages.pools.semantic_copies import embedding_maker, pool_texts, sampled_texts
+from stages.pools.products_device import products_device
+from stages.pools.semantic_copies import embedded_documents, sampled_texts
 
 log = logging.getLogger("assay")
 WORD = r"\p{L}{3,}"  # ours: shorter ones tell languages, not topics
@@ -38,10 +37,12 @@ def topic_clusters(
     seed: int,
     model: str | None = None,
     taken: Sequence[str] = (),
+    device: str = "auto",
 ) -> pl.DataFrame:
     """Columns `id` and `cluster`, the name, of every document of the shards, by id.
 
-    model: folder of a sentence-transformers model in place of hashed words; taken: names that no cluster may have.
+    model: folder of a sentence-transformers model in place of hashed words; taken: names that no cluster may have;
+    device: auto, cpu or cuda (curation/vectors/place.py).
     Raises InputError where there are fewer documents than clusters.
     """
     every = pl.concat(
@@ -51,19 +52,18 @@ def topic_clusters(
         raise InputError(
             f"{len(every)} documents make no {n_clusters} clusters; ask for fewer"
         )
-    settings = SemanticParams(model=model)
-    embed, ids, rows = (
-        embedding_maker(shards, every, params=settings, seed=seed),
-        [],
-        [],
+    settings = SemanticParams(model=model, device=device)
+    names, rows = embedded_documents(
+        shards, every, params=settings, seed=seed, stage="arms"
     )
-    for frame in pool_texts(shards, every):
-        ids.append(compact(frame.select("id"))["id"])
-        rows.append(embedded(embed, frame["text"].to_list()))
-    names = pl.concat(ids)
-    found = spherical_kmeans(
-        np.concatenate(rows), names.to_list(), n_clusters, seed=seed
-    )
+    with products_device(
+        device,
+        clusters_cost(len(rows), rows.shape[1], n_clusters),
+        f"arms: {n_clusters} clusters are sought",
+    ) as there:
+        found = spherical_kmeans(
+            rows, names.to_list(), n_clusters, seed=seed, device=there
+        )
     table = pl.DataFrame({"id": names, "number": found.cluster})
     counts = word_counts(sampled_texts(shards, every, seed), table)
     words = cluster_words(counts, n_clusters)

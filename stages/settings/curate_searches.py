@@ -101,7 +101,11 @@ class SemanticSettings(Section):
         ),
     )
     device: str = Field(
-        "cpu", description="cpu, or a torch device that every worker has"
+        "auto",
+        description=(
+            "cpu, cuda or another torch device that every worker has; auto: on a GPU"
+            " where one core would need longer than a card takes to begin"
+        ),
     )
     seed: int = Field(0, ge=0)
 

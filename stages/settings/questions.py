@@ -136,6 +136,15 @@ class MixtureQuestion(Designed):
             " words"
         ),
     )
+    device: str | None = Field(
+        None,
+        pattern="^(auto|cpu|cuda)$",
+        exclude_if=lambda device: device is None,
+        description=(
+            "over: clusters: where they are looked for; null or auto: on a GPU where one"
+            " core would need longer than a card takes to begin"
+        ),
+    )
     two_phases: bool = Field(
         False,
         description=(
@@ -197,7 +206,7 @@ class MixtureQuestion(Designed):
             if fault := shares_fault(self.floors, self.caps):
                 raise ValueError(fault)
             return self
-        for key in ("clusters", "pools", "model"):
+        for key in ("clusters", "pools", "model", "device"):
             if key in self.model_fields_set and getattr(self, key) is not None:
                 raise ValueError(f"{key} is for over: clusters; leave it out")
         if fault := unfit(self, self.over):

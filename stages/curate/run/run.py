@@ -50,8 +50,8 @@ class Request:
     overwrite: bool = False
     work: Path | None = None
     index: Path | None = None
-    # makes the embeddings of a proxy, in each worker
-    embed: Callable[[], Embed] | None = None
+    # makes the embeddings of a proxy, in each worker, on the `device` it is called with
+    embed: Callable[..., Embed] | None = None
 
 
 def curate(
@@ -149,6 +149,7 @@ class Run:
                 settings=self.request.settings,
                 each=self._each,
                 embed=self.request.embed,
+                elsewhere=self.request.executor == "ray",
             )
         )
         parts = self._parts(units)

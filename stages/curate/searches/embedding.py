@@ -41,23 +41,26 @@ SALT = np.uint64(0x632BE59BD9B4E019)
 
 
 def embedder(
-    asked: SemanticSettings, folder: Path, proxy: Callable[[], Embed] | None
+    asked: SemanticSettings,
+    folder: Path,
+    proxy: Callable[..., Embed] | None,
+    device: str,
 ) -> Callable[[], Embedder]:
-    """What makes the embedder in each worker; can be pickled."""
+    """What makes the embedder in each worker, of a model or a proxy on the device; can be pickled."""
     if asked.embed == "words":
         return partial(space_embedder, folder / "space.npy")
     if asked.embed == "column" and asked.column is not None:
         return partial(_column_embedder, asked.column)
     if asked.embed == "sentence" and asked.folder is not None:
         return partial(
-            _text_embedder, partial(sentence_model, asked.folder, device=asked.device)
+            _text_embedder, partial(sentence_model, asked.folder, device=device)
         )
     if proxy is None:
         raise InputError(
             "semantic.embed: proxy needs a maker of its embeddings; run it as assay"
             " curate, or give Request one"
         )
-    return partial(_text_embedder, proxy)
+    return partial(_text_embedder, partial(proxy, device=device))
 
 
 def _text_embedder(make: Callable[[], Embed]) -> Embedder:

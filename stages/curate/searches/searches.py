@@ -7,6 +7,7 @@ looks at what the ones before it left; a task whose file is there is not done ag
 goes on in the middle of any of them.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +34,17 @@ from stages.curate.searches.semantic_search import (
     ClusterTask,
     TypicalTask,
     cluster_ranges,
+    search_cost,
     write_centres,
 )
 from stages.curate.work.numbering import Units
-from stages.curate.work.part_bounds import part_bounds
+from stages.curate.work.part_bounds import n_chars, part_bounds
 from stages.curate.work.sorted_runs import ALIKE, EDGE, LINE
 from stages.curation.vectors.embeddings import Embed
+from stages.curation.vectors.place import Cost, reading_cost
 from stages.foundation.errors import InputError
 from stages.foundation.files import read_json
+from stages.pools.products_device import products_device
 from stages.settings.curate import CurateSettings
 from stages.settings.curate_searches import Cut, SemanticSettings, shares
 
@@ -53,7 +57,8 @@ class Corpus:
     work: Path
     settings: CurateSettings
     each: Callable[[str, Callable[[Any], Any], Sequence[Any]], list[Any]]
-    embed: Callable[[], Embed] | None = None
+    embed: Callable[..., Embed] | None = None  # of a device
+    elsewhere: bool = False  # tasks run on other machines
 
     @property
     def folder(self) -> Path:
@@ -149,35 +154,72 @@ def _find_alike(corpus: Corpus) -> list[Path]:
 
 
 def _find_semantic(corpus: Corpus, asked: SemanticSettings) -> None:
-    units, target = corpus.units, corpus.work / "semantic"
-    if asked.embed == "words" and not fit_words(
-        units, corpus.folder, asked=asked, target=target / "space.npy"
-    ):
-        return  # fewer than two documents are left
-    bounds = tuple(part_bounds(units, BLOCK_CHARS))
-    blocks = range(len(bounds) - 1)
-    task = EmbedTask(
-        units,
-        folder=corpus.folder,
-        target=target,
-        settings=corpus.settings,
-        asked=asked,
-        bounds=bounds,
-        make=embedder(asked, target, corpus.embed),
-    )
-    sizes = corpus.each("embed", task, blocks)
+    target = corpus.work / "semantic"
+    sizes = _embed(corpus, asked, target)
+    n_documents = sum(documents for documents, _ in sizes)
     columns = {columns for documents, columns in sizes if documents}
     if len(columns) > 1:
         raise InputError(
             f"the embeddings have {' and '.join(map(str, sorted(columns)))} columns;"
             " the embedder must always give as many numbers"
         )
-    if sum(documents for documents, _ in sizes) < 2:
+    if n_documents < 2:
         return
-    vectors = [target / f"vectors-{block:05d}.npy" for block in blocks]
+    (n_columns,) = columns
+    vectors = [target / f"vectors-{block:05d}.npy" for block in range(len(sizes))]
+    cost = search_cost(n_documents, n_columns, asked)
+    with _device(corpus, cost, "semantic copies are sought") as device:
+        there = asked.model_copy(update={"device": device})
+        _compare_meanings(corpus, there, vectors=vectors, n_columns=n_columns)
+
+
+def _device(
+    corpus: Corpus, cost: Cost, what: str
+) -> contextlib.AbstractContextManager[str]:
+    """Where the tasks of a search multiply, held meanwhile; on other machines as asked for, `auto` on their cores."""
+    asked = corpus.settings.semantic
+    wanted = asked.device if asked is not None else "cpu"
+    if corpus.elsewhere:
+        return contextlib.nullcontext("cpu" if wanted == "auto" else wanted)
+    return products_device(wanted, cost, what)
+
+
+def _embed(
+    corpus: Corpus, asked: SemanticSettings, target: Path
+) -> list[tuple[int, int]]:
+    """(documents, columns) of the vectors of every block, which are on disk by then; nothing where fewer than two
+    documents are left.
+    """
+    units = corpus.units
+    if asked.embed == "words" and not fit_words(
+        units, corpus.folder, asked=asked, target=target / "space.npy"
+    ):
+        return []
+    bounds = tuple(part_bounds(units, BLOCK_CHARS))
+    with contextlib.ExitStack() as held:
+        device = "cpu"
+        if asked.folder is not None:
+            cost = reading_cost(asked.folder, units.n_documents, n_chars(units))
+            device = held.enter_context(_device(corpus, cost, f"{asked.folder} reads"))
+        task = EmbedTask(
+            units,
+            folder=corpus.folder,
+            target=target,
+            settings=corpus.settings,
+            asked=asked,
+            bounds=bounds,
+            make=embedder(asked, target, corpus.embed, device),
+        )
+        return corpus.each("embed", task, range(len(bounds) - 1))
+
+
+def _compare_meanings(
+    corpus: Corpus, asked: SemanticSettings, vectors: Sequence[Path], n_columns: int
+) -> None:
+    """Clusters of the vectors, the copies in each, and what is typical where it goes. asked: with the device."""
+    units, target, blocks = corpus.units, corpus.work / "semantic", range(len(vectors))
     write_centres(vectors, asked, target / "centres.npy")
     corpus.each("assign to clusters", AssignTask(target, asked), blocks)
-    (n_columns,) = columns
     ranges = tuple(cluster_ranges(target, n_columns))
     compare = ClusterTask(
         target,

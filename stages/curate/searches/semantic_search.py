@@ -30,6 +30,7 @@ from stages.curate.work.sorted_runs import (
     write_records,
 )
 from stages.curation.duplicates.cover import greedy_cover
+from stages.curation.vectors.place import Cost, clusters_cost, nearest_cost
 from stages.curation.vectors.products import nearest
 from stages.curation.vectors.spherical import cluster_count, spherical_kmeans
 from stages.foundation.files import whole_file
@@ -49,6 +50,22 @@ def largest(columns: int) -> int:
     return max(2, min(LARGEST, LARGEST_BYTES // (4 * columns)))
 
 
+def search_cost(n_rows: int, columns: int, asked: SemanticSettings) -> Cost:
+    """Of clusters, twice where what is typical goes, and of the cover, at most: where no row is a copy."""
+    n_clusters = min(asked.clusters or cluster_count(n_rows), n_rows)
+    clusters = clusters_cost(
+        n_rows, columns, n_clusters, n_sample=sample_size(n_clusters, columns)
+    )
+    again = clusters if asked.keep_diverse is not None else Cost(0, 0, 0)
+    in_cluster = n_rows / n_clusters / 2  # kept before a row, were all of one size
+    return clusters + again + nearest_cost(n_rows, columns, in_cluster)
+
+
+def sample_size(n_clusters: int, columns: int) -> int:
+    """Rows that centres are trained on."""
+    return min(256 * n_clusters, max(n_clusters, TRAIN_BYTES // (4 * columns)))
+
+
 def train_centres(
     parts: Sequence[Rows],
     n_clusters: int | None,
@@ -62,7 +79,7 @@ def train_centres(
     clusters = min(n_clusters or cluster_count(n), n)
     drawn = _drawn(
         parts,
-        min(256 * clusters, max(clusters, TRAIN_BYTES // (4 * columns))),
+        sample_size(clusters, columns),
         seed=seed,
         gone=gone,
     )

@@ -2,7 +2,8 @@
 
 Question: what is like what? Input: unit rows (n, d) float32. Output: indices and cosines. These two products are all
 that clustering and semantic deduplication spend time on, so they alone know a device: "cpu" multiplies with numpy,
-any other name ("cuda", "cuda:1") with torch on that device, 32-bit throughout.
+any other name ("cuda", "cuda:1") with torch on that device, 32-bit throughout. place.py chooses, and says how results
+may differ.
 Cost: memory of one block of `BLOCK_CELLS` cosines, 64 MB; 2 n k d operations for n rows against k centres.
 """
 
@@ -49,6 +50,15 @@ def nearest(
     for block in blocks(len(rows), len(centres)):
         index[block], cosine[block] = _largest(product(rows[block]))
     return index, cosine
+
+
+def has_card() -> bool:
+    """Whether torch is installed and sees a GPU; its import takes a second or two."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
