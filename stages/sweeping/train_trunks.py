@@ -21,6 +21,7 @@ from stages.foundation import artefacts
 from stages.foundation.errors import InputError, RefusedError
 from stages.foundation.files import content_hash
 from stages.foundation.sealed import kept, write_sealed
+from stages.proxy.card.attention import attention_lines
 from stages.proxy.network.compiled import keep_programs_in
 from stages.proxy.network.device import choose_device
 from stages.proxy.network.graphs import UNRECORDED
@@ -192,7 +193,7 @@ def missing_work(
     that measure what is not known yet. cards: those that are held; what is more than the groups is
     given back. per_card: groups on a card at once, as `groups_per_card` by default.
     """
-    place, _, reason = choose_device(device, trunks[0]["spec"].dtype)
+    place, dtype, reason = choose_device(device, trunks[0]["spec"].dtype)
     on_card = place.type == "cuda"
     n_workers = torch.cuda.device_count() if on_card else jobs()
     per_card = (per_card or groups_per_card()) if on_card else 1
@@ -227,7 +228,8 @@ def missing_work(
     )
     cards.keep(plan.n_cards)
     there = f"{len(done)} of {len(trunks)} runs are done"
-    for line in (reason, there, *plan.lines()):
+    kernels = _attention(plan, dtype) if on_card else []
+    for line in (reason, there, *plan.lines(), *kernels):
         log.info("%s: %s", folder.stage, line)
     return Work(
         plan,
@@ -237,6 +239,16 @@ def missing_work(
         place=place.type,
         folder=folder,
         cards=tuple(cards.names),
+    )
+
+
+def _attention(plan: TrainingPlan, dtype: torch.dtype) -> list[str]:
+    """Which kernels of attention the groups of a plan use on this card."""
+    return attention_lines(
+        plan.groups,
+        dtype=str(dtype).removeprefix("torch."),
+        capability=torch.cuda.get_device_capability(),
+        cudnn=torch.backends.cudnn.version(),
     )
 
 

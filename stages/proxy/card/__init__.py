@@ -1,1 +1,1 @@
-"""What a GPU computes by kernels of our own."""
+"""What a GPU computes by kernels of our own, and which of torch's it computes attention with."""

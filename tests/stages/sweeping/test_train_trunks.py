@@ -205,7 +205,9 @@ def two_cards(tmp_path, monkeypatch):
     monkeypatch.setattr(kinds, "available_bytes", lambda device: 80 * 10**9)
     cuda = torch.device("cuda"), torch.bfloat16, "device cuda (made up)"
     monkeypatch.setattr(train_trunks, "choose_device", lambda *asked: cuda)
-    card = SimpleNamespace(name="NVIDIA H200", total_memory=80 * 10**9)
+    card = SimpleNamespace(
+        name="NVIDIA H200", total_memory=80 * 10**9, major=9, minor=0
+    )
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
     shown = []
     start = gpus.Workers
@@ -225,6 +227,7 @@ def test_a_sweep_on_two_cards_is_the_same_to_the_bit_when_one_of_them_is_taken(
     train_trunks.train(*sweep, "cpu")
     assert two_cards == ["GPU-a", "GPU-b"]
     assert any("on 2 processes on 2 cards" in line for line in caplog.messages)
+    assert any("sweep: attention by " in line for line in caplog.messages)
     assert any(line.startswith("sweep: 100 %") for line in caplog.messages)
     both = results()
     assert len(both) == 3

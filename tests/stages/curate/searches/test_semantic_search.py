@@ -1,6 +1,8 @@
 """Semantic copies on disk: those of the search in memory, whatever the clusters, their size and the cut of the work."""
 
+import contextlib
 import functools
+import logging
 import random
 
 import numpy as np
@@ -8,9 +10,12 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from stages.curate.searches import semantic_search
+from stages.curate.searches import searches, semantic_search
 from stages.curation.duplicates.semantic import semdedup
+from stages.curation.vectors import place
 from stages.foundation.errors import InputError
+from stages.pools import products_device
+from stages.settings.curate import CurateSettings
 
 OFF = {"rules": [], "dedup": {"policy": "none"}}
 
@@ -126,6 +131,46 @@ def test_rows_that_no_clustering_separates_are_cut_into_slices(
     assert max(seen) == 20 and read().height == len(seen) == 5
 
 
+def test_what_stays_does_not_depend_on_the_device_which_the_log_names(
+    write, run, groups, monkeypatch, caplog
+):
+    """A card has a stand-in: the path of a torch device, on the processor."""
+    caplog.set_level(logging.INFO, "assay")
+    used = []
+
+    @contextlib.contextmanager
+    def card(place):
+        used.append(place)
+        yield "cpu:0"
+
+    monkeypatch.setattr(products_device, "_card", card)
+    folder = write(content=groups)
+    kept = {
+        device: run(folder, device, **semantic(device=device, keep_diverse=0.5))["kept"]
+        for device in ("cpu", "cuda", "auto")
+    }
+    assert used == ["cuda"]
+    assert kept["cuda"]["hash"] == kept["cpu"]["hash"] == kept["auto"]["hash"]
+    said = [line for line in caplog.messages if "semantic copies are sought" in line]
+    assert said[:2] == [
+        f"semantic copies are sought on {d}: asked for" for d in ("cpu", "cuda")
+    ]
+    assert (
+        "sought on the processor: " in said[2] and "until a card has begun" in said[2]
+    )
+
+
+def test_on_other_machines_no_card_of_this_one_is_chosen(monkeypatch):
+    monkeypatch.setattr(place, "START_SECONDS", -1.0)
+    for asked, device in (("auto", "cpu"), ("cuda", "cuda")):
+        settings = CurateSettings.model_validate({"semantic": {"device": asked}})
+        corpus = searches.Corpus(
+            None, work=None, settings=settings, each=None, elsewhere=True
+        )
+        with searches._device(corpus, place.Cost(1e15, 1e4, 0), "x") as found:
+            assert found == device
+
+
 def test_d4_drops_what_is_typical(write, run, read):
     """Two thick bundles and a few rows far from both: what lies nearest to a centre goes."""
     rng = np.random.default_rng(1)
@@ -203,7 +248,7 @@ def test_almost_no_documents(write, run, read, texts, left):
     assert read().height == left
 
 
-def twos(scale: float):
+def twos(scale: float, device: str = "cpu"):
     return lambda texts: np.array([[scale, len(text)] for text in texts])
 
 
@@ -245,7 +290,6 @@ def test_vectors_that_do_not_fit_are_one_line(write, run, at, message):
         (
             {"semantic": {"keep": "quality"}},
             "semantic.keep: quality needs the section quality",
-        ),
     ],
 )
 def test_settings_that_do_not_go_together(settings, message):
