@@ -290,11 +290,10 @@ def test_vectors_that_do_not_fit_are_one_line(write, run, at, message):
         (
             {"semantic": {"keep": "quality"}},
             "semantic.keep: quality needs the section quality",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together(settings, message):
-    from stages.settings.curate import CurateSettings
-
     with pytest.raises(ValidationError, match=message):
         CurateSettings.model_validate(settings)
 
