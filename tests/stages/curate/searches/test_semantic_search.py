@@ -161,7 +161,10 @@ def test_what_stays_does_not_depend_on_the_device_which_the_log_names(
 
 
 def test_on_other_machines_no_card_of_this_one_is_chosen(monkeypatch):
-    monkeypatch.setattr(place, "START_SECONDS", -1.0)
+    def choose_here(*asked):
+        raise AssertionError("chose a card of this machine")
+
+    monkeypatch.setattr(searches, "products_device", choose_here)
     for asked, device in (("auto", "cpu"), ("cuda", "cuda")):
         settings = CurateSettings.model_validate({"semantic": {"device": asked}})
         corpus = searches.Corpus(
