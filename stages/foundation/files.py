@@ -60,6 +60,8 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 
 def refuse_no_folder(path: Path | str) -> None:
     """InputError where a folder of this name is neither there nor can be made."""
+    if not str(path).strip():
+        raise InputError(f"{str(path)!r} names no folder; give the name of one")
     path = Path(path)
     refuse_system(path)
     if path.exists() and not path.is_dir():

@@ -26,6 +26,13 @@ class Plan:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     # evaluation and reference files
     other: list[dict[str, Any]] = field(default_factory=list)
+    # of every file that is read, as it was before
+    stamps: dict[Path | str, str] = field(default_factory=dict)
+
+    def refuse_changed(self) -> None:
+        """InputError where a file is no longer what it was when it was found."""
+        for path, before in self.stamps.items():
+            storage.refuse_changed(path, before)
 
     def result_hash(
         self, settings: CurateSettings, segments: Sequence[str] = ()
@@ -50,15 +57,16 @@ def plan_input(
 ) -> Plan:
     """Find the files and cut them into units."""
     files, ignored = find_files(list(inputs))
+    texts, others = settings.other_files()
+    more = (find_files(texts)[0] if texts else []) + [
+        InputFile(Path(path), name=path, kind="text", compression="") for path in others
+    ]
+    stamps = {file.path: storage.stamp(file.path) for file in [*files, *more]}
     units, empty = cut(files, int(settings.shard_mb * 1e6))
     if empty and (strict or not units):
         raise InputError(
             f"{empty[0].path}: the file is empty; write it again or leave it out"
         )
-    texts, others = settings.other_files()
-    more = (find_files(texts)[0] if texts else []) + [
-        InputFile(Path(path), name=path, kind="text", compression="") for path in others
-    ]
     return Plan(
         files,
         units=units,
@@ -66,6 +74,7 @@ def plan_input(
         ignored=[printable(str(path)) for path in ignored],
         inputs=_described(files),
         other=_described(more),
+        stamps=stamps,
     )
 
 

@@ -64,7 +64,7 @@ def curate(
         if place is not None and not storage.is_url(place):
             refuse_no_folder(place)
     plan = plan_input(request.inputs, settings, strict=request.strict)
-    work_folder.refuse_inside(request.out, request.inputs)
+    work_folder.refuse_inside(request.out, request.inputs, list(plan.stamps))
     folder = work_folder.folder_of(request.out, request.work)
     with (
         work_folder.locked(folder, request.out),
@@ -213,12 +213,22 @@ class Run:
             models=self.folder / "models",
             strict=self.request.strict,
         )
-        shards = sorted(
-            self._each("judge documents", task, self.plan.units),
-            key=lambda shard: shard["number"],
-        )
+        try:
+            judged = self._each("judge documents", task, self.plan.units)
+        except Exception:
+            self._refuse_changed()  # is why it could not be read
+            raise
+        self._refuse_changed()
         forget_steps()
-        return shards
+        return sorted(judged, key=lambda shard: shard["number"])
+
+    def _refuse_changed(self) -> None:
+        """What was read of a file that changed meanwhile is of two files: none of it is used again."""
+        try:
+            self.plan.refuse_changed()
+        except InputError:
+            (self.folder / "plan.json").unlink(missing_ok=True)
+            raise
 
     def _refuse_no_document(self, units: Units, n_rows: int) -> None:
         """n_rows: rows that could be read."""

@@ -19,6 +19,18 @@ READ_BYTES = 1 << 18
 PIECE_BYTES = 1 << 22  # that come out of a decompressor at once
 ZSTD_STEP = 1 << 8  # that go in, of which 8 MB can come out (measured)
 MOST_EXPANSION, FREE_BYTES = 250, 200_000_000  # assumed; see Expansion
+# how files begin that are often named for something else
+MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".zst": b"\x28\xb5\x2f\xfd",
+    ".bz2": b"BZh",
+    ".xz": b"\xfd7zXZ\0",
+    ".zip": b"PK\x03\x04",
+    ".parquet": b"PAR1",
+}
+SKIPPABLE = (
+    b"\x2a\x4d\x18"  # from its second byte on, a frame of zstandard without content
+)
 WINDOW_BYTES = 1 << 27  # of zstandard; what `zstd -d` takes without --long
 
 
@@ -97,6 +109,9 @@ def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
                     expansion.add(len(chunk))
                     yield chunk
             except (zlib.error, zstandard.ZstdError) as error:
+                first = consumed == len(data) and expansion.read == 0
+                if first and (other := _other_form(file, data)):
+                    raise CutOff(other) from None
                 raise CutOff(_damage(file, consumed, str(error))) from None
             data = b""
             if stream.eof:  # the next member or frame; zero bytes are padding
@@ -106,6 +121,29 @@ def _decompressed(file: InputFile, handle) -> Iterator[bytes]:
             f"{file.path}: {file.compression[1:]} stream cut off at byte {consumed},"
             " its end is missing; fetch the file again"
         )
+
+
+def _other_form(file: InputFile, data: bytes) -> str:
+    """What is wrong where the first bytes are no such stream; empty where they are one."""
+    suffix = file.compression
+    if data.startswith(MAGIC[suffix]) or data[1:4] == SKIPPABLE:
+        return ""
+    form = form_of(data)
+    held = f"{form} data" if form else f"{data[:20]!r}"
+    return (
+        f"{file.path}: no {suffix[1:]} data, it begins with {held}; name the file for"
+        " what it holds"
+    )
+
+
+def form_of(data: bytes) -> str:
+    """The suffix of the compression or format that the first bytes stand for, or nothing.
+
+    >>> form_of(b"PAR1")
+    '.parquet'
+    """
+    forms = (suffix for suffix, magic in MAGIC.items() if data.startswith(magic))
+    return next(forms, "")
 
 
 def _damage(file: InputFile, consumed: int, error: str) -> str:
@@ -240,6 +278,10 @@ def decoded(line: bytes, where: str, offset: int) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         at = offset + error.start
+        if offset == 0 and (form := form_of(line)):
+            raise InputError(
+                f"{where}: holds {form} data; name the file for what it holds"
+            ) from None
         utf16 = offset == 0 and line[:2] in (b"\xff\xfe", b"\xfe\xff")
         encoding = "UTF-16" if utf16 else "ITS-ENCODING"
         raise InputError(

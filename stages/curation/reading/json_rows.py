@@ -239,7 +239,8 @@ def _value(
         return value
     where = f"{file.path}:{number}"
     if value is MISSING:
-        raise missing_column(file, f":{number}", seen=list(row), wanted=name)
+        role = "text" if list in kinds else "id" if int in kinds else "lang"
+        raise missing_column(file, f":{number}", seen=list(row), wanted=name, role=role)
     if value is None and int not in kinds:
         return None
     cure = OTHER_COLUMN
@@ -251,4 +252,6 @@ def _value(
 
 
 def _held(value: Any) -> str:
+    if value is None:
+        return "holds null"
     return f"holds {type(value).__name__} {str(value)[:30]!r}"

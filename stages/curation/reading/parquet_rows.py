@@ -55,6 +55,7 @@ def open_parquet(
             handle,
             pre_buffer=False,
             buffer_size=1 << 20,
+            page_checksum_verification=True,
             read_dictionary=list(dictionaries),
         )
 
@@ -239,7 +240,10 @@ def _checked_columns(schema: pa.Schema, file: InputFile, columns: Columns) -> li
     found = {name: _kind(schema, file, name) for name in columns.names}
     for name, kind in found.items():
         if kind is None and name not in columns.extra:
-            raise missing_column(file, "", seen=schema.names, wanted=name)
+            roles = {columns.lang: "lang", columns.id: "id", columns.text: "text"}
+            raise missing_column(
+                file, "", seen=schema.names, wanted=name, role=roles[name]
+            )
     kind = found[columns.text]
     where = str(file.path)
     if kind is None or not (_is_text_or_null(kind) or _is_chat(kind)):

@@ -73,6 +73,7 @@ def read_documents(
     files, report.ignored = find_files(inputs)
     for file in files:
         report.files += 1
+        before = storage.stamp(file.path)
         seen: set[str] = set()
         for rows in _checked_rows(file, columns, batch_chars):
             report.rows += len(rows.names)
@@ -87,6 +88,7 @@ def read_documents(
                 for name, values in rows.extra.items()
             )
             yield from _finished(frame, passage_chars, report)
+        storage.refuse_changed(file.path, before)
 
 
 def read_all(inputs, pool: str, **options) -> pl.DataFrame:

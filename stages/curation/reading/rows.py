@@ -203,8 +203,11 @@ def _text(contents: list[str]) -> str:
     return BREAK.join([*(content.rstrip() for content in before), last])
 
 
-def mapping_hint(seen: list[str], wanted: str) -> str:
-    """What a person can do about a column that is not there."""
+def mapping_hint(seen: list[str], wanted: str, role: str = "text") -> str:
+    """What a person can do about a column that is not there; `role` is text, id or lang."""
+    if role != "text":
+        known = ", ".join(seen[:20]) or "(none)"
+        return f"columns seen: {known}; map another as {role}, or none"
     guesses = [name for name in GUESSES if name in seen and name != wanted]
     guess = (
         f"; map it, for example text={guesses[0]}"
@@ -221,9 +224,8 @@ def _chars(texts: "Sequence[str | None] | pl.Series") -> int:
 
 
 def missing_column(
-    file: InputFile, where: str, seen: list[str], wanted: str
+    file: InputFile, where: str, seen: list[str], wanted: str, role: str = "text"
 ) -> InputError:
     """The error for a column that a file or a row does not have."""
-    return InputError(
-        f"{file.path}{where}: no column {wanted!r}; {mapping_hint(seen, wanted)}"
-    )
+    hint = mapping_hint(seen, wanted, role)
+    return InputError(f"{file.path}{where}: no column {wanted!r}; {hint}")

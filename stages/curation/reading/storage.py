@@ -122,6 +122,26 @@ def fingerprint(path: Path | str) -> str:
     )
 
 
+def stamp(path: Path | str) -> str:
+    """Changes when a file is written, cut or replaced while somebody reads it; costs no read of a local one."""
+    if is_url(path):
+        return fingerprint(path)
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}"
+
+
+def refuse_changed(path: Path | str, before: str) -> None:
+    """InputError where a file has no longer the stamp it had before it was read."""
+    if stamp(path) != before:
+        raise InputError(
+            f"{path}: changed while it was read; wait until nothing writes it any more"
+            " and run again"
+        )
+
+
 def _sample(path: Path | str, size: int) -> str:
     """A hash of the content, or of blocks of it from the first to the last."""
     digest = xxhash.xxh3_64()

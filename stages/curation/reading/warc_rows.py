@@ -3,13 +3,15 @@
 
 Question: which pages does this crawl hold, as text? Input: a file, plain or compressed; headers are
 its columns (`url` and `date` are short for WARC-Target-URI and WARC-Date). Output: batches of rows,
-named by the number of the record or by the header that is mapped as id. A WARC file of HTML pages
-is refused: extracting text is another tool's work. A record whose length is not what it says goes
+named by the number of the record or by the header that is mapped as id. HTML pages and
+other records that may hold text are told by kind and number, and are not read: extracting text is
+another tool's work. A record whose length is not what it says goes
 to `on_bad`, and reading goes on at the next one. Cost: 200 MB a CPU-second, compressed 100
 (measured); memory of one batch.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -26,8 +28,11 @@ from stages.curation.reading.rows import (
     refuse,
 )
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import printable
 
 HEADERS = {"url": "WARC-Target-URI", "date": "WARC-Date"}
+# what a crawl says of itself and its requests: no documents
+ABOUT = ("warcinfo", "request", "metadata", "revisit")
 VERSION = b"WARC/"
 # the end of a record and the first line of the next
 NEXT = re.compile(rb"\r?\n\r?\n(?=WARC/\d\.\d+\r?\n)")
@@ -56,10 +61,11 @@ def warc_rows(
     max_row_bytes: int | None = None,
 ) -> Iterator[RawRows]:
     """Batches of about `batch_chars` characters; a record that is damaged or not UTF-8 goes to `on_bad`."""
-    rows, size, number, pages = _empty(columns), 0, 0, 0
+    rows, size, number = _empty(columns), 0, 0
+    left: Counter[str] = Counter()
     for record in _records(file, max_row_bytes or MAX_ROW_BYTES, on_bad):
-        pages += record.kind == "response"
         if record.kind not in ("conversion", ""):
+            left[record.kind] += record.kind not in ABOUT
             continue
         number += 1
         size += _add(
@@ -70,19 +76,28 @@ def warc_rows(
             rows, size = _empty(columns), 0
     if rows.names:
         yield rows
-    if pages and not number:
+    if +left:
         on_bad(
             BadRow(
                 file.name,
                 line=None,
                 offset=None,
-                error=InputError(
-                    f"{file.path}: holds web pages, not text; give the WET file of the"
-                    " same name, or extract the text first"
-                ),
+                error=InputError(_not_text(file, +left)),
                 is_rest=True,
             )
         )
+
+
+def _not_text(file: InputFile, left: Counter[str]) -> str:
+    """What is said of records that are neither text nor about other records."""
+    kinds = ", ".join(
+        f"{n:,} of type {printable(kind)[:40]}" for kind, n in left.most_common(5)
+    )
+    what = "web pages, not text" if "response" in left else "records that are not read"
+    return (
+        f"{file.path}: holds {what}; give the WET file of the same name, or extract the"
+        f" text first ({kinds})"
+    )
 
 
 def _empty(columns: Columns) -> RawRows:
@@ -236,7 +251,11 @@ def _add(
         }
         if columns.id is not None and values[columns.id] is None:
             raise missing_column(
-                file, f":{number}", seen=list(record.headers), wanted=columns.id
+                file,
+                f":{number}",
+                seen=list(record.headers),
+                wanted=columns.id,
+                role="id",
             )
     except InputError as error:
         on_bad(

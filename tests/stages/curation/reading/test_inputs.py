@@ -83,3 +83,25 @@ def test_a_large_window_and_a_dictionary_are_named_with_the_cure(tmp_path):
     path = write(tmp_path / "b.jsonl.zst", with_one.compress(CONTENT))
     with pytest.raises(InputError, match="needs the zstandard dictionary"):
         list(byte_lines(find_files(path)[0][0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.jsonl.gz", CONTENT, r"no gz data, it begins with b'one\\ntwo"),
+        ("a.jsonl.zst", gzip.compress(CONTENT), "no zst data, it begins with .gz data"),
+        ("a.jsonl.gz", b"PAR1" * 9, "no gz data, it begins with .parquet data"),
+        ("a.jsonl.gz", gzip.compress(b"") + CONTENT, "damaged gz data"),
+        ("a.jsonl.zst", b"\x50\x2a\x4d\x18\4\0\0\0skip" + CONTENT, "damaged zst data"),
+    ],
+)
+def test_a_file_with_the_suffix_of_another_form_is_named(tmp_path, name, data, said):
+    path = write(tmp_path / name, data)
+    with pytest.raises(InputError, match=said):
+        list(byte_chunks(find_files(path)[0][0]))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_packed_bytes_under_a_plain_name_are_no_encoding(tmp_path, pack):
+    with pytest.raises(InputError, match=r"a:1: holds \.(gz|zst) data; name the file"):
+        decoded(pack(CONTENT), "a:1", 0)

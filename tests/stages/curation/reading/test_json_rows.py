@@ -138,3 +138,13 @@ def test_further_columns_are_text_where_they_must_be(tmp_path, value, kind):
     assert (batch.texts, batch.extra) == (["y"], {"url": [None]})
     assert f":1: column 'url' holds {kind}" in str(bad.error)
     assert "not text; write its values as text, map another column" in str(bad.error)
+
+
+def test_a_row_without_its_id_or_language_says_which_is_missing(tmp_path):
+    content = b'{"text": "a", "key": null}\n{"text": "b"}\n'
+    bad = rows_of(tmp_path, content, id="key")[1]
+    said = [str(row.error).partition(": ")[2] for row in bad]
+    assert said[0].startswith("column 'key' holds null, not text; an id is text or")
+    assert said[1].endswith("columns seen: text; map another as id, or none")
+    bad = rows_of(tmp_path, content, lang="key")[1]
+    assert str(bad[0].error).endswith("map another as lang, or none")

@@ -54,6 +54,22 @@ def test_text_that_is_not_utf8_is_a_bad_row(tmp_path):
     assert bad.raw == b"\xff\xfe"
 
 
+def test_a_page_whose_checksum_is_wrong_is_not_read_as_other_text(tmp_path):
+    texts = [f"document {at} " * 20 for at in range(50)]
+    file = write(
+        tmp_path,
+        pa.table({"text": texts}),
+        compression="NONE",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    assert rows_of(file)[0] == texts
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"document 30 ", b"dOcument 30 ", 1))
+    found, _, (bad,) = rows_of(file)
+    assert found == [] and "CRC checksum verification failed" in str(bad.error)
+
+
 def test_a_file_that_is_no_parquet_or_lacks_the_column_is_bad_as_a_whole(tmp_path):
     broken = tmp_path / "b.parquet"
     broken.write_bytes(b"not parquet")

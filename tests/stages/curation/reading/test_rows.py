@@ -41,6 +41,13 @@ def test_the_likely_column_is_named():
     assert str(error).startswith("a.jsonl:3: no column 'text'; columns seen: body; map")
 
 
+def test_a_column_that_is_not_asked_for_as_text_has_its_own_cure():
+    file = InputFile(Path("a.jsonl"), "a", "jsonl", "")
+    said = str(missing_column(file, ":3", ["text"], "key", role="id"))
+    cure = "columns seen: text; map another as id, or none"
+    assert said == f"a.jsonl:3: no column 'key'; {cure}"
+
+
 def test_refusing_raises_the_error_of_the_row():
     error = InputError("a:1: broken")
     with pytest.raises(InputError) as caught:

@@ -128,3 +128,20 @@ def test_a_record_of_another_length_costs_no_other(tmp_path, said, packed):
     assert found == [*texts[:2], *texts[3:]]
     assert [row.line for row in bad] == [3]
     assert b"The text of page 2." in bad[0].raw or said == "999999"
+
+
+@pytest.mark.parametrize("kind", ["response", "resource", "converzion"])
+def test_records_that_are_not_read_are_told_also_beside_text(tmp_path, kind):
+    others = wet(["<p>x", "<p>y"], kind=kind, gz=False)
+    about = wet(["said of a page"], kind="metadata", gz=False)
+    (tmp_path / "a.warc").write_bytes(wet(["text"], gz=False) + others + about)
+    found, _, bad = rows_of(tmp_path)
+    assert found == ["text"] and [row.is_rest for row in bad] == [True]
+    assert str(bad[0].error).endswith(f"(2 of type {kind})")
+
+
+def test_what_a_crawl_says_of_itself_is_no_document(tmp_path):
+    about = wet(["said of a page"], kind="metadata", gz=False)
+    (tmp_path / "a.warc").write_bytes(wet(["text"], gz=False) + about)
+    found, _, bad = rows_of(tmp_path)
+    assert found == ["text"] and bad == []
