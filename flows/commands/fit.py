@@ -115,6 +115,7 @@ def fit_command(
         str(table),
         holdout=held,
         predict=wanted,
+        predict_name=str(predict) if predict else None,
         n_draws=n_draws,
         cluster=cluster,
         arm=arm,

@@ -27,6 +27,7 @@ from stages.foundation.yaml_file import read_yaml
 BAD_INPUT = 2
 FINAL_CODES = (BAD_INPUT, *STOPPED_CODES)  # no retry mends these
 BUSY_SECONDS = 2.0
+NEVER_RUN = "no run in dvc.lock yet"  # DVC calls its inputs modified and deleted
 Answer = TypeVar("Answer")
 
 
@@ -58,6 +59,8 @@ def stale_reasons(stage: Stage) -> list[str]:
     reasons = [
         reason for change in status.get(stage.name, []) for reason in _reasons(change)
     ]
+    if reasons and stage.name not in (locked_stages(LOCK) if LOCK.is_file() else {}):
+        return [NEVER_RUN]
     keys = changed_params(stage.name)
     return [
         (

@@ -13,6 +13,7 @@ from stages.laws.deciding.objections import are_covered, part_passes, whole_pass
 from stages.laws.deciding.path import ArmColumns
 from stages.laws.mixing.repeats import PUBLISHED
 from stages.laws.repetition.data_constrained import effective_tokens
+from stages.presentation.numbers import told_apart
 from stages.runs.study import law_rows
 from stages.target.target import Target, is_budget_of
 
@@ -209,7 +210,7 @@ def headline(
     """The answer for the target in one sentence, with how far it lies and how sure it is."""
     value, low, high = answer.values[answer.best]
     where = (
-        f"{run.decades:.1f} decades beyond the largest proxy"
+        f"{told_apart(run.decades, 0, digits=1)} decades beyond the largest proxy"
         if run.decades > 0
         else "within the compute of the proxies"
     )
@@ -221,7 +222,7 @@ def headline(
     }[answer.status]
     return (
         f"For {run.text}, {where}: {lead}{labels[answer.best]}"
-        f" (P(best) {answer.p_best[answer.best]:.2f},"
+        f" (P(best) {told_apart(answer.p_best[answer.best], 0, 1, digits=2)},"
         f" {value:.3f} [{low:.3f}, {high:.3f}] {unit})."
     )
 

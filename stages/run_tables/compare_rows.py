@@ -8,7 +8,7 @@ import numpy as np
 from stages.laws.deciding.compare import Decision
 from stages.laws.deciding.crossover import Crossovers
 from stages.laws.deciding.worth import Worth
-from stages.presentation.numbers import flops_text
+from stages.presentation.numbers import flops_text, share_text, told_apart
 from stages.presentation.worth_words import worth_text
 
 
@@ -57,7 +57,7 @@ def shown_decisions(
         {
             unit: flops_text(r["flops"]),
             "best": r["best"],
-            "P(best)": f"{r['p_best']:.2f}",
+            "P(best)": told_apart(r["p_best"], 0, 1, digits=2),
             "value": f"{r['value']:.4g} [{r['low']:.4g}, {r['high']:.4g}]",
             "lead": f"{r['lead']:.2g} [{r['lead_low']:.2g}, {r['lead_high']:.2g}]",
             "over": r["over"],
@@ -75,7 +75,10 @@ def shown_chances(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
     return [
         {"arm": arm}
-        | {flops_text(r["flops"]): f"{r['arms'][arm]['p_best']:.2f}" for r in records}
+        | {
+            flops_text(r["flops"]): told_apart(r["arms"][arm]["p_best"], 0, 1, digits=2)
+            for r in records
+        }
         for arm in arms
     ]
 
@@ -112,7 +115,7 @@ def shown_flips(
             "to": r["to"],
             f"at {unit}": flops_text(r["flops"]),
             "90 % interval": flip_interval(r["low"], r["high"], found),
-            "in draws": f"{r['share_of_draws']:.0%}",
+            "in draws": share_text(r["share_of_draws"]),
         }
         for r in rows
     ]

@@ -56,6 +56,7 @@ def fit_table(
     *,
     holdout: pl.DataFrame | None = None,
     predict: pl.DataFrame | None = None,
+    predict_name: str | None = None,
     n_draws: int = 500,
     cluster: str | None = None,
     arm: str | None = None,
@@ -66,12 +67,15 @@ def fit_table(
     """Fit a law, or with 'auto' the law that extrapolates best, to a table whose columns carry the
     law's names; the fit file.
 
-    name: what error messages call the table. cluster: column whose rows are resampled together.
-    arm: column that names the data set of a run; what describes the data is then fitted for each, and
-    the rest for all. figures: folder for PNG files.
+    name, predict_name: what error messages call the table and the rows to predict. cluster: column
+    whose rows are resampled together. arm: column that names the data set of a run; what describes
+    the data is then fitted for each, and the rest for all. figures: folder for PNG files.
     """
     start = time.perf_counter()
-    given = _Given(table, holdout=holdout, predict=predict, name=name)
+    predict_name = predict_name or name
+    given = _Given(
+        table, holdout=holdout, predict=predict, name=name, predict_name=predict_name
+    )
     notes = given.one_metric() + duplicate_notes(given.table)
     notes += given.number_schedules(law_name)
     given.table, few = thinned(given.table, name, arm)
@@ -107,7 +111,12 @@ def fit_table(
     predicted = []
     if given.predict is not None:
         predicted = predictions(
-            fit, wide, table=given.predict, fitted=rows, name=name, arm=arm
+            fit,
+            wide,
+            table=given.predict,
+            fitted=rows,
+            name=predict_name,
+            arm=arm,
         )
         predicted, mixture_said = with_mixtures(predicted, given.table, name)
         notes += mixture_said
@@ -132,9 +141,9 @@ def fit_table(
 class _Given:
     """The tables of one fit: runs to fit, runs held out, rows to predict; and the schedules in them."""
 
-    def __init__(self, table, holdout, predict, name) -> None:
+    def __init__(self, table, holdout, predict, name, predict_name) -> None:
         self.table, self.holdout, self.predict = table, holdout, predict
-        self.name = name
+        self.name, self.predict_name = name, predict_name
         self.scheduled_law: Law | None = None
 
     def one_metric(self) -> list[dict[str, str]]:
@@ -149,8 +158,12 @@ class _Given:
         if law_name != OF_SCHEDULES:
             return []
         tables = [
-            (table, self.name)
-            for table in (self.table, self.holdout, self.predict)
+            (table, name)
+            for table, name in (
+                (self.table, self.name),
+                (self.holdout, self.name),
+                (self.predict, self.predict_name),
+            )
             if table is not None
         ]
         schedules = schedules_of(tables)

@@ -26,7 +26,7 @@ def isoflop_table(
     """`exponent` and `scale` of n_params = scale flops^exponent, `budgets` that it was read off, `at` other budgets.
 
     Tokens are what a budget pays for by the table's own FLOPs, flops / (6 n_params) where it has none
-    or no tokens. Raises InputError where under two budgets have their least value inside the sizes.
+    or no tokens. Raises RefusedError where under two budgets have their least value inside the sizes.
     """
     budgets = [c for c in ("flops", "n_tokens_seen") if c in table.columns]
     wanted = ["n_params", "value", *(budgets or ["n_tokens_seen"])]

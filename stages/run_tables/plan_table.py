@@ -23,7 +23,7 @@ from stages.laws.deciding.plan import (
 )
 from stages.laws.interface.table import note
 from stages.laws.schedules.step_law import published_training
-from stages.presentation.numbers import flops_text
+from stages.presentation.numbers import flops_text, told_apart
 from stages.presentation.si import si
 
 RULE = (
@@ -164,7 +164,7 @@ def _far_notes(boot: Prediction, flops: float) -> list[dict[str, str]]:
     said = []
     if beyond > FAR_DECADES:
         said.append(
-            f"the budget is {beyond:.1f} decades above the largest fitted run"
+            f"the budget is {told_apart(beyond, FAR_DECADES, digits=1)} decades above the largest fitted run"
             f" ({flops_text(largest)} FLOPs)"
         )
     if flops < smallest / 10**FAR_DECADES:

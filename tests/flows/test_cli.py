@@ -214,6 +214,42 @@ def test_predictions_say_how_far_they_reach(chinchilla_table, tmp_path):
     assert far["low"] < far["value"] < far["high"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"n": [1e9]}, "no column 'size' for n_params"),
+        ({"size": [1e9], "other": [2e10]}, "no column 'tokens' for n_tokens_seen"),
+        ({"size": [-1e9], "tokens": [2e10]}, "-1e"),
+    ],
+)
+@pytest.mark.parametrize("law", ["chinchilla", "auto"])
+def test_a_fault_of_the_rows_to_predict_names_their_file(
+    chinchilla_table, tmp_path, rows, said, law
+):
+    wanted = tmp_path / "wanted.csv"
+    pl.DataFrame(rows).write_csv(wanted)
+    asked = ("--predict", wanted, "--bootstrap", "0")
+    done = assay("fit", law, chinchilla_table, *MAP, *asked)
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith(f"assay: {wanted}: ")
+        and said in done.stderr
+    )
+
+
+def test_without_a_map_too_the_rows_to_predict_are_named(tmp_path):
+    sizes, tokens = [1e7, 1e7, 1e8, 1e8, 1e9, 1e9], [1e9, 1e10] * 3
+    runs = {"n_params": sizes, "n_tokens_seen": tokens, "value": [4, 3.5, 3.4, 3, 3, 2]}
+    table, wanted = tmp_path / "runs.csv", tmp_path / "wanted.csv"
+    pl.DataFrame(runs, strict=False).write_csv(table)
+    pl.DataFrame({"N": [1e9]}).write_csv(wanted)
+    asked = ("--predict", wanted, "--bootstrap", "0")
+    done = assay("fit", "chinchilla", table, *asked)
+    assert done.returncode == 2 and done.stderr.startswith(
+        f"assay: {wanted}: no column 'n_params'"
+    )
+
+
 def test_plan_reads_the_fit_file(chinchilla_table, tmp_path):
     out = tmp_path / "fit.json"
     assay("fit", "chinchilla", chinchilla_table, *MAP, "--out", out)

@@ -16,6 +16,7 @@ from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, Path, arm_path, extrapolation_decades
 from stages.laws.interface import table
+from stages.presentation.numbers import share_text, told_apart
 
 # measured: seed noise of small proxies is about 0.5 % of the loss (toy study), a smaller lead has
 # no use
@@ -194,7 +195,8 @@ def _status(
         return (
             "extrapolating",
             (
-                f"the budget is {decades:.1f} decades above the largest measured run,"
+                f"the budget is {told_apart(decades, rules['max_decades'], digits=1)}"
+                " decades above the largest measured run,"
                 f" more than {rules['max_decades']:g}"
             ),
         )
@@ -213,7 +215,8 @@ def _status(
     if p_best < needed:
         return (
             "insufficient_evidence",
-            f"{best} is best in {p_best:.0%} of the draws, less than {needed:.0%}",
+            f"{best} is best in {share_text(p_best, needed)} of the draws, less than"
+            f" {share_text(needed)}",
         )
     if effect is not None and abs(lead[0]) <= effect:
         return (
@@ -233,8 +236,9 @@ def _status(
             return (
                 "insufficient_evidence",
                 (
-                    f"{best} is best in only {p[best]:.0%} of the draws under {name},"
-                    f" less than {rules['decide_at']:.0%}"
+                    f"{best} is best in only {share_text(p[best], rules['decide_at'])} of the"
+                    f" draws under {name},"
+                    f" less than {share_text(rules['decide_at'])}"
                 ),
             )
     control = (
@@ -245,7 +249,7 @@ def _status(
     return (
         "decided",
         (
-            f"{best} is best in {p_best:.0%} of the draws and leads {second} by"
+            f"{best} is best in {share_text(p_best)} of the draws and leads {second} by"
             f" {abs(lead[0]):.3g}{control}"
         ),
     )

@@ -72,7 +72,10 @@ class FittedLaw(Record):
     n_clusters: int | None = Field(
         description="clusters that were drawn again; null without refits"
     )
-    n_draws: int = Field(description="refits behind every interval; 0 for none")
+    n_draws: int = Field(
+        description="refits of this law behind the intervals of its parameters; 0 for none."
+        " Predictions of `auto` rest on the refits of all its laws, as many as were asked for"
+    )
     level: float = Field(description="coverage of every interval of the fit, 0 to 1")
     starts: Starts = Field(description="what became of the starting points")
     runner_up_objective: float | None = Field(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import RefusedError
 
 # points between neighbouring runs; cited: Porian et al. 2024, arXiv 2406.19146
 GRID = 25
@@ -80,7 +80,7 @@ def isoflop(flops, n_params, values) -> IsoFlop:
     found = {c: lowest_point(n_params[flops == c], values[flops == c]) for c in budgets}
     kept = np.array([c for c in budgets if found[c]])
     if kept.size < 2:
-        raise InputError(
+        raise RefusedError(
             f"only {kept.size} of {budgets.size} budgets have a lowest point inside"
             " their sizes; add smaller and larger models"
         )

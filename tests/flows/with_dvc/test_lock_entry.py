@@ -7,7 +7,12 @@ import yaml
 
 from flows.with_dvc.kept_lock import LOCK
 from flows.with_dvc.lock_entry import with_entry
-from flows.with_dvc.reproduced import StageFailure, reproduce, stale_reasons
+from flows.with_dvc.reproduced import (
+    NEVER_RUN,
+    StageFailure,
+    reproduce,
+    stale_reasons,
+)
 from stages.pipeline import PIPELINE
 
 NAMES = ("ingest", "dedup", "pack")
@@ -101,3 +106,10 @@ def test_a_lock_that_somebody_edited_is_left_to_dvc(project, change):
     written = yaml.safe_load(LOCK.read_text())["stages"]
     assert list(written) == ["ingest", "dedup"]
     assert not any(stale_reasons(stage) for stage in PIPELINE[:2])
+
+
+def test_a_stage_that_never_ran_is_said_so_and_not_called_modified(project):
+    assert stale_reasons(PIPELINE[0]) == [NEVER_RUN]
+    reproduce("ingest")
+    assert stale_reasons(PIPELINE[0]) == []
+    assert stale_reasons(PIPELINE[1]) == [NEVER_RUN]

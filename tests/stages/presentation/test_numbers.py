@@ -2,7 +2,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from stages.presentation.numbers import flops_text, interval_text
+from stages.presentation.numbers import (
+    flops_text,
+    interval_text,
+    share_text,
+    told_apart,
+)
 
 
 @dataclass(frozen=True)
@@ -30,3 +35,27 @@ def test_an_interval_says_where_it_leaves_the_range():
     assert interval_text(replace(flip, high=None)) == (
         "4.1e10 FLOPs [3.0e10, beyond the range]"
     )
+
+
+@pytest.mark.parametrize(
+    ("share", "bounds", "shown"),
+    [
+        (1.0, (), "100%"),
+        (0.9999999999999998, (), "100%"),  # a sum of weights
+        (0.995, (), "99.5%"),
+        (0.002, (), "0.2%"),
+        (0.0, (), "0%"),
+        (0.94875, (0.95,), "94.9%"),
+        (0.9496, (0.95,), "94.96%"),
+        (0.95, (0.95,), "95%"),
+        (0.5, (0.95,), "50%"),
+    ],
+)
+def test_a_share_reads_as_an_end_or_a_bound_only_where_it_is_that(share, bounds, shown):
+    assert share_text(share, *bounds) == shown
+
+
+def test_a_number_just_beyond_a_bound_has_the_digits_that_say_so():
+    assert told_apart(1.00103, 1, digits=1) == "1.001"
+    assert told_apart(1.7, 1, digits=1) == "1.7"
+    assert told_apart(0.03, 0, digits=1) == "0.03"

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import InputError, RefusedError
 from stages.laws import get_law
 from stages.run_tables.isoflop_table import budgets_of, isoflop_table
 
@@ -56,10 +56,15 @@ def test_runs_less_than_a_percent_apart_are_one_budget():
     ("change", "message"),
     [
         ({"value": -1.0}, "value"),
-        ({"n_params": 1e8}, "only 0 of"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(table, change, message):
     bad = table.with_columns(**{name: pl.lit(value) for name, value in change.items()})
     with pytest.raises(InputError, match=message):
         isoflop_table(bad, "runs.csv")
+
+
+def test_runs_that_carry_no_answer_are_refused_and_not_called_bad(table):
+    one_size = table.with_columns(n_params=pl.lit(1e8))
+    with pytest.raises(RefusedError, match="only 0 of"):
+        isoflop_table(one_size, "runs.csv")

@@ -248,3 +248,20 @@ def test_two_pairs_are_the_least():
     assert smallest_detectable_effect([1.0, 3.0]).sd == pytest.approx(np.sqrt(2))
     with pytest.raises(InputError, match="^1 control pair says nothing about chance"):
         smallest_detectable_effect(np.array([1.0]))
+
+
+def test_a_reason_never_rounds_onto_the_bound_that_it_speaks_of(boot):
+    """`1.0 decades above, more than 1` and `best in 100% of the draws` of 199 in 200 are not true."""
+    just = boot(
+        {"a": 3.0, "b": 4.0}, {"a": [0.0], "b": [0.0]}, measured_to=BUDGET / 10.023
+    )
+    assert "1.001 decades above" in decide(just, max_decades=1.0).reason
+
+    def best_in(wins, draws):
+        lost = [0.0] * wins + [1.0] * (draws - wins)
+        return boot({"a": 3.0, "b": 4.0}, {"a": lost, "b": [-x for x in lost]})
+
+    assert decide(best_in(199, 200)).reason.startswith("a is best in 99.5% of")
+    assert decide(best_in(200, 200)).reason.startswith("a is best in 100% of")
+    under = decide(best_in(947, 1000), smallest_effect=None)
+    assert under.reason == "a is best in 94.7% of the draws, less than 95%"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.foundation.errors import InputError
+from stages.foundation.errors import RefusedError
 from stages.laws import get_law
 from stages.laws.theory.isoflop import isoflop
 
@@ -33,7 +33,7 @@ def test_the_exponent_of_a_known_law_is_found():
 
 def test_budgets_without_a_lowest_point_inside_are_left_out_or_refused():
     assert isoflop(*curves(np.geomspace(1e8, 3e9, 8))).n_left_out > 0
-    with pytest.raises(InputError, match="add smaller and larger"):
+    with pytest.raises(RefusedError, match="add smaller and larger"):
         isoflop(*curves(np.geomspace(1e10, 1e12, 8)))
 
 
