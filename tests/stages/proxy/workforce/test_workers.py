@@ -159,10 +159,13 @@ def test_workers_end_with_their_parent(tmp_path, how, on_cards):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert parent.stdout.readline() == "started\n"
-    workers = wait_for(lambda: len(found := worker_pids(parent.pid)) == 2 and found)
-    parent.send_signal(how)
-    _, errors = parent.communicate(timeout=30)
+    try:
+        assert parent.stdout.readline() == "started\n"
+        workers = wait_for(lambda: len(found := worker_pids(parent.pid)) == 2 and found)
+        parent.send_signal(how)
+        _, errors = parent.communicate(timeout=30)
+    finally:
+        parent.kill()
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     assert how == signal.SIGKILL or "KeyboardInterrupt" in errors
 
