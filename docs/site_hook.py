@@ -23,6 +23,7 @@ ELSEWHERE = {
 IN_THE_SITE = {**ELSEWHERE, "README.md": "index.md"}
 PICTURES = ("benchmarks/mnist_pruning.png",)
 BRACKETS = re.compile(r"^(#+ .*)$", re.MULTILINE)
+FENCE = re.compile(r"^(```\w+) .*$", re.MULTILINE)  # what tests read there is no language
 LINK = re.compile(r"(?<!\!)\[([^\]]+)\]\(([^)\s]+)\)")
 
 
@@ -92,6 +93,7 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
         shown = posixpath.relpath(wanted, posixpath.dirname(name) or ".")
         return f"[{text}]({shown}{mark}{anchor})"
 
+    markdown = FENCE.sub(r"\1", markdown)
     if name in ELSEWHERE.values():  # options in headings are no references
         markdown = BRACKETS.sub(lambda line: line[0].replace("[", "\\["), markdown)
     return LINK.sub(link, markdown)
