@@ -1,5 +1,6 @@
 """The section `fit`: what decides, which laws are candidates, how they are refitted and checked."""
 
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
@@ -80,10 +81,13 @@ class FitParams(Section):
         from stages.laws import LAWS
         from stages.laws.repetition.half_life import OVER_TIERS
 
+        known = [AUTO, *LAWS, OVER_TIERS]
         for name in names:
-            if name not in LAWS and name not in (OVER_TIERS, AUTO):
+            if name not in known:
+                near = " or ".join(get_close_matches(name, known, 3))
                 raise ValueError(
-                    f"no law {name!r}; choose among {', '.join([AUTO, *LAWS, OVER_TIERS])}"
+                    f"no law {name!r}; {f'did you mean {near}? ' if near else ''}"
+                    f"{AUTO} lets all compete, `assay laws` lists them"
                 )
         return names
 

@@ -10,7 +10,7 @@ import difflib
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -189,14 +189,25 @@ def _line(node: yaml.Node, keys: list[Any]) -> int:
 
 def _suggestion(model: type[BaseModel], keys: list[Any]) -> str:
     """The nearest valid key of the section that holds the unknown one, where it can be told."""
-    current: Any = model
+    models = [model]
     for key in keys[:-1]:
-        field = getattr(current, "model_fields", {}).get(key)
-        current = field.annotation if field else None
-    known = list(getattr(current, "model_fields", {}))
+        inside = [
+            m.model_fields[key].annotation for m in models if key in m.model_fields
+        ]
+        # any other key is a name or a place in a mapping or list, whose models these are already
+        models = [m for each in inside for m in _models(each)] if inside else models
+    # of several kinds, which one was meant cannot be told
+    known = list(models[0].model_fields) if len(models) == 1 else []
     near = difflib.get_close_matches(str(keys[-1]), known, n=1)
     return (
         f"; did you mean {near[0]!r}?"
         if near
         else (f"; known keys: {', '.join(known)}" if known else "")
     )
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models of a field: its own, or of what its mapping, list or union holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.foundation.stage import Section
 from stages.proxy.specs.shape import LADDER, whole_batches
@@ -156,15 +156,19 @@ class SweepParams(Section):
                 )
         return None
 
-    @model_validator(mode="after")
-    def _known_sizes(self) -> "SweepParams":
-        added = [run.size for run in self.added]
-        for name in (*self.sizes, *self.control_sizes, *added):
+    @field_validator("sizes", "control_sizes", "added")
+    @classmethod
+    def _known_sizes(cls, given: list) -> list:
+        for name in (each if isinstance(each, str) else each.size for each in given):
             if name not in LADDER and not IMAGE_SIZE.fullmatch(name):
                 raise ValueError(
                     f"no proxy size {name!r}; choose among {', '.join(LADDER)}; of"
                     " images mlp-32, residual-8 and so on"
                 )
+        return given
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SweepParams":
         if self.pool_passes == "target" and self.target is None:
             raise ValueError("pool_passes: target needs a section `target`")
         if self.budgets_tokens != sorted(set(self.budgets_tokens)):

@@ -117,7 +117,8 @@ def test_a_law_by_name_and_the_mixture_for_its_tiers():
     assert "n_params" in mixture.variable_names
     assert law_named(mixture.name, ["q0", "q1"]).name == mixture.name
     with pytest.raises(
-        ValueError, match="no law 'chincilla'; choose among .*half_life"
+        ValueError,
+        match=r"no law 'chincilla'; did you mean chinchilla or .*`assay laws` lists them",
     ):
         FitParams(laws=["chinchilla", "chincilla"])
     with pytest.raises(ValueError, match="at least 1"):

@@ -37,6 +37,24 @@ def test_the_committed_file_is_valid():
     [
         ("arms", {"draws": 1}, ["arms.draws", "must be at least 2", "value 1"]),
         ("arms", {"drwas": 3}, ["arms.drwas", "unknown key", "did you mean 'draws'"]),
+        (
+            "arms",
+            {"arms": {"strict": {"kep": 0.3}}},
+            ["arms.arms.strict.kep", "unknown key", "did you mean 'keep'", "value 0.3"],
+        ),
+        (
+            "ingest",
+            {"pools": {"mine": {"path": "a.jsonl", "txt": "body"}}},
+            ["ingest.pools.mine.txt", "unknown key", "did you mean 'text'"],
+        ),
+        (
+            "sweep",
+            {"regularisations": [{"wieght_decay": 1}]},
+            ["sweep.regularisations.0.wieght_decay", "did you mean 'weight_decay'"],
+        ),
+        ("sweep", {"sizes": ["6k", "6q"]}, ["sweep.sizes: no proxy size '6q'"]),
+        ("sweep", {"control_sizes": ["6q"]}, ["sweep.control_sizes: no proxy"]),
+        ("fit", {"laws": ["chinchila"]}, ["fit.laws", "did you mean chinchilla"]),
         ("sweep", {"decay_fraction": "much"}, ["sweep.decay_fraction", "number"]),
         ("pack", {"vocab_size": 10}, ["pack.vocab_size", "must be at least 260"]),
         (

@@ -152,7 +152,7 @@ def test_what_is_watched_is_carried_to_the_target_whatever_else_the_file_has(loa
             "is not counted by the question 'mix', which searches",
         ),
         ({"decide": {"n_params": 5}}, "decide.n_params: 5 is not the size of target"),
-        ({"sweep": {"sizes": ["9k"]}}, "sweep: no proxy size '9k'"),
+        ({"sweep": {"sizes": ["9k"]}}, "sweep.sizes: no proxy size '9k'"),
         ({"sweep": {"budgets_tokens": ["x"]}}, "sweep.budgets_tokens.0"),
         ({"arms": {"arms": {"a": {"keep": "much"}, "b": {}}}}, "arms.arms.a.keep"),
         ({"decide": {"target_flops": "all"}}, "decide.target_flops"),
