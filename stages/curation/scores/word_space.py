@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix, diags_array
+from threadpoolctl import threadpool_limits
 
 from stages.curation.scores.quality import features
 from stages.curation.scores.settings import Quality
@@ -49,9 +50,9 @@ def fit_space(frame: pl.DataFrame, dimensions: int, seed: int = 0) -> np.ndarray
     # smoothed idf, as scikit-learn's
     rarity = np.where(held > 0, np.log((1 + frame.height) / (1 + held)) + 1, 0.0)
     weighted = normalize(csr_matrix(counts @ diags_array(rarity), dtype=np.float32))
-    with np.errstate(
-        invalid="ignore"
-    ):  # texts that differ in no word have no variance to explain
+    # texts that differ in no word have no variance to explain; a limit holds for the
+    # libraries that are loaded, so one set by the caller would not hold for scikit-learn's
+    with np.errstate(invalid="ignore"), threadpool_limits(1):
         model = TruncatedSVD(min(dimensions, frame.height), random_state=seed).fit(
             weighted
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from stages.foundation.errors import InputError
 
@@ -56,7 +57,8 @@ def fit_hashed_words(
     directions = TruncatedSVD(
         min(dimensions, max(1, min(counts.shape) - 1)), random_state=seed
     )
-    rows = directions.fit_transform(counts)
+    with threadpool_limits(1):  # else the numbers depend on the cores
+        rows = directions.fit_transform(counts)
     return HashedWords(weights, directions), rows.astype(np.float32)
 
 
