@@ -23,7 +23,9 @@ ELSEWHERE = {
 IN_THE_SITE = {**ELSEWHERE, "README.md": "index.md"}
 PICTURES = ("benchmarks/mnist_pruning.png",)
 BRACKETS = re.compile(r"^(#+ .*)$", re.MULTILINE)
-FENCE = re.compile(r"^(```\w+) .*$", re.MULTILINE)  # what tests read there is no language
+FENCE = re.compile(
+    r"^(```\w+) .*$", re.MULTILINE
+)  # what tests read there is no language
 LINK = re.compile(r"(?<!\!)\[([^\]]+)\]\(([^)\s]+)\)")
 
 

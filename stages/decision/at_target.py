@@ -9,11 +9,11 @@ import polars as pl
 from stages.curation.selecting.recipes import recipes
 from stages.decision.at_budgets import Repetition, TargetRun
 from stages.decision.at_budgets import Target as Compared
+from stages.foundation.one_line import told_apart
 from stages.laws.deciding.objections import are_covered, part_passes, whole_passes
 from stages.laws.deciding.path import ArmColumns
 from stages.laws.mixing.repeats import PUBLISHED
 from stages.laws.repetition.data_constrained import effective_tokens
-from stages.presentation.numbers import told_apart
 from stages.runs.study import law_rows
 from stages.target.target import Target, is_budget_of
 

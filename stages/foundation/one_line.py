@@ -1,11 +1,13 @@
-"""What a person reads of a fault: one line, no secret in it, short enough for a terminal."""
+"""What a person reads of a fault or a reason: one line, no secret in it, numbers on their side of a bound."""
 
 import os
 import re
 import tempfile
 import traceback
+from math import isclose
 
 MOST_CHARS = 300
+MOST_DECIMALS = 6
 JOINERS = "\u200c\u200d"  # of letters and emoji: they are part of words
 # user:password@ of an address; a port and a path with an @ behind it are none
 _NAMED = re.compile(r"(:/{1,2})[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\"]*@")
@@ -77,3 +79,27 @@ def unexpected(error: BaseException) -> str:
         file.write(redacted("".join(traceback.format_exception(error))))
     said = one_line(f"{type(error).__name__}: {error}", MOST_CHARS - 100 - len(path))
     return f"{said}; this is not foreseen, please report it with {path}"
+
+
+def told_apart(value: float, *others: float, digits: int = 0) -> str:
+    """A number with the fewest decimals, `digits` or more, at which none of `others` that differs reads the same.
+
+    >>> told_apart(1.001, 1, digits=1), told_apart(1.5, 1, digits=1), told_apart(2, 2)
+    ('1.001', '1.5', '2')
+    """
+    differing = [x for x in others if not isclose(x, value, abs_tol=1e-9)]
+    for decimals in range(digits, MOST_DECIMALS):
+        said = f"{value:.{decimals}f}"
+        if all(float(said) != round(other, decimals) for other in differing):
+            return said
+    return f"{value:.{MOST_DECIMALS}f}"
+
+
+def share_text(share: float, *bounds: float) -> str:
+    """A share of draws in per cent: neither all nor none nor a bound that it is held against, unless it is that.
+
+    >>> share_text(0.995), share_text(1), share_text(0.948, 0.95), share_text(0.5)
+    ('99.5%', '100%', '94.8%', '50%')
+    """
+    ends = (0.0, 100.0, *(100 * bound for bound in bounds))
+    return f"{told_apart(100 * share, *ends)}%"

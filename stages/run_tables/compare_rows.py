@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from stages.foundation.one_line import share_text, told_apart
 from stages.laws.deciding.compare import Decision
 from stages.laws.deciding.crossover import Crossovers
 from stages.laws.deciding.worth import Worth
-from stages.presentation.numbers import flops_text, share_text, told_apart
+from stages.presentation.numbers import flops_text
 from stages.presentation.worth_words import worth_text
 
 

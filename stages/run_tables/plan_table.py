@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import told_apart
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import residual_noise
 from stages.laws.deciding import advisor
@@ -23,7 +24,7 @@ from stages.laws.deciding.plan import (
 )
 from stages.laws.interface.table import note
 from stages.laws.schedules.step_law import published_training
-from stages.presentation.numbers import flops_text, told_apart
+from stages.presentation.numbers import flops_text
 from stages.presentation.si import si
 
 RULE = (

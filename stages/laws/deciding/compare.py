@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.foundation.errors import InputError
+from stages.foundation.one_line import share_text, told_apart
 from stages.laws.choosing.averaged import Prediction
 from stages.laws.choosing.bootstrap import equal_tailed
 from stages.laws.deciding.path import ArmColumns, Path, arm_path, extrapolation_decades
 from stages.laws.interface import table
-from stages.presentation.numbers import share_text, told_apart
 
 # measured: seed noise of small proxies is about 0.5 % of the loss (toy study), a smaller lead has
 # no use

@@ -2,11 +2,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from stages.foundation.one_line import share_text, told_apart
 from stages.presentation.numbers import (
     flops_text,
     interval_text,
-    share_text,
-    told_apart,
 )
 
 
