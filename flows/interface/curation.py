@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.interface.options import Json, app, here
+from flows.interface.options import Json, app, here, named
 
 
 @app.command()
@@ -60,6 +60,7 @@ def curate(
     index: Annotated[
         Path | None,
         typer.Option(
+            parser=named,
             callback=here,
             metavar="DIR",
             help="drop copies of what earlier runs with this index kept, and add to it",
@@ -68,6 +69,7 @@ def curate(
     work: Annotated[
         Path | None,
         typer.Option(
+            parser=named,
             callback=here,
             metavar="DIR",
             help="folder for unfinished work; default inside --out",

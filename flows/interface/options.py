@@ -30,6 +30,13 @@ def here(path: Any) -> Any:
     return path
 
 
+def named(text: str) -> Path:
+    """A path with a name; BadParameter for an empty one, which Path takes for this folder."""
+    if not text.strip():
+        raise typer.BadParameter(f"{text!r} names no folder; give the name of one")
+    return Path(text)
+
+
 def countable(value: Any) -> Any:
     """An amount, or a list of them; BadParameter where one is nan or beyond all that can be."""
     for each in value if isinstance(value, list) else [value]:

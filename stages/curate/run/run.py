@@ -64,7 +64,11 @@ def curate(
         if place is not None and not storage.is_url(place):
             refuse_no_folder(place)
     plan = plan_input(request.inputs, settings, strict=request.strict)
-    work_folder.refuse_inside(request.out, request.inputs, list(plan.stamps))
+    work_folder.refuse_inside(request.out, request.inputs)
+    for option, place in (("--work", request.work), ("--index", request.index)):
+        if place is not None:
+            work_folder.refuse_inside(str(place), request.inputs, option)
+    work_folder.refuse_read(request.out, list(plan.stamps))
     folder = work_folder.folder_of(request.out, request.work)
     with (
         work_folder.locked(folder, request.out),

@@ -140,37 +140,41 @@ def _manifest(out: str) -> dict:
     return json.loads(storage.read_text(storage.join(out, MANIFEST)))
 
 
-def refuse_inside(
-    out: str, inputs: Sequence[str], files: Sequence[Path | str] = ()
-) -> None:
-    """An output inside an input folder would be read by the next run; files that are read and lie in the
-    output, also behind links, would be lost when it is replaced.
-    """
+def refuse_inside(out: str, inputs: Sequence[str], option: str = "--out") -> None:
+    """What lies inside an input folder, also behind links, would be read by the next run."""
     if storage.is_url(out):
-        _refuse_read(out, [str(file) for file in files if storage.is_url(str(file))])
         return
     place = Path(os.path.realpath(out))
     for item in (item for item in inputs if not storage.is_url(item)):
         folder = Path(os.path.realpath(storage.local_path(item)))
         if folder.is_dir() and folder in [place, *place.parents]:
             raise InputError(
-                f"{out}: lies inside the input folder {item}; give an --out beside it"
+                f"{out}: lies inside the input folder {item}; give an {option}"
+                " beside it"
             )
-    for file in (file for file in files if not storage.is_url(file)):
-        if Path(os.path.realpath(file)).is_relative_to(place):
-            raise _read_there(out, file)
 
 
-def _refuse_read(out: str, urls: Sequence[str]) -> None:
-    for url in urls:
-        if url.startswith(out.rstrip("/") + "/"):
-            raise _read_there(out, url)
-
-
-def _read_there(out: str, file: Path | str) -> InputError:
-    return InputError(
-        f"{out}: holds {file}, which is read; give an --out that holds no input"
-    )
+def refuse_read(out: str, files: Sequence[Path | str]) -> None:
+    """Files that are read and lie in the output would be lost when it is replaced."""
+    if storage.is_url(out):
+        inside = [
+            file
+            for file in files
+            if storage.is_url(file) and str(file).startswith(out.rstrip("/") + "/")
+        ]
+    else:
+        place = Path(os.path.realpath(out))
+        inside = [
+            file
+            for file in files
+            if not storage.is_url(file)
+            and Path(os.path.realpath(file)).is_relative_to(place)
+        ]
+    if inside:
+        raise InputError(
+            f"{out}: holds {inside[0]}, which is read; give an --out that holds no"
+            " input"
+        )
 
 
 def is_result(out: str) -> bool:

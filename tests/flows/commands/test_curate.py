@@ -212,3 +212,14 @@ def alive_in_group(number):
             if os.getpgid(process.pid) == number and process.info["status"] != "zombie":
                 found.append(process)
     return found
+
+
+@pytest.mark.parametrize("option", ["--out", "--index", "--work"])
+def test_a_folder_without_a_name_is_one_line_and_nothing_is_written(tmp_path, option):
+    (tmp_path / "a.jsonl").write_text('{"text": "One."}\n')
+    places = {"--out": "out", option: ""}  # as an unset variable of a shell
+    asked = [word for pair in places.items() for word in pair]
+    done = assay("curate", "a.jsonl", *asked, cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "'' names no folder; give the name of one" in done.stderr
+    assert os.listdir(tmp_path) == ["a.jsonl"]

@@ -95,6 +95,18 @@ def test_an_output_is_seen_inside_the_input_through_a_link(tmp_path):
         curate(Request(inputs=[str(path.parent)], out=str(tmp_path / "link/out")))
 
 
+@pytest.mark.parametrize("option", ["work", "index"])
+def test_work_and_index_inside_the_input_would_be_read_next_time(tmp_path, option):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.jsonl").write_text(rows(3))
+    place = {option: tmp_path / "raw/deep"}
+    with pytest.raises(InputError, match=f"inside the input folder .* an --{option}"):
+        curate(
+            Request(inputs=[str(tmp_path / "raw")], out=str(tmp_path / "out"), **place)
+        )
+    assert os.listdir(tmp_path / "raw") == ["a.jsonl"]
+
+
 @pytest.mark.parametrize("name", ["", "  "])
 def test_an_output_without_a_name_is_refused_before_any_work(
     tmp_path, monkeypatch, name
