@@ -42,7 +42,7 @@ from stages.proxy.workforce.kinds import kind_of, measured
 from stages.proxy.workforce.planner import packed
 from stages.proxy.workforce.probe import CPU_SIZES, rates_together
 from stages.proxy.workforce.workers import Workers
-from stages.sweeping.train_trunks import LEAST_PROBE_SECONDS, PROBE_SECONDS
+from stages.sweeping.known_kinds import LEAST_PROBE_SECONDS, PROBE_SECONDS
 
 VOCAB, SIZES, SEEDS, BATCH_TOKENS = 512, ("6k", "25k", "147k"), 4, 512
 SAME_LOSS = 1e-4  # relative; what stacking may round otherwise, as the tests of stages/proxy hold it

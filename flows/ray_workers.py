@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from stages.foundation.errors import InputError
 from stages.proxy.workforce.backlog import train_here
 from stages.proxy.workforce.lease import device_lease, gpu_names
-from stages.sweeping.train_trunks import Work, checkpoint_file, jobs
+from stages.sweeping.machine_share import jobs
+from stages.sweeping.train_trunks import Work, checkpoint_file
 
 WHOLE = 1.0
 

@@ -21,6 +21,7 @@ SEARCHED = "stages/searched/test_mixture.py"
 COMPARED = "stages/run_tables/test_compare_table.py"
 
 TESTED_ELSEWHERE = {
+    "stages/sweeping/known_kinds.py": "stages/sweeping/test_train_trunks.py",
     # stages: each with its neighbours, on small data
     "stages/faults/arm_faults.py": "stages/settings/test_params.py",
     "stages/arms.py": "stages/curation/selecting/test_arm_views.py",

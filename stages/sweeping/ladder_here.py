@@ -14,7 +14,7 @@ from stages.proxy.specs.shape import Shape
 from stages.proxy.workforce.expected import expected_rates
 from stages.proxy.workforce.probe import candidates, rates_together
 from stages.proxy.workforce.workers import Workers
-from stages.sweeping.train_trunks import jobs
+from stages.sweeping.machine_share import jobs
 
 MEASURED = ("6k", "55k", "332k")
 SECONDS_A_SIZE = 1.0  # assumed: enough to tell the order of the candidates

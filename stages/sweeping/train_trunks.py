@@ -7,30 +7,24 @@ cost are printed first, and the time left follows what is measured on the way.
 
 import contextlib
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from stages.foundation import artefacts
-from stages.foundation.errors import InputError, RefusedError
+from stages.foundation.errors import RefusedError
 from stages.foundation.files import content_hash
-from stages.foundation.sealed import kept, write_sealed
 from stages.proxy.card.attention import attention_lines
 from stages.proxy.network.compiled import keep_programs_in
 from stages.proxy.network.device import choose_device
 from stages.proxy.network.graphs import UNRECORDED
 from stages.proxy.specs.spec import RunResult, RunSpec
-from stages.proxy.specs.stack import stacks
 from stages.proxy.training.data import ProxyData
-from stages.proxy.training.noise_scale import gradient_noise_scale
 from stages.proxy.workforce.cards import Limits, limits_here
-from stages.proxy.workforce.expected import expected_rates
 from stages.proxy.workforce.gpus import (
     Cards,
     gpus_held,
@@ -38,46 +32,18 @@ from stages.proxy.workforce.gpus import (
     train_on_gpus,
     worker_environments,
 )
-from stages.proxy.workforce.kinds import Kind, kind_of, measured, parts_in_share
+from stages.proxy.workforce.kinds import kind_of, parts_in_share
 from stages.proxy.workforce.lease import folder_lease
 from stages.proxy.workforce.planner import TrainingPlan, packed, spoken
-from stages.proxy.workforce.probe import Candidate, rates_together
 from stages.proxy.workforce.progress import Progress
-from stages.proxy.workforce.workers import Workers, run_groups
+from stages.proxy.workforce.workers import Workers
 from stages.runs.machine_load import machine_load_noted
 from stages.runs.run_files import SWEPT, RunFolder, is_finished, save_run
-from stages.sweeping.views import proxy_data
+from stages.sweeping.known_kinds import Trunk, known_kinds
+from stages.sweeping.machine_share import groups_per_card, jobs
 
 log = logging.getLogger("assay")
 CHECKPOINTS = Path(artefacts.CHECKPOINTS)
-PROBES = "stack_sizes.json"
-PROBE_SECONDS, LEAST_PROBE_SECONDS = 1.0, 0.3  # assumed: of all kinds together, of each
-Trunk = dict[str, Any]
-
-
-def jobs() -> int:
-    """Worker processes: ASSAY_JOBS, else one a core that this process may use."""
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
-    return _whole_number("ASSAY_JOBS", least=0) or cores
-
-
-def groups_per_card() -> int:
-    """Groups of runs that train on one GPU at once: ASSAY_GROUPS_PER_CARD, else 1. A property of the machine, so it
-    stands in no parameter and changes no run.
-    """
-    return _whole_number("ASSAY_GROUPS_PER_CARD", least=1) or 1
-
-
-def _whole_number(variable: str, least: int) -> int:
-    """Of the environment; 0 where it is not set or empty."""
-    text = os.environ.get(variable, "").strip()
-    if text and not (text.isdecimal() and int(text) >= least):
-        raise InputError(f"{variable}={text}: must be a whole number from {least} on")
-    return int(text or 0)
 
 
 @dataclass(frozen=True)
@@ -356,99 +322,3 @@ def checkpoint_file(group: Sequence[RunSpec]) -> Path:
 
 def _limits(place: str) -> Limits | None:
     return limits_here(torch.device(place)) if place == "cuda" else None
-
-
-def sweep_id(trunks: Sequence[Trunk]) -> str:
-    """Hash of all that a sweep is to train."""
-    return content_hash(sorted(trunk["trunk_id"] for trunk in trunks))
-
-
-def known_kinds(
-    trunks: Sequence[Trunk],
-    device: str,
-    n_workers: int,
-    workers: Workers | None = None,
-    folder: RunFolder = SWEPT,
-    per_card: int = 1,
-) -> dict[str, Kind]:
-    """What was measured of each kind of run, probed now where the runs folder has nothing yet.
-
-    Kept with the runs, so that a sweep that is killed and goes on is packed as an undisturbed one would have been.
-    """
-    file = folder.path / PROBES
-    found = kept(file)
-    # of another sweep, another load of the machine; of another share of a card, another memory
-    now = {"sweep": sweep_id(trunks)} | ({"per_card": per_card} if per_card > 1 else {})
-    known = found["kinds"] if {**found, "kinds": {}} == {**now, "kinds": {}} else {}
-    specs = [trunk["spec"] for trunk in trunks]
-    by_kind: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        by_kind.setdefault(kind_of(spec, device), []).append(spec)
-    if unknown := [kind for kind in by_kind if kind not in known]:
-        threads = jobs() if len(specs) < n_workers else 1
-        probe = partial(
-            measured,
-            n_workers=n_workers,
-            n_threads=threads,
-            device=device,
-            per_card=per_card,
-            seconds=max(LEAST_PROBE_SECONDS, PROBE_SECONDS / len(unknown)),
-        )
-        with _measuring(device, min(n_workers, len(specs)), workers) as rates:
-            for kind in unknown:
-                known[kind] = probe(by_kind[kind][0], rates=rates).to_dict()
-                write_sealed(file, now | {"kinds": known})
-    return {kind: Kind.from_dict(known[kind]) for kind in by_kind}
-
-
-@contextlib.contextmanager
-def _measuring(
-    device: str, n_workers: int, workers: Workers | None
-) -> Iterator[Callable[..., dict[Candidate, float]]]:
-    """How rates are known: on a GPU from counts, else measured by these workers or by some that are started for it."""
-    if device == "cuda":
-        yield expected_rates
-    elif workers:
-        yield partial(rates_together, workers)
-    else:
-        with Workers(None, n_workers) as started:
-            yield partial(rates_together, started)
-
-
-def losses_of(specs: list[RunSpec], data: Any, device: str) -> dict[float, float]:
-    """Mean held-out loss over domains of each spec's last budget by its learning rate; infinite
-    where it diverged. data: sweeping.views.Views.
-    """
-    place, _, _ = choose_device(device)
-    losses = dict.fromkeys((spec.lr for spec in specs), float("inf"))
-
-    def keep(result: RunResult) -> None:
-        if not (last := result.budgets[-1]).diverged:
-            losses[result.spec.lr] = sum(
-                loss.loss_nats for loss in last.held_out.values()
-            ) / len(last.held_out)
-
-    groups, given = stacks(specs, 2), proxy_data(data)
-    with gpus_held(specs, place.type, most=len(groups)) as cards:
-        failures = (
-            train_on_gpus(
-                groups, given, on_result=keep, device=device, cards=cards.names
-            )
-            if place.type == "cuda"
-            else run_groups(
-                groups, given, n_workers=jobs(), on_result=keep, device=device
-            )
-        )
-    if failures:
-        raise RefusedError(f"the trial of learning rates failed: {failures[0].message}")
-    return losses
-
-
-def noise_of(spec: RunSpec, data: Any, device: str) -> float:
-    """Gradient noise scale in tokens, halfway to the first decay. data: sweeping.views.Views."""
-    n_steps = max(1, spec.segments[0].n_steps // 2)
-    place = choose_device(device)[0].type
-    with gpus_held([spec], place):
-        return gradient_noise_scale(
-            spec, proxy_data(data), n_steps * spec.batch_tokens, device=place
-        )

@@ -32,7 +32,7 @@ def best_lr(specs: list[RunSpec], data: Views, device: str) -> float:
     """
 
     def tried() -> dict[str, Any]:
-        from stages.sweeping.train_trunks import losses_of  # loads torch
+        from stages.sweeping.trial_runs import losses_of  # loads torch
 
         losses = losses_of(specs, data, device)
         finite = {lr: loss for lr, loss in losses.items() if np.isfinite(loss)}
@@ -65,7 +65,7 @@ def critical_batch(spec: RunSpec, data: Views, device: str) -> int:
     """Whole sequences nearest to the gradient noise scale halfway to the first decay."""
 
     def tried() -> dict[str, Any]:
-        from stages.sweeping.train_trunks import noise_of  # loads torch
+        from stages.sweeping.trial_runs import noise_of  # loads torch
 
         return {"critical_batch_tokens": noise_of(spec, data, device)}
 

@@ -9,7 +9,7 @@ from flows import ray_workers
 from flows import sweep as flow
 from flows.prefect_server.own_server import WITHOUT
 from stages.runs.run_files import SWEPT
-from stages.sweeping import train_trunks
+from stages.sweeping import known_kinds, train_trunks
 from tests.stages.sweeping.test_train_trunks import results, sweep, two_cards
 
 __all__ = ["sweep", "two_cards"]  # fixtures
@@ -43,7 +43,7 @@ def test_tasks_train_on_a_card_each(
     monkeypatch.setenv("ASSAY_GROUPS_PER_CARD", per_card)
     monkeypatch.setattr(train_trunks, "parts_in_share", lambda *_a, **_b: {})
     monkeypatch.setattr(
-        train_trunks, "expected_rates", lambda shape, n, ways, **_b: {ways[0]: 1e5}
+        known_kinds, "expected_rates", lambda shape, n, ways, **_b: {ways[0]: 1e5}
     )
     flow._here(*sweep, flow.Fan("prefect", "cpu", n_asked, 0.0, SWEPT))
     shown, checked = started

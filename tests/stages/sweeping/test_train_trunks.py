@@ -22,7 +22,7 @@ from stages.proxy.workforce.kinds import Kind, kind_of
 from stages.proxy.workforce.lease import device_lease
 from stages.proxy.workforce.probe import Candidate
 from stages.runs.run_files import RUNS
-from stages.sweeping import train_trunks
+from stages.sweeping import known_kinds, train_trunks
 
 
 @pytest.fixture
@@ -100,9 +100,9 @@ def test_a_kill_between_two_files_of_a_group_changes_no_digit(sweep, monkeypatch
     # a busy machine may measure that stacks do not pay
     rates = Kind({Candidate(1): 1e5, Candidate(2): 2e5, Candidate(4): 4e5}, most=4)
     write_json(
-        RUNS / train_trunks.PROBES,
+        RUNS / known_kinds.PROBES,
         {
-            "sweep": train_trunks.sweep_id(sweep[0]),
+            "sweep": known_kinds.sweep_id(sweep[0]),
             "kinds": {kind_of(spec, "cpu"): rates.to_dict()},
         },
     )
@@ -251,7 +251,7 @@ def test_groups_that_share_a_card_are_asked_for_by_the_machine_and_change_no_run
     assert two_cards == ["GPU-a", "GPU-a"] and len(results()) == 3
     work = train_trunks.missing_work(*sweep, "cpu")
     assert work.groups == [] and work.headers == before
-    assert read_json(RUNS / train_trunks.PROBES)["per_card"] == 2
+    assert read_json(RUNS / known_kinds.PROBES)["per_card"] == 2
 
 
 def test_memory_is_counted_anew_where_a_card_is_shared_by_more(
@@ -259,10 +259,10 @@ def test_memory_is_counted_anew_where_a_card_is_shared_by_more(
 ):
     monkeypatch.setattr(kinds, "available_bytes", lambda device: 2 * 10**9)
     train_trunks.missing_work(*sweep, "cpu")
-    [whole] = read_json(RUNS / train_trunks.PROBES)["kinds"].values()
+    [whole] = read_json(RUNS / known_kinds.PROBES)["kinds"].values()
     monkeypatch.setenv("ASSAY_GROUPS_PER_CARD", "2")
     train_trunks.missing_work(*sweep, "cpu")
-    [half] = read_json(RUNS / train_trunks.PROBES)["kinds"].values()
+    [half] = read_json(RUNS / known_kinds.PROBES)["kinds"].values()
     assert half["most"] < whole["most"]
 
 
@@ -279,22 +279,3 @@ def test_processes_for_who_hands_out_groups(sweep, two_cards, monkeypatch):
     assert alone.environments() == [None]
     monkeypatch.setattr(train_trunks, "is_large", lambda spec: True)
     assert work.environments() == [None], "a large run takes both cards"
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "function"),
-    [
-        ("ASSAY_GROUPS_PER_CARD", "0", train_trunks.groups_per_card),
-        ("ASSAY_GROUPS_PER_CARD", "two", train_trunks.groups_per_card),
-        ("ASSAY_JOBS", "-1", train_trunks.jobs),
-        ("ASSAY_JOBS", "all", train_trunks.jobs),
-    ],
-)
-def test_a_variable_that_is_no_whole_number_is_one_line(
-    monkeypatch, variable, value, function
-):
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(InputError, match=rf"{variable}={value}: must be a whole"):
-        function()
-    monkeypatch.setenv(variable, "")
-    assert function() >= 1

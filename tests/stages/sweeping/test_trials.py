@@ -9,7 +9,7 @@ from stages.proxy.tokens.packed import write_packed
 from stages.proxy.tokens.view import View
 from stages.runs.run_files import RUNS
 from stages.settings.sweep import SweepParams
-from stages.sweeping import train_trunks, trials
+from stages.sweeping import trial_runs, trials
 from stages.sweeping.trunks import plan, tried
 from stages.sweeping.views import Views
 
@@ -53,7 +53,7 @@ def test_the_base_width_trial_is_kept_and_not_repeated(views, tmp_path, monkeypa
         }
         return {0.003: 4.0, 0.012: 3.5, 0.05: float("inf")}
 
-    monkeypatch.setattr(train_trunks, "losses_of", losses_of)
+    monkeypatch.setattr(trial_runs, "losses_of", losses_of)
     params = SweepParams(
         **PARAMS,
         tuning={"rule": "width", "base_size": "6k", "lrs": [0.003, 0.012, 0.05]},
@@ -63,7 +63,7 @@ def test_the_base_width_trial_is_kept_and_not_repeated(views, tmp_path, monkeypa
     kept = read_json(RUNS / trials.RATES)
     assert kept["best_lr"] == 0.012
     assert kept["sensitivity_nats"] == pytest.approx((4.0 + 3.5 + np.log(64)) / 3 - 3.5)
-    monkeypatch.setattr(train_trunks, "losses_of", lambda *_: {0.003: float("inf")})
+    monkeypatch.setattr(trial_runs, "losses_of", lambda *_: {0.003: float("inf")})
     with pytest.raises(
         RefusedError, match="every learning rate of sweep.tuning.lrs diverged"
     ):
@@ -74,7 +74,7 @@ def test_the_critical_batch_is_measured_once_and_used_for_all(
     views, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train_trunks, "noise_of", lambda spec, data, device: 150.0)
+    monkeypatch.setattr(trial_runs, "noise_of", lambda spec, data, device: 150.0)
     asked = SweepParams(**PARAMS, tuning={"critical_batch": True})
     params = tried(asked, views)
     # the rate is that of the batch in the section, carried as its square root
